@@ -1,0 +1,1 @@
+"""Photos in; a clean, aligned, explainable face dataset out."""

@@ -1,0 +1,51 @@
+"""What can go wrong, as a tree. Pictures never raise: a picture without pixels is a `Refusal` value.
+
+FacesieveError          code, one public sentence, exit status
+├── UsageError          the request itself is off: an unknown option, an empty folder, a missing path
+│   ├── SettingsError   a setting that is unknown or out of range
+│   └── PolicyError     a policy that names no such measure, or is not a policy
+├── ModelError          weights that are absent, not what the catalog says, or not convertible
+│   └── OfflineError    weights are needed, and fetching is forbidden
+└── DatasetError        a dataset that cannot be read, written or continued
+"""
+
+from __future__ import annotations
+
+
+class FacesieveError(Exception):
+    """Base of all errors that FaceSieve raises on purpose.
+
+    `code` is stable and machine-readable, `message` is one sentence for a person, `exit_status` is what
+    the command line exits with.
+    """
+
+    exit_status = 2
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class UsageError(FacesieveError):
+    """The request itself is off."""
+
+
+class SettingsError(UsageError):
+    """A setting that is unknown or out of range."""
+
+
+class PolicyError(UsageError):
+    """A policy that names no such measure, or is not a policy."""
+
+
+class ModelError(FacesieveError):
+    """Weights that are absent, not what the catalog says, or not convertible."""
+
+
+class OfflineError(ModelError):
+    """Weights are needed, and fetching is forbidden."""
+
+
+class DatasetError(FacesieveError):
+    """A dataset that cannot be read, written or continued."""

@@ -1,0 +1,154 @@
+"""The nouns that travel through the pipeline. All frozen; none knows how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where one picture comes from, before anything is read.
+
+    name: what reports call it: a path, `archive.zip!member`, or `<bytes 0>`.
+    label: the identity it is filed under, or "" for none.
+    open: gives a binary stream of the encoded picture; picklable, so that a worker process can call it.
+    fingerprint: cheap evidence of content (size and time, or an archive's CRC); "" when there is none.
+    pixels: an upright RGB picture (H, W, 3) uint8 handed in by the caller; then `open` is None.
+    """
+
+    name: str
+    label: str = ""
+    open: Callable[[], BinaryIO] | None = None
+    fingerprint: str = ""
+    pixels: Pixels | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A decoded picture: the only pixels any stage sees.
+
+    pixels: (H, W, 3) uint8, RGB, upright (EXIF orientation applied).
+    picture_id: sha256 of the encoded bytes, 64 hex digits.
+    format: the sniffed format in lower case (`jpeg`, `png`, ...), or `array`.
+    """
+
+    source: Source
+    picture_id: str
+    pixels: Pixels
+    format: str
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A picture that gave no pixels, and why.
+
+    code: one of `facesieve.decode.RefusalCode`. message: one sentence without paths.
+    picture_id: sha256 of the bytes when they could be read, else "".
+    width, height, format: what the header said, or 0, 0, "".
+    """
+
+    source: Source
+    code: str
+    message: str
+    picture_id: str = ""
+    width: int = 0
+    height: int = 0
+    format: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """N faces over a whole batch of photos; row order is photo order, then descending confidence.
+
+    photo: (N,) intp, the index of each face's photo in the batch.
+    boxes: (N, 4) float64, x, y, w, h in pixels of the upright picture.
+    confidence: (N,) float64, in [0, 1].
+    landmarks: (N, 5, 2) float64, x, y of the viewer's left eye, right eye, nose, left and right mouth corner.
+    """
+
+    photo: npt.NDArray[np.intp]
+    boxes: Floats
+    confidence: Floats
+    landmarks: Floats
+
+    def __len__(self) -> int:
+        return len(self.photo)
+
+    @classmethod
+    def none(cls) -> Faces:
+        """Zero faces."""
+        return cls(np.empty(0, np.intp), np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2)))
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Raw numbers about N faces: one (N,) float64 column a measure, NaN where it was not measured.
+
+    Names, units and meanings are listed in `facesieve.quality.MEASURES`.
+    """
+
+    columns: Mapping[str, Floats]
+
+    def __getitem__(self, name: str) -> Floats:
+        return self.columns[name]
+
+    def row(self, index: int) -> dict[str, float]:
+        """The measures of one face by name; NaN means not measured."""
+        return {name: float(column[index]) for name, column in self.columns.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the sieve says of a face: kept, or not and *all* the reasons why (codes of `sieve.Reason`)."""
+
+    kept: bool
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One face with all that is known of it.
+
+    face_id: 32 hex digits derived from the picture's sha256 and the box.
+    box: x, y, w, h; landmarks: (5, 2); both in pixels of the upright picture.
+    crop: (S, S, 3) uint8 RGB, aligned to the template.
+    measures: raw numbers by name; NaN means not measured.
+    """
+
+    face_id: str
+    box: tuple[float, float, float, float]
+    landmarks: Floats
+    confidence: float
+    crop: Pixels
+    measures: Mapping[str, float]
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """The answer for one source: either a photo with zero or more faces, or a refusal."""
+
+    source: Source
+    photo: Photo | None = None
+    refusal: Refusal | None = None
+    faces: tuple[Face, ...] = field(default=())
+
+    @property
+    def kept(self) -> tuple[Face, ...]:
+        return tuple(face for face in self.faces if face.verdict.kept)

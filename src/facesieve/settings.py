@@ -1,0 +1,101 @@
+"""Every default and every protective limit, one sentence each. File < environment < what the caller passes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from facesieve.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """All settings. `FACESIEVE_<NAME>` in the environment overrides a file, a caller's value overrides both."""
+
+    model_config = SettingsConfigDict(env_prefix="FACESIEVE_", extra="forbid", frozen=True)
+
+    # decode
+    max_file_bytes: int = Field(100 * 2**20, gt=0, description="Largest encoded picture that is read, in bytes.")
+    max_pixels: int = Field(100_000_000, gt=0, description="Largest picture that is decoded, in pixels.")
+    max_side: int = Field(32_768, gt=0, description="Longest side of a picture that is decoded, in pixels.")
+
+    # detect
+    min_face_size: int = Field(20, ge=12, description="Smallest face that is searched for, in pixels.")
+    scale_factor: float = Field(0.709, gt=0.1, lt=1, description="Ratio between levels of the image pyramid.")
+    steps_threshold: tuple[float, float, float] = Field(
+        (0.6, 0.7, 0.7), description="Score that P-Net, R-Net and O-Net each ask of a candidate."
+    )
+
+    # align
+    alignment: Literal["similarity", "affine", "perspective"] = Field(
+        "similarity", description="Transform that takes the five landmarks to the template."
+    )
+    crop_size: int = Field(112, ge=16, le=1024, description="Side of the aligned crop, in pixels.")
+
+    # pose
+    pose: Literal["whenet", "hopenet", "geometric", "none"] = Field(
+        "whenet", description="Model that estimates the head pose, or none."
+    )
+    measure_floor: float = Field(0.9, ge=0, le=1, description="Confidence below which a face's pose is not measured.")
+
+    # run
+    batch_size: int = Field(16, ge=1, le=4096, description="Photos that go through the pipeline together.")
+    threads: int = Field(1, ge=1, description="Threads that one network uses.")
+
+    # models
+    cache_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_cache_dir("facesieve", appauthor=False)),
+        description="Folder that holds converted model files.",
+    )
+    offline: bool = Field(False, description="Forbid fetching models; what is missing is an error.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings
+
+    @classmethod
+    def load(cls, file: Path | None = None, **given: Any) -> Settings:
+        """Settings from a TOML file, the environment and given values, the later winning.
+
+        Raises SettingsError that names the setting when one is unknown, unreadable or out of range.
+        """
+        from_file = _read(file) if file else {}
+        env = {name for name in cls.model_fields if f"FACESIEVE_{name.upper()}" in os.environ}
+        values = {name: value for name, value in from_file.items() if name not in env} | given
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise SettingsError("bad_setting", f"Setting {name!r}: {first['msg']}.") from error
+
+    def digest(self) -> str:
+        """Sha256 over the settings that shape a dataset; where models are kept and speed are not among them."""
+        return hashlib.sha256(json.dumps(self.shaping(), sort_keys=True).encode()).hexdigest()
+
+    def shaping(self) -> dict[str, Any]:
+        """The settings that can change what a dataset holds, as plain values."""
+        return self.model_dump(mode="json", exclude={"batch_size", "threads", "cache_dir", "offline"})
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError("unreadable_settings", f"Cannot read settings file {file}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError("bad_settings_file", f"Settings file {file} is not TOML: {error}.") from error

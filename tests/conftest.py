@@ -1,0 +1,33 @@
+"""Photos that every test may use: from installed packages always, from ../shared where it is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of local test data; a test that asks for it is skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the local test data in ../shared, which is not part of the project")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Path:
+    """A 512 x 512 PNG portrait with one frontal face, carried by scikit-image."""
+    import skimage
+
+    return Path(skimage.__file__).parent / "data" / "astronaut.png"
+
+
+@pytest.fixture(scope="session")
+def hopper() -> Path:
+    """A 512 x 600 JPEG portrait with one face, carried by matplotlib."""
+    import matplotlib
+
+    return Path(matplotlib.__file__).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
