@@ -1,0 +1,39 @@
+"""The Hopenet family: networks that see a square crop and answer in degrees, told apart by their name in the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from facesieve.models.catalog import entry
+from facesieve.models.session import Session
+from facesieve.models.store import Store
+from facesieve.pose.angles import to_reference
+from facesieve.pose.crops import crop
+from facesieve.records import Faces, Floats, Photo
+
+BATCH = 32  # crops at once: 4.8 MB of pixels, and about 150 MB inside the network
+
+
+class Hopenet:
+    """Head pose by a network of the family (`whenet`, `hopenet`).
+
+    Raises what `Store.load` raises.
+    """
+
+    def __init__(self, name: str, store: Store, threads: int) -> None:
+        preprocessing = entry(name).preprocessing
+        self._margin, self._side = preprocessing.margin or 0.0, preprocessing.side or 224
+        self._network = Session(store.load(name)[name], threads)
+
+    def __call__(self, photos: Sequence[Photo], faces: Faces) -> Floats:
+        """Pitch, yaw, roll (N, 3) in degrees, with the reference's signs."""
+        parts = [
+            self._degrees(photos, faces.take(slice(start, start + BATCH))) for start in range(0, len(faces), BATCH)
+        ]
+        return to_reference(np.concatenate([np.empty((0, 3)), *parts]))
+
+    def _degrees(self, photos: Sequence[Photo], faces: Faces) -> Floats:
+        (degrees,) = self._network(crop(photos, faces, self._margin, self._side))
+        return degrees.astype(np.float64)
