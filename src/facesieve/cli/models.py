@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from facesieve.errors import ModelError
 from facesieve.models.catalog import catalog
@@ -24,7 +24,7 @@ def list_models() -> None:
     """Show every model of the catalog with its licence and origin, and whether it is here."""
     settings = Settings.load()
     store = Store(settings)
-    table = Table("model", "here", "licence", "what, and from where")
+    table = Table("model", "here", "licence", Column("what, and from where", overflow="fold"))
     for name, model in catalog().items():
         table.add_row(name, "yes" if store.present(name) else "no", model.licence, f"{model.title}. {model.origin}")
     console = Console()
@@ -46,8 +46,10 @@ def verify(names: Names = None) -> None:
     """Hash the files of models that are here against the catalog."""
     store = Store(Settings.load())
     wrong: list[ModelError] = []
-    for name in names or [name for name in catalog() if store.present(name)]:
+    for name in names or catalog():
         try:
+            if not names and not store.present(name):
+                continue
             store.verify(name)
             typer.echo(f"{name}: {', '.join(str(file) for file in store.files(name).values())}: as it should be")
         except ModelError as error:

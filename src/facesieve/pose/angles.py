@@ -27,12 +27,14 @@ SIGNS = np.array([1.0, -1.0, 1.0])
 
 def to_reference(raw: npt.ArrayLike) -> Floats:
     """Raw pitch, yaw, roll (N, 3) in degrees with the signs of 300W-LP, in the reference's signs."""
-    return np.asarray(raw, np.float64) * SIGNS
+    degrees: Floats = np.asarray(raw, np.float64) * SIGNS
+    return degrees
 
 
 def to_raw(degrees: npt.ArrayLike) -> Floats:
     """Pitch, yaw, roll (N, 3) in degrees with the reference's signs, in those of 300W-LP."""
-    return np.asarray(degrees, np.float64) * SIGNS
+    raw: Floats = np.asarray(degrees, np.float64) * SIGNS
+    return raw
 
 
 def from_rotations(rotations: Floats) -> Floats:
@@ -40,7 +42,8 @@ def from_rotations(rotations: Floats) -> Floats:
     pitch = np.arctan2(rotations[:, 1, 2], rotations[:, 2, 2])
     yaw = -np.arcsin(np.clip(rotations[:, 0, 2], -1, 1))
     roll = np.arctan2(rotations[:, 0, 1], rotations[:, 0, 0])
-    return np.degrees(np.stack([pitch, yaw, roll], axis=1))
+    raw: Floats = np.degrees(np.stack([pitch, yaw, roll], axis=1))
+    return raw
 
 
 def to_rotations(raw: Floats) -> Floats:
@@ -50,7 +53,8 @@ def to_rotations(raw: Floats) -> Floats:
     pitch = np.array([[one, zero, zero], [zero, cos(a), sin(a)], [zero, -sin(a), cos(a)]])
     yaw = np.array([[cos(b), zero, -sin(b)], [zero, one, zero], [sin(b), zero, cos(b)]])
     roll = np.array([[cos(c), sin(c), zero], [-sin(c), cos(c), zero], [zero, zero, one]])
-    return np.einsum("ijn,jkn,kln->nil", pitch, yaw, roll)
+    rotations: Floats = np.einsum("ijn,jkn,kln->nil", pitch, yaw, roll)
+    return rotations
 
 
 def expectation(logits: npt.ArrayLike) -> Floats:

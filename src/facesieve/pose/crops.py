@@ -20,19 +20,21 @@ def squares(boxes: Floats, margin: float) -> Squares:
     """
     sides = np.maximum(boxes[:, 2:].max(axis=1, initial=0) * (1 + 2 * margin), 1)
     corners = boxes[:, :2] + boxes[:, 2:] / 2 - sides[:, None] / 2
-    return np.rint(np.column_stack([corners, sides])).astype(np.int64)
+    whole: Squares = np.rint(np.column_stack([corners, sides])).astype(np.int64)
+    return whole
 
 
 def crop(photos: Sequence[Photo], faces: Faces, margin: float, side: int) -> Pixels:
     """The square around each face, resized: (N, side, side, 3) uint8 RGB, black where it leaves the picture."""
     crops = np.zeros((len(faces), side, side, 3), np.uint8)
     for into, photo, square in zip(crops, faces.photo, squares(faces.boxes, margin), strict=True):
-        _paste(photos[photo].pixels, *square.tolist(), into)
+        _paste(photos[photo].pixels, square.tolist(), into)
     return crops
 
 
-def _paste(pixels: Pixels, left: int, top: int, size: int, into: Pixels) -> None:
+def _paste(pixels: Pixels, square: Sequence[int], into: Pixels) -> None:
     """Resize only what the picture has of the square: memory is bounded by the picture, not by the square."""
+    left, top, size = square
     height, width = pixels.shape[:2]
     x1, y1, x2, y2 = max(left, 0), max(top, 0), min(left + size, width), min(top + size, height)
     scale = len(into) / size

@@ -1,4 +1,4 @@
-"""The Hopenet family: networks that see a square crop and answer in degrees, told apart by their name in the catalog."""
+"""The Hopenet family: networks that see a square crop and answer in degrees, told apart by catalog name."""
 
 from __future__ import annotations
 
@@ -29,9 +29,8 @@ class Hopenet:
 
     def __call__(self, photos: Sequence[Photo], faces: Faces) -> Floats:
         """Pitch, yaw, roll (N, 3) in degrees, with the reference's signs."""
-        parts = [
-            self._degrees(photos, faces.take(slice(start, start + BATCH))) for start in range(0, len(faces), BATCH)
-        ]
+        batches = (faces.take(slice(start, start + BATCH)) for start in range(0, len(faces), BATCH))
+        parts = (self._degrees(photos, batch) for batch in batches)
         return to_reference(np.concatenate([np.empty((0, 3)), *parts]))
 
     def _degrees(self, photos: Sequence[Photo], faces: Faces) -> Floats:
