@@ -13,18 +13,21 @@ from facesieve.pose.angles import to_reference
 from facesieve.pose.crops import crop
 from facesieve.records import Faces, Floats, Photo
 
+SIDE = 224  # pixels of a crop where the catalog does not say
 BATCH = 32  # crops at once: 4.8 MB of pixels, and about 150 MB inside the network
 
 
 class Hopenet:
     """Head pose by a network of the family (`whenet`, `hopenet`).
 
+    margin: what the crop adds on each side, as a share of the box's longer side; None takes the catalog's.
     Raises what `Store.load` raises.
     """
 
-    def __init__(self, name: str, store: Store, threads: int) -> None:
+    def __init__(self, name: str, store: Store, threads: int, margin: float | None = None) -> None:
         preprocessing = entry(name).preprocessing
-        self._margin, self._side = preprocessing.margin or 0.0, preprocessing.side or 224
+        self._side = preprocessing.side or SIDE
+        self._margin = (preprocessing.margin or 0.0) if margin is None else margin
         self._network = Session(store.load(name)[name], threads)
 
     def __call__(self, photos: Sequence[Photo], faces: Faces) -> Floats:
