@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import simplejpeg
 
 from facesieve.decode.flatten import flatten
@@ -12,7 +14,7 @@ from facesieve.errors import Refused
 from facesieve.records import Pixels, RefusalCode
 from facesieve.settings import Settings
 
-_START_OF_SCAN = b"\xff\xda"
+_START_OF_SCAN = re.compile(rb"\xff\xda")
 
 
 def decode_jpeg(data: bytes, settings: Settings) -> Pixels:
@@ -23,7 +25,7 @@ def decode_jpeg(data: bytes, settings: Settings) -> Pixels:
     Raises Refused for limits, Pillow's own exceptions otherwise.
     """
     # In entropy-coded data 0xFF is followed by 0x00 or a restart, so this counts scans, and a thumbnail's besides.
-    if data.count(_START_OF_SCAN) > settings.max_jpeg_scans:
+    if len(_START_OF_SCAN.findall(data)) > settings.max_jpeg_scans:
         raise Refused(RefusalCode.TOO_MANY_SCANS)
     with open_still("jpeg", data) as image:
         check_size(image.size, settings)

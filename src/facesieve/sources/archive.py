@@ -1,0 +1,136 @@
+"""Members of zip and tar archives, streamed from where they lie. Nothing is extracted: names are only names."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import posixpath
+import tarfile
+import tempfile
+import weakref
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from facesieve.errors import Refused
+from facesieve.records import RefusalCode, Source
+from facesieve.settings import Settings
+from facesieve.sources.naming import ignored_member, label_of, printable, unsafe
+from facesieve.sources.opening import Closed, Slice, ZipMember
+
+ZIP_SUFFIXES = (".zip",)
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
+_ENCRYPTED = 0x1
+_CHUNK = 1 << 20
+_GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZ", b"\xfd7"
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file named by the user is opened as an archive, by its suffix."""
+    return path.name.lower().endswith(ZIP_SUFFIXES + TAR_SUFFIXES)
+
+
+def from_archive(path: Path, settings: Settings, labelled: bool) -> Iterator[Source]:
+    """The pictures of an archive, in the order of its directory.
+
+    An archive that cannot be read, from some point on or at all, ends with one source that will be refused.
+    """
+    name = printable(path.as_posix())
+    members = _zip_members if path.name.lower().endswith(ZIP_SUFFIXES) else _tar_members
+    try:
+        for member, source_open, fingerprint in members(path, settings):
+            if not ignored_member(member):
+                label = label_of(member) if labelled and not unsafe(member) else ""
+                yield Source(f"{name}!{printable(member)}", printable(label), source_open, fingerprint)
+    except Refused as refused:
+        yield Source(name, "", Closed(refused.code, refused.message))
+    except Exception:  # strangers' archives break in every way, and zipfile and tarfile with them
+        yield Source(name, "", Closed(RefusalCode.BAD_ARCHIVE))
+
+
+_Member = tuple[str, ZipMember | Slice | Closed, str]
+
+
+def _zip_members(path: Path, settings: Settings) -> Iterator[_Member]:
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+    for info in infos:
+        if not info.is_dir():
+            yield info.orig_filename, _zip_member(path, info), f"{info.file_size}-{info.CRC:08x}"
+
+
+def _zip_member(path: Path, info: zipfile.ZipInfo) -> ZipMember | Closed:
+    if unsafe(info.orig_filename):
+        return Closed(RefusalCode.UNSAFE_NAME)
+    if info.flag_bits & _ENCRYPTED:
+        return Closed(RefusalCode.ENCRYPTED)
+    return ZipMember(str(path), info.header_offset, info.compress_type, info.compress_size, info.file_size, info.CRC)
+
+
+def _tar_members(path: Path, settings: Settings) -> Iterator[_Member]:
+    """Members by their offset. A compressed tar is unpacked once to a temporary file, as it has no random access:
+    reading it anew for every member would take quadratic time, keeping it in memory unbounded memory.
+    """
+    stamp = path.stat().st_mtime_ns
+    plain = (
+        _Unpacked(str(path)) if _magic(path) not in (_GZIP, _BZIP2, _XZ) else _unpack(path, settings.max_unpacked_bytes)
+    )
+    seen: dict[str, Slice] = {}
+    with tarfile.open(plain.path, "r:") as archive:
+        for member in archive:
+            if not member.isdir():
+                source_open = _tar_member(plain, member, seen)
+                yield member.name, source_open, f"{member.size}-{stamp}-{member.offset}"
+
+
+def _tar_member(plain: _Unpacked, member: tarfile.TarInfo, seen: dict[str, Slice]) -> Slice | Closed:
+    """Links stand for the member they lead to, if it came before them."""
+    if unsafe(member.name):
+        return Closed(RefusalCode.UNSAFE_NAME)
+    if member.islnk() or member.issym():
+        base = posixpath.dirname(member.name) if member.issym() else ""
+        return seen.get(posixpath.normpath(posixpath.join(base, member.linkname)), Closed(RefusalCode.OUTSIDE_TREE))
+    if not member.isreg() or member.issparse():
+        return Closed(RefusalCode.UNREADABLE, "It is not a regular file.")
+    return seen.setdefault(posixpath.normpath(member.name), Slice(plain.path, member.offset_data, member.size, plain))
+
+
+@dataclass(frozen=True)
+class _Unpacked:
+    """An uncompressed tar; where it is a temporary file it goes when the last source that needs it is gone."""
+
+    path: str
+
+
+def _magic(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(2)
+
+
+def _unpack(path: Path, limit: int) -> _Unpacked:
+    """Raises Refused `bad_archive` when the archive ends early or grows beyond `limit` bytes."""
+    handle, name = tempfile.mkstemp(prefix="facesieve-", suffix=".tar")
+    unpacked = _Unpacked(name)
+    weakref.finalize(unpacked, _remove, name, os.getpid())
+    with os.fdopen(handle, "wb") as target, _decompressed(path) as stream:
+        while part := stream.read(_CHUNK):
+            if target.tell() + len(part) > limit:
+                raise Refused(RefusalCode.BAD_ARCHIVE, "The archive unpacks to more than max_unpacked_bytes.")
+            target.write(part)
+    return unpacked
+
+
+def _decompressed(path: Path) -> IO[bytes]:
+    opens: dict[bytes, Callable[[Path], IO[bytes]]] = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open}
+    return opens[_magic(path)](path)
+
+
+def _remove(path: str, owner: int) -> None:
+    """A forked worker inherits the finalizer, but not the right to take the file from under the others."""
+    if os.getpid() == owner:
+        Path(path).unlink(missing_ok=True)
