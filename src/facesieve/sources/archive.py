@@ -11,10 +11,11 @@ import tarfile
 import tempfile
 import weakref
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode, Source
@@ -77,18 +78,19 @@ def _tar_members(path: Path, settings: Settings) -> Iterator[_Member]:
     reading it anew for every member would take quadratic time, keeping it in memory unbounded memory.
     """
     stamp = path.stat().st_mtime_ns
-    plain = (
-        _Unpacked(str(path)) if _magic(path) not in (_GZIP, _BZIP2, _XZ) else _unpack(path, settings.max_unpacked_bytes)
-    )
+    compressed = _magic(path) in (_GZIP, _BZIP2, _XZ)
+    plain = _unpack(path, settings.max_unpacked_bytes) if compressed else _Plain(str(path))
     seen: dict[str, Slice] = {}
     with tarfile.open(plain.path, "r:") as archive:
         for member in archive:
             if not member.isdir():
                 source_open = _tar_member(plain, member, seen)
                 yield member.name, source_open, f"{member.size}-{stamp}-{member.offset}"
+    if not plain.whole:
+        raise Refused(RefusalCode.BAD_ARCHIVE)
 
 
-def _tar_member(plain: _Unpacked, member: tarfile.TarInfo, seen: dict[str, Slice]) -> Slice | Closed:
+def _tar_member(plain: _Plain, member: tarfile.TarInfo, seen: dict[str, Slice]) -> Slice | Closed:
     """Links stand for the member they lead to, if it came before them."""
     if unsafe(member.name):
         return Closed(RefusalCode.UNSAFE_NAME)
@@ -97,37 +99,52 @@ def _tar_member(plain: _Unpacked, member: tarfile.TarInfo, seen: dict[str, Slice
         return seen.get(posixpath.normpath(posixpath.join(base, member.linkname)), Closed(RefusalCode.OUTSIDE_TREE))
     if not member.isreg() or member.issparse():
         return Closed(RefusalCode.UNREADABLE, "It is not a regular file.")
-    return seen.setdefault(posixpath.normpath(member.name), Slice(plain.path, member.offset_data, member.size, plain))
+    here = Slice(plain.path, member.offset_data, member.size, plain)
+    seen[posixpath.normpath(member.name)] = here
+    return here
 
 
 @dataclass(frozen=True)
-class _Unpacked:
-    """An uncompressed tar; where it is a temporary file it goes when the last source that needs it is gone."""
+class _Plain:
+    """An uncompressed tar; where it is a temporary file it goes when the last source that needs it is gone.
+
+    whole: False when it could be unpacked only up to some point.
+    """
 
     path: str
+    whole: bool = True
+
+
+def _unpack(path: Path, limit: int) -> _Plain:
+    handle, name = tempfile.mkstemp(prefix="facesieve-", suffix=".tar")
+    with os.fdopen(handle, "wb") as target:
+        plain = _Plain(name, _copy(path, target, limit))
+    weakref.finalize(plain, _remove, name, os.getpid())
+    return plain
+
+
+def _copy(path: Path, target: IO[bytes], limit: int) -> bool:
+    """Whether all of the archive could be unpacked; what came before a fault, or before `limit` bytes, is kept."""
+    try:
+        with _decompressed(path) as stream:
+            while part := stream.read(_CHUNK):
+                target.write(part[: limit - target.tell()])
+                if target.tell() >= limit:
+                    return False
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):
+        return False
+    return True
+
+
+def _decompressed(path: Path) -> IO[bytes]:
+    opens: dict[bytes, Callable[..., Any]] = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open}
+    stream: IO[bytes] = opens[_magic(path)](path)
+    return stream
 
 
 def _magic(path: Path) -> bytes:
     with path.open("rb") as stream:
         return stream.read(2)
-
-
-def _unpack(path: Path, limit: int) -> _Unpacked:
-    """Raises Refused `bad_archive` when the archive ends early or grows beyond `limit` bytes."""
-    handle, name = tempfile.mkstemp(prefix="facesieve-", suffix=".tar")
-    unpacked = _Unpacked(name)
-    weakref.finalize(unpacked, _remove, name, os.getpid())
-    with os.fdopen(handle, "wb") as target, _decompressed(path) as stream:
-        while part := stream.read(_CHUNK):
-            if target.tell() + len(part) > limit:
-                raise Refused(RefusalCode.BAD_ARCHIVE, "The archive unpacks to more than max_unpacked_bytes.")
-            target.write(part)
-    return unpacked
-
-
-def _decompressed(path: Path) -> IO[bytes]:
-    opens: dict[bytes, Callable[[Path], IO[bytes]]] = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open}
-    return opens[_magic(path)](path)
 
 
 def _remove(path: str, owner: int) -> None:
