@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
 from typing import IO, Any
 
@@ -45,8 +46,9 @@ def from_archive(path: Path, settings: Settings, labelled: bool) -> Iterator[Sou
     members = _zip_members if path.name.lower().endswith(ZIP_SUFFIXES) else _tar_members
     try:
         for member, source_open, fingerprint in members(path, settings):
-            if not ignored_member(member):
-                label = label_of(member) if labelled and not unsafe(member) else ""
+            safe = not unsafe(member)
+            if not (safe and ignored_member(member)):
+                label = label_of(member) if labelled and safe else ""
                 yield Source(f"{name}!{printable(member)}", printable(label), source_open, fingerprint)
     except Refused as refused:
         yield Source(name, "", Closed(refused.code, refused.message))
@@ -127,7 +129,7 @@ def _copy(path: Path, target: IO[bytes], limit: int) -> bool:
     """Whether all of the archive could be unpacked; what came before a fault, or before `limit` bytes, is kept."""
     try:
         with _decompressed(path) as stream:
-            while part := stream.read(_CHUNK):
+            while part := stream.read1(_CHUNK):  # `read` would lose what precedes a fault
                 target.write(part[: limit - target.tell()])
                 if target.tell() >= limit:
                     return False
@@ -136,9 +138,9 @@ def _copy(path: Path, target: IO[bytes], limit: int) -> bool:
     return True
 
 
-def _decompressed(path: Path) -> IO[bytes]:
+def _decompressed(path: Path) -> BufferedIOBase:
     opens: dict[bytes, Callable[..., Any]] = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open}
-    stream: IO[bytes] = opens[_magic(path)](path)
+    stream: BufferedIOBase = opens[_magic(path)](path)
     return stream
 
 

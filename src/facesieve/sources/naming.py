@@ -31,8 +31,8 @@ def ignored_folder(name: str) -> bool:
 
 
 def ignored_member(name: str) -> bool:
-    """The same for the whole name of an archive member; a name that climbs out is never ignored."""
-    *folders, file = [part for part in name.split("/") if part not in ("", ".", "..")] or [""]
+    """The same for the whole name of an archive member."""
+    *folders, file = [part for part in name.split("/") if part not in ("", ".")] or [""]
     return ignored_file(file) or any(ignored_folder(folder) for folder in folders)
 
 
