@@ -111,7 +111,7 @@ def test_transparent_pixels_lie_over_white() -> None:
     for format, options in (("PNG", {}), ("WEBP", {"lossless": True, "exact": True}), ("TIFF", {})):
         assert np.abs(pixels(encoded(Image.fromarray(rgba), format, **options)) - over_white).max() <= 1
     grey = np.array([[[10, 255], [10, 0]]], np.uint8)
-    assert pixels(encoded(Image.fromarray(grey, "LA"), "PNG")).tolist() == [[[10] * 3, [255] * 3]]
+    assert pixels(encoded(Image.fromarray(grey), "PNG")).tolist() == [[[10] * 3, [255] * 3]]
 
 
 def test_palettes_are_resolved_and_their_clear_entry_is_white() -> None:

@@ -77,9 +77,10 @@ def test_what_pillow_reads_is_a_photo_of_the_same_size(
     with (hostile / "INDEX.tsv").open(encoding="utf-8", newline="") as index:
         rows = [row for row in csv.DictReader(index, delimiter="\t") if row["pillow_13.0.0"] == "ok"]
     differing = {row["file"]: answers[row["file"]][0] for row in rows if answers[row["file"]][0] != "photo"}
-    assert differing == DIFFERENT
+    older_libtiff = {"crash-0da013a13571cc8eb457a39fee8db18f8a3c7127.tif": "corrupt"}
+    assert differing in (DIFFERENT, DIFFERENT | older_libtiff)
     for row in rows:
-        if row["file"] not in DIFFERENT:
+        if row["file"] not in differing:
             size = [int(side) for side in row["pil_size"].split("x")]
             assert sorted(answers[row["file"]][1:3]) == sorted(size), row["file"]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import cast
+
+import cv2
 from PIL import ExifTags, Image
 
 from facesieve.records import Pixels
@@ -21,11 +23,15 @@ def orientation(image: Image.Image) -> int:
     return tag if 1 <= tag <= 8 else 1
 
 
+# Codes of cv2.flip after the transposition that orientations 5 to 8 begin with (TIFF 6.0, Orientation).
+_ACROSS, _DOWN, _BOTH = 1, 0, -1
+_FLIP = {2: _ACROSS, 3: _BOTH, 4: _DOWN, 6: _ACROSS, 7: _BOTH, 8: _DOWN}
+
+
 def upright(pixels: Pixels, orientation: int) -> Pixels:
-    """(H, W, 3) stored pixels as a person sees them (TIFF 6.0, Orientation); contiguous, may be the same array."""
-    turned = pixels.swapaxes(0, 1) if orientation >= 5 else pixels
-    if orientation in (3, 4, 7, 8):
-        turned = turned[::-1]
-    if orientation in (2, 3, 6, 7):
-        turned = turned[:, ::-1]
-    return np.ascontiguousarray(turned)
+    """(H, W, 3) stored pixels as a person sees them; the same array where nothing is to be done."""
+    if orientation >= 5:
+        pixels = cast(Pixels, cv2.transpose(pixels))
+    if orientation in _FLIP:
+        pixels = cast(Pixels, cv2.flip(pixels, _FLIP[orientation]))
+    return pixels
