@@ -76,6 +76,8 @@ def test_limits_hold_for_every_format_and_at_the_limit_itself(format: str) -> No
         ("webp", {"lossless": True}),
         ("webp", {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0"}),
         ("avif", {}),
+        ("tiff", {}),
+        ("tiff", {"compression": "tiff_lzw"}),
     ],
 )
 @pytest.mark.parametrize("size", [(1, 1), (41, 20), (300, 777)])

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from facesieve.decode import decode_one
+from facesieve.decode.upright import upright
 from facesieve.records import Photo, Pixels
 from facesieve.settings import Settings
 from facesieve.sources import as_sources
@@ -71,6 +72,15 @@ def test_avif_and_heif_are_turned_once(scene: Pixels, tag: int) -> None:
     out = BytesIO()
     image.save(out, quality=95, exif=exif.tobytes())
     assert np.abs(decoded(out.getvalue()).astype(int) - scene).mean() < 4
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (3, 5)])
+@pytest.mark.parametrize("tag", range(1, 9))
+def test_thin_pictures_are_turned_too(shape: tuple[int, int], tag: int) -> None:
+    scene = np.arange(shape[0] * shape[1] * 3, dtype=np.uint8).reshape(*shape, 3)
+    turned = upright(np.ascontiguousarray(STORE[tag](scene)), tag)
+    assert np.array_equal(turned, scene)
+    assert turned.flags.c_contiguous
 
 
 @pytest.mark.parametrize("tag", [0, 9, 65535])

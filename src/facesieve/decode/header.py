@@ -11,13 +11,23 @@ UNKNOWN: Size = (0, 0)
 
 # Start-of-frame markers, ITU-T T.81 table B.1: all of 0xC0..0xCF but DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_TIFF_SIDES, _TIFF_SHORT = (256, 257), 3
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
 def declared_size(format: str, data: bytes) -> Size:
-    """Width and height as stored, in pixels; (0, 0) where these bytes do not say (TIFF always, damaged headers)."""
-    read = {"jpeg": _jpeg, "png": _png, "gif": _gif, "bmp": _bmp, "webp": _webp, "heif": _isobmff, "avif": _isobmff}
-    return read[format](data) if format in read else UNKNOWN
+    """Width and height as stored, in pixels; (0, 0) where these bytes do not say: the decoder's own reader will."""
+    read = {
+        "jpeg": _jpeg,
+        "png": _png,
+        "gif": _gif,
+        "bmp": _bmp,
+        "webp": _webp,
+        "tiff": _tiff,
+        "heif": _isobmff,
+        "avif": _isobmff,
+    }
+    return read[format](data)
 
 
 def check_size(size: Size, settings: Settings) -> None:
@@ -82,6 +92,20 @@ def _jpeg(data: bytes) -> Size:
         else:
             at += 2 + _big(data[at + 2 : at + 4])
     return UNKNOWN
+
+
+def _tiff(data: bytes) -> Size:
+    """ImageWidth and ImageLength of the first directory (TIFF 6.0, section 2); BigTIFF does not say."""
+    number = _little if data[:2] == b"II" else _big
+    if number(data[2:4]) != 42:
+        return UNKNOWN
+    first = number(data[4:8])
+    size = dict.fromkeys(_TIFF_SIDES, 0)
+    for at in range(first + 2, first + 2 + 12 * number(data[first : first + 2]), 12):
+        tag, short = number(data[at : at + 2]), number(data[at + 2 : at + 4]) == _TIFF_SHORT
+        if tag in size:
+            size[tag] = number(data[at + 8 : at + (10 if short else 12)])
+    return size[_TIFF_SIDES[0]], size[_TIFF_SIDES[1]]
 
 
 def _isobmff(data: bytes) -> Size:
