@@ -8,7 +8,8 @@ from pathlib import Path
 from facesieve.quality import MEASURES, Measure, measure_named
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "measures.md"
-HEAD = [
+COLUMNS = ("measure", "unit", "range", "better", "ISO/IEC 29794-5", "what it says", "source")
+HEAD = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     "| measure | unit | range | better | ISO/IEC 29794-5 | what it says | source |",
     "|---|---|---|---|---|---|---|",
 ]
