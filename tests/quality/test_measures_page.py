@@ -10,9 +10,6 @@ from facesieve.quality import MEASURES, Measure, measure_named
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "measures.md"
 COLUMNS = ("measure", "unit", "range", "better", "ISO/IEC 29794-5", "what it says", "source")
 HEAD = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    "| measure | unit | range | better | ISO/IEC 29794-5 | what it says | source |",
-    "|---|---|---|---|---|---|---|",
-]
 
 
 def line(measure: Measure) -> str:
