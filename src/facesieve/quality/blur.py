@@ -1,0 +1,34 @@
+"""The reference's blur number."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from facesieve.records import Floats, Pixels
+
+
+def blur(grey: Pixels) -> Floats:
+    """(N,) variance of the 3 x 3 Laplacian of each (N, S, S) uint8 luma crop; low is blurred.
+
+    Comparable with the reference's published values for 112 x 112 crops only.
+    Source: Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000.
+    """
+    # int16 holds every Laplacian of bytes exactly, and sums of integers do not depend on their order.
+    laplacians = [cv2.Laplacian(crop, cv2.CV_16S) for crop in grey]
+    return np.array([_variance(laplacian) for laplacian in laplacians], np.float64)
+
+
+def _variance(laplacian: cv2.typing.MatLike) -> float:
+    values = laplacian.astype(np.int64)
+    total, squares = int(values.sum()), int((values * values).sum())
+    return (squares - total * total / values.size) / values.size
+
+
+def luma(crops: Pixels) -> Pixels:
+    """(N, S, S) uint8 BT.601 luma of (N, S, S, 3) uint8 RGB crops, as the reference's greyscale."""
+    count, height, width = crops.shape[:3]
+    if count == 0:
+        return np.empty((0, height, width), np.uint8)
+    stacked = np.ascontiguousarray(crops).reshape(count * height, width, 3)
+    return cv2.cvtColor(stacked, cv2.COLOR_RGB2GRAY).reshape(count, height, width).astype(np.uint8, copy=False)

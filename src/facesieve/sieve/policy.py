@@ -1,0 +1,116 @@
+"""A named, ordered set of rules, from a preset, a TOML file or changes such as `max_yaw=30`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from facesieve.errors import PolicyError
+from facesieve.sieve.adjust import adjusted
+from facesieve.sieve.nearest import did_you_mean
+from facesieve.sieve.rule import Rule
+
+DEFAULT = "reference"
+
+
+class Policy(BaseModel):
+    """Rules that a face must all pass to be kept; at most one a measure, reasons come in rule order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, description="What reports call it.")
+    sentence: str = Field(default="", description="What it is for.")
+    rules: tuple[Rule, ...] = Field(description="In the order in which reasons are given.")
+
+    @model_validator(mode="after")
+    def _one_rule_a_measure(self) -> Policy:
+        names = [rule.measure for rule in self.rules]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"the measure {twice[0]} has more than one rule.")
+        return self
+
+    @classmethod
+    def preset(cls, name: str = DEFAULT) -> Policy:
+        """One of `Policy.presets()`. Raises PolicyError for another name."""
+        presets = _presets()
+        if name not in presets:
+            raise PolicyError("unknown_preset", f"There is no policy {name!r}{did_you_mean(name, presets)}")
+        return cls(name=name, **presets[name])
+
+    @staticmethod
+    def presets() -> tuple[str, ...]:
+        """Names of the presets, the default first."""
+        return tuple(_presets())
+
+    @classmethod
+    def load(cls, file: Path) -> Policy:
+        """A policy from a TOML file: `name`, `sentence`, and `[[rules]]` with measure, low, high, reason.
+
+        The name is the file's, without its ending, when the file gives none. Raises PolicyError.
+        """
+        given = _read(file)
+        return cls.parse({"name": file.stem} | given, f"Policy file {file.name}")
+
+    @classmethod
+    def named(cls, name_or_file: str) -> Policy:
+        """A preset by name, or a policy from a file whose name ends in .toml. Raises PolicyError."""
+        return cls.load(Path(name_or_file)) if name_or_file.endswith(".toml") else cls.preset(name_or_file)
+
+    @classmethod
+    def parse(cls, given: dict[str, Any], what: str = "Policy") -> Policy:
+        """A policy from plain values, such as those of `describe`. Raises PolicyError that says what is wrong."""
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise PolicyError("bad_policy", f"{what}: {_first_fault(error)}") from error
+
+    def adjusted(self, changes: Iterable[str]) -> Policy:
+        """With limits changed: `max_yaw=30`, `min_blur=80`, `max_yaw=none` removes one.
+
+        For pitch, yaw and roll `max_` limits the angle on both sides. A new rule comes last; a rule without
+        limits goes. Raises PolicyError for an unknown measure, a form other than these, or no number.
+        """
+        rules = adjusted(self.rules, changes)
+        return self if rules == self.rules else Policy(name=f"{self.name}, adjusted", rules=rules)
+
+    def describe(self) -> dict[str, Any]:
+        """As plain values; `Policy.parse` reads them back."""
+        return self.model_dump(mode="json")
+
+    def digest(self) -> str:
+        """Sha256, 64 hex digits, over the rules alone: equal exactly when verdicts are bound to be equal."""
+        rules = json.dumps(self.describe()["rules"], sort_keys=True)
+        return hashlib.sha256(rules.encode()).hexdigest()
+
+
+def _presets() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(files("facesieve.sieve").joinpath("presets.toml").read_text(encoding="utf-8"))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PolicyError("unreadable_policy", f"Cannot read policy file {file}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PolicyError("bad_policy_file", f"Policy file {file} is not TOML: {error}.") from error
+
+
+def _first_fault(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    known = [*Policy.model_fields, *Rule.model_fields]
+    if first["type"] == "extra_forbidden":
+        name = str(first["loc"][-1])
+        return f"unknown key {place!r}{did_you_mean(name, known)}"
+    text = first["msg"].removeprefix("Value error, ")
+    text = text if text[-1] in ".?" else f"{text}."
+    return f"{place}: {text}" if place else text

@@ -1,0 +1,67 @@
+"""The closed list of reasons for which a face is not kept. `docs/policies.md` lists them, and a test compares."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A stable code; `sentence` says it to a person."""
+
+    sentence: str
+
+    LOW_CONFIDENCE = "low_confidence", "The detector is not sure enough that this is a face."
+    BLURRED = "blurred", "The crop shows too little contrast at its edges: it is blurred, small or flat."
+    NOT_SHARP = "not_sharp", "The crop carries too little real detail."
+    TURNED = "turned", "The head is turned too far to a side."
+    NODDING = "nodding", "The head is tilted too far up or down."
+    TILTED = "tilted", "The head is tilted too far in the picture."
+    UNDER_EXPOSED = "under_exposed", "Too much of the face is nearly black."
+    OVER_EXPOSED = "over_exposed", "Too much of the face is burnt out."
+    FLAT = "flat", "The face uses too few levels of brightness."
+    UNEVEN_LIGHT = "uneven_light", "The two halves of the face are lit too differently."
+    BAD_LIGHT = "bad_light", "The face is too dark, too bright, too flat or too harsh in light."
+    TOO_SMALL = "too_small", "The face has too few pixels in the picture."
+    CUT_OFF = "cut_off", "Too much of the crop lies outside the picture."
+    ENLARGED = "enlarged", "The face had to be enlarged too much to fill the crop."
+    POSE_NOT_MEASURED = "pose_not_measured", "The head pose was not measured, so it could not be judged."
+    NOT_MEASURED = "not_measured", "A number that a rule asks for was not measured."
+
+    def __new__(cls, code: str, sentence: str) -> Reason:
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.sentence = sentence
+        return member
+
+
+# Which reason a rule over a measure gives unless it names another.
+REASON_OF = {
+    "confidence": Reason.LOW_CONFIDENCE,
+    "blur": Reason.BLURRED,
+    "sharpness": Reason.NOT_SHARP,
+    "sharpness_native": Reason.NOT_SHARP,
+    "yaw": Reason.TURNED,
+    "pitch": Reason.NODDING,
+    "roll": Reason.TILTED,
+    "under_exposure_prevention": Reason.UNDER_EXPOSED,
+    "under_exposure_prevention_native": Reason.UNDER_EXPOSED,
+    "over_exposure_prevention": Reason.OVER_EXPOSED,
+    "over_exposure_prevention_native": Reason.OVER_EXPOSED,
+    "dynamic_range": Reason.FLAT,
+    "dynamic_range_native": Reason.FLAT,
+    "illumination_uniformity": Reason.UNEVEN_LIGHT,
+    "illumination_uniformity_native": Reason.UNEVEN_LIGHT,
+    "luminance_mean": Reason.BAD_LIGHT,
+    "luminance_mean_native": Reason.BAD_LIGHT,
+    "luminance_variance": Reason.BAD_LIGHT,
+    "luminance_variance_native": Reason.BAD_LIGHT,
+    "inter_eye_distance": Reason.TOO_SMALL,
+    "inter_eye_distance_score": Reason.TOO_SMALL,
+    "face_size": Reason.TOO_SMALL,
+    "outside": Reason.CUT_OFF,
+    "upsampling": Reason.ENLARGED,
+}
+
+# Measures that need the pose: where one is missing, the reason is the pose, and is given once.
+OF_THE_POSE = frozenset({"pitch", "yaw", "roll", "inter_eye_distance_score"})
+ANGLES = frozenset({"pitch", "yaw", "roll"})
