@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,10 +25,13 @@ def check(root: Path) -> None:
     """
     layout = Layout(root)
     with _readable(root):
-        if not root.exists() and not root.is_symlink():
+        there = next(path for path in (root, *root.absolute().parents) if path.exists() or path.is_symlink())
+        if not there.is_dir():
+            raise DatasetError("not_a_folder", f"{there} is not a folder.")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise DatasetError("cannot_write", f"Cannot write {there}: Permission denied.")
+        if there != root:
             return
-        if not root.is_dir():
-            raise DatasetError("not_a_folder", f"{root} is not a folder.")
         if layout.hidden.is_dir() and (layout.made.exists() or not layout.about.exists()):
             return
         if layout.about.exists():
