@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from handmade import making
 
 from facesieve.dataset.layout import Layout
 from facesieve.errors import DatasetError
 from facesieve.run.claim import check, claim
+from handmade import making
 
 
 def code_of(root: Path) -> str:
