@@ -13,6 +13,7 @@ import typer
 from facesieve.errors import UsageError
 
 if TYPE_CHECKING:
+    from facesieve.dataset.files import Outputs
     from facesieve.run.build import Built
     from facesieve.settings import Settings
     from facesieve.sieve import Policy
@@ -55,9 +56,9 @@ def build(
     Run again with the same options, it adds what is new. Exits 1 when no picture could be read.
     """
     from facesieve.cli.choices import choose
-    from facesieve.dataset.files import Outputs
+    from facesieve.dataset import files
 
-    outputs = Outputs(keep_rejected, _cuts(crops), marked)
+    outputs = files.Outputs(keep_rejected, _cuts(crops), marked)
     settings, rules = choose(settings_file, policy, changes or [])
     built = make(sources, output, settings, rules, outputs, label_from.value, quiet or (as_json and quiet))
     if as_json:
