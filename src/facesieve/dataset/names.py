@@ -33,7 +33,7 @@ def folder_of(label: str) -> str:
     >>> folder_of("Ada Lovelace"), folder_of("")
     ('Ada Lovelace', 'unlabelled')
     >>> folder_of("../etc")
-    '_etc-c9f7bc45'
+    '_etc-f7f9121f'
     """
     label = plain(label)
     if not label:
