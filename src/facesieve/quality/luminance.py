@@ -21,6 +21,7 @@ FACE = ((_X - 56) / 34) ** 2 + ((_Y - 70) / 42) ** 2 <= 1
 # Cheeks: squares of 0.3 inter-eye distances, half way between eyes and mouth, outside either eye.
 LEFT_CHEEK = (slice(72, 83), slice(28, 39))
 RIGHT_CHEEK = (slice(72, 83), slice(73, 84))
+CHEEK = 11 * 11
 CHEEK_BINS = 32  # a cheek has 121 pixels: 256 bins would be nearly empty
 
 Levels = npt.NDArray[np.intp]
@@ -93,7 +94,7 @@ def cheek_overlap(levels: Levels) -> Floats:
     """How far the luminance histograms of both cheeks intersect, 0 to 1: (N,). levels: (N, 112, 112)."""
     n = len(levels)
     left, right = (
-        histograms(levels[:, rows, columns].reshape(n, -1)).reshape(n, CHEEK_BINS, -1).sum(axis=2)
+        histograms(levels[:, rows, columns].reshape(n, CHEEK)).reshape(n, CHEEK_BINS, LEVELS // CHEEK_BINS).sum(axis=2)
         for rows, columns in (LEFT_CHEEK, RIGHT_CHEEK)
     )
     return np.asarray(np.minimum(left, right).sum(axis=1))
