@@ -107,7 +107,7 @@ def test_an_unknown_preset_names_the_near_one_or_all() -> None:
     with pytest.raises(PolicyError, match=r"no policy 'srtict'; did you mean 'strict'\?"):
         Policy.preset("srtict")
     with pytest.raises(PolicyError, match=r"no policy 'xyz'; there are reference, strict, lenient\."):
-        Policy.named("xyz")
+        Policy.load("xyz")
 
 
 FILE = """
@@ -126,7 +126,7 @@ reason = "blurred"
 def test_a_file_gives_a_policy_named_after_it(tmp_path: Path) -> None:
     file = tmp_path / "gallery.toml"
     file.write_text(FILE)
-    policy = Policy.named(str(file))
+    policy = Policy.load(str(file))
     assert policy.name == "gallery"
     assert policy.rules == (
         Rule(measure="yaw", low=-10, high=20, reason=Reason.TURNED),
@@ -158,7 +158,7 @@ def test_a_file_that_is_no_policy_says_why_in_one_sentence(tmp_path: Path, text:
     file = tmp_path / "mine.toml"
     file.write_text(text)
     with pytest.raises(PolicyError) as caught:
-        Policy.load(file)
+        Policy.load(str(file))
     assert caught.value.message.startswith("Policy file ")
     assert says in caught.value.message
     assert "\n" not in caught.value.message
@@ -166,7 +166,7 @@ def test_a_file_that_is_no_policy_says_why_in_one_sentence(tmp_path: Path, text:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match=r"Cannot read policy file .*none\.toml: No such file or directory\."):
-        Policy.named(str(tmp_path / "none.toml"))
+        Policy.load(str(tmp_path / "none.toml"))
 
 
 def test_a_description_reads_back_as_the_same_policy() -> None:

@@ -2,8 +2,8 @@
 
 from facesieve.sieve.explain import Finding, explain
 from facesieve.sieve.judge import Judgement, judge, judge_columns
-from facesieve.sieve.policy import Policy
+from facesieve.sieve.policy import DEFAULT, Policy
 from facesieve.sieve.reasons import Reason
 from facesieve.sieve.rule import Rule
 
-__all__ = ["Finding", "Judgement", "Policy", "Reason", "Rule", "explain", "judge", "judge_columns"]
+__all__ = ["DEFAULT", "Finding", "Judgement", "Policy", "Reason", "Rule", "explain", "judge", "judge_columns"]

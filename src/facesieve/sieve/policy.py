@@ -51,18 +51,16 @@ class Policy(BaseModel):
         return tuple(_presets())
 
     @classmethod
-    def load(cls, file: Path) -> Policy:
-        """A policy from a TOML file: `name`, `sentence`, and `[[rules]]` with measure, low, high, reason.
+    def load(cls, name_or_file: str = DEFAULT) -> Policy:
+        """A preset by name, or a policy from a TOML file, whose name ends in .toml.
 
-        The name is the file's, without its ending, when the file gives none. Raises PolicyError.
+        The file has `name`, `sentence`, and `[[rules]]` with measure, low, high, reason; the name is the file's,
+        without its ending, when the file gives none. Raises PolicyError.
         """
-        given = _read(file)
-        return cls.parse({"name": file.stem} | given, f"Policy file {file.name}")
-
-    @classmethod
-    def named(cls, name_or_file: str) -> Policy:
-        """A preset by name, or a policy from a file whose name ends in .toml. Raises PolicyError."""
-        return cls.load(Path(name_or_file)) if name_or_file.endswith(".toml") else cls.preset(name_or_file)
+        if not name_or_file.endswith(".toml"):
+            return cls.preset(name_or_file)
+        file = Path(name_or_file)
+        return cls.parse({"name": file.stem} | _read(file), f"Policy file {file.name}")
 
     @classmethod
     def parse(cls, given: dict[str, Any], what: str = "Policy") -> Policy:
