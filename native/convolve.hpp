@@ -33,7 +33,7 @@ struct Shape {
 // ROWS x COLUMNS output pixels of GROUP panels.
 // weights: (panel, ky, kx, channel, PANEL). in, out: the tile's first pixel.
 template <class S, int ROWS, int COLUMNS, int GROUP>
-inline void tile(const float* in, const Layer& layer, int panel, float* out) {
+[[gnu::noinline]] void tile(const float* in, const Layer& layer, int panel, float* out) {
     constexpr int VECTORS = GROUP * PARTS;
     Lanes sum[ROWS * COLUMNS][VECTORS];
 #pragma GCC unroll 16
@@ -46,6 +46,7 @@ inline void tile(const float* in, const Layer& layer, int panel, float* out) {
         for (int r = 0; r < S::runs; ++r) {
             const float* at = in + ky * S::row + r * S::pixel;
             for (int k = 0; k < S::run; ++k, ++at, weights += PANEL) {
+                asm volatile("" ::: "memory");  // keep no input for the next step: there are no registers left for it
                 Lanes weight[VECTORS];
 #pragma GCC unroll 16
                 for (int v = 0; v < VECTORS; ++v)
@@ -69,6 +70,18 @@ inline void tile(const float* in, const Layer& layer, int panel, float* out) {
     }
 }
 
+// Of how many rows a tile of at most `most` pixels is best made, so that whole tiles fill `columns` x `rows`.
+constexpr int rows_for(int columns, int rows, int most) {
+    int best = 1;
+    double best_use = 0;
+    for (int tall = 1; tall <= std::min(rows, most); ++tall) {
+        const int wide = std::min(most / tall, columns);
+        const double use = static_cast<double>(columns) / ((columns + wide - 1) / wide) * tall / most;
+        if (use > best_use + 0.01) best = tall, best_use = use;
+    }
+    return best;
+}
+
 // ROWS whole rows, in tiles of nearly equal width.
 template <class S, int ROWS, int GROUP>
 inline void row_of_tiles(const float* in, const Layer& layer, int panel, float* out) {
@@ -81,18 +94,22 @@ inline void row_of_tiles(const float* in, const Layer& layer, int panel, float* 
         tile<S, ROWS, NARROW, GROUP>(in, layer, panel, out);
 }
 
-// Rows [0, rows) of a layer and its PReLU. in: first input row; out: first output row.
-template <class S>
-inline void convolve(const float* in, const Layer& layer, int rows, float* out) {
+template <class S, int COUNT, int GROUP>
+inline void rows_of_tiles(const float* in, const Layer& layer, int panel, float* out) {
+    constexpr int ROWS = rows_for(S::out, COUNT, pixels_for(GROUP));
+    for (int y = 0; y + ROWS <= COUNT; y += ROWS)
+        row_of_tiles<S, ROWS, GROUP>(in + y * S::row, layer, panel, out + y * S::out * S::out_stride);
+    constexpr int REST = COUNT % ROWS, DONE = COUNT - REST;
+    if constexpr (REST > 0)
+        rows_of_tiles<S, REST, GROUP>(in + DONE * S::row, layer, panel, out + DONE * S::out * S::out_stride);
+}
+
+// COUNT rows of a layer and its PReLU. in: first input row; out: first output row.
+template <class S, int COUNT = S::out>
+inline void convolve(const float* in, const Layer& layer, float* out) {
     constexpr int GROUP = together(panels(S::filters));
-    constexpr int ROWS = std::clamp(pixels_for(GROUP) / S::out, 1, S::out);
-    for (int panel = 0; panel < panels(S::filters); panel += GROUP) {
-        int y = 0;
-        for (; y + ROWS <= rows; y += ROWS)
-            row_of_tiles<S, ROWS, GROUP>(in + y * S::row, layer, panel, out + y * S::out * S::out_stride);
-        for (; y < rows; ++y)
-            row_of_tiles<S, 1, GROUP>(in + y * S::row, layer, panel, out + y * S::out * S::out_stride);
-    }
+    for (int panel = 0; panel < panels(S::filters); panel += GROUP)
+        rows_of_tiles<S, COUNT, GROUP>(in, layer, panel, out);
 }
 
 // One row of a max pool with stride 2 over WINDOW rows; windows end at the map's border.
@@ -132,7 +149,7 @@ inline void convolve_and_pool(const float* in, const Layer& layer, float* ring, 
     int ready = 0;
     for (int y = 0; y < OUT; ++y) {
         const int count = std::min(3, S::out - 2 * y);
-        for (; ready < 2 * y + count; ++ready) convolve<S>(in + ready * S::row, layer, 1, ring + ready % 3 * ROW);
+        for (; ready < 2 * y + count; ++ready) convolve<S, 1>(in + ready * S::row, layer, ring + ready % 3 * ROW);
         const float* rows[3];
         for (int r = 0; r < 3; ++r) rows[r] = ring + (2 * y + r) % 3 * ROW;
         pool_row<3, S::out_stride>(rows, count, S::out, OUT, out + y * OUT * S::out_stride);

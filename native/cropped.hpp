@@ -30,9 +30,9 @@ public:
 
     void features(const float* crop, int at) {
         convolve_and_pool<First, 11>(crop, layers_[0], ring_, pooled_);
-        convolve<Second>(pooled_, layers_[1], Second::out, map_);
+        convolve<Second>(pooled_, layers_[1], map_);
         pool<3, Second::out, 4, Second::out_stride>(map_, pooled_);
-        convolve<Third>(pooled_, layers_[2], Third::out, features_ + at * FEATURES);
+        convolve<Third>(pooled_, layers_[2], features_ + at * FEATURES);
     }
 
     // Rows of PANEL numbers, of which ANSWERS count.
@@ -69,11 +69,11 @@ public:
 
     void features(const float* crop, int at) {
         convolve_and_pool<First, 23>(crop, layers_[0], ring_, pooled_);
-        convolve<Second>(pooled_, layers_[1], Second::out, map_);
+        convolve<Second>(pooled_, layers_[1], map_);
         pool<3, Second::out, 10, Second::out_stride>(map_, pooled_);
-        convolve<Third>(pooled_, layers_[2], Third::out, map_);
+        convolve<Third>(pooled_, layers_[2], map_);
         pool<2, Third::out, 4, Third::out_stride>(map_, pooled_);
-        convolve<Fourth>(pooled_, layers_[3], Fourth::out, features_ + at * FEATURES);
+        convolve<Fourth>(pooled_, layers_[3], features_ + at * FEATURES);
     }
 
     const float* answers(int count) {

@@ -7,7 +7,8 @@ namespace facesieve::ISA {
 #if defined(FACESIEVE_AVX512)
 
 using Lanes = __m512;
-constexpr int ACCUMULATORS = 27;  // of 32 registers
+constexpr int REGISTERS = 32;
+constexpr int ACCUMULATORS = 27;
 
 inline Lanes load(const float* at) { return _mm512_loadu_ps(at); }
 inline void store(float* at, Lanes a) { _mm512_storeu_ps(at, a); }
@@ -23,7 +24,8 @@ inline Lanes widen(const std::uint8_t* at) {
 #elif defined(FACESIEVE_AVX2)
 
 using Lanes = __m256;
-constexpr int ACCUMULATORS = 12;  // of 16 registers
+constexpr int REGISTERS = 16;
+constexpr int ACCUMULATORS = 12;
 
 inline Lanes load(const float* at) { return _mm256_loadu_ps(at); }
 inline void store(float* at, Lanes a) { _mm256_storeu_ps(at, a); }
@@ -40,9 +42,11 @@ inline Lanes widen(const std::uint8_t* at) {
 
 typedef float Lanes __attribute__((vector_size(16)));
 #if defined(__aarch64__)
-constexpr int ACCUMULATORS = 24;  // of 32 registers
+constexpr int REGISTERS = 32;
+constexpr int ACCUMULATORS = 24;
 #else
-constexpr int ACCUMULATORS = 12;  // of 16 registers
+constexpr int REGISTERS = 15;  // of 16: a product that is not fused needs a place of its own
+constexpr int ACCUMULATORS = 12;
 #endif
 
 inline Lanes load(const float* at) {
@@ -63,13 +67,30 @@ inline bool any_above(Lanes a, Lanes b) {
     const auto above = a > b;
     return (above[0] | above[1] | above[2] | above[3]) != 0;
 }
+#if defined(__SSE2__)
+inline Lanes widen(const std::uint8_t* at) {
+    int four;
+    std::memcpy(&four, at, sizeof four);
+    const __m128i zero = _mm_setzero_si128();
+    return _mm_cvtepi32_ps(_mm_unpacklo_epi16(_mm_unpacklo_epi8(_mm_cvtsi32_si128(four), zero), zero));
+}
+#else
 inline Lanes widen(const std::uint8_t* at) {
     return Lanes{static_cast<float>(at[0]), static_cast<float>(at[1]), static_cast<float>(at[2]), static_cast<float>(at[3])};
 }
+#endif
 
 #endif
 
 constexpr int LANES = sizeof(Lanes) / sizeof(float);
+
+// The first `count` lanes of a, the others of b.
+inline Lanes first_lanes(int count, Lanes a, Lanes b) {
+    Lanes index;
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; ++i) index[i] = static_cast<float>(i);
+    return index < broadcast(static_cast<float>(count)) ? a : b;
+}
 
 inline Lanes magnitude(Lanes a) { return larger(a, -a); }
 

@@ -34,7 +34,7 @@ inline void split_columns(const float* values, int width, float* planes, std::pt
 // Filters `filter`.. of the first convolution on two rows, even and odd columns, then PReLU and the pool of the four.
 // rows: four rows of the level. paired: whether the second row of the pool exists. odds: lanes that have an odd column.
 template <int FILTERS>
-inline void first_tile(const float* const rows[4], std::ptrdiff_t stride, int filter, bool paired, int odds,
+[[gnu::noinline]] void first_tile(const float* const rows[4], std::ptrdiff_t stride, int filter, bool paired, int odds,
                        const Layer& layer, float* out, std::ptrdiff_t out_stride) {
     Lanes sum[FILTERS][2][2] = {};
     const float* weights = layer.weights.data() + filter;
@@ -48,6 +48,7 @@ inline void first_tile(const float* const rows[4], std::ptrdiff_t stride, int fi
             for (int row = 0; row < 2; ++row) {
                 const int ky = r - row;
                 if (ky < 0 || ky > 2) continue;
+                asm volatile("" ::: "memory");  // keep no weight for the other row: there are no registers left for it
 #pragma GCC unroll 3
                 for (int kx = 0; kx < 3; ++kx)
 #pragma GCC unroll 5
@@ -67,7 +68,10 @@ inline void first_tile(const float* const rows[4], std::ptrdiff_t stride, int fi
             most[parity] = larger(sum[f][0][parity], sum[f][1][parity]);
             least[parity] = smaller(sum[f][0][parity], sum[f][1][parity]);
         }
-        for (int i = odds; i < LANES; ++i) most[1][i] = most[0][i], least[1][i] = least[0][i];
+        if (odds < LANES) {
+            most[1] = first_lanes(odds, most[1], most[0]);
+            least[1] = first_lanes(odds, least[1], least[0]);
+        }
         // A PReLU with a negative slope falls and then rises: its largest value is at one of the two ends.
         const Lanes bias = broadcast(layer.bias[filter + f]), slope = broadcast(layer.slope[filter + f]);
         Lanes pooled = prelu(larger(most[0], most[1]) + bias, slope);
@@ -78,7 +82,7 @@ inline void first_tile(const float* const rows[4], std::ptrdiff_t stride, int fi
 
 // `FILTERS` filters of a 3 x 3 convolution and its PReLU on `VECTORS` vectors of one row.
 template <int CHANNELS, int OUT, int FILTERS, int VECTORS>
-inline void tile(const float* const rows[3], std::ptrdiff_t stride, int filter, const Layer& layer, float* out,
+[[gnu::noinline]] void tile(const float* const rows[3], std::ptrdiff_t stride, int filter, const Layer& layer, float* out,
                  std::ptrdiff_t out_stride) {
     Lanes sum[FILTERS][VECTORS];
 #pragma GCC unroll 16
@@ -90,6 +94,7 @@ inline void tile(const float* const rows[3], std::ptrdiff_t stride, int filter, 
         for (int ky = 0; ky < 3; ++ky)
 #pragma GCC unroll 3
             for (int kx = 0; kx < 3; ++kx, weights += OUT) {
+                asm volatile("" ::: "memory");  // keep no input for the next tap: there are no registers left for it
                 Lanes in[VECTORS];
 #pragma GCC unroll 4
                 for (int v = 0; v < VECTORS; ++v) in[v] = load(rows[ky] + channel * stride + kx + v * LANES);
@@ -112,7 +117,8 @@ inline void tile(const float* const rows[3], std::ptrdiff_t stride, int filter, 
 template <int CHANNELS, int OUT, int VECTORS>
 inline void all_filters(const float* const rows[3], std::ptrdiff_t stride, const Layer& layer, float* out,
                         std::ptrdiff_t out_stride) {
-    constexpr int FILTERS = ACCUMULATORS >= 24 || VECTORS == 1 ? 8 : 4;
+    constexpr int ROOM = (REGISTERS - 1 - VECTORS) / VECTORS;
+    constexpr int FILTERS = ROOM >= 8 ? 8 : ROOM >= 4 ? 4 : 2;
     for (int filter = 0; filter < OUT; filter += FILTERS)
         tile<CHANNELS, OUT, FILTERS, VECTORS>(rows, stride, filter, layer, out, out_stride);
 }
@@ -158,7 +164,7 @@ private:
         const float* rows[4];
         for (int r = 0; r < 4; ++r) rows[r] = level_rows_.row(2 * y + r);
         const int columns = width_ - 2;
-        constexpr int FILTERS = ACCUMULATORS >= 24 ? 5 : 2;
+        constexpr int FILTERS = REGISTERS >= 32 ? 5 : 2;
         for (int x = 0; x < pooled_width_; x += LANES) {
             const int odds = std::min(columns / 2 - x, LANES);
             const float* at[4] = {rows[0] + x, rows[1] + x, rows[2] + x, rows[3] + x};
