@@ -7,9 +7,13 @@ FacesieveError          code, one public sentence, exit status
 ├── ModelError          weights that are absent, not what the catalog says, or not convertible
 │   └── OfflineError    weights are needed, and fetching is forbidden
 └── DatasetError        a dataset that cannot be read, written or continued
+
+Refused                 inside `sources` and `decode` only: ends the reading of one picture, becomes its `Refusal`
 """
 
 from __future__ import annotations
+
+from facesieve.records import RefusalCode
 
 
 class FacesieveError(Exception):
@@ -49,3 +53,15 @@ class OfflineError(ModelError):
 
 class DatasetError(FacesieveError):
     """A dataset that cannot be read, written or continued."""
+
+
+class Refused(Exception):  # noqa: N818 - it is an outcome, not an error
+    """Ends the reading of one picture. `decode` turns it into a `Refusal`; it never reaches a caller.
+
+    message: one sentence without paths, or "" for the code's own.
+    """
+
+    def __init__(self, code: RefusalCode, message: str = "") -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message

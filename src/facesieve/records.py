@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import BinaryIO
 
 import numpy as np
@@ -54,11 +55,41 @@ class Photo:
         return int(self.pixels.shape[0])
 
 
+class RefusalCode(StrEnum):
+    """Why a picture gave no pixels: a closed list, each with the one sentence that people read."""
+
+    sentence: str
+
+    def __new__(cls, code: str, sentence: str) -> RefusalCode:
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.sentence = sentence
+        return member
+
+    EMPTY = "empty", "The file has no bytes."
+    NOT_AN_IMAGE = "not_an_image", "The content does not begin like any picture format."
+    UNSUPPORTED_FORMAT = "unsupported_format", "The content is of a format, or a variant of one, that is not decoded."
+    TRUNCATED = "truncated", "The picture ends before all its pixels are there."
+    CORRUPT = "corrupt", "The picture's content is damaged."
+    TOO_MANY_BYTES = "too_many_bytes", "The file is larger than max_file_bytes."
+    TOO_MANY_PIXELS = "too_many_pixels", "The picture has more pixels than max_pixels."
+    TOO_LONG_SIDE = "too_long_side", "A side of the picture is longer than max_side."
+    TOO_MANY_SCANS = "too_many_scans", "The JPEG is drawn in more passes than max_jpeg_scans."
+    BAD_PIXELS = "bad_pixels", "The array is not a picture of shape (H, W, 3) and type uint8."
+    UNREADABLE = "unreadable", "The file cannot be opened or read."
+    BAD_ROW = "bad_row", "The row of the list names no file."
+    UNSAFE_NAME = "unsafe_name", "The archive member's name is absolute, climbs out with '..', or is too long."
+    OUTSIDE_TREE = "outside_tree", "The link leads out of the folder or archive that holds it."
+    ENCRYPTED = "encrypted", "The archive member is encrypted."
+    BAD_ARCHIVE = "bad_archive", "The archive, or the rest of it, cannot be read."
+    DUPLICATE = "duplicate", "The same bytes came in under another name."
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A picture that gave no pixels, and why.
 
-    code: one of `facesieve.decode.RefusalCode`. message: one sentence without paths.
+    code: one of `RefusalCode`. message: one sentence without paths.
     picture_id: sha256 of the bytes when they could be read, else "".
     width, height, format: what the header said, or 0, 0, "".
     """
@@ -89,6 +120,10 @@ class Faces:
 
     def __len__(self) -> int:
         return len(self.photo)
+
+    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> Faces:
+        """Some of the faces, by mask, index or slice."""
+        return Faces(self.photo[rows], self.boxes[rows], self.confidence[rows], self.landmarks[rows])
 
     @classmethod
     def none(cls) -> Faces:

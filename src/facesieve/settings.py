@@ -26,6 +26,13 @@ class Settings(BaseSettings):
     max_pixels: int = Field(100_000_000, gt=0, description="Largest picture that is decoded, in pixels.")
     max_side: int = Field(32_768, gt=0, description="Longest side of a picture that is decoded, in pixels.")
 
+    max_jpeg_scans: int = Field(200, gt=0, description="Most passes over the picture that a JPEG may ask for.")
+
+    # sources
+    max_unpacked_bytes: int = Field(
+        64 * 2**30, gt=0, description="Largest compressed tar, in bytes once unpacked to the temporary folder."
+    )
+
     # detect
     min_face_size: int = Field(20, ge=12, description="Smallest face that is searched for, in pixels.")
     scale_factor: float = Field(0.709, gt=0.1, lt=1, description="Ratio between levels of the image pyramid.")

@@ -1,0 +1,76 @@
+"""Pixels of any mode to 8-bit RGB: alpha over white, deep samples scaled, inks and palettes resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from facesieve.errors import Refused
+from facesieve.records import Pixels, RefusalCode
+
+ROWS = 256
+BITS_PER_SAMPLE = 258
+
+
+def flatten(image: Image.Image) -> Pixels:
+    """A loaded Pillow image of any mode as (H, W, 3) uint8 RGB.
+
+    It goes in strips, so that converting costs one strip of memory beyond the picture and its answer.
+    Transparent pixels lie over white. Grey deeper than 8 bits is scaled, v * 255 / (2 ** bits - 1) rounded to nearest;
+    deep colour was already cut to its high byte by Pillow, within one level of that. Float grey is 0..1.
+    Colour profiles are ignored, as OpenCV and Pillow do.
+    Raises Refused `unsupported_format`: samples without an agreed range.
+    """
+    rgb = np.empty((image.height, image.width, 3), np.uint8)
+    to_rgb = _converter(image)
+    for top in range(0, image.height, ROWS):
+        bottom = min(top + ROWS, image.height)
+        rgb[top:bottom] = to_rgb(image.crop((0, top, image.width, bottom)))
+    return rgb
+
+
+def _converter(image: Image.Image) -> Callable[[Image.Image], Pixels]:
+    if image.mode.startswith("I;16"):
+        return lambda strip: _deep_grey(strip, _bits(image))
+    if image.mode == "F":
+        return _float_grey
+    if image.mode in ("I", "LAB", "HSV"):
+        raise Refused(RefusalCode.UNSUPPORTED_FORMAT, f"Samples of mode {image.mode} have no agreed range.")
+    return _over_white if image.has_transparency_data else _plain
+
+
+def _plain(strip: Image.Image) -> Pixels:
+    return np.asarray(strip.convert("RGB"))
+
+
+def _over_white(strip: Image.Image) -> Pixels:
+    rgba = strip.convert("RGBA")
+    paper = Image.new("RGB", strip.size, "white")
+    paper.paste(rgba, mask=rgba.getchannel("A"))
+    return np.asarray(paper)
+
+
+def _bits(image: Image.Image) -> int:
+    """12 for a 12-bit TIFF, whose samples Pillow hands over unscaled in a 16-bit mode."""
+    tags = getattr(image, "tag_v2", {})
+    return int(tags.get(BITS_PER_SAMPLE, (16,))[0])
+
+
+def _deep_grey(strip: Image.Image, bits: int) -> Pixels:
+    deep = np.asarray(strip).astype(np.uint32)
+    white = 2**bits - 1
+    grey: Pixels = ((deep * 255 + white // 2) // white).clip(0, 255).astype(np.uint8)
+    clear = strip.info.get("transparency")
+    if clear is not None:
+        grey[deep == clear] = 255
+    return grey[..., None]
+
+
+def _float_grey(strip: Image.Image) -> Pixels:
+    light = np.asarray(strip)
+    if not ((light >= 0) & (light <= 1)).all():
+        raise Refused(RefusalCode.UNSUPPORTED_FORMAT, "Float samples outside 0..1 have no agreed range.")
+    grey: Pixels = np.rint(light * 255).astype(np.uint8)
+    return grey[..., None]

@@ -1,0 +1,86 @@
+"""Which picture format some bytes are, told by how they begin; the file's name is never asked."""
+
+from __future__ import annotations
+
+from facesieve.errors import Refused
+from facesieve.records import RefusalCode
+
+SUPPORTED = ("jpeg", "png", "webp", "gif", "bmp", "tiff", "heif", "avif")
+
+_DECODED = (
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    (b"BM", "bmp"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+)
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"mif2"}
+
+# Formats that are known by name only: saying so is kinder than "not an image".
+_KNOWN = (
+    (b"\0\0\x01\0", "ico"),
+    (b"\0\0\x02\0", "cur"),
+    (b"8BPS", "psd"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "jpeg2000"),
+    (b"\xff\x4f\xff\x51", "jpeg2000"),
+    (b"\xff\x0a", "jpeg-xl"),
+    (b"\0\0\0\x0cJXL ", "jpeg-xl"),
+    (b"%PDF-", "pdf"),
+    (b"%!PS", "eps"),
+    (b"\xc5\xd0\xd3\xc6", "eps"),
+    (b"DDS ", "dds"),
+    (b"\x01\xda", "sgi"),
+    (b"qoif", "qoi"),
+    (b"v/1\x01", "openexr"),
+    (b"#?RADIANCE", "hdr"),
+    (b"FUJIFILMCCD-RAW", "raw"),
+    (b"icns", "icns"),
+    (b"gimp xcf", "xcf"),
+)
+_NETPBM = {b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"P7", b"Pf", b"PF"}
+
+
+def sniff(data: bytes) -> str:
+    """The format of encoded bytes, one of `SUPPORTED`.
+
+    Raises Refused: `empty`, `unsupported_format` (a picture, a drawing or a film of another kind), `not_an_image`.
+    """
+    if not data:
+        raise Refused(RefusalCode.EMPTY)
+    for magic, name in _DECODED:
+        if data.startswith(magic):
+            return name
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    if data[4:8] == b"ftyp":
+        return _of_brands(data)
+    if name := _known(data):
+        raise Refused(RefusalCode.UNSUPPORTED_FORMAT, f"Pictures of format {name} are not decoded.")
+    raise Refused(RefusalCode.NOT_AN_IMAGE)
+
+
+def _of_brands(data: bytes) -> str:
+    """HEIF and AVIF share one container (ISO/IEC 14496-12); the major brand counts, then the compatible ones."""
+    end = min(int.from_bytes(data[:4], "big"), len(data), 4096)
+    brands = [data[8:12], *(data[at : at + 4] for at in range(16, end, 4))]
+    if _AVIF_BRANDS & set(brands):
+        return "avif"
+    if _HEIF_BRANDS & set(brands):
+        return "heif"
+    raise Refused(RefusalCode.UNSUPPORTED_FORMAT, "The file is a film, or a picture of a kind that is not decoded.")
+
+
+def _known(data: bytes) -> str:
+    for magic, name in _KNOWN:
+        if data.startswith(magic):
+            return name
+    if data[:2] in _NETPBM and data[2:3].isspace():
+        return "netpbm"
+    if b"<svg" in data[:1024]:
+        return "svg"
+    return ""

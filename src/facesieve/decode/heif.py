@@ -1,0 +1,23 @@
+"""HEIC and HEIF: libheif by way of pillow-heif, without registering it in the host application's Pillow."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import pillow_heif
+
+from facesieve.decode.flatten import flatten
+from facesieve.decode.header import check_size
+from facesieve.records import Pixels
+from facesieve.settings import Settings
+
+
+def decode_heif(data: bytes, settings: Settings) -> Pixels:
+    """Upright (H, W, 3) uint8 RGB of the primary image.
+
+    libheif applies the container's rotation and mirroring; the EXIF orientation repeats what they say and is ignored,
+    as ISO/IEC 23008-12 asks. Raises Refused for limits, the library's own exceptions otherwise.
+    """
+    picture = pillow_heif.open_heif(BytesIO(data), convert_hdr_to_8bit=True)
+    check_size(picture.size, settings)
+    return flatten(picture.to_pillow())

@@ -1,0 +1,126 @@
+"""Bytes to the one decoded picture that every later stage sees, or to a refusal; never an exception."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from facesieve.decode.formats import sniff
+from facesieve.decode.header import UNKNOWN, check_size, declared_size, ends_early
+from facesieve.decode.heif import decode_heif
+from facesieve.decode.jpeg import decode_jpeg
+from facesieve.decode.quiet import quiet
+from facesieve.decode.still import decode_still
+from facesieve.errors import Refused
+from facesieve.records import Photo, Pixels, Refusal, RefusalCode, Source
+from facesieve.settings import Settings
+
+_CHUNK = 1 << 20
+_CUT_SHORT = ("truncated", "premature end", "not enough image data", "end of file", "unexpected end")
+_NOT_DECODED = ("unsupported", "unknown", "not supported", "cannot handle", "not implemented")
+
+
+def decode(sources: Sequence[Source], settings: Settings) -> tuple[list[Photo], list[Refusal]]:
+    """Each source as a photo or a refusal, in the order given; the two lists together are as long as the sources."""
+    answers = [decode_one(source, settings) for source in sources]
+    photos = [answer for answer in answers if isinstance(answer, Photo)]
+    refusals = [answer for answer in answers if isinstance(answer, Refusal)]
+    return photos, refusals
+
+
+def decode_one(source: Source, settings: Settings) -> Photo | Refusal:
+    """The picture of one source, upright, (H, W, 3) uint8 RGB, or why there is none. Raises nothing.
+
+    At most `max_file_bytes` + 1 bytes are read, the format is told from them, and size limits are applied to what
+    the header says before any decoder runs. Of animations and multi-page files the first frame is taken. Colour
+    profiles are ignored, as OpenCV and Pillow do. Every exception of a decoder becomes a refusal; a decoder
+    that crashes the process is beyond it: whoever decodes for strangers does so in a process that may die.
+    """
+    try:
+        if source.pixels is not None:
+            return _of_array(source, source.pixels, settings)
+        return _of_bytes(source, _read(source, settings), settings)
+    except Refused as refused:
+        return _refusal(source, refused)
+
+
+def _of_bytes(source: Source, data: bytes, settings: Settings) -> Photo | Refusal:
+    picture_id = hashlib.sha256(data).hexdigest()
+    format, size = "", UNKNOWN
+    try:
+        format = sniff(data)
+        size = declared_size(format, data)
+        check_size(size, settings)
+        return Photo(source, picture_id, _pixels(format, data, settings), format)
+    except Refused as refused:
+        return _refusal(source, refused, picture_id, format, *size)
+
+
+def _pixels(format: str, data: bytes, settings: Settings) -> Pixels:
+    """Upright RGB; whatever a decoder raises on a stranger's bytes becomes one of three codes."""
+    try:
+        with quiet():
+            if format == "jpeg":
+                return decode_jpeg(data, settings)
+            if format == "heif":
+                return decode_heif(data, settings)
+            return decode_still(format, data, settings)
+    except Refused:
+        raise
+    except Exception as error:
+        code = RefusalCode.TRUNCATED if ends_early(format, data) else _code_of(error)
+        raise Refused(code) from error
+
+
+def _code_of(error: Exception) -> RefusalCode:
+    said = str(error).lower()
+    if isinstance(error, EOFError) or any(words in said for words in _CUT_SHORT):
+        return RefusalCode.TRUNCATED
+    if any(words in said for words in _NOT_DECODED):
+        return RefusalCode.UNSUPPORTED_FORMAT
+    return RefusalCode.CORRUPT
+
+
+def _of_array(source: Source, pixels: Pixels, settings: Settings) -> Photo:
+    """A caller's own pixels; their identity is the sha256 over shape and bytes."""
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or not pixels.size:
+        raise Refused(RefusalCode.BAD_PIXELS)
+    check_size((pixels.shape[1], pixels.shape[0]), settings)
+    pixels = np.ascontiguousarray(pixels)
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(pixels.data)
+    return Photo(source, digest.hexdigest(), pixels, "array")
+
+
+def _read(source: Source, settings: Settings) -> bytes:
+    limit = settings.max_file_bytes
+    try:
+        if source.open is None:
+            raise Refused(RefusalCode.UNREADABLE)
+        with source.open() as stream:
+            data = _at_most(stream.read, limit + 1)
+    except Refused:
+        raise
+    except Exception as error:  # a file that is gone, an archive member whose checksum is wrong, a caller's own opener
+        raise Refused(RefusalCode.UNREADABLE) from error
+    if len(data) > limit:
+        raise Refused(RefusalCode.TOO_MANY_BYTES)
+    return data
+
+
+def _at_most(read: Callable[[int], bytes], limit: int) -> bytes:
+    """A stream may give less than it is asked for before its end; only nothing means the end."""
+    parts, left = [], limit
+    while left and (part := read(min(left, _CHUNK))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _refusal(
+    source: Source, refused: Refused, picture_id: str = "", format: str = "", width: int = 0, height: int = 0
+) -> Refusal:
+    message = refused.message or refused.code.sentence
+    return Refusal(source, refused.code.value, message, picture_id, width, height, format)

@@ -1,0 +1,133 @@
+"""MTCNN: three networks, each asked only about what the one before it let through.
+
+Zhang, Zhang, Li, Qiao, "Joint Face Detection and Alignment using Multi-task Cascaded Convolutional Networks"
+(2016). Scales, crops, rounding and suppression follow the Python package mtcnn 0.1.1, so that its published
+numbers reproduce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from facesieve.detect.boxes import Indices, from_cells, regress, squared
+from facesieve.detect.networks import Cells, Networks, Tensor
+from facesieve.detect.pyramid import scales
+from facesieve.records import Faces, Floats, Photo, Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """n boxes over a batch of photos, and where the last network would move them.
+
+    photo: (n,) ascending; boxes: (n, 4) x1 y1 x2 y2; score: (n,); offsets: (n, 4) in sides of the box.
+    """
+
+    photo: Indices
+    boxes: Floats
+    score: Floats
+    offsets: Floats
+
+    def take(self, chosen: Indices) -> Candidates:
+        return Candidates(self.photo[chosen], self.boxes[chosen], self.score[chosen], self.offsets[chosen])
+
+    @classmethod
+    def join(cls, parts: Iterable[Candidates]) -> Candidates:
+        none = cls(np.empty(0, np.intp), np.empty((0, 4)), np.empty(0), np.empty((0, 4)))
+        columns = zip(*((part.photo, part.boxes, part.score, part.offsets) for part in (none, *parts)), strict=True)
+        return cls(*map(np.concatenate, columns))
+
+
+class Mtcnn:
+    """Finds faces in batches of photos.
+
+    networks: who runs P-Net, R-Net and O-Net.
+    min_face_size: smallest face searched for, in pixels. scale_factor: ratio between pyramid levels.
+    steps_threshold: the score that each of the three networks asks for.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        min_face_size: int,
+        scale_factor: float,
+        steps_threshold: tuple[float, float, float],
+    ) -> None:
+        self._networks = networks
+        self._min_face_size = min_face_size
+        self._scale_factor = scale_factor
+        self._propose_above, self._refine_above, self._locate_above = steps_threshold
+
+    def __call__(self, photos: Sequence[Photo]) -> Faces:
+        """All faces of all photos, photo by photo, the most confident first."""
+        pictures = [photo.pixels for photo in photos]
+        return self._locate(pictures, self._refine(pictures, self._propose(pictures)))
+
+    def _propose(self, pictures: Sequence[Pixels]) -> Candidates:
+        """P-Net: a heat map of faces at every scale of every photo."""
+        windows = Candidates.join(self._windows(index, pixels) for index, pixels in enumerate(pictures))
+        boxes = regress(windows.boxes, windows.offsets, inclusive=False)
+        return replace(windows, boxes=np.trunc(squared(boxes)))
+
+    def _refine(self, pictures: Sequence[Pixels], candidates: Candidates) -> Candidates:
+        """R-Net: rejects most of what P-Net proposed, and moves the rest."""
+        crops, candidates = self._crops(pictures, candidates, 24)
+        probability, offsets = self._networks.refine(crops)
+        candidates = replace(candidates, score=probability, offsets=offsets)
+        candidates = self._suppress(candidates.take(np.flatnonzero(probability > self._refine_above)), 0.7)
+        boxes = regress(candidates.boxes, candidates.offsets)
+        return replace(candidates, boxes=np.trunc(squared(boxes)))
+
+    def _locate(self, pictures: Sequence[Pixels], candidates: Candidates) -> Faces:
+        """O-Net: decides, moves the box a last time, and places the five landmarks."""
+        crops, candidates = self._crops(pictures, candidates, 48)
+        probability, offsets, points = self._networks.locate(crops)
+        passed = np.flatnonzero(probability > self._locate_above)
+        boxes = candidates.boxes[passed]
+        landmarks = _placed(points[passed], boxes)
+        faces = Candidates(candidates.photo[passed], regress(boxes, offsets[passed]), probability[passed], landmarks)
+        faces = self._suppress(faces, 0.7, minimum=True)
+        corner, sides = faces.boxes[:, :2], faces.boxes[:, 2:] - faces.boxes[:, :2]
+        return Faces(faces.photo, np.hstack([corner, sides]), faces.score, faces.offsets)
+
+    def _windows(self, photo: int, pixels: Pixels) -> Candidates:
+        """P-Net's windows in one photo, suppressed within each scale and then across them."""
+        height, width = pixels.shape[:2]
+        at = scales(height, width, self._min_face_size, self._scale_factor)
+        levels = self._networks.propose(pixels, at, self._propose_above)
+        windows = [self._suppress(_windows(photo, cells, scale), 0.5) for cells, scale in zip(levels, at, strict=True)]
+        return self._suppress(Candidates.join(windows), 0.7)
+
+    def _crops(self, pictures: Sequence[Pixels], candidates: Candidates, size: int) -> tuple[Tensor, Candidates]:
+        """The candidates' pixels (n, size, size, 3), and the candidates that have any."""
+        candidates = candidates.take(np.flatnonzero((candidates.boxes[:, 2:] >= candidates.boxes[:, :2]).all(axis=1)))
+        boxes = candidates.boxes.astype(np.int32)
+        owners, starts = np.unique(candidates.photo, return_index=True)
+        cut = [
+            self._networks.crop(pictures[owner], own, size)
+            for owner, own in zip(owners, np.split(boxes, starts)[1:], strict=True)
+        ]
+        return np.concatenate([np.empty((0, size, size, 3), np.float32), *cut]), candidates
+
+    def _suppress(self, candidates: Candidates, threshold: float, *, minimum: bool = False) -> Candidates:
+        """The candidates that stay when each photo's are suppressed among themselves, best first."""
+        picked = [np.empty(0, np.intp)]
+        for photo in np.unique(candidates.photo):
+            own = np.flatnonzero(candidates.photo == photo)
+            stay = self._networks.suppress(candidates.boxes[own], candidates.score[own], threshold, minimum=minimum)
+            picked.append(own[stay])
+        return candidates.take(np.concatenate(picked))
+
+
+def _windows(photo: int, cells: Cells, scale: float) -> Candidates:
+    boxes = from_cells(cells.rows, cells.columns, scale)
+    return Candidates(np.full(len(boxes), photo), boxes, cells.probability, cells.offsets)
+
+
+def _placed(points: Floats, boxes: Floats) -> Floats:
+    """Landmarks (n, 5, 2) in pixels, from O-Net's (n, 10) fractions of the box."""
+    sides = boxes[:, 2:] - boxes[:, :2] + 1
+    fractions = points.reshape(-1, 2, 5).transpose(0, 2, 1)
+    return fractions * sides[:, np.newaxis] + boxes[:, np.newaxis, :2] - 1

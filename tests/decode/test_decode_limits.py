@@ -1,0 +1,180 @@
+"""Limits act on what the header says, before any decoder runs; formats that are not ours never reach one."""
+
+from __future__ import annotations
+
+import re
+import struct
+import time
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facesieve.decode import SUPPORTED, RefusalCode, decode_one
+from facesieve.decode.formats import sniff
+from facesieve.decode.header import declared_size
+from facesieve.errors import Refused
+from facesieve.records import Photo, Refusal, Source
+from facesieve.settings import Settings
+from facesieve.sources import as_sources
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "pictures.md"
+
+
+def refused(data: bytes, **limits: int) -> Refusal:
+    refusal = decode_one(as_sources([data])[0], Settings(**limits))
+    assert isinstance(refusal, Refusal), refusal
+    return refusal
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_bomb(width: int, height: int) -> bytes:
+    """A valid PNG of one colour: 12,000 x 12,000 pixels in 140 kB."""
+    body = zlib.compressobj(9)
+    rows = b"".join(body.compress(bytes(width + 1)) for _ in range(height)) + body.flush()
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def test_a_bomb_is_refused_by_its_header_in_no_time() -> None:
+    bomb = png_bomb(12_000, 12_000)
+    assert len(bomb) < 200_000
+    began = time.process_time()
+    refusal = refused(bomb)
+    assert time.process_time() - began < 0.05
+    assert (refusal.code, refusal.width, refusal.height, refusal.format) == ("too_many_pixels", 12_000, 12_000, "png")
+    assert len(refusal.picture_id) == 64
+
+
+@pytest.mark.parametrize("format", ["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif"])
+def test_limits_hold_for_every_format_and_at_the_limit_itself(format: str) -> None:
+    out = BytesIO()
+    Image.new("RGB", (40, 20)).save(out, format)
+    data = out.getvalue()
+    assert refused(data, max_pixels=799).code == "too_many_pixels"
+    assert refused(data, max_side=39).code == "too_long_side"
+    assert refused(data, max_file_bytes=len(data) - 1).code == "too_many_bytes"
+    at_limits = Settings(max_pixels=800, max_side=40, max_file_bytes=len(data))
+    assert isinstance(decode_one(as_sources([data])[0], at_limits), Photo)
+
+
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [
+        ("jpeg", {}),
+        ("jpeg", {"progressive": True}),
+        ("png", {}),
+        ("gif", {}),
+        ("bmp", {}),
+        ("webp", {}),
+        ("webp", {"lossless": True}),
+        ("webp", {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0"}),
+        ("avif", {}),
+        ("tiff", {}),
+        ("tiff", {"compression": "tiff_lzw"}),
+    ],
+)
+@pytest.mark.parametrize("size", [(1, 1), (41, 20), (300, 777)])
+def test_headers_are_read_without_a_decoder(format: str, options: dict[str, object], size: tuple[int, int]) -> None:
+    out = BytesIO()
+    Image.new("RGB", size).save(out, format, **options)
+    assert declared_size(format, out.getvalue()) == size
+
+
+def test_limits_hold_for_arrays() -> None:
+    source = as_sources([np.zeros((20, 40, 3), np.uint8)])[0]
+    for limits, code in (({"max_pixels": 799}, "too_many_pixels"), ({"max_side": 39}, "too_long_side")):
+        refusal = decode_one(source, Settings(**limits))
+        assert isinstance(refusal, Refusal)
+        assert refusal.code == code
+
+
+def test_an_endless_file_is_read_up_to_the_limit_and_one_byte() -> None:
+    class Endless(BytesIO):
+        asked = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            assert size
+            given = min(size, 7)
+            Endless.asked += given
+            return b"x" * given
+
+    refusal = decode_one(Source("x", open=Endless), Settings(max_file_bytes=100))
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "too_many_bytes"
+    assert Endless.asked == 101
+
+
+def test_a_jpeg_of_endless_scans_is_refused() -> None:
+    out = BytesIO()
+    Image.new("RGB", (64, 64)).save(out, "JPEG", progressive=True)
+    data = out.getvalue()
+    scans = data.count(b"\xff\xda")
+    assert refused(data, max_jpeg_scans=scans - 1).code == "too_many_scans"
+    assert isinstance(decode_one(as_sources([data])[0], Settings(max_jpeg_scans=scans)), Photo)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"%PDF-1.7\n",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n",
+        b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"\0\0\1\0\1\0\x10\x10",
+        b"8BPS\0\1",
+        b"P6\n1 1\n255\nabc",
+        b"\0\0\0\x18ftypisom\0\0\0\0isommp42",
+    ],
+)
+def test_other_formats_never_reach_a_decoder(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facesieve.decode.picture._pixels", lambda *_: pytest.fail("a decoder was called"))
+    assert refused(data).code == "unsupported_format"
+
+
+@pytest.mark.parametrize("data", [b"x", b"hello, world", bytes(1000), b"\xff\xd8", b"RIFF\0\0\0\0WAVE"])
+def test_what_is_no_picture_is_called_so(data: bytes) -> None:
+    assert refused(data).code == "not_an_image"
+
+
+def test_a_name_does_not_matter_only_the_content_does(tmp_path: Path) -> None:
+    file = tmp_path / "liar.gif"
+    Image.new("RGB", (4, 4)).save(file, "PNG")
+    photo = decode_one(as_sources([file])[0], Settings())
+    assert isinstance(photo, Photo)
+    assert photo.format == "png"
+
+
+def test_sniffing_nothing_says_empty() -> None:
+    with pytest.raises(Refused) as caught:
+        sniff(b"")
+    assert caught.value.code == "empty"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RecursionError("deep"), struct.error("short"), KeyError("k")])
+def test_whatever_a_decoder_raises_is_a_refusal(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("facesieve.decode.picture.decode_still", fails)
+    assert refused(b"GIF89a").code == "corrupt"
+
+
+def test_an_interrupt_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("facesieve.decode.picture.decode_still", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        refused(b"GIF89a")
+
+
+def test_the_documents_list_every_refusal_code_and_format() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    assert dict(re.findall(r"^\| `(\w+)` \| (.+?) \|$", text, re.M)) == {code: code.sentence for code in RefusalCode}
+    assert [line.lower() for line in re.findall(r"^- \*\*(\w+)\*\*", text, re.M)] == list(SUPPORTED)
