@@ -112,7 +112,7 @@ inline void judge_crops(const Layers& layers, const float* crops, std::ptrdiff_t
         const float* rows = net.answers(now);
         for (int i = 0; i < now; ++i, rows += PANEL, answers += Net::ANSWERS) {
             std::copy_n(rows, Net::ANSWERS, answers);
-            answers[0] = static_cast<float>(1 / (1 + std::exp(-static_cast<double>(rows[0]))));
+            answers[0] = sigmoid(rows[0]);
         }
     }
 }

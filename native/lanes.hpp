@@ -105,4 +105,8 @@ inline Lanes prelu(Lanes a, Lanes slope) {
     return multiply_add(slope, smaller(a, zero), larger(a, zero));
 }
 
+// Of a logit. In single precision on purpose: next to 1 the sum has few bits left, so that many a window has exactly
+// the same score, as in the reference, and suppression sees the same ties.
+inline float sigmoid(float logit) { return 1.f / (1.f + std::exp(-logit)); }
+
 }  // namespace facesieve::ISA

@@ -182,7 +182,7 @@ Array<std::int64_t> suppressed(const Array<double>& boxes, const Array<double>& 
     {
         py::gil_scoped_release free;
         std::vector<std::ptrdiff_t> order(count);
-        std::iota(order.rbegin(), order.rend(), 0);  // of equal scores the later box comes first
+        std::iota(order.begin(), order.end(), 0);  // of equal scores the first box stays first
         std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return score[a] > score[b]; });
         stay = suppress(corners, order, threshold, minimum);
     }

@@ -210,7 +210,7 @@ private:
             float logits[LANES];
             store(logits, sum[0]);
             for (int i = at; i < std::min(at + LANES, count); ++i) {
-                const float probability = static_cast<float>(1 / (1 + std::exp(-static_cast<double>(logits[i - at]))));
+                const float probability = sigmoid(logits[i - at]);
                 if (probability >= threshold_) cells.push_back(answer(row, x + i, probability, features + i));
             }
         }
