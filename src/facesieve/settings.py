@@ -55,6 +55,16 @@ class Settings(BaseSettings):
     # run
     batch_size: int = Field(16, ge=1, le=4096, description="Photos that go through the pipeline together.")
     threads: int = Field(1, ge=1, description="Threads that one network uses.")
+    shard_size: int = Field(64, ge=1, le=100_000, description="Pictures whose results are committed together.")
+
+    # dataset
+    jpeg_quality: int = Field(92, ge=1, le=100, description="JPEG quality of marked pictures and unaligned crops.")
+    head_margin: float = Field(
+        0.4, ge=0, le=4, description="Margin of the head crop on every side, as a share of the box's longer side."
+    )
+    sheet_faces: int = Field(
+        500, ge=0, le=20_000, description="Most kept and most rejected faces that the contact sheet shows."
+    )
 
     # models
     cache_dir: Path = Field(
@@ -96,7 +106,9 @@ class Settings(BaseSettings):
 
     def shaping(self) -> dict[str, Any]:
         """The settings that can change what a dataset holds, as plain values."""
-        return self.model_dump(mode="json", exclude={"batch_size", "threads", "cache_dir", "offline"})
+        return self.model_dump(
+            mode="json", exclude={"batch_size", "threads", "shard_size", "sheet_faces", "cache_dir", "offline"}
+        )
 
 
 def _read(file: Path) -> dict[str, Any]:

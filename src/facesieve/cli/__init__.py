@@ -1,0 +1,53 @@
+"""The command line: one file a command. What is heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from facesieve.cli.build import build
+from facesieve.cli.demo import demo
+from facesieve.cli.explain import explain
+from facesieve.cli.settings import settings
+from facesieve.cli.sieve import sieve
+from facesieve.errors import FacesieveError
+from facesieve.version import __version__
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"facesieve {__version__}")
+        raise typer.Exit
+
+
+def _about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Photos in; a clean, aligned, explainable face dataset out."""
+
+
+def application() -> typer.Typer:
+    """The command and its sub-commands."""
+    app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.callback()(_about)
+    for command in (build, sieve, explain, settings, demo):
+        app.command()(command)
+    if find_spec("facesieve.cli.models"):
+        from facesieve.cli.models import app as models
+
+        app.add_typer(models, name="models")
+    return app
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one sentence on stderr and an exit status."""
+    try:
+        application()(prog_name="facesieve")
+    except FacesieveError as error:
+        typer.echo(f"error: {error.message} [{error.code}]", err=True)
+        sys.exit(error.exit_status)

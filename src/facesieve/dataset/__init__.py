@@ -1,0 +1,1 @@
+"""Records become files: crops, manifests and what made them. Everything is published whole."""

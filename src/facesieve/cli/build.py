@@ -1,0 +1,136 @@
+"""`facesieve build`: photos in, dataset out."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facesieve.errors import UsageError
+
+if TYPE_CHECKING:
+    from facesieve.dataset.files import Outputs
+    from facesieve.run.build import Built
+    from facesieve.settings import Settings
+    from facesieve.sieve import Policy
+
+
+class LabelFrom(StrEnum):
+    none = "none"
+    folder = "folder"
+
+
+def build(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE...", help="Files, folders, globs, .zip and .tar archives, lists of paths."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DATASET", help="Folder of the dataset.")],
+    label_from: Annotated[
+        LabelFrom, typer.Option(help="Label faces with the name of the folder that their picture lies in.")
+    ] = LabelFrom.none,
+    policy: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="LIMIT=VALUE", help="Change a limit of the policy: max_yaw=30."),
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--setting", metavar="NAME=VALUE", help="Change a setting: crop_size=160."),
+    ] = None,
+    settings_file: Annotated[
+        Path | None, typer.Option("--settings", metavar="FILE", help="TOML file of settings.")
+    ] = None,
+    keep_rejected: Annotated[bool, typer.Option("--keep-rejected", help="Write crops of rejected faces too.")] = False,
+    crops: Annotated[
+        str, typer.Option(metavar="face,head", help="Add unaligned crops: the face's box, the head with a margin.")
+    ] = "",
+    marked: Annotated[bool, typer.Option("--marked", help="Add the pictures with boxes and numbers drawn.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the last line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
+) -> None:
+    """Photos in, dataset out.
+
+    Finds, measures, aligns and judges every face, and writes crops, manifests and a contact sheet.
+
+    Run again with the same options, it adds what is new. Exits 1 when no picture could be read.
+    """
+    from facesieve.cli.choices import choose
+    from facesieve.dataset import files
+
+    outputs = files.Outputs(keep_rejected, _cuts(crops), marked)
+    settings, rules = choose(settings_file, given or [], policy, changes or [])
+    built = make(sources, output, settings, rules, outputs, label_from, quiet or (as_json and quiet))
+    if as_json:
+        typer.echo(json.dumps({"dataset": str(output), **built.counts.plain()}))
+    else:
+        if not quiet:
+            typer.echo(f"look at {output / 'contact_sheet.html'}")
+        typer.echo(built.counts.line())
+    if not built.readable:
+        raise typer.Exit(1)
+
+
+def make(
+    arguments: list[str],
+    output: Path,
+    settings: Settings,
+    policy: Policy,
+    outputs: Outputs,
+    label_from: LabelFrom,
+    quiet: bool,
+) -> Built:
+    """Build with the real pipeline, showing progress on stderr. Raises typer.Exit(130) when interrupted."""
+    from facesieve.cli.show import showing
+    from facesieve.pipeline import Pipeline
+    from facesieve.quality import MEASURES
+    from facesieve.run.build import Making
+    from facesieve.run.build import build as run
+    from facesieve.run.claim import check
+    from facesieve.sources import find
+
+    check(output)
+    found = find(arguments, settings, label_from.value, leave_out=[output])
+    try:
+        pipeline = Pipeline(settings, policy)
+        options = {"label_from": label_from.value}
+        making = Making(
+            settings,
+            tuple(measure.name for measure in MEASURES),
+            outputs,
+            policy.describe(),
+            _models(settings),
+            options,
+        )
+        with showing(quiet) as watch:
+            return run(found, output, pipeline, making, watch)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; what was finished is kept, and the same command continues {output}", err=True)
+        raise typer.Exit(130) from None
+
+
+def _models(settings: Settings) -> dict[str, str]:
+    """Sha256 of every model file that the settings use, by model and part."""
+    from facesieve.models.catalog import catalog
+    from facesieve.models.store import Store
+
+    store = Store(settings)
+    used = [name for name in ("mtcnn", settings.pose) if name in catalog()]
+    files = {f"{name}/{part}": data for name in used for part, data in store.load(name).items()}
+    return {name: sha256(data).hexdigest() for name, data in files.items()}
+
+
+def _cuts(crops: str) -> tuple[str, ...]:
+    from facesieve.dataset.files import CUTS
+
+    wanted = tuple(sorted({crop.strip() for crop in crops.split(",")} - {""}))
+    unknown = [crop for crop in wanted if crop not in CUTS]
+    if unknown:
+        raise UsageError("unknown_crop", f"There is no crop {unknown[0]!r}; --crops takes {', '.join(CUTS)}.")
+    return wanted

@@ -1,0 +1,42 @@
+"""What the options choose: settings, and the policy that judges."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from facesieve.errors import SettingsError
+from facesieve.settings import Settings
+from facesieve.sieve import DEFAULT, Policy
+
+
+def choose(
+    file: Path | None = None, given: Sequence[str] = (), policy: str | None = None, limits: Sequence[str] = ()
+) -> tuple[Settings, Policy]:
+    """Settings from a file and `NAME=VALUE`, and a policy by name or file with `LIMIT=VALUE` changes.
+
+    Raises SettingsError or PolicyError that names what is off.
+    """
+    return Settings.load(file, **dict(map(_pair, given))), Policy.load(policy or DEFAULT).adjusted(limits)
+
+
+def choose_again(policy: str | None, limits: Sequence[str], before: dict[str, Any]) -> Policy:
+    """The policy to judge again by: a named one, or the one the dataset was made with; and changes to it.
+
+    Raises PolicyError that names what is off.
+    """
+    start = Policy.load(policy) if policy else Policy.parse(before)
+    return start.adjusted(limits)
+
+
+def _pair(given: str) -> tuple[str, Any]:
+    """Name and value; a value that is no JSON is a word."""
+    name, separator, text = given.partition("=")
+    if not separator:
+        raise SettingsError("bad_setting", f"{given!r} is not a setting like crop_size=160.")
+    try:
+        return name.strip(), json.loads(text)
+    except ValueError:
+        return name.strip(), text.strip()

@@ -1,0 +1,34 @@
+"""`facesieve demo`: the whole job on a handful of real portraits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for photos and dataset.")
+    ] = Path("facesieve-demo"),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+) -> None:
+    """Try it on real portraits and spoiled copies of them."""
+    from facesieve.cli.build import LabelFrom, make
+    from facesieve.cli.choices import choose
+    from facesieve.cli.table import face_table
+    from facesieve.dataset.files import Outputs
+    from facesieve.dataset.read import read
+    from facesieve.demo import write_photos
+
+    photos, dataset = output / "photos", output / "dataset"
+    write_photos(photos)
+    settings, policy = choose()
+    outputs = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
+    built = make([str(photos)], dataset, settings, policy, outputs, LabelFrom.none, quiet)
+    face_table(read(dataset))
+    typer.echo(f"\nopen     {dataset / 'contact_sheet.html'}   every face, its numbers and the reasons")
+    typer.echo(f"see also {dataset / 'marked'}   the photos with boxes: kept in blue, rejected in magenta")
+    typer.echo(f"train on {dataset / 'kept'}   aligned faces\n")
+    typer.echo(built.counts.line())

@@ -1,0 +1,25 @@
+"""`facesieve explain`: why one face was kept or not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def explain(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder that a build wrote.")],
+    face_id: Annotated[str, typer.Argument(metavar="FACE_ID", help="The face, or the beginning of its id.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say of one face why it was kept or not."""
+    from facesieve.dataset.read import read
+    from facesieve.report.explain import explain as why
+
+    explanation = why(read(dataset), face_id)
+    if as_json:
+        typer.echo(json.dumps(explanation.plain(), indent=2, ensure_ascii=False))
+    else:
+        typer.echo("\n".join(explanation.lines()))

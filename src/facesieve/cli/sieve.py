@@ -1,0 +1,58 @@
+"""`facesieve sieve`: judge a dataset again from its manifest alone."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def sieve(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder that a build wrote.")],
+    policy: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="LIMIT=VALUE", help="Change a limit: max_yaw=30.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="NEW", help="Write the result as a new dataset.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Judge a dataset again under other rules.
+
+    No picture is read and no network runs. Without -o it only says what would change. Without --policy,
+    --set changes the dataset's own rules.
+    """
+    from facesieve.cli.choices import choose_again
+    from facesieve.dataset.read import read
+    from facesieve.run.rejudge import rejudge, write_rejudged
+    from facesieve.settings import Settings
+    from facesieve.sieve.judge import judge
+
+    old = read(dataset)
+    rules = choose_again(policy, changes or [], old.about["policy"])
+    new = rejudge(old, partial(judge, rules))
+    if output:
+        write_rejudged(old, new, output, rules.describe(), Settings.load())
+    turned = {
+        "newly_kept": new.newly_kept,
+        "newly_rejected": new.newly_rejected,
+        "kept_without_crop": new.without_crop,
+    }
+    if as_json:
+        summary = {"before": new.before.plain(), "after": new.after.plain(), **turned}
+        typer.echo(json.dumps(summary | ({"dataset": str(output)} if output else {})))
+        return
+    typer.echo(f"before | {new.before.line()}")
+    typer.echo(f"{new.newly_kept} newly kept, {new.newly_rejected} newly rejected")
+    if new.without_crop:
+        typer.echo(
+            f"{new.without_crop} kept without a crop: it was rejected when the dataset was built; "
+            "build with --keep-rejected to have those crops"
+        )
+    typer.echo(f"after  | {new.after.line()}")

@@ -1,0 +1,64 @@
+"""The only publisher: a file is written beside the dataset, made durable, and then renamed into place, whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from facesieve.errors import DatasetError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses (full, read-only, too long a name) into one DatasetError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError("cannot_write", f"Cannot write {path}: {error.strerror or error}.") from error
+
+
+@contextmanager
+def whole(path: Path, scratch: Path) -> Iterator[BinaryIO]:
+    """A stream that becomes the file `path` when the block ends well, and leaves no trace when it does not.
+
+    `scratch` is a folder on the same file system. The name of `path` is durable after `settle`.
+    Raises DatasetError where the disk refuses.
+    """
+    temporary = scratch / f"{os.getpid()}.{path.name}"
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+
+def settle(paths: Iterable[Path], root: Path) -> None:
+    """Make the names of published files durable: fsync each folder between them and `root`, once."""
+    if os.name != "posix":  # only POSIX lets a folder be opened and synced
+        return
+    folders = {folder for path in paths for folder in path.parents if folder.is_relative_to(root)}
+    for folder in sorted(folders):
+        with writing(folder):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def publish(data: bytes, path: Path, scratch: Path) -> None:
+    """Publish one file, whole and durable. Raises DatasetError where the disk refuses."""
+    with whole(path, scratch) as stream:
+        stream.write(data)
+    settle([path], path.parent)

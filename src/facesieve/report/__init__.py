@@ -1,0 +1,1 @@
+"""What a finished dataset says of itself; reads its files only."""

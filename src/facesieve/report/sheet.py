@@ -1,0 +1,131 @@
+"""The contact sheet: one page, no other file and no host, with faces, their numbers and the reasons why."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from importlib import resources
+from string import Template
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from facesieve.dataset.count import Counts, count
+from facesieve.dataset.layout import Layout
+from facesieve.dataset.manifest import read_table
+from facesieve.dataset.schema import BOX, LANDMARKS, LEADING
+
+HEADLINE = ("pitch", "yaw", "roll", "blur")
+ELSEWHERE = {
+    "face_id", "picture_id", "source", "label", "kept", "reasons", "file_name", *BOX, *LANDMARKS, *LEADING
+}  # fmt: skip
+
+
+def contact_sheet(layout: Layout, most: int) -> bytes:
+    """The page of a dataset whose manifests are published, with at most `most` kept and `most` rejected faces.
+
+    More are thinned evenly over the dataset, and the page says so. Raises DatasetError when a manifest is unreadable.
+    """
+    faces, pictures = read_table(layout.faces), read_table(layout.pictures)
+    counts = count(faces, pictures)
+    chosen = pa.concat_tables([_thin(faces.filter(faces["kept"]), most), _thin(_rejected(faces), most)])
+    thumbs = _thumbs(layout, chosen)
+    page = Template(resources.files("facesieve.report").joinpath("sheet.html").read_text(encoding="utf-8"))
+    return page.substitute(
+        books=_books(counts),
+        reasons="".join(f'<option value="{escape(code)}">{_words(code)}</option>' for code in counts.reasons),
+        note=_note(counts, len(chosen)),
+        cards="\n".join(_card(row, thumbs.get(row["face_id"])) for row in chosen.to_pylist()),
+        refusals=_refusals(pictures, most),
+    ).encode()
+
+
+def _rejected(faces: pa.Table) -> pa.Table:
+    return faces.filter(pc.invert(faces["kept"]))
+
+
+def _thin(faces: pa.Table, most: int) -> pa.Table:
+    """At most `most` rows, evenly spaced."""
+    if len(faces) <= most:
+        return faces
+    return faces.take(np.linspace(0, len(faces) - 1, most).round().astype(np.int64))
+
+
+def _thumbs(layout: Layout, faces: pa.Table) -> dict[str, bytes]:
+    """Small JPEGs by face id, as far as the build left them."""
+    wanted = set(faces["face_id"].to_pylist())
+    found: dict[str, bytes] = {}
+    for path in sorted(layout.thumbs.glob("*.parquet")):
+        rows = pq.read_table(path, filters=[("face_id", "in", wanted)]) if wanted else None
+        found |= dict(zip(*(column.to_pylist() for column in rows.columns), strict=True)) if rows else {}
+    return found
+
+
+def _books(counts: Counts) -> str:
+    tiles = [
+        ("", "pictures", counts.pictures),
+        ("", "with rows", counts.with_rows),
+        ("", "refused", counts.refused),
+        ("", "faces", counts.faces),
+        ("kept", "kept", counts.kept),
+        ("rejected", "rejected", counts.rejected),
+    ]
+    return "".join(f'<div class="{kind}"><b>{number:,}</b><span>{name}</span></div>' for kind, name, number in tiles)
+
+
+def _note(counts: Counts, shown: int) -> str:
+    if shown == counts.faces:
+        return ""
+    return f"{shown:,} of {counts.faces:,} faces are on this page, evenly spaced; faces.parquet has all of them."
+
+
+def _card(row: dict[str, Any], thumb: bytes | None) -> str:
+    verdict = "kept" if row["kept"] else "rejected"
+    reasons = "".join(f"<li>{_words(code)}</li>" for code in row["reasons"])
+    label = f" · {escape(row['label'])}" if row["label"] else ""
+    facts = {"confidence": f"{row['confidence']:.4f}", **{name: _number(row[name]) for name in HEADLINE}}
+    facts["size"] = f"{row['box_w']:.0f} × {row['box_h']:.0f}"
+    rest = {name: _number(value) for name, value in row.items() if name not in ELSEWHERE}
+    rest["face"] = row["face_id"]
+    return (
+        f'<article class="{verdict}" data-reasons="{escape(" ".join(row["reasons"]))}">{_image(thumb)}'
+        f'<div class="facts"><b>{verdict}</b>{_list(facts)}</div>'
+        + (f'<ul class="why">{reasons}</ul>' if reasons else "")
+        + f'<div class="from">{escape(row["source"])}{label}</div>'
+        f"<details><summary>all measures</summary>{_list(rest)}</details></article>"
+    )
+
+
+def _image(thumb: bytes | None) -> str:
+    if thumb is None:
+        return '<div class="blank"></div>'
+    return f'<img alt="" loading="lazy" src="data:image/jpeg;base64,{base64.b64encode(thumb).decode()}">'
+
+
+def _list(facts: dict[str, str]) -> str:
+    return (
+        "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items()) + "</dl>"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _words(code: str) -> str:
+    return escape(code.replace("_", " "))
+
+
+def _refusals(pictures: pa.Table, most: int) -> str:
+    refused = pictures.filter(pc.is_valid(pictures["refusal"])).select(["source", "refusal", "message"])
+    if not len(refused):
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(source)}</td><td>{_words(code)}</td><td>{escape(message or '')}</td></tr>"
+        for source, code, message in zip(*(column.to_pylist() for column in _thin(refused, most).columns), strict=True)
+    )
+    more = f" ({most:,} of {len(refused):,})" if len(refused) > most else ""
+    return f"<h2>Refused pictures{more}</h2><table><tr><th>source</th><th>code</th><th>why</th></tr>{rows}</table>"

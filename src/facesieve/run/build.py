@@ -1,0 +1,142 @@
+"""A build from start to end: plan, work, merge, publish. A crash anywhere leaves whole files and is continued."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from facesieve.dataset.commit import publish, settle, writing
+from facesieve.dataset.count import Counts, count
+from facesieve.dataset.files import Outputs
+from facesieve.dataset.layout import Layout, cut_name, marked_name
+from facesieve.dataset.manifest import read_json, write_json, write_manifests
+from facesieve.dataset.merge import merge
+from facesieve.dataset.names import plain
+from facesieve.dataset.origin import versions
+from facesieve.records import RefusalCode, Source
+from facesieve.report.sheet import contact_sheet
+from facesieve.run.claim import claim
+from facesieve.run.ledger import Ledger
+from facesieve.run.plan import shards, unfinished, unique
+from facesieve.run.progress import Progress
+from facesieve.run.shard import Process, work
+from facesieve.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How a dataset is made, besides from what.
+
+    policy, models, options: plain values that JSON holds: the rules, the sha256 of each model by name, and
+    options of the caller that shape the dataset. measures: names of the columns of raw numbers, in order.
+    """
+
+    settings: Settings
+    measures: tuple[str, ...]
+    outputs: Outputs
+    policy: dict[str, Any]
+    models: dict[str, str]
+    options: dict[str, Any]
+
+    def origin(self) -> dict[str, Any]:
+        """What made the dataset, as plain values."""
+        written = {
+            "keep_rejected": self.outputs.keep_rejected,
+            "crops": sorted(self.outputs.cuts),
+            "marked": self.outputs.marked,
+        }
+        return {
+            "versions": versions(),
+            "settings": self.settings.shaping(),
+            "policy": self.policy,
+            "models": self.models,
+            "measures": list(self.measures),
+            "options": written | self.options,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build came to. counts: of the whole dataset. readable: of this build's inputs, how many gave pixels."""
+
+    counts: Counts
+    progress: Progress
+    readable: int
+
+
+def build(
+    sources: Iterable[Source],
+    root: Path,
+    pipeline: Process,
+    making: Making,
+    watch: Callable[[Progress], None] = lambda progress: None,
+) -> Built:
+    """Add the sources that are new to the dataset in `root`, and publish it.
+
+    watch: called with the running counts after every batch.
+    Raises UsageError on one source with two labels, DatasetError when the dataset cannot be written or continued.
+    """
+    wanted = unique(sources)
+    layout = Layout(root)
+    with claim(layout, making.origin()):
+        progress = _work(wanted, layout, pipeline, making, watch)
+        faces, pictures = merge(Ledger(layout).tables(), making.measures)
+        counts = _publish(faces, pictures, layout, making)
+    return Built(counts, progress, _readable(pictures, wanted))
+
+
+def _work(
+    wanted: list[Source], layout: Layout, pipeline: Process, making: Making, watch: Callable[[Progress], None]
+) -> Progress:
+    ledger = Ledger(layout)
+    todo = unfinished(wanted, ledger.done())
+    progress = Progress(total=len(todo), already=len(wanted) - len(todo))
+    watch(progress)
+    for shard in shards(todo, making.settings.shard_size, ledger.next_number()):
+        for records in work(shard, pipeline, layout, making.settings, making.measures, making.outputs):
+            progress = progress.after(records)
+            watch(progress)
+    return progress
+
+
+def _publish(faces: pa.Table, pictures: pa.Table, layout: Layout, making: Making) -> Counts:
+    counts = count(faces, pictures)
+    write_manifests(faces, pictures, layout)
+    settle([layout.metadata, layout.faces], layout.root)
+    _prune(layout, _named(faces, pictures, making.outputs))
+    write_json({**read_json(layout.made), "counts": counts.plain()}, layout.about, layout.scratch)
+    publish(contact_sheet(layout, making.settings.sheet_faces), layout.sheet, layout.scratch)
+    return counts
+
+
+def _named(faces: pa.Table, pictures: pa.Table, outputs: Outputs) -> set[str]:
+    """The picture files that belong to the manifests."""
+    written = faces.filter(pc.is_valid(faces["file_name"]))
+    labels, ids = written["label"].to_pylist(), written["face_id"].to_pylist()
+    names = set(written["file_name"].to_pylist())
+    names |= {cut_name(what, *face) for what in outputs.cuts for face in zip(labels, ids, strict=True)}
+    if outputs.marked:
+        read = pictures.filter(pc.is_null(pictures["refusal"])).select(["label", "source", "picture_id"])
+        names |= {marked_name(*row) for row in zip(*(column.to_pylist() for column in read.columns), strict=True)}
+    return names
+
+
+def _prune(layout: Layout, named: set[str]) -> None:
+    """Remove picture files that no row names: of changed inputs, of duplicates, of shards that never finished."""
+    with writing(layout.root):
+        for name in set(layout.written()) - named:
+            (layout.root / name).unlink()
+
+
+def _readable(pictures: pa.Table, wanted: list[Source]) -> int:
+    ours = pc.is_in(pictures["source"], pa.array([plain(source.name) for source in wanted], pa.string()))
+    read = pc.or_(
+        pc.is_null(pictures["refusal"]), pc.fill_null(pc.equal(pictures["refusal"], RefusalCode.DUPLICATE.value), False)
+    )
+    return int(np.count_nonzero(np.asarray(pc.and_(ours, read))))

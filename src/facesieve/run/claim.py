@@ -1,0 +1,96 @@
+"""Who may write into a dataset folder: one build at a time, and only what fits what is there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from facesieve.dataset.commit import writing
+from facesieve.dataset.layout import Layout
+from facesieve.dataset.manifest import read_json, write_json
+from facesieve.dataset.origin import difference
+from facesieve.errors import DatasetError
+
+
+def check(root: Path) -> None:
+    """Whether a build may write here: a new or empty folder, or a dataset that can be continued.
+
+    Raises DatasetError otherwise; touches nothing.
+    """
+    layout = Layout(root)
+    with _readable(root):
+        there = next(path for path in (root, *root.absolute().parents) if path.exists() or path.is_symlink())
+        if not there.is_dir():
+            raise DatasetError("not_a_folder", f"{there} is not a folder.")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise DatasetError("cannot_write", f"Cannot write {there}: Permission denied.")
+        if there != root:
+            return
+        if layout.hidden.is_dir() and (layout.made.exists() or not layout.about.exists()):
+            return
+        if layout.about.exists():
+            raise DatasetError(
+                "not_continuable",
+                f"{root} has no ledger of its inputs and cannot be added to; build into a new folder.",
+            )
+        if any(root.iterdir()):
+            raise DatasetError("not_a_dataset", f"{root} holds other files; choose a new or an empty folder.")
+
+
+@contextmanager
+def claim(layout: Layout, origin: dict[str, Any]) -> Iterator[None]:
+    """Hold a dataset for one build of what `origin` describes.
+
+    Raises DatasetError when another build holds it, when what made it differs, or where the disk refuses.
+    """
+    check(layout.root)
+    with writing(layout.root):
+        layout.hidden.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(layout.lock, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise DatasetError("in_use", f"Another build is writing to {layout.root}.") from error
+    try:
+        _agree(layout, origin)
+        yield
+    finally:
+        with writing(layout.scratch):
+            shutil.rmtree(layout.scratch, ignore_errors=True)
+        lock.release()
+
+
+def _agree(layout: Layout, origin: dict[str, Any]) -> None:
+    before = read_json(layout.made) if layout.made.exists() else origin
+    differs = difference(before, origin)
+    if differs:
+        raise DatasetError(
+            "other_settings",
+            f"{layout.root} was made otherwise; build into a new folder, or with what made it.\n"
+            + "\n".join(f"  {line}" for line in differs),
+        )
+    names = sorted({*before["versions"], *origin["versions"]})
+    versions = {
+        name: sorted({*_listed(before["versions"].get(name)), *_listed(origin["versions"].get(name))}) for name in names
+    }
+    made = {**origin, "versions": versions}
+    if not layout.made.exists() or made != before:
+        write_json(made, layout.made, layout.scratch)
+
+
+def _listed(versions: Any) -> list[str]:
+    return versions if type(versions) is list else [versions] if versions else []
+
+
+@contextmanager
+def _readable(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError("cannot_read", f"Cannot look into {root}: {error.strerror or error}.") from error

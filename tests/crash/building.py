@@ -1,0 +1,56 @@
+"""A build in a process of its own: `python building.py HEAP DATASET [kill_at] [pause]`.
+
+kill_at: the process kills itself, as a power cut would, when it syncs for the n-th time; 0 for never.
+pause: seconds that each batch takes longer, so that a test has time for a signal. Prints `done N` after a batch.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from facesieve.dataset.files import Outputs
+from facesieve.errors import FacesieveError
+from facesieve.run.build import build
+from facesieve.run.progress import Progress
+from handmade import Handmade, making, sources_in
+
+
+class Mortal:
+    """fsync that lets the process live for so many calls."""
+
+    def __init__(self, calls: int) -> None:
+        self.calls, self.sync = calls, os.fsync
+
+    def __call__(self, descriptor: int) -> None:
+        self.calls -= 1
+        if self.calls == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.sync(descriptor)
+
+
+def main(heap: str, dataset: str, kill_at: str = "0", pause: str = "0") -> int:
+    os.fsync = Mortal(int(kill_at))
+
+    def watch(progress: Progress) -> None:
+        print("done", progress.done, flush=True)
+        time.sleep(float(pause))
+
+    everything = Outputs(keep_rejected=True, cuts=("face",), marked=True)
+    try:
+        build(sources_in(Path(heap)), Path(dataset), Handmade(), making(everything, batch_size=2, shard_size=4), watch)
+    except FacesieveError as error:
+        print(error.code, error.message, file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,38 @@
+"""The documented columns are the columns."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from facesieve.dataset.schema import face_schema, picture_schema
+
+DOC = Path(__file__).parents[2] / "docs" / "dataset.md"
+
+
+def documented(title: str) -> list[tuple[str, str]]:
+    """Name and type of each column in the table below a heading, in order."""
+    section = DOC.read_text(encoding="utf-8").split(f"## {title}\n")[1].split("\n## ")[0]
+    rows = [line.split("|")[1:3] for line in section.splitlines() if line.startswith("| `")]
+    return [(name, kind.strip()) for names, kind in rows for name in re.findall(r"`(\w+)`", names)]
+
+
+def typed(schema: pa.Schema) -> list[tuple[str, str]]:
+    kinds = {pa.list_(pa.string()): "list of string"}
+    return [(field.name, kinds.get(field.type, str(field.type))) for field in schema]
+
+
+@pytest.mark.parametrize(
+    ("title", "schema"), [("faces.parquet", face_schema([])), ("pictures.parquet", picture_schema())]
+)
+def test_the_documented_columns_are_the_columns(title: str, schema: pa.Schema) -> None:
+    assert documented(title) == typed(schema)
+
+
+def test_every_other_measure_stands_between_blur_and_kept() -> None:
+    names = face_schema(["confidence", "blur", "Sharpness", "InterEyeDistance"]).names
+    assert names[names.index("blur") :] == ["blur", "Sharpness", "InterEyeDistance", "kept", "reasons", "file_name"]
+    assert names.count("confidence") == 1

@@ -1,0 +1,115 @@
+"""A pipeline made by hand: faces follow from a picture's bytes alone, so tests of files need no network."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from facesieve.dataset.files import Outputs
+from facesieve.records import Face, Photo, Record, Refusal, Source, Verdict
+from facesieve.run.build import Making
+from facesieve.settings import Settings
+
+MEASURES = ("confidence", "pitch", "yaw", "roll", "blur", "Sharpness", "InterEyeDistance")
+
+
+def source_of(path: Path, root: Path, label: str = "") -> Source:
+    state = path.stat()
+    return Source(
+        path.relative_to(root).as_posix(), label, partial(path.open, "rb"), f"{state.st_size}-{state.st_mtime_ns}"
+    )
+
+
+def sources_in(root: Path) -> list[Source]:
+    """Every file below a folder, labelled with the folder it lies in."""
+    return [
+        source_of(path, root, "" if path.parent == root else path.parent.name)
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    ]
+
+
+class Handmade:
+    """`process` as the real pipeline's; `seen` remembers the names that went through, a batch at a time."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[str]] = []
+
+    def process(self, sources: Sequence[Source]) -> list[Record]:
+        self.seen.append([source.name for source in sources])
+        return [record_of(source) for source in sources]
+
+
+def record_of(source: Source) -> Record:
+    assert source.open is not None
+    with source.open() as stream:
+        data = stream.read()
+    picture_id = hashlib.sha256(data).hexdigest()
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if decoded is None:
+        code = "not_an_image" if data else "empty"
+        return Record(source, refusal=Refusal(source, code, "No pixels in these bytes.", picture_id))
+    photo = Photo(source, picture_id, np.ascontiguousarray(decoded[..., ::-1]), "png")
+    count = int(picture_id[0], 16) % 4
+    return Record(source, photo=photo, faces=tuple(face_of(photo, index) for index in range(count)))
+
+
+def face_of(photo: Photo, index: int) -> Face:
+    """Made-up numbers from the picture's id: the second face is always rejected, the third for two reasons."""
+    seed = np.random.default_rng([int(photo.picture_id[:8], 16), index])
+    w, h = seed.uniform(10, photo.width / 2), seed.uniform(10, photo.height / 2)
+    box = (float(seed.uniform(-5, photo.width / 2)), float(seed.uniform(-5, photo.height / 2)), float(w), float(h))
+    reasons = ((), ("blurred",), ("low_confidence", "blurred"))[index]
+    measures = {name: float(seed.uniform(0, 100)) for name in MEASURES[1:]}
+    if index == 2:
+        measures |= {"pitch": np.nan, "yaw": np.nan, "roll": np.nan}
+    return Face(
+        face_id=hashlib.md5(f"{photo.picture_id}{index}".encode()).hexdigest(),
+        box=box,
+        landmarks=np.array([[0.25, 0.4], [0.75, 0.4], [0.5, 0.6], [0.3, 0.8], [0.7, 0.8]]) * box[2:] + box[:2],
+        confidence=float(seed.uniform(0.5, 1)),
+        crop=cv2.resize(photo.pixels, (112, 112)),
+        measures=measures,
+        verdict=Verdict(not reasons, reasons),
+    )
+
+
+def making(outputs: Outputs | None = None, **settings: object) -> Making:
+    return Making(
+        settings=Settings.load(**settings),
+        measures=MEASURES,
+        outputs=outputs or Outputs(),
+        policy={"name": "by hand", "rules": [{"measure": "blur", "low": 100, "reason": "blurred"}]},
+        models={"none": "0" * 64},
+        options={"label_from": "folder"},
+    )
+
+
+def photos(root: Path, portrait: Path, count: int = 12, first: int = 0) -> Path:
+    """A folder of people: `count` pictures cut from a portrait, two people, the last files empty and no picture."""
+    pixels = cv2.imread(str(portrait))
+    for index in range(first, first + count):
+        place = root / ("Ada" if index % 2 else "Grace")
+        place.mkdir(parents=True, exist_ok=True)
+        cut = pixels[index * 5 : index * 5 + 160, index * 7 : index * 7 + 120]
+        cv2.imwrite(str(place / f"{index:03d}.png"), cut)
+    (root / "Ada" / "empty.jpg").touch()
+    (root / "Ada" / "notes.txt").write_text("not a picture")
+    shutil.copy(root / "Ada" / "001.png", root / "Ada" / "001 again.png")
+    shutil.copy(root / "Ada" / "001.png", root / "Grace" / "not Grace.png")
+    return root
+
+
+def files_in(root: Path) -> dict[str, bytes]:
+    """Every published file of a dataset with its bytes; what is hidden belongs to the build."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and ".facesieve" not in path.relative_to(root).parts
+    }

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from facesieve.dataset.layout import Layout
+from facesieve.report.sheet import contact_sheet
+from facesieve.run.build import build
+from handmade import Handmade, making, photos, sources_in
+
+
+class Page(HTMLParser):
+    """The cards of a page, and everything on it that could reach another host."""
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__()
+        self.cards: list[dict[str, str | None]] = []
+        self.links: list[str] = []
+        self.scripts = 0
+        self.text: list[str] = []
+        self.feed(page.decode())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.scripts += tag == "script"
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "action", "onerror", "onload")]
+        if tag == "article":
+            self.cards.append(values)
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+@pytest.fixture
+def heap(tmp_path: Path, astronaut: Path) -> Path:
+    return photos(tmp_path / "heap", astronaut)
+
+
+@pytest.fixture
+def dataset(heap: Path, tmp_path: Path) -> Layout:
+    build(sources_in(heap), tmp_path / "out", Handmade(), making())
+    return Layout(tmp_path / "out")
+
+
+def test_every_face_is_a_card_with_its_picture_verdict_and_reasons(dataset: Layout) -> None:
+    page = Page(dataset.sheet.read_bytes())
+    faces = pq.read_table(dataset.faces).to_pylist()
+    shown = [(card["class"] == "kept", (card["data-reasons"] or "").split()) for card in page.cards]
+    assert sorted(shown) == sorted((row["kept"], row["reasons"]) for row in faces)
+    assert len(page.links) == len(faces), "rejected faces are shown though their crops were not written"
+    assert all(base64.b64decode(link.split(",")[1]).startswith(b"\xff\xd8") for link in page.links)
+    words = " ".join(page.text)
+    for row in faces:
+        assert row["face_id"] in words and row["source"] in words and f"{row['blur']:.4g}" in words
+
+
+def test_refused_pictures_are_listed_with_their_reason(dataset: Layout) -> None:
+    words = " ".join(Page(dataset.sheet.read_bytes()).text)
+    assert "The same picture as Ada/001 again.png." in words and "notes.txt" in words and "not an image" in words
+
+
+def test_the_page_needs_no_other_file_and_no_host(dataset: Layout) -> None:
+    page = dataset.sheet.read_text()
+    assert all(link.startswith("data:image/jpeg;base64,") for link in Page(page.encode()).links)
+    assert not re.search(r"https?:|//[a-z]|@import|url\(", re.sub(r"base64,[^\"]*", "", page))
+
+
+def test_names_cannot_become_markup(heap: Path, tmp_path: Path) -> None:
+    nasty = '"><script>alert(1)</script><img src=x onerror=alert(1)>$books'
+    sources = [replace(one, name=f"{nasty}{one.name}", label=nasty) for one in sources_in(heap)]
+    build(sources, tmp_path / "out", Handmade(), making())
+    page = Page((tmp_path / "out" / "contact_sheet.html").read_bytes())
+    assert page.scripts == 1
+    assert all(link.startswith("data:image/jpeg;base64,") for link in page.links)
+    assert nasty in " ".join(page.text)
+
+
+def test_a_large_dataset_is_thinned_evenly_and_the_page_says_so(dataset: Layout) -> None:
+    faces = pq.read_table(dataset.faces)
+    page = Page(contact_sheet(dataset, 3))
+    assert [card["class"] for card in page.cards] == ["kept"] * 3 + ["rejected"] * 3
+    assert f"6 of {len(faces)} faces are on this page" in " ".join(page.text)
+    ids = faces.filter(faces["kept"])["face_id"].to_pylist()
+    words = " ".join(page.text)
+    assert ids[0] in words and ids[-1] in words
+
+
+def test_a_dataset_without_faces_has_a_page(tmp_path: Path) -> None:
+    build([], tmp_path / "out", Handmade(), making())
+    assert Page((tmp_path / "out" / "contact_sheet.html").read_bytes()).cards == []
