@@ -56,7 +56,11 @@ class NativeNetworks:
 def _along_rows(weights: Weights) -> list[Layer]:
     """P-Net: neighbouring positions share a weight, so each layer is (channel, ky, kx, filter)."""
     convs = [
-        (_packed(weights[f"conv{n}.weight"].transpose(1, 2, 3, 0)), weights[f"conv{n}.bias"], weights[f"prelu{n}.slope"])
+        (
+            _packed(weights[f"conv{n}.weight"].transpose(1, 2, 3, 0)),
+            weights[f"conv{n}.bias"],
+            weights[f"prelu{n}.slope"],
+        )
         for n in (1, 2, 3)
     ]
     heads = [(weights[f"{head}.weight"], weights[f"{head}.bias"]) for head in ("score", "regression")]
