@@ -13,7 +13,13 @@
 #include "kernels.inc"
 
 namespace facesieve {
-const Kernels avx2_kernels{"avx2", ISA::propose, ISA::level, ISA::crop, ISA::judge_crops<ISA::Rnet>, ISA::judge_crops<ISA::Onet>};
+const Kernels avx2_kernels{"avx2",
+                             ISA::propose,
+                             ISA::level,
+                             ISA::crop,
+                             ISA::judge_crops<ISA::Rnet>,
+                             ISA::judge_crops<ISA::Onet>,
+                             ISA::multiply_adds};
 }
 
 #if defined(__clang__)

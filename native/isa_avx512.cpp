@@ -13,7 +13,13 @@
 #include "kernels.inc"
 
 namespace facesieve {
-const Kernels avx512_kernels{"avx512", ISA::propose, ISA::level, ISA::crop, ISA::judge_crops<ISA::Rnet>, ISA::judge_crops<ISA::Onet>};
+const Kernels avx512_kernels{"avx512",
+                             ISA::propose,
+                             ISA::level,
+                             ISA::crop,
+                             ISA::judge_crops<ISA::Rnet>,
+                             ISA::judge_crops<ISA::Onet>,
+                             ISA::multiply_adds};
 }
 
 #if defined(__clang__)

@@ -4,5 +4,11 @@
 #include "kernels.inc"
 
 namespace facesieve {
-const Kernels portable_kernels{"portable", ISA::propose, ISA::level, ISA::crop, ISA::judge_crops<ISA::Rnet>, ISA::judge_crops<ISA::Onet>};
+const Kernels portable_kernels{"portable",
+                             ISA::propose,
+                             ISA::level,
+                             ISA::crop,
+                             ISA::judge_crops<ISA::Rnet>,
+                             ISA::judge_crops<ISA::Onet>,
+                             ISA::multiply_adds};
 }

@@ -19,6 +19,9 @@ struct Kernels {
     // answers: (count, 5) probability and regression; (count, 15) with ten landmark numbers.
     void (*refine)(const Layers&, const float* crops, std::ptrdiff_t count, float* answers);
     void (*locate)(const Layers&, const float* crops, std::ptrdiff_t count, float* answers);
+
+    // Only multiplies and adds, as fast as registers allow; returns how many operations that were.
+    double (*multiply_adds)(long steps);
 };
 
 // Each is defined in the file of its instruction set.

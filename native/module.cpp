@@ -142,6 +142,12 @@ public:
         return crops;
     }
 
+    double multiply_adds(long steps) const {
+        require(steps >= 0, "steps must not be negative");
+        py::gil_scoped_release free;
+        return kernels_.multiply_adds(steps);
+    }
+
     Array<float> refine(const Array<float>& crops) const { return judge(crops, 24, 5, rnet_, kernels_.refine); }
     Array<float> locate(const Array<float>& crops) const { return judge(crops, 48, 15, onet_, kernels_.locate); }
 
@@ -213,6 +219,7 @@ PYBIND11_MODULE(_native, module) {
         .def("propose", &Networks::propose, "pixels"_a.noconvert(), "scales"_a, "threshold"_a)
         .def("level", &Networks::level, "pixels"_a.noconvert(), "width"_a, "height"_a)
         .def("crop", &Networks::crop, "pixels"_a.noconvert(), "boxes"_a.noconvert(), "size"_a)
+        .def("multiply_adds", &Networks::multiply_adds, "steps"_a)
         .def("refine", &Networks::refine, "crops"_a.noconvert())
         .def("locate", &Networks::locate, "crops"_a.noconvert());
 }
