@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facesieve.align.warp import warp_by_remap
-from facesieve.quality.blur import blur
+from facesieve.quality.blur import blur_by_opencv
 
 native = pytest.importorskip("facesieve._native", reason="the extension was not built")
 
@@ -63,7 +63,7 @@ def test_no_matrices_give_no_crops() -> None:
 @pytest.mark.parametrize("shape", [(0, 112, 112), (9, 112, 112), (3, 1, 1), (3, 1, 9), (3, 9, 1), (2, 2, 3)])
 def test_the_laplacian_s_variance_is_opencv_s(random: np.random.Generator, shape: tuple[int, int, int]) -> None:
     grey = random.integers(0, 256, shape, np.uint8)
-    assert native.laplacian_variance(grey).tolist() == blur(grey).tolist()
+    assert native.laplacian_variance(grey).tolist() == blur_by_opencv(grey).tolist()
 
 
 @pytest.mark.parametrize(
