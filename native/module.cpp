@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "faces.hpp"
 #include "kernels.hpp"
 #include "nms.hpp"
 
@@ -197,6 +198,35 @@ Array<std::int64_t> suppressed(const Array<double>& boxes, const Array<double>& 
     return kept;
 }
 
+Array<std::uint8_t> warped(const Array<std::uint8_t>& pixels, const Array<double>& matrices, int size) {
+    const Picture of = picture(pixels);
+    require_shape(matrices, {-1, 2, 3}, "matrices");
+    require(0 < size && size <= 1024, "size must be in 1..1024");
+    const double* first = matrices.data();
+    const py::ssize_t count = matrices.shape(0);
+    require(std::all_of(first, first + 6 * count, [](double m) { return std::isfinite(m); }), "a matrix is not finite");
+    Array<std::uint8_t> crops({count, py::ssize_t{size}, py::ssize_t{size}, py::ssize_t{COLOURS}});
+    std::uint8_t* out = crops.mutable_data();
+    py::gil_scoped_release free;
+    warp(of, first, count, size, out);
+    return crops;
+}
+
+Array<double> laplacian_variances(const Array<std::uint8_t>& grey) {
+    require_shape(grey, {-1, -1, -1}, "grey");
+    require(grey.shape(0) == 0 || (grey.shape(1) > 0 && grey.shape(2) > 0), "grey is empty");
+    require(grey.shape(1) <= LARGEST_SIDE && grey.shape(2) <= 2048, "grey has a row over 2048 or a side over 2**20");
+    Array<double> variances(grey.shape(0));
+    double* out = variances.mutable_data();
+    const std::uint8_t* first = grey.data();
+    const auto height = static_cast<int>(grey.shape(1)), width = static_cast<int>(grey.shape(2));
+    const py::ssize_t count = grey.shape(0);
+    py::gil_scoped_release free;
+    for (py::ssize_t i = 0; i < count; ++i)
+        out[i] = laplacian_variance(first + i * std::ptrdiff_t{height} * width, height, width);
+    return variances;
+}
+
 std::vector<std::string> isas() {
     std::vector<std::string> names;
     for (const Kernels* kernels : runnable()) names.push_back(kernels->name);
@@ -213,6 +243,9 @@ PYBIND11_MODULE(_native, module) {
     module.def("isas", &isas, "Instruction sets that this build has and this machine runs, fastest first.");
     module.def("isa", [] { return std::string(kernels_named(wanted_isa()).name); }, "The one in use: FACESIEVE_ISA or the fastest.");
     module.def("suppress", &suppressed, "boxes"_a.noconvert(), "scores"_a.noconvert(), "threshold"_a, "minimum"_a = false);
+    module.def("warp", &warped, "pixels"_a.noconvert(), "matrices"_a.noconvert(), "size"_a,
+               "Crops (n, size, size, 3) by matrices (n, 2, 3) from picture to crop, as OpenCV 4's warpAffine.");
+    module.def("laplacian_variance", &laplacian_variances, "grey"_a.noconvert(), "Variance of the Laplacian of each (n, h, w).");
     py::class_<Networks>(module, "Networks")
         .def(py::init<const Weights&, const Weights&, const Weights&, const std::string&>(), "pnet"_a, "rnet"_a, "onet"_a, "isa"_a = "")
         .def_property_readonly("isa", &Networks::isa)

@@ -13,7 +13,9 @@ cd "$copy"
 CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g1" \
 LDFLAGS="-fsanitize=address,undefined" python setup.py -q build_ext --inplace
 
+# --capture=sys leaves the process's own stderr alone: a sanitizer's report must not be lost with the process.
 # Python itself is not instrumented, so the sanitizer's library must be there first; leaks are Python's, not ours.
 preload="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $(gcc -print-file-name=libstdc++.so)"
 ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 LD_PRELOAD="$preload" PYTHONPATH="$copy/src" \
-    python -m pytest -p no:cacheprovider tests/detect/test_native_networks.py "$@"
+    python -m pytest -p no:cacheprovider --capture=sys \
+    tests/detect/test_native_networks.py tests/align/test_native_faces.py "$@"

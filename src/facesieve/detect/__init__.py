@@ -6,7 +6,6 @@ from facesieve.detect.mtcnn import Mtcnn
 from facesieve.detect.networks import Networks, OnnxNetworks
 from facesieve.errors import SettingsError
 from facesieve.models.onnx_file import initializers
-from facesieve.models.session import Session
 from facesieve.models.store import Store
 from facesieve.settings import Settings
 
@@ -31,7 +30,13 @@ def load_networks(settings: Settings, store: Store) -> Networks:
     native = None if settings.engine == "onnxruntime" else _native(parts)
     if native is None and settings.engine == "native":
         raise SettingsError("no_native", "Setting 'engine': this installation has no compiled extension.")
-    return native or OnnxNetworks(*(Session(part, settings.threads) for part in parts))
+    return native or _onnx(parts, settings.threads)
+
+
+def _onnx(parts: list[bytes], threads: int) -> Networks:
+    from facesieve.models.session import Session  # ONNX Runtime takes a while to import
+
+    return OnnxNetworks(*(Session(part, threads) for part in parts))
 
 
 def _native(parts: list[bytes]) -> Networks | None:

@@ -12,6 +12,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from facesieve.align.warp import warp_affine
 from facesieve.records import Faces, Floats, Photo, Pixels
 
 Alignment = Literal["similarity", "affine", "perspective"]
@@ -82,13 +83,19 @@ class Aligner:
 
     def __init__(self, alignment: Alignment, size: int) -> None:
         self._maps = {"similarity": similarities, "affine": affinities, "perspective": homographies}[alignment]
-        self._warp = cv2.warpPerspective if alignment == "perspective" else cv2.warpAffine
+        self._warp = _warp_perspective if alignment == "perspective" else warp_affine
         self._size = size
 
     def __call__(self, photos: Sequence[Photo], faces: Faces) -> Pixels:
         """Crops (N, size, size, 3) uint8 RGB; bilinear, black outside the photo."""
         crops = np.empty((len(faces), self._size, self._size, 3), np.uint8)
         maps = self._maps(faces.landmarks, self._size)
-        for crop, photo, matrix in zip(crops, faces.photo, maps, strict=True):
-            self._warp(photos[photo].pixels, matrix, (self._size, self._size), dst=crop, flags=cv2.INTER_LINEAR)
+        for photo in np.unique(faces.photo):
+            own = faces.photo == photo
+            crops[own] = self._warp(photos[photo].pixels, maps[own], self._size)
         return crops
+
+
+def _warp_perspective(pixels: Pixels, matrices: Floats, size: int) -> Pixels:
+    crops = [cv2.warpPerspective(pixels, matrix, (size, size), flags=cv2.INTER_LINEAR) for matrix in matrices]
+    return np.array(crops, np.uint8).reshape(-1, size, size, 3)

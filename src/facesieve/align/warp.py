@@ -1,0 +1,69 @@
+"""One affine warp for all faces of a photo, with the same bytes everywhere.
+
+`cv2.warpAffine` changed its arithmetic in OpenCV 5, and with it every published blur value. This is the arithmetic of
+OpenCV 4 (modules/imgproc/src/imgwarp.cpp): coordinates in 1/1024 pixel rounded to 1/32, whole-number weights. The
+compiled extension does it at once; without it, OpenCV's `remap` with the same fixed-point maps gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from facesieve.records import Floats, Pixels
+
+try:
+    from facesieve._native import warp as _native_warp
+except ImportError:  # installed without a compiler
+    _native_warp = None  # type: ignore[assignment]
+
+COORDINATE, FRACTION_BITS = 1024, 5
+FRACTIONS = 1 << FRACTION_BITS
+FARTHEST = 2.0**31  # in 1/1024 pixel: beyond any picture, and within what integers hold
+
+
+def warp_affine(pixels: Pixels, matrices: Floats, size: int) -> Pixels:
+    """Crops (N, size, size, 3) uint8 of a photo (H, W, 3) uint8; bilinear, black outside.
+
+    matrices: (N, 2, 3), photo to crop; one without an inverse shows a single place of the photo.
+    """
+    if _native_warp is not None:
+        return _native_warp(np.ascontiguousarray(pixels), np.ascontiguousarray(matrices), size)
+    return warp_by_remap(pixels, matrices, size)
+
+
+def warp_by_remap(pixels: Pixels, matrices: Floats, size: int) -> Pixels:
+    """`warp_affine` without the extension."""
+    crops = np.empty((len(matrices), size, size, 3), np.uint8)
+    for crop, matrix in zip(crops, matrices, strict=True):
+        x, y = _places(matrix, size)
+        # The part of the photo that the crop can touch: remap counts pixels in 16 bits.
+        left, top = (max(int(at.min() >> FRACTION_BITS), 0) for at in (x, y))
+        part = pixels[top : max(int(y.max() >> FRACTION_BITS) + 2, 0), left : max(int(x.max() >> FRACTION_BITS) + 2, 0)]
+        if part.size == 0:
+            crop[:] = 0
+            continue
+        whole = np.stack([(x >> FRACTION_BITS) - left, (y >> FRACTION_BITS) - top], axis=-1)
+        share = (y % FRACTIONS * FRACTIONS + x % FRACTIONS).astype(np.uint16)
+        cv2.remap(part, whole.clip(-2, 2**15 - 1).astype(np.int16), share, cv2.INTER_LINEAR, dst=crop)
+    return crops
+
+
+def _places(matrix: Floats, size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where in the photo each crop pixel looks, in 1/32 pixel: x and y, each (size, size)."""
+    (a, b, shift_x), (c, d, shift_y) = matrix.tolist()
+    determinant = a * d - b * c
+    scale = 1 / determinant if determinant else 0.0
+    xx, xy, yx, yy = d * scale, b * -scale, c * -scale, a * scale
+    steps = np.arange(size)
+    x = _coordinates(xx * steps * COORDINATE, (xy * steps + (-xx * shift_x - xy * shift_y)) * COORDINATE)
+    y = _coordinates(yx * steps * COORDINATE, (yy * steps + (-yx * shift_x - yy * shift_y)) * COORDINATE)
+    return x, y
+
+
+def _coordinates(along: Floats, down: Floats) -> npt.NDArray[np.int64]:
+    half = COORDINATE // FRACTIONS // 2
+    across, below = (np.rint(part.clip(-FARTHEST, FARTHEST)).astype(np.int64) for part in (along, down))
+    places: npt.NDArray[np.int64] = (below[:, np.newaxis] + across + half) // (COORDINATE // FRACTIONS)
+    return places
