@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,15 @@ import pytest
 from dangerous import Killer, KillsOnce, Raising, dead_on_arrival, no_model
 
 from facesieve.dataset.files import Outputs
+from facesieve.dataset.layout import Layout
 from facesieve.errors import DatasetError, ModelError, WorkerError
 from facesieve.records import Source
 from facesieve.run.build import build
-from facesieve.run.progress import Progress
+from facesieve.run.ledger import Ledger
+from facesieve.run.plan import Shard
+from facesieve.run.pool import Start, share
+from facesieve.run.progress import Progress, Tally
+from facesieve.run.shard import Work
 from handmade import Handmade, files_in, making, photos, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face",), marked=True)
@@ -71,53 +77,46 @@ def test_a_worker_that_is_killed_once_costs_nothing(heap: Path, tmp_path: Path, 
     assert seen[-1].done == seen[-1].total == 20
 
 
-def test_a_picture_that_kills_is_one_refusal_and_the_others_are_done(heap: Path, tmp_path: Path) -> None:
-    deadly = {name: Killer(heap / name) for name in ("Ada/005.png", "Grace/006.png")}
-    seen: list[Progress] = []
-    # One shard per worker's turn would hide the halving: ten pictures each.
-    built = build(opened_by(heap, deadly), tmp_path, Handmade, making(EVERYTHING, workers=2), seen.append)
-    ordinary = {"Ada/empty.jpg": "empty", "Ada/notes.txt": "not_an_image", "Ada/001.png": "duplicate"}
-    assert refusals(tmp_path) == ordinary | dict.fromkeys(deadly, "crashed")
-    assert built.counts.pictures == seen[-1].done == 20
-    assert built.counts.kept + built.counts.rejected == built.counts.faces > 0
-
-
-def test_a_shard_that_kills_is_halved_until_the_picture_stands_alone(heap: Path, tmp_path: Path) -> None:
-    from facesieve.dataset.layout import Layout
-    from facesieve.run.ledger import Ledger
-    from facesieve.run.plan import Shard
-    from facesieve.run.pool import share
-    from facesieve.run.progress import Tally
-    from facesieve.run.shard import Work
-
-    sources = opened_by(heap, {"Ada/005.png": Killer(heap / "Ada" / "005.png")})
-    made = making()
-    work = Work(Layout(tmp_path), made.settings, made.measures, made.outputs)
-    tallies = list(share([Shard(0, tuple(sources))], work, Handmade, 2))
-    rows = [row for table in Ledger(work.layout).tables() for row in table.to_pylist()]
-    assert sorted(row["source"] for row in rows) == sorted(source.name for source in sources)
-    assert [row["source"] for row in rows if row["refusal"] == "crashed"] == ["Ada/005.png"]
-    total = sum(tallies, Tally())
-    assert (total.done, total.refused) == (20, 3)
-    assert any(tally.done < 0 for tally in tallies), "counts of lost work were taken back"
-
-
-def test_a_crashed_picture_is_tried_again_by_the_next_build(
+def test_a_picture_that_kills_is_one_refusal_and_the_next_build_tries_it_again(
     heap: Path, tmp_path: Path, whole: dict[str, bytes]
 ) -> None:
-    build(opened_by(heap, {"Grace/006.png": Killer(heap)}), tmp_path, Handmade, making(EVERYTHING, workers=2))
-    assert refusals(tmp_path)["Grace/006.png"] == "crashed"
+    seen: list[Progress] = []
+    deadly = opened_by(heap, {"Grace/006.png": Killer(heap)})
+    built = build(deadly, tmp_path, Handmade, making(EVERYTHING, workers=2), seen.append)
+    ordinary = {"Ada/empty.jpg": "empty", "Ada/notes.txt": "not_an_image", "Ada/001.png": "duplicate"}
+    assert refusals(tmp_path) == ordinary | {"Grace/006.png": "crashed"}
+    assert built.counts.pictures == seen[-1].done == 20
+    assert seen[-1].refused == 3
     again = Handmade()
     build(sources_in(heap), tmp_path, lambda: again, making(EVERYTHING))
     assert again.seen == ["Grace/006.png"]
     assert files_in(tmp_path) == whole
 
 
+def sharing(root: Path, sources: Sequence[Source], start: Start) -> tuple[list[Tally], dict[str, str | None]]:
+    """One shard of these, shared out: the counts, and what each picture was refused for."""
+    made = making()
+    work = Work(Layout(root), made.settings, made.measures, made.outputs)
+    tallies = list(share([Shard(0, tuple(sources))], work, start, 1))
+    rows = [row for table in Ledger(work.layout).tables() for row in table.to_pylist()]
+    assert len(rows) == len(sources)
+    return tallies, {row["source"]: row["refusal"] for row in rows}
+
+
+def test_a_shard_that_kills_is_halved_until_the_picture_stands_alone(heap: Path, tmp_path: Path) -> None:
+    sources = opened_by(heap, {"Ada/005.png": Killer(heap)})[2:6]
+    tallies, refused = sharing(tmp_path, sources, Handmade)
+    assert refused == {source.name: None for source in sources} | {"Ada/005.png": "crashed"}
+    total = sum(tallies, Tally())
+    assert (total.done, total.refused) == (4, 1)
+    assert any(tally.done < 0 for tally in tallies), "counts of lost work were taken back"
+
+
 def test_a_fault_in_the_code_costs_the_picture_it_shows_on(
     heap: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    build(sources_in(heap), tmp_path, Raising, making(workers=2))
-    assert refusals(tmp_path)["Grace/006.png"] == "crashed"
+    (faulty,) = (source for source in sources_in(heap) if source.name == "Grace/006.png")
+    assert sharing(tmp_path, [faulty], Raising)[1] == {"Grace/006.png": "crashed"}
     assert "ZeroDivisionError" in capfd.readouterr().err
 
 
