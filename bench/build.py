@@ -191,10 +191,10 @@ def scaling(files: list[str], crews: list[int], rounds: int, given: list[str]) -
 
 def memory(portrait: str, crews: list[int], given: list[str]) -> None:
     pixels = cv2.imread(portrait)
-    print("\npeak resident memory, MiB, of each process; 24 photos")
+    print("\npeak resident memory, MiB, of each process; 8 photos")
     for name, (width, height) in SIZES.items():
         with tempfile.TemporaryDirectory() as folder:
-            files = [str(Path(folder) / f"{index}.jpg") for index in range(24)]
+            files = [str(Path(folder) / f"{index}.jpg") for index in range(8)]
             for index, file in enumerate(files):
                 moved = cv2.resize(pixels[index:, index:], (width, height))
                 cv2.imwrite(file, moved)
