@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -36,14 +36,17 @@ def sources_in(root: Path) -> list[Source]:
 
 
 class Handmade:
-    """`process` as the real pipeline's; `seen` remembers the names that went through, a batch at a time."""
+    """`stream` as the real pipeline's; `seen` remembers the names that went through."""
 
     def __init__(self) -> None:
-        self.seen: list[list[str]] = []
+        self.seen: list[str] = []
 
-    def process(self, sources: Sequence[Source]) -> list[Record]:
-        self.seen.append([source.name for source in sources])
-        return [record_of(source) for source in sources]
+    def stream(self, sources: Iterable[Source]) -> Iterator[Record]:
+        return map(self.one, sources)
+
+    def one(self, source: Source) -> Record:
+        self.seen.append(source.name)
+        return record_of(source)
 
 
 def record_of(source: Source) -> Record:
@@ -80,9 +83,9 @@ def face_of(photo: Photo, index: int) -> Face:
     )
 
 
-def making(outputs: Outputs | None = None, **settings: object) -> Making:
+def making(outputs: Outputs | None = None, workers: int = 1, **settings: object) -> Making:
     return Making(
-        settings=Settings.load(**settings),
+        settings=Settings.load(workers=workers, **settings),
         measures=MEASURES,
         outputs=outputs or Outputs(),
         policy={"name": "by hand", "rules": [{"measure": "blur", "low": 100, "reason": "blurred"}]},

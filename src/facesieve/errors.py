@@ -6,7 +6,8 @@ FacesieveError          code, one public sentence, exit status
 │   └── PolicyError     a policy that names no such measure, or is not a policy
 ├── ModelError          weights that are absent, not what the catalog says, or not convertible
 │   └── OfflineError    weights are needed, and fetching is forbidden
-└── DatasetError        a dataset that cannot be read, written or continued
+├── DatasetError        a dataset that cannot be read, written or continued
+└── WorkerError         worker processes that cannot be started
 
 Refused                 inside `sources` and `decode` only: ends the reading of one picture, becomes its `Refusal`
 """
@@ -33,6 +34,10 @@ class FacesieveError(Exception):
         self.code = code
         self.message = message
 
+    def __reduce__(self) -> tuple[type[FacesieveError], tuple[str, str]]:
+        """Errors travel from worker processes to the build."""
+        return type(self), (self.code, self.message)
+
 
 class UsageError(FacesieveError):
     """The request itself is off."""
@@ -56,6 +61,10 @@ class OfflineError(ModelError):
 
 class DatasetError(FacesieveError):
     """A dataset that cannot be read, written or continued."""
+
+
+class WorkerError(FacesieveError):
+    """Worker processes that cannot be started."""
 
 
 class Refused(Exception):  # noqa: N818 - it is an outcome, not an error

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from facesieve.align import TEMPLATE_SIZE, Aligner, similarities
-from facesieve.decode import decode
+from facesieve.decode import Decoded, batches, decode
 from facesieve.detect import load_detector
 from facesieve.models.store import Announce, Store, tell
 from facesieve.pose import HeadPose
@@ -24,13 +24,12 @@ from facesieve.records import (
     Photo,
     Pixels,
     Record,
-    Refusal,
     Source,
     Verdict,
 )
 from facesieve.settings import Settings
 from facesieve.sieve import Policy, judge
-from facesieve.sources import as_sources
+from facesieve.sources import as_sources, each_source
 
 Picture = Source | Path | str | bytes | Pixels
 
@@ -68,20 +67,20 @@ class Pipeline:
         pictures: paths, encoded bytes, (H, W, 3) uint8 RGB arrays or sources, all of them one batch: memory grows
         with their pixels. `stream` takes any number.
         """
-        sources = as_sources(pictures)
-        photos, refusals = decode(sources, self.settings)
+        return self._answer(decode(as_sources(pictures), self.settings))
+
+    def stream(self, pictures: Iterable[Picture]) -> Iterator[Record]:
+        """The records of any number of pictures, in order, `batch_size` or `batch_pixels` in memory at a time."""
+        return chain.from_iterable(map(self._answer, batches(each_source(pictures), self.settings)))
+
+    def _answer(self, decoded: Decoded) -> list[Record]:
+        photos = decoded.photos
         faces = self._detect(photos)
         crops = self._align(photos, faces)
         pose = self._pose(photos, faces)
         measures = self._measure(photos, faces, pose)
         verdicts = judge(self.policy, measures)
-        return gather(sources, photos, refusals, faces, crops, measures, verdicts)
-
-    def stream(self, pictures: Iterable[Picture]) -> Iterator[Record]:
-        """The records of any number of pictures, `batch_size` in memory at a time."""
-        remaining = iter(pictures)
-        while batch := list(islice(remaining, self.settings.batch_size)):
-            yield from self.process(batch)
+        return gather(decoded, faces, crops, measures, verdicts)
 
     def _measure(self, photos: Sequence[Photo], faces: Faces, pose: Floats) -> Measures:
         """Measures of the reference's crop, whatever crops were asked for, so that thresholds keep their meaning.
@@ -94,15 +93,10 @@ class Pipeline:
 
 
 def gather(
-    sources: Sequence[Source],
-    photos: Sequence[Photo],
-    refusals: Sequence[Refusal],
-    faces: Faces,
-    crops: Pixels,
-    measures: Measures,
-    verdicts: Sequence[Verdict],
+    decoded: Decoded, faces: Faces, crops: Pixels, measures: Measures, verdicts: Sequence[Verdict]
 ) -> list[Record]:
     """Flat arrays back into one record a source, in the order of the sources."""
+    sources, photos, refusals = decoded
     refused = {id(refusal.source): refusal for refusal in refusals}
     index = {id(photo.source): i for i, photo in enumerate(photos)}
     first = np.searchsorted(faces.photo, np.arange(len(photos) + 1))

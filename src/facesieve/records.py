@@ -82,6 +82,7 @@ class RefusalCode(StrEnum):
     OUTSIDE_TREE = "outside_tree", "The link leads out of the folder or archive that holds it."
     ENCRYPTED = "encrypted", "The archive member is encrypted."
     BAD_ARCHIVE = "bad_archive", "The archive, or the rest of it, cannot be read."
+    CRASHED = "crashed", "The process that worked on the picture died of it."
     DUPLICATE = "duplicate", "The same bytes came in under another name."
 
 

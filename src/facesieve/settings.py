@@ -7,13 +7,19 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from facesieve.errors import SettingsError
+
+# Where models are kept, how fast it goes and how much a page shows: none of it changes what a dataset holds.
+NOT_SHAPING = {
+    *("batch_size", "batch_pixels", "workers", "threads", "engine"),
+    *("shard_size", "sheet_faces", "cache_dir", "offline"),
+}
 
 
 class Settings(BaseSettings):
@@ -57,7 +63,13 @@ class Settings(BaseSettings):
     measure_floor: float = Field(0.9, ge=0, le=1, description="Confidence below which a face's pose is not measured.")
 
     # run
-    batch_size: int = Field(16, ge=1, le=4096, description="Photos that go through the pipeline together.")
+    batch_size: int = Field(16, ge=1, le=4096, description="Most photos that go through the pipeline together.")
+    batch_pixels: int = Field(
+        4_000_000, ge=1, description="Pixels that make a batch full, however few photos they belong to."
+    )
+    workers: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="Processes that a build works with; auto is one for every core it may use."
+    )
     threads: int = Field(1, ge=1, description="Threads that one network uses.")
     shard_size: int = Field(64, ge=1, le=100_000, description="Pictures whose results are committed together.")
 
@@ -101,7 +113,7 @@ class Settings(BaseSettings):
             return cls(**values)
         except ValidationError as error:
             first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
+            name = first["loc"][0]
             raise SettingsError("bad_setting", f"Setting {name!r}: {first['msg']}.") from error
 
     def digest(self) -> str:
@@ -110,10 +122,7 @@ class Settings(BaseSettings):
 
     def shaping(self) -> dict[str, Any]:
         """The settings that can change what a dataset holds, as plain values."""
-        return self.model_dump(
-            mode="json",
-            exclude={"batch_size", "threads", "engine", "shard_size", "sheet_faces", "cache_dir", "offline"},
-        )
+        return self.model_dump(mode="json", exclude=NOT_SHAPING)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def dataset(tmp_path: Path, astronaut: Path) -> Path:
-    build(sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade(), making())
+    build(sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade, making())
     return tmp_path / "out"
 
 

@@ -1,7 +1,7 @@
-"""A build in a process of its own: `python building.py HEAP DATASET [kill_at] [pause]`.
+"""A build in a process of its own: `python building.py HEAP DATASET [kill_at] [pause] [workers]`.
 
 kill_at: the process kills itself, as a power cut would, when it syncs for the n-th time; 0 for never.
-pause: seconds that each batch takes longer, so that a test has time for a signal. Prints `done N` after a batch.
+pause: seconds that each picture takes longer, so that a test has time for a signal. Prints `done N` after a picture.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Mortal:
         self.sync(descriptor)
 
 
-def main(heap: str, dataset: str, kill_at: str = "0", pause: str = "0") -> int:
+def main(heap: str, dataset: str, kill_at: str = "0", pause: str = "0", workers: str = "1") -> int:
     os.fsync = Mortal(int(kill_at))
 
     def watch(progress: Progress) -> None:
@@ -43,7 +43,8 @@ def main(heap: str, dataset: str, kill_at: str = "0", pause: str = "0") -> int:
 
     everything = Outputs(keep_rejected=True, cuts=("face",), marked=True)
     try:
-        build(sources_in(Path(heap)), Path(dataset), Handmade(), making(everything, batch_size=2, shard_size=4), watch)
+        made = making(everything, shard_size=4, workers=int(workers))
+        build(sources_in(Path(heap)), Path(dataset), Handmade, made, watch)
     except FacesieveError as error:
         print(error.code, error.message, file=sys.stderr)
         return error.exit_status

@@ -26,7 +26,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
     heap = photos(root / "heap", astronaut, count=8)
     for name in ("val_kilmer", "test"):
         shutil.copytree(heap / "Ada", heap / name)
-    build(sources_in(heap), root / "out", Handmade(), making(Outputs(True, ("face", "head"), True)))
+    build(sources_in(heap), root / "out", Handmade, making(Outputs(True, ("face", "head"), True)))
     return root / "out"
 
 

@@ -9,7 +9,7 @@ import pytest
 from facesieve.dataset.count import Counts, count
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.merge import merge
-from facesieve.dataset.rows import part_of
+from facesieve.dataset.rows import Rows
 from facesieve.dataset.schema import face_schema, picture_schema
 from facesieve.records import Record
 from handmade import MEASURES, photos, record_of, sources_in
@@ -21,7 +21,10 @@ def records(tmp_path: Path, astronaut: Path) -> list[Record]:
 
 
 def part(records: list[Record]) -> pa.Table:
-    return part_of(records, MEASURES, Outputs())
+    rows = Rows(MEASURES, Outputs())
+    for record in records:
+        rows.add(record)
+    return rows.part()
 
 
 def test_no_parts_and_an_empty_part_are_empty_manifests() -> None:

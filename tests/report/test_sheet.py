@@ -44,7 +44,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
 
 @pytest.fixture
 def dataset(heap: Path, tmp_path: Path) -> Layout:
-    build(sources_in(heap), tmp_path / "out", Handmade(), making())
+    build(sources_in(heap), tmp_path / "out", Handmade, making())
     return Layout(tmp_path / "out")
 
 
@@ -74,7 +74,7 @@ def test_the_page_needs_no_other_file_and_no_host(dataset: Layout) -> None:
 def test_names_cannot_become_markup(heap: Path, tmp_path: Path) -> None:
     nasty = '"><script>alert(1)</script><img src=x onerror=alert(1)>$books'
     sources = [replace(one, name=f"{nasty}{one.name}", label=nasty) for one in sources_in(heap)]
-    build(sources, tmp_path / "out", Handmade(), making())
+    build(sources, tmp_path / "out", Handmade, making())
     page = Page((tmp_path / "out" / "contact_sheet.html").read_bytes())
     assert page.scripts == 1
     assert all(link.startswith("data:image/jpeg;base64,") for link in page.links)
@@ -92,5 +92,5 @@ def test_a_large_dataset_is_thinned_evenly_and_the_page_says_so(dataset: Layout)
 
 
 def test_a_dataset_without_faces_has_a_page(tmp_path: Path) -> None:
-    build([], tmp_path / "out", Handmade(), making())
+    build([], tmp_path / "out", Handmade, making())
     assert Page((tmp_path / "out" / "contact_sheet.html").read_bytes()).cards == []

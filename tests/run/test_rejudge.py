@@ -33,7 +33,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
 
 
 def built(heap: Path, root: Path, outputs: Outputs) -> Dataset:
-    build(sources_in(heap), root, Handmade(), making(outputs))
+    build(sources_in(heap), root, Handmade, making(outputs))
     return read(root)
 
 
@@ -88,7 +88,7 @@ def test_what_has_no_ledger_cannot_be_built_on_but_judged_again(heap: Path, tmp_
     dataset = built(heap, tmp_path / "out", Outputs())
     write_rejudged(dataset, rejudge(dataset, facing), tmp_path / "new", POLICY, Settings())
     with pytest.raises(DatasetError) as caught:
-        build(sources_in(heap), tmp_path / "new", Handmade(), making())
+        build(sources_in(heap), tmp_path / "new", Handmade, making())
     assert caught.value.code == "not_continuable"
     assert rejudge(read(tmp_path / "new"), facing).newly_kept == 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from facesieve.errors import UsageError
 
 if TYPE_CHECKING:
     from facesieve.dataset.files import Outputs
+    from facesieve.pipeline import Pipeline
     from facesieve.run.build import Built
     from facesieve.settings import Settings
     from facesieve.sieve import Policy
@@ -52,6 +54,9 @@ def build(
         str, typer.Option(metavar="face,head", help="Add unaligned crops: the face's box, the head with a margin.")
     ] = "",
     marked: Annotated[bool, typer.Option("--marked", help="Add the pictures with boxes and numbers drawn.")] = False,
+    workers: Annotated[
+        str | None, typer.Option(metavar="N|auto", help="Processes to work with; auto is one a core.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the last line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
 ) -> None:
@@ -65,7 +70,8 @@ def build(
     from facesieve.dataset import files
 
     outputs = files.Outputs(keep_rejected, _cuts(crops), marked)
-    settings, rules = choose(settings_file, given or [], policy, changes or [])
+    chosen = [*(given or []), *([f"workers={workers}"] if workers else [])]
+    settings, rules = choose(settings_file, chosen, policy, changes or [])
     built = make(sources, output, settings, rules, outputs, label_from, quiet or (as_json and quiet))
     if as_json:
         typer.echo(json.dumps({"dataset": str(output), **built.counts.plain()}))
@@ -88,7 +94,6 @@ def make(
 ) -> Built:
     """Build with the real pipeline, showing progress on stderr. Raises typer.Exit(130) when interrupted."""
     from facesieve.cli.show import showing
-    from facesieve.pipeline import Pipeline
     from facesieve.quality import MEASURES
     from facesieve.run.build import Making
     from facesieve.run.build import build as run
@@ -98,7 +103,6 @@ def make(
     check(output)
     found = find(arguments, settings, label_from.value, leave_out=[output])
     try:
-        pipeline = Pipeline(settings, policy)
         options = {"label_from": label_from.value}
         making = Making(
             settings,
@@ -109,10 +113,17 @@ def make(
             options,
         )
         with showing(quiet) as watch:
-            return run(found, output, pipeline, making, watch)
+            return run(found, output, partial(pipeline, settings, policy), making, watch)
     except KeyboardInterrupt:
         typer.echo(f"stopped; what was finished is kept, and the same command continues {output}", err=True)
         raise typer.Exit(130) from None
+
+
+def pipeline(settings: Settings, policy: Policy) -> Pipeline:
+    """The real pipeline, in whichever process works; its models are in the cache by then."""
+    from facesieve.pipeline import Pipeline
+
+    return Pipeline(settings.model_copy(update={"offline": True}), policy)
 
 
 def _models(settings: Settings) -> dict[str, str]:

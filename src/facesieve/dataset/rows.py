@@ -16,17 +16,30 @@ from facesieve.dataset.schema import BOX, LANDMARKS, THUMB_SCHEMA, measure_colum
 from facesieve.records import Face, Record
 
 
-def part_of(records: Sequence[Record], measures: Sequence[str], outputs: Outputs) -> pa.Table:
-    """The rows of a ledger part: one a record, in the given order."""
-    rows = [_picture(record, measures, outputs) for record in records]
-    return pa.Table.from_pylist(rows, schema=part_schema(measures))
+class Rows:
+    """The rows of one ledger part as they come up. What is kept of a record is small: its picture may go.
 
+    measures: names of the columns of raw numbers, in order.
+    """
 
-def thumbs_of(records: Sequence[Record]) -> pa.Table:
-    """Small pictures of all faces, kept or not, for the contact sheet."""
-    faces = [face for record in records for face in record.faces]
-    columns = [[face.face_id for face in faces], [thumbnail(face.crop) for face in faces]]
-    return pa.table(columns, schema=THUMB_SCHEMA)
+    def __init__(self, measures: Sequence[str], outputs: Outputs) -> None:
+        self._measures, self._outputs = measures, outputs
+        self._pictures: list[dict[str, Any]] = []
+        self._thumbs: list[tuple[str, bytes]] = []
+
+    def add(self, record: Record) -> None:
+        """The next picture, with its faces."""
+        self._pictures.append(_picture(record, self._measures, self._outputs))
+        self._thumbs += [(face.face_id, thumbnail(face.crop)) for face in record.faces]
+
+    def part(self) -> pa.Table:
+        """One row a picture, in the order added."""
+        return pa.Table.from_pylist(self._pictures, schema=part_schema(self._measures))
+
+    def thumbs(self) -> pa.Table:
+        """Small pictures of all faces, kept or not, for the contact sheet."""
+        ids, jpegs = [face_id for face_id, _ in self._thumbs], [jpeg for _, jpeg in self._thumbs]
+        return pa.table([ids, jpegs], schema=THUMB_SCHEMA)
 
 
 def _picture(record: Record, measures: Sequence[str], outputs: Outputs) -> dict[str, Any]:

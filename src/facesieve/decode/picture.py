@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,12 +23,41 @@ _CUT_SHORT = ("truncated", "premature end", "not enough image data", "end of fil
 _NOT_DECODED = ("unsupported", "unknown", "not supported", "cannot handle", "not implemented")
 
 
-def decode(sources: Sequence[Source], settings: Settings) -> tuple[list[Photo], list[Refusal]]:
-    """Each source as a photo or a refusal, in the order given; the two lists together are as long as the sources."""
-    answers = [decode_one(source, settings) for source in sources]
+class Decoded(NamedTuple):
+    """Sources, and what became of each: photos and refusals, in their order; together as many as the sources."""
+
+    sources: Sequence[Source]
+    photos: Sequence[Photo]
+    refusals: Sequence[Refusal]
+
+
+def decode(sources: Sequence[Source], settings: Settings) -> Decoded:
+    """Each source as a photo or a refusal."""
+    return _sorted([decode_one(source, settings) for source in sources])
+
+
+def batches(sources: Iterable[Source], settings: Settings) -> Iterator[Decoded]:
+    """Sources in order, decoded when their turn comes, so many at a time as fill a batch by number or by pixels.
+
+    So memory grows with the largest photo and not with `batch_size`.
+    """
+    batch: list[Photo | Refusal] = []
+    pixels = 0
+    for answer in (decode_one(source, settings) for source in sources):
+        batch.append(answer)
+        pixels += answer.width * answer.height
+        del answer  # nothing here holds a picture while the next is decoded
+        if len(batch) == settings.batch_size or pixels >= settings.batch_pixels:
+            yield _sorted(batch)
+            batch, pixels = [], 0
+    if batch:
+        yield _sorted(batch)
+
+
+def _sorted(answers: Sequence[Photo | Refusal]) -> Decoded:
     photos = [answer for answer in answers if isinstance(answer, Photo)]
     refusals = [answer for answer in answers if isinstance(answer, Refusal)]
-    return photos, refusals
+    return Decoded([answer.source for answer in answers], photos, refusals)
 
 
 def decode_one(source: Source, settings: Settings) -> Photo | Refusal:

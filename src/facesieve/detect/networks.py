@@ -18,7 +18,7 @@ Tensor = npt.NDArray[np.float32]
 Net = Callable[[Tensor], Sequence[Tensor]]
 
 STRIP_PIXELS = 2**17  # of a pyramid level that P-Net sees at once: bounds memory on large photos
-BATCH = 32  # crops that R-Net and O-Net see at once
+BATCH = 32  # crops that R-Net and O-Net see at once: 256 take 200 MB more, and no less time
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,10 @@ from facesieve.records import RefusalCode, Source
 from facesieve.report.sheet import contact_sheet
 from facesieve.run.claim import claim
 from facesieve.run.ledger import Ledger
-from facesieve.run.plan import shards, unfinished, unique
-from facesieve.run.progress import Progress
-from facesieve.run.shard import Process, work
+from facesieve.run.plan import Shard, shards, unfinished, unique, workers
+from facesieve.run.pool import Start, share
+from facesieve.run.progress import Progress, Tally
+from facesieve.run.shard import Work
 from facesieve.settings import Settings
 
 
@@ -73,36 +74,48 @@ class Built:
 def build(
     sources: Iterable[Source],
     root: Path,
-    pipeline: Process,
+    start: Start,
     making: Making,
     watch: Callable[[Progress], None] = lambda progress: None,
 ) -> Built:
     """Add the sources that are new to the dataset in `root`, and publish it.
 
-    watch: called with the running counts after every batch.
-    Raises UsageError on one source with two labels, DatasetError when the dataset cannot be written or continued.
+    start: makes the pipeline, once in every process that works; picklable where there is more than one.
+    watch: called with the running counts after every picture.
+    Raises UsageError on one source with two labels, DatasetError when the dataset cannot be written or continued,
+    WorkerError when worker processes cannot be started, and what `start` raises.
     """
     wanted = unique(sources)
     layout = Layout(root)
     with claim(layout, making.origin()):
-        progress = _work(wanted, layout, pipeline, making, watch)
+        progress = _work(wanted, layout, start, making, watch)
         faces, pictures = merge(Ledger(layout).tables(), making.measures)
         counts = _publish(faces, pictures, layout, making)
     return Built(counts, progress, _readable(pictures, wanted))
 
 
 def _work(
-    wanted: list[Source], layout: Layout, pipeline: Process, making: Making, watch: Callable[[Progress], None]
+    wanted: list[Source], layout: Layout, start: Start, making: Making, watch: Callable[[Progress], None]
 ) -> Progress:
-    ledger = Ledger(layout)
+    ledger, settings = Ledger(layout), making.settings
     todo = unfinished(wanted, ledger.done())
     progress = Progress(total=len(todo), already=len(wanted) - len(todo))
     watch(progress)
-    for shard in shards(todo, making.settings.shard_size, ledger.next_number()):
-        for records in work(shard, pipeline, layout, making.settings, making.measures, making.outputs):
-            progress = progress.after(records)
-            watch(progress)
+    hands = workers(settings, len(todo))
+    plan = shards(todo, hands, settings.shard_size, ledger.next_number())
+    work = Work(layout, settings, making.measures, making.outputs)
+    for tally in alone(plan, work, start) if hands == 1 else share(plan, work, start, hands):
+        progress = progress.after(tally)
+        watch(progress)
     return progress
+
+
+def alone(plan: Sequence[Shard], work: Work, start: Start) -> Iterator[Tally]:
+    """Every shard in this process; where there is nothing to do no pipeline is made."""
+    pipeline = start() if plan else None
+    for shard in plan:
+        assert pipeline
+        yield from work.do(shard, pipeline)
 
 
 def _publish(faces: pa.Table, pictures: pa.Table, layout: Layout, making: Making) -> Counts:

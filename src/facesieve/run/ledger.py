@@ -12,6 +12,9 @@ from facesieve.dataset.layout import Layout
 from facesieve.dataset.manifest import read_table, write_table
 from facesieve.records import RefusalCode
 
+# The disk's or the memory's fault, perhaps, and not the picture's.
+TRY_AGAIN = (RefusalCode.UNREADABLE.value, RefusalCode.CRASHED.value)
+
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
@@ -43,8 +46,7 @@ class Ledger:
         """Fingerprint and label of every source that needs no other look, by name."""
         found: dict[str, tuple[str, str]] = {}
         for table in self.tables(["source", "fingerprint", "label", "refusal"]):
-            # The disk's fault, not the picture's: worth another try.
-            again = pc.fill_null(pc.equal(table["refusal"], RefusalCode.UNREADABLE.value), False)
+            again = pc.is_in(table["refusal"], pa.array(TRY_AGAIN))
             rows = table.filter(pc.invert(again)).to_pydict()
             found |= dict(zip(rows["source"], zip(rows["fingerprint"], rows["label"], strict=True), strict=True))
         return found

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from facesieve.dataset.names import plain
 from facesieve.errors import UsageError
 from facesieve.records import Source
+from facesieve.settings import Settings
+
+WORTH_A_WORKER = 8  # pictures; for fewer, starting a process costs more than it saves
+SHARES = 8  # shards a worker, so that at the end none waits long for the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,21 @@ def unfinished(sources: Iterable[Source], done: Mapping[str, tuple[str, str]]) -
     return [source for source in sources if done.get(plain(source.name)) != (source.fingerprint, plain(source.label))]
 
 
-def shards(sources: Sequence[Source], size: int, first: int) -> list[Shard]:
-    """Consecutive sources in shards of `size`, numbered from `first`."""
-    starts = range(0, len(sources), size)
+def workers(settings: Settings, pictures: int) -> int:
+    """How many processes to work with."""
+    wanted = cores() if settings.workers == "auto" else settings.workers
+    return max(1, min(wanted, -(-pictures // WORTH_A_WORKER)))
+
+
+def cores() -> int:
+    """How many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def shards(sources: Sequence[Source], workers: int, most: int, first: int) -> list[Shard]:
+    """Consecutive sources in shards of at most `most`, numbered from `first`; smaller ones where workers share few."""
+    size = most if workers == 1 else min(most, -(-len(sources) // (workers * SHARES)))
+    starts = range(0, len(sources), max(size, 1))
     return [Shard(first + index, tuple(sources[start : start + size])) for index, start in enumerate(starts)]

@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from facesieve.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What came of some pictures: how many were `done`, of them `refused`, and their faces `kept` and `rejected`."""
+
+    done: int = 0
+    refused: int = 0
+    kept: int = 0
+    rejected: int = 0
+
+    @classmethod
+    def of(cls, record: Record) -> Tally:
+        """The counts of one picture."""
+        kept = len(record.kept)
+        return cls(1, int(record.refusal is not None), kept, len(record.faces) - kept)
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.done + other.done,
+            self.refused + other.refused,
+            self.kept + other.kept,
+            self.rejected + other.rejected,
+        )
+
+    def __neg__(self) -> Tally:
+        """The counts taken back, where work was lost."""
+        return Tally(-self.done, -self.refused, -self.kept, -self.rejected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +49,7 @@ class Progress:
     kept: int = 0
     rejected: int = 0
 
-    def after(self, records: Iterable[Record]) -> Progress:
-        """The counts once these records are added."""
-        records = list(records)
-        kept = sum(len(record.kept) for record in records)
-        return replace(
-            self,
-            done=self.done + len(records),
-            refused=self.refused + sum(record.refusal is not None for record in records),
-            kept=self.kept + kept,
-            rejected=self.rejected + sum(len(record.faces) for record in records) - kept,
-        )
+    def after(self, tally: Tally) -> Progress:
+        """The counts once these are added."""
+        now = Tally(self.done, self.refused, self.kept, self.rejected) + tally
+        return Progress(self.total, self.already, now.done, now.refused, now.kept, now.rejected)

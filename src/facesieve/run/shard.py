@@ -2,48 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
-
-import pyarrow as pa
 
 from facesieve.dataset.commit import settle, whole
 from facesieve.dataset.files import Outputs, files_of
 from facesieve.dataset.layout import Layout
-from facesieve.dataset.rows import part_of, thumbs_of
-from facesieve.records import Record, Source
+from facesieve.dataset.rows import Rows
+from facesieve.records import Record, Refusal, RefusalCode, Source
 from facesieve.run.ledger import Ledger
 from facesieve.run.plan import Shard
+from facesieve.run.progress import Tally
 from facesieve.settings import Settings
 
 
-class Process(Protocol):
-    """What a build needs of a pipeline: one record per source, in order."""
+class Streams(Protocol):
+    """What a build needs of a pipeline: one record per source, in order, few of them in memory at a time."""
 
-    def process(self, sources: Sequence[Source], /) -> list[Record]: ...
-
-
-def work(
-    shard: Shard, pipeline: Process, layout: Layout, settings: Settings, measures: Sequence[str], outputs: Outputs
-) -> Iterator[list[Record]]:
-    """Do a shard and commit it; gives the records of each batch as it is done, for whoever counts along.
-
-    Raises DatasetError where the disk refuses. A shard that does not reach its end leaves no part.
-    """
-    rows, thumbs = [part_of([], measures, outputs)], [thumbs_of([])]
-    names: list[str] = []
-    for start in range(0, len(shard.sources), settings.batch_size):
-        records = pipeline.process(shard.sources[start : start + settings.batch_size])
-        names += [name for record in records for name in _write(record, layout, settings, outputs)]
-        rows.append(part_of(records, measures, outputs))
-        thumbs.append(thumbs_of(records))
-        yield records
-    settle([layout.root / name for name in names], layout.root)
-    Ledger(layout).commit(shard.number, pa.concat_tables(rows), pa.concat_tables(thumbs))
+    def stream(self, sources: Iterable[Source], /) -> Iterator[Record]: ...
 
 
-def _write(record: Record, layout: Layout, settings: Settings, outputs: Outputs) -> Iterator[str]:
-    for name, data in files_of(record, outputs, settings):
-        with whole(layout.root / name, layout.scratch) as stream:
-            stream.write(data)
-        yield name
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What to do with a shard, wherever it is done. measures: names of the columns of raw numbers, in order."""
+
+    layout: Layout
+    settings: Settings
+    measures: tuple[str, ...]
+    outputs: Outputs
+
+    def do(self, shard: Shard, pipeline: Streams) -> Iterator[Tally]:
+        """Do a shard and commit it; gives the counts of each picture as it is done.
+
+        Raises DatasetError where the disk refuses. A shard that does not reach its end leaves no part.
+        """
+        return self._commit(shard, pipeline.stream(shard.sources))
+
+    def refuse(self, shard: Shard, code: RefusalCode) -> Iterator[Tally]:
+        """Commit a shard whose pictures are all refused."""
+        refusals = (Refusal(source, code.value, code.sentence) for source in shard.sources)
+        return self._commit(shard, (Record(refusal.source, refusal=refusal) for refusal in refusals))
+
+    def _commit(self, shard: Shard, records: Iterable[Record]) -> Iterator[Tally]:
+        rows, names = Rows(self.measures, self.outputs), list[str]()
+
+        def publish(record: Record) -> Tally:
+            names.extend(self._write(record))
+            rows.add(record)
+            return Tally.of(record)
+
+        yield from map(publish, records)  # unlike a loop's variable, `map` holds no picture while the next is decoded
+        settle([self.layout.root / name for name in names], self.layout.root)
+        Ledger(self.layout).commit(shard.number, rows.part(), rows.thumbs())
+
+    def _write(self, record: Record) -> Iterator[str]:
+        for name, data in files_of(record, self.outputs, self.settings):
+            with whole(self.layout.root / name, self.layout.scratch) as stream:
+                stream.write(data)
+            yield name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,12 @@ def as_sources(pictures: Iterable[Source | str | Path | bytes | Pixels]) -> list
     >>> [source.name for source in as_sources([b"", np.zeros((2, 2, 3), np.uint8)])]
     ['<bytes 0>', '<array 1>']
     """
-    return [_as_source(index, picture) for index, picture in enumerate(pictures)]
+    return list(each_source(pictures))
+
+
+def each_source(pictures: Iterable[Source | str | Path | bytes | Pixels]) -> Iterator[Source]:
+    """The same one by one, for pictures without end."""
+    return (_as_source(index, picture) for index, picture in enumerate(pictures))
 
 
 def _as_source(index: int, picture: Source | str | Path | bytes | Pixels) -> Source:

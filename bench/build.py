@@ -1,0 +1,238 @@
+"""What a build costs: CPU of each stage, scaling with workers, memory, and the start.
+
+    python bench/build.py [FOLDER] [--photos 64] [--rounds 2] [--workers 1 2] [--setting pose=none]
+
+Stages are timed in CPU seconds of one process, by wrapping them from outside; a stage within another counts for
+itself alone. Wall times compare only within one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from facesieve import pipeline as rooms
+from facesieve.cli.build import LabelFrom, make
+from facesieve.cli.choices import choose
+from facesieve.dataset.files import Outputs
+from facesieve.dataset.rows import Rows
+from facesieve.decode import picture
+from facesieve.pipeline import Pipeline
+from facesieve.run import build as running
+from facesieve.run import shard
+from facesieve.run.ledger import Ledger
+from facesieve.settings import Settings
+from facesieve.sources import find
+
+SIZES = {"1080p": (1920, 1080), "12 MP": (4000, 3000)}
+FIRST_FACE = "import sys; from facesieve import Pipeline; print(len(Pipeline().process(sys.argv[1:])[0].faces))"
+
+
+class Stages:
+    """CPU seconds by stage, each without the stages inside it."""
+
+    def __init__(self) -> None:
+        self.spent: Counter[str] = Counter()
+        self._open: list[str] = []
+        self._since = 0.0
+
+    def timed(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            self._turn()
+            self._open.append(stage)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._turn()
+                self._open.pop()
+
+        return wrapped
+
+    def _turn(self) -> None:
+        now = time.process_time()
+        if self._open:
+            self.spent[self._open[-1]] += now - self._since
+        self._since = now
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Wrap the stages of every build in this process."""
+        places = [
+            ("read and decode", picture, "decode_one"),
+            ("align", rooms.Aligner, "__call__"),
+            ("pose", rooms.HeadPose, "__call__"),
+            ("measure", rooms, "measure"),
+            ("sieve", rooms, "judge"),
+            ("encode crops", shard, "files_of"),
+            ("write crops", shard.Work, "_write"),
+            ("rows and thumbnails", Rows, "add"),
+            ("commit", Ledger, "commit"),
+            ("commit", shard, "settle"),
+            ("publish", running, "merge"),
+            ("publish", running, "_publish"),
+        ]
+        before = [getattr(place, name) for _, place, name in places]
+        for (stage, place, name), function in zip(places, before, strict=True):
+            eager = (lambda f: lambda *a: list(f(*a)))(function) if name in ("files_of", "_write") else function
+            setattr(place, name, self.timed(stage, eager))
+        load = rooms.load_detector
+        rooms.load_detector = lambda *args: self.timed("detect", load(*args).__call__)  # type: ignore[assignment]
+        init = Pipeline.__init__
+        Pipeline.__init__ = self.timed("load models", init)  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            Pipeline.__init__, rooms.load_detector = init, load  # type: ignore[method-assign]
+            for (_, place, name), function in zip(places, before, strict=True):
+                setattr(place, name, function)
+
+
+def stages(files: list[str], given: list[str]) -> None:
+    settings, policy = choose(given=[*given, "workers=1"])
+    seen = Stages()
+    with tempfile.TemporaryDirectory() as folder, seen.watching():
+        start = time.process_time()
+        built = make(files, Path(folder) / "out", settings, policy, Outputs(), LabelFrom.none, quiet=True)
+        total = time.process_time() - start
+    spent = seen.spent | {"rest": total - seen.spent.total()}
+    counts = built.counts
+    photos, faces = counts.with_rows, max(counts.faces, 1)
+    print(
+        f"\n{photos} photos, {counts.faces} faces, {counts.kept} kept; one worker,"
+        f" {1000 * total / photos:.1f} ms CPU a photo"
+    )
+    print("stage                    ms a photo   ms a face    share")
+    for stage, seconds in sorted(spent.items(), key=lambda pair: -pair[1]):
+        print(
+            f"{stage:22} {1000 * seconds / photos:12.2f} {1000 * seconds / faces:11.3f} {100 * seconds / total:7.1f} %"
+        )
+    outside = total - sum(spent[stage] for stage in ("detect", "pose", "read and decode"))
+    loading = spent["load models"]
+    print(f"outside the networks and the decoder: {100 * outside / total:.1f} %;", end=" ")
+    print(f"without loading the models, once a process: {100 * (outside - loading) / (total - loading):.1f} %")
+
+
+def command(files: list[str], out: Path, workers: int, given: list[str]) -> list[str]:
+    options = [option for setting in given for option in ("--setting", setting)]
+    return [
+        sys.executable,
+        "-m",
+        "facesieve",
+        "build",
+        *files,
+        "-o",
+        str(out),
+        "-q",
+        "--workers",
+        str(workers),
+        *options,
+    ]
+
+
+def watched(arguments: list[str]) -> tuple[float, float, dict[int, int]]:
+    """Wall seconds, CPU seconds of all processes, and the peak resident MiB of each (Linux; else of the largest)."""
+    peaks: dict[int, int] = {}
+    start = time.perf_counter()
+    child = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, start_new_session=True)
+    while True:
+        pid, status, used = os.wait4(child.pid, os.WNOHANG)
+        if pid:
+            break
+        peaks |= session_peaks(child.pid)
+        time.sleep(0.02)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0, arguments
+    wall = time.perf_counter() - start
+    return wall, used.ru_utime + used.ru_stime, peaks or {child.pid: used.ru_maxrss // 1024}
+
+
+def session_peaks(session: int) -> dict[int, int]:
+    peaks = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if int((entry / "stat").read_text().rpartition(")")[2].split()[3]) != session:
+                continue
+            status = dict(line.split(":", 1) for line in (entry / "status").read_text().splitlines())
+            peaks[int(entry.name)] = int(status["VmHWM"].split()[0]) // 1024
+        except (OSError, KeyError, IndexError):
+            continue
+    return peaks
+
+
+def scaling(files: list[str], crews: list[int], rounds: int, given: list[str]) -> None:
+    walls: dict[int, list[float]] = {workers: [] for workers in crews}
+    cpus: dict[int, list[float]] = {workers: [] for workers in crews}
+    with tempfile.TemporaryDirectory() as folder:
+        for turn in range(rounds):
+            for workers in crews:
+                wall, cpu, _ = watched(command(files, Path(folder) / f"{turn}-{workers}", workers, given))
+                walls[workers].append(wall)
+                cpus[workers].append(cpu)
+    print(f"\n{len(files)} photos, process start to end, alternated {rounds} times (load {os.getloadavg()[0]:.1f})")
+    print("workers   photos/s (best)   CPU s   speed against the first, median of rounds")
+    for workers in crews:
+        ratio = statistics.median(a / b for a, b in zip(walls[crews[0]], walls[workers], strict=True))
+        print(f"{workers:7} {len(files) / min(walls[workers]):14.2f} {min(cpus[workers]):11.1f} {ratio:14.2f}")
+
+
+def memory(portrait: str, crews: list[int], given: list[str]) -> None:
+    pixels = cv2.imread(portrait)
+    print("\npeak resident memory, MiB, of each process; 8 photos")
+    for name, (width, height) in SIZES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            files = [str(Path(folder) / f"{index}.jpg") for index in range(8)]
+            for index, file in enumerate(files):
+                moved = cv2.resize(pixels[index:, index:], (width, height))
+                cv2.imwrite(file, moved)
+            for workers in crews:
+                peaks = watched(command(files, Path(folder) / f"out{workers}", workers, given))[2]
+                print(f"{name:6} {workers} workers: {', '.join(map(str, sorted(peaks.values())))}")
+
+
+def beginning(file: str, rounds: int) -> None:
+    walls, cpus = [], []
+    for _ in range(rounds + 1):
+        wall, cpu, _ = watched([sys.executable, "-c", FIRST_FACE, file])
+        walls.append(wall)
+        cpus.append(cpu)
+    print(f"\nprocess start to the faces of the first photo and end: {min(walls):.2f} s, {min(cpus):.2f} s CPU")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    shared = Path(__file__).resolve().parents[2] / "shared"
+    parser.add_argument("folder", nargs="?", default=str(shared / "data/wider_val_dev/images"))
+    parser.add_argument("--photos", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--only", choices=["stages", "scaling", "memory", "start"], nargs="+")
+    arguments = parser.parse_args()
+    files = [source.name for source in find([arguments.folder], Settings.load())][: arguments.photos]
+    wanted = arguments.only or ["stages", "scaling", "memory", "start"]
+    if "stages" in wanted:
+        stages(files, arguments.setting)
+    if "scaling" in wanted:
+        scaling(files, arguments.workers, arguments.rounds, arguments.setting)
+    if "memory" in wanted:
+        memory(files[0], arguments.workers, arguments.setting)
+    if "start" in wanted:
+        beginning(files[0], arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

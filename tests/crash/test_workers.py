@@ -1,0 +1,202 @@
+"""Worker processes that are killed, and a build that goes on: real processes and real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from dangerous import Killer, KillsOnce, Raising, dead_on_arrival, no_model
+
+from facesieve.dataset.files import Outputs
+from facesieve.dataset.layout import Layout
+from facesieve.errors import DatasetError, ModelError, WorkerError
+from facesieve.records import Source
+from facesieve.run.build import build
+from facesieve.run.ledger import Ledger
+from facesieve.run.plan import Shard
+from facesieve.run.pool import Start, share
+from facesieve.run.progress import Progress, Tally
+from facesieve.run.shard import Work
+from handmade import Handmade, files_in, making, photos, sources_in
+
+EVERYTHING = Outputs(keep_rejected=True, cuts=("face",), marked=True)
+BUILDING = Path(__file__).with_name("building.py")
+
+
+@pytest.fixture(scope="module")
+def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
+    return photos(tmp_path_factory.mktemp("heap"), astronaut, count=16)
+
+
+@pytest.fixture(scope="module")
+def whole(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What one process makes of the heap."""
+    out = tmp_path_factory.mktemp("whole")
+    build(sources_in(heap), out, Handmade, making(EVERYTHING))
+    return files_in(out)
+
+
+def opened_by(heap: Path, opens: dict[str, object]) -> list[Source]:
+    """The heap, some of its pictures opened otherwise."""
+    return [replace(source, open=opens.get(source.name, source.open)) for source in sources_in(heap)]
+
+
+def refusals(dataset: Path) -> dict[str, str]:
+    rows = pq.read_table(dataset / "pictures.parquet").to_pylist()
+    return {row["source"]: row["refusal"] for row in rows if row["refusal"]}
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_any_number_of_workers_makes_the_same_bytes(
+    heap: Path, tmp_path: Path, whole: dict[str, bytes], workers: int
+) -> None:
+    seen: list[Progress] = []
+    built = build(sources_in(heap), tmp_path, Handmade, making(EVERYTHING, workers=workers), seen.append)
+    assert files_in(tmp_path) == whole
+    assert [progress.done for progress in seen] == list(range(21))
+    assert (seen[-1].kept, seen[-1].refused) == (built.counts.kept + 1, 2), "the duplicate is found afterwards"
+    assert len(list((tmp_path / ".facesieve" / "parts").iterdir())) > workers, "the pictures were shared out"
+    assert not (tmp_path / ".facesieve" / "scratch").exists()
+
+
+def test_a_worker_that_is_killed_once_costs_nothing(heap: Path, tmp_path: Path, whole: dict[str, bytes]) -> None:
+    path = heap / "Grace" / "006.png"
+    sources = opened_by(heap, {"Grace/006.png": KillsOnce(path, tmp_path / "trace")})
+    seen: list[Progress] = []
+    build(sources, tmp_path / "out", Handmade, making(EVERYTHING, workers=2), seen.append)
+    assert (tmp_path / "trace").exists()
+    assert files_in(tmp_path / "out") == whole
+    assert seen[-1].done == seen[-1].total == 20
+
+
+def test_a_picture_that_kills_is_one_refusal_and_the_next_build_tries_it_again(
+    heap: Path, tmp_path: Path, whole: dict[str, bytes]
+) -> None:
+    seen: list[Progress] = []
+    deadly = opened_by(heap, {"Grace/006.png": Killer(heap)})
+    built = build(deadly, tmp_path, Handmade, making(EVERYTHING, workers=2), seen.append)
+    ordinary = {"Ada/empty.jpg": "empty", "Ada/notes.txt": "not_an_image", "Ada/001.png": "duplicate"}
+    assert refusals(tmp_path) == ordinary | {"Grace/006.png": "crashed"}
+    assert built.counts.pictures == seen[-1].done == 20
+    assert seen[-1].refused == 3
+    again = Handmade()
+    build(sources_in(heap), tmp_path, lambda: again, making(EVERYTHING))
+    assert again.seen == ["Grace/006.png"]
+    assert files_in(tmp_path) == whole
+
+
+def sharing(root: Path, sources: Sequence[Source], start: Start) -> tuple[list[Tally], dict[str, str | None]]:
+    """One shard of these, shared out: the counts, and what each picture was refused for."""
+    made = making()
+    work = Work(Layout(root), made.settings, made.measures, made.outputs)
+    tallies = list(share([Shard(0, tuple(sources))], work, start, 1))
+    rows = [row for table in Ledger(work.layout).tables() for row in table.to_pylist()]
+    assert len(rows) == len(sources)
+    return tallies, {row["source"]: row["refusal"] for row in rows}
+
+
+def test_a_shard_that_kills_is_halved_until_the_picture_stands_alone(heap: Path, tmp_path: Path) -> None:
+    sources = opened_by(heap, {"Ada/005.png": Killer(heap)})[2:6]
+    tallies, refused = sharing(tmp_path, sources, Handmade)
+    assert refused == {source.name: None for source in sources} | {"Ada/005.png": "crashed"}
+    total = sum(tallies, Tally())
+    assert (total.done, total.refused) == (4, 1)
+    assert any(tally.done < 0 for tally in tallies), "counts of lost work were taken back"
+
+
+def test_a_fault_in_the_code_costs_the_picture_it_shows_on(
+    heap: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (faulty,) = (source for source in sources_in(heap) if source.name == "Grace/006.png")
+    assert sharing(tmp_path, [faulty], Raising)[1] == {"Grace/006.png": "crashed"}
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_what_a_worker_raises_on_purpose_is_raised_by_the_build(heap: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="Model handmade is not here") as caught:
+        build(sources_in(heap), tmp_path, no_model, making(workers=2))
+    assert caught.value.code == "model_absent"
+
+
+def test_a_disk_that_refuses_a_worker_is_one_error(heap: Path, tmp_path: Path) -> None:
+    (tmp_path / ".facesieve").mkdir()
+    (tmp_path / "kept").write_text("in the way")
+    with pytest.raises(DatasetError) as caught:
+        build(sources_in(heap), tmp_path, Handmade, making(workers=2))
+    assert caught.value.code == "cannot_write"
+
+
+def test_a_worker_that_never_begins_is_an_error_and_not_a_loop(heap: Path, tmp_path: Path) -> None:
+    with pytest.raises(WorkerError, match="--workers 1"):
+        build(sources_in(heap), tmp_path, dead_on_arrival, making(workers=2))
+
+
+def start(heap: Path, out: Path, pause: float) -> subprocess.Popen[str]:
+    """A build with two workers in a session of its own, so that a signal reaches all of it as Ctrl-C does."""
+    command = [sys.executable, str(BUILDING), str(heap), str(out), "0", str(pause), "2"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def wait_for(child: subprocess.Popen[str], line: str) -> None:
+    assert child.stdout
+    assert any(seen.strip() == line for seen in child.stdout), f"never said {line!r}"
+
+
+def members(session: int) -> list[int]:
+    """Processes of a session that are alive, from /proc."""
+    alive = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[3]) == session and fields[0] != "Z":
+                alive.append(int(entry.name))
+    return alive
+
+
+linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+
+
+@linux
+def test_ctrl_c_stops_all_at_once_keeps_what_is_finished_and_goes_on(
+    heap: Path, tmp_path: Path, whole: dict[str, bytes]
+) -> None:
+    child = start(heap, tmp_path / "out", 0.05)
+    wait_for(child, "done 8")
+    begun = time.monotonic()
+    os.killpg(child.pid, signal.SIGINT)
+    _, errors = child.communicate(timeout=20)
+    assert (child.returncode, errors) == (130, "")
+    assert time.monotonic() - begun < 2
+    assert members(child.pid) == []
+    assert list((tmp_path / "out" / ".facesieve" / "parts").iterdir())
+    assert not (tmp_path / "out" / ".facesieve" / "scratch").exists()
+    rest = Handmade()
+    build(sources_in(heap), tmp_path / "out", lambda: rest, making(EVERYTHING))
+    assert 0 < len(rest.seen) < 20
+    assert files_in(tmp_path / "out") == whole
+
+
+@linux
+def test_workers_end_with_a_build_that_is_killed(heap: Path, tmp_path: Path, whole: dict[str, bytes]) -> None:
+    child = start(heap, tmp_path / "out", 0.2)
+    wait_for(child, "done 2")
+    assert len(members(child.pid)) >= 3
+    child.kill()
+    child.communicate()
+    deadline = time.monotonic() + 5
+    while members(child.pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert members(child.pid) == []
+    build(sources_in(heap), tmp_path / "out", Handmade, making(EVERYTHING, workers=2))
+    assert files_in(tmp_path / "out") == whole
