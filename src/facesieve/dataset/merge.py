@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.schema import face_schema, part_schema, picture_schema
-
-DUPLICATE = "duplicate"
+from facesieve.records import RefusalCode
 
 
 def merge(parts: Sequence[pa.Table], measures: Sequence[str]) -> tuple[pa.Table, pa.Table]:
@@ -33,7 +32,7 @@ def refuse_duplicates(rows: pa.Table) -> pa.Table:
     names = rows["source"].take(pa.array(first))
     sentence = pc.binary_join_element_wise("The same picture as ", names, ".", "")
     columns = {
-        "refusal": pc.if_else(again, DUPLICATE, rows["refusal"]),
+        "refusal": pc.if_else(again, RefusalCode.DUPLICATE.value, rows["refusal"]),
         "message": pc.if_else(again, sentence, rows["message"]),
     }
     for name, column in columns.items():

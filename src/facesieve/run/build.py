@@ -16,10 +16,10 @@ from facesieve.dataset.count import Counts, count
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout, cut_name, marked_name
 from facesieve.dataset.manifest import read_json, write_json, write_manifests
-from facesieve.dataset.merge import DUPLICATE, merge
+from facesieve.dataset.merge import merge
 from facesieve.dataset.names import plain
 from facesieve.dataset.origin import versions
-from facesieve.records import Source
+from facesieve.records import RefusalCode, Source
 from facesieve.report.sheet import contact_sheet
 from facesieve.run.claim import claim
 from facesieve.run.ledger import Ledger
@@ -136,5 +136,7 @@ def _prune(layout: Layout, named: set[str]) -> None:
 
 def _readable(pictures: pa.Table, wanted: list[Source]) -> int:
     ours = pc.is_in(pictures["source"], pa.array([plain(source.name) for source in wanted], pa.string()))
-    read = pc.or_(pc.is_null(pictures["refusal"]), pc.fill_null(pc.equal(pictures["refusal"], DUPLICATE), False))
+    read = pc.or_(
+        pc.is_null(pictures["refusal"]), pc.fill_null(pc.equal(pictures["refusal"], RefusalCode.DUPLICATE.value), False)
+    )
     return int(np.count_nonzero(np.asarray(pc.and_(ours, read))))

@@ -10,8 +10,7 @@ import pyarrow.compute as pc
 from facesieve.dataset.commit import settle
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.manifest import read_table, write_table
-
-TRANSIENT = "unreadable"  # the disk's fault, not the picture's: worth another try
+from facesieve.records import RefusalCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,8 @@ class Ledger:
         """Fingerprint and label of every source that needs no other look, by name."""
         found: dict[str, tuple[str, str]] = {}
         for table in self.tables(["source", "fingerprint", "label", "refusal"]):
-            again = pc.fill_null(pc.equal(table["refusal"], TRANSIENT), False)
+            # The disk's fault, not the picture's: worth another try.
+            again = pc.fill_null(pc.equal(table["refusal"], RefusalCode.UNREADABLE.value), False)
             rows = table.filter(pc.invert(again)).to_pydict()
             found |= dict(zip(rows["source"], zip(rows["fingerprint"], rows["label"], strict=True), strict=True))
         return found
