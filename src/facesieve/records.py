@@ -121,6 +121,10 @@ class Faces:
     def __len__(self) -> int:
         return len(self.photo)
 
+    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> Faces:
+        """Some of the faces, by mask, index or slice."""
+        return Faces(self.photo[rows], self.boxes[rows], self.confidence[rows], self.landmarks[rows])
+
     @classmethod
     def none(cls) -> Faces:
         """Zero faces."""

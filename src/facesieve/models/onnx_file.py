@@ -23,6 +23,7 @@ Shape = Sequence[int | str]
 
 IR_VERSION, OPSET = 8, 17
 TYPES = {np.dtype(np.float32): 1, np.dtype(np.uint8): 2, np.dtype(np.int64): 7}
+FLOAT = b"\1"  # how a tensor says that it is float32
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
@@ -82,7 +83,7 @@ def initializers(model: bytes) -> dict[str, Floats32]:
     try:
         graphs = [value for number, value in _fields(model) if number == 7]
         tensors = [value for graph in graphs for number, value in _fields(graph) if number == 5]
-        return dict(_read_tensor(tensor) for tensor in tensors)
+        return dict(_read_tensor(tensor) for tensor in tensors if (2, FLOAT) in _fields(tensor))
     except (IndexError, ValueError, TypeError, struct.error) as error:
         raise ModelError("model_unreadable", "This is not an ONNX model.") from error
 

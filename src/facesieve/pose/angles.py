@@ -1,0 +1,69 @@
+"""Which way is positive. Every angle that leaves this package has the signs of the right column.
+
+    the picture, as it is seen          300W-LP, Hopenet, WHENet: raw       the reference, and FaceSieve
+
+      yaw     <- nose    nose ->        > 0: nose to the picture's left     > 0: nose to the picture's right
+      pitch      chin up, chin down     > 0: up                             > 0: up
+      roll       head tilted            > 0: clockwise                      > 0: clockwise
+
+                 .---.
+    left  < -  ( o_o )  - >  right      yaw is the only one that differs: reference = -raw
+                 '-'
+
+Columns are always pitch, yaw, roll, in degrees. A rotation R takes a face in its own frame (x to the picture's right,
+y up, z to the viewer) to the picture: R = Rx(pitch) Ry(yaw) Rz(roll) in raw signs, as 300W-LP defines it
+(Zhu et al., 2016, https://arxiv.org/abs/1511.07212).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from facesieve.records import Floats
+
+SIGNS = np.array([1.0, -1.0, 1.0])
+
+
+def to_reference(raw: npt.ArrayLike) -> Floats:
+    """Raw pitch, yaw, roll (N, 3) in degrees with the signs of 300W-LP, in the reference's signs."""
+    degrees: Floats = np.asarray(raw, np.float64) * SIGNS
+    return degrees
+
+
+def to_raw(degrees: npt.ArrayLike) -> Floats:
+    """Pitch, yaw, roll (N, 3) in degrees with the reference's signs, in those of 300W-LP."""
+    raw: Floats = np.asarray(degrees, np.float64) * SIGNS
+    return raw
+
+
+def from_rotations(rotations: Floats) -> Floats:
+    """Raw pitch, yaw, roll (N, 3) in degrees of rotations (N, 3, 3); yaw lies within +-90."""
+    pitch = np.arctan2(rotations[:, 1, 2], rotations[:, 2, 2])
+    yaw = -np.arcsin(np.clip(rotations[:, 0, 2], -1, 1))
+    roll = np.arctan2(rotations[:, 0, 1], rotations[:, 0, 0])
+    raw: Floats = np.degrees(np.stack([pitch, yaw, roll], axis=1))
+    return raw
+
+
+def to_rotations(raw: Floats) -> Floats:
+    """Rotations (N, 3, 3) of raw pitch, yaw, roll (N, 3) in degrees."""
+    (a, b, c), one, zero = np.radians(raw).T, np.ones(len(raw)), np.zeros(len(raw))
+    cos, sin = np.cos, np.sin
+    pitch = np.array([[one, zero, zero], [zero, cos(a), sin(a)], [zero, -sin(a), cos(a)]])
+    yaw = np.array([[cos(b), zero, -sin(b)], [zero, one, zero], [sin(b), zero, cos(b)]])
+    roll = np.array([[cos(c), sin(c), zero], [-sin(c), cos(c), zero], [zero, zero, one]])
+    rotations: Floats = np.einsum("ijn,jkn,kln->nil", pitch, yaw, roll)
+    return rotations
+
+
+def expectation(logits: npt.ArrayLike) -> Floats:
+    """Expected angle (N,) in degrees of logits (N, B) over B bins of 3 degrees; bin i is 3 i - 1.5 B.
+
+    Source: Ruiz et al., 2018, https://arxiv.org/abs/1710.00925. The converted networks hold the same arithmetic.
+    """
+    logits = np.asarray(logits, np.float64)
+    share = np.exp(logits - logits.max(axis=1, keepdims=True))
+    bins = logits.shape[1]
+    degrees: Floats = share @ (3.0 * np.arange(bins) - 1.5 * bins) / share.sum(axis=1)
+    return degrees
