@@ -13,7 +13,10 @@ Refused                 inside `sources` and `decode` only: ends the reading of 
 
 from __future__ import annotations
 
-from facesieve.records import RefusalCode
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # errors are light: the command line has them before numpy
+    from facesieve.records import RefusalCode
 
 
 class FacesieveError(Exception):

@@ -33,7 +33,7 @@ def _about(
 
 def application() -> typer.Typer:
     """The command and its sub-commands."""
-    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+    app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.callback()(_about)
     for command in (build, sieve, explain, settings, demo):
         app.command()(command)

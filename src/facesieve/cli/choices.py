@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from facesieve.errors import UsageError
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
 

