@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from handmade import Handmade, making, photos, sources_in
 
 from facesieve.cli import main
 from facesieve.run.build import build
 from facesieve.settings import Settings
+from handmade import Handmade, making, photos, sources_in
 
 Answer = tuple[int, str, str]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # noqa: ANN201
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     def facesieve(*arguments: object) -> Answer:
         monkeypatch.setattr(sys, "argv", ["facesieve", *map(str, arguments)])
         with pytest.raises(SystemExit) as caught:
@@ -36,7 +36,7 @@ def dataset(tmp_path: Path, astronaut: Path) -> Path:
     return tmp_path / "out"
 
 
-def test_help_names_every_command_and_version_is_one_line(run) -> None:  # noqa: ANN001
+def test_help_names_every_command_and_version_is_one_line(run) -> None:
     status, out, _ = run("--help")
     assert status == 0
     assert all(f"\n  {name} " in out for name in ("build", "sieve", "explain", "settings", "demo", "models"))
@@ -52,16 +52,24 @@ def test_help_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--nope"], ["bild"], ["build"], ["build", "x"], ["build", "x", "-o"], ["build", "x", "-o", "y", "--nope"]]
-    + [["explain", "x"], ["build", "x", "-o", "y", "--label-from", "moon"]],
+    [
+        "--nope",
+        "bild",
+        "build",
+        "build x",
+        "build x -o",
+        "build x -o y --nope",
+        "explain x",
+        "build x -o y --label-from z",
+    ],
 )
-def test_a_request_that_is_off_exits_2(run, arguments: list[str]) -> None:  # noqa: ANN001
-    status, out, err = run(*arguments)
+def test_a_request_that_is_off_exits_2(run, arguments: str) -> None:
+    status, out, err = run(*arguments.split())
     assert (status, out) == (2, "")
     assert "Error" in err or "Usage" in err
 
 
-def test_every_setting_is_printed_with_default_name_and_sentence(run, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN001
+def test_every_setting_is_printed_with_default_name_and_sentence(run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACESIEVE_MIN_FACE_SIZE", "33")
     status, out, _ = run("settings")
     assert status == 0
@@ -72,14 +80,14 @@ def test_every_setting_is_printed_with_default_name_and_sentence(run, monkeypatc
     assert (rows["min_face_size"]["value"], rows["min_face_size"]["default"]) == (33, 20)
 
 
-def test_an_error_of_ours_is_one_sentence_with_its_code(run, tmp_path: Path) -> None:  # noqa: ANN001
+def test_an_error_of_ours_is_one_sentence_with_its_code(run, tmp_path: Path) -> None:
     missing = tmp_path / "nowhere"
     status, out, err = run("explain", missing, "ab")
     assert (status, out) == (2, "")
     assert err == f"error: {missing / 'dataset.json'} is missing: not a dataset. [not_a_dataset]\n"
 
 
-def test_explain_shows_every_rule_with_value_limits_and_outcome(run, dataset: Path) -> None:  # noqa: ANN001
+def test_explain_shows_every_rule_with_value_limits_and_outcome(run, dataset: Path) -> None:
     row = next(row for row in pq.read_table(dataset / "faces.parquet").to_pylist() if not row["kept"])
     status, out, _ = run("explain", dataset, row["face_id"][:12])
     assert status == 0
@@ -87,15 +95,15 @@ def test_explain_shows_every_rule_with_value_limits_and_outcome(run, dataset: Pa
     assert lines[0].endswith(row["face_id"]) and row["source"] in lines[1]
     assert f"x {row['box_x']:.0f}, y {row['box_y']:.0f}," in lines[2]
     assert "rejected: " + ", ".join(row["reasons"]) in out
-    assert [line for line in lines if line.startswith("blur ")][0].split() == [
-        *("blur", f"{row['blur']:.5g}", "at", "least", "100", "FAIL", "blurred")
+    assert next(line for line in lines if line.startswith("blur ")).split()[:7] == [
+        *("blur", f"{row['blur']:.5g}", "at", "least", "100", "FAIL", "blurred:")
     ]
     assert json.loads(run("explain", dataset, row["face_id"], "--json")[1])["checks"] == [
-        {"measure": "blur", "value": row["blur"], "low": 100, "high": None, "reason": "blurred", "passed": False}
+        {"measure": "blur", "value": row["blur"], "low": 100, "high": None, "failed": "blurred"}
     ]
 
 
-def test_a_prefix_must_fit_one_face(run, dataset: Path) -> None:  # noqa: ANN001
+def test_a_prefix_must_fit_one_face(run, dataset: Path) -> None:
     status, _, err = run("explain", dataset, "zz")
     assert status == 2 and "[no_such_face]" in err
     status, _, err = run("explain", dataset, "")

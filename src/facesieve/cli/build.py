@@ -38,7 +38,11 @@ def build(
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change a limit or a setting: max_yaw=30, crop_size=160."),
+        typer.Option("--set", metavar="LIMIT=VALUE", help="Change a limit of the policy: max_yaw=30."),
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--setting", metavar="NAME=VALUE", help="Change a setting: crop_size=160."),
     ] = None,
     settings_file: Annotated[
         Path | None, typer.Option("--settings", metavar="FILE", help="TOML file of settings.")
@@ -51,7 +55,9 @@ def build(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the last line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
 ) -> None:
-    """Find, measure, align and judge every face, and write them as a dataset.
+    """Photos in, dataset out.
+
+    Finds, measures, aligns and judges every face, and writes crops, manifests and a contact sheet.
 
     Run again with the same options, it adds what is new. Exits 1 when no picture could be read.
     """
@@ -59,8 +65,8 @@ def build(
     from facesieve.dataset import files
 
     outputs = files.Outputs(keep_rejected, _cuts(crops), marked)
-    settings, rules = choose(settings_file, policy, changes or [])
-    built = make(sources, output, settings, rules, outputs, label_from.value, quiet or (as_json and quiet))
+    settings, rules = choose(settings_file, given or [], policy, changes or [])
+    built = make(sources, output, settings, rules, outputs, label_from, quiet or (as_json and quiet))
     if as_json:
         typer.echo(json.dumps({"dataset": str(output), **built.counts.plain()}))
     else:
@@ -77,11 +83,10 @@ def make(
     settings: Settings,
     policy: Policy,
     outputs: Outputs,
-    label_from: str,
+    label_from: LabelFrom,
     quiet: bool,
 ) -> Built:
     """Build with the real pipeline, showing progress on stderr. Raises typer.Exit(130) when interrupted."""
-    from facesieve.cli.choices import plain_policy
     from facesieve.cli.show import showing
     from facesieve.pipeline import Pipeline
     from facesieve.quality import MEASURES
@@ -91,11 +96,18 @@ def make(
     from facesieve.sources import find
 
     check(output)
-    found = find(arguments, settings, label_from, leave_out=[output])
+    found = find(arguments, settings, label_from.value, leave_out=[output])
     try:
         pipeline = Pipeline(settings, policy)
-        options = {"label_from": label_from}
-        making = Making(settings, tuple(MEASURES), outputs, plain_policy(policy), _models(settings), options)
+        options = {"label_from": label_from.value}
+        making = Making(
+            settings,
+            tuple(measure.name for measure in MEASURES),
+            outputs,
+            policy.describe(),
+            _models(settings),
+            options,
+        )
         with showing(quiet) as watch:
             return run(found, output, pipeline, making, watch)
     except KeyboardInterrupt:

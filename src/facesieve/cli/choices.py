@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from facesieve.errors import SettingsError
 from facesieve.settings import Settings
-from facesieve.sieve import Policy
+from facesieve.sieve import DEFAULT, Policy
 
 
-def choose(file: Path | None, policy: str | None, changes: Sequence[str]) -> tuple[Settings, Policy]:
-    """Settings and policy as the options want them; a change names either a setting or a limit.
+def choose(
+    file: Path | None = None, given: Sequence[str] = (), policy: str | None = None, limits: Sequence[str] = ()
+) -> tuple[Settings, Policy]:
+    """Settings from a file and `NAME=VALUE`, and a policy by name or file with `LIMIT=VALUE` changes.
 
-    Raises SettingsError and PolicyError that name what is off.
+    Raises SettingsError or PolicyError that names what is off.
     """
-    pairs = [_pair(change) for change in changes]
-    given = {name: _value(text) for name, text in pairs if name in Settings.model_fields}
-    limits = [f"{name}={text}" for name, text in pairs if name not in Settings.model_fields]
-    return Settings.load(file, **given), choose_policy(policy, limits, None)
+    return Settings.load(file, **dict(map(_pair, given))), Policy.load(policy or DEFAULT).adjusted(limits)
+
+
+def choose_again(policy: str | None, limits: Sequence[str], before: dict[str, Any]) -> Policy:
+    """The policy to judge again by: a named one, or the one the dataset was made with; and changes to it.
+
+    Raises PolicyError that names what is off.
+    """
+    start = Policy.load(policy) if policy else Policy.model_validate(before)
+    return start.adjusted(limits)
+
+
+def _pair(given: str) -> tuple[str, Any]:
+    """Name and value; a value that is no JSON is a word."""
+    name, separator, text = given.partition("=")
+    if not separator:
+        raise SettingsError("bad_setting", f"{given!r} is not a setting like crop_size=160.")
+    try:
+        return name.strip(), json.loads(text)
+    except ValueError:
+        return name.strip(), text.strip()

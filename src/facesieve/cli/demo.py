@@ -14,8 +14,8 @@ def demo(
     ] = Path("facesieve-demo"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
-    """Build a dataset from real portraits and some spoiled copies, and show what was kept and why not."""
-    from facesieve.cli.build import make
+    """Try it on real portraits and spoiled copies of them."""
+    from facesieve.cli.build import LabelFrom, make
     from facesieve.cli.choices import choose
     from facesieve.cli.table import face_table
     from facesieve.dataset.files import Outputs
@@ -24,9 +24,9 @@ def demo(
 
     photos, dataset = output / "photos", output / "dataset"
     write_photos(photos)
-    settings, policy = choose(None, None, [])
+    settings, policy = choose()
     outputs = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
-    built = make([str(photos)], dataset, settings, policy, outputs, "none", quiet)
+    built = make([str(photos)], dataset, settings, policy, outputs, LabelFrom.none, quiet)
     face_table(read(dataset))
     typer.echo(f"\nopen     {dataset / 'contact_sheet.html'}   every face, its numbers and the reasons")
     typer.echo(f"see also {dataset / 'marked'}   the photos with boxes: kept in blue, rejected in magenta")

@@ -14,7 +14,7 @@ def explain(
     face_id: Annotated[str, typer.Argument(metavar="FACE_ID", help="The face, or the beginning of its id.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print every rule with the face's value, the limits, and whether it passed."""
+    """Say of one face why it was kept or not."""
     from facesieve.dataset.read import read
     from facesieve.report.explain import explain as why
 

@@ -15,7 +15,7 @@ def settings(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print every setting: its value, its default, its environment variable and what it means."""
+    """Print every setting, its default and meaning."""
     from facesieve.settings import Settings
 
     now = Settings.load(file)

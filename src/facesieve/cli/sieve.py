@@ -16,28 +16,29 @@ def sieve(
         str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
     ] = None,
     changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a limit: max_yaw=30.")
+        list[str] | None, typer.Option("--set", metavar="LIMIT=VALUE", help="Change a limit: max_yaw=30.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="NEW", help="Write the result as a new dataset.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Judge every face again under other rules; no picture is read and no network runs.
+    """Judge a dataset again under other rules.
 
-    Without -o it only says what would change. Without --policy, --set changes the dataset's own rules.
+    No picture is read and no network runs. Without -o it only says what would change. Without --policy,
+    --set changes the dataset's own rules.
     """
-    from facesieve.cli.choices import choose_policy, plain_policy
+    from facesieve.cli.choices import choose_again
     from facesieve.dataset.read import read
     from facesieve.run.rejudge import rejudge, write_rejudged
     from facesieve.settings import Settings
-    from facesieve.sieve import judge
+    from facesieve.sieve.judge import judge
 
     old = read(dataset)
-    rules = choose_policy(policy, changes or [], old.about["policy"])
+    rules = choose_again(policy, changes or [], old.about["policy"])
     new = rejudge(old, partial(judge, rules))
     if output:
-        write_rejudged(old, new, output, plain_policy(rules), Settings.load())
+        write_rejudged(old, new, output, rules.describe(), Settings.load())
     turned = {
         "newly_kept": new.newly_kept,
         "newly_rejected": new.newly_rejected,

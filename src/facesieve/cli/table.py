@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import PurePath
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from facesieve.dataset.read import Dataset
 
-NUMBERS = ("confidence", "pitch", "yaw", "roll", "blur")
+WIDE = 140  # columns; a pipe has no width of its own
 
 
 def face_table(dataset: Dataset) -> None:
-    """Print one line a face and one a refused picture: where it is from, its numbers, its verdict and reasons."""
-    table = Table("picture", *NUMBERS, "verdict", "reasons", box=None, pad_edge=False)
+    """Print one line a face and one a picture without faces: numbers, verdict and reasons."""
+    table = Table(
+        Column("picture", no_wrap=True),
+        Column("confidence", justify="right"),
+        Column("pitch/yaw/roll", justify="right", no_wrap=True),
+        Column("blur", justify="right"),
+        Column("verdict", no_wrap=True),
+        Column("reasons", overflow="fold"),
+        box=None,
+        pad_edge=False,
+    )
+    for _, row in sorted([*_faces(dataset), *_others(dataset)]):
+        table.add_row(*row)
+    console = Console()
+    (console if console.is_terminal else Console(width=WIDE)).print(table)
+
+
+def _faces(dataset: Dataset) -> Iterator[tuple[str, list[str]]]:
     for face in dataset.faces.to_pylist():
-        numbers = ["–" if face[name] is None else f"{face[name]:.4g}" for name in NUMBERS]
+        angles = "/".join(_number(face[name], "{:.0f}") for name in ("pitch", "yaw", "roll"))
+        numbers = [_number(face["confidence"], "{:.4f}"), angles, _number(face["blur"], "{:.0f}")]
         verdict = "[blue]kept[/]" if face["kept"] else "[magenta]rejected[/]"
-        table.add_row(_name(face["source"]), *numbers, verdict, ", ".join(face["reasons"]))
+        yield face["source"], [_name(face["source"]), *numbers, verdict, ", ".join(face["reasons"])]
+
+
+def _others(dataset: Dataset) -> Iterator[tuple[str, list[str]]]:
     for picture in dataset.pictures.to_pylist():
-        blank = ["" for _ in NUMBERS]
-        if picture["refusal"]:
-            table.add_row(_name(picture["source"]), *blank, "[yellow]refused[/]", picture["refusal"])
-        elif not picture["faces"]:
-            table.add_row(_name(picture["source"]), *blank, "no face", "")
-    Console().print(table)
+        verdict = "[yellow]refused[/]" if picture["refusal"] else "no face"
+        if not picture["faces"]:
+            yield picture["source"], [_name(picture["source"]), "", "", "", verdict, picture["refusal"] or ""]
+
+
+def _number(value: Any, form: str) -> str:
+    return "–" if value is None else form.format(value)
 
 
 def _name(source: str) -> str:

@@ -18,7 +18,7 @@ LINE = 1.6  # height of one line of text, in heights of a capital letter
 def mark(pixels: Pixels, faces: Sequence[Face]) -> Pixels:
     """A (H, W, 3) uint8 RGB copy with the faces drawn on it; the input is left as it is."""
     canvas = np.ascontiguousarray(pixels).copy()
-    thick = max(1, round(max(canvas.shape[:2]) / 600))
+    thick = max(1, round(max(canvas.shape[:2]) / 400))
     for face in faces:
         _draw(canvas, face, thick)
     return canvas

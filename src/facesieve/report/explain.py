@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from facesieve.dataset.read import Dataset
 from facesieve.dataset.schema import BOX
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One rule on one face. value is None when it was not measured; low and high are None where there is no limit."""
-
-    measure: str
-    value: float | None
-    low: float | None
-    high: float | None
-    reason: str
-    passed: bool
-
-    def limits(self) -> str:
-        """The limits in words."""
-        if self.low is not None and self.high is not None:
-            return f"{self.low:g} to {self.high:g}"
-        if self.low is not None:
-            return f"at least {self.low:g}"
-        return f"at most {self.high:g}" if self.high is not None else "any"
+from facesieve.sieve import Check, Policy, Rule, check
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +22,17 @@ class Explanation:
 
     def plain(self) -> dict[str, Any]:
         """As values that JSON holds."""
-        return {"face": self.face, "checks": [asdict(check) for check in self.checks], "measures": self.measures}
+        checks = [
+            {
+                "measure": one.rule.measure,
+                "value": self.measures[one.rule.measure],
+                "low": one.rule.low,
+                "high": one.rule.high,
+                "failed": one.failed and one.failed.value,
+            }
+            for one in self.checks
+        ]
+        return {"face": self.face, "checks": checks, "measures": self.measures}
 
     def lines(self) -> Iterator[str]:
         """For a person to read."""
@@ -51,10 +43,11 @@ class Explanation:
         yield f"crop     {face['file_name'] or 'not written'}"
         yield "verdict  " + ("kept" if face["kept"] else "rejected: " + ", ".join(face["reasons"]))
         yield ""
-        for check in self.checks:
-            outcome = "pass" if check.passed else f"FAIL  {check.reason}"
-            yield f"{check.measure:<28} {_number(check.value):>12}   {check.limits():<18} {outcome}"
-        ruled = {check.measure for check in self.checks}
+        for one in self.checks:
+            outcome = f"FAIL  {one.failed.value}: {one.failed.sentence}" if one.failed else "pass"
+            number = _number(self.measures[one.rule.measure])
+            yield f"{one.rule.measure:<28} {number:>12}   {_limits(one.rule):<16} {outcome}"
+        ruled = {one.rule.measure for one in self.checks}
         for name, value in self.measures.items():
             if name not in ruled:
                 yield f"{name:<28} {_number(value):>12}"
@@ -63,18 +56,21 @@ class Explanation:
 def explain(dataset: Dataset, prefix: str) -> Explanation:
     """The face whose id begins with `prefix`, under the policy of the dataset.
 
-    A rule passes when its reason is not among the verdict's: the verdict is what was decided, not decided anew.
     Raises UsageError when no face or more than one begins so.
     """
     face = dataset.face(prefix)
     measures = {name: face.pop(name) for name in dataset.names}
-    checks = tuple(_check(rule, measures, face["reasons"]) for rule in dataset.about["policy"]["rules"])
-    return Explanation(face, checks, measures)
+    known = {name: math.nan if value is None else value for name, value in measures.items()}
+    policy = Policy.model_validate(dataset.about["policy"])
+    return Explanation(face, tuple(check(policy, known)), measures)
 
 
-def _check(rule: dict[str, Any], measures: dict[str, float | None], reasons: list[str]) -> Check:
-    value, low, high = measures.get(rule["measure"]), rule.get("low"), rule.get("high")
-    return Check(rule["measure"], value, low, high, rule["reason"], rule["reason"] not in reasons)
+def _limits(rule: Rule) -> str:
+    if rule.low is not None and rule.high is not None:
+        return f"{rule.low:g} to {rule.high:g}"
+    if rule.low is not None:
+        return f"at least {rule.low:g}"
+    return f"at most {rule.high:g}"
 
 
 def _number(value: float | None) -> str:
