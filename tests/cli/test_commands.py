@@ -5,29 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from facesieve.cli import main
 from facesieve.run.build import build
 from facesieve.settings import Settings
 from handmade import Handmade, making, photos, sources_in
 
-Answer = tuple[int, str, str]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    def facesieve(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["facesieve", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        said = capsys.readouterr()
-        return int(caught.value.code or 0), said.out, said.err
-
-    return facesieve
+Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -63,13 +51,13 @@ def test_help_loads_nothing_heavy() -> None:
         "build x -o y --label-from z",
     ],
 )
-def test_a_request_that_is_off_exits_2(run, arguments: str) -> None:
+def test_a_request_that_is_off_exits_2(run: Run, arguments: str) -> None:
     status, out, err = run(*arguments.split())
     assert (status, out) == (2, "")
     assert "Error" in err or "Usage" in err
 
 
-def test_every_setting_is_printed_with_default_name_and_sentence(run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_setting_is_printed_with_default_name_and_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACESIEVE_MIN_FACE_SIZE", "33")
     status, out, _ = run("settings")
     assert status == 0
@@ -80,14 +68,14 @@ def test_every_setting_is_printed_with_default_name_and_sentence(run, monkeypatc
     assert (rows["min_face_size"]["value"], rows["min_face_size"]["default"]) == (33, 20)
 
 
-def test_an_error_of_ours_is_one_sentence_with_its_code(run, tmp_path: Path) -> None:
+def test_an_error_of_ours_is_one_sentence_with_its_code(run: Run, tmp_path: Path) -> None:
     missing = tmp_path / "nowhere"
     status, out, err = run("explain", missing, "ab")
     assert (status, out) == (2, "")
     assert err == f"error: {missing / 'dataset.json'} is missing: not a dataset. [not_a_dataset]\n"
 
 
-def test_explain_shows_every_rule_with_value_limits_and_outcome(run, dataset: Path) -> None:
+def test_explain_shows_every_rule_with_value_limits_and_outcome(run: Run, dataset: Path) -> None:
     row = next(row for row in pq.read_table(dataset / "faces.parquet").to_pylist() if not row["kept"])
     status, out, _ = run("explain", dataset, row["face_id"][:12])
     assert status == 0
@@ -103,7 +91,7 @@ def test_explain_shows_every_rule_with_value_limits_and_outcome(run, dataset: Pa
     ]
 
 
-def test_a_prefix_must_fit_one_face(run, dataset: Path) -> None:
+def test_a_prefix_must_fit_one_face(run: Run, dataset: Path) -> None:
     status, _, err = run("explain", dataset, "zz")
     assert status == 2 and "[no_such_face]" in err
     status, _, err = run("explain", dataset, "")
