@@ -245,3 +245,18 @@ def test_two_writers_at_once_both_end_well(tmp_path: Path) -> None:
         process.communicate()
     assert [process.returncode for process in both] == [0, 0]
     assert files_in(tmp_path / "cache") == ["model.onnx"]
+
+
+def test_two_processes_that_fetch_at_the_same_time_both_end_well(
+    tmp_path: Path, published: Callable[[str], dict[str, bytes]]
+) -> None:
+    published("mtcnn")
+    script = (
+        "from facesieve.models.store import Store\nfrom facesieve.settings import Settings\n"
+        "print(sorted(Store(Settings.load()).load('mtcnn')))"
+    )
+    environment = {**os.environ, "FACESIEVE_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate()[0] for process in both] == ["['onet', 'pnet', 'rnet']\n"] * 2
+    assert [name.split("-")[0] for name in files_in(tmp_path)] == ["onet", "pnet", "rnet"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import io
 import pickle
 import tarfile
@@ -201,6 +202,18 @@ def test_an_unpacked_tar_is_bounded(tmp_path: Path, scratch: Path) -> None:
     sources = find([path], Settings(max_unpacked_bytes=7_000))
     assert [file.stat().st_size for file in scratch.iterdir()] == [7_000]
     assert [outcome(source) for source in sources] == [0, "truncated", "bad_archive"]
+
+
+def test_a_tar_that_ends_between_two_members_too_early_still_says_so(tmp_path: Path) -> None:
+    path = make_tar(tmp_path / "a.tgz")
+    folder_and_first_member = 512 + 512 + -(-len(bmp(0)) // 512) * 512
+    assert [outcome(source) for source in find([path], Settings(max_unpacked_bytes=folder_and_first_member))] == [
+        0,
+        "bad_archive",
+    ]
+    with gzip.open(path) as stream:
+        whole = len(stream.read())
+    assert [outcome(source) for source in find([path], Settings(max_unpacked_bytes=whole))] == [0, 1, 2]
 
 
 def test_a_large_directory_is_read_once_not_once_a_member(tmp_path: Path) -> None:

@@ -53,15 +53,16 @@ def verify(names: Names = None) -> None:
 
     store = _store()
     wrong: list[ModelError] = []
-    for name in names or catalog():
+    names = names or [name for name in catalog() if store.present(name)]
+    for name in names:
         try:
-            if not names and not store.present(name):
-                continue
             store.verify(name)
             typer.echo(f"{name}: {', '.join(str(file) for file in store.files(name).values())}: as it should be")
         except ModelError as error:
             typer.echo(f"{name}: {error.message}")
             wrong.append(error)
+    if not names:
+        typer.echo("No model is here yet; run: facesieve models fetch")
     if wrong:
         raise wrong[0]
 

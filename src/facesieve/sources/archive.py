@@ -130,8 +130,9 @@ def _copy(path: Path, target: IO[bytes], limit: int) -> bool:
     try:
         with _decompressed(path) as stream:
             while part := stream.read1(_CHUNK):  # `read` would lose what precedes a fault
-                target.write(part[: limit - target.tell()])
-                if target.tell() >= limit:
+                room = limit - target.tell()
+                target.write(part[:room])
+                if len(part) > room:
                     return False
     except (OSError, EOFError, zlib.error, lzma.LZMAError):
         return False

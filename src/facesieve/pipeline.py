@@ -1,0 +1,137 @@
+"""The one object behind every door: sources in, records out."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from facesieve.align import TEMPLATE_SIZE, Aligner, similarities
+from facesieve.decode import decode
+from facesieve.detect import load_detector
+from facesieve.models.store import Announce, Store, tell
+from facesieve.pose import HeadPose
+from facesieve.quality import measure
+from facesieve.records import (
+    Face,
+    Faces,
+    Floats,
+    Measures,
+    Photo,
+    Pixels,
+    Record,
+    Refusal,
+    Source,
+    Verdict,
+)
+from facesieve.settings import Settings
+from facesieve.sieve import Policy, judge
+from facesieve.sources import as_sources
+
+Picture = Source | Path | str | bytes | Pixels
+
+
+class Pipeline:
+    """Finds, aligns, measures and judges every face of the pictures it is given.
+
+    Build it once, it holds the networks; `process` it as often as you like. Weights that are not in the cache are
+    fetched on the way (`announce` is told in one line), unless the settings say offline.
+
+    settings: every knob; None takes the environment and the defaults. policy: what is kept; None is `reference`.
+    Raises ModelError when weights are absent or not what the catalog says.
+
+    >>> import skimage.data
+    >>> pipeline = Pipeline()
+    >>> [record] = pipeline.process([skimage.data.astronaut()])
+    >>> [face] = record.faces
+    >>> face.crop.shape, face.verdict.kept
+    ((112, 112, 3), True)
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, policy: Policy | None = None, announce: Announce = tell
+    ) -> None:
+        self.settings = settings or Settings.load()
+        self.policy = policy or Policy.preset("reference")
+        self._detect = load_detector(self.settings, Store(self.settings, announce))
+        self._align = Aligner(self.settings.alignment, self.settings.crop_size)
+        self._standard = Aligner("similarity", TEMPLATE_SIZE)
+        self._pose = HeadPose(self.settings, announce)
+
+    def process(self, pictures: Iterable[Picture]) -> list[Record]:
+        """One record a picture, in order; a picture that gives no pixels is a refusal, never an exception.
+
+        pictures: paths, encoded bytes, (H, W, 3) uint8 RGB arrays or sources, all of them one batch: memory grows
+        with their pixels. `stream` takes any number.
+        """
+        sources = as_sources(pictures)
+        photos, refusals = decode(sources, self.settings)
+        faces = self._detect(photos)
+        crops = self._align(photos, faces)
+        pose = self._pose(photos, faces)
+        measures = self._measure(photos, faces, pose)
+        verdicts = judge(self.policy, measures)
+        return gather(sources, photos, refusals, faces, crops, measures, verdicts)
+
+    def stream(self, pictures: Iterable[Picture]) -> Iterator[Record]:
+        """The records of any number of pictures, `batch_size` in memory at a time."""
+        remaining = iter(pictures)
+        while batch := list(islice(remaining, self.settings.batch_size)):
+            yield from self.process(batch)
+
+    def _measure(self, photos: Sequence[Photo], faces: Faces, pose: Floats) -> Measures:
+        """Measures of the reference's crop, whatever crops were asked for, so that thresholds keep their meaning.
+
+        The reference aligns landmarks truncated to whole pixels; its blur depends on it by up to 6 %.
+        """
+        whole = dataclasses.replace(faces, landmarks=np.trunc(faces.landmarks))
+        matrices = similarities(whole.landmarks, TEMPLATE_SIZE)
+        return measure(photos, faces, self._standard(photos, whole), matrices, pose)
+
+
+def gather(
+    sources: Sequence[Source],
+    photos: Sequence[Photo],
+    refusals: Sequence[Refusal],
+    faces: Faces,
+    crops: Pixels,
+    measures: Measures,
+    verdicts: Sequence[Verdict],
+) -> list[Record]:
+    """Flat arrays back into one record a source, in the order of the sources."""
+    refused = {id(refusal.source): refusal for refusal in refusals}
+    index = {id(photo.source): i for i, photo in enumerate(photos)}
+    first = np.searchsorted(faces.photo, np.arange(len(photos) + 1))
+    records = []
+    for source in sources:
+        if id(source) in refused:
+            records.append(Record(source, refusal=refused[id(source)]))
+            continue
+        i = index[id(source)]
+        rows = range(first[i], first[i + 1])
+        found = tuple(_face(photos[i], faces, crops, measures, verdicts, row) for row in rows)
+        records.append(Record(source, photos[i], faces=found))
+    return records
+
+
+def _face(photo: Photo, faces: Faces, crops: Pixels, measures: Measures, verdicts: Sequence[Verdict], row: int) -> Face:
+    x, y, w, h = faces.boxes[row].tolist()
+    return Face(
+        face_id=face_id(photo.picture_id, (x, y, w, h)),
+        box=(x, y, w, h),
+        landmarks=faces.landmarks[row],
+        confidence=float(faces.confidence[row]),
+        crop=crops[row],
+        measures=measures.row(row),
+        verdict=verdicts[row],
+    )
+
+
+def face_id(picture_id: str, box: tuple[float, float, float, float]) -> str:
+    """32 hex digits from the picture's sha256 and the box in whole pixels: the same face has the same id anywhere."""
+    pixels = ",".join(str(round(side)) for side in box)
+    return hashlib.sha256(f"{picture_id}:{pixels}".encode()).hexdigest()[:32]
