@@ -1,6 +1,6 @@
 """How far head poses are from the truth of AFLW2000-3D, on our own detections.
 
-    python bench/pose.py [FOLDER] [--models whenet,geometric] [--margins 0,0.05,0.07,0.1,0.2]
+    python bench/pose.py [FOLDER] [--models whenet,geometric] [--margins 0,0.05,0.1,0.2]
 
 FOLDER holds image*.jpg with image*.mat beside each (Zhu et al., 2016); default ../shared/data/aflw2000_dev.
 Per model and margin: mean absolute error in degrees, the share of faces whose accept or reject decision at yaw 45,
@@ -136,7 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=SHARED / "data/aflw2000_dev")
     parser.add_argument("--models", default="whenet,geometric")
-    parser.add_argument("--margins", default="0,0.05,0.07,0.1,0.2")
+    parser.add_argument("--margins", default="0,0.05,0.1,0.2")
     parser.add_argument("--most", type=int, help="look at this many pictures only")
     options = parser.parse_args()
     if not options.folder.is_dir():

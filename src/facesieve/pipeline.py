@@ -56,7 +56,7 @@ class Pipeline:
         self, settings: Settings | None = None, policy: Policy | None = None, announce: Announce = tell
     ) -> None:
         self.settings = settings or Settings.load()
-        self.policy = policy or Policy.preset("reference")
+        self.policy = policy or Policy.preset()
         self._detect = load_detector(self.settings, Store(self.settings, announce))
         self._align = Aligner(self.settings.alignment, self.settings.crop_size)
         self._standard = Aligner("similarity", TEMPLATE_SIZE)

@@ -27,7 +27,7 @@ def choose_again(policy: str | None, limits: Sequence[str], before: dict[str, An
 
     Raises PolicyError that names what is off.
     """
-    start = Policy.load(policy) if policy else Policy.model_validate(before)
+    start = Policy.load(policy) if policy else Policy.parse(before)
     return start.adjusted(limits)
 
 

@@ -16,12 +16,13 @@ _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\
 _SPLITS = re.compile(
     r"(?:(?<=[-._ 0-9])|^)(train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?=[-._ 0-9]|$)"
 )
+_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # halves of characters that stand for no byte either
 _DIGESTED = re.compile(rf"-[0-9a-f]{{{DIGEST}}}$")
 
 
 def plain(text: str) -> str:
     """Text that UTF-8 can hold, composed (NFC): bytes of a file name that are no text become `\\xff`."""
-    held = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    held = _HALVES.sub("\ufffd", text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return unicodedata.normalize("NFC", held)
 
 
@@ -33,7 +34,7 @@ def folder_of(label: str) -> str:
     >>> folder_of("Ada Lovelace"), folder_of("")
     ('Ada Lovelace', 'unlabelled')
     >>> folder_of("../etc")
-    '_etc-c9f7bc45'
+    '_etc-f7f9121f'
     """
     label = plain(label)
     if not label:

@@ -1,4 +1,4 @@
-"""Blur as the reference measures it: the variance of the Laplacian of the aligned crop."""
+"""The reference's blur number."""
 
 from __future__ import annotations
 
@@ -8,11 +8,27 @@ import numpy as np
 from facesieve.records import Floats, Pixels
 
 
-def blur(crops: Pixels) -> Floats:
-    """Variance of the 3 x 3 Laplacian of each grey crop: (N,), higher is sharper.
+def blur(grey: Pixels) -> Floats:
+    """(N,) variance of the 3 x 3 Laplacian of each (N, S, S) uint8 luma crop; low is blurred.
 
-    crops: (N, 112, 112, 3) uint8 RGB. Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy" (2000).
-    It grows with contrast and with the size of the face in the photo; `sharpness` does not.
+    Comparable with the reference's published values for 112 x 112 crops only.
+    Source: Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000.
     """
-    grey = (cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in crops)
-    return np.array([cv2.Laplacian(crop, cv2.CV_64F).var() for crop in grey])
+    # int16 holds every Laplacian of bytes exactly, and sums of integers do not depend on their order.
+    laplacians = [cv2.Laplacian(crop, cv2.CV_16S) for crop in grey]
+    return np.array([_variance(laplacian) for laplacian in laplacians], np.float64)
+
+
+def _variance(laplacian: cv2.typing.MatLike) -> float:
+    values = laplacian.astype(np.int64)
+    total, squares = int(values.sum()), int((values * values).sum())
+    return (squares - total * total / values.size) / values.size
+
+
+def luma(crops: Pixels) -> Pixels:
+    """(N, S, S) uint8 BT.601 luma of (N, S, S, 3) uint8 RGB crops, as the reference's greyscale."""
+    count, height, width = crops.shape[:3]
+    if count == 0:
+        return np.empty((0, height, width), np.uint8)
+    stacked = np.ascontiguousarray(crops).reshape(count * height, width, 3)
+    return cv2.cvtColor(stacked, cv2.COLOR_RGB2GRAY).reshape(count, height, width).astype(np.uint8, copy=False)

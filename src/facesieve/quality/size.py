@@ -1,45 +1,52 @@
-"""How many pixels the face really has."""
+"""How large the face is in its picture, and how much of the crop the picture fills."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+import numpy.typing as npt
 
-from facesieve.records import Faces, Floats, Photo
-
-GRID = 28  # points a side that stand for the pixels of a crop
-
-
-def inter_eye_distance(faces: Faces) -> Floats:
-    """InterEyeDistance of ISO/IEC 29794-5: pixels of the photo between the eyes, not corrected for yaw: (N,)."""
-    return np.asarray(np.linalg.norm(faces.landmarks[:, 1] - faces.landmarks[:, 0], axis=1))
+from facesieve.quality.region import inverse, square
+from facesieve.quality.score import sigmoid
+from facesieve.records import Floats
 
 
-def face_size(faces: Faces) -> Floats:
-    """The shorter side of the box, in pixels of the photo: (N,)."""
-    return np.asarray(faces.boxes[:, 2:].min(axis=1))
+def inter_eye_distance(landmarks: Floats) -> Floats:
+    """(N,) pixels between the two eyes, from (N, 5, 2) landmarks, as seen in the picture."""
+    apart = landmarks[:, 1] - landmarks[:, 0]
+    return np.hypot(apart[:, 0], apart[:, 1])
 
 
-def upsampling(matrices: Floats) -> Floats:
-    """Crop pixels to one photo pixel along an axis: (N,); above 1 the face was enlarged to fill the crop.
+def inter_eye_distance_score(distance: Floats, yaw: Floats) -> Floats:
+    """(N,) 0 to 100: 50 at 70 pixels after straightening for yaw in degrees; NaN where yaw is NaN.
 
-    matrices: (N, 2, 3) similarities, photo to crop.
+    Source: ISO/IEC 29794-5:2025 InterEyeDistance, parameters of BSI OFIQ. A profile (90 degrees or more) is
+    taken as 89 degrees, where straightening stops to mean anything.
     """
-    return np.hypot(matrices[:, 0, 0], matrices[:, 0, 1])
+    straight = distance / np.cos(np.radians(np.minimum(np.abs(yaw), 89.0)))
+    return 100 * sigmoid(straight, 70, 20)
 
 
-def outside(photos: Sequence[Photo], faces: Faces, matrices: Floats, size: int) -> Floats:
-    """The share, 0 to 1, of a `size` x `size` crop that lies outside its photo: (N,), from a grid of 28 x 28 points.
+def face_size(boxes: Floats) -> Floats:
+    """(N,) pixels: the shorter side of each x, y, w, h box."""
+    return np.minimum(boxes[:, 2], boxes[:, 3])
 
-    matrices: (N, 2, 3) similarities, photo to crop. A crop of no scale lies outside altogether.
+
+def outside(shown: npt.NDArray[np.bool_]) -> Floats:
+    """(N,) share of the crop's pixels that show nothing of the picture, 0 to 1, from (N, S, S) `inside`."""
+    share: Floats = 1 - np.count_nonzero(shown, axis=(1, 2)) / (shown.shape[1] * shown.shape[2])
+    return share
+
+
+def upsampling(matrices: Floats, side: int) -> Floats:
+    """(N,) crop pixels per photo pixel along one axis at the middle of the crop; above 1 means enlarged.
+
+    The square root of the transform's Jacobian: exact for a similarity, the geometric mean of the two axes else.
     """
-    at = (np.arange(GRID) + 0.5) * size / GRID - 0.5
-    x, y = np.meshgrid(at, at)
-    moved = np.stack([x.ravel(), y.ravel()])[np.newaxis] - matrices[:, :, 2:]
-    a, b = matrices[:, 0, :1], matrices[:, 0, 1:2]
+    forward = square(matrices)
+    middle = (side - 1) / 2
+    point = inverse(matrices) @ np.array([middle, middle, 1.0])
     with np.errstate(divide="ignore", invalid="ignore"):
-        x, y = (np.stack([a * moved[:, 0] - b * moved[:, 1], b * moved[:, 0] + a * moved[:, 1]])) / (a**2 + b**2)
-    sides = np.array([(photos[photo].width, photos[photo].height) for photo in faces.photo]).reshape(-1, 2)
-    inside = (x >= -0.5) & (x < sides[:, :1] - 0.5) & (y >= -0.5) & (y < sides[:, 1:] - 0.5)
-    return np.asarray(1 - inside.mean(axis=1))
+        depth = (forward[:, 2] * point).sum(axis=1) / point[:, 2]
+        determinant = (forward[:, 0] * np.cross(forward[:, 1], forward[:, 2])).sum(axis=1)
+        factor: Floats = np.sqrt(np.abs(determinant / depth**3))
+    return factor

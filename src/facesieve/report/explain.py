@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from facesieve.dataset.read import Dataset
 from facesieve.dataset.schema import BOX
-from facesieve.sieve import Check, Policy, Rule, check
+from facesieve.sieve import Finding, Policy
+from facesieve.sieve import explain as find_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,21 +17,12 @@ class Explanation:
     """A face, where it is, what it measures, and how it fared under each rule."""
 
     face: dict[str, Any]
-    checks: tuple[Check, ...]
+    findings: tuple[Finding, ...]
     measures: dict[str, float | None]
 
     def plain(self) -> dict[str, Any]:
         """As values that JSON holds."""
-        checks = [
-            {
-                "measure": one.rule.measure,
-                "value": self.measures[one.rule.measure],
-                "low": one.rule.low,
-                "high": one.rule.high,
-                "failed": one.failed and one.failed.value,
-            }
-            for one in self.checks
-        ]
+        checks = [asdict(finding) for finding in self.findings]
         return {"face": self.face, "checks": checks, "measures": self.measures}
 
     def lines(self) -> Iterator[str]:
@@ -43,11 +34,10 @@ class Explanation:
         yield f"crop     {face['file_name'] or 'not written'}"
         yield "verdict  " + ("kept" if face["kept"] else "rejected: " + ", ".join(face["reasons"]))
         yield ""
-        for one in self.checks:
-            outcome = f"FAIL  {one.failed.value}: {one.failed.sentence}" if one.failed else "pass"
-            number = _number(self.measures[one.rule.measure])
-            yield f"{one.rule.measure:<28} {number:>12}   {_limits(one.rule):<16} {outcome}"
-        ruled = {one.rule.measure for one in self.checks}
+        for finding in self.findings:
+            outcome = "pass" if finding.passed else f"FAIL  {finding.reason}: {finding.text}"
+            yield f"{finding.measure:<28} {_number(finding.value):>12}   {finding.limits:<16} {outcome}"
+        ruled = {finding.measure for finding in self.findings}
         for name, value in self.measures.items():
             if name not in ruled:
                 yield f"{name:<28} {_number(value):>12}"
@@ -60,17 +50,7 @@ def explain(dataset: Dataset, prefix: str) -> Explanation:
     """
     face = dataset.face(prefix)
     measures = {name: face.pop(name) for name in dataset.names}
-    known = {name: math.nan if value is None else value for name, value in measures.items()}
-    policy = Policy.model_validate(dataset.about["policy"])
-    return Explanation(face, tuple(check(policy, known)), measures)
-
-
-def _limits(rule: Rule) -> str:
-    if rule.low is not None and rule.high is not None:
-        return f"{rule.low:g} to {rule.high:g}"
-    if rule.low is not None:
-        return f"at least {rule.low:g}"
-    return f"at most {rule.high:g}"
+    return Explanation(face, tuple(find_out(Policy.parse(dataset.about["policy"]), measures)), measures)
 
 
 def _number(value: float | None) -> str:

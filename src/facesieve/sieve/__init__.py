@@ -1,7 +1,9 @@
-"""What is kept, what is not, and every reason why."""
+"""Decides from numbers alone: ordered rules over measures give a verdict with every reason."""
 
-from facesieve.sieve.judge import Check, check, judge
-from facesieve.sieve.policy import DEFAULT, Policy, Rule, presets
+from facesieve.sieve.explain import Finding, explain
+from facesieve.sieve.judge import Judgement, judge, judge_columns
+from facesieve.sieve.policy import DEFAULT, Policy
 from facesieve.sieve.reasons import Reason
+from facesieve.sieve.rule import Rule
 
-__all__ = ["DEFAULT", "Check", "Policy", "Reason", "Rule", "check", "judge", "presets"]
+__all__ = ["DEFAULT", "Finding", "Judgement", "Policy", "Reason", "Rule", "explain", "judge", "judge_columns"]

@@ -1,65 +1,86 @@
-"""Measures to verdicts, all faces at once."""
+"""Verdicts on any number of faces at once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
 
-from facesieve.records import Floats, Measures, Verdict
-from facesieve.sieve.policy import Policy, Rule
-from facesieve.sieve.reasons import ANGLES, Reason
+from facesieve.errors import PolicyError
+from facesieve.records import Measures, Verdict
+from facesieve.sieve.policy import Policy
+
+PASSED, FAILED, MISSING = 0, 1, 2
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One rule applied to one face: the measured value (NaN when there is none), and why it failed, or None."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """Verdicts on N faces as columns.
 
-    rule: Rule
-    value: float
-    failed: Reason | None
+    kept: (N,) boolean. pattern: (N,) intp, which of `patterns` each face has.
+    patterns: the distinct lists of reasons that occurred; `()` for a face that is kept.
+    """
+
+    kept: npt.NDArray[np.bool_]
+    pattern: npt.NDArray[np.intp]
+    patterns: tuple[tuple[str, ...], ...]
+
+    def reasons(self) -> list[tuple[str, ...]]:
+        """N lists of reason codes; faces with the same reasons share one tuple, and pyarrow takes it as it is."""
+        return [self.patterns[which] for which in self.pattern.tolist()]
+
+    def verdicts(self) -> list[Verdict]:
+        """N verdicts; faces with the same reasons share one."""
+        shared = [Verdict(kept=not reasons, reasons=reasons) for reasons in self.patterns]
+        return [shared[which] for which in self.pattern.tolist()]
 
 
 def judge(policy: Policy, measures: Measures) -> list[Verdict]:
-    """A verdict a face: kept when every rule is passed, else all failed reasons, each once, in the policy's order."""
-    faces = len(next(iter(measures.columns.values())))
-    reasons, failed = _failures(policy, measures, faces)
-    patterns, face_pattern = np.unique(np.packbits(failed, axis=1), axis=0, return_inverse=True)
-    bits = np.unpackbits(patterns, axis=1, count=len(reasons)).astype(bool)
-    verdicts = [Verdict(not row.any(), tuple(np.array(reasons, object)[row])) for row in bits]
-    return [verdicts[pattern] for pattern in face_pattern.ravel()]
+    """N verdicts, each with all reasons in rule order, no reason twice.
+
+    A value that was not measured does not pass; the reason is then `pose_not_measured`, once for all angles, or
+    `not_measured`. Raises PolicyError when the measures lack one that a rule asks for.
+    """
+    return judge_columns(policy, measures).verdicts()
 
 
-def check(policy: Policy, measures: dict[str, float]) -> list[Check]:
-    """Every rule of the policy on one face, in order."""
-    checks = []
-    for rule in policy.rules:
-        value = measures[rule.measure]
-        passed, known = _passed(rule, np.array([value]))[0], not np.isnan(value)
-        checks.append(Check(rule, value, None if passed else rule.reason if known else _unknown(rule)))
-    return checks
+def judge_columns(policy: Policy, measures: Measures) -> Judgement:
+    """The same as columns, for manifests."""
+    lacking = [rule.measure for rule in policy.rules if rule.measure not in measures.columns]
+    if lacking:
+        raise PolicyError("unmeasured", f"Policy {policy.name!r} asks for {lacking[0]!r}, which was not measured.")
+    faces = len(next(iter(measures.columns.values()), ()))
+    outcomes = [_outcomes(policy, measures, index) for index in range(len(policy.rules))]
+    # Refined rule by rule: ranks stay small however many rules there are, and whole rows need no sorting.
+    pattern = reduce(_refined, outcomes, np.zeros(faces, np.intp))
+    first, which = _occurring(pattern)
+    patterns = tuple(_reasons(policy, [int(outcome[face]) for outcome in outcomes]) for face in first)
+    kept = np.array([not reasons for reasons in patterns], bool)
+    return Judgement(kept[which], which, patterns)
 
 
-def _failures(policy: Policy, measures: Measures, faces: int) -> tuple[list[str], npt.NDArray[np.bool_]]:
-    """Reason codes in the order they first appear in the policy, and which face failed for which: (faces, reasons)."""
-    columns: dict[str, npt.NDArray[np.bool_]] = {}
-    for rule in policy.rules:
-        values = measures[rule.measure]
-        unknown = np.isnan(values)
-        for reason, failed in (
-            (rule.reason, ~_passed(rule, values) & ~unknown),
-            (_unknown(rule), unknown),
-        ):
-            columns[reason.value] = columns.get(reason.value, np.zeros(faces, bool)) | failed
-    return list(columns), np.column_stack([np.zeros((faces, 0), bool), *columns.values()])
+def _outcomes(policy: Policy, measures: Measures, index: int) -> npt.NDArray[np.intp]:
+    rule = policy.rules[index]
+    values = measures[rule.measure]
+    return np.where(np.isnan(values), MISSING, np.where(rule.passes(values), PASSED, FAILED)).astype(np.intp)
 
 
-def _passed(rule: Rule, values: Floats) -> npt.NDArray[np.bool_]:
-    low = -np.inf if rule.low is None else rule.low
-    high = np.inf if rule.high is None else rule.high
-    return (low <= values) & (values <= high)
+def _refined(pattern: npt.NDArray[np.intp], outcomes: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    return _occurring(pattern * 3 + outcomes)[1]
 
 
-def _unknown(rule: Rule) -> Reason:
-    return Reason.POSE_NOT_MEASURED if rule.measure in ANGLES else Reason.NOT_MEASURED
+def _occurring(pattern: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Where each distinct number first occurs, and each number's rank among the distinct."""
+    _, first, which = np.unique(pattern, return_index=True, return_inverse=True)
+    return first, which
+
+
+def _reasons(policy: Policy, outcomes: list[int]) -> tuple[str, ...]:
+    said = [
+        str(rule.when_missing if outcome == MISSING else rule.reason)
+        for rule, outcome in zip(policy.rules, outcomes, strict=True)
+        if outcome != PASSED
+    ]
+    return tuple(dict.fromkeys(said))

@@ -1,4 +1,4 @@
-"""Why a face is not kept: a closed list of codes, each with one sentence, and which limit gives which."""
+"""The closed list of reasons for which a face is not kept. `docs/policies.md` lists them, and a test compares."""
 
 from __future__ import annotations
 
@@ -6,67 +6,62 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Codes are stable: they stand in manifests and answers."""
+    """A stable code; `sentence` says it to a person."""
 
-    LOW_CONFIDENCE = "low_confidence"
-    BLURRED = "blurred"
-    TURNED = "turned"
-    NODDING = "nodding"
-    TILTED = "tilted"
-    POSE_NOT_MEASURED = "pose_not_measured"
-    UNSHARP = "unsharp"
-    UPSAMPLED = "upsampled"
-    TOO_SMALL = "too_small"
-    CUT_OFF = "cut_off"
-    UNDEREXPOSED = "underexposed"
-    OVEREXPOSED = "overexposed"
-    LOW_CONTRAST = "low_contrast"
-    UNEVEN_LIGHT = "uneven_light"
-    BELOW_LIMIT = "below_limit"
-    ABOVE_LIMIT = "above_limit"
-    NOT_MEASURED = "not_measured"
+    sentence: str
 
-    @property
-    def sentence(self) -> str:
-        """What the code means, for a person."""
-        return _SENTENCES[self]
+    LOW_CONFIDENCE = "low_confidence", "The detector is not sure enough that this is a face."
+    BLURRED = "blurred", "The crop shows too little contrast at its edges: it is blurred, small or flat."
+    NOT_SHARP = "not_sharp", "The crop carries too little real detail."
+    TURNED = "turned", "The head is turned too far to a side."
+    NODDING = "nodding", "The head is tilted too far up or down."
+    TILTED = "tilted", "The head is tilted too far in the picture."
+    UNDER_EXPOSED = "under_exposed", "Too much of the face is nearly black."
+    OVER_EXPOSED = "over_exposed", "Too much of the face is burnt out."
+    FLAT = "flat", "The face uses too few levels of brightness."
+    UNEVEN_LIGHT = "uneven_light", "The two halves of the face are lit too differently."
+    BAD_LIGHT = "bad_light", "The face is too dark, too bright, too flat or too harsh in light."
+    TOO_SMALL = "too_small", "The face has too few pixels in the picture."
+    CUT_OFF = "cut_off", "Too much of the crop lies outside the picture."
+    ENLARGED = "enlarged", "The face had to be enlarged too much to fill the crop."
+    POSE_NOT_MEASURED = "pose_not_measured", "The head pose was not measured, so it could not be judged."
+    NOT_MEASURED = "not_measured", "A number that a rule asks for was not measured."
+
+    def __new__(cls, code: str, sentence: str) -> Reason:
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.sentence = sentence
+        return member
 
 
-_SENTENCES = {
-    Reason.LOW_CONFIDENCE: "The detector is not sure enough that this is a face.",
-    Reason.BLURRED: "The aligned crop has too little fine detail (variance of the Laplacian).",
-    Reason.TURNED: "The head is turned too far to the left or right (yaw).",
-    Reason.NODDING: "The head looks too far up or down (pitch).",
-    Reason.TILTED: "The head leans too far towards a shoulder (roll).",
-    Reason.POSE_NOT_MEASURED: "The head pose is not known: the confidence is below the measuring floor.",
-    Reason.UNSHARP: "The face is not sharp at its own resolution, or has too little of it.",
-    Reason.UPSAMPLED: "The face had to be enlarged too much to fill the crop.",
-    Reason.TOO_SMALL: "The face, or the distance between its eyes, has too few pixels in the photo.",
-    Reason.CUT_OFF: "Too much of the aligned crop lies outside the photo.",
-    Reason.UNDEREXPOSED: "Too much of the face is nearly black.",
-    Reason.OVEREXPOSED: "Too much of the face is nearly white.",
-    Reason.LOW_CONTRAST: "The face uses too few of the brightness levels there are.",
-    Reason.UNEVEN_LIGHT: "One half of the face is lit very differently from the other.",
-    Reason.BELOW_LIMIT: "Another measure is below the limit set for it.",
-    Reason.ABOVE_LIMIT: "Another measure is above the limit set for it.",
-    Reason.NOT_MEASURED: "A measure that the policy asks for could not be taken.",
-}
-
-ANGLES = {"pitch": Reason.NODDING, "yaw": Reason.TURNED, "roll": Reason.TILTED}
-
-TOO_LOW = {
+# Which reason a rule over a measure gives unless it names another.
+REASON_OF = {
     "confidence": Reason.LOW_CONFIDENCE,
     "blur": Reason.BLURRED,
-    "sharpness": Reason.UNSHARP,
-    "inter_eye_distance": Reason.TOO_SMALL,
-    "face_size": Reason.TOO_SMALL,
-    "under_exposure_prevention": Reason.UNDEREXPOSED,
-    "over_exposure_prevention": Reason.OVEREXPOSED,
-    "dynamic_range": Reason.LOW_CONTRAST,
+    "sharpness": Reason.NOT_SHARP,
+    "sharpness_native": Reason.NOT_SHARP,
+    "yaw": Reason.TURNED,
+    "pitch": Reason.NODDING,
+    "roll": Reason.TILTED,
+    "under_exposure_prevention": Reason.UNDER_EXPOSED,
+    "under_exposure_prevention_native": Reason.UNDER_EXPOSED,
+    "over_exposure_prevention": Reason.OVER_EXPOSED,
+    "over_exposure_prevention_native": Reason.OVER_EXPOSED,
+    "dynamic_range": Reason.FLAT,
+    "dynamic_range_native": Reason.FLAT,
     "illumination_uniformity": Reason.UNEVEN_LIGHT,
+    "illumination_uniformity_native": Reason.UNEVEN_LIGHT,
+    "luminance_mean": Reason.BAD_LIGHT,
+    "luminance_mean_native": Reason.BAD_LIGHT,
+    "luminance_variance": Reason.BAD_LIGHT,
+    "luminance_variance_native": Reason.BAD_LIGHT,
+    "inter_eye_distance": Reason.TOO_SMALL,
+    "inter_eye_distance_score": Reason.TOO_SMALL,
+    "face_size": Reason.TOO_SMALL,
+    "outside": Reason.CUT_OFF,
+    "upsampling": Reason.ENLARGED,
 }
 
-TOO_HIGH = {
-    "upsampling": Reason.UPSAMPLED,
-    "outside": Reason.CUT_OFF,
-}
+# Measures that need the pose: where one is missing, the reason is the pose, and is given once.
+OF_THE_POSE = frozenset({"pitch", "yaw", "roll", "inter_eye_distance_score"})
+ANGLES = frozenset({"pitch", "yaw", "roll"})

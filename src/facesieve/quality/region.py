@@ -1,0 +1,82 @@
+"""Which pixels of an aligned crop show the face, and which show the picture at all."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from facesieve.records import Floats
+
+# On the 112 template: from above the brows to the chin, inside the hair line; the region OFIQ draws through landmarks.
+CENTRE = (55.5, 72.0)
+HALF_AXES = (33.0, 40.0)
+TEMPLATE_SIDE = 112
+
+
+@cache
+def face_region(side: int, reach: int = 0) -> tuple[slice, slice, npt.NDArray[np.bool_]]:
+    """The rows and columns that hold the face region of a crop and `reach` pixels around it, and the region in them.
+
+    An ellipse, symmetric about the middle column, so that its halves hold equally many pixels.
+    """
+    scale = side / TEMPLATE_SIDE
+    y, x = np.mgrid[:side, :side]
+    across = (x - (side - 1) / 2) / (HALF_AXES[0] * scale)
+    down = (y - CENTRE[1] * scale) / (HALF_AXES[1] * scale)
+    face = across**2 + down**2 <= 1
+    rows, columns = np.flatnonzero(face.any(axis=1)), np.flatnonzero(face.any(axis=0))
+    box = _span(rows, reach, side), _span(columns, reach, side)
+    region = face[box]
+    region.flags.writeable = False
+    return *box, region
+
+
+def _span(indices: npt.NDArray[np.intp], reach: int, side: int) -> slice:
+    return slice(max(int(indices[0]) - reach, 0), min(int(indices[-1]) + 1 + reach, side))
+
+
+def inverse(matrices: Floats) -> Floats:
+    """Crop to photo: (N, 3, 3) up to scale, from (N, 2, 3) or (N, 3, 3) photo to crop.
+
+    The adjugate, so that a degenerate transform gives a degenerate answer instead of an error for the batch.
+    """
+    forward = square(matrices)
+    a, b, c = forward[:, 0], forward[:, 1], forward[:, 2]
+    return np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=2)
+
+
+def square(matrices: Floats) -> Floats:
+    """(N, 3, 3) from (N, 2, 3) or (N, 3, 3)."""
+    full = np.tile(np.eye(3), (len(matrices), 1, 1))
+    full[:, : matrices.shape[1]] = matrices
+    return full
+
+
+def inside(matrices: Floats, sizes: Floats, side: int, margin: float = 0.0) -> npt.NDArray[np.bool_]:
+    """(N, side, side) boolean: does this crop pixel, with `margin` crop pixels around it, show the picture?
+
+    matrices: (N, 2, 3) or (N, 3, 3) photo to crop. sizes: (N, 2) width and height of each face's photo.
+    Pixels are squares around whole coordinates, so a photo reaches from -0.5 to its width - 0.5.
+    """
+    back = inverse(matrices)
+    answer = np.ones((len(matrices), side, side), bool)
+    ends = np.array([-margin - 0.5, side - 0.5 + margin])
+    corners = _within(back, sizes, ends[None, :], ends[:, None]).all(axis=(1, 2))
+    partly = np.flatnonzero(~corners)
+    steps = np.arange(side, dtype=np.float64)
+    for shift_x in {-margin, margin}:
+        for shift_y in {-margin, margin}:
+            at = steps[None, :] + shift_x, steps[:, None] + shift_y
+            answer[partly] &= _within(back[partly], sizes[partly], *at)
+    return answer
+
+
+def _within(back: Floats, sizes: Floats, u: Floats, v: Floats) -> npt.NDArray[np.bool_]:
+    x, y, w = (row[:, 0] * u + row[:, 1] * v + row[:, 2] for row in np.moveaxis(back, 1, 0)[..., None, None])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x, y = x / w, y / w
+    width, height = sizes[:, 0, None, None], sizes[:, 1, None, None]
+    answer: npt.NDArray[np.bool_] = (x >= -0.5) & (y >= -0.5) & (x <= width - 0.5) & (y <= height - 0.5)
+    return answer

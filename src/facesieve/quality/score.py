@@ -1,0 +1,12 @@
+"""The curves that turn native values into scores."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from facesieve.records import Floats
+
+
+def sigmoid(values: Floats, middle: float, width: float) -> Floats:
+    """1 / (1 + exp((middle - x) / width)), the curve that ISO/IEC 29794-5:2025 maps with."""
+    return 1 / (1 + np.exp((middle - values) / width))

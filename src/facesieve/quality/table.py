@@ -1,0 +1,185 @@
+"""What every measure is called and means. `docs/measures.md` is this table, and a test keeps the two equal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One column of the manifest.
+
+    name: the column. unit: of its values. low, high: the range its values can have, inclusive.
+    better: which way is better for recognition; `near zero` for angles, `middle` where both ends are bad.
+    iso_name: the component of ISO/IEC 29794-5:2025 it follows, or "".
+    sentence: what it says. source: where its definition comes from.
+    """
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    better: Literal["high", "low", "near zero", "middle"]
+    iso_name: str
+    sentence: str
+    source: str
+
+
+ISO = "ISO/IEC 29794-5:2025 as published in BSI OFIQ"
+
+MEASURES: tuple[Measure, ...] = (
+    Measure("confidence", "", 0, 1, "high", "", "How sure the detector is that this is a face.", "MTCNN, O-Net"),
+    Measure("pitch", "degrees", -180, 180, "near zero", "HeadPosePitch", "Head nod; positive looks up.", "pose model"),
+    Measure("yaw", "degrees", -180, 180, "near zero", "HeadPoseYaw", "Head turn, in the published sign.", "pose model"),
+    Measure("roll", "degrees", -180, 180, "near zero", "HeadPoseRoll", "Head tilt in the image plane.", "pose model"),
+    Measure(
+        "blur",
+        "",
+        0,
+        inf,
+        "high",
+        "",
+        "Variance of the Laplacian of the aligned crop; low is blurred, but it also falls with contrast and size.",
+        "Pech-Pacheco et al., ICPR 2000",
+    ),
+    Measure(
+        "sharpness",
+        "score",
+        0,
+        100,
+        "high",
+        "Sharpness",
+        "Share of the detail an aligned crop can carry that is really there; an enlarged face cannot pass as sharp.",
+        "re-blur ratio after Zhuo and Sim, Pattern Recognition 2011; not the random forest of OFIQ",
+    ),
+    Measure(
+        "sharpness_native",
+        "crop pixels",
+        0,
+        10,
+        "low",
+        "Sharpness",
+        "Width (sigma) of the edges in the aligned crop, whatever their contrast.",
+        "re-blur ratio after Zhuo and Sim, Pattern Recognition 2011",
+    ),
+    Measure(
+        "under_exposure_prevention",
+        "score",
+        0,
+        100,
+        "high",
+        "UnderExposurePrevention",
+        "Falls when much of the face is nearly black.",
+        ISO,
+    ),
+    Measure(
+        "under_exposure_prevention_native",
+        "share",
+        0,
+        1,
+        "low",
+        "UnderExposurePrevention",
+        "Share of the face with linear luminance 25 or less of 255.",
+        ISO,
+    ),
+    Measure(
+        "over_exposure_prevention",
+        "score",
+        0,
+        100,
+        "high",
+        "OverExposurePrevention",
+        "Falls fast when some of the face is burnt out.",
+        ISO,
+    ),
+    Measure(
+        "over_exposure_prevention_native",
+        "share",
+        0,
+        1,
+        "low",
+        "OverExposurePrevention",
+        "Share of the face with linear luminance 247 or more of 255.",
+        ISO,
+    ),
+    Measure("dynamic_range", "score", 0, 100, "high", "DynamicRange", "How many luminance levels the face uses.", ISO),
+    Measure(
+        "dynamic_range_native", "bits", 0, 8, "high", "DynamicRange", "Entropy of the face's luminance histogram.", ISO
+    ),
+    Measure(
+        "illumination_uniformity",
+        "score",
+        0,
+        100,
+        "high",
+        "IlluminationUniformity",
+        "Falls when the left and right half of the face are lit differently.",
+        ISO + "; on the halves of the face region, since the standard's zones hold about 100 pixels of a crop",
+    ),
+    Measure(
+        "illumination_uniformity_native",
+        "share",
+        0,
+        1,
+        "high",
+        "IlluminationUniformity",
+        "Intersection of the luminance histograms of the left and right half.",
+        ISO + "; on the halves of the face region",
+    ),
+    Measure("luminance_mean", "score", 0, 100, "high", "LuminanceMean", "Falls when the face is dark or glaring.", ISO),
+    Measure(
+        "luminance_mean_native", "share", 0, 1, "middle", "LuminanceMean", "Mean linear luminance of the face.", ISO
+    ),
+    Measure(
+        "luminance_variance", "score", 0, 100, "high", "LuminanceVariance", "Falls when contrast is weak or harsh.", ISO
+    ),
+    Measure(
+        "luminance_variance_native",
+        "",
+        0,
+        0.25,
+        "middle",
+        "LuminanceVariance",
+        "Variance of the linear luminance of the face.",
+        ISO,
+    ),
+    Measure(
+        "inter_eye_distance",
+        "pixels",
+        0,
+        inf,
+        "high",
+        "InterEyeDistance",
+        "Distance between the eyes in the picture, as seen.",
+        "landmarks",
+    ),
+    Measure(
+        "inter_eye_distance_score",
+        "score",
+        0,
+        100,
+        "high",
+        "InterEyeDistance",
+        "The same, straightened for yaw, as a score: 50 at 70 pixels; not measured without a pose.",
+        ISO,
+    ),
+    Measure("face_size", "pixels", 0, inf, "high", "", "Shorter side of the face's box in the picture.", "box"),
+    Measure("outside", "share", 0, 1, "low", "", "Share of the aligned crop outside the picture.", "alignment"),
+    Measure(
+        "upsampling",
+        "factor",
+        0,
+        inf,
+        "low",
+        "",
+        "Crop pixels per picture pixel along one axis; above 1 the face was enlarged.",
+        "alignment",
+    ),
+)
+
+
+def measure_named(name: str) -> Measure | None:
+    """The measure of that name, or None."""
+    return next((measure for measure in MEASURES if measure.name == name), None)

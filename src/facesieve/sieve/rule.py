@@ -1,0 +1,66 @@
+"""One limit on one measure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from facesieve.quality import measure_named
+from facesieve.records import Floats
+from facesieve.sieve.nearest import did_you_mean
+from facesieve.sieve.reasons import OF_THE_POSE, REASON_OF, Reason
+
+
+def _usual_reason(given: dict[str, Any]) -> Reason:
+    return REASON_OF[given["measure"]]
+
+
+class Rule(BaseModel):
+    """A face passes when low <= value <= high, both inclusive; an absent limit is None. NaN never passes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    measure: str = Field(description="Name of the measure, as in the manifest.")
+    low: float | None = Field(default=None, allow_inf_nan=False, description="Least value that passes.")
+    high: float | None = Field(default=None, allow_inf_nan=False, description="Greatest value that passes.")
+    reason: Reason = Field(
+        default_factory=_usual_reason, description="What the verdict says when the face does not pass."
+    )
+
+    @field_validator("measure")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if measure_named(name) is None:
+            raise ValueError(f"there is no measure {name!r}{did_you_mean(name, REASON_OF)}")
+        return name
+
+    @model_validator(mode="after")
+    def _sound(self) -> Rule:
+        if self.low is None and self.high is None:
+            raise ValueError(f"the rule on {self.measure} has neither low nor high.")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"the rule on {self.measure} has low {self.low:g} above high {self.high:g}.")
+        return self
+
+    @property
+    def when_missing(self) -> Reason:
+        """What the verdict says when the value was not measured."""
+        return Reason.POSE_NOT_MEASURED if self.measure in OF_THE_POSE else Reason.NOT_MEASURED
+
+    def passes(self, values: Floats) -> npt.NDArray[np.bool_]:
+        """(N,) boolean for (N,) values."""
+        low = -np.inf if self.low is None else self.low
+        high = np.inf if self.high is None else self.high
+        answer: npt.NDArray[np.bool_] = (values >= low) & (values <= high)
+        return answer
+
+    def limits(self) -> str:
+        """The limits in words, such as `at least 100` or `-45 to 45`."""
+        if self.low is None:
+            return f"at most {self.high:g}"
+        if self.high is None:
+            return f"at least {self.low:g}"
+        return f"{self.low:g} to {self.high:g}"
