@@ -17,6 +17,7 @@ from facesieve.dataset.mark import mark
 from facesieve.records import Face, Measures, Photo, Pixels
 from facesieve.settings import Settings
 from facesieve.sieve import Policy, Reason, judge
+from facesieve.sieve.reasons import OF_THE_POSE
 
 POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 ANGLES = ("pitch", "yaw", "roll")
@@ -44,8 +45,8 @@ def rejudged(faces: Sequence[Face], policy: Policy) -> tuple[Face, ...]:
 
 
 def without_pose(policy: Policy) -> Policy:
-    """The policy less its rules on angles, for where they are not measured."""
-    return policy.model_copy(update={"rules": tuple(rule for rule in policy.rules if rule.measure not in ANGLES)})
+    """The policy less its rules that need the pose, for where they are not measured."""
+    return policy.model_copy(update={"rules": tuple(rule for rule in policy.rules if rule.measure not in OF_THE_POSE)})
 
 
 def encoded(value: Any) -> bytes:

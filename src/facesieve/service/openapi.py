@@ -11,7 +11,7 @@ from facesieve.service import schemas
 from facesieve.service.faults import codes
 from facesieve.service.options import CROPS
 from facesieve.settings import ServiceSettings
-from facesieve.sieve import Reason, presets
+from facesieve.sieve import Policy, Reason
 from facesieve.sieve.reasons import ANGLES
 from facesieve.version import __version__
 
@@ -149,7 +149,7 @@ def _errors(statuses: tuple[int, ...]) -> dict[str, Any]:
 
 
 def _options(settings: ServiceSettings) -> list[dict[str, Any]]:
-    known = list(dict.fromkeys([*presets(), settings.policy]))
+    known = list(dict.fromkeys([*Policy.presets(), settings.policy]))
     options: list[tuple[str, dict[str, Any], str]] = [
         ("policy", {"type": "string", "enum": known}, "Which limits to start from."),
         ("crops", {"type": "string", "enum": list(CROPS), "default": "none"}, "Pictures of the faces."),
@@ -166,7 +166,8 @@ def _options(settings: ServiceSettings) -> list[dict[str, Any]]:
 
 
 def _not_negative(limit: str) -> dict[str, int]:
-    return {"minimum": 0} if limit.partition("_")[2] in ANGLES else {}
+    bound, _, measure = limit.partition("_")
+    return {"minimum": 0} if bound == "max" and measure in ANGLES else {}
 
 
 def limits() -> dict[str, str]:
@@ -175,7 +176,6 @@ def limits() -> dict[str, str]:
         f"{bound}_{measure.name}": f"{'Least' if bound == 'min' else 'Most'}: {measure.sentence}"
         for measure in MEASURES
         for bound in ("min", "max")
-        if bound == "max" or measure.name not in ANGLES
     }
 
 

@@ -11,7 +11,7 @@ from facesieve.errors import PolicyError
 from facesieve.service.answers import Wish
 from facesieve.service.faults import Fault, FaultCode
 from facesieve.service.schemas import SieveRequest
-from facesieve.sieve import Policy, presets
+from facesieve.sieve import Policy
 
 CROPS = ("none", "aligned", "all")
 _YES_NO = {"1": True, "true": True, "0": False, "false": False}
@@ -36,9 +36,9 @@ def wish_of(query: Mapping[str, str], default: Policy) -> Wish:
 def policy_of(name: str, limits: Mapping[str, Any], default: Policy) -> Policy:
     """A preset or the service's own policy by name (never a file), with limits changed. Raises Fault `bad_option`."""
     try:
-        start = default if name == default.name else Policy.preset(name) if name in presets() else None
+        start = default if name == default.name else Policy.preset(name) if name in Policy.presets() else None
         if start is None:
-            known = dict.fromkeys([default.name, *presets()])
+            known = dict.fromkeys([default.name, *Policy.presets()])
             raise _bad("policy", f"policy is one of {', '.join(known)}.")
         return start.adjusted([f"{limit}={'none' if value is None else value}" for limit, value in limits.items()])
     except PolicyError as error:

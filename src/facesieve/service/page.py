@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from facesieve.quality import MEASURES
-from facesieve.service.openapi import limits
+from facesieve.quality import MEASURES, Measure
 from facesieve.settings import ServiceSettings
-from facesieve.sieve import Policy, Reason, check, presets
+from facesieve.sieve import Policy, Reason, Rule
+from facesieve.sieve.reasons import ANGLES
 
 _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 
@@ -28,21 +29,11 @@ class Page:
 
 def tool(settings: ServiceSettings, default: Policy) -> Page:
     """The page at `/`: pictures in, faces, sliders, verdicts."""
-    known = {name: Policy.preset(name) for name in presets()} | {default.name: default}
+    known = {name: Policy.preset(name) for name in Policy.presets()} | {default.name: default}
     facts = {
-        "measures": [
-            {
-                "name": measure.name,
-                "unit": measure.unit,
-                "low": measure.low,
-                "high": measure.high,
-                "about": measure.sentence,
-            }
-            for measure in MEASURES
-        ],
-        "policies": {name: _limits_of(policy) for name, policy in known.items()},
+        "measures": [_measure(measure) for measure in MEASURES],
+        "policies": {name: _rules(policy) for name, policy in known.items()},
         "policy": default.name,
-        "limits": {limit: _rule(limit) for limit in limits()},
         "reasons": {reason.value: reason.sentence for reason in Reason},
         "max_image_bytes": settings.max_image_bytes,
         "formats": list(settings.formats),
@@ -70,29 +61,25 @@ def _page(name: str, values: dict[str, str]) -> Page:
     return Page(html.encode(), policy)
 
 
-def _limits_of(policy: Policy) -> dict[str, float]:
-    """A policy as the limits it is written in."""
-    found = {}
-    for rule in policy.rules:
-        if rule.high is not None:
-            found[f"max_{rule.measure}"] = rule.high
-        elif rule.low is not None:
-            found[f"min_{rule.measure}"] = rule.low
-    return found
+def _rules(policy: Policy) -> list[dict[str, Any]]:
+    return [
+        {"measure": rule.measure, "low": rule.low, "high": rule.high, "reason": rule.reason.value}
+        for rule in policy.rules
+    ]
 
 
-def _rule(limit: str) -> dict[str, Any]:
-    """What the page must know to judge by a limit as the sieve does."""
-    bound, _, measure = limit.partition("_")
-    policy = Policy.of("one", {limit: 1.0})
-    [rule] = policy.rules
-    [unknown] = check(policy, {measure: float("nan")})
+def _measure(measure: Measure) -> dict[str, Any]:
+    """What the page must know to show a measure, and to judge by it as the sieve does."""
+    rule = Rule(measure=measure.name, low=measure.low)
     return {
-        "measure": measure,
-        "bound": bound,
-        "both": rule.low is not None and rule.high is not None,
+        "name": measure.name,
+        "unit": measure.unit,
+        "low": measure.low,
+        "high": measure.high if math.isfinite(measure.high) else None,
+        "about": measure.sentence,
+        "angle": measure.name in ANGLES,
         "reason": rule.reason.value,
-        "unknown": unknown.failed.value if unknown.failed else rule.reason.value,
+        "missing": rule.when_missing.value,
     }
 
 

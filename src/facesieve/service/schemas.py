@@ -160,6 +160,7 @@ class RuleShape(Shape):
 
 class PolicyShape(Shape):
     name: str
+    sentence: str
     rules: list[RuleShape]
 
 
