@@ -172,7 +172,11 @@ def test_errors_have_one_shape_and_answers_carry_the_request_id(service: Any) ->
 
 
 def test_a_route_says_which_methods_it_takes(service: Any) -> None:
-    for method, path, allowed in (("GET", "/upload", "POST"), ("POST", "/livez", "GET, HEAD"), ("PATCH", "/", "GET, HEAD")):
+    for method, path, allowed in (
+        ("GET", "/upload", "POST"),
+        ("POST", "/livez", "GET, HEAD"),
+        ("PATCH", "/", "GET, HEAD"),
+    ):
         answer = requests.request(method, service.url + path, timeout=10)
         assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
         assert answer.headers["Allow"] == allowed
