@@ -1,4 +1,4 @@
-"""The page in a real browser: pictures in, faces, sliders, verdicts, downloads; by keyboard, on a phone, in the dark."""
+"""The page in a real browser: pictures in, faces, sliders, verdicts, downloads; by keyboard, on a phone, dark."""
 
 from __future__ import annotations
 

@@ -43,6 +43,7 @@ class Request(RequestHandler):
         self.code = ""
         self.notes: dict[str, Any] = {}
         self._chunks: list[bytes] = []
+        self._received = 0
         self._held = 0
         self._told = False
         self._gone = False
@@ -95,8 +96,9 @@ class Request(RequestHandler):
     async def data_received(self, chunk: bytes) -> None:
         if self._told:
             return
+        self._received += len(chunk)
         try:
-            if self._held + len(chunk) > self.largest_body:
+            if self._received > self.largest_body:
                 raise Fault(FaultCode.REQUEST_TOO_LARGE, details={"max_bytes": self.largest_body})
             self.service.gate.hold(len(chunk))
             self._held += len(chunk)
@@ -181,7 +183,7 @@ class Request(RequestHandler):
     async def _tell(self, fault: Fault) -> None:
         """Answer while the body is still arriving."""
         self._told = True
-        self._chunks.clear()
+        self._drop()
         self._compose(fault)
         self.set_header("Content-Length", str(len(b"".join(self._write_buffer))))
         if self.request.headers.get("Expect"):
@@ -211,6 +213,12 @@ class Request(RequestHandler):
         self._compose(Fault(FaultCode.INTERNAL))
         self.service.log("failure", request_id=self.request_id, error=repr(error), traceback=_trace(error))
 
+    def _drop(self) -> None:
+        """Hold the body no longer."""
+        self._chunks.clear()
+        self.service.gate.release(self._held)
+        self._held = 0
+
     def _end(self) -> None:
         """Close the books of this request, once."""
         if self._ended:
@@ -218,9 +226,8 @@ class Request(RequestHandler):
         self._ended = True
         if self._alarm is not None:
             self._alarm.cancel()
-        self._chunks.clear()
+        self._drop()
         self.service.active -= 1
-        self.service.gate.release(self._held)
         status, code = (_GONE, "client_gone") if self._gone else (self.get_status(), self.code)
         seconds = self.loop.time() - self.started
         self.service.metrics.requests.labels(self.route, str(status), code).inc()
@@ -233,7 +240,7 @@ class Request(RequestHandler):
             status=status,
             code=code,
             ms=round(seconds * 1e3, 1),
-            bytes=self._held,
+            bytes=self._received,
             client=self.request.remote_ip,
             **self.notes,
         )

@@ -1,0 +1,107 @@
+"""Too many at once: exactly so many are served, everyone else is told no at once, and probes answer all the while."""
+
+from __future__ import annotations
+
+import io
+import math
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def large(astronaut: Path) -> bytes:
+    """Sixteen portraits in one photo of 4.2 MP: work of about a second."""
+    one = Image.open(astronaut)
+    sheet = Image.new("RGB", (2048, 2048))
+    for place in range(16):
+        sheet.paste(one, (512 * (place % 4), 512 * (place // 4)))
+    data = io.BytesIO()
+    sheet.save(data, "JPEG", quality=80)
+    return data.getvalue()
+
+
+def timed(running: Any, photo: bytes) -> tuple[requests.Response, float]:
+    started = time.perf_counter()
+    answer = running.faces(photo)
+    return answer, time.perf_counter() - started
+
+
+def p99(seconds: list[float]) -> float:
+    return sorted(seconds)[math.ceil(len(seconds) * 0.99) - 1]
+
+
+def test_of_a_burst_exactly_the_workers_and_the_queue_are_served(start: Any, large: bytes) -> None:
+    running = start(workers=1, waiting=3, deadline=60)
+    with ThreadPoolExecutor(20) as clients:
+        answers = list(clients.map(lambda _: timed(running, large), range(20)))
+    statuses = [answer.status_code for answer, _ in answers]
+    assert (statuses.count(200), statuses.count(429)) == (4, 16)
+    for answer, _ in answers:
+        if answer.status_code == 429:
+            assert answer.json()["error"]["code"] == "busy"
+            assert int(answer.headers["Retry-After"]) >= 1
+    # In the log, for here twenty clients share the processor with the work.
+    told = [entry["ms"] for entry in running.events("request") if entry["status"] == 429]
+    assert p99(told) < 50
+    assert running.gauge("facesieve_waiting") == running.gauge("facesieve_working") == 0
+
+
+def test_who_comes_again_when_told_to_is_served(start: Any, large: bytes) -> None:
+    running = start(workers=1, waiting=1, deadline=60)
+    with ThreadPoolExecutor(6) as clients:
+        answers = list(clients.map(lambda _: running.faces(large), range(6)))
+    wait = max(int(answer.headers["Retry-After"]) for answer in answers if answer.status_code == 429)
+    time.sleep(wait)
+    assert running.faces(large).status_code == 200
+
+
+def test_the_probe_answers_while_all_workers_are_at_work(start: Any, large: bytes) -> None:
+    running = start(workers=2, waiting=8, deadline=120)
+    done = threading.Event()
+
+    def load() -> None:
+        while not done.is_set():
+            running.faces(large)
+
+    clients = [threading.Thread(target=load) for _ in range(4)]
+    for client in clients:
+        client.start()
+    session, seconds = requests.Session(), []
+    time.sleep(0.5)
+    for _ in range(150):
+        started = time.perf_counter()
+        assert session.get(f"{running.url}/livez", timeout=5).status_code == 200
+        seconds.append(time.perf_counter() - started)
+        time.sleep(0.01)
+    done.set()
+    for client in clients:
+        client.join()
+    assert p99(seconds) < 0.05
+
+
+def test_every_request_is_answered_by_the_deadline_and_nothing_starts_after_it(start: Any, large: bytes) -> None:
+    running = start(workers=1, waiting=16, deadline=1.5, grace=0.2)
+    with ThreadPoolExecutor(12) as clients:
+        answers = list(clients.map(lambda _: timed(running, large), range(12)))
+    assert {answer.status_code for answer, _ in answers} <= {200, 503}
+    late = [answer.json()["error"]["code"] for answer, _ in answers if answer.status_code == 503]
+    assert late and set(late) == {"deadline"}
+    assert max(seconds for _, seconds in answers) < 2.5
+    time.sleep(1)
+    served = sum(answer.status_code == 200 for answer, _ in answers)
+    text = requests.get(f"{running.url}/metrics", timeout=5).text
+    begun = float(
+        next(line for line in text.splitlines() if line.startswith("facesieve_work_seconds_count")).split()[1]
+    )
+    assert begun <= served + 1
+    until = time.monotonic() + 20
+    while running.faces(b"nothing").status_code != 415 and time.monotonic() < until:
+        time.sleep(0.1)
+    assert running.gauge("facesieve_working") == 0
