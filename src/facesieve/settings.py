@@ -155,6 +155,7 @@ class ServiceSettings(Layered):
 
     # how many
     workers: int = Field(0, ge=0, le=1024, description="Requests at work at once, a process each; 0 is one a core.")
+    niceness: int = Field(5, ge=0, le=19, description="How much workers give way to the answering of requests.")
     waiting: int = Field(16, ge=0, description="Requests that may wait for a worker; more are told to come again.")
     deadline: float = Field(10.0, gt=0, description="Seconds until every request is answered, waiting included.")
     grace: float = Field(1.0, ge=0, description="Seconds that work nobody waits for may go on before it is killed.")

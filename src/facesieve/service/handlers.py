@@ -92,6 +92,9 @@ class Pictures(Request):
     def check_first(self) -> None:
         if not self.service.ready:
             raise Fault(FaultCode.NOT_READY, headers={"Retry-After": "1"})
+        self.check_again()
+
+    def check_again(self) -> None:
         if self.service.gate.full:
             raise self.service.gate.no()
 

@@ -42,7 +42,8 @@ async def run(settings: Settings, service_settings: ServiceSettings, policy: Pol
     count = service_settings.workers or os.cpu_count() or 1
     log, metrics, threads = journal(service_settings.log), Metrics(), deaf_threads(count)
     listen_to_tornado(log)
-    workers = [Worker(bounded(settings, service_settings), threads, metrics.replaced.inc) for _ in range(count)]
+    pictures, niceness = bounded(settings, service_settings), service_settings.niceness
+    workers = [Worker(pictures, threads, metrics.replaced.inc, niceness) for _ in range(count)]
     gate = Gate(workers, service_settings.waiting, service_settings.grace, service_settings.max_held_bytes)
     service = Service(service_settings, settings, policy, tokens, gate, metrics, log)
     server, sockets = _listen(service)

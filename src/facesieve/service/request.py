@@ -75,6 +75,9 @@ class Request(RequestHandler):
     def check_first(self) -> None:
         """What the route can say before any of the body is read. Raises Fault."""
 
+    def check_again(self) -> None:
+        """What may become true while the body arrives. Raises Fault."""
+
     async def answer(self) -> None:
         """Write the answer. Raises Fault."""
         raise Fault(FaultCode.NOT_FOUND)
@@ -100,6 +103,7 @@ class Request(RequestHandler):
         try:
             if self._received > self.largest_body:
                 raise Fault(FaultCode.REQUEST_TOO_LARGE, details={"max_bytes": self.largest_body})
+            self.check_again()
             self.service.gate.hold(len(chunk))
             self._held += len(chunk)
             self._chunks.append(chunk)

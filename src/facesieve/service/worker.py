@@ -49,8 +49,11 @@ class Worker:
     threads: where the waiting for pipes is done; at least one a seat.
     """
 
-    def __init__(self, settings: Settings, threads: ThreadPoolExecutor, died: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: Settings, threads: ThreadPoolExecutor, died: Callable[[], None], niceness: int = 0
+    ) -> None:
         self._settings = settings
+        self._niceness = niceness
         self._threads = threads
         self._died = died
         self._process: multiprocessing.process.BaseProcess | None = None
@@ -95,15 +98,17 @@ class Worker:
         self._bury()
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, self._settings), daemon=True, name="facesieve")
+        self._process = context.Process(
+            target=serve, args=(theirs, self._settings, self._niceness), daemon=True, name="facesieve"
+        )
         self._process.start()
         theirs.close()
         try:
-            failed = self._pipe.recv()
+            failed: tuple[str, str] | None = self._pipe.recv()
         except EOFError:
             raise FacesieveError("worker_died", "A worker died while it was starting.") from None
         if failed is not None:
-            raise failed
+            raise FacesieveError(*failed)
 
     def _exchange(self, image: bytes, wish: Wish) -> Reply:
         assert self._pipe is not None
@@ -133,12 +138,13 @@ def deaf_threads(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, "worker", signal.pthread_sigmask, (signal.SIG_BLOCK, signals))
 
 
-def serve(pipe: Connection, settings: Settings) -> None:
+def serve(pipe: Connection, settings: Settings, niceness: int) -> None:
     """The life of a worker: build, warm, answer until the service hangs up. Runs in its own process."""
+    os.nice(niceness)
     try:
         replies = Replies(settings)
     except FacesieveError as error:
-        pipe.send(FacesieveError(error.code, error.message))
+        pipe.send((error.code, error.message))
         return
     pipe.send(None)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
