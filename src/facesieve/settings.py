@@ -83,6 +83,10 @@ class Settings(Layered):
         (0.6, 0.7, 0.7), description="Score that P-Net, R-Net and O-Net each ask of a candidate."
     )
 
+    engine: Literal["auto", "native", "onnxruntime"] = Field(
+        "auto", description="Who runs the detector's networks; auto takes the compiled extension where it was built."
+    )
+
     # align
     alignment: Literal["similarity", "affine", "perspective"] = Field(
         "similarity", description="Transform that takes the five landmarks to the template."
@@ -123,7 +127,8 @@ class Settings(Layered):
     def shaping(self) -> dict[str, Any]:
         """The settings that can change what a dataset holds, as plain values."""
         return self.model_dump(
-            mode="json", exclude={"batch_size", "threads", "shard_size", "sheet_faces", "cache_dir", "offline"}
+            mode="json",
+            exclude={"batch_size", "threads", "engine", "shard_size", "sheet_faces", "cache_dir", "offline"},
         )
 
 

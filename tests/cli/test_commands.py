@@ -27,7 +27,7 @@ def dataset(tmp_path: Path, astronaut: Path) -> Path:
 def test_help_names_every_command_and_version_is_one_line(run) -> None:
     status, out, _ = run("--help")
     assert status == 0
-    assert all(f"\n  {name} " in out for name in ("build", "sieve", "explain", "settings", "demo", "models"))
+    assert all(f"\n  {name} " in out for name in ("build", "sieve", "explain", "settings", "doctor", "demo", "models"))
     assert run("--version") == (0, "facesieve 0.1.0\n", "")
 
 

@@ -112,6 +112,13 @@ def test_compressing_widens_the_edges_of_a_sharp_face_and_flattens_its_tones(por
     assert answer["dynamic_range"][-1] < answer["dynamic_range"][0] - 3
 
 
+def test_strong_compression_raises_blockiness(portrait: Any, measured: Measured) -> None:
+    answer = measured([portrait, *(portrait.compressed(quality) for quality in (60, 40, 20, 10, 5))])
+    assert falls(-answer["blockiness"])
+    assert answer["blockiness"][0] < 1.2
+    assert answer["blockiness"][-1] > 2.5
+
+
 def test_usual_compression_does_not_make_a_blurred_face_look_sharp(portrait: Any, measured: Measured) -> None:
     soft = portrait.shrunk(2).blurred(1)
     answer = measured([soft, *(soft.compressed(quality) for quality in (95, 80, 60, 40, 30))])

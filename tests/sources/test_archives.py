@@ -100,6 +100,17 @@ def test_tar_members_are_read_however_compressed(tmp_path: Path, scratch: Path, 
     assert list(scratch.iterdir()) == []
 
 
+def test_a_tar_of_the_current_folder_has_the_labels_of_its_folders(tmp_path: Path) -> None:
+    path = tmp_path / "dot.tar"
+    with tarfile.open(path, "w") as archive:
+        for name in ("./top.bmp", "./anna/1.bmp"):
+            info = tarfile.TarInfo(name)
+            info.size = len(bmp(3))
+            archive.addfile(info, io.BytesIO(bmp(3)))
+    sources = find([path], SETTINGS, "folder")
+    assert [source.label for source in sources] == ["", "anna"]
+
+
 def test_zip_fingerprints_are_size_and_checksum(tmp_path: Path) -> None:
     source = find([make_zip(tmp_path / "a.zip")], SETTINGS)[0]
     assert source.fingerprint == f"{len(bmp(0))}-{zipfile.crc32(bmp(0)):08x}"

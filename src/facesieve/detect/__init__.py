@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from facesieve.detect.mtcnn import Mtcnn
 from facesieve.detect.networks import Networks, OnnxNetworks
+from facesieve.errors import SettingsError
+from facesieve.models.onnx_file import initializers
 from facesieve.models.session import Session
 from facesieve.models.store import Store
 from facesieve.settings import Settings
@@ -19,6 +21,27 @@ def load_detector(settings: Settings, store: Store) -> Mtcnn:
 
 
 def load_networks(settings: Settings, store: Store) -> Networks:
-    """P-Net, R-Net and O-Net from the catalog's verified files."""
+    """P-Net, R-Net and O-Net from the catalog's verified files, on the engine that the settings want.
+
+    Raises SettingsError `no_native` when the compiled extension is asked for and was not built, or does not have the
+    instruction set that FACESIEVE_ISA names.
+    """
     files = store.load("mtcnn")
-    return OnnxNetworks(*(Session(files[name], settings.threads) for name in ("pnet", "rnet", "onet")))
+    parts = [files[name] for name in ("pnet", "rnet", "onet")]
+    native = None if settings.engine == "onnxruntime" else _native(parts)
+    if native is None and settings.engine == "native":
+        raise SettingsError("no_native", "Setting 'engine': this installation has no compiled extension.")
+    return native or OnnxNetworks(*(Session(part, settings.threads) for part in parts))
+
+
+def _native(parts: list[bytes]) -> Networks | None:
+    """The compiled extension, or nothing where there was no compiler for it."""
+    try:
+        from facesieve.detect.native import NativeNetworks
+    except ImportError:
+        return None
+    try:
+        pnet, rnet, onet = map(initializers, parts)
+        return NativeNetworks(pnet, rnet, onet)
+    except ValueError as error:
+        raise SettingsError("no_native", f"FACESIEVE_ISA: {error}.") from error

@@ -76,7 +76,8 @@ class Mtcnn:
         crops, candidates = self._crops(pictures, candidates, 24)
         probability, offsets = self._networks.refine(crops)
         candidates = replace(candidates, score=probability, offsets=offsets)
-        candidates = self._suppress(candidates.take(np.flatnonzero(probability > self._refine_above)), 0.7)
+        candidates = candidates.take(np.flatnonzero(probability > self._refine_above))
+        candidates = candidates.take(self._best(candidates.photo, candidates.boxes, candidates.score, 0.7))
         boxes = regress(candidates.boxes, candidates.offsets)
         return replace(candidates, boxes=np.trunc(squared(boxes)))
 
@@ -85,20 +86,24 @@ class Mtcnn:
         crops, candidates = self._crops(pictures, candidates, 48)
         probability, offsets, points = self._networks.locate(crops)
         passed = np.flatnonzero(probability > self._locate_above)
-        boxes = candidates.boxes[passed]
-        landmarks = _placed(points[passed], boxes)
-        faces = Candidates(candidates.photo[passed], regress(boxes, offsets[passed]), probability[passed], landmarks)
-        faces = self._suppress(faces, 0.7, minimum=True)
-        corner, sides = faces.boxes[:, :2], faces.boxes[:, 2:] - faces.boxes[:, :2]
-        return Faces(faces.photo, np.hstack([corner, sides]), faces.score, faces.offsets)
+        photo, before, score = candidates.photo[passed], candidates.boxes[passed], probability[passed]
+        boxes, landmarks = regress(before, offsets[passed]), _placed(points[passed], before)
+        best = self._best(photo, boxes, score, 0.7, minimum=True)
+        corner, sides = boxes[best, :2], boxes[best, 2:] - boxes[best, :2]
+        return Faces(photo[best], np.hstack([corner, sides]), score[best], landmarks[best])
 
     def _windows(self, photo: int, pixels: Pixels) -> Candidates:
         """P-Net's windows in one photo, suppressed within each scale and then across them."""
         height, width = pixels.shape[:2]
         at = scales(height, width, self._min_face_size, self._scale_factor)
         levels = self._networks.propose(pixels, at, self._propose_above)
-        windows = [self._suppress(_windows(photo, cells, scale), 0.5) for cells, scale in zip(levels, at, strict=True)]
-        return self._suppress(Candidates.join(windows), 0.7)
+        windows = Candidates.join(self._level(photo, cells, scale) for cells, scale in zip(levels, at, strict=True))
+        return windows.take(self._networks.suppress(windows.boxes, windows.score, 0.7))
+
+    def _level(self, photo: int, cells: Cells, scale: float) -> Candidates:
+        boxes = from_cells(cells.rows, cells.columns, scale)
+        windows = Candidates(np.full(len(boxes), photo), boxes, cells.probability, cells.offsets)
+        return windows.take(self._networks.suppress(boxes, cells.probability, 0.5))
 
     def _crops(self, pictures: Sequence[Pixels], candidates: Candidates, size: int) -> tuple[Tensor, Candidates]:
         """The candidates' pixels (n, size, size, 3), and the candidates that have any."""
@@ -111,19 +116,13 @@ class Mtcnn:
         ]
         return np.concatenate([np.empty((0, size, size, 3), np.float32), *cut]), candidates
 
-    def _suppress(self, candidates: Candidates, threshold: float, *, minimum: bool = False) -> Candidates:
-        """The candidates that stay when each photo's are suppressed among themselves, best first."""
-        picked = [np.empty(0, np.intp)]
-        for photo in np.unique(candidates.photo):
-            own = np.flatnonzero(candidates.photo == photo)
-            stay = self._networks.suppress(candidates.boxes[own], candidates.score[own], threshold, minimum=minimum)
-            picked.append(own[stay])
-        return candidates.take(np.concatenate(picked))
-
-
-def _windows(photo: int, cells: Cells, scale: float) -> Candidates:
-    boxes = from_cells(cells.rows, cells.columns, scale)
-    return Candidates(np.full(len(boxes), photo), boxes, cells.probability, cells.offsets)
+    def _best(
+        self, photo: Indices, boxes: Floats, score: Floats, threshold: float, *, minimum: bool = False
+    ) -> Indices:
+        """Indices that stay when each photo's boxes are suppressed among themselves: photo by photo, best first."""
+        owned = [np.flatnonzero(photo == one) for one in np.unique(photo)]
+        best = [own[self._networks.suppress(boxes[own], score[own], threshold, minimum=minimum)] for own in owned]
+        return np.concatenate([np.empty(0, np.intp), *best])
 
 
 def _placed(points: Floats, boxes: Floats) -> Floats:

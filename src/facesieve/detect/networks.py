@@ -17,8 +17,8 @@ from facesieve.records import Floats, Pixels
 Tensor = npt.NDArray[np.float32]
 Net = Callable[[Tensor], Sequence[Tensor]]
 
-STRIP_PIXELS = 2**19  # of a pyramid level that P-Net sees at once: bounds memory on large photos
-BATCH = 256  # crops that R-Net and O-Net see at once
+STRIP_PIXELS = 2**17  # of a pyramid level that P-Net sees at once: bounds memory on large photos
+BATCH = 32  # crops that R-Net and O-Net see at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class Session:
         # Idle threads sleep: other processes want the cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._session._model_bytes = None  # the file once more, kept for falling back to other providers
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, batch: npt.NDArray[np.generic]) -> Outputs:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from facesieve.quality import contrast, exposure, illumination, luminance, sharpness, size
+from facesieve.quality.blockiness import blockiness
 from facesieve.quality.blur import blur, luma
 from facesieve.quality.region import inside
 from facesieve.quality.table import MEASURES
@@ -38,6 +39,7 @@ def measure(photos: Sequence[Photo], faces: Faces, crops: Pixels, matrices: Floa
         "inter_eye_distance_score": size.inter_eye_distance_score(apart, pose[:, 1]),
         "face_size": size.face_size(faces.boxes),
         "upsampling": enlarged,
+        "blockiness": blockiness(photos, faces),
     }
     return Measures({row.name: np.ascontiguousarray(columns[row.name], np.float64) for row in MEASURES})
 

@@ -177,6 +177,16 @@ MEASURES: tuple[Measure, ...] = (
         "Crop pixels per picture pixel along one axis; above 1 the face was enlarged.",
         "alignment",
     ),
+    Measure(
+        "blockiness",
+        "ratio",
+        0,
+        inf,
+        "low",
+        "",
+        "Steps across the borders of JPEG's blocks over steps elsewhere in the box; about 1 where there is no grid.",
+        "after Wang, Sheikh and Bovik, ICIP 2002",
+    ),
 )
 
 

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     TOO_SMALL = "too_small", "The face has too few pixels in the picture."
     CUT_OFF = "cut_off", "Too much of the crop lies outside the picture."
     ENLARGED = "enlarged", "The face had to be enlarged too much to fill the crop."
+    COMPRESSED = "compressed", "The picture was compressed so far that the blocks of JPEG show on the face."
     POSE_NOT_MEASURED = "pose_not_measured", "The head pose was not measured, so it could not be judged."
     NOT_MEASURED = "not_measured", "A number that a rule asks for was not measured."
 
@@ -60,6 +61,7 @@ REASON_OF = {
     "face_size": Reason.TOO_SMALL,
     "outside": Reason.CUT_OFF,
     "upsampling": Reason.ENLARGED,
+    "blockiness": Reason.COMPRESSED,
 }
 
 # Measures that need the pose: where one is missing, the reason is the pose, and is given once.

@@ -45,7 +45,7 @@ def unsafe(member: str) -> bool:
 
 def label_of(relative: str) -> str:
     """The name of the folder a picture lies in, below its root; "" for one directly in the root."""
-    return posixpath.basename(posixpath.dirname(relative))
+    return posixpath.basename(posixpath.dirname(posixpath.normpath(relative)))
 
 
 def printable(name: str) -> str:

@@ -90,7 +90,7 @@ def _pnet(weights: Mapping[str, Floats32]) -> bytes:
     features = _features(graph, PNET, weights, graph.input("pixels", np.float32, ("N", "H", "W", 3)))
     kernel, bias = _layer(weights, PNET.score)
     score = _conv(graph, "score", features, _margin(kernel), _margin(bias))
-    score = graph.node("Sigmoid", [score], "probability")
+    score = _probability(graph, score)
     graph.node("Squeeze", [score, graph.weight("channel", np.array([1]))], "score")
     regression = _conv(graph, "regression", features, *_layer(weights, PNET.regression))
     graph.node("Transpose", [regression], "regression", perm=[0, 2, 3, 1])
@@ -111,7 +111,7 @@ def _cropped(name: str, side: int, published: Published, weights: Mapping[str, F
 
     kernel, bias = _layer(weights, published.score)
     score = _gemm(graph, "score", dense, _margin(kernel.T), _margin(bias))
-    score = graph.node("Sigmoid", [score], "probability")
+    score = _probability(graph, score)
     graph.node("Squeeze", [score, graph.weight("column", np.array([1]))], "score")
     graph.output("score", ("N",))
 
@@ -149,6 +149,17 @@ def _absorb_normalisation(kernel: Floats32, bias: Floats32) -> tuple[Floats32, F
     """Sums are exact (fsum), so that every machine writes the same bytes."""
     sums = np.array([math.fsum(one.ravel().tolist()) for one in kernel])
     return (kernel / np.float32(STD)), (bias - sums * (MEAN / STD)).astype(np.float32)
+
+
+def _probability(graph: Graph, logit: str) -> str:
+    """1 / (1 + exp(-logit)), written out and not `Sigmoid`: the sum rounds next to 1 as the published softmax does.
+
+    So windows that are equally sure there are equally sure here, and suppression, which goes by rank, keeps the same
+    ones whoever computes; `Sigmoid` is an approximation whose last bits differ between machines.
+    """
+    rest = graph.node("Exp", [graph.node("Neg", [logit], "score.negated")], "score.rest")
+    one = graph.weight("one", np.array(1.0))
+    return graph.node("Div", [one, graph.node("Add", [rest, one], "score.sum")], "probability")
 
 
 def _margin(two: Floats32) -> Floats32:

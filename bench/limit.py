@@ -1,0 +1,129 @@
+"""How close P-, R- and O-Net come to what one core can do at all, on every instruction set that runs here.
+
+    python bench/limit.py [--rounds 7] [--isa avx2]
+
+The limit is measured, not looked up: a loop of nothing but multiply-adds on the same instruction set, and sgemm of the
+BLAS behind numpy, in the same run, in turn with the networks. CPU time of one thread; the best of all rounds counts.
+Operations are those of the network's definition, so that padding a layer to whole vectors is a loss and no work.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+
+import argparse
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from facesieve import _native
+from facesieve.detect.native import NativeNetworks
+from facesieve.detect.pyramid import scales
+from facesieve.models.onnx_file import initializers
+from facesieve.models.store import Store
+from facesieve.settings import Settings
+
+HEIGHT, WIDTH = 1080, 1920
+CROPS_R, CROPS_O, SIDE = 288, 72, 1024
+
+
+def convolution(height: int, width: int, kernel: int, channels: int, filters: int) -> int:
+    """Operations of one layer, two a multiply-add, over its output of height x width."""
+    return 2 * height * width * kernel * kernel * channels * filters
+
+
+def pnet(height: int, width: int) -> int:
+    h, w = (height - 1) // 2, (width - 1) // 2
+    return (
+        convolution(height - 2, width - 2, 3, 3, 10)
+        + convolution(h - 2, w - 2, 3, 10, 16)
+        + convolution(h - 4, w - 4, 3, 16, 32)
+        + convolution(h - 4, w - 4, 1, 32, 1)
+    )
+
+
+RNET = (
+    convolution(22, 22, 3, 3, 28)
+    + convolution(9, 9, 3, 28, 48)
+    + convolution(3, 3, 2, 48, 64)
+    + convolution(1, 1, 1, 576, 128)
+    + convolution(1, 1, 1, 128, 5)
+)
+ONET = (
+    convolution(46, 46, 3, 3, 32)
+    + convolution(21, 21, 3, 32, 64)
+    + convolution(8, 8, 3, 64, 64)
+    + convolution(3, 3, 2, 64, 128)
+    + convolution(1, 1, 1, 1152, 256)
+    + convolution(1, 1, 1, 256, 15)
+)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def tasks(isa: str, weights: list) -> dict[str, tuple[Callable[[], object], float]]:
+    """What is timed, and how many operations it is (0 for the pyramid, which only moves pixels)."""
+    networks = NativeNetworks(*weights, isa=isa)
+    native = networks._native
+    random = np.random.default_rng(0)
+    small = random.integers(0, 256, (HEIGHT // 8, WIDTH // 8, 3), np.uint8)
+    picture = np.ascontiguousarray(small.repeat(8, 0).repeat(8, 1))
+    at = scales(HEIGHT, WIDTH, 20, 0.709)
+    sizes = [(math.ceil(HEIGHT * scale), math.ceil(WIDTH * scale)) for scale in at]
+    crops24 = random.uniform(0, 255, (CROPS_R, 24, 24, 3)).astype(np.float32)
+    crops48 = random.uniform(0, 255, (CROPS_O, 48, 48, 3)).astype(np.float32)
+    matrix = random.uniform(-1, 1, (SIDE, SIDE)).astype(np.float32)
+    steps = 3_000_000
+    return {
+        "FMA": (lambda: native.multiply_adds(steps), native.multiply_adds(0) + native.multiply_adds(1) * steps),
+        "sgemm": (lambda: matrix @ matrix, 2 * SIDE**3),
+        "pyramid": (lambda: [native.level(picture, w, h) for h, w in sizes], 0),
+        "pyramid + P": (lambda: native.propose(picture, at, 0.6), sum(pnet(h, w) for h, w in sizes)),
+        "R": (lambda: native.refine(crops24), RNET * CROPS_R),
+        "O": (lambda: native.locate(crops48), ONET * CROPS_O),
+    }
+
+
+def best_of(rounds: int, todo: dict[str, tuple[Callable[[], object], float]]) -> dict[str, float]:
+    """Least seconds of each task; tasks take turns, so that a busy moment of the machine hits all of them."""
+    best = dict.fromkeys(todo, math.inf)
+    for _ in range(rounds):
+        for name, (work, _) in todo.items():
+            best[name] = min(best[name], seconds(work))
+    return best
+
+
+def report(isa: str, rounds: int, weights: list) -> None:
+    todo = tasks(isa, weights)
+    best = best_of(rounds, todo)
+    best["P"] = best["pyramid + P"] - best["pyramid"]
+    work = {name: operations for name, (_, operations) in todo.items()}
+    work["P"] = work["pyramid + P"]
+    rates = {name: work[name] / best[name] / 1e9 for name in ("FMA", "sgemm", "P", "R", "O", "pyramid + P")}
+    print(f"\n{isa}: GFLOP/s of one thread, and share of the FMA limit")
+    for name, rate in rates.items():
+        print(f"  {name:12s} {rate:7.1f} {rate / rates['FMA']:7.0%}")
+    print(f"  at 1080p the pyramid takes {best['pyramid'] * 1e3:.1f} ms, with P-Net {best['pyramid + P'] * 1e3:.1f} ms")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--isa", choices=_native.isas(), help="only this instruction set")
+    given = parser.parse_args()
+    files = Store(Settings.load()).load("mtcnn")
+    weights = [initializers(files[name]) for name in ("pnet", "rnet", "onet")]
+    for isa in [given.isa] if given.isa else _native.isas():
+        report(isa, given.rounds, weights)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+// Convolutions of one crop, as R-Net and O-Net need them. Maps are (y, x, channel), and lanes run along the output
+// channels: an input is one number broadcast to neighbouring filters, so every crop is computed alone and its numbers
+// cannot depend on what else is in the batch.
+
+namespace facesieve::ISA {
+
+constexpr int PANEL = 16;  // output channels whose weights lie side by side
+constexpr int PARTS = PANEL / LANES;
+constexpr int MOST_PIXELS = 13;
+
+constexpr int panels(int channels) { return (channels + PANEL - 1) / PANEL; }
+constexpr int padded(int channels) { return panels(channels) * PANEL; }
+
+// How many panels one tile takes, and how many pixels fit into the registers beside them.
+constexpr int together(int panels) { return LANES < PANEL ? 1 : panels % 3 == 0 ? 3 : panels % 2 == 0 ? 2 : 1; }
+constexpr int pixels_for(int group) { return std::min(ACCUMULATORS / (group * PARTS), MOST_PIXELS); }
+
+// A square layer: SIZE x SIZE pixels of CHANNELS channels, STRIDE floats from one pixel to the next.
+template <int SIZE, int CHANNELS, int STRIDE, int KERNEL, int FILTERS>
+struct Shape {
+    static constexpr int out = SIZE - KERNEL + 1;
+    static constexpr int kernel = KERNEL;
+    static constexpr int filters = FILTERS;
+    static constexpr int out_stride = padded(FILTERS);
+    static constexpr int taps = KERNEL * KERNEL * CHANNELS;
+    static constexpr int row = SIZE * STRIDE;
+    static constexpr int pixel = STRIDE;
+    // Neighbouring pixels without a gap between them are one run of numbers.
+    static constexpr int runs = STRIDE == CHANNELS ? 1 : KERNEL;
+    static constexpr int run = STRIDE == CHANNELS ? KERNEL * CHANNELS : CHANNELS;
+};
+
+// ROWS x COLUMNS output pixels of GROUP panels.
+// weights: (panel, ky, kx, channel, PANEL). in, out: the tile's first pixel.
+template <class S, int ROWS, int COLUMNS, int GROUP>
+[[gnu::noinline]] void tile(const float* in, const Layer& layer, int panel, float* out) {
+    constexpr int VECTORS = GROUP * PARTS;
+    Lanes sum[ROWS * COLUMNS][VECTORS];
+#pragma GCC unroll 16
+    for (int p = 0; p < ROWS * COLUMNS; ++p)
+#pragma GCC unroll 16
+        for (int v = 0; v < VECTORS; ++v) sum[p][v] = load(&layer.bias[panel * PANEL + v * LANES]);
+
+    const float* weights = &layer.weights[std::size_t(panel) * S::taps * PANEL];
+    for (int ky = 0; ky < S::kernel; ++ky)
+        for (int r = 0; r < S::runs; ++r) {
+            const float* at = in + ky * S::row + r * S::pixel;
+            for (int k = 0; k < S::run; ++k, ++at, weights += PANEL) {
+                asm volatile("" ::: "memory");  // keep no input for the next step: there are no registers left for it
+                Lanes weight[VECTORS];
+#pragma GCC unroll 16
+                for (int v = 0; v < VECTORS; ++v)
+                    weight[v] = load(weights + v / PARTS * S::taps * PANEL + v % PARTS * LANES);
+#pragma GCC unroll 16
+                for (int p = 0; p < ROWS * COLUMNS; ++p) {
+                    const Lanes pixel = broadcast(at[p / COLUMNS * S::row + p % COLUMNS * S::pixel]);
+#pragma GCC unroll 16
+                    for (int v = 0; v < VECTORS; ++v) sum[p][v] = multiply_add(pixel, weight[v], sum[p][v]);
+                }
+            }
+        }
+#pragma GCC unroll 16
+    for (int v = 0; v < VECTORS; ++v) {
+        const Lanes slope = load(&layer.slope[panel * PANEL + v * LANES]);
+#pragma GCC unroll 16
+        for (int p = 0; p < ROWS * COLUMNS; ++p) {
+            float* to = out + (p / COLUMNS * S::out + p % COLUMNS) * S::out_stride;
+            store(to + panel * PANEL + v * LANES, prelu(sum[p][v], slope));
+        }
+    }
+}
+
+// Of how many rows a tile of at most `most` pixels is best made, so that whole tiles fill `columns` x `rows`.
+constexpr int rows_for(int columns, int rows, int most) {
+    int best = 1;
+    double best_use = 0;
+    for (int tall = 1; tall <= std::min(rows, most); ++tall) {
+        const int wide = std::min(most / tall, columns);
+        const double use = static_cast<double>(columns) / ((columns + wide - 1) / wide) * tall / most;
+        if (use > best_use + 0.01) best = tall, best_use = use;
+    }
+    return best;
+}
+
+// ROWS whole rows, in tiles of nearly equal width.
+template <class S, int ROWS, int GROUP>
+inline void row_of_tiles(const float* in, const Layer& layer, int panel, float* out) {
+    constexpr int MOST = pixels_for(GROUP) / ROWS;
+    constexpr int TILES = (S::out + MOST - 1) / MOST;
+    constexpr int NARROW = S::out / TILES, WIDER = S::out % TILES;
+    for (int t = 0; t < WIDER; ++t, in += (NARROW + 1) * S::pixel, out += (NARROW + 1) * S::out_stride)
+        tile<S, ROWS, NARROW + 1, GROUP>(in, layer, panel, out);
+    for (int t = WIDER; t < TILES; ++t, in += NARROW * S::pixel, out += NARROW * S::out_stride)
+        tile<S, ROWS, NARROW, GROUP>(in, layer, panel, out);
+}
+
+template <class S, int COUNT, int GROUP>
+inline void rows_of_tiles(const float* in, const Layer& layer, int panel, float* out) {
+    constexpr int ROWS = rows_for(S::out, COUNT, pixels_for(GROUP));
+    for (int y = 0; y + ROWS <= COUNT; y += ROWS)
+        row_of_tiles<S, ROWS, GROUP>(in + y * S::row, layer, panel, out + y * S::out * S::out_stride);
+    constexpr int REST = COUNT % ROWS, DONE = COUNT - REST;
+    if constexpr (REST > 0)
+        rows_of_tiles<S, REST, GROUP>(in + DONE * S::row, layer, panel, out + DONE * S::out * S::out_stride);
+}
+
+// COUNT rows of a layer and its PReLU. in: first input row; out: first output row.
+template <class S, int COUNT = S::out>
+inline void convolve(const float* in, const Layer& layer, float* out) {
+    constexpr int GROUP = together(panels(S::filters));
+    for (int panel = 0; panel < panels(S::filters); panel += GROUP)
+        rows_of_tiles<S, COUNT, GROUP>(in, layer, panel, out);
+}
+
+// One row of a max pool with stride 2 over WINDOW rows; windows end at the map's border.
+// rows: the WINDOW rows, of which `count` exist, `width` pixels of STRIDE floats.
+template <int WINDOW, int STRIDE>
+inline void pool_row(const float* const rows[WINDOW], int count, int width, int out_width, float* out) {
+    for (int channel = 0; channel < STRIDE; channel += LANES) {
+        const auto tallest = [&](int x) {
+            Lanes most = load(rows[0] + x * STRIDE + channel);
+            for (int r = 1; r < count; ++r) most = larger(most, load(rows[r] + x * STRIDE + channel));
+            return most;
+        };
+        Lanes shared = tallest(0);  // a window of three begins with the last column of the one before
+        for (int x = 0; x < out_width; ++x) {
+            Lanes most = WINDOW == 3 ? shared : tallest(2 * x);
+            if (2 * x + 1 < width) most = larger(most, tallest(2 * x + 1));
+            if (WINDOW == 3 && 2 * x + 2 < width) most = larger(most, shared = tallest(2 * x + 2));
+            store(out + x * STRIDE + channel, most);
+        }
+    }
+}
+
+// A whole map of SIZE x SIZE pixels pooled to OUT x OUT.
+template <int WINDOW, int SIZE, int OUT, int STRIDE>
+inline void pool(const float* in, float* out) {
+    for (int y = 0; y < OUT; ++y) {
+        const float* rows[WINDOW];
+        for (int r = 0; r < WINDOW; ++r) rows[r] = in + (2 * y + r) * SIZE * STRIDE;
+        pool_row<WINDOW, STRIDE>(rows, std::min(WINDOW, SIZE - 2 * y), SIZE, OUT, out + y * OUT * STRIDE);
+    }
+}
+
+// Convolution, PReLU and 3 x 3 pool with stride 2, keeping three rows of the large map and not all of it.
+template <class S, int OUT>
+inline void convolve_and_pool(const float* in, const Layer& layer, float* ring, float* out) {
+    constexpr int ROW = S::out * S::out_stride;
+    int ready = 0;
+    for (int y = 0; y < OUT; ++y) {
+        const int count = std::min(3, S::out - 2 * y);
+        for (; ready < 2 * y + count; ++ready) convolve<S, 1>(in + ready * S::row, layer, ring + ready % 3 * ROW);
+        const float* rows[3];
+        for (int r = 0; r < 3; ++r) rows[r] = ring + (2 * y + r) % 3 * ROW;
+        pool_row<3, S::out_stride>(rows, count, S::out, OUT, out + y * OUT * S::out_stride);
+    }
+}
+
+// A dense layer over `count` crops, whose features lie S::pixel apart: each crop is a pixel. S::out crops at most.
+template <class S>
+inline void dense(const float* in, const Layer& layer, int count, float* out) {
+    constexpr int GROUP = together(panels(S::filters));
+    constexpr int MOST = std::min(pixels_for(GROUP), S::out);
+    for (int panel = 0; panel < panels(S::filters); panel += GROUP)
+        for (int crop = 0; crop < count; crop += MOST)
+            tile<S, 1, MOST, GROUP>(in + crop * S::pixel, layer, panel, out + crop * S::out_stride);
+}
+
+}  // namespace facesieve::ISA

@@ -1,0 +1,27 @@
+#include <stdexcept>
+
+#include "kernels.hpp"
+
+namespace facesieve {
+
+std::vector<const Kernels*> runnable() {
+    std::vector<const Kernels*> found;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        found.push_back(&avx512_kernels);
+    if (avx2) found.push_back(&avx2_kernels);
+#endif
+    found.push_back(&portable_kernels);
+    return found;
+}
+
+const Kernels& kernels_named(const std::string& name) {
+    for (const Kernels* kernels : runnable())
+        if (name.empty() || name == kernels->name) return *kernels;
+    throw std::invalid_argument("instruction set '" + name + "' is not in this build or does not run on this machine");
+}
+
+}  // namespace facesieve

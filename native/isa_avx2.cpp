@@ -1,0 +1,29 @@
+#include "includes.hpp"
+
+#if defined(__x86_64__)
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC target("avx2,fma")
+#endif
+
+#define FACESIEVE_AVX2
+#define ISA avx2
+#include "kernels.inc"
+
+namespace facesieve {
+const Kernels avx2_kernels{"avx2",
+                             ISA::propose,
+                             ISA::level,
+                             ISA::crop,
+                             ISA::judge_crops<ISA::Rnet>,
+                             ISA::judge_crops<ISA::Onet>,
+                             ISA::multiply_adds};
+}
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+
+#endif

@@ -1,0 +1,112 @@
+// The vector of floats of one instruction set, and the few operations the kernels need.
+// Included once for each instruction set, inside a namespace of its own (ISA), so that no function compiled for
+// a wide machine can be picked by the linker for a narrow one. All but `portable` fuse multiply and add.
+
+namespace facesieve::ISA {
+
+#if defined(FACESIEVE_AVX512)
+
+using Lanes = __m512;
+constexpr int REGISTERS = 32;
+constexpr int ACCUMULATORS = 27;
+
+inline Lanes load(const float* at) { return _mm512_loadu_ps(at); }
+inline void store(float* at, Lanes a) { _mm512_storeu_ps(at, a); }
+inline Lanes broadcast(float a) { return _mm512_set1_ps(a); }
+inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) { return _mm512_fmadd_ps(a, b, c); }
+inline Lanes larger(Lanes a, Lanes b) { return _mm512_max_ps(a, b); }
+inline Lanes smaller(Lanes a, Lanes b) { return _mm512_min_ps(a, b); }
+inline bool any_above(Lanes a, Lanes b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ) != 0; }
+inline Lanes widen(const std::uint8_t* at) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at))));
+}
+
+#elif defined(FACESIEVE_AVX2)
+
+using Lanes = __m256;
+constexpr int REGISTERS = 16;
+constexpr int ACCUMULATORS = 12;
+
+inline Lanes load(const float* at) { return _mm256_loadu_ps(at); }
+inline void store(float* at, Lanes a) { _mm256_storeu_ps(at, a); }
+inline Lanes broadcast(float a) { return _mm256_set1_ps(a); }
+inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) { return _mm256_fmadd_ps(a, b, c); }
+inline Lanes larger(Lanes a, Lanes b) { return _mm256_max_ps(a, b); }
+inline Lanes smaller(Lanes a, Lanes b) { return _mm256_min_ps(a, b); }
+inline bool any_above(Lanes a, Lanes b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)) != 0; }
+inline Lanes widen(const std::uint8_t* at) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at))));
+}
+
+#else  // vectors of the compiler: SSE2 on x86-64, NEON on aarch64
+
+typedef float Lanes __attribute__((vector_size(16)));
+#if defined(__aarch64__)
+constexpr int REGISTERS = 32;
+constexpr int ACCUMULATORS = 24;
+#else
+constexpr int REGISTERS = 15;  // of 16: a product that is not fused needs a place of its own
+constexpr int ACCUMULATORS = 12;
+#endif
+
+inline Lanes load(const float* at) {
+    Lanes a;
+    std::memcpy(&a, at, sizeof a);
+    return a;
+}
+inline void store(float* at, Lanes a) { std::memcpy(at, &a, sizeof a); }
+inline Lanes broadcast(float a) { return Lanes{a, a, a, a}; }
+#if defined(__aarch64__)
+inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) { return vfmaq_f32(c, a, b); }
+#else
+inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) { return a * b + c; }
+#endif
+inline Lanes larger(Lanes a, Lanes b) { return a > b ? a : b; }
+inline Lanes smaller(Lanes a, Lanes b) { return a < b ? a : b; }
+inline bool any_above(Lanes a, Lanes b) {
+    const auto above = a > b;
+    return (above[0] | above[1] | above[2] | above[3]) != 0;
+}
+#if defined(__SSE2__)
+inline Lanes widen(const std::uint8_t* at) {
+    int four;
+    std::memcpy(&four, at, sizeof four);
+    const __m128i zero = _mm_setzero_si128();
+    return _mm_cvtepi32_ps(_mm_unpacklo_epi16(_mm_unpacklo_epi8(_mm_cvtsi32_si128(four), zero), zero));
+}
+#else
+inline Lanes widen(const std::uint8_t* at) {
+    return Lanes{static_cast<float>(at[0]), static_cast<float>(at[1]), static_cast<float>(at[2]), static_cast<float>(at[3])};
+}
+#endif
+
+#endif
+
+constexpr int LANES = sizeof(Lanes) / sizeof(float);
+
+// The first `count` lanes of a, the others of b.
+inline Lanes first_lanes(int count, Lanes a, Lanes b) {
+    Lanes index;
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; ++i) index[i] = static_cast<float>(i);
+    return index < broadcast(static_cast<float>(count)) ? a : b;
+}
+
+inline Lanes magnitude(Lanes a) { return larger(a, -a); }
+
+// To the nearest whole number, halves to even, for |a| < 2^22: the sum has no bits left for the fraction.
+inline Lanes nearest(Lanes a) {
+    const Lanes shift = broadcast(12582912.f);  // 1.5 * 2^23
+    return (a + shift) - shift;
+}
+
+inline Lanes prelu(Lanes a, Lanes slope) {
+    const Lanes zero = broadcast(0.f);
+    return multiply_add(slope, smaller(a, zero), larger(a, zero));
+}
+
+// Of a logit. In single precision on purpose: next to 1 the sum has few bits left, so that many a window has exactly
+// the same score, as in the reference, and suppression sees the same ties.
+inline float sigmoid(float logit) { return 1.f / (1.f + std::exp(-logit)); }
+
+}  // namespace facesieve::ISA

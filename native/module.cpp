@@ -1,0 +1,225 @@
+// The door to Python: checks every argument, holds no lock while it computes, and leaves arithmetic to the others.
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <numeric>
+#include <stdexcept>
+#include <string>
+
+#include "kernels.hpp"
+#include "nms.hpp"
+
+namespace py = pybind11;
+
+namespace facesieve {
+namespace {
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+
+constexpr int LARGEST_SIDE = 1 << 20;
+constexpr std::int32_t FARTHEST = 1 << 20;  // corner of a box, in pixels
+
+void require(bool holds, const std::string& message) {
+    if (!holds) throw py::value_error(message);
+}
+
+void require_shape(const py::array& array, const std::vector<py::ssize_t>& shape, const std::string& name) {
+    bool fits = array.ndim() == static_cast<py::ssize_t>(shape.size());
+    for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] < 0 || array.shape(i) == shape[i];
+    if (fits) return;
+    std::string wanted;
+    for (const py::ssize_t size : shape) wanted += (wanted.empty() ? "" : ", ") + (size < 0 ? "n" : std::to_string(size));
+    throw py::value_error(name + " must have shape (" + wanted + ")");
+}
+
+Picture picture(const Array<std::uint8_t>& pixels) {
+    require_shape(pixels, {-1, -1, COLOURS}, "pixels");
+    require(pixels.shape(0) <= LARGEST_SIDE && pixels.shape(1) <= LARGEST_SIDE, "pixels has a side over 2**20");
+    require(pixels.size() > 0, "pixels is empty");
+    return {pixels.data(), static_cast<int>(pixels.shape(1)), static_cast<int>(pixels.shape(0))};
+}
+
+const char* wanted_isa() {
+    const char* wanted = std::getenv("FACESIEVE_ISA");
+    return wanted ? wanted : "";
+}
+
+// Sizes of one layer: weights, then as many biases and slopes.
+struct Sizes {
+    std::size_t weights, filters;
+};
+
+const std::vector<Sizes> PNET{{3 * 9 * 10, 10}, {10 * 9 * 16, 16}, {16 * 9 * 32, 32}, {32, 1}, {32 * 4, 4}};
+const std::vector<Sizes> RNET{{27 * 32, 32}, {9 * 28 * 48, 48}, {4 * 48 * 64, 64}, {576 * 128, 128}, {128 * 16, 16}};
+const std::vector<Sizes> ONET{{27 * 32, 32},       {9 * 32 * 64, 64},   {9 * 64 * 64, 64},
+                              {4 * 64 * 128, 128}, {1152 * 256, 256}, {256 * 16, 16}};
+
+using Weights = std::vector<std::tuple<Array<float>, Array<float>, Array<float>>>;
+
+Layers packed(const Weights& given, const std::vector<Sizes>& sizes, const std::string& network) {
+    require(given.size() == sizes.size(), network + " must have " + std::to_string(sizes.size()) + " layers");
+    const auto numbers = [&](const Array<float>& array, std::size_t size) {
+        require(static_cast<std::size_t>(array.size()) == size, network + " has a layer of another size");
+        return std::vector<float>(array.data(), array.data() + size);
+    };
+    Layers layers;
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+        const auto& [weights, bias, slope] = given[i];
+        layers.push_back({numbers(weights, sizes[i].weights), numbers(bias, sizes[i].filters), numbers(slope, sizes[i].filters)});
+    }
+    return layers;
+}
+
+py::tuple columns(const std::vector<Cell>& cells) {
+    const auto count = static_cast<py::ssize_t>(cells.size());
+    Array<std::int64_t> rows(count), columns(count);
+    Array<float> probability(count), regression({count, py::ssize_t{4}});
+    for (py::ssize_t i = 0; i < count; ++i) {
+        rows.mutable_at(i) = cells[i].row;
+        columns.mutable_at(i) = cells[i].column;
+        probability.mutable_at(i) = cells[i].probability;
+        std::copy_n(cells[i].regression, 4, regression.mutable_data(i, 0));
+    }
+    return py::make_tuple(rows, columns, probability, regression);
+}
+
+class Networks {
+public:
+    Networks(const Weights& pnet, const Weights& rnet, const Weights& onet, const std::string& isa)
+        : pnet_(packed(pnet, PNET, "pnet")),
+          rnet_(packed(rnet, RNET, "rnet")),
+          onet_(packed(onet, ONET, "onet")),
+          kernels_(kernels_named(isa.empty() ? wanted_isa() : isa)) {}
+
+    std::string isa() const { return kernels_.name; }
+
+    py::list propose(const Array<std::uint8_t>& pixels, const std::vector<double>& scales, float threshold) const {
+        const Picture of = picture(pixels);
+        require(threshold >= 0 && threshold <= 1, "threshold must be in 0..1");
+        for (const double scale : scales) require(scale > 0 && scale <= 1, "a scale must be above 0, and 1 at most");
+        std::vector<std::vector<Cell>> levels(scales.size());
+        {
+            py::gil_scoped_release free;
+            for (std::size_t i = 0; i < scales.size(); ++i) propose_level(of, scales[i], threshold, levels[i]);
+        }
+        py::list found;
+        for (const auto& cells : levels) found.append(columns(cells));
+        return found;
+    }
+
+    Array<std::uint8_t> level(const Array<std::uint8_t>& pixels, int width, int height) const {
+        const Picture of = picture(pixels);
+        require(0 < width && width <= of.width && 0 < height && height <= of.height, "a level is no larger than the picture");
+        Array<std::uint8_t> level({height, width, COLOURS});
+        std::uint8_t* out = level.mutable_data();
+        py::gil_scoped_release free;
+        kernels_.level(of, width, height, out);
+        return level;
+    }
+
+    Array<float> crop(const Array<std::uint8_t>& pixels, const Array<std::int32_t>& boxes, int size) const {
+        const Picture of = picture(pixels);
+        require_shape(boxes, {-1, 4}, "boxes");
+        require(0 < size && size <= 1024, "size must be in 1..1024");
+        const auto* first = reinterpret_cast<const Box*>(boxes.data());
+        const py::ssize_t count = boxes.shape(0);
+        for (py::ssize_t i = 0; i < count; ++i) {
+            const Box& box = first[i];
+            require(box.x1 >= -FARTHEST && box.y1 >= -FARTHEST && box.x2 <= FARTHEST && box.y2 <= FARTHEST,
+                    "a box lies more than 2**20 pixels away");
+            require(box.x2 >= box.x1 && box.y2 >= box.y1, "a box has its corners the wrong way round");
+        }
+        Array<float> crops({count, py::ssize_t{size}, py::ssize_t{size}, py::ssize_t{COLOURS}});
+        float* out = crops.mutable_data();
+        py::gil_scoped_release free;
+        kernels_.crop(of, first, count, size, out);
+        return crops;
+    }
+
+    double multiply_adds(long steps) const {
+        require(steps >= 0, "steps must not be negative");
+        py::gil_scoped_release free;
+        return kernels_.multiply_adds(steps);
+    }
+
+    Array<float> refine(const Array<float>& crops) const { return judge(crops, 24, 5, rnet_, kernels_.refine); }
+    Array<float> locate(const Array<float>& crops) const { return judge(crops, 48, 15, onet_, kernels_.locate); }
+
+private:
+    using Judge = void (*)(const Layers&, const float*, std::ptrdiff_t, float*);
+
+    static Array<float> judge(const Array<float>& crops, int side, int numbers, const Layers& layers, Judge run) {
+        require_shape(crops, {-1, side, side, COLOURS}, "crops");
+        const py::ssize_t count = crops.shape(0);
+        Array<float> answers({count, py::ssize_t{numbers}});
+        const float* in = crops.data();
+        float* out = answers.mutable_data();
+        py::gil_scoped_release free;
+        run(layers, in, count, out);
+        return answers;
+    }
+
+    // Columns first, as the reference counts cells: it shows in the order of equal scores.
+    void propose_level(const Picture& of, double scale, float threshold, std::vector<Cell>& cells) const {
+        const int width = static_cast<int>(std::ceil(of.width * scale));
+        const int height = static_cast<int>(std::ceil(of.height * scale));
+        kernels_.propose(pnet_, of, width, height, threshold, cells);
+        std::stable_sort(cells.begin(), cells.end(), [](const Cell& a, const Cell& b) { return a.column < b.column; });
+    }
+
+    Layers pnet_, rnet_, onet_;
+    const Kernels& kernels_;
+};
+
+Array<std::int64_t> suppressed(const Array<double>& boxes, const Array<double>& scores, double threshold, bool minimum) {
+    require_shape(boxes, {-1, 4}, "boxes");
+    require_shape(scores, {boxes.shape(0)}, "scores");
+    const double* corners = boxes.data();
+    const double* score = scores.data();
+    const py::ssize_t count = scores.size();
+    require(std::all_of(score, score + count, [](double s) { return !std::isnan(s); }), "a score is not a number");
+    std::vector<std::ptrdiff_t> stay;
+    {
+        py::gil_scoped_release free;
+        std::vector<std::ptrdiff_t> order(count);
+        std::iota(order.begin(), order.end(), 0);  // of equal scores the first box stays first
+        std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return score[a] > score[b]; });
+        stay = suppress(corners, order, threshold, minimum);
+    }
+    Array<std::int64_t> kept(static_cast<py::ssize_t>(stay.size()));
+    std::copy(stay.begin(), stay.end(), kept.mutable_data());
+    return kept;
+}
+
+std::vector<std::string> isas() {
+    std::vector<std::string> names;
+    for (const Kernels* kernels : runnable()) names.push_back(kernels->name);
+    return names;
+}
+
+}  // namespace
+}  // namespace facesieve
+
+PYBIND11_MODULE(_native, module) {
+    using namespace facesieve;
+    using namespace pybind11::literals;
+    module.doc() = "Pyramid, crops, the three networks and suppression, compiled for several instruction sets.";
+    module.def("isas", &isas, "Instruction sets that this build has and this machine runs, fastest first.");
+    module.def("isa", [] { return std::string(kernels_named(wanted_isa()).name); }, "The one in use: FACESIEVE_ISA or the fastest.");
+    module.def("suppress", &suppressed, "boxes"_a.noconvert(), "scores"_a.noconvert(), "threshold"_a, "minimum"_a = false);
+    py::class_<Networks>(module, "Networks")
+        .def(py::init<const Weights&, const Weights&, const Weights&, const std::string&>(), "pnet"_a, "rnet"_a, "onet"_a, "isa"_a = "")
+        .def_property_readonly("isa", &Networks::isa)
+        .def("propose", &Networks::propose, "pixels"_a.noconvert(), "scales"_a, "threshold"_a)
+        .def("level", &Networks::level, "pixels"_a.noconvert(), "width"_a, "height"_a)
+        .def("crop", &Networks::crop, "pixels"_a.noconvert(), "boxes"_a.noconvert(), "size"_a)
+        .def("multiply_adds", &Networks::multiply_adds, "steps"_a)
+        .def("refine", &Networks::refine, "crops"_a.noconvert())
+        .def("locate", &Networks::locate, "crops"_a.noconvert());
+}

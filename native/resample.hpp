@@ -1,0 +1,165 @@
+// Area resampling, down the columns first: weighted sums of whole rows run at full vector width, and only one such
+// row per resized row is left to be summed across.
+
+namespace facesieve::ISA {
+
+// Four floats of which three are a pixel; the fourth is the next pixel's red and is overwritten or ignored.
+typedef float Pixel __attribute__((vector_size(16)));
+constexpr int SLACK = 16;  // floats behind a row of values that whole vectors may touch
+
+inline Pixel load_pixel(const float* at) {
+    Pixel pixel;
+    std::memcpy(&pixel, at, sizeof pixel);
+    return pixel;
+}
+
+// The rows of a span that lie in the picture.
+struct Rows {
+    const std::uint8_t* first;  // row `from` of the span
+    std::ptrdiff_t stride;
+    int from, to;
+};
+
+template <int VECTORS>
+inline void sum_block(const Rows& rows, const Span& down, std::ptrdiff_t at, float* sums) {
+    Lanes sum[VECTORS] = {}, inner[VECTORS] = {};
+    const std::uint8_t* row = rows.first + at;
+    int i = rows.from;
+    if (i == 0 && i < rows.to) {
+        for (int v = 0; v < VECTORS; ++v) sum[v] = widen(row + v * LANES) * broadcast(down.first);
+        ++i, row += rows.stride;
+    }
+    for (; i < rows.to && i < down.count - 1; ++i, row += rows.stride)
+        for (int v = 0; v < VECTORS; ++v) inner[v] += widen(row + v * LANES);
+    for (int v = 0; v < VECTORS; ++v) sum[v] = multiply_add(inner[v], broadcast(down.middle), sum[v]);
+    if (i < rows.to)
+        for (int v = 0; v < VECTORS; ++v) sum[v] = multiply_add(widen(row + v * LANES), broadcast(down.last), sum[v]);
+    for (int v = 0; v < VECTORS; ++v) store(sums + at + v * LANES, sum[v]);
+}
+
+inline float sum_one(const Rows& rows, const Span& down, std::ptrdiff_t at) {
+    float sum = 0;
+    const std::uint8_t* row = rows.first + at;
+    for (int i = rows.from; i < rows.to; ++i, row += rows.stride)
+        sum += static_cast<float>(*row) * (i == 0 ? down.first : i == down.count - 1 ? down.last : down.middle);
+    return sum;
+}
+
+// sums[i] = weighted sum of column i of the rows, for i < values.
+inline void sum_rows(const Rows& rows, const Span& down, int values, float* sums) {
+    constexpr int WIDE = 4;
+    int at = 0;
+    for (; at + WIDE * LANES <= values; at += WIDE * LANES) sum_block<WIDE>(rows, down, at, sums);
+    for (; at + LANES <= values; at += LANES) sum_block<1>(rows, down, at, sums);
+    for (; at < values; ++at) sums[at] = sum_one(rows, down, at);
+}
+
+inline Pixel sum_across(const float* sums, const Span& across) {
+    const float* at = sums + COLOURS * across.start;
+    Pixel sum = load_pixel(at) * across.first;
+    if (across.count == 1) return sum;
+    Pixel inner = {};
+    for (int i = 1; i < across.count - 1; ++i) inner += load_pixel(at + COLOURS * i);
+    return sum + inner * across.middle + load_pixel(at + COLOURS * (across.count - 1)) * across.last;
+}
+
+// One level of the pyramid, row by row, equal to cv2.resize(picture, (width, height), INTER_AREA) bit for bit.
+class Level {
+public:
+    Level(const Picture& picture, int width, int height)
+        : picture_(picture),
+          across_(area_spans(picture.width, width)),
+          down_(area_spans(picture.height, height)),
+          rounding_(rounding(picture.width, picture.height, width, height)),
+          sums_(COLOURS * picture.width + SLACK),
+          values_(COLOURS * width + SLACK) {
+        widest_ = *std::max_element(across_.begin(), across_.end(), [](auto& a, auto& b) { return a.count < b.count; });
+    }
+
+    // Values of row y, 3 a pixel, whole numbers.
+    const float* row(int y) {
+        const Span& down = down_[y];
+        const Rows rows{picture_.row(down.start), std::ptrdiff_t{COLOURS} * picture_.width, 0, down.count};
+        sum_rows(rows, down, COLOURS * picture_.width, sums_.data());
+        float* at = values_.data();
+        for (const Span& across : across_) {
+            const Pixel sum = sum_across(sums_.data(), across);
+            std::memcpy(at, &sum, sizeof sum);
+            at += COLOURS;
+        }
+        round(down);
+        return values_.data();
+    }
+
+private:
+    // A sum that is surely on one side of one half is rounded as it is; cv2's own order decides about the others.
+    void round(const Span& down) {
+        const float trusted = 0.5f - area_doubt(widest_, down);
+        const int values = COLOURS * static_cast<int>(across_.size());
+        for (int at = 0; at < values; at += LANES) {
+            const Lanes sum = load(&values_[at]), whole = nearest(sum);
+            store(&values_[at], whole);
+            if (!any_above(magnitude(sum - whole), broadcast(trusted))) continue;
+            float residue[LANES];
+            store(residue, magnitude(sum - whole));
+            for (int i = 0; i < LANES && at + i < values; ++i)
+                if (residue[i] > trusted) values_[at + i] = decided(at + i, down);
+        }
+    }
+
+    float decided(int value, const Span& down) const {
+        return area_value(picture_, across_[value / COLOURS], down, value % COLOURS, rounding_);
+    }
+
+    Picture picture_;
+    std::vector<Span> across_, down_;
+    Rounding rounding_;
+    Span widest_;
+    std::vector<float> sums_, values_;
+};
+
+// Cuts boxes out of a picture, black beyond it, and resizes them to squares as cv2.resize(float, INTER_AREA) does.
+class Cutter {
+public:
+    Cutter(const Picture& picture, int side) : picture_(picture), side_(side), sums_(SLACK) {}
+
+    // crop: (side, side, 3) floats in 0..255.
+    void cut(const Box& box, float* crop) {
+        plan(box);
+        const int left = box.x1 - 1, top = box.y1 - 1;
+        const int begin = std::max(left, 0), end = std::min(left + box.width(), picture_.width);
+        const std::size_t row_size = COLOURS * std::size_t(box.width()) + SLACK;
+        if (sums_.size() < row_size) sums_.resize(row_size);
+        std::fill_n(sums_.begin(), row_size, 0.f);
+        for (const Span& down : down_) {
+            const int from = std::clamp(-(top + down.start), 0, down.count);
+            const int to = std::clamp(picture_.height - (top + down.start), from, down.count);
+            if (begin < end) {
+                const std::uint8_t* first = picture_.row(from < to ? top + down.start + from : 0) + COLOURS * begin;
+                const Rows rows{first, std::ptrdiff_t{COLOURS} * picture_.width, from, to};
+                sum_rows(rows, down, COLOURS * (end - begin), sums_.data() + COLOURS * (begin - left));
+            }
+            for (const Span& across : across_) {
+                const Pixel sum = sum_across(sums_.data(), across);
+                std::memcpy(crop, &sum, COLOURS * sizeof(float));
+                crop += COLOURS;
+            }
+        }
+    }
+
+private:
+    void plan(const Box& box) {
+        if (box.width() == width_ && box.height() == height_) return;
+        width_ = box.width(), height_ = box.height();
+        const auto spans = width_ >= side_ && height_ >= side_ ? area_spans : linear_spans;
+        across_ = spans(width_, side_);
+        down_ = spans(height_, side_);
+    }
+
+    Picture picture_;
+    int side_, width_ = 0, height_ = 0;
+    std::vector<Span> across_, down_;
+    std::vector<float> sums_;
+};
+
+}  // namespace facesieve::ISA

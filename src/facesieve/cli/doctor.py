@@ -1,0 +1,105 @@
+"""`facesieve doctor`: what is in use here, and what would make it faster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from facesieve.settings import Settings
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Say which engine, libraries and models are in use, and what would make it faster."""
+    from facesieve.settings import Settings
+
+    settings = Settings.load()
+    facts = _engine(settings) | _libraries() | {"models": _models(settings)}
+    advice = list(_advice(facts))
+    if as_json:
+        typer.echo(json.dumps(facts | {"advice": advice}, indent=2))
+        return
+    for name, fact in facts.items():
+        typer.echo(f"{name:<20} {_line(fact)}")
+    typer.echo("")
+    for sentence in advice or ["Nothing to improve."]:
+        typer.echo(sentence)
+
+
+def _engine(settings: Settings) -> dict[str, Any]:
+    """Who runs the detector. `built` says whether the compiled extension is there, whoever is asked for."""
+    try:
+        from facesieve import _native
+    except ImportError:
+        return {"engine": "onnxruntime", "built": False, "instruction sets": [], "instruction set": None}
+    native = settings.engine != "onnxruntime"
+    return {
+        "engine": "native" if native else "onnxruntime",
+        "built": True,
+        "instruction sets": _native.isas(),
+        "instruction set": _isa(_native.isa) if native else None,
+    }
+
+
+def _isa(chosen: Callable[[], str]) -> str | None:
+    """The instruction set in use, or None where FACESIEVE_ISA names one that does not run here."""
+    try:
+        return chosen()
+    except ValueError:
+        return None
+
+
+def _libraries() -> dict[str, Any]:
+    import os
+    import platform
+
+    from facesieve.dataset.origin import versions
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"cores": cores, "python": platform.python_version(), "machine": platform.machine(), **versions()}
+
+
+def _models(settings: Settings) -> dict[str, str]:
+    """By name: `verified`, `absent`, or what is wrong."""
+    from facesieve.errors import ModelError
+    from facesieve.models.catalog import catalog
+    from facesieve.models.store import Store
+
+    store, found = Store(settings), {}
+    for name in catalog():
+        try:
+            found[name] = "verified" if store.present(name) and store.verify(name) else "absent"
+        except ModelError as error:
+            found[name] = error.message
+    return found
+
+
+def _advice(facts: dict[str, Any]) -> Iterator[str]:
+    if not facts["built"]:
+        yield "No compiled extension: with a C++ compiler pip builds it, and detection is several times as fast."
+    elif facts["engine"] != "native":
+        yield "The setting `engine` asks for ONNX Runtime; `auto` takes the compiled extension."
+    elif facts["instruction set"] is None:
+        yield f"FACESIEVE_ISA names none that runs here; there are {', '.join(facts['instruction sets'])}."
+    elif facts["instruction set"] != facts["instruction sets"][0]:
+        yield f"FACESIEVE_ISA asks for {facts['instruction set']}; {facts['instruction sets'][0]} is faster here."
+    for name in ("mtcnn", "whenet"):
+        if facts["models"][name] != "verified":
+            yield f"Model {name} is not ready: `facesieve models fetch {name}` gets it ahead of time."
+
+
+def _line(fact: Any) -> str:
+    match fact:
+        case dict():
+            return ", ".join(f"{name} {value}" for name, value in fact.items())
+        case list():
+            return ", ".join(fact) or "none"
+        case None:
+            return "none"
+        case bool():
+            return "yes" if fact else "no"
+        case _:
+            return str(fact)

@@ -1,0 +1,62 @@
+"""What doctor says of this machine is what the detector then uses."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from facesieve.detect import load_networks
+from facesieve.models.store import Store
+from facesieve.settings import Settings
+
+
+def facts(run) -> dict:
+    status, out, err = run("doctor", "--json")
+    assert (status, err) == (0, "")
+    return json.loads(out)
+
+
+def test_it_names_the_engine_that_the_detector_uses(run) -> None:
+    found, settings = facts(run), Settings.load()
+    used = type(load_networks(settings, Store(settings))).__name__
+    assert used == {"native": "NativeNetworks", "onnxruntime": "OnnxNetworks"}[found["engine"]]
+    assert found["models"]["mtcnn"] == "verified"
+
+
+def test_without_the_extension_it_says_what_would_help(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "facesieve._native", None)
+    monkeypatch.delattr("facesieve._native", raising=False)
+    found = facts(run)
+    assert (found["engine"], found["built"], found["instruction set"]) == ("onnxruntime", False, None)
+    assert any("C++ compiler" in sentence for sentence in found["advice"])
+
+
+def test_it_says_when_a_slower_choice_was_made(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("facesieve._native", reason="needs the compiled extension")
+    monkeypatch.setenv("FACESIEVE_ENGINE", "onnxruntime")
+    assert any("`engine`" in sentence for sentence in facts(run)["advice"])
+    monkeypatch.delenv("FACESIEVE_ENGINE")
+    monkeypatch.setenv("FACESIEVE_ISA", "abacus")
+    found = facts(run)
+    assert found["instruction set"] is None
+    assert any("FACESIEVE_ISA" in sentence for sentence in found["advice"])
+
+
+def test_absent_and_damaged_models_are_told_apart(run, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    settings = Settings.load()
+    for file in Store(settings).files("mtcnn").values():
+        (tmp_path / file.name).write_bytes(file.read_bytes()[:-1] + b"?")
+    monkeypatch.setenv("FACESIEVE_CACHE_DIR", str(tmp_path))
+    found = facts(run)
+    assert found["models"]["whenet"] == "absent"
+    assert found["models"]["mtcnn"] not in ("verified", "absent")
+    assert sum("facesieve models fetch" in sentence for sentence in found["advice"]) == 2
+
+
+def test_for_a_person_it_prints_a_line_a_fact(run) -> None:
+    status, out, _ = run("doctor")
+    assert status == 0
+    assert [line.split()[0] for line in out.splitlines()[:2]] == ["engine", "built"]
+    assert "mtcnn verified" in out
