@@ -7,7 +7,7 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import platformdirs
 from pydantic import Field, ValidationError
@@ -21,8 +21,51 @@ NOT_SHAPING = {
     *("shard_size", "sheet_faces", "cache_dir", "offline"),
 }
 
+TABLES = ("service",)  # of a settings file, read by settings of their own
 
-class Settings(BaseSettings):
+
+class Layered(BaseSettings):
+    """How settings are read: file < environment < what the caller passes. `table` is their part of the file."""
+
+    table: ClassVar[str] = ""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings
+
+    @classmethod
+    def load(cls, file: Path | None = None, **given: Any) -> Self:
+        """Settings from a TOML file, the environment and given values, the later winning.
+
+        Raises SettingsError that names the setting when one is unknown, unreadable or out of range.
+        """
+        from_file = cls._of_file(_read(file)) if file else {}
+        prefix = cls.model_config["env_prefix"]
+        env = {name for name in cls.model_fields if f"{prefix}{name}".upper() in os.environ}
+        values = {name: value for name, value in from_file.items() if name not in env} | given
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = first["loc"][0]
+            raise SettingsError("bad_setting", f"Setting {name!r}: {first['msg']}.") from error
+
+    @classmethod
+    def _of_file(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """The part of a settings file that is for this class: its table, or all that is in no table."""
+        if cls.table:
+            return dict(values.get(cls.table, {}))
+        return {name: value for name, value in values.items() if name not in TABLES}
+
+
+class Settings(Layered):
     """All settings. `FACESIEVE_<NAME>` in the environment overrides a file, a caller's value overrides both."""
 
     model_config = SettingsConfigDict(env_prefix="FACESIEVE_", extra="forbid", frozen=True)
@@ -89,33 +132,6 @@ class Settings(BaseSettings):
     )
     offline: bool = Field(False, description="Forbid fetching models; what is missing is an error.")
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings
-
-    @classmethod
-    def load(cls, file: Path | None = None, **given: Any) -> Settings:
-        """Settings from a TOML file, the environment and given values, the later winning.
-
-        Raises SettingsError that names the setting when one is unknown, unreadable or out of range.
-        """
-        from_file = _read(file) if file else {}
-        env = {name for name in cls.model_fields if f"FACESIEVE_{name.upper()}" in os.environ}
-        values = {name: value for name, value in from_file.items() if name not in env} | given
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = first["loc"][0]
-            raise SettingsError("bad_setting", f"Setting {name!r}: {first['msg']}.") from error
-
     def digest(self) -> str:
         """Sha256 over the settings that shape a dataset; where models are kept and speed are not among them."""
         return hashlib.sha256(json.dumps(self.shaping(), sort_keys=True).encode()).hexdigest()
@@ -123,6 +139,48 @@ class Settings(BaseSettings):
     def shaping(self) -> dict[str, Any]:
         """The settings that can change what a dataset holds, as plain values."""
         return self.model_dump(mode="json", exclude=NOT_SHAPING)
+
+
+class ServiceSettings(Layered):
+    """Settings of the HTTP service: the table `[service]` of a file, `FACESIEVE_SERVICE_<NAME>` in the environment."""
+
+    table: ClassVar[str] = "service"
+    model_config = SettingsConfigDict(env_prefix="FACESIEVE_SERVICE_", extra="forbid", frozen=True)
+
+    # where
+    address: str = Field("127.0.0.1", description="Address to listen on; beyond loopback a token must be set.")
+    port: int = Field(30025, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    behind_proxy: bool = Field(False, description="Believe X-Forwarded-For and X-Forwarded-Proto of the proxy.")
+
+    # who
+    tokens: tuple[str, ...] = Field((), description="Accepted tokens, each as it is or as `sha256:` and its digest.")
+    token_file: Path | None = Field(None, description="File of accepted tokens, one a line.")
+    open_metrics: bool = Field(True, description="Serve /metrics without a token.")
+
+    # how much
+    formats: tuple[str, ...] = Field(("jpeg", "png", "webp"), description="Picture formats that reach a decoder.")
+    max_image_bytes: int = Field(10 * 2**20, gt=0, description="Largest encoded picture, in bytes.")
+    max_request_bytes: int = Field(64 * 2**20, gt=0, description="Largest request body, in bytes.")
+    max_held_bytes: int = Field(512 * 2**20, gt=0, description="Most bytes of all request bodies held at once.")
+    max_json_bytes: int = Field(2**20, gt=0, description="Largest body of measures to judge, in bytes.")
+    max_images: int = Field(100, ge=1, le=1000, description="Most pictures in one request.")
+    max_pixels: int = Field(40_000_000, gt=0, description="Largest picture that is decoded, in pixels.")
+    max_side: int = Field(16_384, gt=0, description="Longest side of a picture that is decoded, in pixels.")
+
+    # how many
+    workers: int = Field(0, ge=0, le=1024, description="Requests at work at once, a process each; 0 is one a core.")
+    niceness: int = Field(5, ge=0, le=19, description="How much workers give way to the answering of requests.")
+    waiting: int = Field(16, ge=0, description="Requests that may wait for a worker; more are told to come again.")
+    deadline: float = Field(10.0, gt=0, description="Seconds until every request is answered, waiting included.")
+    grace: float = Field(1.0, ge=0, description="Seconds that work nobody waits for may go on before it is killed.")
+    header_timeout: float = Field(
+        10.0, gt=0, description="Seconds that a connection may take to send its next headers."
+    )
+    drain: float = Field(15.0, ge=0, description="Most seconds from SIGTERM until what was accepted is answered.")
+
+    # what it says
+    policy: str = Field("reference", description="Policy that judges where a request names none.")
+    log: Literal["json", "console"] = Field("json", description="Form of the log on stderr.")
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -1,0 +1,174 @@
+"""What is said of a picture: records to JSON. Runs in a worker, for pixels and base64 cost time."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from facesieve.dataset.cut import cut
+from facesieve.dataset.encode import jpeg, png
+from facesieve.dataset.mark import mark
+from facesieve.records import Face, Measures, Photo, Pixels
+from facesieve.settings import Settings
+from facesieve.sieve import Policy, Reason, judge
+from facesieve.sieve.reasons import OF_THE_POSE
+
+POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+ANGLES = ("pitch", "yaw", "roll")
+ID_DIGITS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wanted of one picture. form: `reference` (`/upload`) or `modern` (`/v1/faces`)."""
+
+    form: str
+    policy: Policy
+    crops: str = "none"
+    marked: bool = False
+    pose: bool = True
+
+
+def rejudged(faces: Sequence[Face], policy: Policy) -> tuple[Face, ...]:
+    """The same faces with the policy's verdicts. No network runs."""
+    if not faces:
+        return ()
+    columns = {name: np.array([face.measures[name] for face in faces]) for name in faces[0].measures}
+    verdicts = judge(policy, Measures(columns))
+    return tuple(replace(face, verdict=verdict) for face, verdict in zip(faces, verdicts, strict=True))
+
+
+def without_pose(policy: Policy) -> Policy:
+    """The policy less its rules that need the pose, for where they are not measured."""
+    return policy.model_copy(update={"rules": tuple(rule for rule in policy.rules if rule.measure not in OF_THE_POSE)})
+
+
+def encoded(value: Any) -> bytes:
+    """JSON bytes; the one place where answers become text."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def reference(photo: Photo, faces: Sequence[Face], settings: Settings) -> dict[str, Any]:
+    """The reference's answer, all documented names and those its code sends, and every rejected face beside them."""
+    kept = [face for face in faces if face.verdict.kept]
+    rejected = [face for face in faces if not face.verdict.kept]
+    neglected = _neglected(rejected)
+    return {
+        "image_id": photo.picture_id[:ID_DIGITS],
+        "face_total": len(faces),
+        "face_total_resp": len(faces),
+        "face_efficient_total_resp": len(kept),
+        **neglected,
+        "resp": [_reference_face(photo, face, settings) for face in kept],
+        "rejected": [_rejected_face(face) for face in rejected],
+        "mark_image_face_b64": _b64(jpeg(mark(photo.pixels, faces), settings.jpeg_quality)),
+    }
+
+
+def modern(photo: Photo, faces: Sequence[Face], wish: Wish, settings: Settings, timings: Mapping[str, float]) -> Any:
+    """The answer of `/v1/faces`: every face with its measures and verdict, crops as they are wished."""
+    kept = sum(face.verdict.kept for face in faces)
+    answer = {
+        "picture_id": photo.picture_id,
+        "width": photo.width,
+        "height": photo.height,
+        "format": photo.format,
+        "policy": wish.policy.name,
+        "faces_total": len(faces),
+        "faces_kept": kept,
+        "faces": [_modern_face(photo, face, wish.crops, settings) for face in faces],
+        "timings": {name: round(value, 3) for name, value in timings.items()},
+    }
+    if wish.marked:
+        answer["marked"] = _b64(jpeg(mark(photo.pixels, faces), settings.jpeg_quality))
+    return answer
+
+
+def numbers(measures: Mapping[str, float]) -> dict[str, float | None]:
+    """Measures as JSON has them: null where there is none."""
+    return {name: None if math.isnan(value) else value for name, value in measures.items()}
+
+
+def _neglected(rejected: Sequence[Face]) -> dict[str, int]:
+    """How many fell at each of the reference's checks, in its order; a face falls once, so that the sum is right."""
+    counts = dict.fromkeys(("confidence", "blur", "hopenet", "other"), 0)
+    for face in rejected:
+        counts[_first_check(face.verdict.reasons)] += 1
+    return {f"face_{check}_neglect_total_resp": count for check, count in counts.items()}
+
+
+def _first_check(reasons: Sequence[str]) -> str:
+    pose = {Reason.NODDING, Reason.TURNED, Reason.TILTED, Reason.POSE_NOT_MEASURED}
+    if Reason.LOW_CONFIDENCE in reasons:
+        return "confidence"
+    if Reason.BLURRED in reasons:
+        return "blur"
+    return "hopenet" if pose & set(reasons) else "other"
+
+
+def _reference_face(photo: Photo, face: Face, settings: Settings) -> dict[str, Any]:
+    measures = numbers(face.measures)
+    return {
+        "face_id": face.face_id,
+        "face_blur": measures["blur"],
+        "face_pose": {angle: measures[angle] for angle in ANGLES},
+        "face_confidence": face.confidence,
+        "face_coordinate": _whole(face.box),
+        "facie5points": _points(face),
+        "face_native_image_b64": _b64(jpeg(cut(photo.pixels, face.box), settings.jpeg_quality)),
+        "face_native_images_b64": _b64(png(cut(photo.pixels, face.box, settings.head_margin))),
+        "face_align_images_b64": _b64(png(face.crop)),
+    }
+
+
+def _rejected_face(face: Face) -> dict[str, Any]:
+    return {
+        "face_id": face.face_id,
+        "face_confidence": face.confidence,
+        "face_coordinate": _whole(face.box),
+        "facie5points": _points(face),
+        "reasons": list(face.verdict.reasons),
+        "measures": numbers(face.measures),
+    }
+
+
+def _modern_face(photo: Photo, face: Face, crops: str, settings: Settings) -> dict[str, Any]:
+    return {
+        "face_id": face.face_id,
+        "box": dict(zip("xywh", face.box, strict=True)),
+        "landmarks": {name: face.landmarks[row].tolist() for row, name in enumerate(POINTS)},
+        "confidence": face.confidence,
+        "kept": face.verdict.kept,
+        "reasons": list(face.verdict.reasons),
+        "measures": numbers(face.measures),
+        **_crops(photo.pixels, face, crops, settings),
+    }
+
+
+def _crops(pixels: Pixels, face: Face, crops: str, settings: Settings) -> dict[str, Any]:
+    if crops == "none":
+        return {}
+    cuts = {"aligned": _b64(png(face.crop))}
+    if crops == "all":
+        cuts["face"] = _b64(jpeg(cut(pixels, face.box), settings.jpeg_quality))
+        cuts["head"] = _b64(png(cut(pixels, face.box, settings.head_margin)))
+    return {"crops": cuts}
+
+
+def _points(face: Face) -> dict[str, list[int]]:
+    return {name: _whole(face.landmarks[row]) for row, name in enumerate(POINTS)}
+
+
+def _whole(values: Sequence[float] | np.ndarray[Any, Any]) -> list[int]:
+    """Whole pixels, half to even."""
+    return [int(value) for value in np.rint(values)]
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,96 @@
+"""Every way a request can be refused: a closed list of codes, each with its status and one public sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from facesieve.records import RefusalCode
+
+
+class FaultCode(StrEnum):
+    """The codes of the service; what a picture is refused for has the code of its `RefusalCode`."""
+
+    status: int
+    sentence: str
+
+    def __new__(cls, code: str, status: int, sentence: str) -> FaultCode:
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.status = status
+        member.sentence = sentence
+        return member
+
+    BAD_REQUEST = "bad_request", 400, "The request is not understood."
+    BAD_OPTION = "bad_option", 400, "An option of the request is unknown or out of range."
+    BAD_MULTIPART = "bad_multipart", 400, "The body is not multipart/form-data as RFC 7578 has it."
+    NO_IMAGE = "no_image", 400, "The form has no file in a field named image."
+    ONE_IMAGE = "one_image", 400, "This route takes one image; /uploads takes several."
+    TOO_MANY_IMAGES = "too_many_images", 413, "The form has more images than max_images."
+    BAD_JSON = "bad_json", 400, "The body is not JSON of the documented shape."
+    UNAUTHORIZED = "unauthorized", 401, "The request carries no token."
+    FORBIDDEN = "forbidden", 403, "The token is not accepted."
+    NOT_FOUND = "not_found", 404, "There is no such route."
+    METHOD_NOT_ALLOWED = "method_not_allowed", 405, "The route does not take this method."
+    BODY_TIMEOUT = "body_timeout", 408, "The body did not arrive before the deadline."
+    REQUEST_TOO_LARGE = "request_too_large", 413, "The body is larger than this route takes."
+    BUSY = "busy", 429, "All workers are busy and the queue is full; come again after Retry-After seconds."
+    INTERNAL = "internal", 500, "The service failed; the request id finds the reason in its log."
+    DEADLINE = "deadline", 503, "The answer was not ready before the deadline."
+    WORKER_DIED = "worker_died", 503, "The process that worked on this picture died; it was replaced."
+    NOT_READY = "not_ready", 503, "The service is starting or stopping."
+
+
+_PICTURE_STATUS = {
+    RefusalCode.EMPTY: 400,
+    RefusalCode.TOO_MANY_BYTES: 413,
+    RefusalCode.TOO_MANY_PIXELS: 413,
+    RefusalCode.TOO_LONG_SIDE: 413,
+    RefusalCode.TOO_MANY_SCANS: 413,
+    RefusalCode.NOT_AN_IMAGE: 415,
+    RefusalCode.UNSUPPORTED_FORMAT: 415,
+}
+_OF_PICTURES = (
+    *_PICTURE_STATUS,
+    RefusalCode.TRUNCATED,
+    RefusalCode.CORRUPT,
+    RefusalCode.UNREADABLE,
+)
+
+
+class Fault(Exception):  # noqa: N818 - it is an answer
+    """Ends a request with an error answer. `message` is public; `headers` go with the answer."""
+
+    def __init__(
+        self,
+        code: FaultCode,
+        message: str = "",
+        details: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(code.value)
+        self.code = code.value
+        self.status = code.status
+        self.message = message or code.sentence
+        self.details = dict(details or {})
+        self.headers = dict(headers or {})
+
+    @classmethod
+    def of_picture(cls, code: str, message: str, details: Mapping[str, Any] | None = None) -> Fault:
+        """The answer to a picture that gave no pixels; 422 where only a decoder could tell."""
+        refusal = next(refusal for refusal in RefusalCode if refusal == code)
+        fault = cls(FaultCode.BAD_REQUEST, message or refusal.sentence, details)
+        fault.code, fault.status = refusal.value, _PICTURE_STATUS.get(refusal, 422)
+        return fault
+
+    def error(self) -> dict[str, Any]:
+        """The `error` object of the wire."""
+        return {"code": self.code, "message": self.message, "details": self.details}
+
+
+def codes() -> dict[str, tuple[int, str]]:
+    """Every code that an answer may carry, with its status and sentence."""
+    ours = {fault.value: (fault.status, fault.sentence) for fault in FaultCode}
+    pictures = {code.value: (_PICTURE_STATUS.get(code, 422), code.sentence) for code in _OF_PICTURES}
+    return ours | pictures

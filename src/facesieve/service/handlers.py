@@ -1,0 +1,217 @@
+"""The routes: each says what it takes and what it answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from facesieve.quality import MEASURES
+from facesieve.records import Measures
+from facesieve.service import metrics
+from facesieve.service.answers import Wish, encoded
+from facesieve.service.faults import Fault, FaultCode
+from facesieve.service.form import OVERHEAD, images
+from facesieve.service.looks import look
+from facesieve.service.options import policy_of, sieve_of, wish_of
+from facesieve.service.page import Page
+from facesieve.service.request import Request
+from facesieve.service.worker import Reply, Worker
+from facesieve.sieve import judge
+
+
+class Nowhere(Request):
+    """Every path that is no route."""
+
+    route = "none"
+
+    def check_first(self) -> None:
+        raise Fault(FaultCode.NOT_FOUND)
+
+    def _check_method(self) -> None:
+        """A path that is not there takes no method."""
+
+
+class Live(Request):
+    route = "/livez"
+
+    async def answer(self) -> None:
+        self.write_json(encoded({"status": "live"}))
+
+
+class Ready(Request):
+    route = "/readyz"
+
+    async def answer(self) -> None:
+        if not self.service.ready or self.service.stopping:
+            raise Fault(FaultCode.NOT_READY)
+        self.write_json(encoded({"status": "ready"}))
+
+
+class Numbers(Request):
+    """Metrics; open or not by setting."""
+
+    route = "/metrics"
+
+    @property
+    def open_to_all(self) -> bool:  # type: ignore[override]
+        return self.service.settings.open_metrics
+
+    async def answer(self) -> None:
+        self.set_header("Content-Type", metrics.CONTENT_TYPE)
+        self.write(self.service.metrics.text())
+
+
+class OpenApi(Request):
+    route = "/openapi.json"
+
+    async def answer(self) -> None:
+        self.write_json(self.service.openapi)
+
+
+class Tool(Request):
+    route = "/"
+
+    async def answer(self) -> None:
+        _show(self, self.service.tool)
+
+
+class Docs(Request):
+    route = "/docs"
+
+    async def answer(self) -> None:
+        _show(self, self.service.docs)
+
+
+class Pictures(Request):
+    """A route that needs workers."""
+
+    method = "POST"
+    open_to_all = False
+
+    def check_first(self) -> None:
+        if not self.service.ready:
+            raise Fault(FaultCode.NOT_READY, headers={"Retry-After": "1"})
+        self.check_again()
+
+    def check_again(self) -> None:
+        if self.service.gate.full:
+            raise self.service.gate.no()
+
+    def look(self, image: bytes) -> None:
+        """Raises Fault for a picture that need not wait for a worker to be refused."""
+        look(image, self.service.pictures, self.service.settings.formats)
+
+    async def ask(self, worker: Worker, image: bytes, wish: Wish) -> Reply:
+        """What the worker says of one picture, counted. Raises Fault where it gave no pixels."""
+        reply = await worker.ask(image, wish)
+        self.service.metrics.count(reply)
+        self.notes["faces"] = self.notes.get("faces", 0) + reply.faces
+        self.notes["kept"] = self.notes.get("kept", 0) + reply.kept
+        if reply.refusal == FaultCode.INTERNAL:
+            raise Fault(FaultCode.INTERNAL)
+        if reply.refusal:
+            raise Fault.of_picture(reply.refusal, reply.message)
+        return reply
+
+    async def one(self, image: bytes, wish: Wish) -> None:
+        """Answer with what is said of one picture."""
+        self.look(image)
+        waited = self.loop.time()
+        async with self.service.gate.worker(self.deadline) as worker:
+            waited = self.loop.time() - waited
+            reply = await self.ask(worker, image, wish)
+        self.set_header("Server-Timing", f"wait;dur={waited * 1e3:.1f}, work;dur={reply.seconds * 1e3:.1f}")
+        self.write_json(reply.body)
+
+
+class Upload(Pictures):
+    route = "/upload"
+
+    @property
+    def largest_body(self) -> int:
+        return min(self.service.settings.max_image_bytes + OVERHEAD, self.service.settings.max_request_bytes)
+
+    async def answer(self) -> None:
+        found = images(self.request.headers, self.body(), self.service.settings.max_images)
+        if len(found) > 1:
+            raise Fault(FaultCode.ONE_IMAGE)
+        await self.one(found[0], Wish("reference", self.service.policy))
+
+
+class Uploads(Pictures):
+    route = "/uploads"
+
+    @property
+    def largest_body(self) -> int:
+        return self.service.settings.max_request_bytes
+
+    async def answer(self) -> None:
+        found = images(self.request.headers, self.body(), self.service.settings.max_images)
+        wish = Wish("reference", self.service.policy)
+        self.notes["pictures"] = len(found)
+        async with self.service.gate.worker(self.deadline) as worker:
+            entries = [await self._entry(worker, image, wish) for image in found]
+        self.write_json(b"[" + b",".join(entries) + b"]")
+
+    async def _entry(self, worker: Worker, image: bytes, wish: Wish) -> bytes:
+        """A bad picture is an entry with its error; the others are not touched by it."""
+        try:
+            self.look(image)
+            return (await self.ask(worker, image, wish)).body
+        except Fault as fault:
+            return encoded({"error": fault.error()})
+
+
+class Faces(Pictures):
+    route = "/v1/faces"
+
+    @property
+    def largest_body(self) -> int:
+        return self.service.settings.max_image_bytes
+
+    def check_first(self) -> None:
+        query = {name: self.get_query_argument(name) for name in self.request.query_arguments}
+        self._wish = wish_of(query, self.service.policy)
+        super().check_first()
+
+    async def answer(self) -> None:
+        await self.one(self.body(), self._wish)
+
+
+class Sieve(Request):
+    """Measures in, verdicts out; no picture, so no worker."""
+
+    route = "/v1/sieve"
+    method = "POST"
+    open_to_all = False
+
+    @property
+    def largest_body(self) -> int:
+        return self.service.settings.max_json_bytes
+
+    async def answer(self) -> None:
+        asked = sieve_of(self.body())
+        default = self.service.policy
+        policy = policy_of(asked.policy or default.name, asked.limits, default)
+        names = [measure.name for measure in MEASURES]
+        rows = [[float("nan") if face.get(name) is None else face[name] for name in names] for face in asked.measures]
+        table = np.array(rows, float).reshape(-1, len(names))
+        verdicts = judge(policy, Measures(dict(zip(names, table.T, strict=True))))
+        self.write_json(encoded(_verdicts(policy.describe(), verdicts)))
+
+
+def _verdicts(policy: dict[str, Any], verdicts: list[Any]) -> dict[str, Any]:
+    return {
+        "policy": policy,
+        "total": len(verdicts),
+        "kept": sum(verdict.kept for verdict in verdicts),
+        "verdicts": [{"kept": verdict.kept, "reasons": list(verdict.reasons)} for verdict in verdicts],
+    }
+
+
+def _show(request: Request, page: Page) -> None:
+    request.set_header("Content-Type", "text/html; charset=utf-8")
+    request.set_header("Content-Security-Policy", page.policy)
+    request.set_header("Referrer-Policy", "no-referrer")
+    request.write(page.html)

@@ -1,0 +1,150 @@
+"""From the first line to the last: listen, warm up, serve, and on SIGTERM finish what was accepted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from facesieve.errors import UsageError
+from facesieve.service.app import Service, application
+from facesieve.service.gate import Gate
+from facesieve.service.journal import journal, listen_to_tornado
+from facesieve.service.looks import bounded
+from facesieve.service.metrics import Metrics
+from facesieve.service.tokens import tokens_of
+from facesieve.service.worker import Worker, deaf_threads
+from facesieve.settings import ServiceSettings, Settings
+from facesieve.sieve import Policy
+
+_BACKLOG = 1024
+_MAX_HEADERS = 1 << 15
+_TICK = 0.02
+_LINGER = 0.5  # seconds in which a request on an open connection is still taken after SIGTERM
+_AFTER_ALARM = 0.5  # seconds from the answer "too slow" to the end of the connection
+
+Say = Callable[[str], None]
+
+
+async def run(settings: Settings, service_settings: ServiceSettings, policy: Policy, say: Say) -> None:
+    """Serve until SIGTERM or SIGINT; a second signal exits at once with status 1.
+
+    say: told, in a line each, what the operator has to know: a token that was made, the address.
+    Raises UsageError when the address cannot be had, and FacesieveError that a worker could not start with.
+    """
+    tokens, made = tokens_of(service_settings)
+    count = service_settings.workers or os.cpu_count() or 1
+    log, metrics, threads = journal(service_settings.log), Metrics(), deaf_threads(count)
+    listen_to_tornado(log)
+    pictures, niceness = bounded(settings, service_settings), service_settings.niceness
+    workers = [Worker(pictures, threads, metrics.replaced.inc, niceness) for _ in range(count)]
+    gate = Gate(workers, service_settings.waiting, service_settings.grace, service_settings.max_held_bytes)
+    service = Service(service_settings, settings, policy, tokens, gate, metrics, log)
+    server, sockets = _listen(service)
+    stop = _on_signals(workers)
+    try:
+        if made:
+            say(f"No token is set. This one is accepted until the service stops: {made}")
+        say(f"FaceSieve is listening on {_url(service_settings.address, sockets)}")
+        await _until(stop, _warm(service, workers))
+        await stop.wait()
+        await _drain(service, server, sockets)
+    finally:
+        _end(workers, threads)
+        log("stopped")
+
+
+def _listen(service: Service) -> tuple[HTTPServer, list[socket.socket]]:
+    settings = service.settings
+    try:
+        sockets = bind_sockets(settings.port, settings.address, backlog=_BACKLOG)
+    except OSError as error:
+        where = f"{settings.address}:{settings.port}"
+        raise UsageError("no_address", f"Cannot listen on {where}: {error.strerror}.") from error
+    server = HTTPServer(
+        application(service),
+        xheaders=settings.behind_proxy,
+        max_header_size=_MAX_HEADERS,
+        idle_connection_timeout=settings.header_timeout,
+        body_timeout=settings.deadline + _AFTER_ALARM,
+        max_body_size=1 << 62,  # `Request` has the limits, and answers in words
+    )
+    server.add_sockets(sockets)
+    return server, sockets
+
+
+async def _warm(service: Service, workers: list[Worker]) -> None:
+    await asyncio.gather(*(worker.start() for worker in workers))
+    service.gate.open()
+    service.ready = True
+    service.log("ready", workers=len(workers))
+
+
+async def _until(stop: asyncio.Event, warming: Callable[[], None] | object) -> None:
+    """Wait for the first of the two; what the warming raises is raised."""
+    tasks = [asyncio.ensure_future(warming), asyncio.ensure_future(stop.wait())]  # type: ignore[call-overload]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    if tasks[0].done():
+        tasks[0].result()
+    for task in tasks:
+        task.cancel()
+
+
+def _on_signals(workers: list[Worker]) -> asyncio.Event:
+    stop = asyncio.Event()
+
+    def heard() -> None:
+        if stop.is_set():
+            for worker in workers:
+                worker.kill()
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, heard)
+    return stop
+
+
+async def _drain(service: Service, server: HTTPServer, sockets: list[socket.socket]) -> None:
+    """Take no new connection, and answer what was accepted, also by the kernel."""
+    loop = asyncio.get_running_loop()
+    service.stopping = True
+    service.log("stopping", active=service.active)
+    last = loop.time() + service.settings.drain
+    for listener in sockets:
+        _accept_all(server, listener)
+    server.stop()
+    quiet_since = loop.time()
+    while loop.time() < last and loop.time() - quiet_since < _LINGER:
+        await asyncio.sleep(_TICK)
+        if service.active:
+            quiet_since = loop.time()
+    await server.close_all_connections()
+
+
+def _accept_all(server: HTTPServer, listener: socket.socket) -> None:
+    """Connections that the kernel has taken already and that closing the listener would reset."""
+    while True:
+        try:
+            connection, address = listener.accept()
+        except OSError:
+            return
+        connection.setblocking(False)
+        server._handle_connection(connection, address)
+
+
+def _end(workers: list[Worker], threads: ThreadPoolExecutor) -> None:
+    for worker in workers:
+        worker.kill()
+    threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _url(address: str, sockets: list[socket.socket]) -> str:
+    host = f"[{address}]" if ":" in address else address
+    return f"http://{host}:{sockets[0].getsockname()[1]}"

@@ -1,0 +1,41 @@
+"""What the first bytes of a picture say, looked at before it may wait for a worker. No decoder runs here."""
+
+from __future__ import annotations
+
+from facesieve.decode.formats import sniff
+from facesieve.decode.header import check_size, declared_size
+from facesieve.errors import Refused
+from facesieve.records import RefusalCode
+from facesieve.service.faults import Fault
+from facesieve.settings import ServiceSettings, Settings
+
+# A look costs at most some milliseconds whatever the bytes are; what stands later is looked at by the worker.
+_HEAD = 1 << 16
+
+
+def bounded(settings: Settings, service: ServiceSettings) -> Settings:
+    """The pipeline's settings with the service's limits on pictures."""
+    return settings.model_copy(
+        update={
+            "max_file_bytes": service.max_image_bytes,
+            "max_pixels": service.max_pixels,
+            "max_side": service.max_side,
+        }
+    )
+
+
+def look(image: bytes, settings: Settings, formats: tuple[str, ...]) -> None:
+    """Raises Fault for a picture that is too large, or of a format that no decoder is given here.
+
+    settings: `bounded` ones.
+    """
+    try:
+        if len(image) > settings.max_file_bytes:
+            raise Refused(RefusalCode.TOO_MANY_BYTES)
+        head = image[:_HEAD]
+        format = sniff(head)
+        if format not in formats:
+            raise Refused(RefusalCode.UNSUPPORTED_FORMAT, f"Pictures of format {format} are not taken here.")
+        check_size(declared_size(format, head), settings)
+    except Refused as refused:
+        raise Fault.of_picture(refused.code, refused.message) from None

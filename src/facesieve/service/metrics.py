@@ -1,0 +1,59 @@
+"""What the service counts, for Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from facesieve.service.gate import Gate
+from facesieve.service.worker import Reply
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """Counters of one service; nothing is shared between two in one process."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "facesieve_requests", "Requests that ended.", ("route", "status", "code"), registry=registry
+        )
+        self.seconds = Histogram(
+            "facesieve_request_seconds",
+            "From the last header to the last byte.",
+            ("route",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.pictures = Counter("facesieve_pictures", "Pictures by outcome.", ("outcome",), registry=registry)
+        self.work = Histogram(
+            "facesieve_work_seconds", "Time of a worker on one picture.", buckets=_SECONDS, registry=registry
+        )
+        self.faces = Counter("facesieve_faces", "Faces found, kept or rejected.", ("verdict",), registry=registry)
+        self.reasons = Counter("facesieve_rejections", "Reasons of rejected faces.", ("reason",), registry=registry)
+        self.replaced = Counter("facesieve_workers_replaced", "Workers that died or were killed.", registry=registry)
+
+    def watch(self, gate: Gate) -> None:
+        """Show the gate as it is at the moment of a scrape."""
+        gauges = {
+            "facesieve_working": ("Requests at work.", lambda: gate.working),
+            "facesieve_waiting": ("Requests waiting for a worker.", lambda: gate.waiting),
+            "facesieve_held_bytes": ("Bytes of request bodies in memory.", lambda: gate.held),
+        }
+        for name, (sentence, value) in gauges.items():
+            Gauge(name, sentence, registry=self._registry).set_function(value)
+
+    def count(self, reply: Reply) -> None:
+        """One picture that a worker has answered."""
+        self.pictures.labels(reply.refusal or "read").inc()
+        self.work.observe(reply.seconds)
+        self.faces.labels("kept").inc(reply.kept)
+        self.faces.labels("rejected").inc(reply.faces - reply.kept)
+        for reason, faces in reply.reasons.items():
+            self.reasons.labels(reason).inc(faces)
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self._registry)

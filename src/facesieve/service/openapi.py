@@ -1,0 +1,218 @@
+"""The OpenAPI 3.1 document: complete, and built from the same shapes and codes that the service uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from facesieve.quality import MEASURES
+from facesieve.service import schemas
+from facesieve.service.faults import codes
+from facesieve.service.options import CROPS
+from facesieve.settings import ServiceSettings
+from facesieve.sieve import Policy, Reason
+from facesieve.sieve.reasons import ANGLES
+from facesieve.version import __version__
+
+_ANSWERS = (
+    schemas.Error,
+    schemas.BadImage,
+    schemas.ReferenceAnswer,
+    schemas.ModernAnswer,
+    schemas.SieveRequest,
+    schemas.SieveAnswer,
+    schemas.Health,
+)
+_SECURITY: list[dict[str, list[str]]] = [{"token": []}, {"bearer": []}, {"key": []}]
+_UNREAD = (400, 401, 403, 408, 413, 429, 500, 503)
+_OF_PICTURES = (*_UNREAD, 415, 422)
+
+
+def document(settings: ServiceSettings) -> dict[str, Any]:
+    """The whole document as plain values."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "FaceSieve",
+            "version": __version__,
+            "summary": "Finds faces, measures them, and says which are fit for recognition, and why not the others.",
+            "description": _description(),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": _paths(settings),
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {
+                "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "The token alone."},
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
+            "headers": {
+                "RequestId": {
+                    "description": "The X-Request-ID of the request, or a new one.",
+                    "schema": {"type": "string"},
+                },
+                "RetryAfter": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}},
+            },
+        },
+    }
+
+
+def _paths(settings: ServiceSettings) -> dict[str, Any]:
+    guarded = {} if settings.open_metrics else {"security": _SECURITY}
+    refused = () if settings.open_metrics else (401, 403)
+    return {
+        "/": _get("The page: sieve pictures in the browser", "page", _text("text/html")),
+        "/docs": _get("This document, to be browsed", "docs", _text("text/html")),
+        "/openapi.json": _get("This document", "openapi", _json({"type": "object"})),
+        "/livez": _get("Whether the service runs", "livez", _ref("Health")),
+        "/readyz": _get("Whether it takes pictures", "readyz", _ref("Health"), errors=(503,)),
+        "/metrics": _get("Numbers for Prometheus", "metrics", _text("text/plain"), refused, guarded),
+        "/upload": _post(
+            "One picture, the reference's answer",
+            "upload",
+            _form(several=False),
+            _ref("ReferenceAnswer"),
+            _OF_PICTURES,
+        ),
+        "/uploads": _post(
+            "Several pictures, one entry for each in order",
+            "uploads",
+            _form(several=True),
+            _json({"type": "array", "items": _any_of("ReferenceAnswer", "BadImage")}),
+            _UNREAD,
+        ),
+        "/v1/faces": _post(
+            "One picture as the body, the modern answer",
+            "faces",
+            {
+                "required": True,
+                "content": {f"image/{format}": {"schema": {"type": "string"}} for format in settings.formats}
+                | {"application/octet-stream": {"schema": {"type": "string"}}},
+            },
+            _ref("ModernAnswer"),
+            _OF_PICTURES,
+            _options(settings),
+        ),
+        "/v1/sieve": _post(
+            "Judge measures again, without a picture",
+            "sieve",
+            {"required": True, "content": _ref("SieveRequest")},
+            _ref("SieveAnswer"),
+            (400, 401, 403, 408, 413, 429, 500),
+        ),
+    }
+
+
+def _get(
+    summary: str, name: str, content: Any, errors: tuple[int, ...] = (), more: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    responses = {"200": _answer("As asked.", content)} | _errors(errors)
+    return {"get": {"operationId": name, "summary": summary, "security": [], "responses": responses} | (more or {})}
+
+
+def _post(
+    summary: str,
+    name: str,
+    body: dict[str, Any],
+    content: Any,
+    errors: tuple[int, ...],
+    parameters: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    return {
+        "post": {
+            "operationId": name,
+            "summary": summary,
+            "security": _SECURITY,
+            "parameters": parameters or [],
+            "requestBody": body,
+            "responses": {"200": _answer("As asked.", content)} | _errors(errors),
+        }
+    }
+
+
+def _answer(description: str, content: Any, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+    always = {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}}
+    return {"description": description, "headers": always | (headers or {}), "content": content}
+
+
+def _errors(statuses: tuple[int, ...]) -> dict[str, Any]:
+    """One response a status, which lists the codes that go with it; 404 and 405 are every route's."""
+    answers = {}
+    for status in sorted({*statuses, 405}):
+        lines = [f"- `{code}`: {sentence}" for code, (of, sentence) in codes().items() if of == status]
+        headers = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}} if status == 429 else {}
+        answers[str(status)] = _answer("\n".join(lines), _ref("Error"), headers)
+    return answers
+
+
+def _options(settings: ServiceSettings) -> list[dict[str, Any]]:
+    known = list(dict.fromkeys([*Policy.presets(), settings.policy]))
+    options: list[tuple[str, dict[str, Any], str]] = [
+        ("policy", {"type": "string", "enum": known}, "Which limits to start from."),
+        ("crops", {"type": "string", "enum": list(CROPS), "default": "none"}, "Pictures of the faces."),
+        ("marked", {"type": "string", "enum": ["0", "1"], "default": "0"}, "The picture with boxes and numbers."),
+        ("pose", {"type": "string", "enum": ["0", "1"], "default": "1"}, "Measure pose; 0 drops its limits too."),
+    ]
+    for limit, sentence in limits().items():
+        kind = {"anyOf": [{"type": "number", **_not_negative(limit)}, {"const": "none"}]}
+        options.append((limit, kind, sentence))
+    return [
+        {"name": name, "in": "query", "required": False, "description": sentence, "schema": schema}
+        for name, schema, sentence in options
+    ]
+
+
+def _not_negative(limit: str) -> dict[str, int]:
+    bound, _, measure = limit.partition("_")
+    return {"minimum": 0} if bound == "max" and measure in ANGLES else {}
+
+
+def limits() -> dict[str, str]:
+    """Every limit by name, with a sentence."""
+    return {
+        f"{bound}_{measure.name}": f"{'Least' if bound == 'min' else 'Most'}: {measure.sentence}"
+        for measure in MEASURES
+        for bound in ("min", "max")
+    }
+
+
+def _form(several: bool) -> dict[str, Any]:
+    file = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
+    image = {"type": "array", "items": file, "minItems": 1} if several else file
+    schema = {"type": "object", "required": ["image"], "properties": {"image": image}}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+
+
+def _schemas() -> dict[str, Any]:
+    _, definitions = models_json_schema(
+        [(model, "serialization") for model in _ANSWERS], ref_template="#/components/schemas/{model}"
+    )
+    found: dict[str, Any] = definitions["$defs"]
+    return found
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return _json({"$ref": f"#/components/schemas/{name}"})
+
+
+def _any_of(*names: str) -> dict[str, Any]:
+    return {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
+
+
+def _text(kind: str) -> dict[str, Any]:
+    return {kind: {"schema": {"type": "string"}}}
+
+
+def _description() -> str:
+    reasons = "\n".join(f"- `{reason.value}`: {reason.sentence}" for reason in Reason)
+    measures = "\n".join(
+        f"- `{measure.name}`{f' ({measure.unit})' if measure.unit else ''}: {measure.sentence}" for measure in MEASURES
+    )
+    return f"Reasons of rejected faces:\n\n{reasons}\n\nMeasures:\n\n{measures}"

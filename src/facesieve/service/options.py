@@ -1,0 +1,61 @@
+"""What the query and the JSON of a request ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from facesieve.errors import PolicyError
+from facesieve.service.answers import Wish
+from facesieve.service.faults import Fault, FaultCode
+from facesieve.service.schemas import SieveRequest
+from facesieve.sieve import Policy
+
+CROPS = ("none", "aligned", "all")
+_YES_NO = {"1": True, "true": True, "0": False, "false": False}
+
+
+def wish_of(query: Mapping[str, str], default: Policy) -> Wish:
+    """The options of `/v1/faces`: policy, crops, marked, pose; every other name is a limit such as `max_yaw`.
+
+    Raises Fault `bad_option` that names the option.
+    """
+    left = dict(query)
+    named, crops = left.pop("policy", default.name), left.pop("crops", "none")
+    marked, pose = left.pop("marked", "0"), left.pop("pose", "1")
+    if crops not in CROPS:
+        raise _bad("crops", f"crops is one of {', '.join(CROPS)}.")
+    for name, given in (("marked", marked), ("pose", pose)):
+        if given not in _YES_NO:
+            raise _bad(name, f"{name} is 0 or 1.")
+    return Wish("modern", policy_of(named, left, default), crops, _YES_NO[marked], _YES_NO[pose])
+
+
+def policy_of(name: str, limits: Mapping[str, Any], default: Policy) -> Policy:
+    """A preset or the service's own policy by name (never a file), with limits changed. Raises Fault `bad_option`."""
+    try:
+        start = default if name == default.name else Policy.preset(name) if name in Policy.presets() else None
+        if start is None:
+            known = dict.fromkeys([default.name, *Policy.presets()])
+            raise _bad("policy", f"policy is one of {', '.join(known)}.")
+        return start.adjusted([f"{limit}={'none' if value is None else value}" for limit, value in limits.items()])
+    except PolicyError as error:
+        raise _bad(", ".join(limits)[:100], error.message[:300]) from None
+
+
+def sieve_of(body: bytes) -> SieveRequest:
+    """What `/v1/sieve` is asked. Raises Fault `bad_json` with the places that are off, not their content."""
+    try:
+        return SieveRequest.model_validate_json(body)
+    except ValidationError as error:
+        wrong = [
+            {"where": ".".join(map(str, one["loc"]))[:100], "what": one["type"]}
+            for one in error.errors(include_url=False, include_context=False, include_input=False)[:20]
+        ]
+        raise Fault(FaultCode.BAD_JSON, details={"wrong": wrong}) from None
+
+
+def _bad(option: str, message: str) -> Fault:
+    return Fault(FaultCode.BAD_OPTION, message, {"option": option})

@@ -1,0 +1,256 @@
+"""What every route does before and after its own answer: token, limits, deadline, one error shape, log and books."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from tornado.iostream import StreamClosedError
+from tornado.web import RequestHandler, stream_request_body
+
+from facesieve.service.answers import encoded
+from facesieve.service.faults import Fault, FaultCode
+from facesieve.service.tokens import token_of
+
+if TYPE_CHECKING:
+    from facesieve.service.app import Service
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_GONE = 499  # no status of HTTP: what the log and the metrics say when the client left
+
+
+@stream_request_body
+class Request(RequestHandler):
+    """A route says its method, whether it is open, how large a body it takes, and its `answer`.
+
+    An answer to a body that is still arriving is sent at once and whole, and the rest of the body is read and
+    dropped until the client has sent it or the deadline closes the connection: closing earlier would reset the
+    connection, and the client would never read the answer.
+    """
+
+    method = "GET"
+    route = ""
+    open_to_all = True
+
+    def initialize(self, service: Service) -> None:
+        self.service = service
+        self.loop = asyncio.get_running_loop()
+        self.started = self.loop.time()
+        self.deadline = self.started + service.settings.deadline
+        self.code = ""
+        self.notes: dict[str, Any] = {}
+        self._chunks: list[bytes] = []
+        self._received = 0
+        self._held = 0
+        self._told = False
+        self._gone = False
+        self._ended = False
+        self._work: asyncio.Task[None] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._auto_finish = False
+        service.active += 1
+
+    def set_default_headers(self) -> None:
+        """No version, no caching, no guessing of types; and a request id, the client's own if it is a sane one."""
+        given = self.request.headers.get("X-Request-ID", "")
+        self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        self.clear_header("Server")
+        self.set_header("X-Request-ID", self.request_id)
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-store")
+
+    def compute_etag(self) -> None:
+        """Nothing is cached."""
+
+    # what a route says of itself
+
+    @property
+    def largest_body(self) -> int:
+        """Bytes of the largest body that the route takes."""
+        return 0
+
+    def check_first(self) -> None:
+        """What the route can say before any of the body is read. Raises Fault."""
+
+    def check_again(self) -> None:
+        """What may become true while the body arrives. Raises Fault."""
+
+    async def answer(self) -> None:
+        """Write the answer. Raises Fault."""
+        raise Fault(FaultCode.NOT_FOUND)
+
+    # what all routes do
+
+    async def prepare(self) -> None:
+        try:
+            self._check_method()
+            if not self.open_to_all:
+                self._check_token()
+            self._check_length()
+            self.check_first()
+        except Fault as fault:
+            await self._tell(fault)
+        else:
+            self._alarm = self.loop.call_at(self.deadline, self._late)
+
+    async def data_received(self, chunk: bytes) -> None:
+        if self._told:
+            return
+        self._received += len(chunk)
+        try:
+            if self._received > self.largest_body:
+                raise Fault(FaultCode.REQUEST_TOO_LARGE, details={"max_bytes": self.largest_body})
+            self.check_again()
+            self.service.gate.hold(len(chunk))
+            self._held += len(chunk)
+            self._chunks.append(chunk)
+        except Fault as fault:
+            await self._tell(fault)
+
+    def body(self) -> bytes:
+        """The whole body."""
+        whole = b"".join(self._chunks)
+        self._chunks.clear()
+        return whole
+
+    async def respond(self) -> None:
+        """Answer, or say why not; then the books are closed."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if not self._told and not await self._answered():
+            return
+        if self.service.stopping and not self._told:
+            self.set_header("Connection", "close")
+        with contextlib.suppress(StreamClosedError):
+            await self.finish()
+        self._end()
+
+    get = post = put = patch = delete = head = options = respond
+
+    def write_json(self, value: bytes) -> None:
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.write(value)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Whatever else ends a request: Tornado's own refusals, and faults of ours."""
+        code = FaultCode.BAD_REQUEST if status_code < 500 else FaultCode.INTERNAL
+        code = FaultCode.METHOD_NOT_ALLOWED if status_code == 405 else code
+        self._compose(Fault(code))
+        self.finish()
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        self._gone = True
+        if self._work is not None:
+            self._work.cancel()
+        self._end()
+
+    def on_finish(self) -> None:
+        if self._work is None and not self._told:
+            self._end()
+
+    def _check_method(self) -> None:
+        allowed = ("GET", "HEAD") if self.method == "GET" else (self.method,)
+        if self.request.method not in allowed:
+            raise Fault(FaultCode.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(allowed)})
+
+    def _check_token(self) -> None:
+        token = token_of(self.request.headers)
+        if not token:
+            raise Fault(FaultCode.UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
+        if not self.service.tokens.accept(token):
+            raise Fault(FaultCode.FORBIDDEN)
+
+    def _check_length(self) -> None:
+        declared = self.request.headers.get("Content-Length", "")
+        if declared.isdecimal() and int(declared) > self.largest_body:
+            raise Fault(FaultCode.REQUEST_TOO_LARGE, details={"max_bytes": self.largest_body})
+
+    async def _answered(self) -> bool:
+        """Whether there is an answer; there is none where the client has gone."""
+        self._work = self.loop.create_task(self.answer())
+        try:
+            await self._work
+        except asyncio.CancelledError:
+            if not self._gone:
+                raise
+            return False
+        except Fault as fault:
+            self._compose(fault)
+        except Exception as error:
+            self._blame(error)
+        return not self._gone
+
+    async def _tell(self, fault: Fault) -> None:
+        """Answer while the body is still arriving."""
+        self._told = True
+        self._drop()
+        self._compose(fault)
+        self.set_header("Content-Length", str(len(b"".join(self._write_buffer))))
+        if self.request.headers.get("Expect"):
+            del self.request.headers["Expect"]  # the client waits for leave to send, and shall not have it
+            self.set_header("Connection", "close")
+            with contextlib.suppress(StreamClosedError):
+                await self.finish()
+            self._end()
+            return
+        with contextlib.suppress(StreamClosedError):
+            await self.flush()
+
+    def _late(self) -> None:
+        """The body took too long."""
+        if not self._told:
+            self._telling = self.loop.create_task(self._tell(Fault(FaultCode.BODY_TIMEOUT)))
+
+    def _compose(self, fault: Fault) -> None:
+        self.code = fault.code
+        self._write_buffer.clear()
+        self.set_status(fault.status)
+        for name, value in fault.headers.items():
+            self.set_header(name, value)
+        self.write_json(encoded({"error": fault.error(), "request_id": self.request_id}))
+
+    def _blame(self, error: Exception) -> None:
+        self._compose(Fault(FaultCode.INTERNAL))
+        self.service.log("failure", request_id=self.request_id, error=repr(error), traceback=_trace(error))
+
+    def _drop(self) -> None:
+        """Hold the body no longer."""
+        self._chunks.clear()
+        self.service.gate.release(self._held)
+        self._held = 0
+
+    def _end(self) -> None:
+        """Close the books of this request, once."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._drop()
+        self.service.active -= 1
+        status, code = (_GONE, "client_gone") if self._gone else (self.get_status(), self.code)
+        seconds = self.loop.time() - self.started
+        self.service.metrics.requests.labels(self.route, str(status), code).inc()
+        self.service.metrics.seconds.labels(self.route).observe(seconds)
+        self.service.log(
+            "request",
+            request_id=self.request_id,
+            method=self.request.method,
+            route=self.route,
+            status=status,
+            code=code,
+            ms=round(seconds * 1e3, 1),
+            bytes=self._received,
+            client=self.request.remote_ip,
+            **self.notes,
+        )
+
+
+def _trace(error: Exception) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error))

@@ -1,0 +1,113 @@
+"""A real service: its own process, real sockets, real workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+TOKEN = "a-token-for-tests"
+
+
+class Running:
+    """A service that was started by `facesieve serve`. Settings are given as in the environment."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.log_file = folder / f"service-{time.monotonic_ns()}.log"
+        given = {"tokens": [TOKEN], "port": 0, "workers": 1} | settings
+        environment = {
+            f"FACESIEVE_SERVICE_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in given.items()
+            if value is not None
+        }
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "facesieve", "serve"],
+                env=os.environ | environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self.process.stdout is not None
+        self.said: list[str] = []
+        for line in self.process.stdout:
+            self.said.append(line.strip())
+            if "listening on" in line:
+                break
+        else:
+            raise AssertionError(self.log_file.read_text())
+        self.url = self.said[-1].split()[-1]
+        self.port = int(self.url.rpartition(":")[2])
+        self.headers = {"Authorization": TOKEN}
+
+    def wait_ready(self, seconds: float = 60) -> Running:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if requests.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                return self
+            time.sleep(0.05)
+        raise AssertionError(self.log_file.read_text())
+
+    def post(self, path: str, **how: Any) -> requests.Response:
+        return requests.post(self.url + path, headers=self.headers | how.pop("headers", {}), timeout=60, **how)
+
+    def upload(self, *images: bytes, path: str = "/upload") -> requests.Response:
+        return self.post(path, files=[("image", (f"{i}.jpg", image, "image/jpeg")) for i, image in enumerate(images)])
+
+    def faces(self, image: bytes, query: str = "") -> requests.Response:
+        return self.post(f"/v1/faces{query}", data=image)
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        lines = [line for line in self.log_file.read_text().splitlines() if line.startswith("{")]
+        return [entry for entry in map(json.loads, lines) if entry["event"] == event]
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that hold a pipeline."""
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+    def gauge(self, name: str) -> float:
+        text = requests.get(f"{self.url}/metrics", timeout=5).text
+        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+
+    def stop(self, seconds: float = 30) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.stop()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One service for all tests that leave it as it was."""
+    running = Running(tmp_path_factory.mktemp("service"))
+    yield running.wait_ready()
+    running.end()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """`start(workers=2, waiting=0)` gives a ready service of one's own."""
+    started: list[Running] = []
+
+    def one(ready: bool = True, **settings: Any) -> Running:
+        started.append(Running(tmp_path, **settings))
+        return started[-1].wait_ready() if ready else started[-1]
+
+    yield one
+    for running in started:
+        running.end()

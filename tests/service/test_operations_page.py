@@ -1,0 +1,26 @@
+"""`docs/operations.md` lists every setting and every code as they are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from facesieve.service.faults import codes
+from facesieve.settings import ServiceSettings
+
+PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+def rows(title: str) -> list[tuple[str, str, str]]:
+    """The three cells of each row of the table under a heading."""
+    section = PAGE.split(f"\n## {title}\n")[1].partition("\n## ")[0]
+    return re.findall(r"^\| `(\w+)` \| ([^|]*) \| (.*) \|$", section, re.MULTILINE)
+
+
+def test_every_setting_is_listed_with_its_sentence() -> None:
+    told = {name: sentence for name, _, sentence in rows("Settings")}
+    assert told == {name: field.description for name, field in ServiceSettings.model_fields.items()}
+
+
+def test_every_code_is_listed_with_its_status_and_sentence() -> None:
+    assert {code: (int(status), sentence) for code, status, sentence in rows("Codes")} == codes()

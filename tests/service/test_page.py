@@ -1,0 +1,205 @@
+"""The page in a real browser: pictures in, faces, sliders, verdicts, downloads; by keyboard, on a phone, dark."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import chromium
+import pytest
+import requests
+
+pytestmark = pytest.mark.skipif(chromium.WHERE is None, reason="needs Chromium (Debian: apt-get install chromium)")
+
+VERDICTS = "[...document.querySelectorAll('tbody tr')].map(row => row.className)"
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Tab]:
+    tab = chromium.Tab(tmp_path_factory.mktemp("chromium"))
+    yield tab
+    tab.close()
+
+
+@pytest.fixture
+def page(tab: chromium.Tab, service: Any) -> chromium.Tab:
+    """The page with the right token entered."""
+    tab.messages.clear()
+    tab.open("about:blank#")
+    tab.open(f"{service.url}/")
+    tab.run("document.getElementById('token').value = 'a-token-for-tests'")
+    return tab
+
+
+def put(page: chromium.Tab, *files: Path) -> None:
+    """Choose files and wait until all are answered."""
+    page.choose_files("#files", *files)
+    page.until(f"document.querySelectorAll('.picture').length === {len(files)}")
+
+
+def slide(page: chromium.Tab, limit: str, value: float) -> None:
+    page.run(f"""(() => {{ const slider = document.getElementById('{limit}');
+        slider.value = {value}; slider.dispatchEvent(new Event('input')); }})()""")
+
+
+def saved(page: chromium.Tab, button: str, folder: Path) -> Path:
+    """The file that a button downloads."""
+    page.ask("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+    page.run(f"document.getElementById('{button}').click()")
+    until = time.monotonic() + 10
+    while not (files := [file for file in folder.iterdir() if not file.name.endswith(".crdownload")]):
+        assert time.monotonic() < until, "nothing was downloaded"
+        time.sleep(0.05)
+    return files[0]
+
+
+def test_pictures_become_faces_and_a_slider_changes_verdicts_at_once(
+    page: chromium.Tab, service: Any, astronaut: Path, hopper: Path
+) -> None:
+    put(page, astronaut, hopper)
+    assert page.run(VERDICTS) == ["kept", "kept"]
+    assert page.run("document.getElementById('count').textContent") == "2 of 2 faces kept, 2 pictures"
+    sent = len([url for url in page.requested() if "/v1/" in url])
+    slide(page, "max_yaw", 0)
+    assert page.run(VERDICTS) == ["rejected", "rejected"]
+    assert page.run("[...document.querySelectorAll('.reasons')].map(cell => cell.textContent)") == ["turned", "turned"]
+    slide(page, "max_yaw", 45)
+    assert page.run(VERDICTS) == ["kept", "kept"]
+    assert len([url for url in page.requested() if "/v1/" in url]) == sent == 2
+
+
+def test_the_seed_photo_shows_its_faces_and_the_published_verdicts(page: chromium.Tab, shared: Path) -> None:
+    put(page, shared / "seed/famous-selfie.jpg")
+    verdicts = page.run(VERDICTS)
+    assert (len(verdicts), verdicts.count("kept")) == (38, 4)
+    slide(page, "min_blur", 0)
+    assert page.run(VERDICTS).count("kept") > 4
+
+
+def test_the_page_judges_as_the_service_does(page: chromium.Tab, service: Any, shared: Path) -> None:
+    """Through slider positions, policies and limits on measures that no policy has."""
+    photo = shared / "seed/famous-selfie.jpg"
+    put(page, photo)
+    moves = [{"min_blur": 60}, {"max_yaw": 10}, {"max_pitch": 5}, {"min_confidence": 0.9}, {"min_confidence": 1}]
+    moves += [{"min_blur": 30, "max_roll": 3}, {"min_sharpness": 40, "min_blur": 0}, {"max_upsampling": 2.0}]
+    for policy in ("reference", "strict", "lenient"):
+        for limits in moves:
+            page.run(f"choose('{policy}')")
+            for name, value in limits.items():
+                bound, _, measure = name.partition("_")
+                page.run(f"limit('{measure}', '{'low' if bound == 'min' else 'high'}', {value})")
+            shown = page.run("pictures[0].answer.faces.map(({kept, reasons}) => ({kept, reasons}))")
+            measures = page.run("pictures[0].answer.faces.map(face => face.measures)")
+            asked = {"measures": measures, "policy": policy, "limits": limits}
+            assert service.post("/v1/sieve", json=asked).json()["verdicts"] == shown
+
+
+def test_a_wrong_token_is_said_clearly_and_the_right_one_then_works(page: chromium.Tab, astronaut: Path) -> None:
+    page.run("document.getElementById('token').value = 'wrong'")
+    page.choose_files("#files", astronaut)
+    said = page.until("document.getElementById('problem').textContent")
+    assert said == "This token is not accepted. Check it, then choose the pictures again."
+    assert page.run("document.activeElement.id") == "token"
+    page.run("document.getElementById('token').value = 'a-token-for-tests'")
+    put(page, astronaut)
+    assert page.run("document.getElementById('problem').textContent") == ""
+    assert page.run(VERDICTS) == ["kept"]
+
+
+def test_without_a_token_nothing_is_sent(page: chromium.Tab, astronaut: Path) -> None:
+    page.run("document.getElementById('token').value = ''")
+    page.choose_files("#files", astronaut)
+    assert "Enter the token" in page.until("document.getElementById('problem').textContent")
+    assert not [url for url in page.requested() if "/v1/" in url]
+
+
+def test_a_bad_file_shows_its_reason_beside_the_good_ones(page: chromium.Tab, astronaut: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no picture")
+    put(page, bad, astronaut)
+    refused = page.run("document.querySelector('.refused').textContent")
+    assert refused == "The content does not begin like any picture format."
+    assert page.run("document.getElementById('count').textContent") == "1 of 1 faces kept, 1 picture, 1 refused"
+
+
+def test_the_zip_holds_the_kept_crops_as_the_service_gave_them(
+    page: chromium.Tab, service: Any, astronaut: Path, hopper: Path, tmp_path: Path
+) -> None:
+    put(page, astronaut, hopper)
+    file = saved(page, "zip", tmp_path)
+    assert file.name == "kept.zip"
+    with zipfile.ZipFile(file) as archive:
+        assert archive.testzip() is None
+        found = {member: archive.read(member) for member in archive.namelist()}
+    faces = [service.faces(photo.read_bytes(), "?crops=aligned").json()["faces"][0] for photo in (astronaut, hopper)]
+    assert found == {f"kept/{face['face_id']}.png": base64.b64decode(face["crops"]["aligned"]) for face in faces}
+
+
+def test_the_json_holds_the_verdicts_as_they_are_shown(page: chromium.Tab, astronaut: Path, tmp_path: Path) -> None:
+    put(page, astronaut)
+    slide(page, "max_yaw", 0)
+    file = saved(page, "json", tmp_path)
+    told = json.loads(file.read_text(encoding="utf-8"))
+    assert file.name == "faces.json"
+    assert [face["reasons"] for face in told["pictures"][0]["faces"]] == [["turned"]]
+    assert next(rule for rule in told["rules"] if rule["measure"] == "yaw")["high"] == 0
+
+
+def test_dropped_pictures_are_taken(page: chromium.Tab, astronaut: Path) -> None:
+    data = base64.b64encode(astronaut.read_bytes()).decode()
+    page.run(f"""(() => {{
+        const bytes = Uint8Array.from(atob('{data}'), letter => letter.charCodeAt(0));
+        const dropped = new DataTransfer();
+        dropped.items.add(new File([bytes], 'dropped.png', {{ type: 'image/png' }}));
+        const how = {{ dataTransfer: dropped, bubbles: true, cancelable: true }};
+        document.body.dispatchEvent(new DragEvent('drop', how));
+    }})()""")
+    page.until("document.querySelectorAll('.picture').length === 1")
+    assert page.run(VERDICTS) == ["kept"]
+
+
+def test_everything_can_be_reached_and_a_slider_moved_with_the_keyboard(page: chromium.Tab, astronaut: Path) -> None:
+    put(page, astronaut)
+    page.run("document.getElementById('token').focus()")
+    reached = []
+    for _ in range(40):
+        reached.append(page.run("document.activeElement.id"))
+        if reached[-1] == "max_yaw":
+            break
+        page.press("Tab")
+    assert {"token", "files", "policy", "min_blur", "max_yaw"} <= set(reached)
+    before = page.run("Number(document.getElementById('max_yaw').value)")
+    page.press("ArrowLeft")
+    assert page.run("rules.find(rule => rule.measure === 'yaw').high") == before - 1
+
+
+def test_nothing_comes_from_another_host_and_the_policy_forbids_nothing_of_ours(
+    page: chromium.Tab, service: Any, astronaut: Path
+) -> None:
+    put(page, astronaut)
+    page.open(f"{service.url}/docs")
+    page.until("document.querySelectorAll('#routes details').length === 10")
+    hosts = {url.split("/")[2] for url in page.requested() if url.startswith("http")}
+    assert hosts == {service.url.split("/")[2]}
+    assert page.complaints() == []
+    policy = requests.get(f"{service.url}/", timeout=10).headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (360, "dark"), (1280, "dark")])
+def test_it_fits_a_phone_and_follows_the_colour_scheme(
+    page: chromium.Tab, astronaut: Path, width: int, scheme: str
+) -> None:
+    page.ask("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500)
+    page.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    put(page, astronaut)
+    assert page.run("document.documentElement.scrollWidth") <= width
+    ground = page.run("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, ground[4:-1].split(","))) < 200) == (scheme == "dark")
+    page.ask("Emulation.clearDeviceMetricsOverride")
+    page.ask("Emulation.setEmulatedMedia", features=[])
