@@ -21,6 +21,8 @@ NOT_SHAPING = {
     *("shard_size", "sheet_faces", "cache_dir", "offline"),
 }
 
+Device = Literal["cpu", "cuda"]
+
 TABLES = ("service",)  # of a settings file, read by settings of their own
 
 
@@ -89,9 +91,11 @@ class Settings(Layered):
         (0.6, 0.7, 0.7), description="Score that P-Net, R-Net and O-Net each ask of a candidate."
     )
 
+    # who runs the networks
     engine: Literal["auto", "native", "onnxruntime"] = Field(
         "auto", description="Who runs the detector's networks; auto takes the compiled extension where it was built."
     )
+    device: Device = Field("cpu", description="Where networks run; cuda takes a GPU, with ONNX Runtime's GPU package.")
 
     # align
     alignment: Literal["similarity", "affine", "perspective"] = Field(

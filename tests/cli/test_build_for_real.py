@@ -14,10 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import onnxruntime as ort
 import pyarrow.parquet as pq
 import pytest
 
+from facesieve.models.session import CUDA
 from handmade import files_in
+
+NO_GPU = pytest.mark.skipif(CUDA in ort.get_available_providers(), reason="this is ONNX Runtime's GPU package")
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -123,6 +127,9 @@ def test_exit_1_when_nothing_could_be_read_and_the_dataset_says_why(run: Run, he
         (["."], "missing_source"),
         (["good.png", "--setting", "nope=1"], "bad_setting"),
         (["good.png", "--setting", "crop_size"], "bad_setting"),
+        (["good.png", "--min-face-size", "small"], "bad_setting"),
+        (["good.png", "--device", "abacus"], "bad_setting"),
+        pytest.param(["good.png", "--device", "cuda"], "no_cuda", marks=NO_GPU),
         (["good.png", "--set", "max_nope=1"], "unknown_measure"),
         (["good.png", "--policy", "severe"], "unknown_preset"),
         (["good.png", "--crops", "hand"], "unknown_crop"),

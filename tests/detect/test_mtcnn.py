@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from facesieve.detect import Mtcnn, load_detector
-from facesieve.detect.networks import _strips
+from facesieve.detect.networks import STRIP_PIXELS, OnnxNetworks, _strips
+from facesieve.models.session import Session
 from facesieve.models.store import Store
 from facesieve.records import Faces, Photo, Source
 from facesieve.settings import Settings
@@ -113,17 +114,18 @@ def test_a_threshold_that_nothing_reaches_lets_nothing_through(astronaut: Path) 
 @pytest.mark.parametrize("height", [12, 13, 23, 24, 25, 1000, 1001, 1043, 2000])
 def test_bands_of_a_level_have_the_map_rows_of_the_whole(height: int) -> None:
     level = np.zeros((height, 1024, 3), np.uint8)
-    rows = [(len(band) - 10) // 2 + (len(band) % 2 and 0) for band in _strips(level)]
-    assert all(len(band) % 2 == 0 for band in list(_strips(level))[:-1])
+    rows = [(len(band) - 10) // 2 + (len(band) % 2 and 0) for band in _strips(level, STRIP_PIXELS)]
+    assert all(len(band) % 2 == 0 for band in list(_strips(level, STRIP_PIXELS))[:-1])
     assert sum(rows) == (height - 10) // 2
 
 
-def test_a_level_in_bands_gives_the_map_of_the_whole(astronaut: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings.load(engine="onnxruntime")
-    pixels = photo(astronaut).pixels[:301]
-    whole = load_detector(settings, Store(settings))([drawn(pixels)])
-    monkeypatch.setattr("facesieve.detect.networks.STRIP_PIXELS", 4000)
-    banded = load_detector(settings, Store(settings))([drawn(pixels)])
+def test_a_level_in_bands_gives_the_map_of_the_whole(astronaut: Path) -> None:
+    nets = [Session(part, 1) for part in Store(Settings.load()).load("mtcnn").values()]
+    pixels = drawn(photo(astronaut).pixels[:301])
+    whole, banded = (
+        Mtcnn(OnnxNetworks(*nets, strip_pixels=size), 20, 0.709, (0.6, 0.7, 0.7))([pixels]) for size in (2**22, 4000)
+    )
+    assert len(whole) == 1
     assert banded.boxes == pytest.approx(whole.boxes, abs=1e-3)
     assert banded.confidence == pytest.approx(whole.confidence, abs=1e-5)
 

@@ -57,6 +57,10 @@ def build(
     workers: Annotated[
         str | None, typer.Option(metavar="N|auto", help="Processes to work with; auto is one a core.")
     ] = None,
+    min_face_size: Annotated[
+        str | None, typer.Option(metavar="PIXELS", help="Smallest face to search for; 40 costs less than half of 20.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Where networks run.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the last line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
 ) -> None:
@@ -70,7 +74,8 @@ def build(
     from facesieve.dataset import files
 
     outputs = files.Outputs(keep_rejected, _cuts(crops), marked)
-    chosen = [*(given or []), *([f"workers={workers}"] if workers else [])]
+    options = {"workers": workers, "min_face_size": min_face_size, "device": device}
+    chosen = [*(given or []), *(f"{name}={value}" for name, value in options.items() if value)]
     settings, rules = choose(settings_file, chosen, policy, changes or [])
     built = make(sources, output, settings, rules, outputs, label_from, quiet or (as_json and quiet))
     if as_json:
@@ -94,6 +99,8 @@ def make(
 ) -> Built:
     """Build with the real pipeline, showing progress on stderr. Raises typer.Exit(130) when interrupted."""
     from facesieve.cli.show import showing
+    from facesieve.detect import load_networks
+    from facesieve.models.store import Store
     from facesieve.quality import MEASURES
     from facesieve.run.build import Making
     from facesieve.run.build import build as run
@@ -102,6 +109,8 @@ def make(
 
     check(output)
     found = find(arguments, settings, label_from.value, leave_out=[output])
+    if settings.device != "cpu":
+        load_networks(settings, Store(settings))  # a GPU that cannot be used ends it before anything is written
     try:
         options = {"label_from": label_from.value}
         making = Making(

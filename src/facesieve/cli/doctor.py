@@ -17,7 +17,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     from facesieve.settings import Settings
 
     settings = Settings.load()
-    facts = _engine(settings) | _libraries() | {"models": _models(settings)}
+    facts = _engine(settings) | _device(settings) | _libraries() | {"models": _models(settings)}
     advice = list(_advice(facts))
     if as_json:
         typer.echo(json.dumps(facts | {"advice": advice}, indent=2))
@@ -35,7 +35,7 @@ def _engine(settings: Settings) -> dict[str, Any]:
         from facesieve import _native
     except ImportError:
         return {"engine": "onnxruntime", "built": False, "instruction sets": [], "instruction set": None}
-    native = settings.engine != "onnxruntime"
+    native = settings.engine != "onnxruntime" and settings.device == "cpu"
     return {
         "engine": "native" if native else "onnxruntime",
         "built": True,
@@ -50,6 +50,21 @@ def _isa(chosen: Callable[[], str]) -> str | None:
         return chosen()
     except ValueError:
         return None
+
+
+def _device(settings: Settings) -> dict[str, str]:
+    """Where networks run, or why they cannot run where the settings want them."""
+    from facesieve.detect import load_networks
+    from facesieve.errors import FacesieveError
+    from facesieve.models.store import Store
+
+    if settings.device == "cpu":
+        return {"device": "cpu"}
+    try:
+        load_networks(settings, Store(settings.model_copy(update={"offline": True})))
+    except FacesieveError as error:
+        return {"device": error.message}
+    return {"device": settings.device}
 
 
 def _libraries() -> dict[str, Any]:
@@ -80,6 +95,8 @@ def _models(settings: Settings) -> dict[str, str]:
 def _advice(facts: dict[str, Any]) -> Iterator[str]:
     if not facts["built"]:
         yield "No compiled extension: with a C++ compiler pip builds it, and detection is several times as fast."
+    elif facts["device"] != "cpu":
+        yield "The setting `device` asks for a GPU: see docs/performance.md, section GPU."
     elif facts["engine"] != "native":
         yield "The setting `engine` asks for ONNX Runtime; `auto` takes the compiled extension."
     elif facts["instruction set"] is None:

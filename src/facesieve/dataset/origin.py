@@ -9,7 +9,7 @@ from typing import Any
 from facesieve.version import __version__
 
 SHAPING = ("settings", "policy", "models", "measures", "options")
-PACKAGES = ("numpy", "opencv-python-headless", "opencv-python", "onnxruntime", "pillow", "pyarrow")
+PACKAGES = ("numpy", "opencv-python-headless", "opencv-python", "onnxruntime", "onnxruntime-gpu", "pillow", "pyarrow")
 
 
 def versions() -> dict[str, str]:

@@ -11,6 +11,8 @@ from facesieve.settings import Settings
 
 __all__ = ["Mtcnn", "load_detector"]
 
+ON_CUDA = {"strip_pixels": 2**22, "batch": 512}  # a GPU wants much at once; every photo's crops are one batch
+
 
 def load_detector(settings: Settings, store: Store) -> Mtcnn:
     """MTCNN as the settings want it. Raises ModelError when its weights are absent or not what they should be."""
@@ -22,21 +24,24 @@ def load_detector(settings: Settings, store: Store) -> Mtcnn:
 def load_networks(settings: Settings, store: Store) -> Networks:
     """P-Net, R-Net and O-Net from the catalog's verified files, on the engine that the settings want.
 
-    Raises SettingsError `no_native` when the compiled extension is asked for and was not built, or does not have the
-    instruction set that FACESIEVE_ISA names.
+    Raises SettingsError: `no_native` when the compiled extension is asked for and was not built, or does not have the
+    instruction set that FACESIEVE_ISA names; `no_cuda` when a GPU is asked for and cannot be used.
     """
     files = store.load("mtcnn")
     parts = [files[name] for name in ("pnet", "rnet", "onet")]
+    if settings.device == "cuda":
+        return _onnx(parts, settings, **ON_CUDA)
     native = None if settings.engine == "onnxruntime" else _native(parts)
     if native is None and settings.engine == "native":
         raise SettingsError("no_native", "Setting 'engine': this installation has no compiled extension.")
-    return native or _onnx(parts, settings.threads)
+    return native or _onnx(parts, settings)
 
 
-def _onnx(parts: list[bytes], threads: int) -> Networks:
+def _onnx(parts: list[bytes], settings: Settings, **at_once: int) -> Networks:
     from facesieve.models.session import Session  # ONNX Runtime takes a while to import
 
-    return OnnxNetworks(*(Session(part, threads) for part in parts))
+    pnet, rnet, onet = (Session(part, settings.threads, settings.device) for part in parts)
+    return OnnxNetworks(pnet, rnet, onet, **at_once)
 
 
 def _native(parts: list[bytes]) -> Networks | None:

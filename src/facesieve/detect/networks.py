@@ -18,7 +18,7 @@ Tensor = npt.NDArray[np.float32]
 Net = Callable[[Tensor], Sequence[Tensor]]
 
 STRIP_PIXELS = 2**17  # of a pyramid level that P-Net sees at once: bounds memory on large photos
-BATCH = 32  # crops that R-Net and O-Net see at once: 256 take 200 MB more, and no less time
+BATCH = 32  # crops that R-Net and O-Net see at once: 256 take 200 MB more, and no less time on a processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,12 @@ class OnnxNetworks:
     """The networks on ONNX Runtime: works everywhere, and is the oracle of faster ones.
 
     pnet, rnet, onet: callables over (n, h, w, 3) float32 RGB in 0..255, upright, as `models` converts them.
+    strip_pixels: what P-Net sees at once of a pyramid level. batch: crops that R-Net and O-Net see at once.
     """
 
-    def __init__(self, pnet: Net, rnet: Net, onet: Net) -> None:
+    def __init__(self, pnet: Net, rnet: Net, onet: Net, strip_pixels: int = STRIP_PIXELS, batch: int = BATCH) -> None:
         self._pnet, self._rnet, self._onet = pnet, rnet, onet
+        self._strip_pixels, self._batch = strip_pixels, batch
 
     suppress = staticmethod(suppress)
 
@@ -73,7 +75,7 @@ class OnnxNetworks:
         return [self._cells(level, threshold) for level in levels(pixels, scales)]
 
     def _cells(self, level: Pixels, threshold: float) -> Cells:
-        maps = [self._pnet(strip[np.newaxis].astype(np.float32)) for strip in _strips(level)]
+        maps = [self._pnet(strip[np.newaxis].astype(np.float32)) for strip in _strips(level, self._strip_pixels)]
         probability = np.concatenate([p[0] for p, _ in maps])
         offsets = np.concatenate([o[0] for _, o in maps])
         columns, rows = np.nonzero((probability >= threshold).T)
@@ -86,29 +88,29 @@ class OnnxNetworks:
         return crops
 
     def refine(self, crops: Tensor) -> tuple[Floats, Floats]:
-        probability, offsets = _batched(self._rnet, crops, (), (4,))
+        probability, offsets = _batched(self._rnet, crops, self._batch, (), (4,))
         return probability, offsets
 
     def locate(self, crops: Tensor) -> tuple[Floats, Floats, Floats]:
-        probability, offsets, landmarks = _batched(self._onet, crops, (), (4,), (10,))
+        probability, offsets, landmarks = _batched(self._onet, crops, self._batch, (), (4,), (10,))
         return probability, offsets, landmarks
 
 
-def _batched(net: Net, crops: Tensor, *shapes: tuple[int, ...]) -> list[Floats]:
-    """Outputs of a network over all crops, BATCH at a time; their shapes a crop are given for zero crops."""
-    outs = [net(crops[start : start + BATCH]) for start in range(0, len(crops), BATCH)]
+def _batched(net: Net, crops: Tensor, batch: int, *shapes: tuple[int, ...]) -> list[Floats]:
+    """Outputs of a network over all crops, `batch` at a time; their shapes a crop are given for zero crops."""
+    outs = [net(crops[start : start + batch]) for start in range(0, len(crops), batch)]
     empty = [np.empty((0, *shape)) for shape in shapes]
     return [np.concatenate(parts, dtype=np.float64) for parts in zip(empty, *outs, strict=True)]
 
 
-def _strips(level: Pixels) -> Iterator[Pixels]:
+def _strips(level: Pixels, pixels: int) -> Iterator[Pixels]:
     """Bands of whole rows whose maps, one below the other, are exactly the map of the level.
 
     A map row looks at 12 picture rows and steps by 2, so bands overlap by 10 and start on even rows. The last
     windows of an odd height also see the padding of the 2 x 2 pool: the remainder stays with the last band.
     """
     height, width = level.shape[:2]
-    rows = max(STRIP_PIXELS // width, 2 * WINDOW) // 2 * 2
+    rows = max(pixels // width, 2 * WINDOW) // 2 * 2
     for top in range(0, max(height - WINDOW + 1, 1), rows):
         last = top + rows > height - WINDOW
         yield level[top:] if last else level[top : top + rows + WINDOW - 2]

@@ -43,7 +43,7 @@ def _estimator(settings: Settings, announce: Announce) -> Estimator:
         case "geometric":
             return geometric
         case name:
-            return Hopenet(name, Store(settings, announce), settings.threads)
+            return Hopenet(name, Store(settings, announce), settings.threads, settings.device)
 
 
 def _unmeasured(_photos: Sequence[Photo], faces: Faces) -> Floats:

@@ -12,27 +12,31 @@ from facesieve.models.store import Store
 from facesieve.pose.angles import to_reference
 from facesieve.pose.crops import crop
 from facesieve.records import Faces, Floats, Photo
+from facesieve.settings import Device
 
 SIDE = 224  # pixels of a crop where the catalog does not say
-BATCH = 2  # crops at once: more leave the processor's cache, and 32 take 300 MB
+BATCH = {"cpu": 2, "cuda": 64}  # crops at once: more than 2 leave a processor's cache, and 32 take 300 MB
 
 
 class Hopenet:
     """Head pose by a network of the family (`whenet`, `hopenet`).
 
     margin: what the crop adds on each side, as a share of the box's longer side; None takes the catalog's.
-    Raises what `Store.load` raises.
+    Raises what `Store.load` and `Session` raise.
     """
 
-    def __init__(self, name: str, store: Store, threads: int, margin: float | None = None) -> None:
+    def __init__(
+        self, name: str, store: Store, threads: int, device: Device = "cpu", margin: float | None = None
+    ) -> None:
         preprocessing = entry(name).preprocessing
         self._side = preprocessing.side or SIDE
         self._margin = (preprocessing.margin or 0.0) if margin is None else margin
-        self._network = Session(store.load(name)[name], threads)
+        self._network = Session(store.load(name)[name], threads, device)
+        self._batch = BATCH[device]
 
     def __call__(self, photos: Sequence[Photo], faces: Faces) -> Floats:
         """Pitch, yaw, roll (N, 3) in degrees, with the reference's signs."""
-        batches = (faces.take(slice(start, start + BATCH)) for start in range(0, len(faces), BATCH))
+        batches = (faces.take(slice(start, start + self._batch)) for start in range(0, len(faces), self._batch))
         parts = (self._degrees(photos, batch) for batch in batches)
         return to_reference(np.concatenate([np.empty((0, 3)), *parts]))
 
