@@ -178,20 +178,14 @@ private:
     const Kernels& kernels_;
 };
 
-Array<std::int64_t> suppressed(const Array<double>& boxes, const Array<double>& scores, double threshold, bool minimum) {
+Array<std::int64_t> suppressed(const Array<double>& boxes, double threshold, bool minimum) {
     require_shape(boxes, {-1, 4}, "boxes");
-    require_shape(scores, {boxes.shape(0)}, "scores");
     const double* corners = boxes.data();
-    const double* score = scores.data();
-    const py::ssize_t count = scores.size();
-    require(std::all_of(score, score + count, [](double s) { return !std::isnan(s); }), "a score is not a number");
+    const py::ssize_t count = boxes.shape(0);
     std::vector<std::ptrdiff_t> stay;
     {
         py::gil_scoped_release free;
-        std::vector<std::ptrdiff_t> order(count);
-        std::iota(order.begin(), order.end(), 0);  // of equal scores the first box stays first
-        std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return score[a] > score[b]; });
-        stay = suppress(corners, order, threshold, minimum);
+        stay = suppress(corners, count, threshold, minimum);
     }
     Array<std::int64_t> kept(static_cast<py::ssize_t>(stay.size()));
     std::copy(stay.begin(), stay.end(), kept.mutable_data());
@@ -242,7 +236,7 @@ PYBIND11_MODULE(_native, module) {
     module.doc() = "Pyramid, crops, the three networks and suppression, compiled for several instruction sets.";
     module.def("isas", &isas, "Instruction sets that this build has and this machine runs, fastest first.");
     module.def("isa", [] { return std::string(kernels_named(wanted_isa()).name); }, "The one in use: FACESIEVE_ISA or the fastest.");
-    module.def("suppress", &suppressed, "boxes"_a.noconvert(), "scores"_a.noconvert(), "threshold"_a, "minimum"_a = false);
+    module.def("suppress", &suppressed, "boxes"_a.noconvert(), "threshold"_a, "minimum"_a = false);
     module.def("warp", &warped, "pixels"_a.noconvert(), "matrices"_a.noconvert(), "size"_a,
                "Crops (n, size, size, 3) by matrices (n, 2, 3) from picture to crop, as OpenCV 4's warpAffine.");
     module.def("laplacian_variance", &laplacian_variances, "grey"_a.noconvert(), "Variance of the Laplacian of each (n, h, w).");

@@ -33,11 +33,10 @@ struct Kept {
 
 }  // namespace
 
-std::vector<std::ptrdiff_t> suppress(const double* boxes, const std::vector<std::ptrdiff_t>& order, double threshold,
-                                     bool minimum) {
+std::vector<std::ptrdiff_t> suppress(const double* boxes, std::ptrdiff_t count, double threshold, bool minimum) {
     Kept kept;
     std::vector<std::ptrdiff_t> stay;
-    for (const std::ptrdiff_t index : order) {
+    for (std::ptrdiff_t index = 0; index < count; ++index) {
         const double* box = boxes + 4 * index;
         const double size = (box[2] - box[0] + 1) * (box[3] - box[1] + 1);
         if (kept.covers(box, size, threshold, minimum)) continue;

@@ -11,32 +11,28 @@ BOXES = np.array([[0, 0, 9, 9], [1, 0, 10, 9], [50, 50, 59, 59]], float)
 
 
 def test_suppressing_no_boxes_keeps_none() -> None:
-    assert suppress(np.empty((0, 4)), np.empty(0), 0.5).tolist() == []
+    assert suppress(np.empty((0, 4)), 0.5).tolist() == []
 
 
 def test_one_box_stays() -> None:
-    assert suppress(BOXES[:1], np.array([0.7]), 0.5).tolist() == [0]
+    assert suppress(BOXES[:1], 0.5).tolist() == [0]
 
 
-def test_the_best_of_overlapping_boxes_stays_and_comes_first() -> None:
-    assert suppress(BOXES, np.array([0.8, 0.9, 0.85]), 0.5).tolist() == [1, 2]
+def test_the_first_of_overlapping_boxes_stays() -> None:
+    assert suppress(BOXES, 0.5).tolist() == [0, 2]
+    assert suppress(BOXES[[2, 1, 0]], 0.5).tolist() == [0, 1]
 
 
 def test_boxes_that_overlap_no_more_than_the_threshold_all_stay() -> None:
     # 9 x 10 pixels in common, counted inclusively: 90 / (100 + 100 - 90) = 0.818
-    assert suppress(BOXES[:2], np.array([0.8, 0.9]), 0.82).tolist() == [1, 0]
-    assert suppress(BOXES[:2], np.array([0.8, 0.9]), 0.81).tolist() == [1]
+    assert suppress(BOXES[:2], 0.82).tolist() == [0, 1]
+    assert suppress(BOXES[:2], 0.81).tolist() == [0]
 
 
 def test_overlap_over_the_smaller_area_removes_a_box_inside_another() -> None:
     nested = np.array([[0, 0, 99, 99], [10, 10, 29, 29]], float)
-    scores = np.array([0.9, 0.8])
-    assert suppress(nested, scores, 0.7).tolist() == [0, 1]
-    assert suppress(nested, scores, 0.7, minimum=True).tolist() == [0]
-
-
-def test_of_equal_scores_the_lower_index_goes_first() -> None:
-    assert suppress(BOXES[:2], np.array([1.0, 1.0]), 0.5).tolist() == [0]
+    assert suppress(nested, 0.7).tolist() == [0, 1]
+    assert suppress(nested, 0.7, minimum=True).tolist() == [0]
 
 
 def test_a_cell_is_a_window_of_twelve_pixels_at_its_scale() -> None:

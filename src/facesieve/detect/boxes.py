@@ -14,16 +14,15 @@ from facesieve.records import Floats
 Indices = npt.NDArray[np.intp]
 
 
-def suppress(boxes: Floats, scores: Floats, threshold: float, *, minimum: bool = False) -> Indices:
-    """Greedy non-maximum suppression.
+def suppress(boxes: Floats, threshold: float, *, minimum: bool = False) -> Indices:
+    """Greedy non-maximum suppression: the indices that stay, ascending.
 
-    boxes: (N, 4); scores: (N,). Overlap is intersection over union, or over the smaller area with `minimum`.
-    Returns the indices that stay, highest score first; of equal scores the lower index goes first (P-Net's
-    saturate at 1.0, so ties are common). Memory is O(N).
+    boxes: (N, 4), best first. Overlap is intersection over union, or over the smaller area with `minimum`.
+    Memory is O(N).
     """
     x1, y1, x2, y2 = boxes.T
     area = (x2 - x1 + 1) * (y2 - y1 + 1)
-    order = np.argsort(-scores, kind="stable")
+    order = np.arange(len(boxes))
     picked = []
     while order.size:
         best, order = order[0], order[1:]

@@ -14,6 +14,7 @@ import numpy as np
 
 from facesieve.detect.boxes import Indices, from_cells, regress, squared
 from facesieve.detect.networks import Cells, Networks, Tensor
+from facesieve.detect.order import best_first
 from facesieve.detect.pyramid import scales
 from facesieve.records import Faces, Floats, Photo, Pixels
 
@@ -98,12 +99,12 @@ class Mtcnn:
         at = scales(height, width, self._min_face_size, self._scale_factor)
         levels = self._networks.propose(pixels, at, self._propose_above)
         windows = Candidates.join(self._level(photo, cells, scale) for cells, scale in zip(levels, at, strict=True))
-        return windows.take(self._networks.suppress(windows.boxes, windows.score, 0.7))
+        return windows.take(self._apart(windows.boxes, windows.score, 0.7))
 
     def _level(self, photo: int, cells: Cells, scale: float) -> Candidates:
         boxes = from_cells(cells.rows, cells.columns, scale)
         windows = Candidates(np.full(len(boxes), photo), boxes, cells.probability, cells.offsets)
-        return windows.take(self._networks.suppress(boxes, cells.probability, 0.5))
+        return windows.take(self._apart(boxes, cells.probability, 0.5))
 
     def _crops(self, pictures: Sequence[Pixels], candidates: Candidates, size: int) -> tuple[Tensor, Candidates]:
         """The candidates' pixels (n, size, size, 3), and the candidates that have any."""
@@ -121,8 +122,13 @@ class Mtcnn:
     ) -> Indices:
         """Indices that stay when each photo's boxes are suppressed among themselves: photo by photo, best first."""
         owned = [np.flatnonzero(photo == one) for one in np.unique(photo)]
-        best = [own[self._networks.suppress(boxes[own], score[own], threshold, minimum=minimum)] for own in owned]
+        best = [own[self._apart(boxes[own], score[own], threshold, minimum=minimum)] for own in owned]
         return np.concatenate([np.empty(0, np.intp), *best])
+
+    def _apart(self, boxes: Floats, score: Floats, threshold: float, *, minimum: bool = False) -> Indices:
+        """Indices of the boxes that stay when of two that overlap the better one does, best first."""
+        order = best_first(score)
+        return order[self._networks.suppress(boxes[order], threshold, minimum=minimum)]
 
 
 def _placed(points: Floats, boxes: Floats) -> Floats:

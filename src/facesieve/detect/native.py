@@ -48,9 +48,8 @@ class NativeNetworks:
         answers = self._native.locate(np.ascontiguousarray(crops)).astype(float)
         return answers[:, 0], answers[:, 1:5], answers[:, 5:]
 
-    def suppress(self, boxes: Floats, scores: Floats, threshold: float, *, minimum: bool = False) -> Indices:
-        boxes, scores = np.ascontiguousarray(boxes), np.ascontiguousarray(scores)
-        return suppress(boxes, scores, threshold, minimum)
+    def suppress(self, boxes: Floats, threshold: float, *, minimum: bool = False) -> Indices:
+        return suppress(np.ascontiguousarray(boxes), threshold, minimum)
 
 
 def _along_rows(weights: Weights) -> list[Layer]:

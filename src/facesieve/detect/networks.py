@@ -53,7 +53,7 @@ class Networks(Protocol):
         """O-Net over (n, 48, 48, 3): probability (n,), offsets (n, 4), landmarks (n, 10) x1..x5 y1..y5."""
         ...
 
-    def suppress(self, boxes: Floats, scores: Floats, threshold: float, *, minimum: bool = False) -> Indices:
+    def suppress(self, boxes: Floats, threshold: float, *, minimum: bool = False) -> Indices:
         """Greedy non-maximum suppression, as `boxes.suppress`."""
         ...
 
