@@ -155,7 +155,7 @@ def watched(arguments: list[str]) -> tuple[float, float, dict[int, int]]:
         peaks |= session_peaks(child.pid)
         time.sleep(0.02)
     child.returncode = os.waitstatus_to_exitcode(status)
-    assert child.returncode == 0, arguments
+    assert child.returncode == 0
     wall = time.perf_counter() - start
     return wall, used.ru_utime + used.ru_stime, peaks or {child.pid: used.ru_maxrss // 1024}
 
@@ -173,20 +173,36 @@ def session_peaks(session: int) -> dict[int, int]:
     return peaks
 
 
+def at_once(files: list[str], folder: Path, builds: int, given: list[str]) -> float:
+    """Wall seconds of so many builds of one worker each, none knowing of the others: what this machine can give."""
+    start = time.perf_counter()
+    children = [
+        subprocess.Popen(command(files, folder / f"{build}", 1, given), stdout=subprocess.DEVNULL)
+        for build in range(builds)
+    ]
+    codes = [child.wait() for child in children]
+    assert codes == [0] * builds
+    return time.perf_counter() - start
+
+
 def scaling(files: list[str], crews: list[int], rounds: int, given: list[str]) -> None:
     walls: dict[int, list[float]] = {workers: [] for workers in crews}
     cpus: dict[int, list[float]] = {workers: [] for workers in crews}
+    most, limits = max(crews), list[float]()
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(rounds):
             for workers in crews:
                 wall, cpu, _ = watched(command(files, Path(folder) / f"{turn}-{workers}", workers, given))
                 walls[workers].append(wall)
                 cpus[workers].append(cpu)
+            limits.append(most * walls[crews[0]][-1] / at_once(files, Path(folder) / f"{turn}", most, given))
     print(f"\n{len(files)} photos, process start to end, alternated {rounds} times (load {os.getloadavg()[0]:.1f})")
     print("workers   photos/s (best)   CPU s   speed against the first, median of rounds")
     for workers in crews:
         ratio = statistics.median(a / b for a, b in zip(walls[crews[0]], walls[workers], strict=True))
         print(f"{workers:7} {len(files) / min(walls[workers]):14.2f} {min(cpus[workers]):11.1f} {ratio:14.2f}")
+    limit = statistics.median(limits)
+    print(f"{most} builds of one worker at once do {limit:.2f} times the work of one: this machine's limit")
 
 
 def memory(portrait: str, crews: list[int], given: list[str]) -> None:

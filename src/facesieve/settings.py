@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import platformdirs
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facesieve.errors import SettingsError
 
@@ -26,21 +25,12 @@ Device = Literal["cpu", "cuda"]
 TABLES = ("service",)  # of a settings file, read by settings of their own
 
 
-class Layered(BaseSettings):
+class Layered(BaseModel):
     """How settings are read: file < environment < what the caller passes. `table` is their part of the file."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    prefix: ClassVar[str]
     table: ClassVar[str] = ""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings
 
     @classmethod
     def load(cls, file: Path | None = None, **given: Any) -> Self:
@@ -49,15 +39,26 @@ class Layered(BaseSettings):
         Raises SettingsError that names the setting when one is unknown, unreadable or out of range.
         """
         from_file = cls._of_file(_read(file)) if file else {}
-        prefix = cls.model_config["env_prefix"]
-        env = {name for name in cls.model_fields if f"{prefix}{name}".upper() in os.environ}
-        values = {name: value for name, value in from_file.items() if name not in env} | given
         try:
-            return cls(**values)
+            return cls(**(from_file | cls._of_environment() | given))
         except ValidationError as error:
             first = error.errors()[0]
             name = first["loc"][0]
             raise SettingsError("bad_setting", f"Setting {name!r}: {first['msg']}.") from error
+
+    @classmethod
+    def _of_environment(cls) -> dict[str, Any]:
+        """What the variables say whose names are the prefix and a setting's name; lists as JSON."""
+        if not any(name.upper().startswith(cls.prefix) for name in os.environ):
+            return {}
+        # It imports asyncio and much else: a tenth of the time that a process takes to its first face.
+        from pydantic_settings import EnvSettingsSource
+        from pydantic_settings import SettingsError as Unreadable
+
+        try:
+            return EnvSettingsSource(cls, env_prefix=cls.prefix)()  # type: ignore[arg-type]  # any model will do
+        except Unreadable as error:
+            raise SettingsError("bad_setting", f"{error}.") from error
 
     @classmethod
     def _of_file(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +71,7 @@ class Layered(BaseSettings):
 class Settings(Layered):
     """All settings. `FACESIEVE_<NAME>` in the environment overrides a file, a caller's value overrides both."""
 
-    model_config = SettingsConfigDict(env_prefix="FACESIEVE_", extra="forbid", frozen=True)
+    prefix: ClassVar[str] = "FACESIEVE_"
 
     # decode
     max_file_bytes: int = Field(100 * 2**20, gt=0, description="Largest encoded picture that is read, in bytes.")
@@ -148,8 +149,8 @@ class Settings(Layered):
 class ServiceSettings(Layered):
     """Settings of the HTTP service: the table `[service]` of a file, `FACESIEVE_SERVICE_<NAME>` in the environment."""
 
+    prefix: ClassVar[str] = "FACESIEVE_SERVICE_"
     table: ClassVar[str] = "service"
-    model_config = SettingsConfigDict(env_prefix="FACESIEVE_SERVICE_", extra="forbid", frozen=True)
 
     # where
     address: str = Field("127.0.0.1", description="Address to listen on; beyond loopback a token must be set.")

@@ -68,6 +68,32 @@ def test_every_setting_is_printed_with_default_name_and_sentence(run: Run, monke
     assert (rows["min_face_size"]["value"], rows["min_face_size"]["default"]) == (33, 20)
 
 
+def test_the_environment_wins_over_a_file_and_a_given_value_over_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("min_face_size = 30\nbatch_size = 3\nthreads = 2\n[service]\nport = 1\n")
+    monkeypatch.setenv("FACESIEVE_BATCH_SIZE", "4")
+    monkeypatch.setenv("facesieve_steps_threshold", "[0.5, 0.6, 0.7]")
+    monkeypatch.setenv("FACESIEVE_THREADS", "5")
+    settings = Settings.load(file, threads=6)
+    assert (settings.min_face_size, settings.batch_size, settings.threads) == (30, 4, 6)
+    assert settings.steps_threshold == (0.5, 0.6, 0.7)
+    assert Settings.load().batch_size == 4 and Settings().batch_size == 16
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("STEPS_THRESHOLD", "half"), ("OFFLINE", "perhaps"), ("BATCH_SIZE", "0"), ("ENGINE", "steam")]
+)
+def test_a_variable_that_cannot_be_read_is_an_error_that_names_the_setting(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"FACESIEVE_{name}", value)
+    status, out, err = run("settings")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert name.lower() in err and err.endswith("[bad_setting]\n")
+
+
 def test_an_error_of_ours_is_one_sentence_with_its_code(run: Run, tmp_path: Path) -> None:
     missing = tmp_path / "nowhere"
     status, out, err = run("explain", missing, "ab")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -136,14 +135,15 @@ def pipeline(settings: Settings, policy: Policy) -> Pipeline:
 
 
 def _models(settings: Settings) -> dict[str, str]:
-    """Sha256 of every model file that the settings use, by model and part."""
+    """Sha256 of every model file that the settings use, by model and part; the files are there and verified."""
     from facesieve.models.catalog import catalog
     from facesieve.models.store import Store
 
     store = Store(settings)
     used = [name for name in ("mtcnn", settings.pose) if name in catalog()]
-    files = {f"{name}/{part}": data for name in used for part, data in store.load(name).items()}
-    return {name: sha256(data).hexdigest() for name, data in files.items()}
+    for name in used:
+        store.load(name)
+    return {f"{name}/{part}": digest for name in used for part, digest in store.digests(name).items()}
 
 
 def _cuts(crops: str) -> tuple[str, ...]:

@@ -28,7 +28,8 @@ def write_table(table: pa.Table, path: Path, scratch: Path) -> None:
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """A Parquet file. Raises DatasetError when it is absent or not whole."""
     try:
-        return pq.read_table(path, columns=columns, partitioning=None)
+        with pq.ParquetFile(path) as file:
+            return file.read(columns)
     except FileNotFoundError as error:
         raise DatasetError("not_a_dataset", f"{path} is missing: not a finished dataset.") from error
     except (OSError, pa.ArrowException) as error:

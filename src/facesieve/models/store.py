@@ -49,7 +49,7 @@ class Store:
 
     def files(self, name: str) -> dict[str, Path]:
         """Where the parts of a model are or will be; empty when that is not known yet."""
-        return {part: self._folder / _file_name(part, digest) for part, digest in self._digests(name).items()}
+        return {part: self._folder / _file_name(part, digest) for part, digest in self.digests(name).items()}
 
     def present(self, name: str) -> bool:
         """Whether all parts are there, verified or not."""
@@ -63,7 +63,7 @@ class Store:
         """
         if not self.present(name):
             raise ModelError("model_absent", f"Model {name} is not here; run: {_repair(name)}")
-        digests, parts = self._digests(name), {}
+        digests, parts = self.digests(name), {}
         for part, file in self.files(name).items():
             parts[part] = _read(file)
             if sha256(parts[part]).hexdigest() != digests[part]:
@@ -108,7 +108,7 @@ class Store:
             receipt = {"published": _hashes(published), "converted": converted}
             self._write(f"{name}.json", json.dumps(receipt, indent=1).encode())
 
-    def _digests(self, name: str) -> dict[str, str]:
+    def digests(self, name: str) -> dict[str, str]:
         """Sha256 of each part, from the catalog or from the receipt; empty when neither knows."""
         receipt = self._folder / f"{name}.json"
         pinned = entry(name).converted

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from facesieve.models.catalog import entry
-from facesieve.models.session import Session
 from facesieve.models.store import Store
 from facesieve.pose.angles import to_reference
 from facesieve.pose.crops import crop
-from facesieve.records import Faces, Floats, Photo
+from facesieve.records import Faces, Floats, Photo, Pixels
 from facesieve.settings import Device
 
 SIDE = 224  # pixels of a crop where the catalog does not say
+Floats32 = npt.NDArray[np.float32]
 BATCH = {"cpu": 2, "cuda": 64}  # crops at once: more than 2 leave a processor's cache, and 32 take 300 MB
 
 
@@ -31,7 +32,7 @@ class Hopenet:
         preprocessing = entry(name).preprocessing
         self._side = preprocessing.side or SIDE
         self._margin = (preprocessing.margin or 0.0) if margin is None else margin
-        self._network = Session(store.load(name)[name], threads, device)
+        self._network = _session(store.load(name)[name], threads, device)
         self._batch = BATCH[device]
 
     def __call__(self, photos: Sequence[Photo], faces: Faces) -> Floats:
@@ -43,3 +44,9 @@ class Hopenet:
     def _degrees(self, photos: Sequence[Photo], faces: Faces) -> Floats:
         (degrees,) = self._network(crop(photos, faces, self._margin, self._side))
         return degrees.astype(np.float64)
+
+
+def _session(model: bytes, threads: int, device: Device) -> Callable[[Pixels], Sequence[Floats32]]:
+    from facesieve.models.session import Session  # ONNX Runtime takes a while to import, and 20 MB
+
+    return Session(model, threads, device)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from facesieve.dataset.count import Counts, count
 from facesieve.dataset.layout import Layout
@@ -56,11 +55,12 @@ def _thin(faces: pa.Table, most: int) -> pa.Table:
 
 def _thumbs(layout: Layout, faces: pa.Table) -> dict[str, bytes]:
     """Small JPEGs by face id, as far as the build left them."""
-    wanted = set(faces["face_id"].to_pylist())
+    wanted = faces["face_id"].combine_chunks()
     found: dict[str, bytes] = {}
     for path in sorted(layout.thumbs.glob("*.parquet")):
-        rows = pq.read_table(path, filters=[("face_id", "in", wanted)]) if wanted else None
-        found |= dict(zip(*(column.to_pylist() for column in rows.columns), strict=True)) if rows else {}
+        rows = read_table(path)
+        rows = rows.filter(pc.is_in(rows["face_id"], wanted))
+        found |= dict(zip(*(column.to_pylist() for column in rows.columns), strict=True))
     return found
 
 

@@ -12,7 +12,8 @@ from facesieve.records import Source
 from facesieve.settings import Settings
 
 WORTH_A_WORKER = 8  # pictures; for fewer, starting a process costs more than it saves
-SHARES = 8  # shards a worker, so that at the end none waits long for the last
+SHARES = 3  # a shard is this part of a worker's share of what is left
+LEAST = 2  # pictures of a shared shard: committing one costs as much as measuring a face
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,14 @@ def cores() -> int:
 
 
 def shards(sources: Sequence[Source], workers: int, most: int, first: int) -> list[Shard]:
-    """Consecutive sources in shards of at most `most`, numbered from `first`; smaller ones where workers share few."""
-    size = most if workers == 1 else min(most, -(-len(sources) // (workers * SHARES)))
-    starts = range(0, len(sources), max(size, 1))
-    return [Shard(first + index, tuple(sources[start : start + size])) for index, start in enumerate(starts)]
+    """Consecutive sources in shards of at most `most`, numbered from `first`.
+
+    Where workers share them, shards become smaller towards the end, so that no worker waits long for the last one
+    (guided self-scheduling; Polychronopoulos and Kuck, IEEE Transactions on Computers C-36, 1987).
+    """
+    left, plan = list(sources), list[Shard]()
+    while left:
+        size = most if workers == 1 else min(most, max(LEAST, -(-len(left) // (workers * SHARES))))
+        plan.append(Shard(first + len(plan), tuple(left[:size])))
+        del left[:size]
+    return plan

@@ -8,17 +8,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import pyarrow
-import pyarrow.parquet
-
 from facesieve.errors import UsageError
 from facesieve.records import RefusalCode, Source
+from facesieve.sources.columns import LABEL_COLUMN, PATH_COLUMNS, path_column
 from facesieve.sources.folder import from_file
 from facesieve.sources.naming import printable
 from facesieve.sources.opening import Closed
 
-PATH_COLUMNS = ("path", "file", "filename", "file_name", "image")
-LABEL_COLUMN = "label"
 SUFFIXES = (".txt", ".csv", ".parquet")
 
 _Row = tuple[str | None, str]
@@ -41,7 +37,7 @@ def from_table(path: Path) -> Iterator[Source]:
     try:
         for number, (picture, label) in rows(path):
             yield _source(path, number, picture, label)
-    except (OSError, pyarrow.ArrowException) as error:
+    except OSError as error:
         raise UsageError("unreadable_list", f"The list {path} cannot be read.") from error
 
 
@@ -66,7 +62,7 @@ def _csv(path: Path) -> Iterator[tuple[int, _Row]]:
             return
         names = [cell.strip().lower() for cell in first[1]]
         headed = len(names) > 1 or names[0] in PATH_COLUMNS
-        picture_at = _path_column(path, names) if headed else 0
+        picture_at = path_column(path, names) if headed else 0
         label_at = names.index(LABEL_COLUMN) if LABEL_COLUMN in names else len(names)
         for number, cells in rows if headed else chain([first], rows):
             yield number, (_cell(cells, picture_at), _cell(cells, label_at))
@@ -91,23 +87,6 @@ def _rows(reader: Any) -> Iterator[tuple[int, list[str]]]:
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, _Row]]:
-    with pyarrow.parquet.ParquetFile(path) as table:
-        names = list(table.schema_arrow.names)
-        column = names[_path_column(path, [name.lower() for name in names])]
-        kind = table.schema_arrow.field(column).type
-        if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
-            raise UsageError("bad_list", f"Column {column!r} of the list {path} does not hold paths.")
-        columns = [column, LABEL_COLUMN] if LABEL_COLUMN in names else [column]
-        number = 0
-        for batch in table.iter_batches(columns=columns):
-            for row in batch.to_pylist():
-                number += 1
-                label = row.get(LABEL_COLUMN)
-                yield number, (row[column], "" if label is None else str(label))
+    from facesieve.sources.parquet import rows  # pyarrow takes a while to import, and 25 MB
 
-
-def _path_column(path: Path, names: list[str]) -> int:
-    for wanted in PATH_COLUMNS:
-        if wanted in names:
-            return names.index(wanted)
-    raise UsageError("bad_list", f"The list {path} has no column called {', '.join(PATH_COLUMNS)}.")
+    return rows(path)

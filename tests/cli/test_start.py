@@ -1,0 +1,53 @@
+"""What a process imports before it has anything to do with it: that is time, and memory of every worker."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+from facesieve.settings import Settings
+
+HEAVY = {"numpy", "cv2", "PIL", "pyarrow", "pandas", "pydantic", "pydantic_settings", "onnxruntime", "rich", "asyncio"}
+SAY = "\nimport sys\nprint(*sorted({name.split('.')[0] for name in sys.modules}))"
+
+
+def imported(code: str) -> set[str]:
+    """Packages that a fresh process has imported after some code."""
+    command = [sys.executable, "-c", code + SAY]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_the_command_line_says_what_it_is_without_any_heavy_package(option: str) -> None:
+    run = f"""
+import sys
+from facesieve.__main__ import main
+sys.argv[1:] = [{option!r}]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code"""
+    assert imported(run) & HEAVY == set()
+
+
+def test_a_worker_that_imports_the_main_module_again_has_no_command_line() -> None:
+    assert "typer" not in imported("import facesieve.__main__")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("facesieve._native") is None, reason="needs the compiled extension")
+def test_a_native_pipeline_imports_neither_onnx_runtime_nor_tables_nor_an_event_loop() -> None:
+    settings = f"Settings(pose='geometric', cache_dir={str(Settings.load().cache_dir)!r})"
+    found = imported(f"from facesieve import Pipeline, Settings\nPipeline({settings})")
+    assert {"numpy", "cv2", "pydantic"} <= found
+    assert found & {"onnxruntime", "pyarrow", "pandas", "asyncio", "rich"} == set()
+
+
+def test_a_build_uses_one_thread_of_the_linear_algebra_unless_told_otherwise(monkeypatch) -> None:
+    threads = "import os, facesieve.__main__; print(os.environ['OPENBLAS_NUM_THREADS'])"
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    assert subprocess.run([sys.executable, "-c", threads], capture_output=True, check=True).stdout == b"1\n"
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    assert subprocess.run([sys.executable, "-c", threads], capture_output=True, check=True).stdout == b"3\n"
