@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from facesieve.align import TEMPLATE_SIZE, Aligner, similarities
-from facesieve.decode import Decoded, batches, decode
+from facesieve.decode import Decoded, ahead, batches, decode
 from facesieve.detect import load_detector
 from facesieve.models.store import Announce, Store, tell
 from facesieve.pose import HeadPose
@@ -70,8 +70,11 @@ class Pipeline:
         return self._answer(decode(as_sources(pictures), self.settings))
 
     def stream(self, pictures: Iterable[Picture]) -> Iterator[Record]:
-        """The records of any number of pictures, in order, `batch_size` or `batch_pixels` in memory at a time."""
-        return chain.from_iterable(map(self._answer, batches(each_source(pictures), self.settings)))
+        """The records of any number of pictures, in order.
+
+        `batch_size` of them or `batch_pixels` are worked on at a time, while a thread draws and decodes as many more.
+        """
+        return chain.from_iterable(map(self._answer, ahead(batches(each_source(pictures), self.settings))))
 
     def _answer(self, decoded: Decoded) -> list[Record]:
         photos = decoded.photos
