@@ -94,10 +94,16 @@ inline Lanes first_lanes(int count, Lanes a, Lanes b) {
 
 inline Lanes magnitude(Lanes a) { return larger(a, -a); }
 
-// To the nearest whole number, halves to even, for |a| < 2^22: the sum has no bits left for the fraction.
-inline Lanes nearest(Lanes a) {
-    const Lanes shift = broadcast(12582912.f);  // 1.5 * 2^23
-    return (a + shift) - shift;
+// Added to a number, |a| < 2^22, it leaves no bits for the fraction: the last bits of the sum are the nearest whole
+// number, halves to even.
+constexpr float SHIFT = 12582912.f;  // 1.5 * 2^23
+
+inline Lanes nearest(Lanes a) { return (a + broadcast(SHIFT)) - broadcast(SHIFT); }
+
+// a * 2^n, n as the last bits of `shifted` = n + SHIFT; the answer must be a normal number.
+inline Lanes times_power_of_two(Lanes a, Lanes shifted) {
+    typedef std::int32_t Whole __attribute__((vector_size(sizeof(Lanes))));
+    return (Lanes)((Whole)a + ((Whole)shifted << 23));
 }
 
 inline Lanes prelu(Lanes a, Lanes slope) {
