@@ -26,10 +26,31 @@ struct Window {
 
     std::ptrdiff_t row() const { return std::ptrdiff_t{width} * PANEL; }
     int rows_for(int answers) const { return (answers - 1) * stride + kernel; }
-    // Rows of answers whose expanded rows stay in the cache between the two steps.
-    int at_once() const { return std::clamp((BAND / width - kernel) / stride + 1, 1, out); }
+    int kept() const { return kernel - stride; }  // rows that a band shares with the next
+};
 
-    static constexpr int BAND = 1024;  // pixels, of one panel
+// The rows of the expanded map that are there at a time. A small map is expanded whole, panel by panel, so that weights
+// are read once; a large one band by band, all panels of a band, so that the map is read once.
+struct Bands {
+    int answers;           // rows of answers that a band gives
+    std::ptrdiff_t panel;  // floats of a panel's rows
+    int panels;            // that have rows of their own
+
+    Bands(const Window& window, const Block& block)
+        : answers(window.out), panels(GROUP) {
+        const std::ptrdiff_t map = std::ptrdiff_t{window.side} * window.side * padded(block.expand.taps);
+        if (map > WHOLE) {
+            panels = facesieve::panels(block.expand.count);
+            const auto rows = static_cast<int>(BAND / (window.row() * panels));
+            answers = std::clamp((rows - window.kernel) / window.stride + 1, 1, window.out);
+        }
+        panel = window.row() * window.rows_for(answers);
+    }
+
+    std::size_t floats() const { return std::size_t(panel) * panels; }
+    bool whole(const Window& window) const { return answers == window.out; }
+
+    static constexpr std::ptrdiff_t WHOLE = 40 << 10, BAND = 64 << 10;  // floats; both stay in the second cache
 };
 
 // Puts swished sums where the depthwise filters look for them: rows with zeros around.
@@ -91,45 +112,39 @@ struct Pointwise {
     }
 };
 
-// Expansion and depthwise filters. band: room for `band_floats`; filtered: the answers; totals: their sums, by channel.
+// Expansion and depthwise filters. band: room for Bands::floats(); filtered: the answers; totals: their sums, by
+// channel.
 template <class Expansion>
 inline void expand_and_filter(const Block& block, const Map& in, const Window& window, float* band, float* filtered,
                               float* totals) {
+    const Bands bands(window, block);
     const FilterRow filter = filter_row_of(block.kernel, block.stride);
-    const int at_once = window.at_once(), kept = window.kernel - window.stride;
-    const std::ptrdiff_t row = window.row(), panel_rows = row * window.rows_for(at_once);
-    std::fill_n(band, panel_rows * GROUP, 0.f);
+    const std::ptrdiff_t row = window.row();
+    std::fill_n(band, bands.floats(), 0.f);
     std::fill_n(totals, padded(block.expand.count), 0.f);
 
-    each_group(panels(block.expand.count), [&](int panel, auto group) {
-        for (int y = 0; y < window.out; y += at_once) {
-            const int answers = std::min(at_once, window.out - y), rows = window.rows_for(answers);
-            const int top = y * window.stride - window.before;  // the expanded row that the band begins with
-            int ready = 0;
-            if (y > 0)
-                for (; ready < kept; ++ready)
-                    for (int g = 0; g < group; ++g)
-                        std::copy_n(band + g * panel_rows + (at_once * window.stride + ready) * row, row,
-                                    band + g * panel_rows + ready * row);
-            const int from = std::max(top + ready, 0), to = std::max(std::min(top + rows, window.side), from);
+    for (int y = 0; y < window.out; y += bands.answers) {
+        const int answers = std::min(bands.answers, window.out - y), rows = window.rows_for(answers);
+        const int ready = y > 0 ? window.kept() : 0;           // rows that the band before has left
+        const int top = y * window.stride - window.before;  // the expanded row that the band begins with
+        const int from = std::max(top + ready, 0), to = std::max(std::min(top + rows, window.side), from);
+        each_group(panels(block.expand.count), [&](int panel, auto group) {
+            float* first = band + (bands.whole(window) ? 0 : panel * bands.panel);
             for (int g = 0; g < group; ++g) {
-                float* first = band + g * panel_rows;
-                std::fill(first + ready * row, first + (from - top) * row, 0.f);
-                std::fill(first + (to - top) * row, first + rows * row, 0.f);
+                float* own = first + g * bands.panel;
+                std::copy_n(own + bands.answers * window.stride * row, ready * row, own);
+                std::fill(own + ready * row, own + (from - top) * row, 0.f);
+                std::fill(own + (to - top) * row, own + rows * row, 0.f);
             }
-            const Spread spread{band + (from - top) * row + window.before * PANEL, window, panel_rows};
+            const Spread spread{first + (from - top) * row + window.before * PANEL, window, bands.panel};
             Expansion::expand(in, block.expand, panel, from, to, window, spread, group);
             for (int g = 0; g < group; ++g)
                 for (int i = 0; i < answers; ++i)
-                    filter(band + g * panel_rows + i * window.stride * row, row, block.depthwise, panel + g,
+                    filter(first + g * bands.panel + i * window.stride * row, row, block.depthwise, panel + g,
                            filtered + (std::ptrdiff_t{panel + g} * window.out + y + i) * window.out * PANEL, window.out,
                            totals + (panel + g) * PANEL);
-        }
-    });
-}
-
-inline std::size_t band_floats(const Window& window) {
-    return std::size_t(GROUP) * window.rows_for(window.at_once()) * window.row();
+        });
+    }
 }
 
 // totals: sums over `pixels`, which become the means; gates: what each channel is multiplied with.

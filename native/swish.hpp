@@ -3,12 +3,12 @@
 
 namespace facesieve::ISA {
 
-// e^-a = 2^n 2^f, n whole and |f| <= 1/2, within a few 1e-7 of itself, for e^-a from 2^-126 to 2^126; beyond, its limit.
+// e^-a = 2^n 2^f, n whole and |f| <= 1/2, within a few 1e-7 of itself; beyond |a| = 87, where floats end, e^-87 or e^87.
 inline Lanes decay(Lanes a) {
-    const Lanes least = broadcast(-126.f), most = broadcast(126.f);
-    const Lanes exponent = smaller(larger(a * broadcast(-1.44269504f), least), most);
-    const Lanes shifted = exponent + broadcast(SHIFT);
-    const Lanes f = exponent - (shifted - broadcast(SHIFT));
+    const Lanes scale = broadcast(-1.44269504f), most = broadcast(87.f);
+    a = smaller(larger(a, -most), most);
+    const Lanes shifted = multiply_add(a, scale, broadcast(SHIFT));
+    const Lanes f = multiply_add(a, scale, broadcast(SHIFT) - shifted);
     // Least relative error of 2^f by a polynomial of degree 5: 7.5e-8 (Remez exchange).
     Lanes power = multiply_add(f, broadcast(0.0013276472f), broadcast(0.009675541f));
     power = multiply_add(f, power, broadcast(0.05550713f));

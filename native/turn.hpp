@@ -39,7 +39,7 @@ public:
             const Window window(side, block);
             side = window.out;
             const std::size_t pixels = std::size_t(side) * side, expanded = padded(block.expand.count);
-            band = std::max(band, band_floats(window));
+            band = std::max(band, Bands(window, block).floats());
             filtered = std::max(filtered, pixels * expanded);
             gated = std::max(gated, projected_at_once(block, side * side) * expanded);
             map = std::max(map, pixels * padded(block.project.count));
