@@ -101,7 +101,7 @@ def initializers(model: bytes) -> dict[str, Floats32]:
     Raises ModelError `model_unreadable` when the bytes are no ONNX model.
     """
     with _readable():
-        return dict(_read_tensor(tensor) for tensor in _of_graph(model, 5) if (2, FLOAT) in _fields(tensor))
+        return dict(_read_tensor(tensor) for tensor in _of_graph(model, 5) if _holds_floats(tensor))
 
 
 @contextlib.contextmanager
@@ -229,6 +229,10 @@ def _read_attribute(attribute: memoryview) -> tuple[str, Attribute]:
 
 def _text(payload: memoryview) -> str:
     return bytes(payload).decode()
+
+
+def _holds_floats(tensor: memoryview) -> bool:
+    return any(number == 2 and payload == FLOAT for number, payload in _fields(tensor))
 
 
 def _read_tensor(tensor: memoryview) -> tuple[str, Floats32]:

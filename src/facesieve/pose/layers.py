@@ -14,6 +14,10 @@ import numpy as np
 from facesieve.models.onnx_file import Attribute, Floats32, Node, initializers, nodes
 
 
+class OtherGraphError(ValueError):
+    """The graph is not one that the compiled kernels compute."""
+
+
 class Filters(NamedTuple):
     """weight: (filters, ...) with the taps of one filter in the kernels' order; bias: (filters,)."""
 
@@ -52,14 +56,15 @@ class Layers:
 def layers(model: bytes) -> Layers:
     """The layers of an ONNX model as `models.convert.whenet` writes them; the first block's expansion is the stem.
 
-    Raises ValueError when the graph is another one, ModelError when the bytes are no ONNX model.
+    Raises OtherGraphError when the graph is another one, ModelError when the bytes are no ONNX model.
     """
     walk = _Walk(nodes(model), initializers(model), "crops")
     walk.step("Transpose", perm=(0, 3, 1, 2))
     walk.step("Cast", to=1)
     (mean,), (deviation,) = walk.weighted("Sub"), walk.weighted("Div")
     blocks, expand = [], walk.bent_convolution(kernel=3, stride=2)
-    expand = Filters(expand.weight.transpose(0, 2, 3, 1), expand.bias)  # taps by row, column, colour
+    by_colour = np.ascontiguousarray(expand.weight.transpose(0, 2, 3, 1))  # taps by row, column, colour
+    expand = Filters(by_colour, expand.bias)
     start = ""  # the stem's input is no map that could be added
     while not walk.meets("GlobalAveragePool"):
         blocks.append(_block(walk, expand, start))
@@ -121,7 +126,7 @@ class _Walk:
         """Take the next operation, which must be this one, of the value before it and `others`."""
         node = self.ahead.pop(0) if self.ahead else Node("nothing", (), "", {})
         if (node.op, node.inputs, node.attributes) != (op, (self.at, *others), attributes):
-            raise ValueError(f"the graph has {node.op} {node.output!r} where {op} of {self.at!r} is expected")
+            raise OtherGraphError(f"the graph has {node.op} {node.output!r} where {op} of {self.at!r} is expected")
         self.at = node.output
 
     def join(self, op: str, earlier: str) -> None:
@@ -133,7 +138,7 @@ class _Walk:
         """Take the next operation and give the `count` weights that it has."""
         names = self.ahead[0].inputs[1:] if self.ahead else ()
         if len(names) != count or any(name not in self.weights for name in names):
-            raise ValueError(f"the graph has no {op} with {count} weights after {self.at!r}")
+            raise OtherGraphError(f"the graph has no {op} with {count} weights after {self.at!r}")
         self.step(op, *names, **attributes)
         return tuple(self.weights[name] for name in names)
 
@@ -143,7 +148,7 @@ class _Walk:
         match attributes.get("kernel_shape"), attributes.get("strides"):
             case (int(kernel), *_), (int(stride), *_):
                 return kernel, stride
-        raise ValueError(f"the graph has no convolution after {self.at!r}")
+        raise OtherGraphError(f"the graph has no convolution after {self.at!r}")
 
     def convolution(self, kernel: int = 1, stride: int = 1, groups: int = 1) -> Filters:
         square, strides = (kernel, kernel), (stride, stride)
@@ -151,7 +156,7 @@ class _Walk:
             "Conv", 2, auto_pad="SAME_UPPER", group=groups, kernel_shape=square, strides=strides
         )
         if weight.ndim != 4 or weight.shape[2:] != square or bias.shape != weight.shape[:1]:
-            raise ValueError(f"the weights of {self.at!r} have another shape")
+            raise OtherGraphError(f"the weights of {self.at!r} have another shape")
         return Filters(weight, bias)
 
     def bent_convolution(self, kernel: int = 1, stride: int = 1, groups: int = 1) -> Filters:
@@ -163,4 +168,4 @@ class _Walk:
 
     def end(self, output: str) -> None:
         if self.ahead or self.at != output:
-            raise ValueError(f"the graph does not end with {output!r}")
+            raise OtherGraphError(f"the graph does not end with {output!r}")

@@ -6,23 +6,20 @@ import numpy as np
 
 from facesieve._native import HeadPose
 from facesieve.models.onnx_file import Floats32
-from facesieve.pose.layers import Filters, layers
+from facesieve.pose.layers import Layers
 from facesieve.records import Pixels
 
 
 class NativeNetwork:
     """A network such as WHENet, with ONNX Runtime's answers in less than half of its time.
 
-    model: the bytes of an ONNX file, already verified. isa: instruction set, one of `facesieve._native.isas()`; "" for
-    the environment's FACESIEVE_ISA or the fastest.
-    Raises ValueError when the graph is not one that the kernels compute, or the instruction set does not run here.
+    read: its layers. isa: instruction set, one of `facesieve._native.isas()`; "" for the environment's FACESIEVE_ISA
+    or the fastest.
+    Raises ValueError when the layers do not fit each other, or the instruction set does not run here.
     """
 
-    def __init__(self, model: bytes, isa: str = "") -> None:
-        read = layers(model)
-        blocks = [(*map(_rows, block[:5]), block.kernel, block.stride, block.skip) for block in read.blocks]
-        features, logits = _rows(read.features), _rows(read.logits)
-        self._native = HeadPose(read.mean, read.deviation, blocks, features, logits, read.heads, isa)
+    def __init__(self, read: Layers, isa: str = "") -> None:
+        self._native = HeadPose(read.mean, read.deviation, read.blocks, read.features, read.logits, read.heads, isa)
 
     @property
     def isa(self) -> str:
@@ -31,7 +28,3 @@ class NativeNetwork:
     def __call__(self, crops: Pixels) -> list[Floats32]:
         """Crops (N, 224, 224, 3) uint8 RGB to degrees (N, heads) float32, the only output of the graph."""
         return [self._native.turn(np.ascontiguousarray(crops))]
-
-
-def _rows(filters: Filters) -> tuple[Floats32, Floats32]:
-    return np.ascontiguousarray(filters.weight), filters.bias
