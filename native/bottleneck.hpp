@@ -93,22 +93,22 @@ struct Settle {
 
 // The stem over rows [from, to) of its answers. The picture has a row and a column of zeros at its end.
 struct Stem {
-    template <int GROUP>
+    template <int VECTORS>
     static void expand(const Map& in, const Filters& filters, int panel, int from, int to, const Window& window,
-                       const Spread& spread, std::integral_constant<int, GROUP>) {
+                       const Spread& spread, Vectors<VECTORS>) {
         const std::ptrdiff_t row = in.side * COLOURS;
         Spread rows = spread;
         for (int y = from; y < to; ++y, rows.rows += window.row())
-            product<2 * COLOURS, GROUP>(in.at + 2 * y * row, window.side, {27, 9, row}, filters, panel, rows);
+            product<2 * COLOURS, VECTORS>(in.at + 2 * y * row, window.side, {27, 9, row}, filters, panel, rows);
     }
 };
 
 struct Pointwise {
-    template <int GROUP>
+    template <int VECTORS>
     static void expand(const Map& in, const Filters& filters, int panel, int from, int to, const Window& window,
-                       const Spread& spread, std::integral_constant<int, GROUP>) {
+                       const Spread& spread, Vectors<VECTORS>) {
         const Taps taps{filters.taps, PANEL, std::ptrdiff_t{in.pixels()} * PANEL};
-        product<PANEL, GROUP>(in.at + from * window.side * PANEL, (to - from) * window.side, taps, filters, panel, spread);
+        product<PANEL, VECTORS>(in.at + from * window.side * PANEL, (to - from) * window.side, taps, filters, panel, spread);
     }
 };
 
@@ -128,7 +128,8 @@ inline void expand_and_filter(const Block& block, const Map& in, const Window& w
         const int ready = y > 0 ? window.kept() : 0;           // rows that the band before has left
         const int top = y * window.stride - window.before;  // the expanded row that the band begins with
         const int from = std::max(top + ready, 0), to = std::max(std::min(top + rows, window.side), from);
-        each_group(panels(block.expand.count), [&](int panel, auto group) {
+        each_group(block.expand.count, [&](int panel, auto vectors) {
+            constexpr int group = (vectors + PARTS - 1) / PARTS;
             float* first = band + (bands.whole(window) ? 0 : panel * bands.panel);
             for (int g = 0; g < group; ++g) {
                 float* own = first + g * bands.panel;
@@ -137,7 +138,7 @@ inline void expand_and_filter(const Block& block, const Map& in, const Window& w
                 std::fill(own + (to - top) * row, own + rows * row, 0.f);
             }
             const Spread spread{first + (from - top) * row + window.before * PANEL, window, bands.panel};
-            Expansion::expand(in, block.expand, panel, from, to, window, spread, group);
+            Expansion::expand(in, block.expand, panel, from, to, window, spread, vectors);
             for (int g = 0; g < group; ++g)
                 for (int i = 0; i < answers; ++i)
                     filter(first + g * bands.panel + i * window.stride * row, row, block.depthwise, panel + g,
@@ -157,7 +158,7 @@ inline void squeeze_and_excite(const Block& block, int pixels, float* totals, fl
 constexpr int GATED = 1 << 16;  // floats of a map that are projected at a time: with the weights they stay in the cache
 
 inline int projected_at_once(const Block& block, int pixels) {
-    return std::clamp(GATED / padded(block.project.taps), pixels_for(GROUP), pixels);
+    return std::clamp(GATED / padded(block.project.taps), pixels_beside(MOST_VECTORS), pixels);
 }
 
 // Gates and projection. gated: room for projected_at_once() pixels; skip: the block's input, or nullptr.
@@ -176,9 +177,9 @@ inline void project(const Block& block, const Map& filtered, const float* gates,
             }
         }
         const Taps taps{block.project.taps, PANEL, std::ptrdiff_t{pixels} * PANEL};
-        each_group(panels(block.project.count), [&](int panel, auto group) {
+        each_group(block.project.count, [&](int panel, auto vectors) {
             const std::ptrdiff_t at = panel * panel_floats + std::ptrdiff_t{first} * PANEL;
-            product<PANEL, group>(gated, pixels, taps, block.project, panel,
+            product<PANEL, vectors>(gated, pixels, taps, block.project, panel,
                                   Settle{out + at, skip ? skip + at : nullptr, panel_floats});
         });
     }

@@ -11,12 +11,15 @@ struct Taps {
 };
 
 constexpr int GROUP = LANES < PANEL ? 1 : 2;  // panels that one tile takes
+constexpr int MOST_VECTORS = GROUP * PARTS;
 
-// PIXELS pixels, PIXEL floats from one to the next, by GROUP panels; `finish` takes the sums of pixel `first` onwards.
-template <int PIXEL, int PIXELS, int GROUP, class Finish>
+constexpr int pixels_beside(int vectors) { return std::min(ACCUMULATORS / vectors, MOST_PIXELS); }
+
+// PIXELS pixels, PIXEL floats from one to the next, by VECTORS vectors of filters, of one panel or of whole ones;
+// `finish` takes the sums of pixel `first` onwards.
+template <int PIXEL, int PIXELS, int VECTORS, class Finish>
 [[gnu::noinline]] void product_tile(const float* in, Taps taps, const Filters& filters, int panel, int first,
                                     const Finish& finish) {
-    constexpr int VECTORS = GROUP * PARTS;
     const float* bias = filters.bias.data() + panel * PANEL;
     const float* weights = filters.panel(panel);
     const std::ptrdiff_t next_panel = std::ptrdiff_t{taps.count} * PANEL;
@@ -44,29 +47,35 @@ template <int PIXEL, int PIXELS, int GROUP, class Finish>
     finish(first, sum);
 }
 
-// `pixels` pixels by GROUP panels, in tiles of nearly equal size where that goes.
-template <int PIXEL, int GROUP, class Finish>
+// `pixels` pixels by VECTORS vectors, in tiles of nearly equal size where that goes.
+template <int PIXEL, int VECTORS, class Finish>
 inline void product(const float* in, int pixels, const Taps& taps, const Filters& filters, int panel,
                     const Finish& finish) {
-    constexpr int MOST = pixels_for(GROUP);
+    constexpr int MOST = pixels_beside(VECTORS);
     const int tiles = (pixels + MOST - 1) / MOST;
     const int smaller = std::min(tiles * MOST - pixels, tiles);  // tiles of one pixel less
     int first = 0;
     for (int t = smaller; t < tiles && first + MOST <= pixels; ++t, first += MOST)
-        product_tile<PIXEL, MOST, GROUP>(in + first * PIXEL, taps, filters, panel, first, finish);
+        product_tile<PIXEL, MOST, VECTORS>(in + first * PIXEL, taps, filters, panel, first, finish);
     if constexpr (MOST > 2)
         for (; first + MOST - 1 <= pixels; first += MOST - 1)
-            product_tile<PIXEL, MOST - 1, GROUP>(in + first * PIXEL, taps, filters, panel, first, finish);
+            product_tile<PIXEL, MOST - 1, VECTORS>(in + first * PIXEL, taps, filters, panel, first, finish);
     for (; first < pixels; ++first)
-        product_tile<PIXEL, 1, GROUP>(in + first * PIXEL, taps, filters, panel, first, finish);
+        product_tile<PIXEL, 1, VECTORS>(in + first * PIXEL, taps, filters, panel, first, finish);
 }
 
-// Calls `work(panel, group)` for all panels, GROUP at a time and what is left alone; group is a std::integral_constant.
+template <int VECTORS>
+using Vectors = std::integral_constant<int, VECTORS>;
+
+// Calls `work(panel, Vectors<...>)` for all filters: GROUP panels at a time, then what is left alone, and of the last
+// panel half, where the other half is empty. Those lanes of an answer are not written.
 template <class Work>
-inline void each_group(int panels, const Work& work) {
+inline void each_group(int filters, const Work& work) {
+    const int whole = (filters + PANEL / 2 - 1) / PANEL;  // panels that are more than half full
     int panel = 0;
-    for (; panel + GROUP <= panels; panel += GROUP) work(panel, std::integral_constant<int, GROUP>{});
-    for (; panel < panels; ++panel) work(panel, std::integral_constant<int, 1>{});
+    for (; panel + GROUP <= whole; panel += GROUP) work(panel, Vectors<MOST_VECTORS>{});
+    for (; panel < whole; ++panel) work(panel, Vectors<PARTS>{});
+    if (panel < panels(filters)) work(panel, Vectors<(PARTS + 1) / 2>{});
 }
 
 // How sums become a vector of a dense layer.
@@ -86,8 +95,8 @@ inline Lanes unbent(Lanes a) { return a; }
 template <Lanes (*bend)(Lanes)>
 inline void dense(const float* in, const Filters& filters, float* out) {
     const Taps taps{filters.taps, filters.taps, 0};
-    each_group(panels(filters.count), [&](int panel, auto group) {
-        product<PANEL, group>(in, 1, taps, filters, panel, Bent<bend>{out + panel * PANEL});
+    each_group(filters.count, [&](int panel, auto vectors) {
+        product<PANEL, vectors>(in, 1, taps, filters, panel, Bent<bend>{out + panel * PANEL});
     });
 }
 
