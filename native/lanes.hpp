@@ -83,6 +83,7 @@ inline Lanes widen(const std::uint8_t* at) {
 #endif
 
 constexpr int LANES = sizeof(Lanes) / sizeof(float);
+typedef std::int32_t Whole __attribute__((vector_size(sizeof(Lanes))));  // the bits of as many floats
 
 // The first `count` lanes of a, the others of b.
 inline Lanes first_lanes(int count, Lanes a, Lanes b) {
@@ -99,12 +100,6 @@ inline Lanes magnitude(Lanes a) { return larger(a, -a); }
 constexpr float SHIFT = 12582912.f;  // 1.5 * 2^23
 
 inline Lanes nearest(Lanes a) { return (a + broadcast(SHIFT)) - broadcast(SHIFT); }
-
-// a * 2^n, n as the last bits of `shifted` = n + SHIFT; the answer must be a normal number.
-inline Lanes times_power_of_two(Lanes a, Lanes shifted) {
-    typedef std::int32_t Whole __attribute__((vector_size(sizeof(Lanes))));
-    return (Lanes)((Whole)a + ((Whole)shifted << 23));
-}
 
 inline Lanes prelu(Lanes a, Lanes slope) {
     const Lanes zero = broadcast(0.f);
