@@ -155,10 +155,12 @@ inline void squeeze_and_excite(const Block& block, int pixels, float* totals, fl
     dense<sigmoids>(squeezed, block.excite, gates);
 }
 
-constexpr int GATED = 1 << 16;  // floats of a map that are projected at a time: with the weights they stay in the cache
+constexpr int GATED = 48 << 10;  // floats of a map that are projected at a time: with the weights they stay in the cache
 
 inline int projected_at_once(const Block& block, int pixels) {
-    return std::clamp(GATED / padded(block.project.taps), pixels_beside(MOST_VECTORS), pixels);
+    const int most = std::clamp(GATED / padded(block.project.taps), pixels_beside(MOST_VECTORS), pixels);
+    const int parts = (pixels + most - 1) / most;
+    return (pixels + parts - 1) / parts;
 }
 
 // Gates and projection. gated: room for projected_at_once() pixels; skip: the block's input, or nullptr.
