@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -209,6 +211,21 @@ def test_the_environment_names_the_instruction_set(read: Layers, monkeypatch: py
         HeadPose(Settings.load())
 
 
+def test_a_process_whose_networks_are_compiled_never_imports_onnx_runtime(astronaut: Path) -> None:
+    code = """
+        import sys
+        from facesieve.pipeline import Pipeline
+        from facesieve.settings import Settings
+        [record] = Pipeline(Settings.load(engine="native", pose="whenet")).process([sys.argv[1]])
+        print(record.faces[0].measures["yaw"], "onnxruntime" in sys.modules)
+    """
+    said = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), astronaut], capture_output=True, text=True, check=True
+    )
+    yaw, imported = said.stdout.split()
+    assert abs(float(yaw)) < 25 and imported == "False"
+
+
 def test_other_threads_run_while_the_extension_computes(read: Layers) -> None:
     network, done, turns = NativeNetwork(read, "portable"), threading.Event(), 0
 
@@ -282,10 +299,11 @@ def test_networks_of_odd_sizes_are_onnx_runtime_s(
 ) -> None:
     model = small(random, kernel, stride, channels, heads)
     crops = random.integers(0, 256, (2, 28, 28, 3), np.uint8).repeat(8, 1).repeat(8, 2)
+    crops[1] //= 4
     crops[1, :9] = 255
     ours, theirs = NativeNetwork(layers(model), isa)(crops)[0], Session(model, 1)(crops)[0]
-    assert theirs.shape == (2, heads) and abs(theirs[0] - theirs[1]).max() > 1e-3
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-4)
+    assert theirs.shape == (2, heads) and abs(theirs[0] - theirs[1]).max() > 0.005
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-3)
 
 
 def test_numbers_beyond_the_range_of_exponentials_are_bent_as_onnx_runtime_bends_them(random: Random) -> None:
