@@ -164,6 +164,14 @@ def test_a_graph_of_another_network_is_not_computed() -> None:
             layers(model)
 
 
+@pytest.mark.parametrize(("kernel", "heads"), [(7, 1), (3, 0)])
+def test_filters_of_another_size_and_a_graph_without_heads_are_not_computed(
+    random: Random, kernel: int, heads: int
+) -> None:
+    with pytest.raises(OtherGraphError):
+        layers(small(random, kernel, 1, (4, 4, 4), heads))
+
+
 class OneModel:
     """A store that holds these bytes, whatever is asked for."""
 

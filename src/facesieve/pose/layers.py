@@ -61,10 +61,10 @@ def layers(model: bytes) -> Layers:
     walk = _Walk(nodes(model), initializers(model), "crops")
     walk.step("Transpose", perm=(0, 3, 1, 2))
     walk.step("Cast", to=1)
-    (mean,), (deviation,) = walk.weighted("Sub"), walk.weighted("Div")
+    mean, deviation = walk.by_colour("Sub"), walk.by_colour("Div")
     blocks, expand = [], walk.bent_convolution(kernel=3, stride=2)
-    by_colour = np.ascontiguousarray(expand.weight.transpose(0, 2, 3, 1))  # taps by row, column, colour
-    expand = Filters(by_colour, expand.bias)
+    by_row = np.ascontiguousarray(expand.weight.transpose(0, 2, 3, 1))  # taps by row, column, colour
+    expand = Filters(by_row, expand.bias)
     start = ""  # the stem's input is no map that could be added
     while not walk.meets("GlobalAveragePool"):
         blocks.append(_block(walk, expand, start))
@@ -72,7 +72,7 @@ def layers(model: bytes) -> Layers:
     walk.step("GlobalAveragePool")
     walk.step("Flatten")
     logits, heads = _heads(walk)
-    return Layers(mean.ravel().tolist(), deviation.ravel().tolist(), blocks, expand, logits, heads)
+    return Layers(mean, deviation, blocks, expand, logits, heads)
 
 
 def _block(walk: _Walk, expand: Filters, start: str) -> Block:
@@ -101,12 +101,14 @@ def _heads(walk: _Walk) -> tuple[Filters, list[list[float]]]:
         weight, bias = walk.weighted("Gemm", 2, transB=1)
         walk.step("Softmax", axis=1)
         (bins,) = walk.weighted("MatMul")
+        if bins.shape != (len(bias), 1):
+            raise OtherGraphError(f"{walk.at!r} is not an expected angle")
         degrees.append(bins.ravel().tolist())
         rows.append(weight)
         biases.append(bias)
         angles.append(walk.at)
-    walk.at = angles[0]
-    walk.step("Concat", *angles[1:], axis=1)
+    walk.at, *others = angles or [features]
+    walk.step("Concat", *others, axis=1)
     walk.end("degrees")
     return Filters(np.concatenate(rows), np.concatenate(biases)), degrees
 
@@ -142,13 +144,20 @@ class _Walk:
         self.step(op, *names, **attributes)
         return tuple(self.weights[name] for name in names)
 
+    def by_colour(self, op: str) -> list[float]:
+        """Take an operation with a number for each colour plane."""
+        (numbers,) = self.weighted(op)
+        if numbers.shape != (3, 1, 1):
+            raise OtherGraphError(f"{self.at!r} is not computed by planes")
+        return [float(number) for number in numbers.ravel()]
+
     def sizes(self) -> tuple[int, int]:
         """Kernel and stride of the next convolution, as far as they can be read; taking it checks them."""
         attributes = self.ahead[0].attributes if self.ahead else {}
         match attributes.get("kernel_shape"), attributes.get("strides"):
-            case (int(kernel), *_), (int(stride), *_):
+            case (3 | 5 as kernel, *_), (1 | 2 as stride, *_):
                 return kernel, stride
-        raise OtherGraphError(f"the graph has no convolution after {self.at!r}")
+        raise OtherGraphError(f"the graph has no filters of 3 or 5 pixels after {self.at!r}")
 
     def convolution(self, kernel: int = 1, stride: int = 1, groups: int = 1) -> Filters:
         square, strides = (kernel, kernel), (stride, stride)
