@@ -36,8 +36,7 @@ struct Bands {
     std::ptrdiff_t panel;  // floats of a panel's rows
     int panels;            // that have rows of their own
 
-    Bands(const Window& window, const Block& block)
-        : answers(window.out), panels(GROUP) {
+    Bands(const Window& window, const Block& block) : answers(window.out), panels(GROUP) {
         const std::ptrdiff_t map = std::ptrdiff_t{window.side} * window.side * padded(block.expand.taps);
         if (map > WHOLE) {
             panels = facesieve::panels(block.expand.count);
@@ -108,7 +107,8 @@ struct Pointwise {
     static void expand(const Map& in, const Filters& filters, int panel, int from, int to, const Window& window,
                        const Spread& spread, Vectors<VECTORS>) {
         const Taps taps{filters.taps, PANEL, std::ptrdiff_t{in.pixels()} * PANEL};
-        product<PANEL, VECTORS>(in.at + from * window.side * PANEL, (to - from) * window.side, taps, filters, panel, spread);
+        const std::ptrdiff_t first = std::ptrdiff_t{from} * window.side;
+        product<PANEL, VECTORS>(in.at + first * PANEL, (to - from) * window.side, taps, filters, panel, spread);
     }
 };
 
@@ -125,8 +125,8 @@ inline void expand_and_filter(const Block& block, const Map& in, const Window& w
 
     for (int y = 0; y < window.out; y += bands.answers) {
         const int answers = std::min(bands.answers, window.out - y), rows = window.rows_for(answers);
-        const int ready = y > 0 ? window.kept() : 0;           // rows that the band before has left
-        const int top = y * window.stride - window.before;  // the expanded row that the band begins with
+        const int ready = y > 0 ? window.kept() : 0;        // rows that the band before has left
+        const int top = y * window.stride - window.before;  // the expanded row that this one begins with
         const int from = std::max(top + ready, 0), to = std::max(std::min(top + rows, window.side), from);
         each_group(block.expand.count, [&](int panel, auto vectors) {
             constexpr int group = (vectors + PARTS - 1) / PARTS;
@@ -155,7 +155,7 @@ inline void squeeze_and_excite(const Block& block, int pixels, float* totals, fl
     dense<sigmoids>(squeezed, block.excite, gates);
 }
 
-constexpr int GATED = 48 << 10;  // floats of a map that are projected at a time: with the weights they stay in the cache
+constexpr int GATED = 48 << 10;  // floats that are projected at a time: they stay in the second cache
 
 inline int projected_at_once(const Block& block, int pixels) {
     const int most = std::clamp(GATED / padded(block.project.taps), pixels_beside(MOST_VECTORS), pixels);
@@ -182,7 +182,7 @@ inline void project(const Block& block, const Map& filtered, const float* gates,
         each_group(block.project.count, [&](int panel, auto vectors) {
             const std::ptrdiff_t at = panel * panel_floats + std::ptrdiff_t{first} * PANEL;
             product<PANEL, vectors>(gated, pixels, taps, block.project, panel,
-                                  Settle{out + at, skip ? skip + at : nullptr, panel_floats});
+                                    Settle{out + at, skip ? skip + at : nullptr, panel_floats});
         });
     }
 }

@@ -33,7 +33,7 @@ template <int PIXEL, int PIXELS, int VECTORS, class Finish>
         const float* end = in + std::min(taps.run, taps.count);
         for (const float* at = in; at != end; ++at, weights += PANEL) {
             asm volatile("" ::: "memory");  // keep no input for the next step: there are no registers left for it
-            __builtin_prefetch(weights + (VECTORS + PARTS - 1) / PARTS * next_panel, 0, 2);  // of the panels after these
+            __builtin_prefetch(weights + (VECTORS + PARTS - 1) / PARTS * next_panel, 0, 2);  // the filters after these
             Lanes weight[VECTORS];
 #pragma GCC unroll 16
             for (int v = 0; v < VECTORS; ++v) weight[v] = load(weights + v / PARTS * next_panel + v % PARTS * LANES);

@@ -108,7 +108,8 @@ private:
         std::fill_n(totals_.data(), padded(net_.features.count), 0.f);
         const Taps taps{net_.features.taps, PANEL, std::ptrdiff_t{side} * side * PANEL};
         each_group(net_.features.count, [&](int panel, auto vectors) {
-            product<PANEL, vectors>(in_.data(), side * side, taps, net_.features, panel, Total{totals_.data() + panel * PANEL});
+            const Total total{totals_.data() + panel * PANEL};
+            product<PANEL, vectors>(in_.data(), side * side, taps, net_.features, panel, total);
         });
         for (int i = 0; i < net_.features.count; ++i) totals_.data()[i] /= static_cast<float>(side * side);
     }
