@@ -1,4 +1,4 @@
-"""How close P-, R- and O-Net come to what one core can do at all, on every instruction set that runs here.
+"""How close P-, R- and O-Net and WHENet come to what one core can do at all, on every instruction set that runs here.
 
     python bench/limit.py [--rounds 7] [--isa avx2]
 
@@ -25,10 +25,12 @@ from facesieve.detect.native import NativeNetworks
 from facesieve.detect.pyramid import scales
 from facesieve.models.onnx_file import initializers
 from facesieve.models.store import Store
+from facesieve.pose.layers import Layers, layers
+from facesieve.pose.native import NativeNetwork
 from facesieve.settings import Settings
 
 HEIGHT, WIDTH = 1080, 1920
-CROPS_R, CROPS_O, SIDE = 288, 72, 1024
+CROPS_R, CROPS_O, HEADS, SIDE = 288, 72, 8, 1024
 
 
 def convolution(height: int, width: int, kernel: int, channels: int, filters: int) -> int:
@@ -63,13 +65,26 @@ ONET = (
 )
 
 
+def whenet(read: Layers) -> int:
+    """EfficientNet-B0 of one crop; swish, sums and gates are not counted."""
+    side, operations = 112, convolution(112, 112, 3, 3, len(read.blocks[0].expand.bias))
+    for index, block in enumerate(read.blocks):
+        expanded, out = len(block.expand.bias), -(-side // block.stride)
+        if index:
+            operations += 2 * side * side * block.expand.weight.size
+        operations += convolution(out, out, block.kernel, 1, expanded) + 2 * out * out * block.project.weight.size
+        operations += 2 * (block.squeeze.weight.size + block.excite.weight.size)
+        side = out
+    return operations + 2 * side * side * read.features.weight.size + 2 * read.logits.weight.size
+
+
 def seconds(work: Callable[[], object]) -> float:
     start = time.process_time()
     work()
     return time.process_time() - start
 
 
-def tasks(isa: str, weights: list) -> dict[str, tuple[Callable[[], object], float]]:
+def tasks(isa: str, weights: list, read: Layers) -> dict[str, tuple[Callable[[], object], float]]:
     """What is timed, and how many operations it is (0 for the pyramid, which only moves pixels)."""
     networks = NativeNetworks(*weights, isa=isa)
     native = networks._native
@@ -80,6 +95,7 @@ def tasks(isa: str, weights: list) -> dict[str, tuple[Callable[[], object], floa
     sizes = [(math.ceil(HEIGHT * scale), math.ceil(WIDTH * scale)) for scale in at]
     crops24 = random.uniform(0, 255, (CROPS_R, 24, 24, 3)).astype(np.float32)
     crops48 = random.uniform(0, 255, (CROPS_O, 48, 48, 3)).astype(np.float32)
+    heads, pose = random.integers(0, 256, (HEADS, 224, 224, 3), np.uint8), NativeNetwork(read, isa)
     matrix = random.uniform(-1, 1, (SIDE, SIDE)).astype(np.float32)
     steps = 3_000_000
     return {
@@ -89,6 +105,7 @@ def tasks(isa: str, weights: list) -> dict[str, tuple[Callable[[], object], floa
         "pyramid + P": (lambda: native.propose(picture, at, 0.6), sum(pnet(h, w) for h, w in sizes)),
         "R": (lambda: native.refine(crops24), RNET * CROPS_R),
         "O": (lambda: native.locate(crops48), ONET * CROPS_O),
+        "WHENet": (lambda: pose(heads), whenet(read) * HEADS),
     }
 
 
@@ -101,13 +118,13 @@ def best_of(rounds: int, todo: dict[str, tuple[Callable[[], object], float]]) ->
     return best
 
 
-def report(isa: str, rounds: int, weights: list) -> None:
-    todo = tasks(isa, weights)
+def report(isa: str, rounds: int, weights: list, read: Layers) -> None:
+    todo = tasks(isa, weights, read)
     best = best_of(rounds, todo)
     best["P"] = best["pyramid + P"] - best["pyramid"]
     work = {name: operations for name, (_, operations) in todo.items()}
     work["P"] = work["pyramid + P"]
-    rates = {name: work[name] / best[name] / 1e9 for name in ("FMA", "sgemm", "P", "R", "O", "pyramid + P")}
+    rates = {name: work[name] / best[name] / 1e9 for name in ("FMA", "sgemm", "P", "R", "O", "pyramid + P", "WHENet")}
     print(f"\n{isa}: GFLOP/s of one thread, and share of the FMA limit")
     for name, rate in rates.items():
         print(f"  {name:12s} {rate:7.1f} {rate / rates['FMA']:7.0%}")
@@ -119,10 +136,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--isa", choices=_native.isas(), help="only this instruction set")
     given = parser.parse_args()
-    files = Store(Settings.load()).load("mtcnn")
+    store = Store(Settings.load())
+    files, read = store.load("mtcnn"), layers(store.load("whenet")["whenet"])
     weights = [initializers(files[name]) for name in ("pnet", "rnet", "onet")]
     for isa in [given.isa] if given.isa else _native.isas():
-        report(isa, given.rounds, weights)
+        report(isa, given.rounds, weights, read)
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ def estimators(names: Sequence[str], margins: Sequence[float], settings: Setting
             rows.append((name, "-", geometric))
             continue
         store = Store(settings)
-        rows += [(name, f"{margin:g}", Hopenet(name, store, settings.threads, margin=margin)) for margin in margins]
+        rows += [(name, f"{margin:g}", Hopenet(name, settings, store, margin)) for margin in margins]
     return rows
 
 

@@ -4,12 +4,8 @@
 
 namespace facesieve::ISA {
 
-constexpr int PANEL = 16;  // output channels whose weights lie side by side
 constexpr int PARTS = PANEL / LANES;
 constexpr int MOST_PIXELS = 13;
-
-constexpr int panels(int channels) { return (channels + PANEL - 1) / PANEL; }
-constexpr int padded(int channels) { return panels(channels) * PANEL; }
 
 // How many panels one tile takes, and how many pixels fit into the registers beside them.
 constexpr int together(int panels) { return LANES < PANEL ? 1 : panels % 3 == 0 ? 3 : panels % 2 == 0 ? 2 : 1; }

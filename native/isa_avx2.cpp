@@ -19,6 +19,7 @@ const Kernels avx2_kernels{"avx2",
                              ISA::crop,
                              ISA::judge_crops<ISA::Rnet>,
                              ISA::judge_crops<ISA::Onet>,
+                             ISA::turn,
                              ISA::multiply_adds};
 }
 

@@ -19,6 +19,7 @@ const Kernels avx512_kernels{"avx512",
                              ISA::crop,
                              ISA::judge_crops<ISA::Rnet>,
                              ISA::judge_crops<ISA::Onet>,
+                             ISA::turn,
                              ISA::multiply_adds};
 }
 

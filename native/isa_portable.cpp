@@ -10,5 +10,6 @@ const Kernels portable_kernels{"portable",
                              ISA::crop,
                              ISA::judge_crops<ISA::Rnet>,
                              ISA::judge_crops<ISA::Onet>,
+                             ISA::turn,
                              ISA::multiply_adds};
 }

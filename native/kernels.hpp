@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "efficient.hpp"
 #include "picture.hpp"
 
 namespace facesieve {
@@ -19,6 +20,9 @@ struct Kernels {
     // answers: (count, 5) probability and regression; (count, 15) with ten landmark numbers.
     void (*refine)(const Layers&, const float* crops, std::ptrdiff_t count, float* answers);
     void (*locate)(const Layers&, const float* crops, std::ptrdiff_t count, float* answers);
+
+    // crops: (count, Efficient::SIDE, Efficient::SIDE, 3); degrees: (count, heads).
+    void (*turn)(const Efficient&, const std::uint8_t* crops, std::ptrdiff_t count, float* degrees);
 
     // Only multiplies and adds, as fast as registers allow; returns how many operations that were.
     double (*multiply_adds)(long steps);

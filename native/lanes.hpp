@@ -83,6 +83,7 @@ inline Lanes widen(const std::uint8_t* at) {
 #endif
 
 constexpr int LANES = sizeof(Lanes) / sizeof(float);
+typedef std::int32_t Whole __attribute__((vector_size(sizeof(Lanes))));  // the bits of as many floats
 
 // The first `count` lanes of a, the others of b.
 inline Lanes first_lanes(int count, Lanes a, Lanes b) {
@@ -94,11 +95,11 @@ inline Lanes first_lanes(int count, Lanes a, Lanes b) {
 
 inline Lanes magnitude(Lanes a) { return larger(a, -a); }
 
-// To the nearest whole number, halves to even, for |a| < 2^22: the sum has no bits left for the fraction.
-inline Lanes nearest(Lanes a) {
-    const Lanes shift = broadcast(12582912.f);  // 1.5 * 2^23
-    return (a + shift) - shift;
-}
+// Added to a number, |a| < 2^22, it leaves no bits for the fraction: the last bits of the sum are the nearest whole
+// number, halves to even.
+constexpr float SHIFT = 12582912.f;  // 1.5 * 2^23
+
+inline Lanes nearest(Lanes a) { return (a + broadcast(SHIFT)) - broadcast(SHIFT); }
 
 inline Lanes prelu(Lanes a, Lanes slope) {
     const Lanes zero = broadcast(0.f);

@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <numeric>
@@ -178,6 +179,75 @@ private:
     const Kernels& kernels_;
 };
 
+// (filters, ...) and as many biases.
+using Rows = std::pair<Array<float>, Array<float>>;
+
+Filters filters(const Rows& given, py::ssize_t taps, const std::string& name) {
+    const auto& [rows, biases] = given;
+    require(rows.ndim() >= 2 && rows.shape(0) > 0 && rows.size() == rows.shape(0) * taps, name + " does not fit what goes in");
+    require_shape(biases, {rows.shape(0)}, name + "'s bias");
+    return {rows.data(), biases.data(), static_cast<int>(rows.shape(0)), static_cast<int>(taps)};
+}
+
+// WHENet: crops in, degrees out.
+class HeadPose {
+public:
+    // expand, depthwise, squeeze, excite, project; kernel, stride; whether the input is added.
+    using Given = std::tuple<Rows, Rows, Rows, Rows, Rows, int, int, bool>;
+    HeadPose(const std::array<float, COLOURS>& mean, const std::array<float, COLOURS>& deviation, const std::vector<Given>& blocks,
+             const Rows& features, const Rows& logits, const std::vector<std::vector<double>>& heads, const std::string& isa)
+        : kernels_(kernels_named(isa.empty() ? wanted_isa() : isa)) {
+        std::copy_n(mean.begin(), COLOURS, net_.mean);
+        std::copy_n(deviation.begin(), COLOURS, net_.deviation);
+        require(!blocks.empty(), "there are no blocks");
+        py::ssize_t channels = 9 * COLOURS;
+        for (const Given& block : blocks) {
+            net_.blocks.push_back(packed(block, channels));
+            channels = net_.blocks.back().project.count;
+        }
+        net_.features = filters(features, channels, "features");
+        net_.logits = filters(logits, net_.features.count, "logits");
+        std::size_t bins = 0;
+        for (const auto& degrees : heads) {
+            require(!degrees.empty(), "a head has no bins");
+            net_.heads.push_back({static_cast<int>(degrees.size()), degrees});
+            bins += degrees.size();
+        }
+        require(bins == static_cast<std::size_t>(net_.logits.count), "the heads have other bins than logits");
+    }
+
+    std::string isa() const { return kernels_.name; }
+
+    Array<float> turn(const Array<std::uint8_t>& crops) const {
+        require_shape(crops, {-1, Efficient::SIDE, Efficient::SIDE, COLOURS}, "crops");
+        const py::ssize_t count = crops.shape(0);
+        Array<float> degrees({count, static_cast<py::ssize_t>(net_.heads.size())});
+        const std::uint8_t* in = crops.data();
+        float* out = degrees.mutable_data();
+        py::gil_scoped_release free;
+        kernels_.turn(net_, in, count, out);
+        return degrees;
+    }
+
+private:
+    static Block packed(const Given& given, py::ssize_t channels) {
+        const auto& [expand, depthwise, squeeze, excite, project, kernel, stride, skip] = given;
+        require((kernel == 3 || kernel == 5) && (stride == 1 || stride == 2), "a block's filters are of another kind");
+        Block block{kernel, stride, skip, filters(expand, channels, "expand"), {}, {}, {}, {}};
+        const py::ssize_t expanded = block.expand.count;
+        block.depthwise = filters(depthwise, py::ssize_t{kernel} * kernel, "depthwise");
+        block.squeeze = filters(squeeze, expanded, "squeeze");
+        block.excite = filters(excite, block.squeeze.count, "excite");
+        block.project = filters(project, expanded, "project");
+        require(block.depthwise.count == expanded && block.excite.count == expanded, "a block has another number of channels");
+        require(!skip || (stride == 1 && block.project.count == channels), "a block's input does not fit its answer");
+        return block;
+    }
+
+    Efficient net_;
+    const Kernels& kernels_;
+};
+
 Array<std::int64_t> suppressed(const Array<double>& boxes, double threshold, bool minimum) {
     require_shape(boxes, {-1, 4}, "boxes");
     const double* corners = boxes.data();
@@ -249,4 +319,10 @@ PYBIND11_MODULE(_native, module) {
         .def("multiply_adds", &Networks::multiply_adds, "steps"_a)
         .def("refine", &Networks::refine, "crops"_a.noconvert())
         .def("locate", &Networks::locate, "crops"_a.noconvert());
+    py::class_<HeadPose>(module, "HeadPose")
+        .def(py::init<const std::array<float, COLOURS>&, const std::array<float, COLOURS>&, const std::vector<HeadPose::Given>&,
+                      const Rows&, const Rows&, const std::vector<std::vector<double>>&, const std::string&>(),
+             "mean"_a, "deviation"_a, "blocks"_a, "features"_a, "logits"_a, "heads"_a, "isa"_a = "")
+        .def_property_readonly("isa", &HeadPose::isa)
+        .def("turn", &HeadPose::turn, "crops"_a.noconvert());
 }

@@ -25,3 +25,21 @@ class Networks:
     def multiply_adds(self, steps: int) -> float: ...
     def refine(self, crops: _Floats32) -> _Floats32: ...
     def locate(self, crops: _Floats32) -> _Floats32: ...
+
+_Rows = tuple[_Floats32, _Floats32]
+_Block = tuple[_Rows, _Rows, _Rows, _Rows, _Rows, int, int, bool]
+
+class HeadPose:
+    def __init__(
+        self,
+        mean: Sequence[float],
+        deviation: Sequence[float],
+        blocks: Sequence[_Block],
+        features: _Rows,
+        logits: _Rows,
+        heads: Sequence[Sequence[float]],
+        isa: str = "",
+    ) -> None: ...
+    @property
+    def isa(self) -> str: ...
+    def turn(self, crops: _Bytes) -> _Floats32: ...

@@ -94,7 +94,7 @@ class Settings(Layered):
 
     # who runs the networks
     engine: Literal["auto", "native", "onnxruntime"] = Field(
-        "auto", description="Who runs the detector's networks; auto takes the compiled extension where it was built."
+        "auto", description="Who runs MTCNN and WHENet; auto takes the compiled extension where it was built."
     )
     device: Device = Field("cpu", description="Where networks run; cuda takes a GPU, with ONNX Runtime's GPU package.")
 

@@ -18,4 +18,4 @@ LDFLAGS="-fsanitize=address,undefined" python setup.py -q build_ext --inplace
 preload="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $(gcc -print-file-name=libstdc++.so)"
 ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 LD_PRELOAD="$preload" PYTHONPATH="$copy/src" \
     python -m pytest -p no:cacheprovider --capture=sys \
-    tests/detect/test_native_networks.py tests/align/test_native_faces.py "$@"
+    tests/detect/test_native_networks.py tests/align/test_native_faces.py tests/pose/test_native_pose.py "$@"

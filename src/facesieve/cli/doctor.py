@@ -30,7 +30,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
 
 def _engine(settings: Settings) -> dict[str, Any]:
-    """Who runs the detector. `built` says whether the compiled extension is there, whoever is asked for."""
+    """Who runs MTCNN and WHENet. `built` says whether the compiled extension is there, whoever is asked for."""
     try:
         from facesieve import _native
     except ImportError:
@@ -94,7 +94,7 @@ def _models(settings: Settings) -> dict[str, str]:
 
 def _advice(facts: dict[str, Any]) -> Iterator[str]:
     if not facts["built"]:
-        yield "No compiled extension: with a C++ compiler pip builds it, and detection is several times as fast."
+        yield "No compiled extension: with a C++ compiler pip builds it, and all is several times as fast."
     elif facts["device"] != "cpu":
         yield "The setting `device` asks for a GPU: see docs/performance.md, section GPU."
     elif facts["engine"] != "native":

@@ -7,6 +7,7 @@ Field numbers: onnx/onnx.proto of https://github.com/onnx/onnx; wire format: htt
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -75,15 +76,38 @@ class Graph:
         return _field(1, IR_VERSION) + _field(2, b"facesieve") + _field(7, graph) + _field(8, _field(2, OPSET))
 
 
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation of a graph. attributes: integers, strings and sequences of integers by name; no others."""
+
+    op: str
+    inputs: tuple[str, ...]
+    output: str
+    attributes: dict[str, Attribute]
+
+
+def nodes(model: bytes) -> list[Node]:
+    """The operations of an ONNX model, in order.
+
+    Raises ModelError `model_unreadable` when the bytes are no ONNX model.
+    """
+    with _readable():
+        return [_read_node(node) for node in _of_graph(model, 1)]
+
+
 def initializers(model: bytes) -> dict[str, Floats32]:
     """The float32 weights of an ONNX model, by name.
 
     Raises ModelError `model_unreadable` when the bytes are no ONNX model.
     """
+    with _readable():
+        return dict(_read_tensor(tensor) for tensor in _of_graph(model, 5) if _holds_floats(tensor))
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
     try:
-        graphs = [value for number, value in _fields(model) if number == 7]
-        tensors = [value for graph in graphs for number, value in _fields(graph) if number == 5]
-        return dict(_read_tensor(tensor) for tensor in tensors if (2, FLOAT) in _fields(tensor))
+        yield
     except (IndexError, ValueError, TypeError, struct.error) as error:
         raise ModelError("model_unreadable", "This is not an ONNX model.") from error
 
@@ -130,8 +154,14 @@ def _value(name: str, dtype: np.dtype[np.generic], shape: Shape) -> bytes:
     return _field(1, name.encode()) + _field(2, _field(1, tensor))
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """Number and payload of each field; a varint's payload is its own encoding."""
+def _of_graph(model: bytes, wanted: int) -> list[memoryview]:
+    """The fields of that number of a model's graph."""
+    graphs = [value for number, value in _fields(memoryview(model)) if number == 7]
+    return [value for graph in graphs for number, value in _fields(graph) if number == wanted]
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Number and payload of each field, not copied; a varint's payload is its own encoding."""
     at = 0
     while at < len(message):
         key, at = _read_varint(message, at)
@@ -153,7 +183,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
         yield key >> 3, message[start:at]
 
 
-def _read_varint(message: bytes, at: int) -> tuple[int, int]:
+def _read_varint(message: memoryview, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         byte = message[at]
@@ -163,14 +193,56 @@ def _read_varint(message: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
-def _read_tensor(tensor: bytes) -> tuple[str, Floats32]:
+def _read_node(node: memoryview) -> Node:
+    op, inputs, output, attributes = "", [], "", {}
+    for number, payload in _fields(node):
+        match number:
+            case 1:
+                inputs.append(_text(payload))
+            case 2:
+                output = _text(payload)
+            case 4:
+                op = _text(payload)
+            case 5:
+                name, value = _read_attribute(payload)
+                attributes[name] = value
+    return Node(op, tuple(inputs), output, attributes)
+
+
+def _read_attribute(attribute: memoryview) -> tuple[str, Attribute]:
+    name, whole, text, many, kind = "", 0, "", [], 0
+    for number, payload in _fields(attribute):
+        match number:
+            case 1:
+                name = _text(payload)
+            case 3:
+                whole = _read_varint(payload, 0)[0]
+            case 4:
+                text = _text(payload)
+            case 8:
+                many.append(_read_varint(payload, 0)[0])
+            case 20:
+                kind = _read_varint(payload, 0)[0]
+    values: dict[int, Attribute] = {2: whole, 3: text, 7: tuple(many)}
+    return name, values.get(kind, "of another kind")
+
+
+def _text(payload: memoryview) -> str:
+    return bytes(payload).decode()
+
+
+def _holds_floats(tensor: memoryview) -> bool:
+    return any(number == 2 and payload == FLOAT for number, payload in _fields(tensor))
+
+
+def _read_tensor(tensor: memoryview) -> tuple[str, Floats32]:
     name, dims, values = "", [], np.empty(0, np.float32)
     for number, payload in _fields(tensor):
         match number:
             case 1:
                 dims.append(_read_varint(payload, 0)[0])
             case 4 | 9:
-                values = np.frombuffer(payload, "<f4")
+                values = np.frombuffer(payload, "<f4").copy()  # which is aligned
             case 8:
-                name = payload.decode()
+                name = _text(payload)
     return name, values.reshape(dims)

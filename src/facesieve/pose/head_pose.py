@@ -18,7 +18,7 @@ Estimator = Callable[[Sequence[Photo], Faces], Floats]
 class HeadPose:
     """Head pose by the model that `settings.pose` names: `whenet`, `hopenet`, `geometric` or `none`.
 
-    The model is found, or fetched and announced, when this is built; raises what `Store.load` raises.
+    The model is found, or fetched and announced, when this is built; raises what `load_network` raises.
     """
 
     def __init__(self, settings: Settings, announce: Announce = tell) -> None:
@@ -43,7 +43,7 @@ def _estimator(settings: Settings, announce: Announce) -> Estimator:
         case "geometric":
             return geometric
         case name:
-            return Hopenet(name, Store(settings, announce), settings.threads, settings.device)
+            return Hopenet(name, settings, Store(settings, announce))
 
 
 def _unmeasured(_photos: Sequence[Photo], faces: Faces) -> Floats:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from facesieve.models.catalog import entry
 from facesieve.models.store import Store
 from facesieve.pose.angles import to_reference
 from facesieve.pose.crops import crop
-from facesieve.records import Faces, Floats, Photo, Pixels
-from facesieve.settings import Device
+from facesieve.pose.network import load_network
+from facesieve.records import Faces, Floats, Photo
+from facesieve.settings import Settings
 
 SIDE = 224  # pixels of a crop where the catalog does not say
-Floats32 = npt.NDArray[np.float32]
 BATCH = {"cpu": 2, "cuda": 64}  # crops at once: more than 2 leave a processor's cache, and 32 take 300 MB
 
 
@@ -23,17 +22,15 @@ class Hopenet:
     """Head pose by a network of the family (`whenet`, `hopenet`).
 
     margin: what the crop adds on each side, as a share of the box's longer side; None takes the catalog's.
-    Raises what `Store.load` and `Session` raise.
+    Raises what `load_network` raises.
     """
 
-    def __init__(
-        self, name: str, store: Store, threads: int, device: Device = "cpu", margin: float | None = None
-    ) -> None:
+    def __init__(self, name: str, settings: Settings, store: Store, margin: float | None = None) -> None:
         preprocessing = entry(name).preprocessing
         self._side = preprocessing.side or SIDE
         self._margin = (preprocessing.margin or 0.0) if margin is None else margin
-        self._network = _session(store.load(name)[name], threads, device)
-        self._batch = BATCH[device]
+        self._network = load_network(name, settings, store)
+        self._batch = BATCH[settings.device]
 
     def __call__(self, photos: Sequence[Photo], faces: Faces) -> Floats:
         """Pitch, yaw, roll (N, 3) in degrees, with the reference's signs."""
@@ -44,9 +41,3 @@ class Hopenet:
     def _degrees(self, photos: Sequence[Photo], faces: Faces) -> Floats:
         (degrees,) = self._network(crop(photos, faces, self._margin, self._side))
         return degrees.astype(np.float64)
-
-
-def _session(model: bytes, threads: int, device: Device) -> Callable[[Pixels], Sequence[Floats32]]:
-    from facesieve.models.session import Session  # ONNX Runtime takes a while to import, and 20 MB
-
-    return Session(model, threads, device)

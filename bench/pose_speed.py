@@ -1,0 +1,103 @@
+"""What WHENet costs a face on the compiled extension and on ONNX Runtime, and how far their answers are apart.
+
+    python bench/pose_speed.py [--rounds 5] [--isa avx2]
+
+Plain is ONNX Runtime as it comes: default options, one thread, 32 crops at once. Whoever takes part takes turns on the
+same 32 crops of two portraits, moved and turned. CPU time; ratios to plain are of sums within this run. Memory is what
+a process grows by that loads the network and answers once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from facesieve import _native
+from facesieve.models.store import Store
+from facesieve.pose.layers import layers
+from facesieve.pose.native import NativeNetwork
+from facesieve.settings import Settings
+
+CROPS = 32
+LOADED = """
+import re, sys
+from pathlib import Path
+import numpy as np
+from facesieve.models.store import Store
+from facesieve.pose.network import load_network
+from facesieve.settings import Settings
+peak = lambda: int(re.search("VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+settings = Settings.load(engine=sys.argv[1])
+before = peak()
+load_network("whenet", settings, Store(settings))(np.zeros((2, 224, 224, 3), np.uint8))
+print(peak() - before, "onnxruntime" in sys.modules)
+"""
+
+
+def portraits() -> np.ndarray:
+    """(32, 224, 224, 3): windows around the two faces, and their mirror images."""
+    import cv2
+    import skimage.data
+    from matplotlib import cbook
+
+    with cbook.get_sample_data("grace_hopper.jpg") as file:
+        hopper = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    crops = []
+    for pixels, (x, y, side) in ((skimage.data.astronaut(), (160, 50, 130)), (hopper, (160, 60, 200))):
+        for step in range(CROPS // 4):
+            window = pixels[y + 3 * step : y + side + 5 * step, x - 4 * step : x + side - 2 * step]
+            crop = cv2.resize(np.ascontiguousarray(window), (224, 224), interpolation=cv2.INTER_AREA)
+            crops += [crop, crop[:, ::-1]]
+    return np.ascontiguousarray(crops)
+
+
+def contenders(model: bytes, isas: list[str]) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """By name, crops to degrees; the first is what the others are compared with."""
+    import onnxruntime as ort
+
+    from facesieve.models.session import Session
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    plain = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    ours, read = Session(model, 1), layers(model)
+    everyone = {"plain": lambda crops: plain.run(None, {"crops": crops})[0], "onnxruntime": by_two(ours)}
+    return everyone | {isa: by_two(NativeNetwork(read, isa)) for isa in isas}
+
+
+def by_two(network: Callable[[np.ndarray], list[np.ndarray]]) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda crops: np.concatenate([network(crops[i : i + 2])[0] for i in range(0, len(crops), 2)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--isa", choices=_native.isas(), help="only this instruction set")
+    given = parser.parse_args()
+    crops, model = portraits(), Store(Settings.load()).load("whenet")["whenet"]
+    everyone = contenders(model, [given.isa] if given.isa else _native.isas())
+    answers = {name: run(crops) for name, run in everyone.items()}
+    spent: dict[str, list[float]] = {name: [] for name in everyone}
+    for _ in range(given.rounds):
+        for name, run in everyone.items():
+            start = time.process_time()
+            run(crops)
+            spent[name].append((time.process_time() - start) / CROPS * 1000)
+    print("who            ms a face  best  ratio  of best  largest difference, degrees")
+    for name, times in spent.items():
+        ratio, best = sum(times) / sum(spent["plain"]), min(times) / min(spent["plain"])
+        apart = abs(answers[name] - answers["plain"]).max()
+        print(f"{name:12} {np.median(times):11.2f} {min(times):5.2f} {ratio:6.2f} {best:8.2f} {apart:12.5f}")
+    for engine in ("onnxruntime", "native"):
+        said = subprocess.run([sys.executable, "-c", LOADED, engine], capture_output=True, text=True, check=True)
+        grown, imported = said.stdout.split()
+        print(f"{engine}: {float(grown):.0f} MB to load it and answer; ONNX Runtime imported: {imported}")
+
+
+if __name__ == "__main__":
+    main()

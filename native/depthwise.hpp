@@ -1,0 +1,61 @@
+// Depthwise filters with their swish: every channel is filtered alone, and lanes run along the channels.
+
+namespace facesieve::ISA {
+
+constexpr int ACROSS = REGISTERS >= 32 ? 14 : 7;  // neighbouring pixels at once; EfficientNet's rows are multiples of 7
+
+// PIXELS neighbouring pixels. in: the first one's first tap, rows `row` floats apart; total: grows by the answers.
+template <int KERNEL, int STRIDE, int PIXELS>
+inline void filter_pixels(const float* in, std::ptrdiff_t row, const float* weights, Lanes bias, float* out,
+                          Lanes& total) {
+    Lanes sum[PIXELS];
+#pragma GCC unroll 16
+    for (int x = 0; x < PIXELS; ++x) sum[x] = bias;
+    for (int ky = 0; ky < KERNEL; ++ky, in += row, weights += KERNEL * PANEL) {
+        Lanes weight[KERNEL];
+#pragma GCC unroll 16
+        for (int kx = 0; kx < KERNEL; ++kx) weight[kx] = load(weights + kx * PANEL);
+#pragma GCC unroll 64
+        for (int i = 0; i < (PIXELS - 1) * STRIDE + KERNEL; ++i) {
+            const Lanes pixel = load(in + i * PANEL);
+#pragma GCC unroll 16
+            for (int kx = 0; kx < KERNEL; ++kx)
+                if (i >= kx && (i - kx) % STRIDE == 0 && (i - kx) / STRIDE < PIXELS)
+                    sum[(i - kx) / STRIDE] = multiply_add(pixel, weight[kx], sum[(i - kx) / STRIDE]);
+        }
+    }
+#pragma GCC unroll 16
+    for (int x = 0; x < PIXELS; ++x) {
+        const Lanes a = swish(sum[x]);
+        store(out + x * PANEL, a);
+        total += a;
+    }
+}
+
+// One row of `width` answers for one panel. totals: PANEL sums of answers, which grow.
+template <int KERNEL, int STRIDE>
+[[gnu::noinline]] void filter_row(const float* in, std::ptrdiff_t row, const Filters& filters, int panel, float* out,
+                                  int width, float* totals) {
+    for (int lane = 0; lane < PANEL; lane += LANES) {
+        const float* weights = filters.panel(panel) + lane;
+        const Lanes bias = load(filters.bias.data() + panel * PANEL + lane);
+        Lanes total = load(totals + lane);
+        int x = 0;
+        for (; x + ACROSS <= width; x += ACROSS)
+            filter_pixels<KERNEL, STRIDE, ACROSS>(in + lane + x * STRIDE * PANEL, row, weights, bias,
+                                                  out + lane + x * PANEL, total);
+        for (; x < width; ++x)
+            filter_pixels<KERNEL, STRIDE, 1>(in + lane + x * STRIDE * PANEL, row, weights, bias, out + lane + x * PANEL,
+                                             total);
+        store(totals + lane, total);
+    }
+}
+
+using FilterRow = void (*)(const float*, std::ptrdiff_t, const Filters&, int, float*, int, float*);
+
+inline FilterRow filter_row_of(int kernel, int stride) {
+    if (kernel == 3) return stride == 1 ? filter_row<3, 1> : filter_row<3, 2>;
+    return stride == 1 ? filter_row<5, 1> : filter_row<5, 2>;
+}
+
+}  // namespace facesieve::ISA

@@ -1,0 +1,127 @@
+// How a head is turned: a crop through all blocks, and the expected angle of each row of bins.
+
+namespace facesieve::ISA {
+
+// Sums of swished numbers over pixels, for the mean of the last map, which nobody else needs.
+struct Total {
+    float* totals;
+
+    template <int PIXELS, int VECTORS>
+    void operator()(int, const Lanes (&sum)[PIXELS][VECTORS]) const {
+#pragma GCC unroll 16
+        for (int v = 0; v < VECTORS; ++v) {
+            Lanes total = load(totals + v * LANES);
+#pragma GCC unroll 16
+            for (int p = 0; p < PIXELS; ++p) total += swish(sum[p][v]);
+            store(totals + v * LANES, total);
+        }
+    }
+};
+
+// Expected angle of Ruiz et al., 2018, https://arxiv.org/abs/1710.00925.
+inline double expectation(const float* logits, const Head& head) {
+    const double most = *std::max_element(logits, logits + head.bins);
+    double sum = 0, weighted = 0;
+    for (int bin = 0; bin < head.bins; ++bin) {
+        const double share = std::exp(logits[bin] - most);
+        sum += share;
+        weighted += share * head.degrees[bin];
+    }
+    return weighted / sum;
+}
+
+class Turn {
+public:
+    explicit Turn(const Efficient& net) : net_(net) {
+        std::size_t band = 0, filtered = 0, gated = 0, map = 0, channels = padded(net.features.count);
+        int side = half(Efficient::SIDE, 2);
+        for (const Block& block : net.blocks) {
+            const Window window(side, block);
+            side = window.out;
+            const std::size_t pixels = std::size_t(side) * side, expanded = padded(block.expand.count);
+            band = std::max(band, Bands(window, block).floats());
+            filtered = std::max(filtered, pixels * expanded);
+            gated = std::max(gated, projected_at_once(block, side * side) * expanded);
+            map = std::max(map, pixels * padded(block.project.count));
+            channels = std::max({channels, expanded, std::size_t(padded(block.squeeze.count))});
+        }
+        picture_ = Floats(PICTURE * PICTURE * COLOURS);
+        band_ = Floats(band);
+        filtered_ = Floats(filtered);
+        gated_ = Floats(gated);
+        in_ = Floats(map);
+        out_ = Floats(map);
+        totals_ = Floats(channels);
+        squeezed_ = Floats(channels);
+        gates_ = Floats(channels);
+        logits_ = Floats(padded(net.logits.count));
+    }
+
+    // crop: (SIDE, SIDE, 3) RGB; degrees: one of each head.
+    void operator()(const std::uint8_t* crop, float* degrees) {
+        normalise(crop);
+        int side = half(Efficient::SIDE, 2);
+        bool first = true;
+        for (const Block& block : net_.blocks) {
+            const Window window(side, block);
+            if (first)
+                expand_and_filter<Stem>(block, {picture_.data(), PICTURE}, window, band_.data(), filtered_.data(),
+                                        totals_.data());
+            else
+                expand_and_filter<Pointwise>(block, {in_.data(), side}, window, band_.data(), filtered_.data(),
+                                             totals_.data());
+            side = window.out;
+            squeeze_and_excite(block, side * side, totals_.data(), squeezed_.data(), gates_.data());
+            project(block, {filtered_.data(), side}, gates_.data(), gated_.data(), block.skip ? in_.data() : nullptr,
+                    out_.data());
+            std::swap(in_, out_);
+            first = false;
+        }
+        means(side);
+        dense<unbent>(totals_.data(), net_.logits, logits_.data());
+        const float* logits = logits_.data();
+        for (const Head& head : net_.heads) {
+            *degrees++ = static_cast<float>(expectation(logits, head));
+            logits += head.bins;
+        }
+    }
+
+private:
+    static constexpr int PICTURE = Efficient::SIDE + 1;
+
+    void normalise(const std::uint8_t* crop) {
+        constexpr int ROW = Efficient::SIDE * COLOURS, PERIOD = COLOURS * LANES;
+        static_assert(ROW % PERIOD == 0);
+        float mean[PERIOD], deviation[PERIOD];
+        for (int i = 0; i < PERIOD; ++i) mean[i] = net_.mean[i % COLOURS], deviation[i] = net_.deviation[i % COLOURS];
+        float* to = picture_.data();
+        for (int y = 0; y < Efficient::SIDE; ++y) {
+            for (int x = 0; x < ROW; x += PERIOD)
+                for (int i = 0; i < PERIOD; i += LANES, crop += LANES, to += LANES)
+                    store(to, (widen(crop) - load(mean + i)) / load(deviation + i));
+            for (int c = 0; c < COLOURS; ++c) *to++ = 0.f;
+        }
+        std::fill_n(to, PICTURE * COLOURS, 0.f);
+    }
+
+    void means(int side) {
+        std::fill_n(totals_.data(), padded(net_.features.count), 0.f);
+        const Taps taps{net_.features.taps, PANEL, std::ptrdiff_t{side} * side * PANEL};
+        each_group(net_.features.count, [&](int panel, auto vectors) {
+            const Total total{totals_.data() + panel * PANEL};
+            product<PANEL, vectors>(in_.data(), side * side, taps, net_.features, panel, total);
+        });
+        for (int i = 0; i < net_.features.count; ++i) totals_.data()[i] /= static_cast<float>(side * side);
+    }
+
+    const Efficient& net_;
+    Floats picture_, band_, filtered_, gated_, in_, out_, totals_, squeezed_, gates_, logits_;
+};
+
+static void turn(const Efficient& net, const std::uint8_t* crops, std::ptrdiff_t count, float* degrees) {
+    constexpr int CROP = Efficient::SIDE * Efficient::SIDE * COLOURS;
+    Turn turn(net);
+    for (std::ptrdiff_t i = 0; i < count; ++i, crops += CROP, degrees += net.heads.size()) turn(crops, degrees);
+}
+
+}  // namespace facesieve::ISA

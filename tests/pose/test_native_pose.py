@@ -1,0 +1,368 @@
+"""WHENet on the compiled extension against ONNX Runtime, on every instruction set that runs here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from facesieve.detect import load_detector
+from facesieve.errors import SettingsError
+from facesieve.models.onnx_file import Graph, initializers
+from facesieve.models.session import Session
+from facesieve.models.store import Store
+from facesieve.pose import HeadPose
+from facesieve.pose.crops import crop
+from facesieve.pose.layers import Layers, OtherGraphError, layers
+from facesieve.pose.network import load_network
+from facesieve.records import Photo, Pixels, Source
+from facesieve.settings import Settings
+
+native = pytest.importorskip("facesieve._native", reason="the extension was not built")
+from facesieve.pose.native import NativeNetwork  # noqa: E402
+
+CLOSE = 0.002  # degrees
+GATE = (20, 45, 25)  # pitch, yaw, roll of the preset `reference`
+
+Random = np.random.Generator
+
+
+@pytest.fixture(scope="module")
+def model() -> bytes:
+    return Store(Settings.load()).load("whenet")["whenet"]
+
+
+@pytest.fixture(scope="module")
+def read(model: bytes) -> Layers:
+    return layers(model)
+
+
+@pytest.fixture(scope="module")
+def onnx(model: bytes) -> Session:
+    return Session(model, 1)
+
+
+@pytest.fixture(scope="module", params=native.isas())
+def network(request: pytest.FixtureRequest, read: Layers) -> NativeNetwork:
+    return NativeNetwork(read, request.param)
+
+
+@pytest.fixture
+def random() -> Random:
+    return np.random.default_rng(29)
+
+
+def photo(file: Path) -> Photo:
+    return Photo(Source(str(file)), "", cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB), "")
+
+
+def faces_of(file: Path, margins: tuple[float, ...]) -> Pixels:
+    settings, photos = Settings.load(), [photo(file)]
+    faces = load_detector(settings, Store(settings))(photos)
+    faces = faces.take(faces.confidence >= settings.measure_floor)
+    return np.concatenate([crop(photos, faces, margin, 224) for margin in margins])
+
+
+def test_poses_of_portraits_are_onnx_runtime_s(
+    network: NativeNetwork, onnx: Session, astronaut: Path, hopper: Path
+) -> None:
+    crops = np.concatenate([faces_of(file, (0.0, 0.05, 0.4)) for file in (astronaut, hopper)])
+    crops = np.concatenate([crops, crops[:, :, ::-1], crops[:, ::-1]])
+    assert len(crops) == 18
+    ours, theirs = network(crops)[0], onnx(crops)[0]
+    assert np.ptp(theirs, axis=0).min() > 5
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=CLOSE)
+
+
+def test_answers_about_noise_and_plain_colours_are_onnx_runtime_s(
+    network: NativeNetwork, onnx: Session, random: Random
+) -> None:
+    """Steps at every border show wrong padding, and 0 and 255 the ends of the range."""
+    noise = random.integers(0, 256, (3, 224, 224, 3), np.uint8)
+    blocks = noise[:, ::32, ::32].repeat(32, 1).repeat(32, 2)
+    plain = np.broadcast_to(np.array([0, 255, 128], np.uint8)[:, None, None, None], noise.shape)
+    edges = np.zeros((4, 224, 224, 3), np.uint8)
+    edges[0, 0], edges[1, -1], edges[2, :, 0], edges[3, :, -1] = 255, 255, 255, 255
+    crops = np.concatenate([noise, blocks, plain, edges])
+    np.testing.assert_allclose(network(crops)[0], onnx(crops)[0], rtol=0, atol=CLOSE)
+
+
+def test_no_crops_give_no_poses(network: NativeNetwork) -> None:
+    assert network(np.empty((0, 224, 224, 3), np.uint8))[0].shape == (0, 3)
+
+
+def test_a_pose_depends_on_its_crop_alone(network: NativeNetwork, random: Random) -> None:
+    crops = random.integers(0, 256, (5, 28, 28, 3), np.uint8).repeat(8, 1).repeat(8, 2)
+    (together,) = network(crops)
+    alone = np.concatenate([network(one[np.newaxis])[0] for one in crops])
+    assert together.tolist() == alone.tolist() == network(crops[::-1])[0][::-1].tolist()
+    assert len(np.unique(together[:, 0])) == 5
+
+
+@pytest.mark.parametrize(
+    ("crops", "error"),
+    [
+        (np.zeros((1, 224, 224, 3), np.float32), TypeError),
+        (np.zeros((1, 224, 223, 3), np.uint8), ValueError),
+        (np.zeros((224, 224, 3), np.uint8), ValueError),
+        (np.zeros((1, 3, 224, 224), np.uint8), ValueError),
+    ],
+)
+def test_other_crops_are_refused(network: NativeNetwork, crops: np.ndarray, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        network(crops)
+
+
+def test_the_table_of_layers_is_the_one_of_the_paper(read: Layers) -> None:
+    """EfficientNet-B0: Tan and Le, 2019, table 1."""
+    kernels = [(block.kernel, block.stride) for block in read.blocks]
+    channels = [len(block.project.bias) for block in read.blocks]
+    assert kernels == [(3, 1), (3, 2), (3, 1), (5, 2), (5, 1)] + [(3, 2), (3, 1), (3, 1)] + [(5, 1)] * 3 + [(5, 2)] + [
+        (5, 1)
+    ] * 3 + [(3, 1)]
+    assert channels == [16, 24, 24, 40, 40] + [80] * 3 + [112] * 3 + [192] * 4 + [320]
+    assert [block.skip for block in read.blocks] == [a == b for a, b in zip([32, *channels], channels, strict=False)]
+    assert [len(head) for head in read.heads] == [66, 120, 66]
+
+
+def changed(model: bytes, what: bytes, into: bytes) -> bytes:
+    assert what in model and len(what) == len(into)
+    return model.replace(what, into)
+
+
+@pytest.mark.parametrize(
+    ("what", "into"),
+    [
+        (b"SAME_UPPER", b"SAME_LOWER"),
+        (b"Sigmoid", b"Softmax"),
+        (b"GlobalAveragePool", b"GlobalMaximalPool"),
+        (b"Add", b"Sub"),
+        (b"stage3.0.gated", b"stage3.0.gate2"),
+    ],
+)
+def test_another_graph_is_not_computed(model: bytes, what: bytes, into: bytes) -> None:
+    if what == b"stage3.0.gated":  # a value that nobody makes
+        model = model.replace(b"stage3.0.gated\x12", b"stage3.0.gatex\x12")
+        what, into = b"Softmax", b"Sigmoid"
+    with pytest.raises(OtherGraphError):
+        layers(changed(model, what, into))
+
+
+def test_a_graph_of_another_network_is_not_computed() -> None:
+    graph = Graph("other")
+    graph.node("Relu", [graph.input("crops", np.uint8, ("N", 224, 224, 3))], "degrees")
+    graph.output("degrees", ("N", 3))
+    for model in (graph.tobytes(), Graph("empty").tobytes(), Store(Settings.load()).load("mtcnn")["onet"]):
+        with pytest.raises(OtherGraphError):
+            layers(model)
+
+
+@pytest.mark.parametrize(("kernel", "heads"), [(7, 1), (3, 0)])
+def test_filters_of_another_size_and_a_graph_without_heads_are_not_computed(
+    random: Random, kernel: int, heads: int
+) -> None:
+    with pytest.raises(OtherGraphError):
+        layers(small(random, kernel, 1, (4, 4, 4), heads))
+
+
+class OneModel:
+    """A store that holds these bytes, whatever is asked for."""
+
+    def __init__(self, model: bytes) -> None:
+        self._model = model
+
+    def load(self, name: str) -> dict[str, bytes]:
+        return {name: self._model}
+
+
+def test_a_graph_that_is_not_whenet_s_stays_on_onnx_runtime(random: Random) -> None:
+    graph = Graph("other")
+    graph.node("Cast", [graph.input("crops", np.uint8, ("N", 2))], "degrees", to=1)
+    graph.output("degrees", ("N", 2))
+    for engine in ("auto", "native"):
+        network = load_network("hopenet", Settings.load(engine=engine), OneModel(graph.tobytes()))
+        assert isinstance(network, Session)
+        assert network(np.array([[1, 200]], np.uint8))[0].tolist() == [[1, 200]]
+
+
+@pytest.mark.parametrize(
+    ("engine", "kind"), [("auto", NativeNetwork), ("native", NativeNetwork), ("onnxruntime", Session)]
+)
+def test_the_setting_says_who_computes(engine: str, kind: type) -> None:
+    settings = Settings.load(engine=engine)
+    assert type(load_network("whenet", settings, Store(settings))) is kind
+
+
+def test_without_the_extension_onnx_runtime_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "facesieve._native", None)
+    monkeypatch.delitem(sys.modules, "facesieve.pose.native", raising=False)
+    settings = Settings.load()
+    assert isinstance(load_network("whenet", settings, Store(settings)), Session)
+    with pytest.raises(SettingsError, match="no compiled extension"):
+        HeadPose(Settings.load(engine="native"))
+
+
+def test_the_environment_names_the_instruction_set(read: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FACESIEVE_ISA", raising=False)
+    assert NativeNetwork(read).isa == native.isas()[0]
+    monkeypatch.setenv("FACESIEVE_ISA", "portable")
+    assert NativeNetwork(read).isa == "portable"
+    monkeypatch.setenv("FACESIEVE_ISA", "mmx")
+    with pytest.raises(SettingsError, match="'mmx'"):
+        HeadPose(Settings.load())
+
+
+def test_a_process_whose_networks_are_compiled_never_imports_onnx_runtime(astronaut: Path) -> None:
+    code = """
+        import sys
+        from facesieve.pipeline import Pipeline
+        from facesieve.settings import Settings
+        [record] = Pipeline(Settings.load(engine="native", pose="whenet")).process([sys.argv[1]])
+        print(record.faces[0].measures["yaw"], "onnxruntime" in sys.modules)
+    """
+    said = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), astronaut], capture_output=True, text=True, check=True
+    )
+    yaw, imported = said.stdout.split()
+    assert abs(float(yaw)) < 25 and imported == "False"
+
+
+def test_other_threads_run_while_the_extension_computes(read: Layers) -> None:
+    network, done, turns = NativeNetwork(read, "portable"), threading.Event(), 0
+
+    def work() -> None:
+        network(np.zeros((3, 224, 224, 3), np.uint8))
+        done.set()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    while not done.wait(0.001):
+        turns += 1
+    worker.join()
+    assert turns > 5
+
+
+def small(random: Random, kernel: int, stride: int, channels: tuple[int, int, int], heads: int) -> bytes:
+    """A network of the family with two blocks of other sizes than WHENet's, none of them a multiple of a vector."""
+    stem, middle, out = channels
+    graph = Graph("small")
+    pixels = graph.input("crops", np.uint8, ("N", 224, 224, 3))
+    at = graph.node("Cast", [graph.node("Transpose", [pixels], "planes", perm=[0, 3, 1, 2])], "float", to=1)
+    at = graph.node("Sub", [at, graph.weight("mean", np.array([100.0, 120, 140])[:, None, None])], "centred")
+    at = graph.node("Div", [at, graph.weight("std", np.array([50.0, 60, 70])[:, None, None])], "normalised")
+
+    def conv(name: str, at: str, into: int, of: int, size: int = 1, step: int = 1, groups: int = 1) -> str:
+        weight = random.normal(size=(into, of // groups, size, size)) / np.sqrt(of // groups * size * size)
+        inputs = [at, graph.weight(f"{name}.w", weight), graph.weight(f"{name}.b", random.normal(size=into) / 4)]
+        how = {"auto_pad": "SAME_UPPER", "kernel_shape": (size, size), "strides": [step, step], "group": groups}
+        return graph.node("Conv", inputs, f"{name}.out", **how)
+
+    def swish(at: str) -> str:
+        return graph.node("Mul", [at, graph.node("Sigmoid", [at], f"{at}.sigmoid")], f"{at}.swish")
+
+    def block(name: str, at: str, expanded: int, into: int, step: int) -> str:
+        filtered = swish(conv(f"{name}.dw", at, expanded, expanded, kernel, step, expanded))
+        mean = graph.node("GlobalAveragePool", [filtered], f"{name}.mean")
+        gate = conv(f"{name}.excite", swish(conv(f"{name}.squeeze", mean, 3, expanded)), expanded, 3)
+        gate = graph.node("Sigmoid", [gate], f"{name}.gate")
+        return conv(f"{name}.project", graph.node("Mul", [filtered, gate], f"{name}.gated"), into, expanded)
+
+    at = block("a", swish(conv("stem", at, stem, 3, 3, 2)), stem, out, stride)
+    last = block("b", swish(conv("b.expand", at, middle, out)), middle, out, 1)
+    at = graph.node("Add", [at, last], "b.sum")
+    last = block("c", swish(conv("c.expand", at, middle, out)), middle, out + 5, stride)
+    pooled = graph.node("GlobalAveragePool", [swish(conv("head", last, 37, out + 5))], "pooled")
+    features, angles = graph.node("Flatten", [pooled], "features"), []
+    for head in range(heads):
+        bins = 7 + 6 * head
+        weight, bias = random.normal(size=(bins, 37)), random.normal(size=bins)
+        inputs = [features, graph.weight(f"{head}.w", weight), graph.weight(f"{head}.b", bias)]
+        share = graph.node("Softmax", [graph.node("Gemm", inputs, f"{head}.logits", transB=1)], f"{head}.share", axis=1)
+        at = graph.weight(f"{head}.bins", np.arange(bins, dtype=np.float64)[:, None] * 5 - 20)
+        angles.append(graph.node("MatMul", [share, at], f"{head}.degrees"))
+    graph.node("Concat", angles, "degrees", axis=1)
+    graph.output("degrees", ("N", heads))
+    return graph.tobytes()
+
+
+@pytest.mark.parametrize("isa", native.isas())
+@pytest.mark.parametrize(
+    ("kernel", "stride", "channels", "heads"),
+    [
+        (3, 1, (5, 17, 3), 1),
+        (3, 2, (16, 33, 24), 2),
+        (5, 1, (9, 1, 2), 3),
+        (5, 2, (31, 50, 40), 4),
+    ],
+)
+def test_networks_of_odd_sizes_are_onnx_runtime_s(
+    random: Random, isa: str, kernel: int, stride: int, channels: tuple[int, int, int], heads: int
+) -> None:
+    model = small(random, kernel, stride, channels, heads)
+    crops = random.integers(0, 256, (2, 28, 28, 3), np.uint8).repeat(8, 1).repeat(8, 2)
+    crops[1] //= 4
+    crops[1, :9] = 255
+    ours, theirs = NativeNetwork(layers(model), isa)(crops)[0], Session(model, 1)(crops)[0]
+    assert theirs.shape == (2, heads) and abs(theirs[0] - theirs[1]).max() > 0.005
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-3)
+
+
+def test_numbers_beyond_the_range_of_exponentials_are_bent_as_onnx_runtime_bends_them(random: Random) -> None:
+    model = small(random, 3, 2, (16, 16, 16), 1)
+    weights = initializers(model)["stem.w"].tobytes()
+    huge = (initializers(model)["stem.w"] * 1000).tobytes()
+    model = changed(model, weights, huge)
+    crops = random.integers(0, 256, (2, 224, 224, 3), np.uint8)
+    for isa in native.isas():
+        ours, theirs = NativeNetwork(layers(model), isa)(crops)[0], Session(model, 1)(crops)[0]
+        assert np.isfinite(ours).all()
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-3)
+
+
+def without(read: Layers, **changes: object) -> Callable[[], object]:
+    values = {name: getattr(read, name) for name in ("mean", "deviation", "blocks", "features", "logits", "heads")}
+    return lambda: native.HeadPose(**(values | changes))
+
+
+def test_layers_that_do_not_fit_each_other_are_refused(read: Layers) -> None:
+    first, second, *_ = read.blocks
+    short = first.expand._replace(bias=first.expand.bias[1:])
+    for changes in (
+        {"blocks": []},
+        {"blocks": read.blocks[1:]},
+        {"blocks": read.blocks[:-1]},
+        {"blocks": [first, first]},
+        {"blocks": [first._replace(expand=short)]},
+        {"blocks": [first._replace(kernel=5), *read.blocks[1:]]},
+        {"blocks": [first._replace(kernel=4), *read.blocks[1:]]},
+        {"blocks": [first._replace(stride=3), *read.blocks[1:]]},
+        {"blocks": [first._replace(skip=True), *read.blocks[1:]]},
+        {"blocks": [first._replace(depthwise=second.depthwise), *read.blocks[1:]]},
+        {"blocks": [first, second._replace(excite=first.excite), *read.blocks[2:]]},
+        {"features": read.logits},
+        {"heads": read.heads[1:]},
+        {"heads": [[], *read.heads]},
+    ):
+        with pytest.raises(ValueError):
+            without(read, **changes)()
+
+
+@pytest.mark.slow
+def test_verdicts_about_the_faces_of_wider_val_are_onnx_runtime_s(
+    network: NativeNetwork, onnx: Session, shared: Path
+) -> None:
+    files = sorted((shared / "data/wider_val_dev/images").rglob("*.jpg"))
+    crops = np.concatenate([faces_of(file, (0.05,)) for file in files])
+    assert len(crops) > 600
+    theirs = np.concatenate([onnx(crops[i : i + 2])[0] for i in range(0, len(crops), 2)])
+    ours = network(crops)[0]
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=CLOSE)
+    same = (abs(ours) <= GATE).all(axis=1) == (abs(theirs) <= GATE).all(axis=1)
+    assert same.mean() >= 0.999
