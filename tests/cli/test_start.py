@@ -39,7 +39,7 @@ def test_a_worker_that_imports_the_main_module_again_has_no_command_line() -> No
 
 @pytest.mark.skipif(importlib.util.find_spec("facesieve._native") is None, reason="needs the compiled extension")
 def test_a_native_pipeline_imports_neither_onnx_runtime_nor_tables_nor_an_event_loop() -> None:
-    settings = f"Settings(pose='geometric', cache_dir={str(Settings.load().cache_dir)!r})"
+    settings = f"Settings(cache_dir={str(Settings.load().cache_dir)!r})"
     found = imported(f"from facesieve import Pipeline, Settings\nPipeline({settings})")
     assert {"numpy", "cv2", "pydantic"} <= found
     assert found & {"onnxruntime", "pyarrow", "pandas", "asyncio", "rich"} == set()
