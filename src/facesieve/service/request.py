@@ -48,6 +48,7 @@ class Request(RequestHandler):
         self._told = False
         self._gone = False
         self._ended = False
+        self._responding = False
         self._work: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._auto_finish = False
@@ -118,6 +119,7 @@ class Request(RequestHandler):
 
     async def respond(self) -> None:
         """Answer, or say why not; then the books are closed."""
+        self._responding = True
         if self._alarm is not None:
             self._alarm.cancel()
         if not self._told and not await self._answered():
@@ -149,7 +151,7 @@ class Request(RequestHandler):
         self._end()
 
     def on_finish(self) -> None:
-        if self._work is None and not self._told:
+        if not self._responding and not self._told:
             self._end()
 
     def _check_method(self) -> None:
@@ -182,6 +184,10 @@ class Request(RequestHandler):
             self._compose(fault)
         except Exception as error:
             self._blame(error)
+        finally:
+            # A fault in it holds the frames it came through, which hold this request and the picture: a circle that
+            # only the garbage collector would end, and many pictures later.
+            self._work = None
         return not self._gone
 
     async def _tell(self, fault: Fault) -> None:
