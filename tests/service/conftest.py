@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 import requests
+from PIL import Image
 
 TOKEN = "a-token-for-tests"
 
@@ -89,6 +91,33 @@ class Running:
             self.stop()
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+def portraits(astronaut: Path, side: int) -> bytes:
+    """A photo of side x side portraits: work that takes its time."""
+    one = Image.open(astronaut)
+    sheet = Image.new("RGB", (512 * side, 512 * side))
+    for place in range(side * side):
+        sheet.paste(one, (512 * (place % side), 512 * (place // side)))
+    data = io.BytesIO()
+    sheet.save(data, "JPEG", quality=50)
+    return data.getvalue()
+
+
+@pytest.fixture(scope="session")
+def medium(astronaut: Path) -> bytes:
+    return portraits(astronaut, 2)
+
+
+@pytest.fixture(scope="session")
+def large(astronaut: Path) -> bytes:
+    return portraits(astronaut, 4)
+
+
+@pytest.fixture(scope="session")
+def huge(astronaut: Path) -> bytes:
+    """26 megapixels."""
+    return portraits(astronaut, 10)
 
 
 @pytest.fixture(scope="session")

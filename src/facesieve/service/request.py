@@ -47,12 +47,13 @@ class Request(RequestHandler):
         self._held = 0
         self._told = False
         self._gone = False
+        self._cut = False
         self._ended = False
         self._responding = False
         self._work: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._auto_finish = False
-        service.active += 1
+        service.active.add(self)
 
     def set_default_headers(self) -> None:
         """No version, no caching, no guessing of types; and a request id, the client's own if it is a sane one."""
@@ -84,6 +85,14 @@ class Request(RequestHandler):
         raise Fault(FaultCode.NOT_FOUND)
 
     # what all routes do
+
+    def cut_off(self) -> None:
+        """Answer now: the service ends."""
+        self._cut = True
+        if self._work is not None:
+            self._work.cancel()
+        elif not self._responding:
+            self._late()
 
     async def prepare(self) -> None:
         try:
@@ -177,9 +186,9 @@ class Request(RequestHandler):
         try:
             await self._work
         except asyncio.CancelledError:
-            if not self._gone:
+            if not self._gone and not self._cut:
                 raise
-            return False
+            self._compose(Fault(FaultCode.DEADLINE))
         except Fault as fault:
             self._compose(fault)
         except Exception as error:
@@ -221,7 +230,7 @@ class Request(RequestHandler):
 
     def _blame(self, error: Exception) -> None:
         self._compose(Fault(FaultCode.INTERNAL))
-        self.service.log("failure", request_id=self.request_id, error=repr(error), traceback=_trace(error))
+        self.service.log.error("failure", request_id=self.request_id, exc_info=error)
 
     def _drop(self) -> None:
         """Hold the body no longer."""
@@ -237,12 +246,12 @@ class Request(RequestHandler):
         if self._alarm is not None:
             self._alarm.cancel()
         self._drop()
-        self.service.active -= 1
+        self.service.active.discard(self)
         status, code = (_GONE, "client_gone") if self._gone else (self.get_status(), self.code)
         seconds = self.loop.time() - self.started
         self.service.metrics.requests.labels(self.route, str(status), code).inc()
         self.service.metrics.seconds.labels(self.route).observe(seconds)
-        self.service.log(
+        self.service.log.info(
             "request",
             request_id=self.request_id,
             method=self.request.method,
@@ -254,9 +263,3 @@ class Request(RequestHandler):
             client=self.request.remote_ip,
             **self.notes,
         )
-
-
-def _trace(error: Exception) -> str:
-    import traceback
-
-    return "".join(traceback.format_exception(error))
