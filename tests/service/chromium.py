@@ -118,5 +118,5 @@ class Tab:
     def close(self) -> None:
         self.socket.close()
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
         self.loop.close()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -94,8 +95,8 @@ def check_stop(start: Any, photo: bytes) -> None:
     assert not [worker for worker in workers if worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_on_sigterm_every_accepted_request_is_answered(start: Any, medium: bytes) -> None:
-    check_stop(start, medium)
+def test_on_sigterm_every_accepted_request_is_answered(start: Any, hopper: Path) -> None:
+    check_stop(start, hopper.read_bytes())
 
 
 @pytest.mark.slow
@@ -173,29 +174,34 @@ def test_workers_end_with_a_service_that_is_killed(start: Any) -> None:
         time.sleep(0.05)
 
 
-def serve(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "facesieve", "serve", *arguments],
-        env=os.environ | environment,
+def test_what_is_wrong_is_said_in_one_sentence_before_anything_starts(
+    run: Callable[..., tuple[int, str, str]], service: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("[service]\nporrt = 3\n")
+    wrong = [
+        ("[token_required]", "--address", "0.0.0.0", "--port", "0"),
+        ("[no_address]", "--port", service.port),
+        ("[unknown_preset]", "--policy", "mild"),
+        ("[bad_setting]", "--log", "loud"),
+        ("[bad_setting]", "--settings", file),
+    ]
+    for code, *arguments in wrong:
+        status, _, said = run("serve", *arguments)
+        assert (status, code in said.replace("\n", " ")) == (2, True), said
+        assert "Traceback" not in said
+
+
+def test_a_worker_that_cannot_start_ends_the_service_with_its_reason(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "facesieve", "serve", "--port", "0"],
+        env=os.environ | {"FACESIEVE_OFFLINE": "1", "FACESIEVE_CACHE_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=60,
     )
-
-
-def test_what_is_wrong_is_said_in_one_sentence_before_anything_starts(service: Any, tmp_path: Path) -> None:
-    bare = serve("--address", "0.0.0.0", "--port", "0")
-    taken = serve("--port", str(service.port))
-    unknown = serve("--policy", "mild")
-    odd = serve("--log", "loud")
-    file = tmp_path / "settings.toml"
-    file.write_text("[service]\nporrt = 3\n")
-    typo = serve("--settings", str(file))
-    offline = serve("--port", "0", FACESIEVE_OFFLINE="1", FACESIEVE_CACHE_DIR=str(tmp_path))
-    codes = ["token_required", "no_address", "unknown_preset", "bad_setting", "bad_setting", "offline"]
-    for ended, code in zip((bare, taken, unknown, odd, typo, offline), codes, strict=True):
-        assert (ended.returncode, f"[{code}]" in ended.stderr) == (2, True), ended.stderr
-        assert "Traceback" not in ended.stderr
+    assert (ended.returncode, "[offline]" in ended.stderr) == (2, True), ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_settings_come_from_the_table_of_the_file_and_the_environment_wins(tmp_path: Path) -> None:

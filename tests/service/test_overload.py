@@ -44,15 +44,15 @@ def burst(port: int, photo: bytes, count: int) -> list[tuple[int, dict[str, Any]
 
 def test_of_a_burst_exactly_the_workers_and_the_queue_are_served(start: Any, medium: bytes) -> None:
     running = start(workers=2, waiting=16, deadline=60)
-    delays = []
-    for _ in range(3):
-        answers = burst(running.port, medium, 40)
+    delays: list[float] = []
+    # The best of three: what others do on this machine is not the service's.
+    while len(delays) < 3 and not (delays and min(delays) < 0.05):
+        answers = burst(running.port, medium, 28)
         statuses = [status for status, _, _ in answers]
-        assert (statuses.count(200), statuses.count(429)) == (18, 22)
+        assert (statuses.count(200), statuses.count(429)) == (18, 10)
         refused = [(body, seconds) for status, body, seconds in answers if status == 429]
         assert {body["error"]["code"] for body, _ in refused} == {"busy"}
         delays.append(p99([seconds for _, seconds in refused]))
-    # The best of three: what others do on this machine is not the service's.
     assert min(delays) < 0.05
     assert running.gauge("facesieve_waiting") == running.gauge("facesieve_working") == 0
 
