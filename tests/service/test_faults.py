@@ -158,6 +158,19 @@ def received_from(connection: socket.socket) -> bytes:
         return b""
 
 
+def test_a_refused_picture_leaves_the_memory_at_once(service: Any) -> None:
+    """Not when the garbage collector comes round: eighty of eight megabytes take what a few take."""
+    process, junk = psutil.Process(service.process.pid), b"junk" * 2_000_000
+    service.faces(junk)
+    before = process.memory_info().rss
+    highest = before
+    with ThreadPoolExecutor(2) as clients:
+        for answer in clients.map(service.faces, [junk] * 80):
+            assert answer.status_code == 415
+            highest = max(highest, process.memory_info().rss)
+    assert highest - before < 8 * len(junk)
+
+
 def hostile(shared: Path) -> list[Path]:
     return sorted(file for file in (shared / "data/hostile_dev").rglob("*") if file.is_file() and file.suffix != ".tsv")
 
