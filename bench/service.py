@@ -52,7 +52,7 @@ def main() -> None:
     rows: dict[tuple[str, int], list[Pass]] = {(form, n): [] for form in options.forms for n in options.connections}
     with crew(photos, workers) as once, service(workers) as (port, process):
         for form in options.forms:
-            alone(port, form, photos)
+            alone(port, form, photos, options.rounds)
         for _ in range(options.rounds):
             bare.append(once())
             for (form, connections), passes in rows.items():
@@ -163,15 +163,23 @@ def ask(connection: http.client.HTTPConnection, method: str, path: str, photo: b
     return answer.status
 
 
-def alone(port: int, form: str, photos: list[bytes]) -> None:
-    """One connection: each photo's time over the pipeline's own time for it just before."""
+def alone(port: int, form: str, photos: list[bytes], rounds: int) -> None:
+    """One connection: each photo's time over the pipeline's own for it, turn by turn; medians of the turns."""
     pipeline = Pipeline()
     connection = http.client.HTTPConnection("127.0.0.1", port)
+    pipeline.process(photos[:3])
     ratios = []
-    for photo in photos[:5] + photos:
-        own = timed(lambda photo=photo: pipeline.process([photo]))
-        ratios.append(timed(lambda photo=photo: ask(connection, "POST", FORMS[form], photo)) / own)
-    shares = ", ".join(f"{name} {percentile(ratios[5:], share):.2f}" for name, share in (("p50", 0.5), ("p99", 0.99)))
+    for photo in photos:
+        turns = [
+            (
+                timed(lambda photo=photo: pipeline.process([photo])),
+                timed(lambda photo=photo: ask(connection, "POST", FORMS[form], photo)),
+            )
+            for _ in range(rounds)
+        ]
+        own, asked = (median(seconds) for seconds in zip(*turns, strict=True))
+        ratios.append(asked / own)
+    shares = ", ".join(f"{name} {percentile(ratios, share):.2f}" for name, share in (("p50", 0.5), ("p99", 0.99)))
     print(f"{form} alone, over the pipeline's own time for the photo: {shares}", flush=True)
 
 
