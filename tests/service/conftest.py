@@ -129,6 +129,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     running.end()
 
 
+@pytest.fixture(scope="session")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Another, with other limits on what comes in."""
+    limits = {"formats": ["jpeg", "avif", "heif"], "max_images": 3, "max_held_bytes": 4 * 2**20}
+    running = Running(tmp_path_factory.mktemp("narrow"), **limits)
+    yield running.wait_ready()
+    running.end()
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """`start(workers=2, waiting=0)` gives a ready service of one's own."""

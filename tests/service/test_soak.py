@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
@@ -77,18 +78,20 @@ def test_ten_thousand_requests_leave_nothing_behind(start: Any, shared: Path, as
     statuses: Counter[int] = Counter()
     with ThreadPoolExecutor(CLIENTS) as clients:
         list(clients.map(mix.ask, range(WARM_UP)))
-        before = after = state(running)
+        states = [state(running)]
         for first in range(WARM_UP, WARM_UP + REQUESTS, STEP):
             statuses.update(clients.map(mix.ask, range(first, first + STEP)))
-            after = state(running)
-            print(first + STEP, {name: round(value, 1) for name, value in after.items()}, flush=True)
-    print(before, after, statuses)
+            states.append(state(running))
+            print(first + STEP, {name: round(value, 1) for name, value in states[-1].items()}, flush=True)
+    before, after = states[0], states[-1]
+    print(before, statuses)
     assert sum(statuses.values()) == REQUESTS
     assert statuses[200] > REQUESTS * 0.6
     assert not set(statuses) & {429, 500, 503}
     assert not running.events("failure")
     assert running.gauge("facesieve_workers_replaced_total") == 0
-    assert after["at_rest"] <= before["at_rest"] * 1.02
+    # What the allocator has in pieces comes and goes by some megabytes.
+    assert median(one["at_rest"] for one in states[-3:]) <= before["at_rest"] * 1.02
     assert after["descriptors"] <= before["descriptors"]
     assert after["threads"] <= before["threads"]
     assert running.gauge("facesieve_held_bytes") == 0
