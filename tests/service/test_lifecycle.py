@@ -68,11 +68,11 @@ def check_stop(start: Any, photo: bytes) -> None:
     running = start(workers=2)
     workers = running.workers()
     load = Load(running, photo)
+    until = time.monotonic() + 30
+    while len(load.answered) < 4 or not running.gauge("facesieve_waiting"):
+        assert time.monotonic() < until
     with socket.create_connection(("127.0.0.1", running.port), timeout=20) as halved:
         halved.sendall(head_of("/v1/faces", f"Content-Length: {len(photo)}") + photo[:1000])
-        until = time.monotonic() + 30
-        while len(load.answered) < 4 or not running.gauge("facesieve_waiting"):
-            assert time.monotonic() < until
         running.process.send_signal(signal.SIGTERM)
         began = time.monotonic()
         time.sleep(0.3)
