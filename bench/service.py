@@ -1,16 +1,17 @@
 """How fast the service is, against the bare pipeline on the same photos in the same run.
 
-    python bench/service.py FOLDER [--photos 60] [--seconds 20] [--connections 1 4 16 64]
+    python bench/service.py FOLDER [--photos 40] [--rounds 3] [--connections 1 4 16 64] [--forms none reference]
 
-Closed loop: each connection sends its next photo when it has the answer to the last. The bare pipeline runs as many
-processes as the service has workers. Ratios are to be read, times depend on the machine.
+A round is: the bare pipeline once over all photos, then the service once over all photos with so many connections, row
+by row. Bare and service have as many processes as workers, and both take the next photo when they are done with the
+last (closed loop). Ratios are to those of the same round; times depend on the machine. `alone` asks for one photo at a
+time, turn by turn with a pipeline in this process.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
-import itertools
 import json
 import multiprocessing
 import os
@@ -19,10 +20,11 @@ import subprocess
 import sys
 import threading
 import time
-from multiprocessing.synchronize import Barrier
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -32,79 +34,106 @@ TOKEN = "bench"
 FORMS = {"none": "/v1/faces?crops=none", "reference": "/upload"}
 
 
+class Pass(NamedTuple):
+    """Once over all photos: photos a second, CPU seconds a photo, seconds of each request, refusals, memory in MB."""
+
+    rate: float
+    cpu: float
+    seconds: list[float]
+    refused: int
+    memory: float
+
+
 def main() -> None:
     options = arguments()
     photos = [file.read_bytes() for file in sorted(options.folder.rglob("*.jpg"))[: options.photos]]
     workers = os.cpu_count() or 1
-    alone = own_times(photos)
-    print(f"{len(photos)} photos, {workers} workers, {options.seconds} s a row")
-    print(f"| {'':>11} | connections | photos/s | of bare | p50 ms | p95 ms | p99 ms | refused | memory MB |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    bare = bare_rate(photos, workers, options.seconds)
-    print(f"| {'bare':>11} | {workers} | {bare:.2f} | 1.00 | {median(alone) * 1e3:.0f} | | | | |")
-    process, port = serve(workers)
-    try:
-        for form, path in FORMS.items():
-            ratio_alone(port, path, photos, alone, form)
-            for connections in options.connections:
-                row(port, path, photos, connections, options.seconds, form, bare, process.pid)
-    finally:
-        process.terminate()
-        process.wait()
+    bare: list[Pass] = []
+    rows: dict[tuple[str, int], list[Pass]] = {(form, n): [] for form in options.forms for n in options.connections}
+    with crew(photos, workers) as once, service(workers) as (port, process):
+        for form in options.forms:
+            alone(port, form, photos, options.rounds)
+        for _ in range(options.rounds):
+            bare.append(once())
+            for (form, connections), passes in rows.items():
+                passes.append(asked(port, process, FORMS[form], photos, connections))
+    print(f"{len(photos)} photos, {workers} workers, {options.rounds} rounds")
+    print("| form | connections | photos/s | of bare | CPU of bare | p50 ms | p95 ms | p99 ms | refused | memory MB |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    print(f"| bare | {workers} | {median(one.rate for one in bare):.2f} | 1.00 | 1.00 | | | | | |")
+    for (form, connections), passes in rows.items():
+        show(form, connections, passes, bare)
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--photos", type=int, default=60)
-    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--photos", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 4, 16, 64])
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
     return parser.parse_args()
 
 
-def own_times(photos: list[bytes]) -> list[float]:
-    """Seconds of the pipeline on each photo alone; a first pass warms it up."""
-    pipeline = Pipeline()
-    seconds = []
-    for photo in photos[:3] + photos:
-        started = time.perf_counter()
-        pipeline.process([photo])
-        seconds.append(time.perf_counter() - started)
-    return seconds[3:]
+def show(form: str, connections: int, passes: list[Pass], bare: list[Pass]) -> None:
+    rates = [one.rate / other.rate for one, other in zip(passes, bare, strict=True)]
+    cpus = [one.cpu / other.cpu for one, other in zip(passes, bare, strict=True)]
+    seconds = [value for one in passes for value in one.seconds]
+    times = " | ".join(f"{percentile(seconds, share) * 1e3:.0f}" for share in (0.5, 0.95, 0.99))
+    refused, memory = sum(one.refused for one in passes), max(one.memory for one in passes)
+    print(
+        f"| {form} | {connections} | {median(one.rate for one in passes):.2f} "
+        f"| {median(rates):.2f} ({min(rates):.2f} to {max(rates):.2f}) | {median(cpus):.2f} "
+        f"| {times} | {refused} | {memory:.0f} |"
+    )
 
 
-def bare_rate(photos: list[bytes], workers: int, seconds: float) -> float:
-    """Photos a second of as many processes as there are workers, each with a pipeline of its own."""
+@contextmanager
+def crew(photos: list[bytes], workers: int) -> Iterator[Callable[[], Pass]]:
+    """The bare pipeline in as many processes: a call takes them once over all photos."""
     context = multiprocessing.get_context("spawn")
-    ready = context.Barrier(workers + 1)
-    counts = context.Array("i", workers)
-    crew = [context.Process(target=work, args=(photos, ready, seconds, counts, i)) for i in range(workers)]
-    for process in crew:
+    next_photo, barrier = context.Value("i", 0), context.Barrier(workers + 1)
+    processes = [context.Process(target=work, args=(photos, next_photo, barrier), daemon=True) for _ in range(workers)]
+    for process in processes:
         process.start()
-    ready.wait()
-    started = time.perf_counter()
-    for process in crew:
-        process.join()
-    return sum(counts) / (time.perf_counter() - started)
+
+    def once() -> Pass:
+        next_photo.value = 0
+        before = spent(processes)
+        barrier.wait()
+        started = time.perf_counter()
+        barrier.wait()
+        rate = len(photos) / (time.perf_counter() - started)
+        return Pass(rate, (spent(processes) - before) / len(photos), [], 0, 0)
+
+    barrier.wait()
+    yield once
+    for process in processes:
+        process.kill()
 
 
-def work(photos: list[bytes], ready: Barrier, seconds: float, counts: Any, index: int) -> None:
+def work(photos: list[bytes], next_photo: Any, barrier: Any) -> None:
     import cv2
 
     settings = Settings.load()
     cv2.setNumThreads(settings.threads)
     pipeline = Pipeline(settings)
     pipeline.process(photos[:1])
-    ready.wait()
-    until = time.perf_counter() + seconds
-    for photo in itertools.cycle(photos[index:] + photos[:index]):
-        if time.perf_counter() > until:
-            return
-        pipeline.process([photo])
-        counts[index] += 1
+    barrier.wait()
+    while True:
+        barrier.wait()
+        while True:
+            with next_photo.get_lock():
+                index = next_photo.value
+                next_photo.value += 1
+            if index >= len(photos):
+                break
+            pipeline.process([photos[index]])
+        barrier.wait()
 
 
-def serve(workers: int) -> tuple[subprocess.Popen[str], int]:
+@contextmanager
+def service(workers: int) -> Iterator[tuple[int, psutil.Process]]:
     given = {"TOKENS": json.dumps([TOKEN]), "PORT": "0", "WORKERS": str(workers), "DEADLINE": "120"}
     process = subprocess.Popen(
         [sys.executable, "-m", "facesieve", "serve"],
@@ -117,7 +146,9 @@ def serve(workers: int) -> tuple[subprocess.Popen[str], int]:
     port = next(int(found[1]) for line in process.stdout if (found := re.search(r":(\d+)$", line.strip())))
     while ask(http.client.HTTPConnection("127.0.0.1", port), "GET", "/readyz") != 200:
         time.sleep(0.1)
-    return process, port
+    yield port, psutil.Process(process.pid)
+    process.terminate()
+    process.wait()
 
 
 def ask(connection: http.client.HTTPConnection, method: str, path: str, photo: bytes = b"") -> int:
@@ -132,52 +163,67 @@ def ask(connection: http.client.HTTPConnection, method: str, path: str, photo: b
     return answer.status
 
 
-def ratio_alone(port: int, path: str, photos: list[bytes], alone: list[float], form: str) -> None:
-    """One connection: each photo's time over the pipeline's own time for it."""
+def alone(port: int, form: str, photos: list[bytes], rounds: int) -> None:
+    """One connection: each photo's time over the pipeline's own for it, turn by turn; medians of the turns."""
+    pipeline = Pipeline()
     connection = http.client.HTTPConnection("127.0.0.1", port)
+    pipeline.process(photos[:3])
     ratios = []
-    for photo, own in zip(photos, alone, strict=True):
-        started = time.perf_counter()
-        ask(connection, "POST", path, photo)
-        ratios.append((time.perf_counter() - started) / own)
-    told = ", ".join(f"{name} {percentile(ratios, share):.2f}" for name, share in (("p50", 0.5), ("p99", 0.99)))
-    print(f"| {form:>11} | 1 | time over the pipeline's own for the photo: {told} |")
+    for photo in photos:
+        turns = [
+            (
+                timed(lambda photo=photo: pipeline.process([photo])),
+                timed(lambda photo=photo: ask(connection, "POST", FORMS[form], photo)),
+            )
+            for _ in range(rounds)
+        ]
+        own, asked = (median(seconds) for seconds in zip(*turns, strict=True))
+        ratios.append(asked / own)
+    shares = ", ".join(f"{name} {percentile(ratios, share):.2f}" for name, share in (("p50", 0.5), ("p99", 0.99)))
+    print(f"{form} alone, over the pipeline's own time for the photo: {shares}", flush=True)
 
 
-def row(
-    port: int, path: str, photos: list[bytes], connections: int, seconds: float, form: str, bare: float, pid: int
-) -> None:
-    served: list[float] = []
+def timed(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def asked(port: int, process: psutil.Process, path: str, photos: list[bytes], connections: int) -> Pass:
+    """The service once over all photos."""
+    processes = [process, *process.children(recursive=True)]
+    left, lock = iter(photos), threading.Lock()
+    seconds: list[float] = []
     refused: list[int] = []
-    until = time.perf_counter() + seconds
 
-    def client(number: int) -> None:
+    def client() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port)
-        for photo in itertools.islice(itertools.cycle(photos), number, None):
-            started = time.perf_counter()
-            if started > until:
+        while True:
+            with lock:
+                photo = next(left, None)
+            if photo is None:
                 return
-            status = ask(connection, "POST", path, photo)
-            if status == 200:
-                served.append(time.perf_counter() - started)
-            else:
+            started = time.perf_counter()
+            while (status := ask(connection, "POST", path, photo)) != 200:
                 refused.append(status)
                 time.sleep(0.2)
+            seconds.append(time.perf_counter() - started)
 
-    clients = [threading.Thread(target=client, args=(number,)) for number in range(connections)]
-    began = time.perf_counter()
+    clients = [threading.Thread(target=client) for _ in range(connections)]
+    before, started = spent(processes), time.perf_counter()
     for one in clients:
         one.start()
     for one in clients:
         one.join()
-    rate = len(served) / (time.perf_counter() - began)
-    times = " | ".join(f"{percentile(served, share) * 1e3:.0f}" for share in (0.5, 0.95, 0.99))
-    process = psutil.Process(pid)
-    memory = sum(one.memory_info().rss for one in [process, *process.children(recursive=True)]) / 2**20
-    print(
-        f"| {form:>11} | {connections} | {rate:.2f} | {rate / bare:.2f} | {times} | {len(refused)} | {memory:.0f} |",
-        flush=True,
-    )
+    rate = len(photos) / (time.perf_counter() - started)
+    memory = sum(one.memory_info().rss for one in processes) / 2**20
+    return Pass(rate, (spent(processes) - before) / len(photos), seconds, len(refused), memory)
+
+
+def spent(processes: list[Any]) -> float:
+    """CPU seconds of processes so far."""
+    times = [psutil.Process(process.pid).cpu_times() for process in processes]
+    return sum(one.user + one.system for one in times)
 
 
 def percentile(values: list[float], share: float) -> float:

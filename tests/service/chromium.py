@@ -116,7 +116,10 @@ class Tab:
         ]
 
     def close(self) -> None:
-        self.socket.close()
+        self.loop.run_until_complete(self._close())
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
         self.loop.close()
+
+    async def _close(self) -> None:
+        self.socket.close()

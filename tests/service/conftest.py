@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 import requests
+from PIL import Image
 
 TOKEN = "a-token-for-tests"
 
@@ -85,16 +87,53 @@ class Running:
         return self.process.wait(seconds)
 
     def end(self) -> None:
-        if self.process.poll() is None:
-            self.stop()
+        """At once: how it stops when it is asked to is what `test_lifecycle` asks."""
+        self.process.kill()
+        self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+def portraits(astronaut: Path, side: int) -> bytes:
+    """A photo of side x side portraits: work that takes its time."""
+    one = Image.open(astronaut)
+    sheet = Image.new("RGB", (512 * side, 512 * side))
+    for place in range(side * side):
+        sheet.paste(one, (512 * (place % side), 512 * (place // side)))
+    data = io.BytesIO()
+    sheet.save(data, "JPEG", quality=50)
+    return data.getvalue()
+
+
+@pytest.fixture(scope="session")
+def medium(astronaut: Path) -> bytes:
+    return portraits(astronaut, 2)
+
+
+@pytest.fixture(scope="session")
+def large(astronaut: Path) -> bytes:
+    return portraits(astronaut, 4)
+
+
+@pytest.fixture(scope="session")
+def huge(astronaut: Path) -> bytes:
+    """26 megapixels."""
+    return portraits(astronaut, 10)
 
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One service for all tests that leave it as it was."""
     running = Running(tmp_path_factory.mktemp("service"))
+    yield running.wait_ready()
+    running.end()
+
+
+@pytest.fixture(scope="session")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Another, with other limits on what comes in."""
+    limits = {"formats": ["jpeg", "avif", "heif"], "max_images": 3, "max_held_bytes": 4 * 2**20}
+    running = Running(tmp_path_factory.mktemp("narrow"), **limits)
     yield running.wait_ready()
     running.end()
 

@@ -198,6 +198,17 @@ def test_the_modern_form_gives_measures_verdicts_and_what_was_wished(service: An
     assert set(service.faces(data, "?crops=aligned").json()["faces"][0]["crops"]) == {"aligned"}
 
 
+def test_the_modern_form_takes_the_picture_as_the_body_or_in_a_form(service: Any, hopper: Path) -> None:
+    data = hopper.read_bytes()
+    raw = service.faces(data, "?crops=aligned").json()
+    form = service.upload(data, path="/v1/faces?crops=aligned").json()
+    assert raw.pop("timings").keys() == form.pop("timings").keys() == {"pipeline_ms"}
+    assert raw == form and raw["faces_total"] == 1
+    two = service.upload(data, data, path="/v1/faces")
+    none = service.post("/v1/faces", files={"picture": data})
+    assert [answer.json()["error"]["code"] for answer in (two, none)] == ["one_image", "no_image"]
+
+
 def test_without_pose_its_limits_do_not_judge(service: Any, hopper: Path) -> None:
     [face] = service.faces(hopper.read_bytes(), "?pose=0&max_yaw=1").json()["faces"]
     assert face["measures"]["yaw"] is None

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pillow_heif
+import psutil
 import pytest
 from PIL import Image
 
@@ -76,11 +78,17 @@ def test_a_body_that_is_too_large_is_refused_in_our_words(service: Any, send: An
 
 
 def test_the_excess_is_not_held_while_it_arrives(service: Any) -> None:
+    """Of 64 MiB more than the limit not one, by the service's own books and by the system's."""
+    process = psutil.Process(service.process.pid)
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
-        parts = chunked("/uploads", 80 * MIB)
-        for _ in range(70):
+        parts = chunked("/uploads", 140 * MIB)
+        for _ in range(66):
             connection.sendall(next(parts))
         assert answer_of(connection)[0] == 413
+        before = process.memory_info().rss
+        for _ in range(64):
+            connection.sendall(next(parts))
+            assert process.memory_info().rss <= before + MIB
         assert service.gauge("facesieve_held_bytes") == 0
 
 
@@ -126,50 +134,49 @@ def test_an_image_of_exactly_the_limit_is_read_and_one_byte_more_is_not(service:
 )
 def test_a_picture_that_says_it_is_too_large_is_refused_at_once(service: Any, size: tuple[int, int], code: str) -> None:
     data = png_that_says(*size)
-    service.faces(data)
+    worked = service.gauge("facesieve_work_seconds_count")
     seconds = []
-    for _ in range(10):
+    for _ in range(20):
         started = time.perf_counter()
         answer = service.faces(data)
         seconds.append(time.perf_counter() - started)
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, code)
-    assert sorted(seconds)[len(seconds) // 2] < 0.05
+    # All but one: what others do on this machine is not the service's.
+    assert sorted(seconds)[-2] < 0.05
+    assert service.gauge("facesieve_work_seconds_count") == worked
 
 
-def test_formats_that_are_not_set_reach_no_decoder(service: Any, start: Any, astronaut: Path) -> None:
+def test_formats_that_are_not_set_reach_no_decoder(service: Any, narrow: Any, astronaut: Path) -> None:
     made = {}
-    for format in ("GIF", "BMP", "TIFF", "AVIF"):
+    pillow_heif.register_heif_opener()
+    for format in ("GIF", "BMP", "TIFF", "AVIF", "HEIF"):
         data = io.BytesIO()
-        Image.open(astronaut).save(data, format)
+        Image.open(astronaut).convert("RGB").save(data, format)
         made[format] = data.getvalue()
         answer = service.faces(data.getvalue())
         assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_format")
-    other = start(formats=["jpeg", "avif"])
-    assert other.faces(made["AVIF"]).json()["faces_total"] == 1
-    assert other.faces(astronaut.read_bytes()).status_code == 415
+    assert [narrow.faces(made[format]).json()["faces_total"] for format in ("AVIF", "HEIF")] == [1, 1]
+    assert narrow.faces(astronaut.read_bytes()).status_code == 415
 
 
-def test_more_images_than_max_images_are_refused(start: Any) -> None:
-    running = start(max_images=3, ready=False)
-    running.wait_ready()
-    assert running.upload(*[b"x"] * 3, path="/uploads").status_code == 200
+def test_more_images_than_max_images_are_refused(narrow: Any) -> None:
+    assert narrow.upload(*[b"x"] * 3, path="/uploads").status_code == 200
     for count in (4, 150):
-        answer = running.upload(*[b"x"] * count, path="/uploads")
+        answer = narrow.upload(*[b"x"] * count, path="/uploads")
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_many_images")
 
 
-def test_bodies_held_by_all_requests_together_are_bounded(start: Any) -> None:
-    running = start(max_held_bytes=4 * MIB)
-    held = [socket.create_connection(("127.0.0.1", running.port), timeout=20) for _ in range(2)]
+def test_bodies_held_by_all_requests_together_are_bounded(narrow: Any) -> None:
+    held = [socket.create_connection(("127.0.0.1", narrow.port), timeout=20) for _ in range(2)]
     held[0].sendall(head_of("/v1/faces", f"Content-Length: {5 * MIB}") + bytes(3 * MIB))
     until = time.monotonic() + 10
-    while running.gauge("facesieve_held_bytes") < 3 * MIB and time.monotonic() < until:
+    while narrow.gauge("facesieve_held_bytes") < 3 * MIB and time.monotonic() < until:
         time.sleep(0.02)
-    status, body = exchange(running.port, chunked("/v1/faces", 2 * MIB))
+    status, body = exchange(narrow.port, chunked("/v1/faces", 2 * MIB))
     assert (status, body["error"]["code"]) == (429, "busy")
     for connection in held:
         connection.close()
     until = time.monotonic() + 10
-    while running.gauge("facesieve_held_bytes") and time.monotonic() < until:
+    while narrow.gauge("facesieve_held_bytes") and time.monotonic() < until:
         time.sleep(0.02)
-    assert running.gauge("facesieve_held_bytes") == 0
+    assert narrow.gauge("facesieve_held_bytes") == 0

@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import math
 import select
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from PIL import Image
 from test_limits import answer_of, head_of
-
-
-def portraits(astronaut: Path, side: int) -> bytes:
-    """A photo of side x side portraits: work that takes its time."""
-    one = Image.open(astronaut)
-    sheet = Image.new("RGB", (512 * side, 512 * side))
-    for place in range(side * side):
-        sheet.paste(one, (512 * (place % side), 512 * (place // side)))
-    data = io.BytesIO()
-    sheet.save(data, "JPEG", quality=50)
-    return data.getvalue()
-
-
-@pytest.fixture(scope="module")
-def medium(astronaut: Path) -> bytes:
-    return portraits(astronaut, 2)
-
-
-@pytest.fixture(scope="module")
-def large(astronaut: Path) -> bytes:
-    return portraits(astronaut, 4)
 
 
 def timed(running: Any, photo: bytes) -> tuple[requests.Response, float]:
@@ -67,16 +43,16 @@ def burst(port: int, photo: bytes, count: int) -> list[tuple[int, dict[str, Any]
 
 
 def test_of_a_burst_exactly_the_workers_and_the_queue_are_served(start: Any, medium: bytes) -> None:
-    running = start(workers=1, waiting=3, deadline=60)
-    delays = []
-    for _ in range(3):
-        answers = burst(running.port, medium, 16)
+    running = start(workers=2, waiting=16, deadline=60)
+    delays: list[float] = []
+    # The best of three: what others do on this machine is not the service's.
+    while len(delays) < 3 and not (delays and min(delays) < 0.05):
+        answers = burst(running.port, medium, 28)
         statuses = [status for status, _, _ in answers]
-        assert (statuses.count(200), statuses.count(429)) == (4, 12)
+        assert (statuses.count(200), statuses.count(429)) == (18, 10)
         refused = [(body, seconds) for status, body, seconds in answers if status == 429]
         assert {body["error"]["code"] for body, _ in refused} == {"busy"}
         delays.append(p99([seconds for _, seconds in refused]))
-    # The best of three: what others do on this machine is not the service's.
     assert min(delays) < 0.05
     assert running.gauge("facesieve_waiting") == running.gauge("facesieve_working") == 0
 
@@ -86,6 +62,7 @@ def test_who_comes_again_when_told_to_is_served(start: Any, medium: bytes) -> No
     running = start(workers=1, waiting=1, deadline=60)
     with ThreadPoolExecutor(6) as clients:
         answers = list(clients.map(lambda _: running.faces(medium), range(6)))
+    assert {answer.status_code for answer in answers} == {200, 429}
     wait = max(int(answer.headers["Retry-After"]) for answer in answers if answer.status_code == 429)
     time.sleep(wait)
     assert running.faces(medium).status_code == 200
@@ -96,8 +73,8 @@ def test_the_probe_answers_while_all_workers_are_at_work(start: Any, medium: byt
 
 
 @pytest.mark.slow
-def test_the_probe_answers_while_24_megapixel_photos_are_at_work(start: Any, astronaut: Path) -> None:
-    probe_under(start(workers=2, waiting=8, deadline=120), portraits(astronaut, 10))
+def test_the_probe_answers_while_24_megapixel_photos_are_at_work(start: Any, huge: bytes) -> None:
+    probe_under(start(workers=2, waiting=8, deadline=120), huge)
 
 
 def probe_under(running: Any, photo: bytes) -> None:
@@ -131,7 +108,7 @@ def test_every_request_is_answered_by_the_deadline_and_nothing_starts_after_it(s
     assert {answer.status_code for answer, _ in answers} <= {200, 503}
     late = [answer.json()["error"]["code"] for answer, _ in answers if answer.status_code == 503]
     assert late and set(late) == {"deadline"}
-    assert max(seconds for _, seconds in answers) < 2
+    assert max(seconds for _, seconds in answers) < 1.3
     time.sleep(1)
     served = sum(answer.status_code == 200 for answer, _ in answers)
     text = requests.get(f"{running.url}/metrics", timeout=5).text

@@ -64,6 +64,7 @@ def test_pictures_become_faces_and_a_slider_changes_verdicts_at_once(
     put(page, astronaut, hopper)
     assert page.run(VERDICTS) == ["kept", "kept"]
     assert page.run("document.getElementById('count').textContent") == "2 of 2 faces kept, 2 pictures"
+    assert page.run("[progress.max, progress.value, progress.hidden]") == [2, 2, True]
     sent = len([url for url in page.requested() if "/v1/" in url])
     slide(page, "max_yaw", 0)
     assert page.run(VERDICTS) == ["rejected", "rejected"]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from pydantic_core import to_json
 
 from facesieve.dataset.cut import cut
-from facesieve.dataset.encode import jpeg, png
+from facesieve.dataset.encode import jpeg
 from facesieve.dataset.mark import mark
 from facesieve.records import Face, Measures, Photo, Pixels
+from facesieve.service.png import png
 from facesieve.settings import Settings
 from facesieve.sieve import Policy, Reason, judge
 from facesieve.sieve.reasons import OF_THE_POSE
@@ -51,7 +52,7 @@ def without_pose(policy: Policy) -> Policy:
 
 def encoded(value: Any) -> bytes:
     """JSON bytes; the one place where answers become text."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    return to_json(value, inf_nan_mode="null")
 
 
 def reference(photo: Photo, faces: Sequence[Face], settings: Settings) -> dict[str, Any]:

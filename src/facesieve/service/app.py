@@ -13,6 +13,7 @@ from facesieve.service.journal import Log
 from facesieve.service.looks import bounded
 from facesieve.service.metrics import Metrics
 from facesieve.service.openapi import document
+from facesieve.service.request import Request
 from facesieve.service.tokens import Tokens
 from facesieve.settings import ServiceSettings, Settings
 from facesieve.sieve import Policy
@@ -31,7 +32,7 @@ class Service:
     log: Log
     ready: bool = False
     stopping: bool = False
-    active: int = 0
+    active: set[Request] = field(default_factory=set)
     tool: page.Page = field(init=False)
     docs: page.Page = field(init=False)
     openapi: bytes = field(init=False)

@@ -13,6 +13,11 @@ FIELD = "image"
 OVERHEAD = 1 << 16  # bytes that a form may have besides its pictures
 
 
+def is_form(headers: Mapping[str, str]) -> bool:
+    """Whether a body is said to be multipart/form-data."""
+    return _content_type(headers).get_content_type() == "multipart/form-data"
+
+
 def images(headers: Mapping[str, str], body: bytes, at_most: int) -> list[bytes]:
     """The contents of all files in fields named `image`, in order.
 
@@ -35,9 +40,13 @@ def images(headers: Mapping[str, str], body: bytes, at_most: int) -> list[bytes]
 
 
 def _boundary(headers: Mapping[str, str]) -> bytes:
-    message = Message()
-    message["Content-Type"] = headers.get("Content-Type", "")
-    boundary = message.get_param("boundary")
-    if message.get_content_type() != "multipart/form-data" or not isinstance(boundary, str) or not boundary:
+    boundary = _content_type(headers).get_param("boundary")
+    if not is_form(headers) or not isinstance(boundary, str) or not boundary:
         raise Fault(FaultCode.BAD_MULTIPART)
     return boundary.encode("utf-8", "surrogateescape")
+
+
+def _content_type(headers: Mapping[str, str]) -> Message:
+    message = Message()
+    message["Content-Type"] = headers.get("Content-Type", "")
+    return message

@@ -11,7 +11,7 @@ from facesieve.records import Measures
 from facesieve.service import metrics
 from facesieve.service.answers import Wish, encoded
 from facesieve.service.faults import Fault, FaultCode
-from facesieve.service.form import OVERHEAD, images
+from facesieve.service.form import OVERHEAD, images, is_form
 from facesieve.service.looks import look
 from facesieve.service.options import policy_of, sieve_of, wish_of
 from facesieve.service.page import Page
@@ -109,10 +109,18 @@ class Pictures(Request):
         self.notes["faces"] = self.notes.get("faces", 0) + reply.faces
         self.notes["kept"] = self.notes.get("kept", 0) + reply.kept
         if reply.refusal == FaultCode.INTERNAL:
+            self.service.log.error("failure", request_id=self.request_id, exception=reply.message)
             raise Fault(FaultCode.INTERNAL)
         if reply.refusal:
             raise Fault.of_picture(reply.refusal, reply.message)
         return reply
+
+    def only_image(self) -> bytes:
+        """The picture of a form that shall have one. Raises Fault."""
+        found = images(self.request.headers, self.body(), self.service.settings.max_images)
+        if len(found) > 1:
+            raise Fault(FaultCode.ONE_IMAGE)
+        return found[0]
 
     async def one(self, image: bytes, wish: Wish) -> None:
         """Answer with what is said of one picture."""
@@ -133,10 +141,7 @@ class Upload(Pictures):
         return min(self.service.settings.max_image_bytes + OVERHEAD, self.service.settings.max_request_bytes)
 
     async def answer(self) -> None:
-        found = images(self.request.headers, self.body(), self.service.settings.max_images)
-        if len(found) > 1:
-            raise Fault(FaultCode.ONE_IMAGE)
-        await self.one(found[0], Wish("reference", self.service.policy))
+        await self.one(self.only_image(), Wish("reference", self.service.policy))
 
 
 class Uploads(Pictures):
@@ -164,11 +169,14 @@ class Uploads(Pictures):
 
 
 class Faces(Pictures):
+    """The picture is the body, or the one file of a form."""
+
     route = "/v1/faces"
 
     @property
     def largest_body(self) -> int:
-        return self.service.settings.max_image_bytes
+        room = OVERHEAD if is_form(self.request.headers) else 0
+        return min(self.service.settings.max_image_bytes + room, self.service.settings.max_request_bytes)
 
     def check_first(self) -> None:
         query = {name: self.get_query_argument(name) for name in self.request.query_arguments}
@@ -176,7 +184,8 @@ class Faces(Pictures):
         super().check_first()
 
     async def answer(self) -> None:
-        await self.one(self.body(), self._wish)
+        image = self.only_image() if is_form(self.request.headers) else self.body()
+        await self.one(image, self._wish)
 
 
 class Sieve(Request):

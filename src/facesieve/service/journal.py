@@ -1,24 +1,35 @@
-"""The log: one line an event on stderr, JSON for machines or words for people."""
+"""The log: an event on stderr with its fields, as a line of JSON for machines or as words for people."""
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
-Log = Callable[..., None]
+import structlog
+from structlog.dev import ConsoleRenderer, plain_traceback
+from structlog.processors import JSONRenderer, TimeStamper, add_log_level, format_exc_info
+from structlog.typing import FilteringBoundLogger
+
+Log = FilteringBoundLogger
 
 
 def journal(form: str) -> Log:
-    """A function `log(event, **fields)`. form: `json` or `console`."""
-    line = _json if form == "json" else _words
+    """A log of its own, whatever the process logs elsewhere. form: `json` or `console`.
 
-    def log(event: str, **fields: Any) -> None:
-        print(line(datetime.now(UTC).isoformat(timespec="milliseconds"), event, fields), file=sys.stderr, flush=True)
-
+    Tracebacks come without the values of variables, which are pictures and tokens.
+    """
+    steps: dict[str, list[Any]] = {
+        "json": [format_exc_info, JSONRenderer(default=str)],
+        "console": [
+            ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain_traceback, timestamp_key="time")
+        ],
+    }
+    log: Log = structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=[add_log_level, TimeStamper("iso", utc=True, key="time"), *steps[form]],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
     return log
 
 
@@ -36,14 +47,4 @@ class _Forward(logging.Handler):
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else None
-        more = {"traceback": trace} if trace else {}
-        self._log("tornado", level=record.levelname.lower(), message=record.getMessage(), **more)
-
-
-def _json(time: str, event: str, fields: dict[str, Any]) -> str:
-    return json.dumps({"time": time, "event": event, **fields}, default=str)
-
-
-def _words(time: str, event: str, fields: dict[str, Any]) -> str:
-    return " ".join([time, event, *(f"{name}={value}" for name, value in fields.items())])
+        self._log.log(record.levelno, "tornado", message=record.getMessage(), exc_info=record.exc_info)

@@ -57,7 +57,7 @@ async def run(settings: Settings, service_settings: ServiceSettings, policy: Pol
         await _drain(service, server, sockets)
     finally:
         _end(workers, threads)
-        log("stopped")
+        log.info("stopped")
 
 
 def _listen(service: Service) -> tuple[HTTPServer, list[socket.socket]]:
@@ -83,7 +83,7 @@ async def _warm(service: Service, workers: list[Worker]) -> None:
     await asyncio.gather(*(worker.start() for worker in workers))
     service.gate.open()
     service.ready = True
-    service.log("ready", workers=len(workers))
+    service.log.info("ready", workers=len(workers))
 
 
 async def _until(stop: asyncio.Event, warming: Callable[[], None] | object) -> None:
@@ -115,7 +115,7 @@ async def _drain(service: Service, server: HTTPServer, sockets: list[socket.sock
     """Take no new connection, and answer what was accepted, also by the kernel."""
     loop = asyncio.get_running_loop()
     service.stopping = True
-    service.log("stopping", active=service.active)
+    service.log.info("stopping", active=len(service.active))
     last = loop.time() + service.settings.drain
     for listener in sockets:
         _accept_all(server, listener)
@@ -125,7 +125,18 @@ async def _drain(service: Service, server: HTTPServer, sockets: list[socket.sock
         await asyncio.sleep(_TICK)
         if service.active:
             quiet_since = loop.time()
+    await _cut_off(service)
     await server.close_all_connections()
+
+
+async def _cut_off(service: Service) -> None:
+    """Who is still not answered is told so, and given a moment to hear it."""
+    loop = asyncio.get_running_loop()
+    last = loop.time() + _LINGER
+    for request in set(service.active):
+        request.cut_off()
+    while service.active and loop.time() < last:
+        await asyncio.sleep(_TICK)
 
 
 def _accept_all(server: HTTPServer, listener: socket.socket) -> None:

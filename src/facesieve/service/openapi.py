@@ -85,13 +85,9 @@ def _paths(settings: ServiceSettings) -> dict[str, Any]:
             _UNREAD,
         ),
         "/v1/faces": _post(
-            "One picture as the body, the modern answer",
+            "One picture as the body or in a form, the modern answer",
             "faces",
-            {
-                "required": True,
-                "content": {f"image/{format}": {"schema": {"type": "string"}} for format in settings.formats}
-                | {"application/octet-stream": {"schema": {"type": "string"}}},
-            },
+            _picture_or_form(settings),
             _ref("ModernAnswer"),
             _OF_PICTURES,
             _options(settings),
@@ -184,6 +180,12 @@ def _form(several: bool) -> dict[str, Any]:
     image = {"type": "array", "items": file, "minItems": 1} if several else file
     schema = {"type": "object", "required": ["image"], "properties": {"image": image}}
     return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+
+
+def _picture_or_form(settings: ServiceSettings) -> dict[str, Any]:
+    kinds = [*(f"image/{format}" for format in settings.formats), "application/octet-stream"]
+    form = _form(several=False)
+    return form | {"content": {kind: {"schema": {"type": "string"}} for kind in kinds} | form["content"]}
 
 
 def _schemas() -> dict[str, Any]:

@@ -47,11 +47,13 @@ class Request(RequestHandler):
         self._held = 0
         self._told = False
         self._gone = False
+        self._cut = False
         self._ended = False
+        self._responding = False
         self._work: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._auto_finish = False
-        service.active += 1
+        service.active.add(self)
 
     def set_default_headers(self) -> None:
         """No version, no caching, no guessing of types; and a request id, the client's own if it is a sane one."""
@@ -83,6 +85,14 @@ class Request(RequestHandler):
         raise Fault(FaultCode.NOT_FOUND)
 
     # what all routes do
+
+    def cut_off(self) -> None:
+        """Answer now: the service ends."""
+        self._cut = True
+        if self._work is not None:
+            self._work.cancel()
+        elif not self._responding:
+            self._late()
 
     async def prepare(self) -> None:
         try:
@@ -118,6 +128,7 @@ class Request(RequestHandler):
 
     async def respond(self) -> None:
         """Answer, or say why not; then the books are closed."""
+        self._responding = True
         if self._alarm is not None:
             self._alarm.cancel()
         if not self._told and not await self._answered():
@@ -149,7 +160,7 @@ class Request(RequestHandler):
         self._end()
 
     def on_finish(self) -> None:
-        if self._work is None and not self._told:
+        if not self._responding and not self._told:
             self._end()
 
     def _check_method(self) -> None:
@@ -175,13 +186,17 @@ class Request(RequestHandler):
         try:
             await self._work
         except asyncio.CancelledError:
-            if not self._gone:
+            if not self._gone and not self._cut:
                 raise
-            return False
+            self._compose(Fault(FaultCode.DEADLINE))
         except Fault as fault:
             self._compose(fault)
         except Exception as error:
             self._blame(error)
+        finally:
+            # A fault in it holds the frames it came through, which hold this request and the picture: a circle that
+            # only the garbage collector would end, and many pictures later.
+            self._work = None
         return not self._gone
 
     async def _tell(self, fault: Fault) -> None:
@@ -215,7 +230,7 @@ class Request(RequestHandler):
 
     def _blame(self, error: Exception) -> None:
         self._compose(Fault(FaultCode.INTERNAL))
-        self.service.log("failure", request_id=self.request_id, error=repr(error), traceback=_trace(error))
+        self.service.log.error("failure", request_id=self.request_id, exc_info=error)
 
     def _drop(self) -> None:
         """Hold the body no longer."""
@@ -231,12 +246,12 @@ class Request(RequestHandler):
         if self._alarm is not None:
             self._alarm.cancel()
         self._drop()
-        self.service.active -= 1
+        self.service.active.discard(self)
         status, code = (_GONE, "client_gone") if self._gone else (self.get_status(), self.code)
         seconds = self.loop.time() - self.started
         self.service.metrics.requests.labels(self.route, str(status), code).inc()
         self.service.metrics.seconds.labels(self.route).observe(seconds)
-        self.service.log(
+        self.service.log.info(
             "request",
             request_id=self.request_id,
             method=self.request.method,
@@ -248,9 +263,3 @@ class Request(RequestHandler):
             client=self.request.remote_ip,
             **self.notes,
         )
-
-
-def _trace(error: Exception) -> str:
-    import traceback
-
-    return "".join(traceback.format_exception(error))
