@@ -209,5 +209,5 @@ class Replies:
 
 def _give_back_memory() -> None:
     """What past photos took and glibc keeps, some 40 MB; C libraries without this have nothing to do here."""
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
