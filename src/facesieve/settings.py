@@ -113,7 +113,7 @@ class Settings(Layered):
     # run
     batch_size: int = Field(16, ge=1, le=4096, description="Most photos that go through the pipeline together.")
     batch_pixels: int = Field(
-        4_000_000, ge=1, description="Pixels that make a batch full, however few photos they belong to."
+        2_000_000, ge=1, description="Pixels that make a batch full, however few photos they belong to."
     )
     workers: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="Processes that a build works with; auto is one for every core it may use."
