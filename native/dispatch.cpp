@@ -8,13 +8,13 @@ std::vector<const Kernels*> runnable() {
     std::vector<const Kernels*> found;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+    const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-        found.push_back(&avx512_kernels);
-    if (avx2) found.push_back(&avx2_kernels);
+        found.push_back(&avx512::kernels);
+    if (has_avx2) found.push_back(&avx2::kernels);
 #endif
-    found.push_back(&portable_kernels);
+    found.push_back(&portable::kernels);
     return found;
 }
 

@@ -12,17 +12,6 @@
 #define ISA avx2
 #include "kernels.inc"
 
-namespace facesieve {
-const Kernels avx2_kernels{"avx2",
-                             ISA::propose,
-                             ISA::level,
-                             ISA::crop,
-                             ISA::judge_crops<ISA::Rnet>,
-                             ISA::judge_crops<ISA::Onet>,
-                             ISA::turn,
-                             ISA::multiply_adds};
-}
-
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif

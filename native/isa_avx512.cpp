@@ -12,17 +12,6 @@
 #define ISA avx512
 #include "kernels.inc"
 
-namespace facesieve {
-const Kernels avx512_kernels{"avx512",
-                             ISA::propose,
-                             ISA::level,
-                             ISA::crop,
-                             ISA::judge_crops<ISA::Rnet>,
-                             ISA::judge_crops<ISA::Onet>,
-                             ISA::turn,
-                             ISA::multiply_adds};
-}
-
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif

@@ -28,8 +28,10 @@ struct Kernels {
     double (*multiply_adds)(long steps);
 };
 
-// Each is defined in the file of its instruction set.
-extern const Kernels avx512_kernels, avx2_kernels, portable_kernels;
+// Defined by kernels.inc, in the file of each instruction set.
+namespace avx512 { extern const Kernels kernels; }
+namespace avx2 { extern const Kernels kernels; }
+namespace portable { extern const Kernels kernels; }
 
 // The instruction sets that this build has and this machine runs, fastest first; `portable` is always the last.
 std::vector<const Kernels*> runnable();

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from facesieve.models.onnx_file import initializers
 from facesieve.models.store import Store
 from facesieve.records import Photo, Source
 from facesieve.settings import Settings
+from meanwhile import turns_during
 
 native = pytest.importorskip("facesieve._native", reason="the extension was not built")
 from facesieve.detect.native import NativeNetworks  # noqa: E402
@@ -314,19 +314,8 @@ def test_without_the_extension_onnx_runtime_does_the_work(monkeypatch: pytest.Mo
 
 
 def test_other_threads_run_while_the_extension_computes(named: Callable[[str], NativeNetworks]) -> None:
-    networks, done, turns = named("portable"), threading.Event(), 0
-    pixels = np.zeros((900, 1600, 3), np.uint8)
-
-    def work() -> None:
-        networks.propose(pixels, [0.6], 0.6)
-        done.set()
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    while not done.wait(0.001):
-        turns += 1
-    worker.join()
-    assert turns > 5
+    networks, pixels = named("portable"), np.zeros((900, 1600, 3), np.uint8)
+    assert turns_during(lambda: networks.propose(pixels, [0.6], 0.6)) > 5
 
 
 def cascade(engine: OnnxNetworks | NativeNetworks) -> Mtcnn:

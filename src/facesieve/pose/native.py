@@ -11,7 +11,7 @@ from facesieve.records import Pixels
 
 
 class NativeNetwork:
-    """A network such as WHENet, with ONNX Runtime's answers in three fifths of its time.
+    """A network such as WHENet, with ONNX Runtime's answers in less time.
 
     read: its layers. isa: instruction set, one of `facesieve._native.isas()`; "" for the environment's FACESIEVE_ISA
     or the fastest.

@@ -1,0 +1,22 @@
+"""What other threads get to do while one computes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+
+def turns_during(work: Callable[[], object]) -> int:
+    """How often this thread comes to its turn, a millisecond apart, while another does the work."""
+    done, turns = threading.Event(), 0
+
+    def run() -> None:
+        work()
+        done.set()
+
+    worker = threading.Thread(target=run)
+    worker.start()
+    while not done.wait(0.001):
+        turns += 1
+    worker.join()
+    return turns
