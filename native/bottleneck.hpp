@@ -4,7 +4,7 @@ namespace facesieve::ISA {
 
 // A square map, (panel, pixel, PANEL), or for the stem a picture, (row, column, colour).
 struct Map {
-    const float* at;
+    Integers numbers;
     int side;
 
     int pixels() const { return side * side; }
@@ -49,7 +49,7 @@ struct Bands {
     std::size_t floats() const { return std::size_t(panel) * panels; }
     bool whole(const Window& window) const { return answers == window.out; }
 
-    static constexpr std::ptrdiff_t WHOLE = 40 << 10, BAND = 64 << 10;  // floats; both stay in the second cache
+    static constexpr std::ptrdiff_t WHOLE = 112 << 10, BAND = 64 << 10;  // numbers; both stay in the second cache
 };
 
 // Puts swished sums where the depthwise filters look for them: rows with zeros around.
@@ -77,28 +77,37 @@ struct Settle {
     float* to;
     const float* skip;
     std::ptrdiff_t panel;
+    Lanes& peak;  // grows to the largest magnitude
 
     template <int PIXELS, int VECTORS>
     void operator()(int first, const Lanes (&sum)[PIXELS][VECTORS]) const {
+        Lanes most = peak;
 #pragma GCC unroll 16
         for (int p = 0; p < PIXELS; ++p)
 #pragma GCC unroll 16
             for (int v = 0; v < VECTORS; ++v) {
                 const std::ptrdiff_t at = v / PARTS * panel + (first + p) * PANEL + v % PARTS * LANES;
-                store(to + at, skip ? sum[p][v] + load(skip + at) : sum[p][v]);
+                const Lanes number = skip ? sum[p][v] + load(skip + at) : sum[p][v];
+                store(to + at, number);
+                most = larger(most, magnitude(number));
             }
+        peak = most;
     }
 };
 
-// The stem over rows [from, to) of its answers. The picture has a row and a column of zeros at its end.
+// The stem over rows [from, to) of its answers. The picture has a row and a column of zeros at its end; each row of
+// taps reads one number more, by a weight of zero.
 struct Stem {
+    static constexpr int RUN = 3 * COLOURS;
+
     template <int VECTORS>
     static void expand(const Map& in, const Filters& filters, int panel, int from, int to, const Window& window,
                        const Spread& spread, Vectors<VECTORS>) {
         const std::ptrdiff_t row = in.side * COLOURS;
         Spread rows = spread;
         for (int y = from; y < to; ++y, rows.rows += window.row())
-            product<2 * COLOURS, VECTORS>(in.at + 2 * y * row, window.side, {27, 9, row}, filters, panel, rows);
+            product<2 * COLOURS, VECTORS>({in.numbers.at + 2 * y * row, in.numbers.step}, window.side,
+                                          {filters.taps, RUN + 1, row}, filters, panel, rows);
     }
 };
 
@@ -108,20 +117,22 @@ struct Pointwise {
                        const Spread& spread, Vectors<VECTORS>) {
         const Taps taps{filters.taps, PANEL, std::ptrdiff_t{in.pixels()} * PANEL};
         const std::ptrdiff_t first = std::ptrdiff_t{from} * window.side;
-        product<PANEL, VECTORS>(in.at + first * PANEL, (to - from) * window.side, taps, filters, panel, spread);
+        product<PANEL, VECTORS>({in.numbers.at + first * PANEL, in.numbers.step}, (to - from) * window.side, taps,
+                                filters, panel, spread);
     }
 };
 
-// Expansion and depthwise filters. band: room for Bands::floats(); filtered: the answers; totals: their sums, by
-// channel.
+// Expansion and depthwise filters. band: room for Bands::floats(); filtered: the answers; totals, peaks: by channel,
+// their sums and what their magnitudes do not exceed.
 template <class Expansion>
 inline void expand_and_filter(const Block& block, const Map& in, const Window& window, float* band, float* filtered,
-                              float* totals) {
+                              float* totals, float* peaks) {
     const Bands bands(window, block);
     const FilterRow filter = filter_row_of(block.kernel, block.stride);
     const std::ptrdiff_t row = window.row();
     std::fill_n(band, bands.floats(), 0.f);
     std::fill_n(totals, padded(block.expand.count), 0.f);
+    std::fill_n(peaks, padded(block.expand.count), DEEPEST);
 
     for (int y = 0; y < window.out; y += bands.answers) {
         const int answers = std::min(bands.answers, window.out - y), rows = window.rows_for(answers);
@@ -143,19 +154,20 @@ inline void expand_and_filter(const Block& block, const Map& in, const Window& w
                 for (int i = 0; i < answers; ++i)
                     filter(first + g * bands.panel + i * window.stride * row, row, block.depthwise, panel + g,
                            filtered + (std::ptrdiff_t{panel + g} * window.out + y + i) * window.out * PANEL, window.out,
-                           totals + (panel + g) * PANEL);
+                           totals + (panel + g) * PANEL, peaks + (panel + g) * PANEL);
         });
     }
 }
 
 // totals: sums over `pixels`, which become the means; gates: what each channel is multiplied with.
-inline void squeeze_and_excite(const Block& block, int pixels, float* totals, float* squeezed, float* gates) {
+inline void squeeze_and_excite(const Block& block, int pixels, float* totals, std::int16_t* integers, float* squeezed,
+                               float* gates) {
     for (int i = 0; i < padded(block.expand.count); ++i) totals[i] /= static_cast<float>(pixels);
-    dense<swish>(totals, block.squeeze, squeezed);
-    dense<sigmoids>(squeezed, block.excite, gates);
+    dense<swish>(totals, block.squeeze, integers, squeezed);
+    dense<sigmoids>(squeezed, block.excite, integers, gates);
 }
 
-constexpr int GATED = 48 << 10;  // floats that are projected at a time: they stay in the second cache
+constexpr int GATED = 48 << 10;  // numbers that are projected at a time: they stay in the second cache
 
 inline int projected_at_once(const Block& block, int pixels) {
     const int most = std::clamp(GATED / padded(block.project.taps), pixels_beside(MOST_VECTORS), pixels);
@@ -163,28 +175,32 @@ inline int projected_at_once(const Block& block, int pixels) {
     return (pixels + parts - 1) / parts;
 }
 
-// Gates and projection. gated: room for projected_at_once() pixels; skip: the block's input, or nullptr.
-inline void project(const Block& block, const Map& filtered, const float* gates, float* gated, const float* skip,
-                    float* out) {
-    const int at_once = projected_at_once(block, filtered.pixels());
-    const std::ptrdiff_t panel_floats = std::ptrdiff_t{filtered.pixels()} * PANEL;
-    for (int first = 0; first < filtered.pixels(); first += at_once) {
-        const int pixels = std::min(at_once, filtered.pixels() - first);
+// Gates and projection. filtered: `pixels` pixels; peaks: what a channel's magnitudes do not exceed; gated: room for
+// projected_at_once() pixels; skip: the block's input, or nullptr. Returns the largest magnitude of `out`.
+inline float project(const Block& block, const float* filtered, int pixels, const float* peaks, const float* gates,
+                     std::int16_t* gated, const float* skip, float* out) {
+    float most = 0;
+    for (int i = 0; i < block.project.taps; ++i) most = std::max(most, peaks[i] * gates[i]);
+    const Lanes steps = broadcast(MOST_STEPS / most);
+    const int most_at_once = projected_at_once(block, pixels);
+    const std::ptrdiff_t panel_floats = std::ptrdiff_t{pixels} * PANEL;
+    Lanes peak = broadcast(0.f);
+    for (int first = 0; first < pixels; first += most_at_once) {
+        const int at_once = std::min(most_at_once, pixels - first);
         for (int panel = 0; panel < panels(block.project.taps); ++panel) {
-            const float* from = filtered.at + panel * panel_floats + std::ptrdiff_t{first} * PANEL;
-            float* to = gated + std::ptrdiff_t{panel} * pixels * PANEL;
-            for (int lane = 0; lane < PANEL; lane += LANES) {
-                const Lanes gate = load(gates + panel * PANEL + lane);
-                for (int p = 0; p < pixels; ++p) store(to + p * PANEL + lane, load(from + p * PANEL + lane) * gate);
-            }
+            Lanes scale[PARTS];
+            for (int v = 0; v < PARTS; ++v) scale[v] = load(gates + panel * PANEL + v * LANES) * steps;
+            narrow(filtered + panel * panel_floats + std::ptrdiff_t{first} * PANEL, at_once, scale,
+                   gated + std::ptrdiff_t{panel} * at_once * PANEL);
         }
-        const Taps taps{block.project.taps, PANEL, std::ptrdiff_t{pixels} * PANEL};
+        const Taps taps{block.project.taps, PANEL, std::ptrdiff_t{at_once} * PANEL};
         each_group(block.project.count, [&](int panel, auto vectors) {
             const std::ptrdiff_t at = panel * panel_floats + std::ptrdiff_t{first} * PANEL;
-            product<PANEL, vectors>(gated, pixels, taps, block.project, panel,
-                                    Settle{out + at, skip ? skip + at : nullptr, panel_floats});
+            product<PANEL, vectors>({gated, most / MOST_STEPS}, at_once, taps, block.project, panel,
+                                    Settle{out + at, skip ? skip + at : nullptr, panel_floats, peak});
         });
     }
+    return largest(peak);
 }
 
 }  // namespace facesieve::ISA

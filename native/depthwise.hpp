@@ -4,10 +4,11 @@ namespace facesieve::ISA {
 
 constexpr int ACROSS = REGISTERS >= 32 ? 14 : 7;  // neighbouring pixels at once; EfficientNet's rows are multiples of 7
 
-// PIXELS neighbouring pixels. in: the first one's first tap, rows `row` floats apart; total: grows by the answers.
+// PIXELS neighbouring pixels. in: the first one's first tap, rows `row` floats apart; total grows by the answers, peak
+// to the largest.
 template <int KERNEL, int STRIDE, int PIXELS>
 inline void filter_pixels(const float* in, std::ptrdiff_t row, const float* weights, Lanes bias, float* out,
-                          Lanes& total) {
+                          Lanes& total, Lanes& peak) {
     Lanes sum[PIXELS];
 #pragma GCC unroll 16
     for (int x = 0; x < PIXELS; ++x) sum[x] = bias;
@@ -29,29 +30,31 @@ inline void filter_pixels(const float* in, std::ptrdiff_t row, const float* weig
         const Lanes a = swish(sum[x]);
         store(out + x * PANEL, a);
         total += a;
+        peak = larger(peak, a);
     }
 }
 
-// One row of `width` answers for one panel. totals: PANEL sums of answers, which grow.
+// One row of `width` answers for one panel. totals, peaks: PANEL sums of answers and PANEL largest ones so far.
 template <int KERNEL, int STRIDE>
-[[gnu::noinline]] void filter_row(const float* in, std::ptrdiff_t row, const Filters& filters, int panel, float* out,
-                                  int width, float* totals) {
+[[gnu::noinline]] void filter_row(const float* in, std::ptrdiff_t row, const Depthwise& filters, int panel, float* out,
+                                  int width, float* totals, float* peaks) {
     for (int lane = 0; lane < PANEL; lane += LANES) {
         const float* weights = filters.panel(panel) + lane;
         const Lanes bias = load(filters.bias.data() + panel * PANEL + lane);
-        Lanes total = load(totals + lane);
+        Lanes total = load(totals + lane), peak = load(peaks + lane);
         int x = 0;
         for (; x + ACROSS <= width; x += ACROSS)
             filter_pixels<KERNEL, STRIDE, ACROSS>(in + lane + x * STRIDE * PANEL, row, weights, bias,
-                                                  out + lane + x * PANEL, total);
+                                                  out + lane + x * PANEL, total, peak);
         for (; x < width; ++x)
             filter_pixels<KERNEL, STRIDE, 1>(in + lane + x * STRIDE * PANEL, row, weights, bias, out + lane + x * PANEL,
-                                             total);
+                                             total, peak);
         store(totals + lane, total);
+        store(peaks + lane, peak);
     }
 }
 
-using FilterRow = void (*)(const float*, std::ptrdiff_t, const Filters&, int, float*, int, float*);
+using FilterRow = void (*)(const float*, std::ptrdiff_t, const Depthwise&, int, float*, int, float*, float*);
 
 inline FilterRow filter_row_of(int kernel, int stride) {
     if (kernel == 3) return stride == 1 ? filter_row<3, 1> : filter_row<3, 2>;

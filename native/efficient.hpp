@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "floats.hpp"
+#include "filters.hpp"
 #include "picture.hpp"
 
 namespace facesieve {
@@ -13,7 +13,9 @@ namespace facesieve {
 struct Block {
     int kernel, stride;  // of the depthwise filters
     bool skip;           // whether the block's input is added to its answer
-    Filters expand, depthwise, squeeze, excite, project;
+    Filters expand;
+    Depthwise depthwise;
+    Filters squeeze, excite, project;
 };
 
 struct Head {

@@ -83,7 +83,34 @@ inline Lanes widen(const std::uint8_t* at) {
 #endif
 
 constexpr int LANES = sizeof(Lanes) / sizeof(float);
-typedef std::int32_t Whole __attribute__((vector_size(sizeof(Lanes))));  // the bits of as many floats
+typedef std::int32_t Whole __attribute__((vector_size(sizeof(Lanes))));  // as many integers, or the bits of the floats
+typedef std::int16_t Narrow __attribute__((vector_size(sizeof(Lanes) / 2)));
+
+// Each integer of a and b is two of sixteen bits; the products of both are added to c.
+inline Whole multiply_add_pairs(Whole a, Whole b, Whole c) {
+#if defined(FACESIEVE_AVX512)
+    return c + (Whole)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+#elif defined(FACESIEVE_AVX2)
+    return c + (Whole)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+    return c + (Whole)_mm_madd_epi16((__m128i)a, (__m128i)b);
+#else
+    return c + (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);
+#endif
+}
+
+// A vector of pairs, and one pair for all lanes.
+inline Whole load_pairs(const std::int16_t* at) {
+    Whole a;
+    std::memcpy(&a, at, sizeof a);
+    return a;
+}
+inline Whole broadcast_pair(const std::int16_t* at) {
+    std::int32_t pair;
+    std::memcpy(&pair, at, sizeof pair);
+    return Whole{} + pair;
+}
+inline Lanes to_floats(Whole a) { return __builtin_convertvector(a, Lanes); }
 
 // The first `count` lanes of a, the others of b.
 inline Lanes first_lanes(int count, Lanes a, Lanes b) {
@@ -95,11 +122,23 @@ inline Lanes first_lanes(int count, Lanes a, Lanes b) {
 
 inline Lanes magnitude(Lanes a) { return larger(a, -a); }
 
+inline float largest(Lanes a) {
+    float most = a[0];
+    for (int i = 1; i < LANES; ++i) most = std::max(most, static_cast<float>(a[i]));
+    return most;
+}
+
 // Added to a number, |a| < 2^22, it leaves no bits for the fraction: the last bits of the sum are the nearest whole
 // number, halves to even.
 constexpr float SHIFT = 12582912.f;  // 1.5 * 2^23
 
 inline Lanes nearest(Lanes a) { return (a + broadcast(SHIFT)) - broadcast(SHIFT); }
+
+// The whole numbers nearest to a * scale, below 2^15 in magnitude.
+inline void store_nearest(std::int16_t* at, Lanes a, Lanes scale) {
+    const Narrow whole = __builtin_convertvector((Whole)multiply_add(a, scale, broadcast(SHIFT)), Narrow);
+    std::memcpy(at, &whole, sizeof whole);
+}
 
 inline Lanes prelu(Lanes a, Lanes slope) {
     const Lanes zero = broadcast(0.f);

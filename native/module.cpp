@@ -180,33 +180,43 @@ private:
 };
 
 // (filters, ...) and as many biases.
-using Rows = std::pair<Array<float>, Array<float>>;
+using Given = std::pair<Array<float>, Array<float>>;
 
-Filters filters(const Rows& given, py::ssize_t taps, const std::string& name) {
-    const auto& [rows, biases] = given;
-    require(rows.ndim() >= 2 && rows.shape(0) > 0 && rows.size() == rows.shape(0) * taps, name + " does not fit what goes in");
-    require_shape(biases, {rows.shape(0)}, name + "'s bias");
-    return {rows.data(), biases.data(), static_cast<int>(rows.shape(0)), static_cast<int>(taps)};
+Rows rows(const Given& given, py::ssize_t taps, const std::string& name) {
+    const auto& [weights, biases] = given;
+    require(weights.ndim() >= 2 && weights.shape(0) > 0 && weights.size() == weights.shape(0) * taps,
+            name + " does not fit what goes in");
+    require_shape(biases, {weights.shape(0)}, name + "'s bias");
+    require(std::all_of(weights.data(), weights.data() + weights.size(), [](float w) { return std::isfinite(w); }),
+            name + " has a weight that is not finite");
+    return {weights.data(), biases.data(), static_cast<int>(weights.shape(0)), static_cast<int>(taps)};
+}
+
+// run: how many of the taps lie side by side in what goes in.
+Filters filters(const Given& given, py::ssize_t taps, py::ssize_t run, const std::string& name) {
+    require(taps <= 1 << 16, name + " has too many taps");
+    return {rows(given, taps, name), static_cast<int>(run)};
 }
 
 // WHENet: crops in, degrees out.
 class HeadPose {
 public:
     // expand, depthwise, squeeze, excite, project; kernel, stride; whether the input is added.
-    using Given = std::tuple<Rows, Rows, Rows, Rows, Rows, int, int, bool>;
-    HeadPose(const std::array<float, COLOURS>& mean, const std::array<float, COLOURS>& deviation, const std::vector<Given>& blocks,
-             const Rows& features, const Rows& logits, const std::vector<std::vector<double>>& heads, const std::string& isa)
+    using GivenBlock = std::tuple<Given, Given, Given, Given, Given, int, int, bool>;
+    HeadPose(const std::array<float, COLOURS>& mean, const std::array<float, COLOURS>& deviation,
+             const std::vector<GivenBlock>& blocks, const Given& features, const Given& logits,
+             const std::vector<std::vector<double>>& heads, const std::string& isa)
         : kernels_(kernels_named(isa.empty() ? wanted_isa() : isa)) {
         std::copy_n(mean.begin(), COLOURS, net_.mean);
         std::copy_n(deviation.begin(), COLOURS, net_.deviation);
         require(!blocks.empty(), "there are no blocks");
-        py::ssize_t channels = 9 * COLOURS;
-        for (const Given& block : blocks) {
-            net_.blocks.push_back(packed(block, channels));
-            channels = net_.blocks.back().project.count;
+        py::ssize_t taps = 9 * COLOURS, run = 3 * COLOURS;
+        for (const GivenBlock& block : blocks) {
+            net_.blocks.push_back(packed(block, taps, run));
+            taps = run = net_.blocks.back().project.count;
         }
-        net_.features = filters(features, channels, "features");
-        net_.logits = filters(logits, net_.features.count, "logits");
+        net_.features = filters(features, taps, run, "features");
+        net_.logits = filters(logits, net_.features.count, net_.features.count, "logits");
         std::size_t bins = 0;
         for (const auto& degrees : heads) {
             require(!degrees.empty(), "a head has no bins");
@@ -230,17 +240,18 @@ public:
     }
 
 private:
-    static Block packed(const Given& given, py::ssize_t channels) {
+    // taps, run: of the expansion.
+    static Block packed(const GivenBlock& given, py::ssize_t taps, py::ssize_t run) {
         const auto& [expand, depthwise, squeeze, excite, project, kernel, stride, skip] = given;
         require((kernel == 3 || kernel == 5) && (stride == 1 || stride == 2), "a block's filters are of another kind");
-        Block block{kernel, stride, skip, filters(expand, channels, "expand"), {}, {}, {}, {}};
+        Block block{kernel, stride, skip, filters(expand, taps, run, "expand"), {}, {}, {}, {}};
         const py::ssize_t expanded = block.expand.count;
-        block.depthwise = filters(depthwise, py::ssize_t{kernel} * kernel, "depthwise");
-        block.squeeze = filters(squeeze, expanded, "squeeze");
-        block.excite = filters(excite, block.squeeze.count, "excite");
-        block.project = filters(project, expanded, "project");
+        block.depthwise = Depthwise(rows(depthwise, py::ssize_t{kernel} * kernel, "depthwise"));
+        block.squeeze = filters(squeeze, expanded, expanded, "squeeze");
+        block.excite = filters(excite, block.squeeze.count, block.squeeze.count, "excite");
+        block.project = filters(project, expanded, expanded, "project");
         require(block.depthwise.count == expanded && block.excite.count == expanded, "a block has another number of channels");
-        require(!skip || (stride == 1 && block.project.count == channels), "a block's input does not fit its answer");
+        require(!skip || (stride == 1 && block.project.count == taps), "a block's input does not fit its answer");
         return block;
     }
 
@@ -320,8 +331,8 @@ PYBIND11_MODULE(_native, module) {
         .def("refine", &Networks::refine, "crops"_a.noconvert())
         .def("locate", &Networks::locate, "crops"_a.noconvert());
     py::class_<HeadPose>(module, "HeadPose")
-        .def(py::init<const std::array<float, COLOURS>&, const std::array<float, COLOURS>&, const std::vector<HeadPose::Given>&,
-                      const Rows&, const Rows&, const std::vector<std::vector<double>>&, const std::string&>(),
+        .def(py::init<const std::array<float, COLOURS>&, const std::array<float, COLOURS>&, const std::vector<HeadPose::GivenBlock>&,
+                      const Given&, const Given&, const std::vector<std::vector<double>>&, const std::string&>(),
              "mean"_a, "deviation"_a, "blocks"_a, "features"_a, "logits"_a, "heads"_a, "isa"_a = "")
         .def_property_readonly("isa", &HeadPose::isa)
         .def("turn", &HeadPose::turn, "crops"_a.noconvert());

@@ -4,7 +4,30 @@
 
 namespace facesieve::ISA {
 
-// Where a pixel's taps are: `run` numbers side by side, then, `row` floats further, the next; `count` in all.
+// What goes in as sixteen-bit integers; times `step` they are the numbers.
+struct Integers {
+    const std::int16_t* at;
+    float step;
+};
+
+// One panel's pixels, each channel times its scale.
+inline void narrow(const float* from, int pixels, const Lanes (&scale)[PARTS], std::int16_t* to) {
+    for (const float* end = from + std::ptrdiff_t{pixels} * PANEL; from != end; from += PANEL, to += PANEL)
+#pragma GCC unroll 16
+        for (int v = 0; v < PARTS; ++v) store_nearest(to + v * LANES, load(from + v * LANES), scale[v]);
+}
+
+// map: (panel, pixel, PANEL), no number above `most` in magnitude; what fills up the last panel may be anything, as no
+// product reads it. to: as map.
+inline Integers quantised(const float* map, int channels, int pixels, float most, std::int16_t* to) {
+    Lanes scale[PARTS];
+    std::fill_n(scale, PARTS, broadcast(most > 0 ? MOST_STEPS / most : 0.f));
+    for (std::ptrdiff_t at = 0, panel = std::ptrdiff_t{pixels} * PANEL; at < panels(channels) * panel; at += panel)
+        narrow(map + at, pixels, scale, to + at);
+    return {to, most / MOST_STEPS};
+}
+
+// Where a pixel's taps are: `run` numbers side by side, then, `row` numbers further, the next; `count` in all.
 struct Taps {
     int count, run;
     std::ptrdiff_t row;
@@ -15,54 +38,64 @@ constexpr int MOST_VECTORS = GROUP * PARTS;
 
 constexpr int pixels_beside(int vectors) { return std::min(ACCUMULATORS / vectors, MOST_PIXELS); }
 
-// PIXELS pixels, PIXEL floats from one to the next, by VECTORS vectors of filters, of one panel or of whole ones;
+// PIXELS pixels, PIXEL integers from one to the next, by VECTORS vectors of filters, of one panel or of whole ones;
 // `finish` takes the sums of pixel `first` onwards.
 template <int PIXEL, int PIXELS, int VECTORS, class Finish>
-[[gnu::noinline]] void product_tile(const float* in, Taps taps, const Filters& filters, int panel, int first,
+[[gnu::noinline]] void product_tile(const Integers& in, Taps taps, const Filters& filters, int panel, int first,
                                     const Finish& finish) {
-    const float* bias = filters.bias.data() + panel * PANEL;
-    const float* weights = filters.panel(panel);
-    const std::ptrdiff_t next_panel = std::ptrdiff_t{taps.count} * PANEL;
-    Lanes sum[PIXELS][VECTORS];
+    const std::int16_t* weights = filters.panel(panel);
+    const std::int16_t* begin = in.at + std::ptrdiff_t{first} * PIXEL;
+    const std::ptrdiff_t next_panel = std::ptrdiff_t{filters.taps} * PANEL;
+    Whole sum[PIXELS][VECTORS];
 #pragma GCC unroll 16
     for (int p = 0; p < PIXELS; ++p)
 #pragma GCC unroll 16
-        for (int v = 0; v < VECTORS; ++v) sum[p][v] = load(bias + v * LANES);
+        for (int v = 0; v < VECTORS; ++v) sum[p][v] = Whole{};
 
-    for (; taps.count > 0; taps.count -= taps.run, in += taps.row) {
-        const float* end = in + std::min(taps.run, taps.count);
-        for (const float* at = in; at != end; ++at, weights += PANEL) {
+    for (; taps.count > 0; taps.count -= taps.run, begin += taps.row) {
+        const std::int16_t* end = begin + std::min(taps.run, taps.count);
+        for (const std::int16_t* at = begin; at != end; at += 2, weights += 2 * PANEL) {
             asm volatile("" ::: "memory");  // keep no input for the next step: there are no registers left for it
             __builtin_prefetch(weights + (VECTORS + PARTS - 1) / PARTS * next_panel, 0, 2);  // the filters after these
-            Lanes weight[VECTORS];
+            Whole weight[VECTORS];
 #pragma GCC unroll 16
-            for (int v = 0; v < VECTORS; ++v) weight[v] = load(weights + v / PARTS * next_panel + v % PARTS * LANES);
+            for (int v = 0; v < VECTORS; ++v)
+                weight[v] = load_pairs(weights + v / PARTS * next_panel + v % PARTS * 2 * LANES);
 #pragma GCC unroll 16
             for (int p = 0; p < PIXELS; ++p) {
-                const Lanes pixel = broadcast(at[p * PIXEL]);
+                const Whole pixel = broadcast_pair(at + p * PIXEL);
 #pragma GCC unroll 16
-                for (int v = 0; v < VECTORS; ++v) sum[p][v] = multiply_add(pixel, weight[v], sum[p][v]);
+                for (int v = 0; v < VECTORS; ++v) sum[p][v] = multiply_add_pairs(pixel, weight[v], sum[p][v]);
             }
         }
     }
-    finish(first, sum);
+
+    const float *step = filters.step.data() + panel * PANEL, *bias = filters.bias.data() + panel * PANEL;
+    Lanes number[PIXELS][VECTORS];
+#pragma GCC unroll 16
+    for (int v = 0; v < VECTORS; ++v) {
+        const Lanes scale = load(step + v * LANES) * broadcast(in.step), start = load(bias + v * LANES);
+#pragma GCC unroll 16
+        for (int p = 0; p < PIXELS; ++p) number[p][v] = multiply_add(to_floats(sum[p][v]), scale, start);
+    }
+    finish(first, number);
 }
 
 // `pixels` pixels by VECTORS vectors, in tiles of nearly equal size where that goes.
 template <int PIXEL, int VECTORS, class Finish>
-inline void product(const float* in, int pixels, const Taps& taps, const Filters& filters, int panel,
+inline void product(const Integers& in, int pixels, const Taps& taps, const Filters& filters, int panel,
                     const Finish& finish) {
     constexpr int MOST = pixels_beside(VECTORS);
     const int tiles = (pixels + MOST - 1) / MOST;
     const int smaller = std::min(tiles * MOST - pixels, tiles);  // tiles of one pixel less
     int first = 0;
     for (int t = smaller; t < tiles && first + MOST <= pixels; ++t, first += MOST)
-        product_tile<PIXEL, MOST, VECTORS>(in + first * PIXEL, taps, filters, panel, first, finish);
+        product_tile<PIXEL, MOST, VECTORS>(in, taps, filters, panel, first, finish);
     if constexpr (MOST > 2)
         for (; first + MOST - 1 <= pixels; first += MOST - 1)
-            product_tile<PIXEL, MOST - 1, VECTORS>(in + first * PIXEL, taps, filters, panel, first, finish);
+            product_tile<PIXEL, MOST - 1, VECTORS>(in, taps, filters, panel, first, finish);
     for (; first < pixels; ++first)
-        product_tile<PIXEL, 1, VECTORS>(in + first * PIXEL, taps, filters, panel, first, finish);
+        product_tile<PIXEL, 1, VECTORS>(in, taps, filters, panel, first, finish);
 }
 
 template <int VECTORS>
@@ -92,12 +125,15 @@ struct Bent {
 
 inline Lanes unbent(Lanes a) { return a; }
 
-// One vector of numbers by all filters.
+// One vector of numbers by all filters. integers: room for the vector.
 template <Lanes (*bend)(Lanes)>
-inline void dense(const float* in, const Filters& filters, float* out) {
+inline void dense(const float* in, const Filters& filters, std::int16_t* integers, float* out) {
     const Taps taps{filters.taps, filters.taps, 0};
+    float most = 0;
+    for (int i = 0; i < filters.taps; ++i) most = std::max(most, std::abs(in[i]));
+    const Integers vector = quantised(in, filters.taps, 1, most, integers);
     each_group(filters.count, [&](int panel, auto vectors) {
-        product<PANEL, vectors>(in, 1, taps, filters, panel, Bent<bend>{out + panel * PANEL});
+        product<PANEL, vectors>(vector, 1, taps, filters, panel, Bent<bend>{out + panel * PANEL});
     });
 }
 

@@ -45,13 +45,18 @@ public:
             map = std::max(map, pixels * padded(block.project.count));
             channels = std::max({channels, expanded, std::size_t(padded(block.squeeze.count))});
         }
-        picture_ = Floats(PICTURE * PICTURE * COLOURS);
+        for (int c = 0; c < COLOURS; ++c)
+            for (const float end : {0.f, 255.f})
+                picture_peak_ = std::max(picture_peak_, std::abs((end - net.mean[c]) / net.deviation[c]));
+        picture_ = Shorts(PICTURE * PICTURE * COLOURS + 1);
         band_ = Floats(band);
         filtered_ = Floats(filtered);
-        gated_ = Floats(gated);
+        gated_ = Shorts(gated);
+        integers_ = Shorts(std::max(map, channels));
         in_ = Floats(map);
         out_ = Floats(map);
         totals_ = Floats(channels);
+        peaks_ = Floats(channels);
         squeezed_ = Floats(channels);
         gates_ = Floats(channels);
         logits_ = Floats(padded(net.logits.count));
@@ -61,24 +66,25 @@ public:
     void operator()(const std::uint8_t* crop, float* degrees) {
         normalise(crop);
         int side = half(Efficient::SIDE, 2);
+        const Integers picture{picture_.data(), picture_peak_ / MOST_STEPS};
         bool first = true;
         for (const Block& block : net_.blocks) {
             const Window window(side, block);
             if (first)
-                expand_and_filter<Stem>(block, {picture_.data(), PICTURE}, window, band_.data(), filtered_.data(),
-                                        totals_.data());
+                expand_and_filter<Stem>(block, {picture, PICTURE}, window, band_.data(), filtered_.data(),
+                                        totals_.data(), peaks_.data());
             else
-                expand_and_filter<Pointwise>(block, {in_.data(), side}, window, band_.data(), filtered_.data(),
-                                             totals_.data());
+                expand_and_filter<Pointwise>(block, {integers(block.expand, side), side}, window, band_.data(),
+                                             filtered_.data(), totals_.data(), peaks_.data());
             side = window.out;
-            squeeze_and_excite(block, side * side, totals_.data(), squeezed_.data(), gates_.data());
-            project(block, {filtered_.data(), side}, gates_.data(), gated_.data(), block.skip ? in_.data() : nullptr,
-                    out_.data());
+            squeeze_and_excite(block, side * side, totals_.data(), integers_.data(), squeezed_.data(), gates_.data());
+            in_peak_ = project(block, filtered_.data(), side * side, peaks_.data(), gates_.data(), gated_.data(),
+                            block.skip ? in_.data() : nullptr, out_.data());
             std::swap(in_, out_);
             first = false;
         }
         means(side);
-        dense<unbent>(totals_.data(), net_.logits, logits_.data());
+        dense<unbent>(totals_.data(), net_.logits, integers_.data(), logits_.data());
         const float* logits = logits_.data();
         for (const Head& head : net_.heads) {
             *degrees++ = static_cast<float>(expectation(logits, head));
@@ -92,30 +98,39 @@ private:
     void normalise(const std::uint8_t* crop) {
         constexpr int ROW = Efficient::SIDE * COLOURS, PERIOD = COLOURS * LANES;
         static_assert(ROW % PERIOD == 0);
-        float mean[PERIOD], deviation[PERIOD];
-        for (int i = 0; i < PERIOD; ++i) mean[i] = net_.mean[i % COLOURS], deviation[i] = net_.deviation[i % COLOURS];
-        float* to = picture_.data();
+        float mean[PERIOD], scale[PERIOD];
+        for (int i = 0; i < PERIOD; ++i)
+            mean[i] = net_.mean[i % COLOURS], scale[i] = MOST_STEPS / (picture_peak_ * net_.deviation[i % COLOURS]);
+        std::int16_t* to = picture_.data();
         for (int y = 0; y < Efficient::SIDE; ++y) {
             for (int x = 0; x < ROW; x += PERIOD)
                 for (int i = 0; i < PERIOD; i += LANES, crop += LANES, to += LANES)
-                    store(to, (widen(crop) - load(mean + i)) / load(deviation + i));
-            for (int c = 0; c < COLOURS; ++c) *to++ = 0.f;
+                    store_nearest(to, widen(crop) - load(mean + i), load(scale + i));
+            for (int c = 0; c < COLOURS; ++c) *to++ = 0;
         }
-        std::fill_n(to, PICTURE * COLOURS, 0.f);
+        std::fill_n(to, PICTURE * COLOURS + 1, std::int16_t{0});
+    }
+
+    // in_ as the filters read it.
+    Integers integers(const Filters& filters, int side) {
+        return quantised(in_.data(), filters.taps, side * side, in_peak_, integers_.data());
     }
 
     void means(int side) {
         std::fill_n(totals_.data(), padded(net_.features.count), 0.f);
+        const Integers map = integers(net_.features, side);
         const Taps taps{net_.features.taps, PANEL, std::ptrdiff_t{side} * side * PANEL};
         each_group(net_.features.count, [&](int panel, auto vectors) {
             const Total total{totals_.data() + panel * PANEL};
-            product<PANEL, vectors>(in_.data(), side * side, taps, net_.features, panel, total);
+            product<PANEL, vectors>(map, side * side, taps, net_.features, panel, total);
         });
         for (int i = 0; i < net_.features.count; ++i) totals_.data()[i] /= static_cast<float>(side * side);
     }
 
     const Efficient& net_;
-    Floats picture_, band_, filtered_, gated_, in_, out_, totals_, squeezed_, gates_, logits_;
+    float picture_peak_ = 0, in_peak_ = 0;  // no number of picture_ or in_ is larger in magnitude
+    Shorts picture_, integers_, gated_;
+    Floats band_, filtered_, in_, out_, totals_, peaks_, squeezed_, gates_, logits_;
 };
 
 static void turn(const Efficient& net, const std::uint8_t* crops, std::ptrdiff_t count, float* degrees) {
