@@ -11,7 +11,7 @@ from facesieve.records import Pixels
 
 
 class NativeNetwork:
-    """A network such as WHENet, with ONNX Runtime's answers in less time.
+    """A network such as WHENet in less time: products of sixteen-bit integers, angles within .01 degrees on average.
 
     read: its layers. isa: instruction set, one of `facesieve._native.isas()`; "" for the environment's FACESIEVE_ISA
     or the fastest.
