@@ -4,8 +4,8 @@
 
 The limit is measured, not looked up: a loop of nothing but multiply-adds on the same instruction set, and sgemm of the
 BLAS behind numpy, in the same run, in turn with the networks. CPU time of one thread; the best of all rounds counts.
-Operations are those of the network's definition, so that padding a layer to whole vectors is a loss and no work; most of
-WHENet's are of integers, whose limit is higher.
+Operations are those of the network's definition, so that padding a layer to whole vectors is a loss and no work;
+most of WHENet's are of integers, whose limit is higher.
 """
 
 from __future__ import annotations
