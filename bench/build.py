@@ -25,8 +25,8 @@ from typing import Any
 import cv2
 
 from facesieve import pipeline as rooms
-from facesieve.cli.build import LabelFrom, make
-from facesieve.cli.choices import choose
+from facesieve.cli.build import LabelFrom, look, make
+from facesieve.cli.choices import choose_policy, choose_settings
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.rows import Rows
 from facesieve.decode import picture
@@ -102,11 +102,13 @@ class Stages:
 
 
 def stages(files: list[str], given: list[str]) -> None:
-    settings, policy = choose(given=[*given, "workers=1"])
+    settings = choose_settings(given=[*given, "workers=1"])
     seen = Stages()
     with tempfile.TemporaryDirectory() as folder, seen.watching():
         start = time.process_time()
-        built = make(files, Path(folder) / "out", settings, policy, Outputs(), LabelFrom.none, quiet=True)
+        out, unlabelled = Path(folder) / "out", LabelFrom.none
+        found = look(files, out, settings, unlabelled)
+        built = make(found, out, settings, choose_policy(), Outputs(), unlabelled, quiet=True)
         total = time.process_time() - start
     spent = seen.spent | {"rest": total - seen.spent.total()}
     counts = built.counts

@@ -1,7 +1,8 @@
-"""A build in a process of its own: `python building.py HEAP DATASET [kill_at] [pause] [workers]`.
+"""A build in a process of its own: `python building.py HEAP DATASET [kill_at] [pause] [workers] [pipeline]`.
 
 kill_at: the process kills itself, as a power cut would, when it syncs for the n-th time; 0 for never.
 pause: seconds that each picture takes longer, so that a test has time for a signal. Prints `done N` after a picture.
+pipeline: Handmade, or Raising, which has a fault.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from dangerous import Raising
+
 from facesieve.dataset.files import Outputs
 from facesieve.errors import FacesieveError
 from facesieve.run.build import build
 from facesieve.run.progress import Progress
 from handmade import Handmade, making, sources_in
+
+PIPELINES = {"Handmade": Handmade, "Raising": Raising}
 
 
 class Mortal:
@@ -34,7 +39,9 @@ class Mortal:
         self.sync(descriptor)
 
 
-def main(heap: str, dataset: str, kill_at: str = "0", pause: str = "0", workers: str = "1") -> int:
+def main(
+    heap: str, dataset: str, kill_at: str = "0", pause: str = "0", workers: str = "1", pipeline: str = "Handmade"
+) -> int:
     os.fsync = Mortal(int(kill_at))
 
     def watch(progress: Progress) -> None:
@@ -44,7 +51,7 @@ def main(heap: str, dataset: str, kill_at: str = "0", pause: str = "0", workers:
     everything = Outputs(keep_rejected=True, cuts=("face",), marked=True)
     try:
         made = making(everything, shard_size=4, workers=int(workers))
-        build(sources_in(Path(heap)), Path(dataset), Handmade, made, watch)
+        build(sources_in(Path(heap)), Path(dataset), PIPELINES[pipeline], made, watch)
     except FacesieveError as error:
         print(error.code, error.message, file=sys.stderr)
         return error.exit_status

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from dangerous import Killer, KillsOnce, Raising, dead_on_arrival, no_model
+from dangerous import Killer, KillsOnce, dead_on_arrival, no_model
 
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout
@@ -112,14 +112,6 @@ def test_a_shard_that_kills_is_halved_until_the_picture_stands_alone(heap: Path,
     assert any(tally.done < 0 for tally in tallies), "counts of lost work were taken back"
 
 
-def test_a_fault_in_the_code_costs_the_picture_it_shows_on(
-    heap: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    (faulty,) = (source for source in sources_in(heap) if source.name == "Grace/006.png")
-    assert sharing(tmp_path, [faulty], Raising)[1] == {"Grace/006.png": "crashed"}
-    assert "ZeroDivisionError" in capfd.readouterr().err
-
-
 def test_what_a_worker_raises_on_purpose_is_raised_by_the_build(heap: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="Model handmade is not here") as caught:
         build(sources_in(heap), tmp_path, no_model, making(workers=2))
@@ -139,10 +131,18 @@ def test_a_worker_that_never_begins_is_an_error_and_not_a_loop(heap: Path, tmp_p
         build(sources_in(heap), tmp_path, dead_on_arrival, making(workers=2))
 
 
-def start(heap: Path, out: Path, pause: float) -> subprocess.Popen[str]:
+def start(heap: Path, out: Path, pause: float = 0, pipeline: str = "Handmade") -> subprocess.Popen[str]:
     """A build with two workers in a session of its own, so that a signal reaches all of it as Ctrl-C does."""
-    command = [sys.executable, str(BUILDING), str(heap), str(out), "0", str(pause), "2"]
+    command = [sys.executable, str(BUILDING), str(heap), str(out), "0", str(pause), "2", pipeline]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def test_a_fault_in_the_code_costs_the_picture_it_shows_on_and_is_shown(heap: Path, tmp_path: Path) -> None:
+    child = start(heap, tmp_path, pipeline="Raising")
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 0
+    assert refusals(tmp_path)["Grace/006.png"] == "crashed"
+    assert "ZeroDivisionError" in errors
 
 
 def wait_for(child: subprocess.Popen[str], line: str) -> None:
@@ -205,3 +205,19 @@ def test_workers_end_with_a_build_that_is_killed(heap: Path, tmp_path: Path, who
     assert gone(child.pid)
     build(sources_in(heap), tmp_path / "out", Handmade, making(EVERYTHING, workers=2))
     assert files_in(tmp_path / "out") == whole
+
+
+@linux
+@pytest.mark.parametrize("seconds", [0.05, 0.3])
+def test_ctrl_c_while_workers_begin_is_one_line_and_nobody_stays(heap: Path, tmp_path: Path, seconds: float) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "facesieve", "build", str(heap), "-o", str(out), "-q", "--workers", "2"]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not (out / ".facesieve" / "lock").exists():
+        time.sleep(0.005)
+    time.sleep(seconds)
+    os.killpg(child.pid, signal.SIGINT)
+    _, errors = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert errors == f"stopped; what was finished is kept, and the same command continues {out}\n"
+    assert gone(child.pid)

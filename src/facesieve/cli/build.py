@@ -14,7 +14,7 @@ from facesieve.errors import UsageError
 
 if TYPE_CHECKING:
     from facesieve.dataset.files import Outputs
-    from facesieve.pipeline import Pipeline
+    from facesieve.records import Source
     from facesieve.run.build import Built
     from facesieve.settings import Settings
     from facesieve.sieve import Policy
@@ -69,14 +69,17 @@ def build(
 
     Run again with the same options, it adds what is new. Exits 1 when no picture could be read.
     """
-    from facesieve.cli.choices import choose
-    from facesieve.dataset import files
+    from facesieve.cli.choices import choose_policy, choose_settings
 
-    outputs = files.Outputs(keep_rejected, _cuts(crops), marked)
     options = {"workers": workers, "min_face_size": min_face_size, "device": device}
     chosen = [*(given or []), *(f"{name}={value}" for name, value in options.items() if value)]
-    settings, rules = choose(settings_file, chosen, policy, changes or [])
-    built = make(sources, output, settings, rules, outputs, label_from, quiet or (as_json and quiet))
+    settings = choose_settings(settings_file, chosen)
+    found = look(sources, output, settings, label_from)
+    from facesieve.dataset.files import Outputs
+
+    outputs = Outputs(keep_rejected, _cuts(crops), marked)
+    rules = choose_policy(policy, changes or [])
+    built = make(found, output, settings, rules, outputs, label_from, quiet or (as_json and quiet))
     if as_json:
         typer.echo(json.dumps({"dataset": str(output), **built.counts.plain()}))
     else:
@@ -87,8 +90,20 @@ def build(
         raise typer.Exit(1)
 
 
+def look(sources: list[str], output: Path, settings: Settings, label_from: LabelFrom) -> list[Source]:
+    """The pictures behind the arguments. Who will share the work on them begins to import at once."""
+    from facesieve.run.nursery import prepare
+    from facesieve.run.plan import workers
+    from facesieve.sources import find
+
+    found = find(sources, settings, label_from.value, leave_out=[output])
+    if workers(settings, len(found)) > 1:
+        prepare()
+    return found
+
+
 def make(
-    arguments: list[str],
+    found: list[Source],
     output: Path,
     settings: Settings,
     policy: Policy,
@@ -100,14 +115,13 @@ def make(
     from facesieve.cli.show import showing
     from facesieve.detect import load_networks
     from facesieve.models.store import Store
+    from facesieve.pipeline import Pipeline
     from facesieve.quality import MEASURES
     from facesieve.run.build import Making
     from facesieve.run.build import build as run
     from facesieve.run.claim import check
-    from facesieve.sources import find
 
     check(output)
-    found = find(arguments, settings, label_from.value, leave_out=[output])
     if settings.device != "cpu":
         load_networks(settings, Store(settings))  # a GPU that cannot be used ends it before anything is written
     try:
@@ -120,18 +134,12 @@ def make(
             _models(settings),
             options,
         )
+        offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
         with showing(quiet) as watch:
-            return run(found, output, partial(pipeline, settings, policy), making, watch)
+            return run(found, output, partial(Pipeline, offline, policy), making, watch)
     except KeyboardInterrupt:
         typer.echo(f"stopped; what was finished is kept, and the same command continues {output}", err=True)
         raise typer.Exit(130) from None
-
-
-def pipeline(settings: Settings, policy: Policy) -> Pipeline:
-    """The real pipeline, in whichever process works; its models are in the cache by then."""
-    from facesieve.pipeline import Pipeline
-
-    return Pipeline(settings.model_copy(update={"offline": True}), policy)
 
 
 def _models(settings: Settings) -> dict[str, str]:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facesieve.errors import SettingsError
-from facesieve.settings import Settings
-from facesieve.sieve import DEFAULT, Policy
+
+if TYPE_CHECKING:
+    from facesieve.settings import Settings
+    from facesieve.sieve import Policy
 
 
-def choose(
-    file: Path | None = None, given: Sequence[str] = (), policy: str | None = None, limits: Sequence[str] = ()
-) -> tuple[Settings, Policy]:
-    """Settings from a file and `NAME=VALUE`, and a policy by name or file with `LIMIT=VALUE` changes.
+def choose_settings(file: Path | None = None, given: Sequence[str] = ()) -> Settings:
+    """Settings from a file and `NAME=VALUE`. Raises SettingsError that names what is off."""
+    from facesieve.settings import Settings
 
-    Raises SettingsError or PolicyError that names what is off.
-    """
-    return Settings.load(file, **dict(map(_pair, given))), Policy.load(policy or DEFAULT).adjusted(limits)
+    return Settings.load(file, **dict(map(_pair, given)))
+
+
+def choose_policy(policy: str | None = None, limits: Sequence[str] = ()) -> Policy:
+    """A policy by name or file with `LIMIT=VALUE` changes. Raises PolicyError that names what is off."""
+    from facesieve.sieve import DEFAULT, Policy
+
+    return Policy.load(policy or DEFAULT).adjusted(limits)
 
 
 def choose_again(policy: str | None, limits: Sequence[str], before: dict[str, Any]) -> Policy:
@@ -27,6 +33,8 @@ def choose_again(policy: str | None, limits: Sequence[str], before: dict[str, An
 
     Raises PolicyError that names what is off.
     """
+    from facesieve.sieve import Policy
+
     start = Policy.load(policy) if policy else Policy.parse(before)
     return start.adjusted(limits)
 

@@ -15,8 +15,8 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Try it on real portraits and spoiled copies of them."""
-    from facesieve.cli.build import LabelFrom, make
-    from facesieve.cli.choices import choose
+    from facesieve.cli.build import LabelFrom, look, make
+    from facesieve.cli.choices import choose_policy, choose_settings
     from facesieve.cli.table import face_table
     from facesieve.dataset.files import Outputs
     from facesieve.dataset.read import read
@@ -24,9 +24,10 @@ def demo(
 
     photos, dataset = output / "photos", output / "dataset"
     write_photos(photos)
-    settings, policy = choose()
     outputs = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
-    built = make([str(photos)], dataset, settings, policy, outputs, LabelFrom.none, quiet)
+    settings, unlabelled = choose_settings(), LabelFrom.none
+    found = look([str(photos)], dataset, settings, unlabelled)
+    built = make(found, dataset, settings, choose_policy(), outputs, unlabelled, quiet)
     face_table(read(dataset))
     typer.echo(f"\nopen     {dataset / 'contact_sheet.html'}   every face, its numbers and the reasons")
     typer.echo(f"see also {dataset / 'marked'}   the photos with boxes: kept in blue, rejected in magenta")

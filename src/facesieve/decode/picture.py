@@ -10,7 +10,6 @@ import numpy as np
 
 from facesieve.decode.formats import sniff
 from facesieve.decode.header import UNKNOWN, check_size, declared_size, ends_early
-from facesieve.decode.heif import decode_heif
 from facesieve.decode.jpeg import decode_jpeg
 from facesieve.decode.quiet import quiet
 from facesieve.decode.still import decode_still
@@ -95,6 +94,8 @@ def _pixels(format: str, data: bytes, settings: Settings) -> Pixels:
             if format == "jpeg":
                 return decode_jpeg(data, settings)
             if format == "heif":
+                from facesieve.decode.heif import decode_heif  # libheif is large, and few pictures need it
+
                 return decode_heif(data, settings)
             return decode_still(format, data, settings)
     except Refused:

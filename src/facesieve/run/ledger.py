@@ -13,7 +13,7 @@ from facesieve.dataset.manifest import read_table, write_table
 from facesieve.records import RefusalCode
 
 # The disk's or the memory's fault, perhaps, and not the picture's.
-TRY_AGAIN = (RefusalCode.UNREADABLE.value, RefusalCode.CRASHED.value)
+TRY_AGAIN = pa.array([RefusalCode.UNREADABLE.value, RefusalCode.CRASHED.value])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,6 @@ class Ledger:
         """Fingerprint and label of every source that needs no other look, by name."""
         found: dict[str, tuple[str, str]] = {}
         for table in self.tables(["source", "fingerprint", "label", "refusal"]):
-            again = pc.is_in(table["refusal"], pa.array(TRY_AGAIN))
-            rows = table.filter(pc.invert(again)).to_pydict()
+            rows = table.filter(pc.invert(pc.is_in(table["refusal"], TRY_AGAIN))).to_pydict()
             found |= dict(zip(rows["source"], zip(rows["fingerprint"], rows["label"], strict=True), strict=True))
         return found

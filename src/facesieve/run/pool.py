@@ -23,6 +23,7 @@ import cv2
 
 from facesieve.errors import FacesieveError, WorkerError
 from facesieve.records import RefusalCode
+from facesieve.run.nursery import begin
 from facesieve.run.plan import Shard
 from facesieve.run.progress import Tally
 from facesieve.run.shard import Streams, Work
@@ -52,13 +53,10 @@ class Worker:
     """One worker process, seen from the build. task: what it is at; counted: what it has said of that so far."""
 
     def __init__(self, work: Work, start: Start) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
+        self.pipe, theirs = multiprocessing.Pipe()
         self.task: Task | None = None
         self.counted = Tally()
-        self._process = context.Process(target=_serve, args=(theirs, work, start), daemon=True)
-        with _no_interrupt():
-            self._process.start()
+        self._process = begin(_serve, theirs, work, start)
         theirs.close()
 
     def give(self, task: Task) -> None:
@@ -141,19 +139,6 @@ def _bury(task: Task, waiting: deque[Task], numbers: Iterator[int], work: Work) 
         middle = len(sources) // 2
         for half in (sources[middle:], sources[:middle]):
             waiting.appendleft(Task(Shard(next(numbers), half), chances=1 if len(half) > 1 else 2))
-
-
-@contextlib.contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Ctrl-C is for the build alone, which then ends its workers: a process started here never sees it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(pipe: Connection, work: Work, start: Start) -> None:

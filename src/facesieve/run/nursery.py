@@ -1,0 +1,53 @@
+"""Where worker processes come from: forks of one process that has imported what they need, or new ones elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+# The first sees to it that the others start no thread, which a fork would lose.
+SHARED = ["facesieve.__main__", "facesieve.pipeline", "facesieve.run.pool"]
+
+
+def prepare() -> bool:
+    """Let the process that forks begin to import, while the build looks for its pictures. Whether there is one."""
+    if sys.platform != "linux":  # Windows cannot fork, and macOS has libraries that do not survive it
+        return False
+    from multiprocessing import forkserver
+
+    multiprocessing.set_forkserver_preload(SHARED)
+    resource_tracker.ensure_running()  # would let SIGINT through again
+    try:
+        with _undisturbed():
+            forkserver.ensure_running()
+    except OSError:  # no temporary folder for its socket, or one whose name is too long for it
+        return False
+    return True
+
+
+def begin(target: Callable[..., None], *arguments: Any) -> BaseProcess:
+    """Start a process that ends with this one and never sees Ctrl-C, which is for the build alone."""
+    context = multiprocessing.get_context("forkserver") if prepare() else multiprocessing.get_context("spawn")
+    process = context.Process(target=target, args=arguments, daemon=True)
+    with _undisturbed():
+        process.start()
+    return process
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """SIGINT waits; a process that is started meanwhile never sees it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,86 @@
+"""How worker processes begin: real processes, forked on Linux and new elsewhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from facesieve.run.nursery import SHARED, begin
+from handmade import files_in, photos
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+
+PROGRAM = """from facesieve.__main__ import main
+if __name__ == "__main__":
+    main()
+"""
+
+
+def modules(pipe: Connection) -> None:
+    """What a process has imported when it begins, and whether Ctrl-C is kept from it."""
+    pipe.send((set(sys.modules), signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, set())))
+
+
+@linux
+def test_a_worker_begins_with_all_that_it_needs_and_without_the_command_line() -> None:
+    ours, theirs = Pipe()
+    process = begin(modules, theirs)
+    imported, deaf = ours.recv()
+    process.join()
+    assert {"facesieve.pipeline", "facesieve.run.shard", "pyarrow.parquet", "cv2"} <= imported
+    assert "facesieve.cli" not in imported
+    assert deaf
+
+
+@linux
+def test_what_workers_are_forked_from_has_one_thread() -> None:
+    count = "import os; print(len(os.listdir('/proc/self/task')))"
+    command = [sys.executable, "-c", f"import {', '.join(SHARED)}\n{count}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """The command line as pip installs it: a script in a folder of its own."""
+    script = tmp_path / "bin" / "facesieve"
+    script.parent.mkdir()
+    script.write_text(PROGRAM)
+    return script
+
+
+def command(program: Path, heap: Path, out: Path, workers: int) -> list[str]:
+    plain = ["--setting", "pose=none", "--workers", str(workers), "-q"]
+    return [sys.executable, str(program), "build", str(heap), "-o", str(out), *plain]
+
+
+@pytest.fixture
+def heap(tmp_path: Path, astronaut: Path) -> Path:
+    return photos(tmp_path / "heap", astronaut, count=16)
+
+
+def test_workers_import_nothing_from_the_folder_that_the_user_is_in(program: Path, heap: Path, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    for name in ("cv2", "numpy", "facesieve"):
+        (tmp_path / "here" / f"{name}.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')")
+    done = subprocess.run(command(program, heap, tmp_path / "out", 2), cwd=tmp_path / "here", check=False)
+    assert done.returncode == 0
+    assert not (tmp_path / "imported").exists()
+
+
+def test_where_nothing_can_be_forked_workers_are_new_processes(program: Path, heap: Path, tmp_path: Path) -> None:
+    deep = tmp_path / ("x" * 120)  # a name that a socket cannot have
+    deep.mkdir()
+    for workers in (1, 2):
+        run = command(program, heap, tmp_path / f"{workers}", workers)
+        done = subprocess.run(run, env={**os.environ, "TMPDIR": str(deep)}, capture_output=True, check=True)
+        assert done.stderr == b""
+    assert len(list((tmp_path / "2" / ".facesieve" / "parts").iterdir())) > 2, "the pictures were shared out"
+    assert files_in(tmp_path / "1") == files_in(tmp_path / "2")
