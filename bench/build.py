@@ -9,6 +9,7 @@ itself alone. Wall times compare only within one run.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import functools
 import os
 import statistics
@@ -18,7 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,11 @@ from facesieve.run.ledger import Ledger
 from facesieve.settings import Settings
 from facesieve.sources import find
 
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 SIZES = {"1080p": (1920, 1080), "12 MP": (4000, 3000)}
-FIRST_FACE = "import sys; from facesieve import Pipeline; print(len(Pipeline().process(sys.argv[1:])[0].faces))"
+FIRST_FACE = (
+    "import sys; from facesieve import Pipeline; print(len(Pipeline().process(sys.argv[1:])[0].faces), flush=True)"
+)
 
 
 class Stages:
@@ -145,10 +149,31 @@ def command(files: list[str], out: Path, workers: int, given: list[str]) -> list
     ]
 
 
-def watched(arguments: list[str]) -> tuple[float, float, dict[int, int]]:
-    """Wall seconds, CPU seconds of all processes, and the peak resident MiB of each (Linux; else of the largest)."""
-    peaks: dict[int, int] = {}
+def timed(arguments: list[str]) -> tuple[float, float]:
+    """Wall seconds to the end of the command, and CPU seconds of it and of all that it began."""
     start = time.perf_counter()
+    child = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
+    wall = cpu = 0.0
+    with suppress(ChildProcessError):  # nobody is left
+        while True:
+            pid, status, used = os.wait4(-1, 0)
+            cpu += used.ru_utime + used.ru_stime
+            if pid == child.pid:
+                wall = time.perf_counter() - start
+                child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0
+    return wall, cpu
+
+
+def adopt() -> None:
+    """Become the parent of what children leave behind (Linux), so that the CPU of forked workers is known."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def watched(arguments: list[str]) -> dict[int, int]:
+    """The peak resident MiB of each process of a command (Linux; else of the largest). Looking costs time itself."""
+    peaks: dict[int, int] = {}
     child = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, start_new_session=True)
     while True:
         pid, status, used = os.wait4(child.pid, os.WNOHANG)
@@ -158,8 +183,7 @@ def watched(arguments: list[str]) -> tuple[float, float, dict[int, int]]:
         time.sleep(0.02)
     child.returncode = os.waitstatus_to_exitcode(status)
     assert child.returncode == 0
-    wall = time.perf_counter() - start
-    return wall, used.ru_utime + used.ru_stime, peaks or {child.pid: used.ru_maxrss // 1024}
+    return peaks or {child.pid: used.ru_maxrss // 1024}
 
 
 def session_peaks(session: int) -> dict[int, int]:
@@ -194,7 +218,7 @@ def scaling(files: list[str], crews: list[int], rounds: int, given: list[str]) -
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(rounds):
             for workers in crews:
-                wall, cpu, _ = watched(command(files, Path(folder) / f"{turn}-{workers}", workers, given))
+                wall, cpu = timed(command(files, Path(folder) / f"{turn}-{workers}", workers, given))
                 walls[workers].append(wall)
                 cpus[workers].append(cpu)
             limits.append(most * walls[crews[0]][-1] / at_once(files, Path(folder) / f"{turn}", most, given))
@@ -209,25 +233,28 @@ def scaling(files: list[str], crews: list[int], rounds: int, given: list[str]) -
 
 def memory(portrait: str, crews: list[int], given: list[str]) -> None:
     pixels = cv2.imread(portrait)
-    print("\npeak resident memory, MiB, of each process; 8 photos")
+    print("\npeak resident memory, MiB, of each process; 16 photos")
     for name, (width, height) in SIZES.items():
         with tempfile.TemporaryDirectory() as folder:
-            files = [str(Path(folder) / f"{index}.jpg") for index in range(8)]
+            files = [str(Path(folder) / f"{index}.jpg") for index in range(16)]
             for index, file in enumerate(files):
                 moved = cv2.resize(pixels[index:, index:], (width, height))
                 cv2.imwrite(file, moved)
             for workers in crews:
-                peaks = watched(command(files, Path(folder) / f"out{workers}", workers, given))[2]
+                peaks = watched(command(files, Path(folder) / f"out{workers}", workers, given))
                 print(f"{name:6} {workers} workers: {', '.join(map(str, sorted(peaks.values())))}")
 
 
 def beginning(file: str, rounds: int) -> None:
-    walls, cpus = [], []
+    firsts, ends = list[float](), list[float]()
     for _ in range(rounds + 1):
-        wall, cpu, _ = watched([sys.executable, "-c", FIRST_FACE, file])
-        walls.append(wall)
-        cpus.append(cpu)
-    print(f"\nprocess start to the faces of the first photo and end: {min(walls):.2f} s, {min(cpus):.2f} s CPU")
+        start = time.perf_counter()
+        with subprocess.Popen([sys.executable, "-c", FIRST_FACE, file], stdout=subprocess.PIPE) as child:
+            assert child.stdout and child.stdout.readline()
+            firsts.append(time.perf_counter() - start)
+        ends.append(time.perf_counter() - start)
+    print(f"\nprocess start to the faces of the first photo: {statistics.median(firsts):.2f} s", end="")
+    print(f" (best {min(firsts):.2f}); to its end {statistics.median(ends):.2f} s; median of {rounds + 1}")
 
 
 def main() -> None:
@@ -240,6 +267,7 @@ def main() -> None:
     parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--only", choices=["stages", "scaling", "memory", "start"], nargs="+")
     arguments = parser.parse_args()
+    adopt()
     files = [source.name for source in find([arguments.folder], Settings.load())][: arguments.photos]
     wanted = arguments.only or ["stages", "scaling", "memory", "start"]
     if "stages" in wanted:
