@@ -112,11 +112,25 @@ def test_a_threshold_that_nothing_reaches_lets_nothing_through(astronaut: Path) 
 
 
 @pytest.mark.parametrize("height", [12, 13, 23, 24, 25, 1000, 1001, 1043, 2000])
-def test_bands_of_a_level_have_the_map_rows_of_the_whole(height: int) -> None:
-    level = np.zeros((height, 1024, 3), np.uint8)
-    rows = [(len(band) - 10) // 2 + (len(band) % 2 and 0) for band in _strips(level, STRIP_PIXELS)]
-    assert all(len(band) % 2 == 0 for band in list(_strips(level, STRIP_PIXELS))[:-1])
-    assert sum(rows) == (height - 10) // 2
+@pytest.mark.parametrize("count", [1, 3])
+def test_bands_of_a_level_have_the_map_rows_of_the_whole(height: int, count: int) -> None:
+    bands = list(_strips(np.zeros((count, height, 1024, 3), np.uint8), STRIP_PIXELS))
+    heights = [band.shape[1] for band in bands]
+    assert all(band.shape[0] == count for band in bands)
+    assert all(height % 2 == 0 for height in heights[:-1])
+    assert sum((height - 10) // 2 for height in heights) == (height - 10) // 2
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "auto"])
+def test_photos_of_one_size_are_seen_together_and_found_in_order(astronaut: Path, engine: str) -> None:
+    settings = Settings.load(engine=engine)
+    detect, pixels = load_detector(settings, Store(settings)), photo(astronaut).pixels
+    photos = [drawn(one) for one in (pixels, pixels[:301], pixels[:, ::-1], pixels[:301, ::-1], np.zeros_like(pixels))]
+    together, alone = detect(photos), [detect([one]) for one in photos]
+    assert together.photo.tolist() == [index for index, faces in enumerate(alone) for _ in range(len(faces))]
+    assert together.boxes.tolist() == np.concatenate([faces.boxes for faces in alone]).tolist()
+    assert together.confidence.tolist() == np.concatenate([faces.confidence for faces in alone]).tolist()
+    assert [len(faces) for faces in alone] == [1, 1, 1, 1, 0]
 
 
 def test_a_level_in_bands_gives_the_map_of_the_whole(astronaut: Path) -> None:

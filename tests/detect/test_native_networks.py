@@ -86,11 +86,11 @@ def read(file: Path) -> np.ndarray:
 
 def assert_same_cells(ours: NativeNetworks, theirs: OnnxNetworks, pixels: np.ndarray, scale: float) -> None:
     """All cells of the map, in order: a threshold of zero lets every one through."""
-    [found] = ours.propose(pixels, [scale], 0.0)
+    [[found]] = ours.propose([pixels], [scale], 0.0)
     if min(math.ceil(side * scale) for side in pixels.shape[:2]) < 12:
         assert len(found.rows) == 0
         return
-    [expected] = theirs.propose(pixels, [scale], 0.0)
+    [[expected]] = theirs.propose([pixels], [scale], 0.0)
     assert found.rows.tolist() == expected.rows.tolist()
     assert found.columns.tolist() == expected.columns.tolist()
     np.testing.assert_allclose(found.probability, expected.probability, rtol=0, atol=1e-5)
@@ -157,25 +157,26 @@ def test_cells_of_a_ribbon_are_onnx_runtime_s(
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (11, 11), (11, 500)])
 def test_a_level_smaller_than_the_window_has_no_cells(networks: NativeNetworks, size: tuple[int, int]) -> None:
-    [cells] = networks.propose(np.zeros((*size, 3), np.uint8), [1.0], 0.0)
+    [[cells]] = networks.propose([np.zeros((*size, 3), np.uint8)], [1.0], 0.0)
     assert cells.rows.shape == cells.probability.shape == (0,) and cells.offsets.shape == (0, 4)
 
 
 def test_no_scales_give_no_levels(networks: NativeNetworks) -> None:
-    assert networks.propose(np.zeros((50, 50, 3), np.uint8), [], 0.6) == []
+    assert networks.propose([np.zeros((50, 50, 3), np.uint8)] * 2, [], 0.6) == [[], []]
+    assert networks.propose([], [1.0], 0.6) == []
 
 
 def test_only_cells_at_or_above_the_threshold_leave(networks: NativeNetworks, astronaut: Path) -> None:
     pixels = read(astronaut)
-    [everything] = networks.propose(pixels, [0.3], 0.0)
-    [passed] = networks.propose(pixels, [0.3], 0.6)
+    [[everything]] = networks.propose([pixels], [0.3], 0.0)
+    [[passed]] = networks.propose([pixels], [0.3], 0.6)
     above = everything.probability >= np.float32(0.6)
     assert 0 < above.sum() < len(above)
     assert passed.rows.tolist() == everything.rows[above].tolist()
     assert passed.probability.tolist() == everything.probability[above].tolist()
     assert passed.offsets.tolist() == everything.offsets[above].tolist()
     highest = float(everything.probability.max())
-    assert networks.propose(pixels, [0.3], highest)[0].probability.tolist() == [highest]
+    assert networks.propose([pixels], [0.3], highest)[0][0].probability.tolist() == [highest]
 
 
 @pytest.mark.parametrize("side", [24, 48])
@@ -238,7 +239,7 @@ def test_suppression_is_the_array_version_s(networks: NativeNetworks, random: Ra
 def test_instruction_sets_that_fuse_give_the_same_bits(named: Callable[[str], NativeNetworks], astronaut: Path) -> None:
     fusing = [named(isa) for isa in native.isas() if isa != "portable"]
     pixels = read(astronaut)
-    answers = [one.propose(pixels, [0.5, 0.2], 0.1) for one in fusing]
+    answers = [one.propose([pixels], [0.5, 0.2], 0.1)[0] for one in fusing]
     for other in answers[1:]:
         for a, b in zip(answers[0], other, strict=True):
             assert a.probability.tolist() == b.probability.tolist() and a.offsets.tolist() == b.offsets.tolist()
@@ -246,8 +247,8 @@ def test_instruction_sets_that_fuse_give_the_same_bits(named: Callable[[str], Na
 
 def test_a_view_that_is_not_contiguous_is_taken_for_its_values(networks: NativeNetworks, astronaut: Path) -> None:
     pixels = read(astronaut)
-    [mirrored] = networks.propose(pixels[:, ::-1], [0.2], 0.3)
-    [copied] = networks.propose(np.ascontiguousarray(pixels[:, ::-1]), [0.2], 0.3)
+    [[mirrored]] = networks.propose([pixels[:, ::-1]], [0.2], 0.3)
+    [[copied]] = networks.propose([np.ascontiguousarray(pixels[:, ::-1])], [0.2], 0.3)
     assert mirrored.probability.tolist() == copied.probability.tolist() != []
 
 
@@ -315,7 +316,7 @@ def test_without_the_extension_onnx_runtime_does_the_work(monkeypatch: pytest.Mo
 
 def test_other_threads_run_while_the_extension_computes(named: Callable[[str], NativeNetworks]) -> None:
     networks, pixels = named("portable"), np.zeros((900, 1600, 3), np.uint8)
-    assert turns_during(lambda: networks.propose(pixels, [0.6], 0.6)) > 5
+    assert turns_during(lambda: networks.propose([pixels], [0.6], 0.6)) > 5
 
 
 def cascade(engine: OnnxNetworks | NativeNetworks) -> Mtcnn:

@@ -7,7 +7,7 @@ numbers reproduce.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,7 +68,10 @@ class Mtcnn:
 
     def _propose(self, pictures: Sequence[Pixels]) -> Candidates:
         """P-Net: a heat map of faces at every scale of every photo."""
-        windows = Candidates.join(self._windows(index, pixels) for index, pixels in enumerate(pictures))
+        shapes = [pixels.shape for pixels in pictures]
+        alike = [[index for index, own in enumerate(shapes) if own == shape] for shape in dict.fromkeys(shapes)]
+        found = {index: windows for group in alike for index, windows in self._windows(pictures, group)}
+        windows = Candidates.join(found[index] for index in range(len(pictures)))
         boxes = regress(windows.boxes, windows.offsets, inclusive=False)
         return replace(windows, boxes=np.trunc(squared(boxes)))
 
@@ -93,13 +96,14 @@ class Mtcnn:
         corner, sides = boxes[best, :2], boxes[best, 2:] - boxes[best, :2]
         return Faces(photo[best], np.hstack([corner, sides]), score[best], landmarks[best])
 
-    def _windows(self, photo: int, pixels: Pixels) -> Candidates:
-        """P-Net's windows in one photo, suppressed within each scale and then across them."""
-        height, width = pixels.shape[:2]
+    def _windows(self, pictures: Sequence[Pixels], alike: Sequence[int]) -> Iterator[tuple[int, Candidates]]:
+        """P-Net's windows in each of some photos of one size, suppressed within each scale and then across them."""
+        height, width = pictures[alike[0]].shape[:2]
         at = scales(height, width, self._min_face_size, self._scale_factor)
-        levels = self._networks.propose(pixels, at, self._propose_above)
-        windows = Candidates.join(self._level(photo, cells, scale) for cells, scale in zip(levels, at, strict=True))
-        return windows.take(self._apart(windows.boxes, windows.score, 0.7))
+        cells = self._networks.propose([pictures[photo] for photo in alike], at, self._propose_above)
+        for photo, levels in zip(alike, cells, strict=True):
+            windows = Candidates.join(self._level(photo, *level) for level in zip(levels, at, strict=True))
+            yield photo, windows.take(self._apart(windows.boxes, windows.score, 0.7))
 
     def _level(self, photo: int, cells: Cells, scale: float) -> Candidates:
         boxes = from_cells(cells.rows, cells.columns, scale)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,10 @@ class NativeNetworks:
     def isa(self) -> str:
         return self._native.isa
 
-    def propose(self, pixels: Pixels, scales: list[float], threshold: float) -> list[Cells]:
+    def propose(self, pictures: Sequence[Pixels], scales: list[float], threshold: float) -> list[list[Cells]]:
+        return [self._cells(pixels, scales, threshold) for pixels in pictures]
+
+    def _cells(self, pixels: Pixels, scales: list[float], threshold: float) -> list[Cells]:
         found = self._native.propose(np.ascontiguousarray(pixels), scales, threshold)
         return [Cells(rows, columns, p.astype(float), offsets.astype(float)) for rows, columns, p, offsets in found]
 

@@ -37,8 +37,8 @@ class Cells:
 class Networks(Protocol):
     """What the cascade asks of whoever runs its arithmetic."""
 
-    def propose(self, pixels: Pixels, scales: list[float], threshold: float) -> list[Cells]:
-        """P-Net over the pyramid of a (H, W, 3) RGB picture; one `Cells` a scale."""
+    def propose(self, pictures: Sequence[Pixels], scales: list[float], threshold: float) -> list[list[Cells]]:
+        """P-Net over the pyramids of (H, W, 3) RGB pictures of one size; by picture, one `Cells` a scale."""
         ...
 
     def crop(self, pixels: Pixels, boxes: npt.NDArray[np.int32], size: int) -> Tensor:
@@ -71,15 +71,16 @@ class OnnxNetworks:
 
     suppress = staticmethod(suppress)
 
-    def propose(self, pixels: Pixels, scales: list[float], threshold: float) -> list[Cells]:
-        return [self._cells(level, threshold) for level in levels(pixels, scales)]
+    def propose(self, pictures: Sequence[Pixels], scales: list[float], threshold: float) -> list[list[Cells]]:
+        pyramids = zip(*(levels(pixels, scales) for pixels in pictures), strict=True)
+        cells = [self._cells(np.stack(level), threshold) for level in pyramids]
+        return [list(own) for own in zip(*cells, strict=True)] or [[] for _ in pictures]
 
-    def _cells(self, level: Pixels, threshold: float) -> Cells:
-        maps = [self._pnet(strip[np.newaxis].astype(np.float32)) for strip in _strips(level, self._strip_pixels)]
-        probability = np.concatenate([p[0] for p, _ in maps])
-        offsets = np.concatenate([o[0] for _, o in maps])
-        columns, rows = np.nonzero((probability >= threshold).T)
-        return Cells(rows, columns, probability[rows, columns].astype(float), offsets[rows, columns].astype(float))
+    def _cells(self, level: Pixels, threshold: float) -> list[Cells]:
+        """Of one level (n, h, w, 3) of n pictures."""
+        maps = [self._pnet(strip.astype(np.float32)) for strip in _strips(level, self._strip_pixels)]
+        probabilities, offsets = (np.concatenate(parts, axis=1) for parts in zip(*maps, strict=True))
+        return [_above(threshold, *own) for own in zip(probabilities, offsets, strict=True)]
 
     def crop(self, pixels: Pixels, boxes: npt.NDArray[np.int32], size: int) -> Tensor:
         crops = np.empty((len(boxes), size, size, 3), np.float32)
@@ -96,6 +97,11 @@ class OnnxNetworks:
         return probability, offsets, landmarks
 
 
+def _above(threshold: float, probability: Tensor, offsets: Tensor) -> Cells:
+    columns, rows = np.nonzero((probability >= threshold).T)
+    return Cells(rows, columns, probability[rows, columns].astype(float), offsets[rows, columns].astype(float))
+
+
 def _batched(net: Net, crops: Tensor, batch: int, *shapes: tuple[int, ...]) -> list[Floats]:
     """Outputs of a network over all crops, `batch` at a time; their shapes a crop are given for zero crops."""
     outs = [net(crops[start : start + batch]) for start in range(0, len(crops), batch)]
@@ -104,16 +110,16 @@ def _batched(net: Net, crops: Tensor, batch: int, *shapes: tuple[int, ...]) -> l
 
 
 def _strips(level: Pixels, pixels: int) -> Iterator[Pixels]:
-    """Bands of whole rows whose maps, one below the other, are exactly the map of the level.
+    """Bands of whole rows of (n, h, w, 3) whose maps, one below the other, are exactly the map of the level.
 
     A map row looks at 12 picture rows and steps by 2, so bands overlap by 10 and start on even rows. The last
     windows of an odd height also see the padding of the 2 x 2 pool: the remainder stays with the last band.
     """
-    height, width = level.shape[:2]
-    rows = max(pixels // width, 2 * WINDOW) // 2 * 2
+    count, height, width, _ = level.shape
+    rows = max(pixels // (count * width), 2 * WINDOW) // 2 * 2
     for top in range(0, max(height - WINDOW + 1, 1), rows):
         last = top + rows > height - WINDOW
-        yield level[top:] if last else level[top : top + rows + WINDOW - 2]
+        yield level[:, top:] if last else level[:, top : top + rows + WINDOW - 2]
 
 
 def _padded(pixels: Pixels, x1: int, y1: int, x2: int, y2: int) -> Tensor:
