@@ -12,7 +12,8 @@ from facesieve.dataset.layout import Layout
 from facesieve.dataset.manifest import read_table, write_table
 from facesieve.records import RefusalCode
 
-# The disk's or the memory's fault, perhaps, and not the picture's.
+# The disk's or the memory's fault, perhaps, and not the picture's. Made here, because for its first array pyarrow
+# imports pandas, where there is one: workers then have it from the process that they are forked from.
 TRY_AGAIN = pa.array([RefusalCode.UNREADABLE.value, RefusalCode.CRASHED.value])
 
 
