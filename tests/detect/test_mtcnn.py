@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -131,6 +132,27 @@ def test_photos_of_one_size_are_seen_together_and_found_in_order(astronaut: Path
     assert together.boxes.tolist() == np.concatenate([faces.boxes for faces in alone]).tolist()
     assert together.confidence.tolist() == np.concatenate([faces.confidence for faces in alone]).tolist()
     assert [len(faces) for faces in alone] == [1, 1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("strip_pixels", [4000, 2**17, 2**22])
+def test_photos_seen_together_are_not_looked_at_twice(astronaut: Path, strip_pixels: int) -> None:
+    """Bands overlap, so P-Net must not see more of them because there are more photos."""
+    pnet, *others = (Session(part, 1) for part in Store(Settings.load()).load("mtcnn").values())
+    seen: list[int] = []
+
+    def counted(level: np.ndarray) -> Sequence[np.ndarray]:
+        seen.append(level[..., 0].size)
+        return pnet(level)
+
+    networks = OnnxNetworks(counted, *others, strip_pixels=strip_pixels)
+    pixels = photo(astronaut).pixels[:301]
+    networks.propose([pixels] * 5, [0.5, 0.1], 0.6)
+    together, runs = sum(seen), len(seen)
+    seen.clear()
+    for _ in range(5):
+        networks.propose([pixels], [0.5, 0.1], 0.6)
+    assert together == sum(seen)
+    assert runs < len(seen)
 
 
 def test_a_level_in_bands_gives_the_map_of_the_whole(astronaut: Path) -> None:

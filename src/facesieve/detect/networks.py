@@ -77,10 +77,17 @@ class OnnxNetworks:
         return [list(own) for own in zip(*cells, strict=True)] or [[] for _ in pictures]
 
     def _cells(self, level: Pixels, threshold: float) -> list[Cells]:
-        """Of one level (n, h, w, 3) of n pictures."""
+        """Of one level (n, h, w, 3) of n pictures: as many at once as have room, or one of them in bands."""
+        at_once = max(self._strip_pixels // level[0, ..., 0].size, 1)
+        groups = (level[first : first + at_once] for first in range(0, len(level), at_once))
+        return [cells for group in groups for cells in self._group(group, threshold)]
+
+    def _group(self, level: Pixels, threshold: float) -> Iterator[Cells]:
         maps = [self._pnet(strip.astype(np.float32)) for strip in _strips(level, self._strip_pixels)]
         probabilities, offsets = (np.concatenate(parts, axis=1) for parts in zip(*maps, strict=True))
-        return [_above(threshold, *own) for own in zip(probabilities, offsets, strict=True)]
+        for probability, own in zip(probabilities, offsets, strict=True):
+            columns, rows = np.nonzero((probability >= threshold).T)
+            yield Cells(rows, columns, probability[rows, columns].astype(float), own[rows, columns].astype(float))
 
     def crop(self, pixels: Pixels, boxes: npt.NDArray[np.int32], size: int) -> Tensor:
         crops = np.empty((len(boxes), size, size, 3), np.float32)
@@ -95,11 +102,6 @@ class OnnxNetworks:
     def locate(self, crops: Tensor) -> tuple[Floats, Floats, Floats]:
         probability, offsets, landmarks = _batched(self._onet, crops, self._batch, (), (4,), (10,))
         return probability, offsets, landmarks
-
-
-def _above(threshold: float, probability: Tensor, offsets: Tensor) -> Cells:
-    columns, rows = np.nonzero((probability >= threshold).T)
-    return Cells(rows, columns, probability[rows, columns].astype(float), offsets[rows, columns].astype(float))
 
 
 def _batched(net: Net, crops: Tensor, batch: int, *shapes: tuple[int, ...]) -> list[Floats]:
