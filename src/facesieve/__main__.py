@@ -13,6 +13,8 @@ atexit.register(gc.freeze)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Arrow's allocator would start one that a fork loses; another allocator serves the tables here.
 os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
+# Looking through all installed packages for plugins of pydantic takes a thirtieth of a second.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 # Python processes of ours find no modules in the folder that the user happens to be in.
 os.environ.setdefault("PYTHONSAFEPATH", "1")
 

@@ -149,6 +149,7 @@ class Settings(Layered):
 class ServiceSettings(Layered):
     """Settings of the HTTP service: the table `[service]` of a file, `FACESIEVE_SERVICE_<NAME>` in the environment."""
 
+    model_config = ConfigDict(defer_build=True)  # until there is a service: every process imports this file
     prefix: ClassVar[str] = "FACESIEVE_SERVICE_"
     table: ClassVar[str] = "service"
 

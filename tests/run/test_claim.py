@@ -54,7 +54,7 @@ def test_a_claim_is_exclusive_and_ends(tmp_path: Path) -> None:
 
 
 def test_other_versions_are_welcome_and_remembered(tmp_path: Path) -> None:
-    from facesieve.dataset.manifest import read_json
+    from facesieve.dataset.tables import read_json
 
     layout = Layout(tmp_path / "out")
     for version in ("4.11", "5.0", "4.11"):

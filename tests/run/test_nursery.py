@@ -39,12 +39,18 @@ def test_a_worker_begins_with_all_that_it_needs_and_without_the_command_line() -
     assert deaf
 
 
+def printed(code: str) -> str:
+    """What code prints in a process of its own."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
 @linux
 def test_what_workers_are_forked_from_has_one_thread() -> None:
-    count = "import os; print(len(os.listdir('/proc/self/task')))"
-    command = [sys.executable, "-c", f"import {', '.join(SHARED)}\n{count}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == "1\n"
+    assert printed(f"import os, {', '.join(SHARED)}; print(len(os.listdir('/proc/self/task')))") == "1\n"
+
+
+def test_workers_do_not_wait_for_what_only_the_build_computes_with() -> None:
+    assert printed("import sys, facesieve.run.shard; print('pyarrow.compute' in sys.modules)") == "False\n"
 
 
 @pytest.fixture

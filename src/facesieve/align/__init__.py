@@ -90,7 +90,7 @@ class Aligner:
         """Crops (N, size, size, 3) uint8 RGB; bilinear, black outside the photo."""
         crops = np.empty((len(faces), self._size, self._size, 3), np.uint8)
         maps = self._maps(faces.landmarks, self._size)
-        for photo in np.unique(faces.photo):
+        for photo in np.flatnonzero(np.bincount(faces.photo)).tolist():  # `unique` imports masked arrays
             own = faces.photo == photo
             crops[own] = self._warp(photos[photo].pixels, maps[own], self._size)
         return crops

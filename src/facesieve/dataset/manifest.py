@@ -1,54 +1,17 @@
-"""The manifests on disk: written so that equal tables are equal bytes, read with a clear word when they cannot be."""
+"""The manifests of a dataset: every face, every picture, and the kept crops' own, which loaders read."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from facesieve.dataset.commit import publish, whole
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.names import UNLABELLED
-from facesieve.errors import DatasetError
-
-ROW_GROUP = 65_536
-
-
-def write_table(table: pa.Table, path: Path, scratch: Path) -> None:
-    """Publish a table as Parquet. Equal tables give equal bytes. Raises DatasetError where the disk refuses."""
-    with whole(path, scratch) as stream:
-        pq.write_table(table.combine_chunks(), stream, row_group_size=ROW_GROUP, compression="zstd")
-
-
-def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """A Parquet file. Raises DatasetError when it is absent or not whole."""
-    try:
-        with pq.ParquetFile(path) as file:
-            return file.read(columns)
-    except FileNotFoundError as error:
-        raise DatasetError("not_a_dataset", f"{path} is missing: not a finished dataset.") from error
-    except (OSError, pa.ArrowException) as error:
-        raise DatasetError("damaged_dataset", f"Cannot read {path}: it is damaged or not Parquet.") from error
-
-
-def write_json(values: dict[str, Any], path: Path, scratch: Path) -> None:
-    """Publish values as JSON a person can read. Raises DatasetError where the disk refuses."""
-    publish((json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode(), path, scratch)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Values from a JSON file. Raises DatasetError when it is absent or damaged."""
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise DatasetError("not_a_dataset", f"{path} is missing: not a dataset.") from error
-    except (OSError, ValueError, TypeError) as error:
-        raise DatasetError("damaged_dataset", f"Cannot read {path}: it is damaged.") from error
+from facesieve.dataset.tables import write_table
 
 
 def write_manifests(faces: pa.Table, pictures: pa.Table, layout: Layout) -> None:

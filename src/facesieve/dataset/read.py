@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.layout import Layout
-from facesieve.dataset.manifest import read_json, read_table
 from facesieve.dataset.schema import face_schema, measure_columns, picture_schema
+from facesieve.dataset.tables import read_json, read_table
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import Measures
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -59,10 +62,11 @@ class Entry(_Frozen):
     wheel: Wheel | None = None
 
 
-def catalog() -> dict[str, Entry]:
+@cache
+def catalog() -> Mapping[str, Entry]:
     """All models by name."""
     text = (files("facesieve.models") / "catalog.toml").read_text(encoding="utf-8")
-    return TypeAdapter(dict[str, Entry]).validate_python(tomllib.loads(text))
+    return MappingProxyType(TypeAdapter(dict[str, Entry]).validate_python(tomllib.loads(text)))
 
 
 def entry(name: str) -> Entry:

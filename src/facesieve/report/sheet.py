@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from facesieve.dataset.count import Counts, count
 from facesieve.dataset.layout import Layout
-from facesieve.dataset.manifest import read_table
 from facesieve.dataset.schema import BOX, LANDMARKS, LEADING
+from facesieve.dataset.tables import read_table
 
 HEADLINE = ("pitch", "yaw", "roll", "blur")
 ELSEWHERE = {

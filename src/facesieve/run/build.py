@@ -15,10 +15,11 @@ from facesieve.dataset.commit import publish, settle, writing
 from facesieve.dataset.count import Counts, count
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout, cut_name, marked_name
-from facesieve.dataset.manifest import read_json, write_json, write_manifests
+from facesieve.dataset.manifest import write_manifests
 from facesieve.dataset.merge import merge
 from facesieve.dataset.names import plain
 from facesieve.dataset.origin import versions
+from facesieve.dataset.tables import read_json, write_json
 from facesieve.records import RefusalCode, Source
 from facesieve.report.sheet import contact_sheet
 from facesieve.run.claim import claim

@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 
 from facesieve.dataset.commit import writing
 from facesieve.dataset.layout import Layout
-from facesieve.dataset.manifest import read_json, write_json
 from facesieve.dataset.origin import difference
+from facesieve.dataset.tables import read_json, write_json
 from facesieve.errors import DatasetError
 
 

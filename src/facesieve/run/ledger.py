@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from facesieve.dataset.commit import settle
 from facesieve.dataset.layout import Layout
-from facesieve.dataset.manifest import read_table, write_table
+from facesieve.dataset.tables import read_table, write_table
 from facesieve.records import RefusalCode
 
-# The disk's or the memory's fault, perhaps, and not the picture's. Made here, because for its first array pyarrow
-# imports pandas, where there is one: workers then have it from the process that they are forked from.
-TRY_AGAIN = pa.array([RefusalCode.UNREADABLE.value, RefusalCode.CRASHED.value])
+TRY_AGAIN = {RefusalCode.UNREADABLE.value, RefusalCode.CRASHED.value}  # the disk's or the memory's fault, perhaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,10 @@ class Ledger:
     def done(self) -> dict[str, tuple[str, str]]:
         """Fingerprint and label of every source that needs no other look, by name."""
         found: dict[str, tuple[str, str]] = {}
-        for table in self.tables(["source", "fingerprint", "label", "refusal"]):
-            rows = table.filter(pc.invert(pc.is_in(table["refusal"], TRY_AGAIN))).to_pydict()
-            found |= dict(zip(rows["source"], zip(rows["fingerprint"], rows["label"], strict=True), strict=True))
+        wanted = ["source", "fingerprint", "label", "refusal"]
+        for table in self.tables(wanted):
+            rows = zip(*(table[name].to_pylist() for name in wanted), strict=True)
+            found |= {
+                source: (fingerprint, label) for source, fingerprint, label, refusal in rows if refusal not in TRY_AGAIN
+            }
         return found

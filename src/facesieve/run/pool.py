@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection, wait
 from typing import cast
 
 import cv2
+import pyarrow as pa
 
 from facesieve.errors import FacesieveError, WorkerError
 from facesieve.records import RefusalCode
@@ -29,6 +30,9 @@ from facesieve.run.progress import Tally
 from facesieve.run.shard import Streams, Work
 
 Start = Callable[[], Streams]
+
+# For its first array pyarrow imports pandas, where there is one: here, once for all workers that are forked.
+pa.array([])
 
 
 class Signal(Enum):

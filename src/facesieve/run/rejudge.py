@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 from facesieve.dataset.commit import publish, settle, whole, writing
 from facesieve.dataset.count import Counts, count
 from facesieve.dataset.layout import Layout, crop_name, cut_name
-from facesieve.dataset.manifest import write_json, write_manifests
+from facesieve.dataset.manifest import write_manifests
 from facesieve.dataset.read import Dataset
+from facesieve.dataset.tables import write_json
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
 from facesieve.report.sheet import contact_sheet
