@@ -5,17 +5,19 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from facesieve.cli.build import call_workers
 from facesieve.settings import Settings
 
 HEAVY = {"numpy", "cv2", "PIL", "pyarrow", "pandas", "pydantic", "pydantic_settings", "onnxruntime", "rich", "asyncio"}
-SAY = "\nimport sys\nprint(*sorted({name.split('.')[0] for name in sys.modules}))"
+SAY = "\nimport sys\nprint(*sorted(sys.modules))"
 
 
 def imported(code: str) -> set[str]:
-    """Packages that a fresh process has imported after some code."""
+    """Packages and modules that a fresh process has imported after some code."""
     command = [sys.executable, "-c", code + SAY]
     return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1].split())
 
@@ -38,11 +40,12 @@ def test_a_worker_that_imports_the_main_module_again_has_no_command_line() -> No
 
 
 @pytest.mark.skipif(importlib.util.find_spec("facesieve._native") is None, reason="needs the compiled extension")
-def test_a_native_pipeline_imports_neither_onnx_runtime_nor_tables_nor_an_event_loop() -> None:
+def test_a_native_pipeline_imports_neither_onnx_runtime_nor_tables_nor_an_event_loop(astronaut: Path) -> None:
     settings = f"Settings(cache_dir={str(Settings.load().cache_dir)!r})"
-    found = imported(f"from facesieve import Pipeline, Settings\nPipeline({settings})")
+    find = f"print(len(Pipeline({settings}).process([{str(astronaut)!r}])[0].faces))"
+    found = imported(f"from facesieve import Pipeline, Settings\n{find}")
     assert {"numpy", "cv2", "pydantic"} <= found
-    assert found & {"onnxruntime", "pyarrow", "pandas", "asyncio", "rich"} == set()
+    assert found & {"onnxruntime", "pyarrow", "pandas", "asyncio", "rich", "numpy.ma"} == set()
 
 
 def test_a_build_uses_one_thread_of_the_linear_algebra_unless_told_otherwise(monkeypatch) -> None:
@@ -51,3 +54,26 @@ def test_a_build_uses_one_thread_of_the_linear_algebra_unless_told_otherwise(mon
     assert subprocess.run([sys.executable, "-c", threads], capture_output=True, check=True).stdout == b"1\n"
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     assert subprocess.run([sys.executable, "-c", threads], capture_output=True, check=True).stdout == b"3\n"
+
+
+@pytest.mark.parametrize(
+    ("sources", "workers", "called"),
+    [
+        (["folder"], 2, True),
+        (["folder/*.png"], 2, True),
+        (["a.png"] * 3, 2, False),
+        (["a.png"] * 9, 2, True),
+        (["folder"], 1, False),
+        ([], 2, False),
+    ],
+)
+def test_workers_are_called_before_pictures_are_counted_where_there_may_be_many(
+    sources: list[str], workers: int, called: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = list[None]()
+    monkeypatch.setattr("facesieve.run.nursery.prepare", lambda: calls.append(None))
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("a.png").touch()
+    call_workers(sources, Settings(workers=workers))
+    assert bool(calls) == called

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -74,11 +75,12 @@ def build(
     options = {"workers": workers, "min_face_size": min_face_size, "device": device}
     chosen = [*(given or []), *(f"{name}={value}" for name, value in options.items() if value)]
     settings = choose_settings(settings_file, chosen)
-    found = look(sources, output, settings, label_from)
-    from facesieve.dataset.files import Outputs  # a third of a second that who shares the work imports in, too
+    call_workers(sources, settings)
+    from facesieve.dataset.files import Outputs
 
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
     rules = choose_policy(policy, changes or [])
+    found = look(sources, output, settings, label_from)
     built = make(found, output, settings, rules, outputs, label_from, quiet)
     _sum_up(built, output, quiet, as_json)
     if not built.readable:
@@ -94,16 +96,22 @@ def _sum_up(built: Built, output: Path, quiet: bool, as_json: bool) -> None:
     typer.echo(built.counts.line())
 
 
-def look(sources: list[str], output: Path, settings: Settings, label_from: LabelFrom) -> list[Source]:
-    """The pictures behind the arguments. Who will share the work on them begins to import at once."""
+def call_workers(sources: list[str], settings: Settings) -> None:
+    """Let workers, where there may be some, import beside all that this process has to do before they can begin."""
     from facesieve.run.nursery import prepare
-    from facesieve.run.plan import workers
+    from facesieve.run.plan import WORTH_A_WORKER, workers
+
+    # A file is one picture as a rule; how many a folder or a glob holds is not known yet.
+    pictures = sum(1 if os.path.isfile(source) else 2 * WORTH_A_WORKER for source in sources)  # noqa: PTH113 - any text
+    if workers(settings, pictures) > 1:
+        prepare()
+
+
+def look(sources: list[str], output: Path, settings: Settings, label_from: LabelFrom) -> list[Source]:
+    """The pictures behind the arguments."""
     from facesieve.sources import find
 
-    found = find(sources, settings, label_from.value, leave_out=[output])
-    if workers(settings, len(found)) > 1:
-        prepare()
-    return found
+    return find(sources, settings, label_from.value, leave_out=[output])
 
 
 def make(

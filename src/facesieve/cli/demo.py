@@ -15,7 +15,7 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Try it on real portraits and spoiled copies of them."""
-    from facesieve.cli.build import LabelFrom, look, make
+    from facesieve.cli.build import LabelFrom, call_workers, look, make
     from facesieve.cli.choices import choose_policy, choose_settings
     from facesieve.cli.table import face_table
     from facesieve.dataset.files import Outputs
@@ -23,9 +23,10 @@ def demo(
     from facesieve.demo import write_photos
 
     photos, dataset = output / "photos", output / "dataset"
+    settings, unlabelled = choose_settings(), LabelFrom.none
+    call_workers([str(photos)], settings)
     write_photos(photos)
     outputs = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
-    settings, unlabelled = choose_settings(), LabelFrom.none
     found = look([str(photos)], dataset, settings, unlabelled)
     built = make(found, dataset, settings, choose_policy(), outputs, unlabelled, quiet)
     face_table(read(dataset))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from facesieve.dataset.names import plain
 from facesieve.errors import UsageError
-from facesieve.records import Source
-from facesieve.settings import Settings
+
+if TYPE_CHECKING:  # what tells how many workers there will be is light, for it is asked before all else
+    from facesieve.records import Source
+    from facesieve.settings import Settings
 
 WORTH_A_WORKER = 8  # pictures; for fewer, starting a process costs more than it saves
 SHARES = 3  # a shard is this part of a worker's share of what is left
