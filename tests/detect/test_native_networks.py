@@ -197,6 +197,14 @@ def test_crops_are_opencv_s_whatever_the_box(
     assert not crops[~inside].any()
 
 
+@pytest.mark.parametrize("box", [(1, 1, 1250, 1300), (-40, -30, 900, 1890), (300, 500, 1280, 2500), (5, 9, 30, 1299)])
+def test_crops_of_boxes_many_times_their_size_are_opencv_s(
+    networks: NativeNetworks, onnx: OnnxNetworks, random: Random, box: tuple[int, int, int, int]
+) -> None:
+    pixels, boxes = picture(random, 1300, 1250), np.array([box], np.int32)
+    np.testing.assert_allclose(networks.crop(pixels, boxes, 24), onnx.crop(pixels, boxes, 24), rtol=0, atol=2e-4)
+
+
 def test_no_boxes_give_no_crops_and_no_answers(networks: NativeNetworks) -> None:
     pixels, none = np.zeros((50, 50, 3), np.uint8), np.empty((0, 4), np.int32)
     probability, offsets = networks.refine(networks.crop(pixels, none, 24))
