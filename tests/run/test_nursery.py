@@ -53,6 +53,16 @@ def test_workers_do_not_wait_for_what_only_the_build_computes_with() -> None:
     assert printed("import sys, facesieve.run.shard; print('pyarrow.compute' in sys.modules)") == "False\n"
 
 
+@linux
+def test_who_reads_the_output_does_not_wait_for_what_is_still_importing(tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text("import time\ntime.sleep(60)")
+    code = "from facesieve.run import nursery; nursery.SHARED.append('endless'); print(nursery.prepare())"
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     """The command line as pip installs it: a script in a folder of its own."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -28,7 +30,19 @@ def prepare() -> bool:
             forkserver.ensure_running()
     except OSError:  # no temporary folder for its socket, or one whose name is too long for it
         return False
+    atexit.unregister(_end)
+    atexit.register(_end)
     return True
+
+
+def _end() -> None:
+    """End what forks at once: importing still, it would keep whoever reads this process's output waiting."""
+    from multiprocessing import forkserver
+
+    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)  # it has no public name
+    with contextlib.suppress(ChildProcessError):  # of a process that was forked from ours it is no child
+        if pid and os.waitpid(pid, os.WNOHANG) == (0, 0):
+            os.kill(pid, signal.SIGKILL)
 
 
 def begin(target: Callable[..., None], *arguments: Any) -> BaseProcess:
