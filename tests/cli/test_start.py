@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from facesieve.cli.build import call_workers
+from facesieve.cli.build import LabelFrom, call_workers, look
 from facesieve.settings import Settings
 
 HEAVY = {"numpy", "cv2", "PIL", "pyarrow", "pandas", "pydantic", "pydantic_settings", "onnxruntime", "rich", "asyncio"}
@@ -76,4 +76,18 @@ def test_workers_are_called_before_pictures_are_counted_where_there_may_be_many(
     Path("folder").mkdir()
     Path("a.png").touch()
     call_workers(sources, Settings(workers=workers))
+    assert bool(calls) == called
+
+
+@pytest.mark.parametrize(("rows", "called"), [(3, False), (9, True)])
+def test_workers_are_called_once_a_list_is_known_to_be_long(
+    rows: int, called: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = list[None]()
+    monkeypatch.setattr("facesieve.run.nursery.prepare", lambda: calls.append(None))
+    pictures = tmp_path / "list.txt"
+    pictures.write_text("".join(f"{row}.png\n" for row in range(rows)))
+    call_workers([str(pictures)], Settings(workers=2))
+    assert not calls
+    assert len(look([str(pictures)], tmp_path / "out", Settings(workers=2), LabelFrom.none)) == rows
     assert bool(calls) == called

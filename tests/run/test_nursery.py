@@ -22,6 +22,18 @@ if __name__ == "__main__":
     main()
 """
 
+OWN = """import multiprocessing, pathlib, time
+from facesieve.run import nursery
+
+def work():
+    time.sleep(1)
+    pathlib.Path("done").touch()
+
+if __name__ == "__main__":
+    nursery.prepare()
+    multiprocessing.get_context("forkserver").Process(target=work).start()
+"""
+
 
 def modules(pipe: Connection) -> None:
     """What a process has imported when it begins, and whether Ctrl-C is kept from it."""
@@ -61,6 +73,13 @@ def test_who_reads_the_output_does_not_wait_for_what_is_still_importing(tmp_path
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=True)
     assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+@linux
+def test_a_process_of_the_user_s_own_is_waited_for_at_exit(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(OWN)
+    subprocess.run([sys.executable, "program.py"], cwd=tmp_path, check=True)
+    assert (tmp_path / "done").exists()
 
 
 @pytest.fixture

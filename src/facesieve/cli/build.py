@@ -97,21 +97,29 @@ def _sum_up(built: Built, output: Path, quiet: bool, as_json: bool) -> None:
 
 
 def call_workers(sources: list[str], settings: Settings) -> None:
-    """Let workers, where there may be some, import beside all that this process has to do before they can begin."""
-    from facesieve.run.nursery import prepare
-    from facesieve.run.plan import WORTH_A_WORKER, workers
+    """Let workers import, where there may be some, beside all that this process has to do before they can begin."""
+    from facesieve.run.plan import WORTH_A_WORKER
 
     # A file is one picture as a rule; how many a folder or a glob holds is not known yet.
     pictures = sum(1 if os.path.isfile(source) else 2 * WORTH_A_WORKER for source in sources)  # noqa: PTH113 - any text
+    _call(pictures, settings)
+
+
+def _call(pictures: int, settings: Settings) -> None:
+    from facesieve.run.nursery import prepare
+    from facesieve.run.plan import workers
+
     if workers(settings, pictures) > 1:
         prepare()
 
 
 def look(sources: list[str], output: Path, settings: Settings, label_from: LabelFrom) -> list[Source]:
-    """The pictures behind the arguments."""
+    """The pictures behind the arguments. Who was not called yet, because they are in an archive or a list, is now."""
     from facesieve.sources import find
 
-    return find(sources, settings, label_from.value, leave_out=[output])
+    found = find(sources, settings, label_from.value, leave_out=[output])
+    _call(len(found), settings)
+    return found
 
 
 def make(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
+from multiprocessing.util import Finalize
 from typing import Any
 
 # The first sees to it that the others start no thread, which a fork would lose.
@@ -30,17 +31,22 @@ def prepare() -> bool:
             forkserver.ensure_running()
     except OSError:  # no temporary folder for its socket, or one whose name is too long for it
         return False
-    atexit.unregister(_end)
-    atexit.register(_end)
+    _end_at_exit()
     return True
 
 
+@cache
+def _end_at_exit() -> None:
+    """Not before all processes have been waited for: only what forked them can tell how they ended."""
+    Finalize(None, _end, exitpriority=-1)
+
+
 def _end() -> None:
-    """End what forks at once: importing still, it would keep whoever reads this process's output waiting."""
+    """End what forks: importing still, it would keep whoever reads this process's output waiting."""
     from multiprocessing import forkserver
 
     pid = getattr(forkserver._forkserver, "_forkserver_pid", None)  # it has no public name
-    with contextlib.suppress(ChildProcessError):  # of a process that was forked from ours it is no child
+    with contextlib.suppress(ChildProcessError):  # who waits for all children has seen it end
         if pid and os.waitpid(pid, os.WNOHANG) == (0, 0):
             os.kill(pid, signal.SIGKILL)
 
