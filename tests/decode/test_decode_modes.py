@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from io import BytesIO
 from pathlib import Path
@@ -90,9 +92,18 @@ def test_heif_and_avif_are_close_to_what_was_saved(portrait: Image.Image) -> Non
         assert np.abs(pixels(data) - np.asarray(portrait)).mean() < 3
 
 
-def test_pillow_is_left_as_it_was_found() -> None:
-    assert "HEIF" not in Image.OPEN
-    assert Image.MAX_IMAGE_PIXELS == 89478485
+def test_pillow_is_left_as_it_was_found(portrait: Image.Image, tmp_path: Path) -> None:
+    """In a process of its own: other packages register themselves with Pillow where they are imported."""
+    pillow_heif.from_pillow(portrait).save(tmp_path / "a.heic")
+    code = f"""
+from PIL import Image
+from facesieve.decode import decode
+from facesieve.settings import Settings
+from facesieve.sources import as_sources
+decoded = decode(as_sources([{str(tmp_path / "a.heic")!r}]), Settings())
+print(len(decoded.photos), "HEIF" in Image.OPEN, Image.MAX_IMAGE_PIXELS)"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "1 False 89478485\n"
 
 
 def test_grey_and_one_bit_pictures_have_three_equal_channels(portrait: Image.Image) -> None:
