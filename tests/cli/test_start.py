@@ -39,6 +39,10 @@ def test_a_worker_that_imports_the_main_module_again_has_no_command_line() -> No
     assert "typer" not in imported("import facesieve.__main__")
 
 
+def test_how_many_workers_there_may_be_is_known_without_any_heavy_package() -> None:
+    assert imported("import facesieve.run.nursery, facesieve.run.plan") & HEAVY == set()
+
+
 @pytest.mark.skipif(importlib.util.find_spec("facesieve._native") is None, reason="needs the compiled extension")
 def test_a_native_pipeline_imports_neither_onnx_runtime_nor_tables_nor_an_event_loop(astronaut: Path) -> None:
     settings = f"Settings(cache_dir={str(Settings.load().cache_dir)!r})"
