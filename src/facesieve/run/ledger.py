@@ -11,7 +11,13 @@ from facesieve.dataset.layout import Layout
 from facesieve.dataset.tables import read_table, write_table
 from facesieve.records import RefusalCode
 
-TRY_AGAIN = {RefusalCode.UNREADABLE.value, RefusalCode.CRASHED.value}  # the disk's or the memory's fault, perhaps
+# The disk, the memory or the load may have been at fault, so the next build tries these again.
+TRY_AGAIN = {
+    RefusalCode.UNREADABLE.value,
+    RefusalCode.CRASHED.value,
+    RefusalCode.OUT_OF_MEMORY.value,
+    RefusalCode.TOO_SLOW.value,
+}
 
 
 @dataclass(frozen=True, slots=True)
