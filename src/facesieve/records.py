@@ -79,7 +79,7 @@ class RefusalCode(StrEnum):
     RAW = "raw", "The file is a camera's raw file without a full-size preview; convert it to JPEG or TIFF first."
     UNREADABLE = "unreadable", "The file cannot be opened or read."
     NOT_A_FILE = "not_a_file", "It is a pipe, socket or device, not a regular file."
-    OUT_OF_MEMORY = "out_of_memory", "There was not enough memory to read the picture; the next build tries again."
+    OUT_OF_MEMORY = "out_of_memory", "There was not enough memory to read the picture; try again later."
     TOO_SLOW = "too_slow", "Reading the picture took longer than the time limit for one picture."
     BAD_ROW = "bad_row", "The row of the list names no file."
     UNSAFE_NAME = "unsafe_name", "The archive member's name is absolute, climbs out with '..', or is too long."

@@ -18,6 +18,7 @@ from facesieve.errors import SettingsError
 NOT_SHAPING = {
     *("batch_size", "batch_pixels", "workers", "threads", "engine"),
     *("shard_size", "sheet_faces", "cache_dir", "offline"),
+    *("picture_timeout", "start_timeout"),
 }
 
 Device = Literal["cpu", "cuda"]
@@ -121,6 +122,13 @@ class Settings(Layered):
     threads: int = Field(1, ge=1, description="Threads that one network uses.")
     shard_size: int = Field(64, ge=1, le=100_000, description="Pictures whose results are committed together.")
 
+    picture_timeout: float = Field(
+        120.0, gt=0, description="Seconds that one picture may take where several workers build; then it is refused."
+    )
+    start_timeout: float = Field(
+        120.0, gt=0, description="Seconds that a worker process may take to start; then it is killed and replaced."
+    )
+
     # dataset
     jpeg_quality: int = Field(92, ge=1, le=100, description="JPEG quality of marked pictures and unaligned crops.")
     head_margin: float = Field(
@@ -176,9 +184,15 @@ class ServiceSettings(Layered):
     # how many
     workers: int = Field(0, ge=0, le=1024, description="Requests at work at once, a process each; 0 is one a core.")
     niceness: int = Field(5, ge=0, le=19, description="How much workers give way to the answering of requests.")
-    waiting: int = Field(16, ge=0, description="Requests that may wait for a worker; more are told to come again.")
+    waiting: int = Field(64, ge=0, description="Requests that may wait for a worker; more are told to come again.")
     deadline: float = Field(10.0, gt=0, description="Seconds until every request is answered, waiting included.")
     grace: float = Field(1.0, ge=0, description="Seconds that work nobody waits for may go on before it is killed.")
+    start_timeout: float = Field(
+        60.0, gt=0, description="Seconds that a worker process may take to start; then it is killed and started again."
+    )
+    write_timeout: float = Field(
+        30.0, gt=0, description="Seconds that a client may take to read its answer; then its connection is closed."
+    )
     header_timeout: float = Field(
         10.0, gt=0, description="Seconds that a connection may take to send its next headers."
     )

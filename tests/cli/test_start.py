@@ -40,7 +40,7 @@ def test_a_worker_that_imports_the_main_module_again_has_no_command_line() -> No
 
 
 def test_how_many_workers_there_may_be_is_known_without_any_heavy_package() -> None:
-    assert imported("import facesieve.run.nursery, facesieve.run.plan") & HEAVY == set()
+    assert imported("import facesieve.processes.forkserver, facesieve.run.plan") & HEAVY == set()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("facesieve._native") is None, reason="needs the compiled extension")
@@ -75,7 +75,7 @@ def test_workers_are_called_before_pictures_are_counted_where_there_may_be_many(
     sources: list[str], workers: int, called: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = list[None]()
-    monkeypatch.setattr("facesieve.run.nursery.prepare", lambda: calls.append(None))
+    monkeypatch.setattr("facesieve.processes.forkserver.start_forkserver", lambda preload: calls.append(None))
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
     Path("a.png").touch()
@@ -88,7 +88,7 @@ def test_workers_are_called_once_a_list_is_known_to_be_long(
     rows: int, called: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = list[None]()
-    monkeypatch.setattr("facesieve.run.nursery.prepare", lambda: calls.append(None))
+    monkeypatch.setattr("facesieve.processes.forkserver.start_forkserver", lambda preload: calls.append(None))
     pictures = tmp_path / "list.txt"
     pictures.write_text("".join(f"{row}.png\n" for row in range(rows)))
     call_workers([str(pictures)], Settings(workers=2))

@@ -208,7 +208,7 @@ def test_workers_end_with_a_build_that_is_killed(heap: Path, tmp_path: Path, who
 
 
 @linux
-@pytest.mark.parametrize("seconds", [0.05, 0.3])
+@pytest.mark.parametrize("seconds", [0.02, 0.12])
 def test_ctrl_c_while_workers_begin_is_one_line_and_nobody_stays(heap: Path, tmp_path: Path, seconds: float) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-m", "facesieve", "build", str(heap), "-o", str(out), "-q", "--workers", "2"]

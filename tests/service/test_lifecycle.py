@@ -105,10 +105,10 @@ def test_it_stops_well_twenty_times_of_twenty(start: Any, medium: bytes, run: in
     check_stop(start, medium)
 
 
-def test_what_is_not_done_when_the_time_to_drain_is_over_is_answered_too(start: Any, large: bytes) -> None:
-    running = start(workers=1, deadline=60, drain=0.5)
+def test_what_is_not_done_when_the_time_to_drain_is_over_is_answered_too(start: Any, huge: bytes) -> None:
+    running = start(workers=1, deadline=60, drain=0.1)
     with ThreadPoolExecutor(3) as clients:
-        asked = [clients.submit(running.faces, large) for _ in range(3)]
+        asked = [clients.submit(running.faces, huge) for _ in range(3)]
         while running.gauge("facesieve_waiting") < 2:
             time.sleep(0.02)
         assert running.stop(5) == 0

@@ -101,10 +101,10 @@ def probe_under(running: Any, photo: bytes) -> None:
     assert p99(seconds) < 0.05
 
 
-def test_every_request_is_answered_by_the_deadline_and_nothing_starts_after_it(start: Any, medium: bytes) -> None:
+def test_every_request_is_answered_by_the_deadline_and_nothing_starts_after_it(start: Any, large: bytes) -> None:
     running = start(workers=1, waiting=16, deadline=1, grace=0.2)
     with ThreadPoolExecutor(12) as clients:
-        answers = list(clients.map(lambda _: timed(running, medium), range(12)))
+        answers = list(clients.map(lambda _: timed(running, large), range(12)))
     assert {answer.status_code for answer, _ in answers} <= {200, 503}
     late = [answer.json()["error"]["code"] for answer, _ in answers if answer.status_code == 503]
     assert late and set(late) == {"deadline"}

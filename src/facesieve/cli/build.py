@@ -106,15 +106,15 @@ def call_workers(sources: list[str], settings: Settings) -> None:
 
 
 def _call(pictures: int, settings: Settings) -> None:
-    from facesieve.run.nursery import prepare
-    from facesieve.run.plan import workers
+    from facesieve.processes.forkserver import start_forkserver
+    from facesieve.run.plan import PRELOAD, workers
 
     if workers(settings, pictures) > 1:
-        prepare()
+        start_forkserver(PRELOAD)
 
 
 def look(sources: list[str], output: Path, settings: Settings, label_from: LabelFrom) -> list[Source]:
-    """The pictures behind the arguments. Who was not called yet, because they are in an archive or a list, is now."""
+    """The pictures behind the arguments. Also starts workers when they turn out to be inside an archive or list."""
     from facesieve.sources import find
 
     found = find(sources, settings, label_from.value, leave_out=[output])

@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # what tells how many workers there will be is light, for it 
     from facesieve.records import Source
     from facesieve.settings import Settings
 
+# What the fork server imports. The first keeps the others from starting threads, which a fork would lose.
+PRELOAD = ("facesieve.__main__", "facesieve.pipeline", "facesieve.run.pool")
 WORTH_A_WORKER = 8  # pictures; for fewer, starting a process costs more than it saves
 SHARES = 3  # a shard is this part of a worker's share of what is left
 LEAST = 2  # pictures of a shared shard: committing one costs as much as measuring a face

@@ -1,48 +1,48 @@
-"""Worker processes: each does one shard after another, and may die without taking the build along.
+"""Worker processes: each does one shard after another, and may die or hang without ending the build.
 
-A shard whose worker died is done once more by a fresh one. One that kills again is halved, until the picture that
-does it stands alone and is refused. (`concurrent.futures` offers no such thing: one dead child breaks its pool.)
+A shard whose worker died is done again by another worker. If that one dies too, the shard is split in halves until the
+bad picture is alone, and that picture is refused. A worker that says nothing for `picture_timeout` seconds is killed,
+and the picture it had begun last is tried once more, alone. (`concurrent.futures` has nothing like this: one dead
+child breaks its pool.)
 """
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import os
-import signal
-import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from multiprocessing.connection import Connection, wait
-from typing import cast
 
 import cv2
 import pyarrow as pa
 
 from facesieve.errors import FacesieveError, WorkerError
-from facesieve.records import RefusalCode
-from facesieve.run.nursery import begin
-from facesieve.run.plan import Shard
+from facesieve.processes.child import Child, ChildDied
+from facesieve.processes.forkserver import forked
+from facesieve.processes.protocol import Answer, Say, serve
+from facesieve.records import RefusalCode, Source
+from facesieve.run.plan import PRELOAD, Shard
 from facesieve.run.progress import Tally
 from facesieve.run.shard import Streams, Work
 
 Start = Callable[[], Streams]
 
-# For its first array pyarrow imports pandas, where there is one: here, once for all workers that are forked.
+_FAILED_STARTS = 5  # in a row, for each worker wanted; after that the build goes on with fewer
+
+_COMMIT = 10  # picture_timeout times this for writing a shard durably
+
+# For its first array pyarrow imports pandas, where it is installed: here, once for all workers that are forked.
 pa.array([])
 
 
-class Signal(Enum):
-    """What a worker says besides counts and errors. DIED is said for it, when its end of the pipe is gone."""
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A worker says that it begins to read the picture at this place of its shard."""
 
-    READY = "ready"
-    DIED = "died"
-
-
-Said = Signal | Tally | FacesieveError
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,118 +53,172 @@ class Task:
     chances: int = 2
 
 
+@dataclass(slots=True, eq=False)
 class Worker:
-    """One worker process, seen from the build. task: what it is at; counted: what it has said of that so far."""
+    """A child, and what is known of its work. counted: what it has said of its task so far; lost if it dies.
 
-    def __init__(self, work: Work, start: Start) -> None:
-        self.pipe, theirs = multiprocessing.Pipe()
-        self.task: Task | None = None
-        self.counted = Tally()
-        self._process = begin(_serve, theirs, work, start)
-        theirs.close()
+    heard: when it said something last, or was given its task. begun: the place of the picture that it began last.
+    """
 
-    def give(self, task: Task) -> None:
-        self.task, self.counted = task, Tally()
-        with contextlib.suppress(OSError):  # it died just now: the next `hear` says so
-            self.pipe.send(task.shard)
+    child: Child
+    heard: float = field(default_factory=time.monotonic)
+    ready: bool = False
+    slow: bool = False
+    task: Task | None = None
+    counted: Tally = field(default_factory=Tally)
+    begun: int = 0
 
-    def hear(self) -> Said:
-        try:
-            return cast(Said, self.pipe.recv())
-        except (EOFError, OSError):
-            return Signal.DIED
+    def begin(self, task: Task) -> None:
+        self.task, self.counted, self.begun, self.heard = task, Tally(), 0, time.monotonic()
+        self.child.ask(task.shard)
 
-    def dismiss(self) -> None:
-        """Nothing is left to do; its process ends by itself."""
-        self.pipe.close()
+
+class Pool:
+    """The workers of one build and the shards that wait for them."""
+
+    def __init__(self, shards: Sequence[Shard], work: Work, start: Start, workers: int) -> None:
+        self._work = work
+        self._start = start
+        self._waiting = deque(Task(shard) for shard in shards)
+        self._numbers = count(max((shard.number for shard in shards), default=0) + 1)
+        self._crew: list[Worker] = []
+        self._failed = 0
+        self._most_failed = _FAILED_STARTS * workers
+        self._wanted = min(workers, len(self._waiting))
+
+    def tallies(self) -> Iterator[Tally]:
+        """Do all shards; counts of pictures as they come up, and negative ones for work that was lost."""
+        self._recruit()
+        while self._crew:
+            spoken = wait([worker.child.pipe for worker in self._crew], self._patience())
+            for worker in [worker for worker in self._crew if worker.child.pipe in spoken]:
+                yield from self._hear(worker)
+            for worker in list(self._crew):
+                if self._left(worker) <= 0 and not worker.slow:
+                    worker.slow = True
+                    worker.child.kill()  # its pipe says so next
+            self._recruit()
 
     def end(self) -> None:
-        """At once, whatever it is doing."""
-        self._process.kill()
-        self._process.join()
+        """Kill all workers, whatever they do."""
+        for worker in self._crew:
+            worker.child.kill()
+        for worker in self._crew:
+            worker.child.close()
+        self._crew.clear()
+
+    def _recruit(self) -> None:
+        """Start workers until there are as many as there is work for."""
+        while len(self._crew) < min(self._wanted, len(self._waiting) + self._at_work()):
+            if self._failed >= self._most_failed:
+                break
+            try:
+                self._crew.append(Worker(Child(partial(forked, PRELOAD), _work, self._work, self._start)))
+            except OSError:
+                self._failed += 1
+        if self._waiting and not self._crew:
+            raise WorkerError("no_worker", "No worker process could be started; --workers 1 works without them.")
+
+    def _at_work(self) -> int:
+        return sum(worker.task is not None for worker in self._crew)
+
+    def _hear(self, worker: Worker) -> Iterator[Tally]:
+        try:
+            if not worker.ready:
+                worker.child.wait_ready()
+                worker.ready, self._failed = True, 0
+                self._next(worker)
+                return
+            reply = worker.child.receive()
+            worker.heard = time.monotonic()
+            match reply.value:
+                case Tally() as tally:
+                    worker.counted += tally
+                    yield tally
+                case Begun(place):
+                    worker.begun = place
+                case FacesieveError() as error:
+                    raise error
+            if reply.last:
+                self._next(worker)
+        except ChildDied as death:
+            self._dismiss(worker)
+            yield -worker.counted
+            if worker.task is None:
+                self._failed += 1
+            elif not death.delivered:
+                self._waiting.appendleft(worker.task)
+            else:
+                yield from self._lost(worker, worker.task)
+
+    def _next(self, worker: Worker) -> None:
+        """The next shard for a worker, or its dismissal."""
+        worker.task = None
+        if self._waiting:
+            worker.begin(self._waiting.popleft())
+        else:
+            self._dismiss(worker)
+
+    def _dismiss(self, worker: Worker) -> None:
+        self._crew.remove(worker)
+        worker.child.close()
+
+    def _lost(self, worker: Worker, task: Task) -> Iterator[Tally]:
+        """A task cost a worker: try again, try smaller shards, or refuse its only picture."""
+        sources = task.shard.sources
+        if len(sources) > 1 and worker.slow:
+            suspect = sources[worker.begun : worker.begun + 1]
+            self._again(sources[: worker.begun] + sources[worker.begun + 1 :], chances=2)
+            self._again(suspect, chances=1)
+        elif task.chances > 1:
+            self._waiting.appendleft(Task(task.shard, task.chances - 1))
+        elif len(sources) == 1:
+            yield from self._work.refuse(task.shard, RefusalCode.TOO_SLOW if worker.slow else RefusalCode.CRASHED)
+        else:
+            middle = len(sources) // 2
+            for half in (sources[middle:], sources[:middle]):
+                self._again(half, chances=1 if len(half) > 1 else 2)
+
+    def _again(self, sources: Sequence[Source], chances: int) -> None:
+        self._waiting.appendleft(Task(Shard(next(self._numbers), tuple(sources)), chances))
+
+    def _left(self, worker: Worker) -> float:
+        """Seconds until the worker has been silent for too long."""
+        settings = self._work.settings
+        limit = settings.picture_timeout if worker.ready else settings.start_timeout
+        if worker.task and worker.counted.done == len(worker.task.shard.sources):
+            limit *= _COMMIT  # only the disk is left to wait for
+        return worker.heard + limit - time.monotonic()
+
+    def _patience(self) -> float:
+        """Seconds to wait for the next word of any worker."""
+        return max(0.0, min((self._left(worker) for worker in self._crew if not worker.slow), default=1.0))
 
 
 def share(shards: Sequence[Shard], work: Work, start: Start, workers: int) -> Iterator[Tally]:
-    """Do the shards in so many processes, each with a pipeline of its own; gives counts as they come up.
+    """Do the shards in so many processes, each with a pipeline of its own; yields counts as they come up.
 
     Counts of work that was lost are taken back. Raises what a worker raises on purpose (FacesieveError), and
-    WorkerError when a worker ends before it has begun. However this generator ends, no worker outlives it.
+    WorkerError when no worker can be started. However this generator ends, no worker outlives it.
     """
-    waiting = deque(Task(shard) for shard in shards)
-    numbers = count(max((shard.number for shard in shards), default=0) + 1)
-    crew = [Worker(work, start) for _ in range(min(workers, len(waiting)))]
-    everyone = list(crew)
+    pool = Pool(shards, work, start, workers)
     try:
-        while crew:
-            for worker in _speaking(crew):
-                match worker.hear():
-                    case Signal.READY if waiting:
-                        worker.give(waiting.popleft())
-                    case Signal.READY:
-                        crew.remove(worker)
-                        worker.dismiss()
-                    case Signal.DIED:
-                        crew.remove(worker)
-                        yield -worker.counted
-                        yield from _bury(_lost(worker), waiting, numbers, work)
-                        if waiting:
-                            crew.append(Worker(work, start))
-                            everyone.append(crew[-1])
-                    case Tally() as tally:
-                        worker.counted += tally
-                        yield tally
-                    case FacesieveError() as error:
-                        raise error
+        yield from pool.tallies()
     finally:
-        for worker in everyone:
-            worker.end()
+        pool.end()
 
 
-def _speaking(crew: Sequence[Worker]) -> list[Worker]:
-    """The workers that have something to say, once one has."""
-    ready = wait([worker.pipe for worker in crew])
-    return [worker for worker in crew if worker.pipe in ready]
+def _work(pipe: Connection, work: Work, start: Start) -> None:
+    """The life of a worker process."""
 
-
-def _lost(worker: Worker) -> Task:
-    if worker.task is None:
-        raise WorkerError("no_worker", "A worker process ended before it began; --workers 1 works without them.")
-    return worker.task
-
-
-def _bury(task: Task, waiting: deque[Task], numbers: Iterator[int], work: Work) -> Iterator[Tally]:
-    """What becomes of a task that cost a worker: another try, two halves, or the refusal of its only picture."""
-    sources = task.shard.sources
-    if task.chances > 1:
-        waiting.appendleft(Task(task.shard, task.chances - 1))
-    elif len(sources) == 1:
-        yield from work.refuse(task.shard, RefusalCode.CRASHED)
-    else:
-        middle = len(sources) // 2
-        for half in (sources[middle:], sources[:middle]):
-            waiting.appendleft(Task(Shard(next(numbers), half), chances=1 if len(half) > 1 else 2))
-
-
-def _serve(pipe: Connection, work: Work, start: Start) -> None:
-    """A worker's life: shards in; counts, and errors made on purpose, out. Any other exception is its death."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it cannot be masked
-    threading.Thread(target=_end_with_the_build, daemon=True).start()
-    cv2.setNumThreads(work.settings.threads)
-    try:
+    def prepare() -> Answer:
+        cv2.setNumThreads(work.settings.threads)
         pipeline = start()
-        while True:
-            pipe.send(Signal.READY)
-            for tally in work.do(pipe.recv(), pipeline):
-                pipe.send(tally)
-    except FacesieveError as error:
-        pipe.send(error)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # the build has nothing more to do, or is gone
 
+        def do(shard: Shard, _: bytes, say: Say) -> None:
+            for tally in work.do(shard, pipeline, lambda place: say(Begun(place))):
+                say(tally)
 
-def _end_with_the_build() -> None:
-    """The build's claim on the dataset ends with it, and so does the right to write there, even within a shard."""
-    parent = multiprocessing.parent_process()
-    assert parent
-    parent.join()
-    os._exit(1)
+        return do
+
+    serve(pipe, prepare)

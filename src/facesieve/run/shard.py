@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,12 +32,13 @@ class Work:
     measures: tuple[str, ...]
     outputs: Outputs
 
-    def do(self, shard: Shard, pipeline: Streams) -> Iterator[Tally]:
-        """Do a shard and commit it; gives the counts of each picture as it is done.
+    def do(self, shard: Shard, pipeline: Streams, begun: Callable[[int], None] = lambda place: None) -> Iterator[Tally]:
+        """Do a shard and commit it; yields the counts of each picture as it is done.
 
+        begun: called with a picture's place in the shard before it is read, perhaps from another thread.
         Raises DatasetError where the disk refuses. A shard that does not reach its end leaves no part.
         """
-        return self._commit(shard, pipeline.stream(shard.sources))
+        return self._commit(shard, pipeline.stream(_announced(shard.sources, begun)))
 
     def refuse(self, shard: Shard, code: RefusalCode) -> Iterator[Tally]:
         """Commit a shard whose pictures are all refused."""
@@ -61,3 +62,9 @@ class Work:
             with whole(self.layout.root / name, self.layout.scratch) as stream:
                 stream.write(data)
             yield name
+
+
+def _announced(sources: Sequence[Source], begun: Callable[[int], None]) -> Iterator[Source]:
+    for place, source in enumerate(sources):
+        begun(place)
+        yield source

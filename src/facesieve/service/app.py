@@ -8,6 +8,7 @@ from tornado.web import Application
 
 from facesieve.service import handlers, page
 from facesieve.service.answers import encoded
+from facesieve.service.crew import Crew
 from facesieve.service.gate import Gate
 from facesieve.service.journal import Log
 from facesieve.service.looks import bounded
@@ -21,16 +22,16 @@ from facesieve.sieve import Policy
 
 @dataclass(slots=True)
 class Service:
-    """What the handlers share. ready: models are warm. stopping: SIGTERM came. active: requests not yet answered."""
+    """What the handlers share. stopping: SIGTERM came. active: requests not yet answered."""
 
     settings: ServiceSettings
     pictures: Settings
     policy: Policy
     tokens: Tokens
     gate: Gate
+    crew: Crew
     metrics: Metrics
     log: Log
-    ready: bool = False
     stopping: bool = False
     active: set[Request] = field(default_factory=set)
     tool: page.Page = field(init=False)
@@ -41,7 +42,12 @@ class Service:
         self.pictures = bounded(self.pictures, self.settings)
         self.tool, self.docs = page.tool(self.settings, self.policy), page.docs()
         self.openapi = encoded(document(self.settings))
-        self.metrics.watch(self.gate)
+        self.metrics.watch(self.gate, lambda: self.crew.alive)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker lives."""
+        return self.crew.alive > 0
 
 
 def application(service: Service) -> Application:

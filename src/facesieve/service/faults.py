@@ -50,6 +50,8 @@ _PICTURE_STATUS = {
     RefusalCode.TOO_MANY_SCANS: 413,
     RefusalCode.NOT_AN_IMAGE: 415,
     RefusalCode.UNSUPPORTED_FORMAT: 415,
+    RefusalCode.RAW: 415,
+    RefusalCode.OUT_OF_MEMORY: 503,
 }
 _OF_PICTURES = (
     *_PICTURE_STATUS,

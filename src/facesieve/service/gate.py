@@ -1,111 +1,251 @@
-"""How many at once, who waits, who is told no: the whole overload story.
+"""Which requests are admitted, who waits, and who is refused: the whole overload story.
 
-W requests are at work, Q wait in the order they came, and everyone else is told no at once, with the time to come
-again. A request that has waited or worked past its deadline, or whose client has gone, leaves; what a worker still
-does for it is killed after a grace.
+As many pictures are at work as there are workers. `waiting` more requests may wait; others are told to come again, at
+once. No client can take all places: pictures of different clients take turns, and where all places are taken, a client
+with fewer of them gets that of the newest waiting request of the client with most. A client is a token at an address.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
 
-from facesieve.errors import FacesieveError
+from facesieve.processes.child import ChildDied
+from facesieve.processes.seat import Ask
 from facesieve.service.faults import Fault, FaultCode
-from facesieve.service.worker import Worker
 
-_AGAIN = 1.0  # seconds until a worker that did not start is started again
-_MEMORY = 0.1  # share of the newest request in the remembered time at work
+Client = tuple[str, str]  # token, address
+
+_NEWEST = 0.1  # share of the newest picture in the remembered time at work
+_SHARE = 0.75  # of max_held: the most that one client may hold
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting(Ask):
+    """since, begun: when it was asked, and when a worker took it, on the loop's clock."""
+
+    client: Client = ("", "")
+    since: float = 0.0
+    begun: float = 0.0
+
+
+class Place:
+    """One admitted request. waited: seconds that its pictures waited for workers, in all."""
+
+    def __init__(self, gate: Gate, client: Client) -> None:
+        self._gate = gate
+        self.client = client
+        self.waited = 0.0
+        self.begun = False
+        self.lost = False
+        self._asks: set[_Waiting] = set()
+
+    async def ask(self, value: Any, data: bytes, delivered: Callable[[], None] = lambda: None) -> Any:
+        """What a worker says of one picture. delivered: called when the worker has its bytes.
+
+        Raises Fault `worker_died`, and `busy` where the place was lost to a client with fewer.
+        """
+        if self.lost:
+            raise self._gate.no()
+        loop = asyncio.get_running_loop()
+        ask = _Waiting(value, data, loop.create_future(), delivered, self.client, loop.time())
+        del data  # the worker's copy is enough once it has one
+        self._asks.add(ask)
+        self._gate.put(ask)
+        try:
+            reply = await ask.reply
+        except ChildDied:
+            raise Fault(FaultCode.WORKER_DIED) from None
+        finally:
+            self._asks.discard(ask)
+            self._gate.drop(ask)
+            self.begun = self.begun or bool(ask.begun)
+            self.waited += (ask.begun or loop.time()) - ask.since
+        self._gate.learn(loop.time() - ask.begun)
+        return reply
+
+    def lose(self) -> None:
+        """Give the place to another client."""
+        self.lost = True
+        for ask in self._asks:
+            if not ask.reply.done():
+                ask.reply.set_exception(self._gate.no())
+
+    @property
+    def waits(self) -> bool:
+        """Whether no worker has had any of its pictures."""
+        return not self.begun and not any(ask.begun for ask in self._asks)
 
 
 class Gate:
-    """Admits requests to workers.
+    """Admits requests, and hands their pictures to the owners of seats (`processes.seat.Asks`).
 
-    waiting: how many may wait. grace: seconds that work nobody waits for may go on. held: most body bytes held.
+    seats: pictures at work at once. waiting: requests that may wait. max_held: most bytes of bodies in memory.
     """
 
-    def __init__(self, workers: Sequence[Worker], waiting: int, grace: float, max_held: int) -> None:
-        self._workers = workers
-        self._places = len(workers) + waiting
-        self._grace = grace
+    def __init__(self, seats: int, waiting: int, max_held: int) -> None:
+        self.seats = seats
+        self._places = seats + waiting
         self._max_held = max_held
-        self._idle: asyncio.Queue[Worker] = asyncio.Queue()
-        self._settling: set[asyncio.Task[None]] = set()
+        self._inside: OrderedDict[Client, list[Place]] = OrderedDict()
+        self._queues: OrderedDict[Client, deque[_Waiting]] = OrderedDict()
+        self._first: deque[_Waiting] = deque()
+        self._owners: deque[asyncio.Future[None]] = deque()
+        self._held: Counter[Client] = Counter()
         self._seconds = 0.5
-        self.inside = 0
-        self.working = 0
         self.held = 0
+        self.working = 0
 
-    def open(self) -> None:
-        """Let requests in: the workers are warm."""
-        for worker in self._workers:
-            self._idle.put_nowait(worker)
+    # for requests
+
+    def admits(self, client: Client) -> bool:
+        """Whether a request of this client would find a place now."""
+        return self.inside < self._places or self._loser(client) is not None
 
     @property
-    def full(self) -> bool:
-        return self.inside >= self._places
+    def inside(self) -> int:
+        """Admitted requests."""
+        return sum(map(len, self._inside.values()))
 
     @property
     def waiting(self) -> int:
-        return self.inside - self.working
-
-    def hold(self, size: int) -> None:
-        """Take `size` more bytes of bodies into memory. Raises Fault `busy` when there is no room."""
-        if self.held + size > self._max_held:
-            raise self.no()
-        self.held += size
-
-    def release(self, size: int) -> None:
-        self.held -= size
+        """Pictures that no worker has taken yet."""
+        return len(self._first) + sum(map(len, self._queues.values()))
 
     def no(self) -> Fault:
         """The refusal, with the seconds after which a place should be free at the present pace."""
-        return Fault(FaultCode.BUSY, headers={"Retry-After": str(self.retry_after())})
-
-    def retry_after(self) -> int:
-        """Whole seconds until those who are inside will have been served, at least 1."""
-        return max(1, math.ceil(self.inside * self._seconds / max(1, len(self._workers))))
+        seconds = math.ceil(self.inside * self._seconds / max(1, self.seats))
+        return Fault(FaultCode.BUSY, headers={"Retry-After": str(max(1, seconds))})
 
     @asynccontextmanager
-    async def worker(self, deadline: float) -> AsyncIterator[Worker]:
-        """A worker of one's own until the block ends.
+    async def admit(self, client: Client, deadline: float) -> AsyncIterator[Place]:
+        """A place until the block ends.
 
         deadline: on the loop's clock; what has not ended by then is cut off. Raises Fault `busy`, `deadline`.
         """
-        if self.full:
-            raise self.no()
-        self.inside += 1
-        worker: Worker | None = None
+        if self.inside >= self._places:
+            loser = self._loser(client)
+            if loser is None:
+                raise self.no()
+            loser.lose()
+            self._leave(loser)
+        place = Place(self, client)
+        self._inside.setdefault(client, []).append(place)
         try:
             async with asyncio.timeout_at(deadline):
-                worker = await self._idle.get()
-                self.working += 1
-                started = time.monotonic()
-                yield worker
-                self._seconds += _MEMORY * (time.monotonic() - started - self._seconds)
+                yield place
         except TimeoutError:
             raise Fault(FaultCode.DEADLINE) from None
         finally:
-            self.inside -= 1
-            if worker is not None:
-                self.working -= 1
-                self._give_back(worker)
+            self._leave(place)
 
-    def _give_back(self, worker: Worker) -> None:
-        task = asyncio.ensure_future(self._settle(worker))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
+    def hold(self, client: Client, size: int) -> None:
+        """Take `size` more bytes of a client's bodies into memory. Raises Fault `busy` when there is no room."""
+        if self.held + size > self._max_held or self._held[client] + size > self._max_held * _SHARE:
+            raise self.no()
+        self.keep(client, size)
 
-    async def _settle(self, worker: Worker) -> None:
-        """A seat whose process cannot be started now is tried again: the others work on."""
-        while True:
+    def keep(self, client: Client, size: int) -> None:
+        """Count bytes that are in memory in any case, such as an answer that is being sent."""
+        self.held += size
+        self._held[client] += size
+
+    def release(self, client: Client, size: int) -> None:
+        self.held -= size
+        self._held[client] -= size
+        if self._held[client] <= 0:
+            del self._held[client]
+
+    # for places
+
+    def put(self, ask: _Waiting) -> None:
+        self._queues.setdefault(ask.client, deque()).append(ask)
+        self._wake()
+
+    def drop(self, ask: _Waiting) -> None:
+        """Nobody waits for it any more."""
+        if ask.begun:
+            self.working -= 1
+            return
+        for queue in (self._first, self._queues.get(ask.client, deque())):
+            with suppress(ValueError):
+                queue.remove(ask)
+        self._tidy(ask.client)
+
+    def learn(self, seconds: float) -> None:
+        """How long a picture was at work."""
+        self._seconds += _NEWEST * (seconds - self._seconds)
+
+    # for owners of seats
+
+    async def take(self) -> Ask:
+        while (ask := self._next()) is None:
+            owner: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._owners.append(owner)
             try:
-                await worker.settle(self._grace)
-            except FacesieveError:
-                await asyncio.sleep(_AGAIN)
-            else:
-                self._idle.put_nowait(worker)
+                await owner
+            except asyncio.CancelledError:
+                with suppress(ValueError):
+                    self._owners.remove(owner)
+                if owner.done() and not owner.cancelled():
+                    self._wake()  # it was woken, and cannot take what it was woken for
+                raise
+        ask.begun = asyncio.get_running_loop().time()
+        self.working += 1
+        return ask
+
+    def put_back(self, ask: Ask) -> None:
+        assert isinstance(ask, _Waiting)
+        if ask.reply.done():
+            return
+        self.working -= 1
+        ask.begun = 0.0
+        self._first.append(ask)
+        self._wake()
+
+    def _next(self) -> _Waiting | None:
+        """The first ask of the client whose turn it is; that client is last then."""
+        while self._first:
+            ask = self._first.popleft()
+            if not ask.reply.done():
+                return ask
+        for client in list(self._queues):
+            queue = self._queues[client]
+            self._queues.move_to_end(client)
+            while queue:
+                ask = queue.popleft()
+                if not ask.reply.done():
+                    self._tidy(client)
+                    return ask
+            self._tidy(client)
+        return None
+
+    def _tidy(self, client: Client) -> None:
+        if client in self._queues and not self._queues[client]:
+            del self._queues[client]
+
+    def _wake(self) -> None:
+        while self._owners:
+            owner = self._owners.popleft()
+            if not owner.done():
+                owner.set_result(None)
                 return
+
+    def _loser(self, client: Client) -> Place | None:
+        """The place that this client would get: of the client with most, if that has two more than this one."""
+        most = max(self._inside.values(), key=len, default=[])
+        if len(most) < len(self._inside.get(client, [])) + 2:
+            return None
+        return next((place for place in reversed(most) if place.waits), None)
+
+    def _leave(self, place: Place) -> None:
+        places = self._inside.get(place.client, [])
+        if place in places:
+            places.remove(place)
+        if not places:
+            self._inside.pop(place.client, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,16 @@ from facesieve.service import metrics
 from facesieve.service.answers import Wish, encoded
 from facesieve.service.faults import Fault, FaultCode
 from facesieve.service.form import OVERHEAD, images, is_form
+from facesieve.service.gate import Place
 from facesieve.service.looks import look
 from facesieve.service.options import policy_of, sieve_of, wish_of
 from facesieve.service.page import Page
 from facesieve.service.request import Request
-from facesieve.service.worker import Reply, Worker
+from facesieve.service.worker import Reply
 from facesieve.sieve import judge
+
+# The time to send an answer is kept free before the deadline: seconds, and the most as a share of what is left.
+_TO_ANSWER, _TO_ANSWER_SHARE = 0.5, 0.1
 
 
 class Nowhere(Request):
@@ -95,16 +100,17 @@ class Pictures(Request):
         self.check_again()
 
     def check_again(self) -> None:
-        if self.service.gate.full:
+        if not self.service.gate.admits(self.client):
             raise self.service.gate.no()
 
     def look(self, image: bytes) -> None:
         """Raises Fault for a picture that need not wait for a worker to be refused."""
         look(image, self.service.pictures, self.service.settings.formats)
 
-    async def ask(self, worker: Worker, image: bytes, wish: Wish) -> Reply:
-        """What the worker says of one picture, counted. Raises Fault where it gave no pixels."""
-        reply = await worker.ask(image, wish)
+    async def ask(self, place: Place, image: bytes, wish: Wish) -> Reply:
+        """What a worker says of one picture, counted. Raises Fault where it gave no pixels."""
+        size = len(image)
+        reply: Reply = await place.ask(wish, image, lambda: self.let_go(size))
         self.service.metrics.count(reply)
         self.notes["faces"] = self.notes.get("faces", 0) + reply.faces
         self.notes["kept"] = self.notes.get("kept", 0) + reply.kept
@@ -125,11 +131,9 @@ class Pictures(Request):
     async def one(self, image: bytes, wish: Wish) -> None:
         """Answer with what is said of one picture."""
         self.look(image)
-        waited = self.loop.time()
-        async with self.service.gate.worker(self.deadline) as worker:
-            waited = self.loop.time() - waited
-            reply = await self.ask(worker, image, wish)
-        self.set_header("Server-Timing", f"wait;dur={waited * 1e3:.1f}, work;dur={reply.seconds * 1e3:.1f}")
+        async with self.service.gate.admit(self.client, self.deadline) as place:
+            reply = await self.ask(place, image, wish)
+        self.set_header("Server-Timing", f"wait;dur={place.waited * 1e3:.1f}, work;dur={reply.seconds * 1e3:.1f}")
         self.write_json(reply.body)
 
 
@@ -155,15 +159,37 @@ class Uploads(Pictures):
         found = images(self.request.headers, self.body(), self.service.settings.max_images)
         wish = Wish("reference", self.service.policy)
         self.notes["pictures"] = len(found)
-        async with self.service.gate.worker(self.deadline) as worker:
-            entries = [await self._entry(worker, image, wish) for image in found]
+        async with self.service.gate.admit(self.client, self.deadline) as place:
+            entries = await self._entries(place, found, wish)
         self.write_json(b"[" + b",".join(entries) + b"]")
 
-    async def _entry(self, worker: Worker, image: bytes, wish: Wish) -> bytes:
+    async def _entries(self, place: Place, found: list[bytes], wish: Wish) -> list[bytes]:
+        """An answer for each picture, in order; what is not done shortly before the deadline is an error entry."""
+        entries = [encoded({"error": Fault(FaultCode.DEADLINE).error()})] * len(found)
+        numbers = iter(range(len(found)))
+
+        async def one_after_another() -> None:
+            for number in numbers:
+                entries[number] = await self._entry(place, found[number], wish)
+
+        # As many at once as there are workers; what is free works for this request.
+        tasks = [asyncio.ensure_future(one_after_another()) for _ in range(min(self.service.gate.seats, len(found)))]
+        try:
+            left = self.deadline - self.loop.time()
+            await asyncio.wait(tasks, timeout=left - min(_TO_ANSWER, left * _TO_ANSWER_SHARE))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if place.lost:
+            raise self.service.gate.no()
+        return entries
+
+    async def _entry(self, place: Place, image: bytes, wish: Wish) -> bytes:
         """A bad picture is an entry with its error; the others are not touched by it."""
         try:
             self.look(image)
-            return (await self.ask(worker, image, wish)).body
+            return (await self.ask(place, image, wish)).body
         except Fault as fault:
             return encoded({"error": fault.error()})
 

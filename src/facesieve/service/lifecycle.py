@@ -6,20 +6,20 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from facesieve.errors import UsageError
 from facesieve.service.app import Service, application
+from facesieve.service.crew import Crew
 from facesieve.service.gate import Gate
 from facesieve.service.journal import journal, listen_to_tornado
 from facesieve.service.looks import bounded
 from facesieve.service.metrics import Metrics
 from facesieve.service.tokens import tokens_of
-from facesieve.service.worker import Worker, deaf_threads
 from facesieve.settings import ServiceSettings, Settings
 from facesieve.sieve import Policy
 
@@ -39,24 +39,23 @@ async def run(settings: Settings, service_settings: ServiceSettings, policy: Pol
     Raises UsageError when the address cannot be had, and FacesieveError that a worker could not start with.
     """
     tokens, made = tokens_of(service_settings)
-    count = service_settings.workers or os.cpu_count() or 1
-    log, metrics, threads = journal(service_settings.log), Metrics(), deaf_threads(count)
+    log, metrics = journal(service_settings.log), Metrics()
     listen_to_tornado(log)
-    pictures, niceness = bounded(settings, service_settings), service_settings.niceness
-    workers = [Worker(pictures, threads, metrics.replaced.inc, niceness) for _ in range(count)]
-    gate = Gate(workers, service_settings.waiting, service_settings.grace, service_settings.max_held_bytes)
-    service = Service(service_settings, settings, policy, tokens, gate, metrics, log)
-    server, sockets = _listen(service)
-    stop = _on_signals(workers)
+    seats = service_settings.workers or os.cpu_count() or 1
+    gate = Gate(seats, service_settings.waiting, service_settings.max_held_bytes)
+    crew = Crew(bounded(settings, service_settings), service_settings, gate, metrics, log)
+    service = Service(service_settings, settings, policy, tokens, gate, crew, metrics, log)
     try:
+        server, sockets = _listen(service)
+        stop = _on_signals(crew)
         if made:
             say(f"No token is set. This one is accepted until the service stops: {made}")
         say(f"FaceSieve is listening on {_url(service_settings.address, sockets)}")
-        await _until(stop, _warm(service, workers))
+        await _first(stop.wait(), crew.wait_ready())
         await stop.wait()
         await _drain(service, server, sockets)
     finally:
-        _end(workers, threads)
+        crew.close()
         log.info("stopped")
 
 
@@ -79,30 +78,22 @@ def _listen(service: Service) -> tuple[HTTPServer, list[socket.socket]]:
     return server, sockets
 
 
-async def _warm(service: Service, workers: list[Worker]) -> None:
-    await asyncio.gather(*(worker.start() for worker in workers))
-    service.gate.open()
-    service.ready = True
-    service.log.info("ready", workers=len(workers))
-
-
-async def _until(stop: asyncio.Event, warming: Callable[[], None] | object) -> None:
-    """Wait for the first of the two; what the warming raises is raised."""
-    tasks = [asyncio.ensure_future(warming), asyncio.ensure_future(stop.wait())]  # type: ignore[call-overload]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    if tasks[0].done():
-        tasks[0].result()
-    for task in tasks:
+async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+    """Wait until one of them is done. Raises what that one raises."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
         task.cancel()
+    for task in done:
+        task.result()
 
 
-def _on_signals(workers: list[Worker]) -> asyncio.Event:
+def _on_signals(crew: Crew) -> asyncio.Event:
     stop = asyncio.Event()
 
     def heard() -> None:
         if stop.is_set():
-            for worker in workers:
-                worker.kill()
+            crew.close()
             os._exit(1)
         stop.set()
 
@@ -148,12 +139,6 @@ def _accept_all(server: HTTPServer, listener: socket.socket) -> None:
             return
         connection.setblocking(False)
         server._handle_connection(connection, address)
-
-
-def _end(workers: list[Worker], threads: ThreadPoolExecutor) -> None:
-    for worker in workers:
-        worker.kill()
-    threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _url(address: str, sockets: list[socket.socket]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
@@ -34,13 +36,20 @@ class Metrics:
         self.faces = Counter("facesieve_faces", "Faces found, kept or rejected.", ("verdict",), registry=registry)
         self.reasons = Counter("facesieve_rejections", "Reasons of rejected faces.", ("reason",), registry=registry)
         self.replaced = Counter("facesieve_workers_replaced", "Workers that died or were killed.", registry=registry)
+        self.failed_starts = Counter(
+            "facesieve_worker_start_failures", "Worker processes that did not start.", registry=registry
+        )
+        self.unread = Counter(
+            "facesieve_unread_answers", "Answers that the client did not read in time.", registry=registry
+        )
 
-    def watch(self, gate: Gate) -> None:
+    def watch(self, gate: Gate, workers: Callable[[], int]) -> None:
         """Show the gate as it is at the moment of a scrape."""
         gauges = {
-            "facesieve_working": ("Requests at work.", lambda: gate.working),
-            "facesieve_waiting": ("Requests waiting for a worker.", lambda: gate.waiting),
-            "facesieve_held_bytes": ("Bytes of request bodies in memory.", lambda: gate.held),
+            "facesieve_workers": ("Worker processes that live.", workers),
+            "facesieve_working": ("Pictures at work.", lambda: gate.working),
+            "facesieve_waiting": ("Pictures that wait for a worker.", lambda: gate.waiting),
+            "facesieve_held_bytes": ("Bytes of bodies and answers in memory.", lambda: gate.held),
         }
         for name, (sentence, value) in gauges.items():
             Gauge(name, sentence, registry=self._registry).set_function(value)

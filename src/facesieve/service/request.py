@@ -40,6 +40,7 @@ class Request(RequestHandler):
         self.loop = asyncio.get_running_loop()
         self.started = self.loop.time()
         self.deadline = self.started + service.settings.deadline
+        self.client = (token_of(self.request.headers), str(self.request.remote_ip))
         self.code = ""
         self.notes: dict[str, Any] = {}
         self._chunks: list[bytes] = []
@@ -48,6 +49,7 @@ class Request(RequestHandler):
         self._told = False
         self._gone = False
         self._cut = False
+        self._unread = False
         self._ended = False
         self._responding = False
         self._work: asyncio.Task[None] | None = None
@@ -114,7 +116,7 @@ class Request(RequestHandler):
             if self._received > self.largest_body:
                 raise Fault(FaultCode.REQUEST_TOO_LARGE, details={"max_bytes": self.largest_body})
             self.check_again()
-            self.service.gate.hold(len(chunk))
+            self.service.gate.hold(self.client, len(chunk))
             self._held += len(chunk)
             self._chunks.append(chunk)
         except Fault as fault:
@@ -135,8 +137,8 @@ class Request(RequestHandler):
             return
         if self.service.stopping and not self._told:
             self.set_header("Connection", "close")
-        with contextlib.suppress(StreamClosedError):
-            await self.finish()
+        self._drop()
+        await self._send()
         self._end()
 
     get = post = put = patch = delete = head = options = respond
@@ -232,11 +234,33 @@ class Request(RequestHandler):
         self._compose(Fault(FaultCode.INTERNAL))
         self.service.log.error("failure", request_id=self.request_id, exc_info=error)
 
+    async def _send(self) -> None:
+        """Send the answer. A client that has not read it within `write_timeout` is cut off."""
+        size = sum(map(len, self._write_buffer))
+        self.service.gate.keep(self.client, size)
+        try:
+            async with asyncio.timeout(self.service.settings.write_timeout):
+                await self.finish()
+        except TimeoutError:
+            self._unread = True
+            self.service.metrics.unread.inc()
+            if self.request.connection is not None:
+                self.detach().close()
+        except StreamClosedError:
+            pass
+        finally:
+            self.service.gate.release(self.client, size)
+
+    def let_go(self, size: int) -> None:
+        """Count `size` bytes of the body as no longer held."""
+        size = min(size, self._held)
+        self.service.gate.release(self.client, size)
+        self._held -= size
+
     def _drop(self) -> None:
         """Hold the body no longer."""
         self._chunks.clear()
-        self.service.gate.release(self._held)
-        self._held = 0
+        self.let_go(self._held)
 
     def _end(self) -> None:
         """Close the books of this request, once."""
@@ -248,6 +272,7 @@ class Request(RequestHandler):
         self._drop()
         self.service.active.discard(self)
         status, code = (_GONE, "client_gone") if self._gone else (self.get_status(), self.code)
+        status, code = (_GONE, "unread") if self._unread else (status, code)
         seconds = self.loop.time() - self.started
         self.service.metrics.requests.labels(self.route, str(status), code).inc()
         self.service.metrics.seconds.labels(self.route).observe(seconds)

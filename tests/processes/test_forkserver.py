@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from facesieve.run.nursery import SHARED, begin
+from facesieve.processes.forkserver import forked
+from facesieve.run.plan import PRELOAD
 from handmade import files_in, photos
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
@@ -23,27 +24,29 @@ if __name__ == "__main__":
 """
 
 OWN = """import multiprocessing, pathlib, time
-from facesieve.run import nursery
+from facesieve.processes.forkserver import start_forkserver
+from facesieve.run.plan import PRELOAD
 
 def work():
     time.sleep(1)
     pathlib.Path("done").touch()
 
 if __name__ == "__main__":
-    nursery.prepare()
+    start_forkserver(PRELOAD)
     multiprocessing.get_context("forkserver").Process(target=work).start()
 """
 
 
 def modules(pipe: Connection) -> None:
-    """What a process has imported when it begins, and whether Ctrl-C is kept from it."""
-    pipe.send((set(sys.modules), signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, set())))
+    """What a process has imported when it begins, and whether SIGINT, SIGTERM and SIGHUP are blocked."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, set())
+    pipe.send((set(sys.modules), {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} <= blocked))
 
 
 @linux
 def test_a_worker_begins_with_all_that_it_needs_and_without_the_command_line() -> None:
     ours, theirs = Pipe()
-    process = begin(modules, theirs)
+    process = forked(PRELOAD, modules, theirs)
     imported, deaf = ours.recv()
     process.join()
     assert {"facesieve.pipeline", "facesieve.run.shard", "pyarrow.parquet", "cv2"} <= imported
@@ -57,8 +60,8 @@ def printed(code: str) -> str:
 
 
 @linux
-def test_what_workers_are_forked_from_has_one_thread() -> None:
-    assert printed(f"import os, {', '.join(SHARED)}; print(len(os.listdir('/proc/self/task')))") == "1\n"
+def test_the_fork_server_has_one_thread() -> None:
+    assert printed(f"import os, {', '.join(PRELOAD)}; print(len(os.listdir('/proc/self/task')))") == "1\n"
 
 
 def test_workers_do_not_wait_for_what_only_the_build_computes_with() -> None:
@@ -66,9 +69,9 @@ def test_workers_do_not_wait_for_what_only_the_build_computes_with() -> None:
 
 
 @linux
-def test_who_reads_the_output_does_not_wait_for_what_is_still_importing(tmp_path: Path) -> None:
+def test_a_reader_of_the_output_does_not_wait_for_a_fork_server_that_still_imports(tmp_path: Path) -> None:
     (tmp_path / "endless.py").write_text("import time\ntime.sleep(60)")
-    code = "from facesieve.run import nursery; nursery.SHARED.append('endless'); print(nursery.prepare())"
+    code = "from facesieve.processes.forkserver import start_forkserver as start; print(start(['endless']))"
     command = [sys.executable, "-c", code]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=True)

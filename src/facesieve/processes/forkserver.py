@@ -1,0 +1,87 @@
+"""How a child process begins: forked from a process that has imported what children need, or as a new process."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
+from multiprocessing.util import Finalize
+from typing import Any
+
+# These are for the parent alone, which decides when its children end.
+_WITHHELD = {signal.SIGINT, signal.SIGTERM} | ({signal.SIGHUP} if hasattr(signal, "SIGHUP") else set())
+
+
+def start_forkserver(preload: Sequence[str]) -> bool:
+    """Start the fork server, which imports the modules of `preload` while this process goes on.
+
+    Returns False where there is none: outside Linux, or without a usable temporary folder. A second call does nothing.
+    """
+    if sys.platform != "linux":  # Windows cannot fork, and some libraries of macOS do not survive a fork
+        return False
+    from multiprocessing import forkserver
+
+    multiprocessing.set_forkserver_preload(list(preload))
+    resource_tracker.ensure_running()  # starting it later would unblock SIGINT
+    try:
+        with signals_withheld():
+            forkserver.ensure_running()
+    except OSError:  # no temporary folder for its socket, or the folder's name is too long for a socket
+        return False
+    _end_at_exit()
+    return True
+
+
+def forked(preload: Sequence[str], target: Callable[..., None], *arguments: Any) -> BaseProcess:
+    """Start a process from the fork server, or a new one where there is no fork server."""
+    if not start_forkserver(preload):
+        return spawned(target, *arguments)
+    context = multiprocessing.get_context("forkserver")
+    return _started(context.Process(target=target, args=arguments, daemon=True, name="facesieve"))
+
+
+def spawned(target: Callable[..., None], *arguments: Any) -> BaseProcess:
+    """Start a new process. Slower than `forked`, but it does not depend on another process staying alive."""
+    context = multiprocessing.get_context("spawn")
+    return _started(context.Process(target=target, args=arguments, daemon=True, name="facesieve"))
+
+
+def _started(process: BaseProcess) -> BaseProcess:
+    with signals_withheld():
+        process.start()
+    return process
+
+
+@contextlib.contextmanager
+def signals_withheld() -> Iterator[None]:
+    """Block SIGINT, SIGTERM and SIGHUP; a process started meanwhile keeps them blocked for its whole life."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WITHHELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@cache
+def _end_at_exit() -> None:
+    """Only the fork server knows how its children ended, so it ends after all of them have been waited for."""
+    Finalize(None, _end, exitpriority=-1)
+
+
+def _end() -> None:
+    """Kill the fork server; it holds our stdout open while it is still importing."""
+    from multiprocessing import forkserver
+
+    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)  # it has no public name
+    with contextlib.suppress(ChildProcessError):  # another part of the program may have waited for it
+        if pid and os.waitpid(pid, os.WNOHANG) == (0, 0):
+            os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,85 @@
+"""The workers of the service: as many seats as wanted, and what becomes known of them."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from facesieve.errors import FacesieveError
+from facesieve.processes.child import Child
+from facesieve.processes.forkserver import spawned
+from facesieve.processes.seat import Limits, Seat
+from facesieve.service.gate import Gate
+from facesieve.service.journal import Log
+from facesieve.service.metrics import Metrics
+from facesieve.service.worker import work
+from facesieve.settings import ServiceSettings, Settings
+
+
+class Crew:
+    """Seats that take their questions from the gate."""
+
+    def __init__(self, pictures: Settings, settings: ServiceSettings, gate: Gate, metrics: Metrics, log: Log) -> None:
+        self._log = log
+        self._metrics = metrics
+        self._began = asyncio.Event()
+        self._failure: FacesieveError | None = None
+        self._alive = 0
+        self._threads = ThreadPoolExecutor(gate.seats, "seat")
+        _start_all(self._threads, gate.seats)
+        start = partial(Child, spawned, work, pictures, settings.niceness)
+        limits = Limits(settings.start_timeout, settings.grace)
+        self._seats = [Seat(start, gate, self._threads, limits, self) for _ in range(gate.seats)]
+        self._owners = [asyncio.ensure_future(seat.own()) for seat in self._seats]
+
+    @property
+    def alive(self) -> int:
+        """Seats whose process has started and lives."""
+        return self._alive
+
+    async def wait_ready(self) -> None:
+        """Wait until the first worker lives. Raises the FacesieveError that a worker could not start with."""
+        await self._began.wait()
+        if self._failure:
+            raise self._failure
+
+    def close(self) -> None:
+        """Kill all workers; what they worked on is lost."""
+        for seat in self._seats:
+            seat.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    # what seats report
+
+    def changed(self, seat: Seat) -> None:
+        alive = sum(seat.alive for seat in self._seats)
+        if alive == self._alive:
+            return
+        if not alive:
+            self._log.error("no_worker", message="No worker process lives; /readyz says 503 until one has started.")
+        elif not self._alive:
+            self._log.info("ready", workers=alive)
+            self._began.set()
+        self._alive = alive
+
+    def died(self, seat: Seat) -> None:
+        self._metrics.replaced.inc()
+
+    def not_started(self, seat: Seat, error: Exception, again: float) -> None:
+        self._metrics.failed_starts.inc()
+        message = str(error) or "It ended while it was starting."
+        self._log.warning("worker_start_failed", message=message, type=type(error).__name__, again_seconds=again)
+        if isinstance(error, FacesieveError) and not self._began.is_set():
+            self._failure = error
+            self._began.set()
+
+
+def _start_all(threads: ThreadPoolExecutor, count: int) -> None:
+    """Start every thread now, so that none has to be started when memory or threads are short."""
+    from threading import Barrier
+
+    together = Barrier(count + 1)
+    for _ in range(count):
+        threads.submit(together.wait)
+    together.wait()
