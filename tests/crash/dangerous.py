@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -53,3 +54,40 @@ def no_model() -> Handmade:
 
 def dead_on_arrival() -> Handmade:
     os._exit(3)
+
+
+@dataclass(frozen=True)
+class Hangs:
+    """Opening it never returns, as with a decoder that loops.
+
+    trace: a file; with it only the first process that opens it hangs, stopped by SIGSTOP.
+    """
+
+    path: Path
+    trace: Path | None = None
+
+    def __call__(self) -> BinaryIO:
+        if self.trace is not None and self.trace.exists():
+            return self.path.open("rb")
+        if self.trace is not None:
+            self.trace.touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        time.sleep(600)
+        raise AssertionError("it is killed before")
+
+
+@dataclass(frozen=True)
+class DiesAtStart:
+    """A pipeline whose first so many makers end while they make it. folder: remembers them."""
+
+    folder: Path
+    deaths: int
+
+    def __call__(self) -> Handmade:
+        for number in range(self.deaths):
+            try:
+                (self.folder / f"{number}").touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Handmade()

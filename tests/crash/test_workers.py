@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from dangerous import Killer, KillsOnce, dead_on_arrival, no_model
+from dangerous import DiesAtStart, Hangs, Killer, KillsOnce, dead_on_arrival, no_model
 
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout
@@ -129,6 +129,41 @@ def test_a_disk_that_refuses_a_worker_is_one_error(heap: Path, tmp_path: Path) -
 def test_a_worker_that_never_begins_is_an_error_and_not_a_loop(heap: Path, tmp_path: Path) -> None:
     with pytest.raises(WorkerError, match="--workers 1"):
         build(sources_in(heap), tmp_path, dead_on_arrival, making(workers=2))
+
+
+@pytest.mark.parametrize("deaths", [1, 3])
+def test_workers_killed_while_they_start_are_replaced(
+    heap: Path, tmp_path: Path, whole: dict[str, bytes], deaths: int
+) -> None:
+    (tmp_path / "trace").mkdir()
+    build(sources_in(heap), tmp_path / "out", DiesAtStart(tmp_path / "trace", deaths), making(EVERYTHING, workers=2))
+    assert len(list((tmp_path / "trace").iterdir())) == deaths
+    assert files_in(tmp_path / "out") == whole
+
+
+def test_a_worker_stopped_for_good_is_killed_and_costs_nothing(
+    heap: Path, tmp_path: Path, whole: dict[str, bytes]
+) -> None:
+    path = heap / "Grace" / "006.png"
+    sources = opened_by(heap, {"Grace/006.png": Hangs(path, tmp_path / "trace")})
+    build(sources, tmp_path / "out", Handmade, making(EVERYTHING, workers=2, picture_timeout=1))
+    assert (tmp_path / "trace").exists()
+    assert files_in(tmp_path / "out") == whole
+
+
+def test_a_picture_that_hangs_is_one_refusal_and_the_next_build_tries_it_again(
+    heap: Path, tmp_path: Path, whole: dict[str, bytes]
+) -> None:
+    hangs = opened_by(heap, {"Grace/006.png": Hangs(heap)})
+    began = time.monotonic()
+    built = build(hangs, tmp_path, Handmade, making(EVERYTHING, workers=2, picture_timeout=1))
+    assert time.monotonic() - began < 30
+    assert refusals(tmp_path)["Grace/006.png"] == "too_slow"
+    assert built.counts.pictures == 20
+    again = Handmade()
+    build(sources_in(heap), tmp_path, lambda: again, making(EVERYTHING))
+    assert again.seen == ["Grace/006.png"]
+    assert files_in(tmp_path) == whole
 
 
 def start(heap: Path, out: Path, pause: float = 0, pipeline: str = "Handmade") -> subprocess.Popen[str]:

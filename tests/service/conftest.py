@@ -75,8 +75,7 @@ class Running:
 
     def workers(self) -> list[psutil.Process]:
         """The processes that hold a pipeline."""
-        children = psutil.Process(self.process.pid).children()
-        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        return [child for child in psutil.Process(self.process.pid).children() if holds_pipeline(child)]
 
     def gauge(self, name: str) -> float:
         text = requests.get(f"{self.url}/metrics", timeout=5).text
@@ -92,6 +91,14 @@ class Running:
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+def holds_pipeline(process: psutil.Process) -> bool:
+    """Whether it is a worker that lives."""
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # ended, perhaps not waited for yet
+        return False
 
 
 def portraits(astronaut: Path, side: int) -> bytes:

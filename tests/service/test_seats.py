@@ -1,0 +1,208 @@
+"""Workers of a real service that are killed, stopped or cannot start, while clients come and leave."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import random
+import resource
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+from PIL import Image
+from test_limits import head_of
+
+
+def until(true: Callable[[], Any], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def pictures(astronaut: Path) -> dict[str, bytes]:
+    """Pictures that can be told apart, by their sha256."""
+    portrait, found = Image.open(astronaut).convert("RGB"), {}
+    for number in range(24):
+        data = io.BytesIO()
+        portrait.resize((500 + number, 500 + number)).save(data, "JPEG")
+        found[hashlib.sha256(data.getvalue()).hexdigest()] = data.getvalue()
+    return found
+
+
+class Clients:
+    """Threads that ask for pictures until told to stop, each answer compared with the picture it belongs to."""
+
+    def __init__(self, running: Any, pictures: dict[str, bytes]) -> None:
+        self.running, self.pictures = running, list(pictures.items())
+        self.outcomes: Counter[str] = Counter()
+        self.ended = threading.Event()
+
+    def ask(self) -> None:
+        while not self.ended.is_set():
+            picture_id, data = random.choice(self.pictures)
+            answer = self.running.faces(data)
+            if answer.status_code == 200:
+                self.outcomes["own" if answer.json()["picture_id"] == picture_id else "foreign"] += 1
+            else:
+                self.outcomes[answer.json()["error"]["code"]] += 1
+
+    def leave(self) -> None:
+        """Ask, and leave at any moment: while the body or the answer is on its way, in the queue, at work."""
+        while not self.ended.is_set():
+            _, data = random.choice(self.pictures)
+            client = socket.create_connection(("127.0.0.1", self.running.port), timeout=20)
+            request = head_of("/v1/faces", f"Content-Length: {len(data)}") + data
+            client.sendall(request[: random.choice([len(request), len(request), len(request) // 2])])
+            time.sleep(random.choice([0, 0.01, 0.05, 0.1, 0.3]))
+            client.close()
+            time.sleep(0.02)
+
+    def kill(self, pause: float) -> None:
+        while not self.ended.is_set():
+            if victims := self.running.workers():
+                os.kill(random.choice(victims).pid, signal.SIGKILL)
+            time.sleep(random.uniform(0, 2 * pause))
+
+
+def storm(running: Any, pictures: dict[str, bytes], answers: int, pause: float) -> Counter[str]:
+    """So many answers while workers are killed, busy and idle, and clients leave."""
+    clients = Clients(running, pictures)
+    work = [clients.ask] * 4 + [clients.leave] * 2 + [lambda: clients.kill(pause)]
+    threads = [threading.Thread(target=one) for one in work]
+    for thread in threads:
+        thread.start()
+    until(lambda: clients.outcomes["own"] >= answers or clients.outcomes["foreign"], 1200)
+    clients.ended.set()
+    for thread in threads:
+        thread.join()
+    return clients.outcomes
+
+
+def check_storm(start: Any, pictures: dict[str, bytes], workers: int, answers: int, pause: float) -> None:
+    running = start(workers=workers, niceness=0)
+    front = psutil.Process(running.process.pid)
+    outcomes = storm(running, pictures, answers, pause)
+    assert set(outcomes) <= {"own", "worker_died", "deadline", "not_ready", "busy"}, outcomes
+    until(lambda: running.gauge("facesieve_workers ") == workers)
+    before = front.num_fds()
+    for worker in running.workers():
+        worker.kill()
+    until(lambda: running.gauge("facesieve_workers ") == 0)
+    until(lambda: running.gauge("facesieve_workers ") == workers)
+    assert front.num_fds() <= before + 2, "descriptors of dead workers were returned"
+    assert running.gauge("facesieve_working") == running.gauge("facesieve_held_bytes") == 0
+    assert running.stop() == 0
+
+
+def test_while_workers_are_killed_and_clients_leave_everyone_gets_their_own_answer(
+    start: Any, pictures: dict[str, bytes]
+) -> None:
+    check_storm(start, pictures, workers=3, answers=120, pause=1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [3, 4])
+def test_two_thousand_answers_in_a_storm_are_everyones_own(
+    start: Any, pictures: dict[str, bytes], workers: int
+) -> None:
+    check_storm(start, pictures, workers=workers, answers=2000, pause=2.0)
+
+
+def test_an_idle_worker_that_dies_while_clients_come_and_leave_costs_nobody_an_answer(
+    start: Any, pictures: dict[str, bytes]
+) -> None:
+    """The next client leaves while the replacement starts, and others ask meanwhile."""
+    running = start(workers=2)
+    (picture_id, data), *_ = pictures.items()
+    for worker in running.workers():
+        worker.kill()
+    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as leaving:
+        leaving.sendall(head_of("/v1/faces", f"Content-Length: {len(data)}") + data)
+        time.sleep(0.05)
+    until(lambda: running.gauge("facesieve_workers ") > 0)
+    for picture_id, data in pictures.items():
+        answer = running.faces(data)
+        assert (answer.status_code, answer.json()["picture_id"]) == (200, picture_id)
+
+
+def test_workers_stopped_while_they_start_are_killed_and_started_again(start: Any, astronaut: Path) -> None:
+    running = start(workers=2, start_timeout=6)
+    old = {worker.pid for worker in running.workers()}
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
+    starting: list[int] = []
+    until(lambda: starting.extend(w.pid for w in running.workers() if w.pid not in old) or len(set(starting)) == 2)
+    for pid in set(starting):
+        os.kill(pid, signal.SIGSTOP)
+    assert requests.get(f"{running.url}/readyz", timeout=5).status_code == 503
+    refused = running.faces(astronaut.read_bytes())
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "not_ready")
+    running.wait_ready()
+    assert running.gauge("facesieve_worker_start_failures_total") >= 1
+    assert {entry["type"] for entry in running.events("worker_start_failed")} == {"StartTimeout"}
+    assert running.faces(astronaut.read_bytes()).status_code == 200
+
+
+def test_a_model_damaged_meanwhile_is_logged_and_not_ready_and_sigterm_exits_with_0(
+    start: Any, astronaut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    from facesieve.settings import Settings
+
+    cache = tmp_path / "cache"
+    shutil.copytree(Settings.load().cache_dir, cache)
+    monkeypatch.setenv("FACESIEVE_CACHE_DIR", str(cache))
+    monkeypatch.setenv("FACESIEVE_OFFLINE", "1")
+    running = start(workers=2)
+    [model] = cache.glob("whenet-*")
+    good = model.read_bytes()
+    model.write_bytes(b"x" + good[1:])
+    for worker in running.workers():
+        worker.kill()
+    until(lambda: running.gauge("facesieve_worker_start_failures_total") >= 3)
+    assert requests.get(f"{running.url}/readyz", timeout=5).status_code == 503
+    failures = running.events("worker_start_failed")
+    assert all("whenet" in entry["message"] for entry in failures)
+    assert max(entry["again_seconds"] for entry in failures) >= 1, "waits grow"
+    assert running.events("no_worker")
+    model.write_bytes(good)
+    running.wait_ready()
+    assert running.faces(astronaut.read_bytes()).status_code == 200
+    assert running.stop() == 0
+
+
+def test_with_no_worker_alive_sigterm_exits_with_0(start: Any) -> None:
+    running = start(workers=1, start_timeout=600)
+    old = running.workers()[0].pid
+    os.kill(old, signal.SIGKILL)
+    new: list[int] = []
+    until(lambda: new.extend(worker.pid for worker in running.workers() if worker.pid != old) or new)
+    os.kill(new[0], signal.SIGSTOP)
+    until(lambda: running.gauge("facesieve_workers ") == 0)
+    assert running.stop(5) == 0
+    until(lambda: not psutil.pid_exists(new[0]) or psutil.Process(new[0]).status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_worker_short_of_memory_says_so_and_serves_the_next(start: Any, huge: bytes, astronaut: Path) -> None:
+    running = start(workers=1)
+    [worker] = running.workers()
+    used = worker.memory_info().vms
+    resource.prlimit(worker.pid, resource.RLIMIT_AS, (used + 30 * 2**20, resource.RLIM_INFINITY))
+    answer = running.faces(huge)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "out_of_memory")
+    resource.prlimit(worker.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert running.faces(astronaut.read_bytes()).status_code == 200
+    assert running.workers()[0].pid == worker.pid
