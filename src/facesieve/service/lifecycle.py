@@ -14,8 +14,9 @@ from tornado.netutil import bind_sockets
 
 from facesieve.errors import UsageError
 from facesieve.service.app import Service, application
+from facesieve.service.connections import BoundedServer, Connections, room_for_connections
 from facesieve.service.gate import Gate
-from facesieve.service.journal import journal, listen_to_tornado
+from facesieve.service.log import Log
 from facesieve.service.looks import bounded
 from facesieve.service.metrics import Metrics
 from facesieve.service.tokens import tokens_of
@@ -32,7 +33,7 @@ _AFTER_ALARM = 0.5  # seconds from the answer "too slow" to the end of the conne
 Say = Callable[[str], None]
 
 
-async def run(settings: Settings, service_settings: ServiceSettings, policy: Policy, say: Say) -> None:
+async def run(settings: Settings, service_settings: ServiceSettings, policy: Policy, log: Log, say: Say) -> None:
     """Serve until SIGTERM or SIGINT; a second signal exits at once with status 1.
 
     say: told, in a line each, what the operator has to know: a token that was made, the address.
@@ -40,8 +41,7 @@ async def run(settings: Settings, service_settings: ServiceSettings, policy: Pol
     """
     tokens, made = tokens_of(service_settings)
     count = service_settings.workers or os.cpu_count() or 1
-    log, metrics, threads = journal(service_settings.log), Metrics(), deaf_threads(count)
-    listen_to_tornado(log)
+    metrics, threads = Metrics(), deaf_threads(count)
     pictures, niceness = bounded(settings, service_settings), service_settings.niceness
     workers = [Worker(pictures, threads, metrics.replaced.inc, niceness) for _ in range(count)]
     gate = Gate(workers, service_settings.waiting, service_settings.grace, service_settings.max_held_bytes)
@@ -64,11 +64,16 @@ def _listen(service: Service) -> tuple[HTTPServer, list[socket.socket]]:
     settings = service.settings
     try:
         sockets = bind_sockets(settings.port, settings.address, backlog=_BACKLOG)
-    except OSError as error:
-        where = f"{settings.address}:{settings.port}"
-        raise UsageError("no_address", f"Cannot listen on {where}: {error.strerror}.") from error
-    server = HTTPServer(
+    except (OSError, ValueError) as error:  # ValueError: a name that no host can have
+        where, reason = f"{settings.address}:{settings.port}", getattr(error, "strerror", None)
+        raise UsageError("no_address", f"Cannot listen on {where}: {reason or 'not the name of a host'}.") from error
+    most = room_for_connections(settings.max_connections, settings.workers or os.cpu_count() or 1)
+    if settings.max_connections > most:
+        service.log.warning("max_connections", wanted=settings.max_connections, allowed=most)
+    of_one = settings.max_connections_per_address
+    server = BoundedServer(
         application(service),
+        connections=Connections(most, of_one, service.at_work, service.log, service.metrics),
         xheaders=settings.behind_proxy,
         max_header_size=_MAX_HEADERS,
         idle_connection_timeout=settings.header_timeout,
