@@ -10,6 +10,7 @@ import contextlib
 import errno
 import ipaddress
 import socket
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -29,7 +30,9 @@ _MOST = 4096  # connections, unless the setting says more
 _OTHERS = 24  # descriptors for everything that is no connection and no worker
 _OF_A_WORKER = 6  # descriptors of a worker and of the one that replaces it
 _AT_ONCE = 128  # connections that are accepted before anything else has its turn
-_PAUSE = 0.1  # seconds without accepting after the system had no descriptor or no memory for a connection
+_PAUSE = 0.05  # seconds without accepting where there is no room
+_YOUNG = 0.05  # seconds in which the request of a new connection is awaited before it counts as idle
+_PATIENCE = 1.0  # seconds that new connections wait for room, in the system's queue, before they are refused
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -58,19 +61,32 @@ class Connections:
         self._at_work = at_work
         self._log = log
         self._metrics = metrics
-        # In the order of their last request, the longest idle first; a dict keeps the order.
-        self._open: dict[IOStream, str] = {}
+        # Since when each waits for a request, the longest first; a dict keeps the order.
+        self._open: dict[IOStream, float] = {}
+        self._clients: dict[IOStream, str] = {}
         self._of: dict[str, dict[IOStream, None]] = {}
+        self._full_since: float | None = None
 
     def __len__(self) -> int:
         return len(self._open)
 
+    @property
+    def full(self) -> bool:
+        return len(self._open) >= self.most
+
+    def must_wait(self) -> bool:
+        """Whether a new connection should wait for room. Where there is none, idle connections are closed first."""
+        if not self.full or self._close_idle(self._open):
+            self._full_since = None
+            return False
+        now = time.monotonic()
+        self._full_since = self._full_since or now
+        return now - self._full_since < _PATIENCE
+
     def admit(self, client: str) -> bool:
-        """Whether there is room for one more connection of a client. An idle one may be closed for it."""
+        """Whether there is room for one more connection of a client. An idle one of the same client makes room."""
         of_client = self._of.get(client, {})
-        admitted = (len(of_client) < self._most_of_one or self._close_idle(of_client)) and (
-            len(self._open) < self.most or self._close_idle(self._open)
-        )
+        admitted = not self.full and (len(of_client) < self._most_of_one or self._close_idle(of_client))
         if not admitted:
             self._metrics.connections_refused.inc()
             self._log.seldom("connection_refused", client=client, open=len(self._open), of_client=len(of_client))
@@ -84,22 +100,24 @@ class Connections:
 
     def add(self, stream: IOStream, client: str) -> None:
         """Count a new connection."""
-        self._open[stream] = client
+        self._open[stream] = time.monotonic()
+        self._clients[stream] = client
         self._of.setdefault(client, {})[stream] = None
         self._metrics.connections.set(len(self._open))
 
     def touch(self, stream: IOStream) -> None:
         """The connection waits for its next request from now on."""
         if stream in self._open:
-            client = self._open[stream] = self._open.pop(stream)
-            self._of[client].pop(stream)
-            self._of[client][stream] = None
+            client = self._clients[stream]
+            self.remove(stream)
+            self.add(stream, client)
 
     def remove(self, stream: IOStream) -> None:
         """The connection has ended."""
-        client = self._open.pop(stream, None)
+        client = self._clients.pop(stream, None)
         if client is None:
             return
+        self._open.pop(stream)
         self._of[client].pop(stream)
         if not self._of[client]:
             del self._of[client]
@@ -107,9 +125,11 @@ class Connections:
 
     def _close_idle(self, among: Iterable[IOStream]) -> bool:
         """Close the longest idle of some connections; several at once where there are many, as looking costs time."""
-        at_work, several = self._at_work(), 1 + self.most // 64
+        at_work, several, old = self._at_work(), 1 + self.most // 64, time.monotonic() - _YOUNG
         idle = []
         for stream in among:
+            if self._open[stream] > old:
+                break
             if stream not in at_work:
                 idle.append(stream)
                 if len(idle) == several:
@@ -132,9 +152,7 @@ class BoundedServer(HTTPServer):
         super().initialize(application, **how)
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
-        self._listeners += [
-            _Listener(listener, self._handle_connection, self._books.accept_failed) for listener in sockets
-        ]
+        self._listeners += [_Listener(listener, self._books, self._handle_connection) for listener in sockets]
 
     def stop(self) -> None:
         while self._listeners:
@@ -160,22 +178,18 @@ class BoundedServer(HTTPServer):
 
 
 class _Listener:
-    """Accepts the connections of one listening socket.
+    """Accepts the connections of one listening socket, and passes each with its address to `accepted`.
 
-    accepted: told each connection and its address. failed: told that the system has nothing left for a connection;
-    returns whether it can be tried again at once. Otherwise nothing is accepted for a moment: the socket stays
+    Where there is no room, nothing is accepted for a moment, and the system keeps the connections: the socket stays
     readable, so the event loop would do nothing else.
     """
 
     def __init__(
-        self,
-        listener: socket.socket,
-        accepted: Callable[[socket.socket, Any], None],
-        failed: Callable[[OSError], bool],
+        self, listener: socket.socket, books: Connections, accepted: Callable[[socket.socket, Any], None]
     ) -> None:
         self._listener = listener
+        self._books = books
         self._accepted = accepted
-        self._failed = failed
         self._loop = IOLoop.current()
         self._pause: object | None = None
         self._resume()
@@ -191,7 +205,14 @@ class _Listener:
         self._pause = None
         self._loop.add_handler(self._listener, self._accept, IOLoop.READ)
 
+    def _rest(self) -> None:
+        self._loop.remove_handler(self._listener)
+        self._pause = self._loop.call_later(_PAUSE, self._resume)
+
     def _accept(self, listener: socket.socket, events: int) -> None:
+        if self._books.must_wait():
+            self._rest()
+            return
         for _ in range(_AT_ONCE):
             try:
                 connection, address = listener.accept()
@@ -200,13 +221,12 @@ class _Listener:
             except OSError as error:
                 if error.errno not in _EXHAUSTED:
                     continue  # this connection broke before it was accepted
-                if not self._failed(error):
-                    self._loop.remove_handler(listener)
-                    self._pause = self._loop.call_later(_PAUSE, self._resume)
+                if not self._books.accept_failed(error):
+                    self._rest()
                     return
             else:
                 self._accepted(connection, address)
-                if listener.fileno() == -1:
+                if self._books.full:
                     return
 
 

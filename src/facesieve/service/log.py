@@ -119,9 +119,9 @@ def service_log(form: str, level: str) -> Iterator[Log]:
     os.close(writer)
     relay = threading.Thread(target=_relay, args=(reader, log), name="stderr", daemon=True)
     relay.start()
-    _listen_to_python(log)
     try:
-        yield log
+        with listening_to_python(log):
+            yield log
     finally:
         os.write(_STDERR, b"\n" + _END + b"\n")
         os.dup2(real, _STDERR)
@@ -143,13 +143,20 @@ def _relay(reader: int, log: Log) -> None:
                 return
 
 
-def _listen_to_python(log: Log) -> None:
-    """Let what Tornado and asyncio themselves have to say go to the same log."""
-    for name in ("tornado", "asyncio"):
-        logger = logging.getLogger(name)
-        logger.handlers = [_Forward(log)]
+@contextmanager
+def listening_to_python(log: Log) -> Iterator[None]:
+    """Let what Tornado and asyncio themselves have to say go to the same log while the block runs."""
+    loggers = [logging.getLogger(name) for name in ("tornado", "asyncio")]
+    before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.handlers, logger.propagate = [_Forward(log)], False
         logger.setLevel(logging.WARNING)
-        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate
+            logger.setLevel(level)
 
 
 class _Forward(logging.Handler):
