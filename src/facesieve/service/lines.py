@@ -67,7 +67,8 @@ class Lines:
                 self._lines.popleft()
                 self._bytes -= len(line)
                 self.dropped += not written
-                self._changed.notify_all()
+                if self._closed:
+                    self._changed.notify_all()
 
     def _written(self, line: bytes) -> bool:
         """Whether the whole line was written. After a part of a line the next one begins on a line of its own."""
