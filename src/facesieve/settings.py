@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_origin
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,11 +27,14 @@ Device = Literal["cpu", "cuda"]
 
 TABLES = ("service",)  # of a settings file, read by settings of their own
 
+# Variables that begin like settings and are none: of the extension, and of the example clients.
+NOT_SETTINGS = ("FACESIEVE_ISA", "FACESIEVE_TOKEN", "FACESIEVE_URL")
+
 
 class Layered(BaseModel):
     """How settings are read: file < environment < what the caller passes. `table` is their part of the file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
     prefix: ClassVar[str]
     table: ClassVar[str] = ""
 
@@ -39,34 +44,87 @@ class Layered(BaseModel):
 
         Raises SettingsError that names the setting when one is unknown, unreadable or out of range.
         """
-        from_file = cls._of_file(_read(file)) if file else {}
+        from_file = cls._of_file(file) if file else {}
+        from_environment = cls._of_environment()
         try:
-            return cls(**(from_file | cls._of_environment() | given))
+            return cls(**(from_file | from_environment | given))
         except ValidationError as error:
             first = error.errors()[0]
-            name = first["loc"][0]
-            raise SettingsError("bad_setting", f"Setting {name!r}: {first['msg']}.") from error
+            name = str(first["loc"][0])
+            where = f"Setting {name!r}"
+            if name not in given:
+                where = f"{where} ({cls.variable(name) if name in from_environment else file})"
+            raise SettingsError("bad_setting", f"{where}: {first['msg']}.") from error
+
+    @classmethod
+    def variable(cls, name: str) -> str:
+        """The environment variable of a setting."""
+        return cls.prefix + name.upper()
 
     @classmethod
     def _of_environment(cls) -> dict[str, Any]:
-        """What the variables say whose names are the prefix and a setting's name; lists as JSON."""
-        if not any(name.upper().startswith(cls.prefix) for name in os.environ):
-            return {}
-        # It imports asyncio and much else: a tenth of the time that a process takes to its first face.
-        from pydantic_settings import EnvSettingsSource
-        from pydantic_settings import SettingsError as Unreadable
+        """The settings that environment variables set, as their text; a list is split into its parts.
 
-        try:
-            return EnvSettingsSource(cls, env_prefix=cls.prefix)()  # type: ignore[arg-type]  # any model will do
-        except Unreadable as error:
-            raise SettingsError("bad_setting", f"{error}.") from error
+        Raises SettingsError for a variable that is empty, or whose name looks like a misspelt setting.
+        """
+        values: dict[str, Any] = {}
+        for variable, text in os.environ.items():
+            if not variable.upper().startswith(cls.prefix):
+                continue
+            name = variable[len(cls.prefix) :].lower()
+            if name not in cls.model_fields:
+                cls._check_spelling(variable)
+            elif not text.strip():
+                raise SettingsError("bad_setting", f"{variable} is empty: set a value, or remove the variable.")
+            else:
+                values[name] = _parts(variable, text) if cls._is_list(name) else text
+        return values
 
     @classmethod
-    def _of_file(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """The part of a settings file that is for this class: its table, or all that is in no table."""
+    def _of_file(cls, file: Path) -> dict[str, Any]:
+        """The part of a settings file that is for this class: its table, or everything that is in no table.
+
+        Raises SettingsError that names the first unknown setting, and the nearest known one.
+        """
+        values = _read(file)
         if cls.table:
-            return dict(values.get(cls.table, {}))
-        return {name: value for name, value in values.items() if name not in TABLES}
+            values = values.get(cls.table, {})
+            if not isinstance(values, dict):
+                raise SettingsError("bad_setting", f"Settings file {file}: {cls.table} is a table: [{cls.table}].")
+        else:
+            values = {name: value for name, value in values.items() if name not in TABLES}
+        for name in values:
+            if name not in cls.model_fields:
+                near = _nearest(name, cls.model_fields if cls.table else [*cls.model_fields, *TABLES])
+                hint = f"; did you mean {near}?" if near else "."
+                if not cls.table and name in ServiceSettings.model_fields:
+                    hint = "; it belongs in the table [service]."
+                place = f" in the table [{cls.table}]" if cls.table else ""
+                raise SettingsError("bad_setting", f"Settings file {file} has an unknown setting {name!r}{place}{hint}")
+        # A list of one text may be written as the text.
+        return {
+            name: [value] if cls._is_list(name) and isinstance(value, str) else value for name, value in values.items()
+        }
+
+    @classmethod
+    def _is_list(cls, name: str) -> bool:
+        return get_origin(cls.model_fields[name].annotation) is tuple
+
+    @classmethod
+    def _check_spelling(cls, variable: str) -> None:
+        """Raise SettingsError for a variable that is no setting, but is named almost like one."""
+        known = [settings.variable(name) for settings in (Settings, ServiceSettings) for name in settings.model_fields]
+        if variable.upper() in {*known, *NOT_SETTINGS} or _set_by_kubernetes(variable):
+            return
+        # The names are compared without their prefix, because it would make all of them alike.
+        prefix = max((p for p in (Settings.prefix, ServiceSettings.prefix) if variable.upper().startswith(p)), key=len)
+        name = variable.upper().removeprefix(prefix)
+        short = [other.removeprefix(prefix) for other in known if other.startswith(prefix)]
+        near = f"SERVICE_{name}" if f"SERVICE_{name}" in short else _nearest(name, short)
+        # Other programs may have variables that begin with FACESIEVE_, but none that begin with FACESIEVE_SERVICE_.
+        if near or cls.table:
+            hint = f"; did you mean {prefix}{near}?" if near else "."
+            raise SettingsError("unknown_variable", f"The environment variable {variable} is no setting{hint}")
 
 
 class Settings(Layered):
@@ -182,6 +240,12 @@ class ServiceSettings(Layered):
     max_side: int = Field(16_384, gt=0, description="Longest side of a picture that is decoded, in pixels.")
 
     # how many
+    max_connections: int = Field(
+        0, ge=0, description="Connections open at once; 0 is what the limit of descriptors allows, at most 4096."
+    )
+    max_connections_per_address: int = Field(
+        1024, ge=1, description="Connections open at once from one address; all clients of a proxy share the proxy's."
+    )
     workers: int = Field(0, ge=0, le=1024, description="Requests at work at once, a process each; 0 is one a core.")
     niceness: int = Field(5, ge=0, le=19, description="How much workers give way to the answering of requests.")
     waiting: int = Field(64, ge=0, description="Requests that may wait for a worker; more are told to come again.")
@@ -201,12 +265,53 @@ class ServiceSettings(Layered):
     # what it says
     policy: str = Field("reference", description="Policy that judges where a request names none.")
     log: Literal["json", "console"] = Field("json", description="Form of the log on stderr.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least important lines that are logged; debug has the probes too."
+    )
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        # Editors on Windows begin a file with a byte order mark.
+        return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise SettingsError("unreadable_settings", f"Cannot read settings file {file}: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError("bad_settings_file", f"Settings file {file} is not TOML: {error}.") from error
+
+
+def _parts(variable: str, text: str) -> Any:
+    """The parts of a list in an environment variable: JSON, or plain text with commas or lines between the parts.
+
+    >>> _parts("X", '["a", "b"]'), _parts("X", "a, b"), _parts("X", "a")
+    (['a', 'b'], ['a', 'b'], ['a'])
+    """
+    data = os.fsencode(text)
+    try:
+        text = data.decode().strip()
+    except UnicodeDecodeError:
+        text = data.decode("latin-1").strip()
+    if len(text) > 1 and text[0] == text[-1] == "'":  # a file of variables keeps the quotes of a shell
+        text = text[1:-1].strip()
+    if text[:1] not in ("[", "{", '"'):
+        return [part.strip() for part in re.split(r"[,\r\n]+", text)]
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        message = f'{variable} begins like JSON and is not JSON: write ["a", "b"], or a,b without brackets and quotes.'
+        raise SettingsError("bad_setting", message) from None
+    return [value] if isinstance(value, str) else value
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that this one was probably meant to be."""
+    from difflib import get_close_matches  # only a mistake needs it
+
+    near = get_close_matches(name, list(known), 1, 0.75)
+    return near[0] if near else None
+
+
+def _set_by_kubernetes(variable: str) -> bool:
+    """Whether Kubernetes made it: a pod beside a Service named `facesieve` has variables with its address."""
+    linked = os.environ.get("FACESIEVE_PORT", "").startswith(("tcp://", "udp://"))
+    return linked and re.fullmatch(r"FACESIEVE_(PORT|PORT_\w+|SERVICE_HOST|SERVICE_PORT_\w+)", variable) is not None

@@ -60,3 +60,17 @@ def test_for_a_person_it_prints_a_line_a_fact(run) -> None:
     assert status == 0
     assert [line.split()[0] for line in out.splitlines()[:2]] == ["engine", "built"]
     assert "mtcnn verified" in out
+
+
+def test_it_fails_without_the_extension_where_that_is_required(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("facesieve._native", reason="needs the compiled extension")
+    assert run("doctor", "--require-native")[0] == 0
+    for name, value in (("FACESIEVE_ENGINE", "onnxruntime"), ("FACESIEVE_ISA", "abacus")):
+        with monkeypatch.context() as changed:
+            changed.setenv(name, value)
+            status, out, err = run("doctor", "--require-native")
+            assert (status, err.count("\n"), "[not_native]" in err) == (2, 1, True)
+            assert out.startswith("engine ")
+    monkeypatch.setitem(sys.modules, "facesieve._native", None)
+    monkeypatch.delattr("facesieve._native", raising=False)
+    assert run("doctor", "--require-native")[0] == 2

@@ -22,9 +22,14 @@ TOKEN = "a-token-for-tests"
 
 
 class Running:
-    """A service that was started by `facesieve serve`. Settings are given as in the environment."""
+    """A service that was started by `facesieve serve`. Settings are given as in the environment.
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    stderr: where its log goes instead of a file. before: called in the new process before the service starts.
+    """
+
+    def __init__(
+        self, folder: Path, stderr: int | None = None, before: Callable[[], None] | None = None, **settings: Any
+    ) -> None:
         self.log_file = folder / f"service-{time.monotonic_ns()}.log"
         given = {"tokens": [TOKEN], "port": 0, "workers": 1} | settings
         environment = {
@@ -37,7 +42,8 @@ class Running:
                 [sys.executable, "-m", "facesieve", "serve"],
                 env=os.environ | environment,
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=log if stderr is None else stderr,
+                preexec_fn=before,
                 text=True,
             )
         assert self.process.stdout is not None

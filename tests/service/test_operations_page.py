@@ -24,3 +24,15 @@ def test_every_setting_is_listed_with_its_sentence() -> None:
 
 def test_every_code_is_listed_with_its_status_and_sentence() -> None:
     assert {code: (int(status), sentence) for code, status, sentence in rows("Codes")} == codes()
+
+
+def test_every_test_that_stands_behind_a_guarantee_exists() -> None:
+    section = PAGE.split("\n## Limits and guarantees\n")[1]
+    table = re.findall(r"^\| [^|]+ \|([^|]*) \| ([^|]+) \|$", section, re.MULTILINE)[1:]
+    assert len(table) > 20
+    for settings, tests in table:
+        assert set(re.findall(r"`(\w+)`", settings)) <= set(ServiceSettings.model_fields)
+        files = [Path(__file__).parent / name for name in re.findall(r"`([./\w]+\.py)`", tests)]
+        assert files and all(file.is_file() for file in files), tests
+        text = "".join(file.read_text(encoding="utf-8") for file in files)
+        assert all(f"def {name}(" in text for name in re.findall(r"`(test_\w+)`", tests)), tests

@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from facesieve.settings import Settings
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    require_native: Annotated[
+        bool, typer.Option("--require-native", help="Exit with 2 unless the compiled extension is in use.")
+    ] = False,
+) -> None:
     """Say which engine, libraries and models are in use, and what would make it faster."""
+    from facesieve.errors import UsageError
     from facesieve.settings import Settings
 
     settings = Settings.load()
@@ -21,12 +27,14 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     advice = list(_advice(facts))
     if as_json:
         typer.echo(json.dumps(facts | {"advice": advice}, indent=2))
-        return
-    for name, fact in facts.items():
-        typer.echo(f"{name:<20} {_line(fact)}")
-    typer.echo("")
-    for sentence in advice or ["Nothing to improve."]:
-        typer.echo(sentence)
+    else:
+        for name, fact in facts.items():
+            typer.echo(f"{name:<20} {_line(fact)}")
+        typer.echo("")
+        for sentence in advice or ["Nothing to improve."]:
+            typer.echo(sentence)
+    if require_native and facts["instruction set"] is None:
+        raise UsageError("not_native", "The compiled extension is not in use here, so this runs several times slower.")
 
 
 def _engine(settings: Settings) -> dict[str, Any]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facesieve.errors import UsageError
 
-_NEEDED = ("tornado", "prometheus_client")
+if TYPE_CHECKING:
+    from facesieve.service.log import Log
+
+_NEEDED = ("tornado", "prometheus_client", "structlog")
 
 
 def serve(
     address: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Requests at work at once, a process each; 0 is a core each.")
+        int | None, typer.Option(help="Requests at work at once, a process each; 0 is one for each core.")
     ] = None,
     policy: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
@@ -25,6 +30,9 @@ def serve(
         Path | None, typer.Option(metavar="FILE", help="File of accepted tokens, one a line.")
     ] = None,
     log: Annotated[str | None, typer.Option(metavar="json|console", help="Form of the log on stderr.")] = None,
+    log_level: Annotated[
+        str | None, typer.Option(metavar="debug|info|warning|error", help="Least important lines that are logged.")
+    ] = None,
     settings_file: Annotated[
         Path | None,
         typer.Option("--settings", metavar="FILE", help="TOML file of settings; the service's in [service]."),
@@ -32,12 +40,15 @@ def serve(
 ) -> None:
     """Answer over HTTP what the pipeline says of pictures.
 
-    Every other setting of the service is in the settings file or in FACESIEVE_SERVICE_<NAME>.
+    Every other setting of the service is in the settings file or in FACESIEVE_SERVICE_<NAME>;
+    `facesieve settings --service` lists them.
     """
     _check_installed()
     import asyncio
 
     from facesieve.service.lifecycle import run
+    from facesieve.service.log import service_log
+    from facesieve.service.looks import check_formats
     from facesieve.settings import ServiceSettings, Settings
     from facesieve.sieve import Policy
 
@@ -48,11 +59,25 @@ def serve(
         "policy": policy,
         "token_file": token_file,
         "log": log,
+        "log_level": log_level,
     }
     given = {name: value for name, value in options.items() if value is not None}
+    settings = Settings.load(settings_file)
     service = ServiceSettings.load(settings_file, **given)
+    check_formats(service.formats)
     rules = Policy.load(service.policy)
-    asyncio.run(run(Settings.load(settings_file), service, rules, lambda line: typer.echo(line)))
+    with service_log(service.log, service.log_level) as lines:
+        asyncio.run(run(settings, service, rules, lines, lambda line: _say(line, lines)))
+
+
+def _say(line: str, log: Log) -> None:
+    """Print a line for the operator. A service goes on where nobody reads it, and logs that."""
+    try:
+        typer.echo(line)
+    except OSError as error:
+        log.warning("stdout", error=error.strerror)
+        # Python would write the line again at its end, fail again, and exit with a status of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _check_installed() -> None:

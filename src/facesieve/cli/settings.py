@@ -1,4 +1,4 @@
-"""`facesieve settings`: every setting with its default and sentence."""
+"""`facesieve settings`: every setting with its default and sentence, also those of the service."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ def settings(
     file: Annotated[
         Path | None, typer.Option("--settings", metavar="FILE", help="TOML file of settings to show.")
     ] = None,
+    service: Annotated[bool, typer.Option("--service", help="Settings of the HTTP service instead.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print every setting, its default and meaning."""
-    from facesieve.settings import Settings
+    from facesieve.settings import Layered, ServiceSettings, Settings
 
-    now = Settings.load(file)
+    kind: type[Layered] = ServiceSettings if service else Settings
+    now = kind.load(file)
     rows = [
         {
             "name": name,
-            "value": _plain(getattr(now, name)),
+            "value": _shown(name, getattr(now, name)),
             "default": _plain(field.get_default(call_default_factory=True)),
-            "environment": f"FACESIEVE_{name.upper()}",
+            "environment": kind.variable(name),
             "meaning": field.description,
         }
-        for name, field in Settings.model_fields.items()
+        for name, field in kind.model_fields.items()
     ]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
@@ -35,6 +37,13 @@ def settings(
     for row in rows:
         changed = "" if row["value"] == row["default"] else f"   (default {row['default']})"
         typer.echo(f"{row['name']} = {row['value']}{changed}\n    {row['meaning']}\n    {row['environment']}")
+
+
+def _shown(name: str, value: Any) -> Any:
+    """The value as it may be shown: of tokens only how many there are."""
+    if name == "tokens" and value:
+        return f"{len(value)} set, not shown"
+    return _plain(value)
 
 
 def _plain(value: Any) -> Any:

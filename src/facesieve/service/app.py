@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tornado.iostream import IOStream
 from tornado.web import Application
 
 from facesieve.service import handlers, page
 from facesieve.service.answers import encoded
 from facesieve.service.crew import Crew
 from facesieve.service.gate import Gate
-from facesieve.service.journal import Log
+from facesieve.service.log import Log
 from facesieve.service.looks import bounded
 from facesieve.service.metrics import Metrics
 from facesieve.service.openapi import document
@@ -43,11 +44,16 @@ class Service:
         self.tool, self.docs = page.tool(self.settings, self.policy), page.docs()
         self.openapi = encoded(document(self.settings))
         self.metrics.watch(self.gate, lambda: self.crew.alive)
+        self.metrics.watch_log(self.log)
 
     @property
     def ready(self) -> bool:
         """Whether a worker lives."""
         return self.crew.alive > 0
+
+    def at_work(self) -> set[IOStream]:
+        """The connections on which a request is read or answered, without those that only drop a refused body."""
+        return {request.stream for request in self.active if not request.refused}
 
 
 def application(service: Service) -> Application:

@@ -11,7 +11,7 @@ from facesieve.processes.child import Child
 from facesieve.processes.forkserver import spawned
 from facesieve.processes.seat import Limits, Seat
 from facesieve.service.gate import Gate
-from facesieve.service.journal import Log
+from facesieve.service.log import Log
 from facesieve.service.metrics import Metrics
 from facesieve.service.worker import work
 from facesieve.settings import ServiceSettings, Settings
@@ -27,10 +27,14 @@ class Crew:
         self._failure: FacesieveError | None = None
         self._alive = 0
         self._threads = ThreadPoolExecutor(gate.seats, "seat")
-        _start_all(self._threads, gate.seats)
         start = partial(Child, spawned, work, pictures, settings.niceness)
         limits = Limits(settings.start_timeout, settings.grace)
         self._seats = [Seat(start, gate, self._threads, limits, self) for _ in range(gate.seats)]
+        self._owners: list[asyncio.Future[None]] = []
+
+    def start(self) -> None:
+        """Start the workers; they become ready one by one."""
+        _start_all(self._threads, len(self._seats))
         self._owners = [asyncio.ensure_future(seat.own()) for seat in self._seats]
 
     @property

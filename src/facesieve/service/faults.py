@@ -37,6 +37,11 @@ class FaultCode(StrEnum):
     REQUEST_TOO_LARGE = "request_too_large", 413, "The body is larger than this route takes."
     BUSY = "busy", 429, "All workers are busy and the queue is full; come again after Retry-After seconds."
     INTERNAL = "internal", 500, "The service failed; the request id finds the reason in its log."
+    TOO_MANY_CONNECTIONS = (
+        "too_many_connections",
+        503,
+        "The service has as many open connections as it can have, and all are in use; come again.",
+    )
     DEADLINE = "deadline", 503, "The answer was not ready before the deadline."
     WORKER_DIED = "worker_died", 503, "The process that worked on this picture died; it was replaced."
     NOT_READY = "not_ready", 503, "The service is starting or stopping."

@@ -14,9 +14,10 @@ from tornado.netutil import bind_sockets
 
 from facesieve.errors import UsageError
 from facesieve.service.app import Service, application
+from facesieve.service.connections import BoundedServer, Connections, room_for_connections
 from facesieve.service.crew import Crew
 from facesieve.service.gate import Gate
-from facesieve.service.journal import journal, listen_to_tornado
+from facesieve.service.log import Log
 from facesieve.service.looks import bounded
 from facesieve.service.metrics import Metrics
 from facesieve.service.tokens import tokens_of
@@ -32,22 +33,22 @@ _AFTER_ALARM = 0.5  # seconds from the answer "too slow" to the end of the conne
 Say = Callable[[str], None]
 
 
-async def run(settings: Settings, service_settings: ServiceSettings, policy: Policy, say: Say) -> None:
+async def run(settings: Settings, service_settings: ServiceSettings, policy: Policy, log: Log, say: Say) -> None:
     """Serve until SIGTERM or SIGINT; a second signal exits at once with status 1.
 
     say: told, in a line each, what the operator has to know: a token that was made, the address.
     Raises UsageError when the address cannot be had, and FacesieveError that a worker could not start with.
     """
     tokens, made = tokens_of(service_settings)
-    log, metrics = journal(service_settings.log), Metrics()
-    listen_to_tornado(log)
+    metrics = Metrics()
     seats = service_settings.workers or os.cpu_count() or 1
     gate = Gate(seats, service_settings.waiting, service_settings.max_held_bytes)
     crew = Crew(bounded(settings, service_settings), service_settings, gate, metrics, log)
     service = Service(service_settings, settings, policy, tokens, gate, crew, metrics, log)
+    server, sockets = _listen(service)
+    stop = _on_signals(crew)
+    crew.start()
     try:
-        server, sockets = _listen(service)
-        stop = _on_signals(crew)
         if made:
             say(f"No token is set. This one is accepted until the service stops: {made}")
         say(f"FaceSieve is listening on {_url(service_settings.address, sockets)}")
@@ -63,11 +64,16 @@ def _listen(service: Service) -> tuple[HTTPServer, list[socket.socket]]:
     settings = service.settings
     try:
         sockets = bind_sockets(settings.port, settings.address, backlog=_BACKLOG)
-    except OSError as error:
-        where = f"{settings.address}:{settings.port}"
-        raise UsageError("no_address", f"Cannot listen on {where}: {error.strerror}.") from error
-    server = HTTPServer(
+    except (OSError, ValueError) as error:  # ValueError: a name that no host can have
+        where, reason = f"{settings.address}:{settings.port}", getattr(error, "strerror", None)
+        raise UsageError("no_address", f"Cannot listen on {where}: {reason or 'not the name of a host'}.") from error
+    most = room_for_connections(settings.max_connections, settings.workers or os.cpu_count() or 1)
+    if settings.max_connections > most:
+        service.log.warning("max_connections", wanted=settings.max_connections, allowed=most)
+    of_one = settings.max_connections_per_address
+    server = BoundedServer(
         application(service),
+        connections=Connections(most, of_one, service.at_work, service.log, service.metrics),
         xheaders=settings.behind_proxy,
         max_header_size=_MAX_HEADERS,
         idle_connection_timeout=settings.header_timeout,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from facesieve.decode.formats import sniff
+from facesieve.decode.formats import SUPPORTED, sniff
 from facesieve.decode.header import check_size, declared_size
-from facesieve.errors import Refused
+from facesieve.errors import Refused, SettingsError
 from facesieve.records import RefusalCode
 from facesieve.service.faults import Fault
 from facesieve.settings import ServiceSettings, Settings
@@ -22,6 +22,14 @@ def bounded(settings: Settings, service: ServiceSettings) -> Settings:
             "max_side": service.max_side,
         }
     )
+
+
+def check_formats(formats: tuple[str, ...]) -> None:
+    """Raise SettingsError for the setting `formats` when it is empty or has a format that no decoder reads."""
+    unknown = [format for format in formats if format not in SUPPORTED]
+    if unknown or not formats:
+        wrong = f"{unknown[0]!r} is not a format" if unknown else "it is empty"
+        raise SettingsError("bad_setting", f"Setting 'formats': {wrong}; the formats are {', '.join(SUPPORTED)}.")
 
 
 def look(image: bytes, settings: Settings, formats: tuple[str, ...]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 
 from facesieve.service.gate import Gate
+from facesieve.service.log import Log
 from facesieve.service.worker import Reply
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -35,6 +38,16 @@ class Metrics:
         )
         self.faces = Counter("facesieve_faces", "Faces found, kept or rejected.", ("verdict",), registry=registry)
         self.reasons = Counter("facesieve_rejections", "Reasons of rejected faces.", ("reason",), registry=registry)
+        self.connections = Gauge("facesieve_connections", "Connections that are open.", registry=registry)
+        self.connections_refused = Counter(
+            "facesieve_connections_refused", "Connections refused because all open ones were in use.", registry=registry
+        )
+        self.connections_closed = Counter(
+            "facesieve_connections_closed_idle", "Idle connections closed to make room.", registry=registry
+        )
+        self.accept_failures = Counter(
+            "facesieve_accept_failures", "Times that the system had no descriptor for a connection.", registry=registry
+        )
         self.replaced = Counter("facesieve_workers_replaced", "Workers that died or were killed.", registry=registry)
         self.failed_starts = Counter(
             "facesieve_worker_start_failures", "Worker processes that did not start.", registry=registry
@@ -54,6 +67,10 @@ class Metrics:
         for name, (sentence, value) in gauges.items():
             Gauge(name, sentence, registry=self._registry).set_function(value)
 
+    def watch_log(self, log: Log) -> None:
+        """Show how many lines the log has lost so far."""
+        self._registry.register(_Dropped(log))
+
     def count(self, reply: Reply) -> None:
         """One picture that a worker has answered."""
         self.pictures.labels(reply.refusal or "read").inc()
@@ -66,3 +83,14 @@ class Metrics:
     def text(self) -> bytes:
         """The exposition format."""
         return generate_latest(self._registry)
+
+
+class _Dropped(Collector):
+    """Lines are lost in another thread, and the log exists before the metrics: so the log counts them itself."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        sentence = "Lines of the log that could not be written."
+        yield CounterMetricFamily("facesieve_log_lines_dropped", sentence, value=self._log.dropped)

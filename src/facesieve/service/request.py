@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from tornado.iostream import StreamClosedError
+from tornado.http1connection import HTTP1Connection
+from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import RequestHandler, stream_request_body
 
 from facesieve.service.answers import encoded
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from facesieve.service.app import Service
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_PROBES = ("/livez", "/readyz", "/metrics")  # asked every few seconds
 _GONE = 499  # no status of HTTP: what the log and the metrics say when the client left
 
 
@@ -87,6 +89,16 @@ class Request(RequestHandler):
         raise Fault(FaultCode.NOT_FOUND)
 
     # what all routes do
+
+    @property
+    def stream(self) -> IOStream:
+        """The connection that it came on."""
+        return cast(HTTP1Connection, self.request.connection).stream
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was answered before its body was there, so that the rest of the body is only dropped."""
+        return self._told and not self._responding
 
     def cut_off(self) -> None:
         """Answer now: the service ends."""
@@ -276,7 +288,8 @@ class Request(RequestHandler):
         seconds = self.loop.time() - self.started
         self.service.metrics.requests.labels(self.route, str(status), code).inc()
         self.service.metrics.seconds.labels(self.route).observe(seconds)
-        self.service.log.info(
+        write = self.service.log.debug if self.route in _PROBES else self.service.log.info
+        write(
             "request",
             request_id=self.request_id,
             method=self.request.method,

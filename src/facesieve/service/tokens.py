@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import hashlib
 import hmac
 import ipaddress
+import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from facesieve.errors import SettingsError, UsageError
 from facesieve.settings import ServiceSettings
 
 _HASHED = "sha256:"
+_ENCODINGS = ("utf-8", "cp1252", "latin-1")  # in which clients send a token, and editors save one
+_SPACE = " \t"  # what HTTP strips from a header; other white space is a part of the token, byte for byte
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_MAX_FILE = 1 << 20  # bytes of a token file
 
 
 class Tokens:
-    """The accepted tokens, as sha256 digests. Raises SettingsError `bad_token` for a digest that is none."""
+    """The accepted tokens, as sha256 digests of the bytes that a client sends.
+
+    A token that is not ASCII is accepted as UTF-8, Windows-1252 and Latin-1. Raises SettingsError `bad_token` for a
+    token that no client can send, and for a digest that is none.
+    """
 
     def __init__(self, tokens: Iterable[str]) -> None:
-        self._digests = tuple(_digest(token) for token in tokens)
+        self._digests = tuple(digest for token in tokens for digest in _digests(token.strip()))
 
     def accept(self, token: str) -> bool:
-        """Whether it is one of them. The time it takes tells neither which nor how much of it is right."""
-        given = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+        """Whether it is one of them. The time it takes tells neither which nor how much of it is right.
+
+        token: as Tornado has it, one character for each byte of the header.
+        """
+        try:
+            sent = token.encode("latin-1")
+        except UnicodeEncodeError:
+            sent = token.encode("utf-8", "surrogateescape")
+        given = hashlib.sha256(sent).digest()
         return any([hmac.compare_digest(given, digest) for digest in self._digests])  # noqa: C419 - all of them, always
 
 
@@ -33,11 +51,11 @@ def token_of(headers: Mapping[str, str]) -> str:
     >>> token_of({"Authorization": "bearer abc"}), token_of({"X-API-Key": "abc"}), token_of({})
     ('abc', 'abc', '')
     """
-    given = headers.get("Authorization", "").strip()
+    given = headers.get("Authorization", "").strip(_SPACE)
     scheme, _, token = given.partition(" ")
     if scheme.lower() == "bearer":
-        given = token.strip()
-    return given or headers.get("X-API-Key", "").strip()
+        given = token.strip(_SPACE)
+    return given or headers.get("X-API-Key", "").strip(_SPACE)
 
 
 def tokens_of(settings: ServiceSettings) -> tuple[Tokens, str]:
@@ -56,27 +74,57 @@ def tokens_of(settings: ServiceSettings) -> tuple[Tokens, str]:
     return Tokens([made]), made
 
 
-def _digest(token: str) -> bytes:
+def _digests(token: str) -> set[bytes]:
+    """The digests of everything that a client may send for a token."""
+    if not token:
+        raise SettingsError("bad_token", "A token is empty: set a long random one, or none.")
+    if re.search(r"[\x00-\x1f\x7f]", token):
+        raise SettingsError("bad_token", "A token has a control character, which no header can carry.")
+    if token.lower().startswith("bearer "):
+        raise SettingsError("bad_token", "A token begins with the word Bearer: set the token without that word.")
     if not token.startswith(_HASHED):
-        return hashlib.sha256(token.encode()).digest()
+        return {hashlib.sha256(sent).digest() for sent in _encoded(token)}
     try:
         digest = bytes.fromhex(token.removeprefix(_HASHED))
     except ValueError:
         digest = b""
     if len(digest) != hashlib.sha256().digest_size:
         raise SettingsError("bad_token", "A token that begins with sha256: is not followed by 64 hex digits.")
-    return digest
+    return {digest}
+
+
+def _encoded(token: str) -> Iterator[bytes]:
+    for encoding in _ENCODINGS:
+        with contextlib.suppress(UnicodeEncodeError):
+            yield token.encode(encoding)
 
 
 def _lines(file: Path) -> list[str]:
+    """The tokens of a file, without empty lines and comments."""
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
-    except OSError as error:
-        raise SettingsError("unreadable_tokens", f"Cannot read token file {file}: {error.strerror}.") from error
+        with file.open("rb") as opened:
+            data = opened.read(_MAX_FILE + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError("unreadable_tokens", f"Cannot read token file {file}: {reason}.") from error
+    text = _text(data)
+    if len(data) > _MAX_FILE or text is None or "\0" in text:
+        raise SettingsError("unreadable_tokens", f"Token file {file} is not text: save it as UTF-8, one token a line.")
+    # Files that were put together may have byte order marks inside.
+    lines = [line.strip().strip("\ufeff") for line in re.split(r"[\r\n]+", text)]
     tokens = [line for line in lines if line and not line.startswith("#")]
     if not tokens:
         raise SettingsError("no_tokens", f"Token file {file} holds no token.")
     return tokens
+
+
+def _text(data: bytes) -> str | None:
+    """The text of a file, however an editor has saved it; None where it is none."""
+    marked = [encoding for mark, encoding in _MARKS.items() if data.startswith(mark)]
+    for encoding in marked or _ENCODINGS:
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode(encoding)
+    return None
 
 
 def _loopback(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""Image and manifests cannot be built in a test; the commands, probes and settings that they name can be run."""
+"""The commands and probes that the files of `deploy/` name, run here; `tests/deploy` reads the files themselves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import requests
 import yaml
 
-from facesieve.settings import ServiceSettings, Settings
+from facesieve.settings import ServiceSettings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
@@ -44,12 +44,8 @@ def test_the_image_with_a_token_serves_and_its_health_check_passes(start: Any) -
     assert ended.returncode == 0
 
 
-def test_probes_and_settings_of_the_manifests_exist(service: Any) -> None:
+def test_the_probes_of_the_manifest_are_answered(service: Any) -> None:
     one = container()
     paths = {one[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}
     assert {requests.get(service.url + path, timeout=5).status_code for path in paths} == {200}
     assert one["ports"][0]["containerPort"] == ServiceSettings.model_fields["port"].default
-    names = {entry["name"] for entry in one["env"]}
-    assert {name.removeprefix("FACESIEVE_SERVICE_").lower() for name in names} <= set(ServiceSettings.model_fields)
-    said = set(re.findall(r"^ENV FACESIEVE_(\w+)=", DOCKERFILE, re.MULTILINE))
-    assert {name.lower() for name in said} <= set(Settings.model_fields)
