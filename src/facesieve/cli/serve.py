@@ -9,7 +9,7 @@ import typer
 
 from facesieve.errors import UsageError
 
-_NEEDED = ("tornado", "prometheus_client")
+_NEEDED = ("tornado", "prometheus_client", "python_multipart")
 
 
 def serve(

@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from facesieve.errors import UsageError
@@ -18,16 +17,15 @@ from facesieve.service.gate import Gate
 from facesieve.service.journal import journal, listen_to_tornado
 from facesieve.service.looks import bounded
 from facesieve.service.metrics import Metrics
+from facesieve.service.server import Server
 from facesieve.service.tokens import tokens_of
 from facesieve.service.worker import Worker, deaf_threads
 from facesieve.settings import ServiceSettings, Settings
 from facesieve.sieve import Policy
 
 _BACKLOG = 1024
-_MAX_HEADERS = 1 << 15
 _TICK = 0.02
 _LINGER = 0.5  # seconds in which a request on an open connection is still taken after SIGTERM
-_AFTER_ALARM = 0.5  # seconds from the answer "too slow" to the end of the connection
 
 Say = Callable[[str], None]
 
@@ -60,21 +58,14 @@ async def run(settings: Settings, service_settings: ServiceSettings, policy: Pol
         log.info("stopped")
 
 
-def _listen(service: Service) -> tuple[HTTPServer, list[socket.socket]]:
+def _listen(service: Service) -> tuple[Server, list[socket.socket]]:
     settings = service.settings
     try:
         sockets = bind_sockets(settings.port, settings.address, backlog=_BACKLOG)
     except OSError as error:
         where = f"{settings.address}:{settings.port}"
         raise UsageError("no_address", f"Cannot listen on {where}: {error.strerror}.") from error
-    server = HTTPServer(
-        application(service),
-        xheaders=settings.behind_proxy,
-        max_header_size=_MAX_HEADERS,
-        idle_connection_timeout=settings.header_timeout,
-        body_timeout=settings.deadline + _AFTER_ALARM,
-        max_body_size=1 << 62,  # `Request` has the limits, and answers in words
-    )
+    server = Server(application(service), service=service)
     server.add_sockets(sockets)
     return server, sockets
 
@@ -111,7 +102,7 @@ def _on_signals(workers: list[Worker]) -> asyncio.Event:
     return stop
 
 
-async def _drain(service: Service, server: HTTPServer, sockets: list[socket.socket]) -> None:
+async def _drain(service: Service, server: Server, sockets: list[socket.socket]) -> None:
     """Take no new connection, and answer what was accepted, also by the kernel."""
     loop = asyncio.get_running_loop()
     service.stopping = True
@@ -139,7 +130,7 @@ async def _cut_off(service: Service) -> None:
         await asyncio.sleep(_TICK)
 
 
-def _accept_all(server: HTTPServer, listener: socket.socket) -> None:
+def _accept_all(server: Server, listener: socket.socket) -> None:
     """Connections that the kernel has taken already and that closing the listener would reset."""
     while True:
         try:
