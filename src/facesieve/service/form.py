@@ -174,7 +174,7 @@ def _boundary(headers: Mapping[str, str]) -> bytes:
     if kind.partition(";")[0].strip().lower() != "multipart/form-data":
         raise Fault(FaultCode.BAD_MULTIPART)
     found = _BOUNDARY.search(kind)
-    boundary = ((found[1] or found[2]) if found else "").rstrip(" ")
+    boundary = (found[1] or found[2] or "" if found else "").rstrip(" ")
     if not 0 < len(boundary) <= MAX_BOUNDARY:
         raise Fault(FaultCode.BAD_MULTIPART, f"The Content-Type has a boundary of 1 to {MAX_BOUNDARY} characters.")
     return boundary.encode("latin-1", "replace")

@@ -46,7 +46,7 @@ async def picture_of(body: bytes) -> bytes:
         return await decoded(_in_json(text))
     if _FIELD.match(text) and b"=" in text.rstrip(b"=" + _SPACE)[:100]:
         raise Fault(FaultCode.UNSUPPORTED_BODY)
-    return await picture_of_field(body)
+    return await picture_of_field(text) if text else body
 
 
 async def picture_of_field(content: bytes) -> bytes:
