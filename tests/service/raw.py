@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,3 +77,13 @@ def file_part(content: bytes, headers: bytes = b"") -> tuple[bytes, bytes]:
 
 def post_form(path: str, body: bytes, boundary: str = "BB") -> bytes:
     return post(path, body, f"Content-Type: multipart/form-data; boundary={boundary}")
+
+
+def logged(service: Any, request_id: str) -> list[dict[str, Any]]:
+    """The lines of the log about a request; waits a moment for the first, which may come after the answer."""
+    until = time.monotonic() + 5
+    while True:
+        lines = [line for line in service.events("request") if line["request_id"] == request_id]
+        if lines or time.monotonic() > until:
+            return lines
+        time.sleep(0.02)

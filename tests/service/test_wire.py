@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from raw import TOKEN_LINE, Answer, answers_of, exchange, post, read_all
+from raw import TOKEN_LINE, Answer, answers_of, exchange, logged, post, read_all
 from tornado import httputil
 from tornado.iostream import IOStream
 
@@ -65,7 +65,7 @@ def test_what_is_no_request_is_400_in_our_words_counted_and_logged_once(service:
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
     assert answer.json()["error"]["message"] and answer.headers["connection"] == "close"
     assert counted_refusals(service) == counted + 1
-    lines = [entry for entry in service.events("request") if entry["request_id"] == answer.headers["x-request-id"]]
+    lines = logged(service, answer.headers["x-request-id"])
     assert [(entry["status"], entry["code"], entry["client"]) for entry in lines] == [(400, "bad_request", "127.0.0.1")]
     assert not service.events("tornado") and not service.events("failure")
 
@@ -111,7 +111,7 @@ def test_headers_that_are_too_large_are_431_also_to_a_client_that_sends_on(servi
 def test_malformed_chunks_are_400_in_our_words_and_the_books_are_closed(service: Any, body: bytes) -> None:
     [answer] = exchange(service.port, head("Transfer-Encoding: chunked") + body)
     assert (answer.status, answer.code, answer.headers["connection"]) == (400, "bad_request", "close")
-    lines = [entry for entry in service.events("request") if entry["request_id"] == answer.headers["x-request-id"]]
+    lines = logged(service, answer.headers["x-request-id"])
     assert [(entry["route"], entry["status"]) for entry in lines] == [("/v1/faces", 400)]
     assert service.gauge("facesieve_held_bytes") == 0
 

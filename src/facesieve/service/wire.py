@@ -272,7 +272,7 @@ class Connection:
                 exchange.lost()
         await exchange.done
         self.stream.set_close_callback(None)
-        if not whole:
+        if not whole and not self.stream.closed():
             await self._linger()
         return whole and exchange.keep_alive and not self.stream.closed()
 
@@ -344,7 +344,8 @@ class Connection:
     async def _refuse(self, fault: Fault, headers: HTTPHeaders) -> bool:
         """Answer what is not a request, and close: where the next one begins is not known."""
         await self.stream.write(self._refusal(fault, headers))
-        await self._linger()
+        if not self.stream.closed():
+            await self._linger()
         return False
 
     async def _linger(self) -> None:
