@@ -15,6 +15,7 @@ from facesieve.service.metrics import Metrics
 from facesieve.service.openapi import document
 from facesieve.service.request import Request
 from facesieve.service.tokens import Tokens
+from facesieve.service.turns import Turns
 from facesieve.settings import ServiceSettings, Settings
 from facesieve.sieve import Policy
 
@@ -33,6 +34,7 @@ class Service:
     ready: bool = False
     stopping: bool = False
     active: set[Request] = field(default_factory=set)
+    turns: Turns = field(default_factory=Turns)
     tool: page.Page = field(init=False)
     docs: page.Page = field(init=False)
     openapi: bytes = field(init=False)

@@ -18,6 +18,7 @@ OVERHEAD = 1 << 16  # bytes that a form may have besides its pictures
 OTHER_PARTS = 100  # clients send other fields too
 MAX_HEADER = 1 << 13  # bytes of one header of a part
 MAX_HEADERS = 16  # of one part
+MAX_OPTIONS = 16  # of one header that are looked at
 MAX_BOUNDARY = 200
 
 _BOUNDARY = re.compile(r';[ \t]*boundary[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]+))', re.IGNORECASE)
@@ -45,7 +46,7 @@ class Form:
     that it is too large. Raises Fault `bad_multipart` for headers that say no boundary.
     """
 
-    step = 1 << 14  # what costs most to parse takes some milliseconds
+    step = 1 << 13  # what costs most to parse takes a millisecond
 
     def __init__(self, headers: Mapping[str, str], at_most: int, largest: int) -> None:
         self._at_most = at_most
@@ -190,7 +191,7 @@ def _disposition(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     kind = value if end < 0 else value[:end]
     options: dict[bytes, bytes] = {}
     place = end
-    while place >= 0 and (found := _OPTION.match(value, place)):
+    while place >= 0 and len(options) < MAX_OPTIONS and (found := _OPTION.match(value, place)):
         name = found[1].lower().partition(b"*")[0]
         options.setdefault(name, found[2] if found[2] is not None else found[3].strip())
         place = found.end()

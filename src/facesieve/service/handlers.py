@@ -115,7 +115,7 @@ class Pictures(Request):
 
     async def picture(self, part: Part) -> bytes:
         """The picture of a field, which may be text. Raises Fault."""
-        return await picture_of_field(part.content) if part.text else part.content
+        return await picture_of_field(part.content, self.service.turns) if part.text else part.content
 
     async def one(self, image: bytes, wish: Wish) -> None:
         """Answer with what is said of one picture."""
@@ -198,7 +198,9 @@ class Faces(Pictures):
 
     async def answer(self) -> None:
         if self._form is None:
-            image = await picture_of(self._whole.content())
+            async with self.service.turns:
+                body = self._whole.content()
+            image = await picture_of(body, self.service.turns)
         else:
             [part] = self._form.parts()
             image = await self.picture(part)

@@ -19,7 +19,6 @@ from facesieve.service.unpack import unpacker
 if TYPE_CHECKING:
     from facesieve.service.app import Service
 
-_STEP_SECONDS = 0.002  # time for which a body is read before other requests get their turn
 _GONE = 499  # no status of HTTP: what the log and the metrics say when the client left
 
 
@@ -125,26 +124,30 @@ class Request(RequestHandler):
         if self._told:
             return
         self._received += len(chunk)
-        since = self.loop.time()
         try:
             self._check_size(self._received)
-            for piece in self._unpacker.feed(chunk, self._body.step):
-                self._unpacked += len(piece)
-                self._check_size(self._unpacked)
-                self.check_again()
-                held = self._body.feed(piece)
-                self.service.gate.hold(held)
-                self._held += held
-                if self.loop.time() - since > _STEP_SECONDS:
-                    await asyncio.sleep(0)
-                    since = self.loop.time()
-                    if self._told:
-                        return
+            pieces = self._unpacker.feed(chunk, self._body.step)
+            while not self._told:
+                async with self.service.turns:
+                    piece = next(pieces, b"")
+                    self._collect(piece)
+                if not piece:
+                    break
         except Fault as fault:
             await self._tell(fault)
         except Exception as error:
             self.service.log.error("failure", request_id=self.request_id, exc_info=error)
             await self._tell(Fault(FaultCode.INTERNAL))
+
+    def _collect(self, piece: bytes) -> None:
+        if self._told or not piece:
+            return
+        self._unpacked += len(piece)
+        self._check_size(self._unpacked)
+        self.check_again()
+        held = self._body.feed(piece)
+        self.service.gate.hold(held)
+        self._held += held
 
     async def respond(self) -> None:
         """Answer, or say why not; then the books are closed."""

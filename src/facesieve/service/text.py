@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import binascii
 import re
 from typing import Any
@@ -12,9 +11,10 @@ from pydantic_core import from_json
 from facesieve.decode.formats import sniff
 from facesieve.errors import Refused
 from facesieve.service.faults import Fault, FaultCode
+from facesieve.service.turns import Turns
 
 KEYS = ("image_base64", "image")
-_STEP = 1 << 18  # characters that are decoded at once; other requests get their turn in between
+_STEP = 1 << 17  # characters that are decoded at once
 _SLACK = 1 << 16  # JSON and the head of a data URL around the base64
 _SPACE = b" \t\r\n"
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -34,7 +34,7 @@ def text_bytes(size: int) -> int:
     return size * 4 // 3 + size // 32 + _SLACK
 
 
-async def picture_of(body: bytes) -> bytes:
+async def picture_of(body: bytes, turns: Turns) -> bytes:
     """The picture in a body, whatever its Content-Type says: bytes, base64, a data URL, or JSON.
 
     What is none of these is returned as it is. Raises Fault `bad_json`, `bad_base64`, `no_image`, `unsupported_body`.
@@ -43,21 +43,23 @@ async def picture_of(body: bytes) -> bytes:
         return body
     text = body.removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)
     if text[:1] in (b"{", b'"', b"["):
-        return await decoded(_in_json(text))
+        async with turns:
+            text = _in_json(text)
+        return await decoded(text, turns)
     if _FIELD.match(text) and b"=" in text.rstrip(b"=" + _SPACE)[:100]:
         raise Fault(FaultCode.UNSUPPORTED_BODY)
-    return await picture_of_field(text) if text else body
+    return await picture_of_field(text, turns) if text else body
 
 
-async def picture_of_field(content: bytes) -> bytes:
+async def picture_of_field(content: bytes, turns: Turns) -> bytes:
     """The picture in a text field of a form: base64 or a data URL; what is neither is returned as it is."""
     text = content.strip(_SPACE)
     if _is_picture(content) or not text or not (text[:5].lower() == b"data:" or _TEXT.fullmatch(text[:100])):
         return content
-    return await decoded(text)
+    return await decoded(text, turns)
 
 
-async def decoded(text: bytes) -> bytes:
+async def decoded(text: bytes, turns: Turns) -> bytes:
     """The bytes of base64 or a data URL, in either alphabet, with or without padding. Raises Fault `bad_base64`."""
     start = 0
     if text[:5].lower() == b"data:":
@@ -67,15 +69,16 @@ async def decoded(text: bytes) -> bytes:
         start = head.end()
     found, rest = [], b""
     for place in range(start, len(text), _STEP):
-        rest += text[place : place + _STEP].translate(_URL_SAFE, _SPACE)
-        whole = rest if place + _STEP >= len(text) else rest[: len(rest) // 4 * 4]
-        rest = rest[len(whole) :]
-        try:
-            found.append(binascii.a2b_base64(whole + b"=" * (-len(whole) % 4), strict_mode=True))
-        except binascii.Error:
-            raise Fault(FaultCode.BAD_BASE64) from None
-        await asyncio.sleep(0)
-    return b"".join(found)
+        async with turns:
+            rest += text[place : place + _STEP].translate(_URL_SAFE, _SPACE)
+            whole = rest if place + _STEP >= len(text) else rest[: len(rest) // 4 * 4]
+            rest = rest[len(whole) :]
+            try:
+                found.append(binascii.a2b_base64(whole + b"=" * (-len(whole) % 4), strict_mode=True))
+            except binascii.Error:
+                raise Fault(FaultCode.BAD_BASE64) from None
+    async with turns:
+        return b"".join(found)
 
 
 def _is_picture(body: bytes) -> bool:

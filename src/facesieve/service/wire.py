@@ -373,6 +373,8 @@ def _parsed(head: bytes) -> tuple[RequestStartLine, HTTPHeaders]:
     except HTTPInputError:
         raise Fault(FaultCode.BAD_REQUEST, "The request line is not METHOD PATH HTTP/1.1.") from None
     try:
+        if any(line.startswith((" ", "\t")) for line in lines[1:]):
+            raise HTTPInputError  # older Tornados join it to the line before
         headers = HTTPHeaders.parse("\r\n".join(lines[1:]))
     except HTTPInputError:
         raise Fault(FaultCode.BAD_REQUEST, "A header is not NAME: VALUE in a line of its own.") from None
