@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_origin
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError
 
 from facesieve.errors import SettingsError
 
@@ -222,7 +222,19 @@ class ServiceSettings(Layered):
     # where
     address: str = Field("127.0.0.1", description="Address to listen on; beyond loopback a token must be set.")
     port: int = Field(30025, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    behind_proxy: bool = Field(False, description="Believe X-Forwarded-For and X-Forwarded-Proto of the proxy.")
+    behind_proxy: bool = Field(False, description="Believe the client's address that a proxy sends in client_header.")
+    client_header: Literal["x-forwarded-for", "x-real-ip"] = Field(
+        "x-forwarded-for", description="Header in which the proxy sends the client's address."
+    )
+    proxies: int = Field(
+        1, ge=1, le=10, description="Proxies in front; X-Forwarded-For is read so many addresses from its end."
+    )
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="Networks of the proxies; only they are believed, or everyone where none is set."
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="Origins whose pages may use the service in a browser, or * for all."
+    )
 
     # who
     tokens: tuple[str, ...] = Field((), description="Accepted tokens, each as it is or as `sha256:` and its digest.")

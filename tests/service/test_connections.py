@@ -185,7 +185,7 @@ def test_connections_of_one_ipv6_network_count_as_one_client() -> None:
 
 
 def test_the_refusal_has_the_shape_of_every_other(start: Any) -> None:
-    running = start(max_connections=1, ready=False)
+    running = start(max_connections=1)
     with many(running, 1, head_of("/v1/sieve", "Content-Length: 1000")):
         time.sleep(0.2)
         with socket.create_connection(("127.0.0.1", running.port), timeout=5) as connection:

@@ -32,8 +32,8 @@ def fixed(path: str, size: int) -> Iterator[bytes]:
         yield bytes(MIB)
 
 
-def chunked(path: str, size: int) -> Iterator[bytes]:
-    yield head_of(path, "Content-Type: multipart/form-data; boundary=b", "Transfer-Encoding: chunked")
+def chunked(path: str, size: int, kind: str = "multipart/form-data; boundary=b") -> Iterator[bytes]:
+    yield head_of(path, f"Content-Type: {kind}", "Transfer-Encoding: chunked")
     for _ in range(size // MIB):
         yield f"{MIB:x}\r\n".encode() + bytes(MIB) + b"\r\n"
     yield b"0\r\n\r\n"
@@ -172,7 +172,7 @@ def test_bodies_held_by_all_requests_together_are_bounded(narrow: Any) -> None:
     until = time.monotonic() + 10
     while narrow.gauge("facesieve_held_bytes") < 3 * MIB and time.monotonic() < until:
         time.sleep(0.02)
-    status, body = exchange(narrow.port, chunked("/v1/faces", 2 * MIB))
+    status, body = exchange(narrow.port, chunked("/v1/faces", 2 * MIB, "image/jpeg"))
     assert (status, body["error"]["code"]) == (429, "busy")
     for connection in held:
         connection.close()

@@ -17,6 +17,7 @@ from facesieve.service.metrics import Metrics
 from facesieve.service.openapi import document
 from facesieve.service.request import Request
 from facesieve.service.tokens import Tokens
+from facesieve.service.turns import Turns
 from facesieve.settings import ServiceSettings, Settings
 from facesieve.sieve import Policy
 
@@ -35,6 +36,7 @@ class Service:
     log: Log
     stopping: bool = False
     active: set[Request] = field(default_factory=set)
+    turns: Turns = field(default_factory=Turns)
     tool: page.Page = field(init=False)
     docs: page.Page = field(init=False)
     openapi: bytes = field(init=False)

@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPMessageDelegate
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
@@ -25,6 +24,7 @@ from facesieve.service.answers import encoded
 from facesieve.service.faults import Fault, FaultCode
 from facesieve.service.log import Log
 from facesieve.service.metrics import Metrics
+from facesieve.service.server import Server
 
 _MOST = 4096  # connections, unless the setting says more
 _OTHERS = 24  # descriptors for everything that is no connection and no worker
@@ -143,7 +143,7 @@ class Connections:
         return bool(idle)
 
 
-class BoundedServer(HTTPServer):
+class BoundedServer(Server):
     """An HTTP server that keeps the books of its connections, and survives that there are no descriptors left."""
 
     def initialize(self, application: Application, *, connections: Connections, **how: Any) -> None:  # type: ignore[override]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 from facesieve.records import RefusalCode
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class FaultCode(StrEnum):
@@ -29,12 +33,25 @@ class FaultCode(StrEnum):
     ONE_IMAGE = "one_image", 400, "This route takes one image; /uploads takes several."
     TOO_MANY_IMAGES = "too_many_images", 413, "The form has more images than max_images."
     BAD_JSON = "bad_json", 400, "The body is not JSON of the documented shape."
+    BAD_BASE64 = "bad_base64", 400, "The picture is sent as text, and the text is not base64."
+    BAD_ENCODING = "bad_encoding", 400, "The body is not what its Content-Encoding says, or ends too early."
     UNAUTHORIZED = "unauthorized", 401, "The request carries no token."
     FORBIDDEN = "forbidden", 403, "The token is not accepted."
     NOT_FOUND = "not_found", 404, "There is no such route."
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "The route does not take this method."
     BODY_TIMEOUT = "body_timeout", 408, "The body did not arrive before the deadline."
     REQUEST_TOO_LARGE = "request_too_large", 413, "The body is larger than this route takes."
+    UNSUPPORTED_ENCODING = (
+        "unsupported_encoding",
+        415,
+        "This Content-Encoding is not taken; send the body as it is, or as gzip or deflate.",
+    )
+    UNSUPPORTED_BODY = (
+        "unsupported_body",
+        415,
+        "The body is of no kind that is taken; send a picture's bytes, multipart/form-data, base64 text or JSON.",
+    )
+    HEADERS_TOO_LARGE = "headers_too_large", 431, "The headers of the request are too large or too many."
     BUSY = "busy", 429, "All workers are busy and the queue is full; come again after Retry-After seconds."
     INTERNAL = "internal", 500, "The service failed; the request id finds the reason in its log."
     TOO_MANY_CONNECTIONS = (
@@ -94,6 +111,12 @@ class Fault(Exception):  # noqa: N818 - it is an answer
     def error(self) -> dict[str, Any]:
         """The `error` object of the wire."""
         return {"code": self.code, "message": self.message, "details": self.details}
+
+
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """The client's own request id if it is a sane one, otherwise a new one."""
+    sent = headers.get("X-Request-ID", "")
+    return sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
 
 
 def codes() -> dict[str, tuple[int, str]]:

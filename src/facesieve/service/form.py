@@ -1,52 +1,205 @@
-"""The pictures of a multipart/form-data body (RFC 7578)."""
+"""The pictures of a multipart/form-data body (RFC 7578), read while it arrives and with limits on every part of it."""
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Mapping
-from email.message import Message
+from dataclasses import dataclass
 
-from tornado.httputil import HTTPFile, HTTPInputError, ParseMultipartConfig, parse_multipart_form_data
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser
 
 from facesieve.service.faults import Fault, FaultCode
+from facesieve.service.text import text_bytes
 
-FIELD = "image"
+FIELD = b"image"
 OVERHEAD = 1 << 16  # bytes that a form may have besides its pictures
+OTHER_PARTS = 100  # clients send other fields too
+MAX_HEADER = 1 << 13  # bytes of one header of a part
+MAX_HEADERS = 16  # of one part
+MAX_OPTIONS = 16  # of one header that are looked at
+MAX_BOUNDARY = 200
+
+_BOUNDARY = re.compile(r';[ \t]*boundary[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]+))', re.IGNORECASE)
+_OPTION = re.compile(rb';[ \t]*([\w*.-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;"]*))', re.DOTALL)
+_AS_IT_IS = (b"", b"7bit", b"8bit", b"binary")
+
+
+@dataclass(slots=True)
+class Part:
+    """A picture of the form. text: it is a field without a file name, or says that it is base64."""
+
+    content: bytes
+    text: bool
 
 
 def is_form(headers: Mapping[str, str]) -> bool:
-    """Whether a body is said to be multipart/form-data."""
-    return _content_type(headers).get_content_type() == "multipart/form-data"
+    """Whether a body is said to be a form, of whichever kind."""
+    return headers.get("Content-Type", "").strip().lower().startswith("multipart/")
 
 
-def images(headers: Mapping[str, str], body: bytes, at_most: int) -> list[bytes]:
-    """The contents of all files in fields named `image`, in order.
+class Form:
+    """Collects the files, and the texts, of all fields named `image`, in order. Other fields are read and dropped.
 
-    Raises Fault `bad_multipart`, `no_image`, `too_many_images`.
+    at_most: pictures; one more is a fault. largest: bytes of a picture; of a larger one only so much is kept as shows
+    that it is too large. Raises Fault `bad_multipart` for headers that say no boundary.
     """
-    files: dict[str, list[HTTPFile]] = {}
-    # Clients send other fields too; so many that parsing would take long are refused by Tornado.
-    config = ParseMultipartConfig(max_parts=at_most + 100)
-    try:
-        parse_multipart_form_data(_boundary(headers), body, {}, files, config=config)
-    except HTTPInputError as error:
-        code = FaultCode.TOO_MANY_IMAGES if "too many parts" in str(error) else FaultCode.BAD_MULTIPART
-        raise Fault(code) from None
-    found = [file.body for file in files.get(FIELD, [])]
-    if not found:
-        raise Fault(FaultCode.NO_IMAGE)
-    if len(found) > at_most:
-        raise Fault(FaultCode.TOO_MANY_IMAGES, details={"images": len(found), "max_images": at_most})
-    return found
+
+    step = 1 << 13  # what costs most to parse takes a millisecond
+
+    def __init__(self, headers: Mapping[str, str], at_most: int, largest: int) -> None:
+        self._at_most = at_most
+        self._largest = largest
+        self._parts: list[Part] = []
+        self._count = 0
+        self._ended = False
+        self._fault: Fault | None = None
+        self._named = False
+        self._name = bytearray()
+        self._value = bytearray()
+        self._headers: dict[bytes, bytes] = {}
+        self._kept: list[bytes] = []
+        self._keeps = False
+        self._text = False
+        self._size = 0
+        self._room = 0
+        self._held = 0
+        self._parser = MultipartParser(
+            _boundary(headers),
+            {
+                "on_part_begin": self._on_part,
+                "on_header_field": self._on_name,
+                "on_header_value": self._on_value,
+                "on_header_end": self._on_header,
+                "on_headers_finished": self._on_headers,
+                "on_part_data": self._on_data,
+                "on_part_end": self._on_end,
+                "on_end": self._on_last,
+            },
+            max_header_count=MAX_HEADERS,
+            max_header_size=MAX_HEADER,
+        )
+        self._parser.logger = logging.Logger("silent", logging.CRITICAL + 1)  # what is wrong is in the answer
+
+    def feed(self, piece: bytes) -> int:
+        """Raises Fault `too_many_images`, `one_image`. The rest of a form that is malformed is dropped."""
+        if self._fault is not None:
+            return 0
+        before = self._held
+        try:
+            self._parser.write(piece)
+        except FormParserError as error:
+            self._fault = Fault(FaultCode.BAD_MULTIPART, _sentence(str(error)))
+        except Fault as fault:
+            if fault.code != FaultCode.BAD_MULTIPART:
+                raise
+            self._fault = fault
+        return self._held - before
+
+    def parts(self) -> list[Part]:
+        """What was found; it is held here no longer. Raises Fault `bad_multipart`, `no_image`."""
+        if self._fault is not None:
+            raise self._fault
+        if not self._ended:
+            raise Fault(FaultCode.BAD_MULTIPART, "The form ends before its last boundary.")
+        if not self._parts:
+            raise Fault(FaultCode.NO_IMAGE)
+        found, self._parts = self._parts, []
+        return found
+
+    def clear(self) -> None:
+        self._parts.clear()
+        self._kept.clear()
+
+    def _on_part(self) -> None:
+        self._count += 1
+        if self._count > self._at_most + OTHER_PARTS:
+            raise Fault(FaultCode.TOO_MANY_IMAGES, details={"max_parts": self._at_most + OTHER_PARTS})
+        self._headers = {}
+
+    def _on_name(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _on_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _on_header(self) -> None:
+        self._headers[bytes(self._name).lower()] = bytes(self._value)
+        self._name.clear()
+        self._value.clear()
+
+    def _on_headers(self) -> None:
+        kind, options = _disposition(self._headers.get(b"content-disposition", b""))
+        if kind != b"form-data" or b"name" not in options:
+            raise Fault(FaultCode.BAD_MULTIPART, 'Each part has the header Content-Disposition: form-data; name="...".')
+        encoding = self._headers.get(b"content-transfer-encoding", b"").strip().lower()
+        self._keeps = options[b"name"] == FIELD
+        if self._keeps and encoding not in (*_AS_IT_IS, b"base64"):
+            raise Fault(FaultCode.BAD_MULTIPART, "The Content-Transfer-Encoding of a part is binary or base64.")
+        self._text = b"filename" not in options or encoding == b"base64"
+        self._named = bool(options.get(b"filename"))
+        self._size = 0
+        self._room = (text_bytes(self._largest) if self._text else self._largest) + 1
+
+    def _on_data(self, data: bytes, start: int, end: int) -> None:
+        if not self._keeps:
+            return
+        self._size += end - start
+        taken = data[start : min(end, start + self._room)]
+        if taken:
+            self._room -= len(taken)
+            self._held += len(taken)
+            self._kept.append(taken)
+
+    def _on_end(self) -> None:
+        # A browser sends an empty part without a name where no file was chosen.
+        if self._keeps and (self._size or self._named):
+            if len(self._parts) == self._at_most:
+                raise self._too_many()
+            self._parts.append(Part(b"".join(self._kept), self._text))
+        self._kept.clear()
+        self._keeps = False
+
+    def _on_last(self) -> None:
+        self._ended = True
+
+    def _too_many(self) -> Fault:
+        if self._at_most == 1:
+            return Fault(FaultCode.ONE_IMAGE)
+        return Fault(FaultCode.TOO_MANY_IMAGES, details={"max_images": self._at_most})
 
 
 def _boundary(headers: Mapping[str, str]) -> bytes:
-    boundary = _content_type(headers).get_param("boundary")
-    if not is_form(headers) or not isinstance(boundary, str) or not boundary:
+    kind = headers.get("Content-Type", "")
+    if kind.partition(";")[0].strip().lower() != "multipart/form-data":
         raise Fault(FaultCode.BAD_MULTIPART)
-    return boundary.encode("utf-8", "surrogateescape")
+    found = _BOUNDARY.search(kind)
+    boundary = (found[1] or found[2] or "" if found else "").rstrip(" ")
+    if not 0 < len(boundary) <= MAX_BOUNDARY:
+        raise Fault(FaultCode.BAD_MULTIPART, f"The Content-Type has a boundary of 1 to {MAX_BOUNDARY} characters.")
+    return boundary.encode("latin-1", "replace")
 
 
-def _content_type(headers: Mapping[str, str]) -> Message:
-    message = Message()
-    message["Content-Type"] = headers.get("Content-Type", "")
-    return message
+def _disposition(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
+    """Kind and options, as bytes: names of files come in any encoding, and nothing here needs them.
+
+    >>> _disposition(b'form-data; name="image"; filename="caf\\xe9; name=x.jpg"')
+    (b'form-data', {b'name': b'image', b'filename': b'caf\\xe9; name=x.jpg'})
+    """
+    end = value.find(b";")
+    kind = value if end < 0 else value[:end]
+    options: dict[bytes, bytes] = {}
+    place = end
+    while place >= 0 and len(options) < MAX_OPTIONS and (found := _OPTION.match(value, place)):
+        name = found[1].lower().partition(b"*")[0]
+        options.setdefault(name, found[2] if found[2] is not None else found[3].strip())
+        place = found.end()
+    return kind.strip().lower(), options
+
+
+def _sentence(said: str) -> str:
+    """The parser's words, of which those with a size or count are for clients; the rest name bytes of the form."""
+    if "header" in said and "Maximum" in said:
+        return f"A part of the form has more than {MAX_HEADERS} headers, or one of more than {MAX_HEADER} bytes."
+    return "The body is not multipart/form-data with this boundary; its lines end with CR LF."

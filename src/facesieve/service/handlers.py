@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
-import numpy as np
-
-from facesieve.quality import MEASURES
-from facesieve.records import Measures
 from facesieve.service import metrics
 from facesieve.service.answers import Wish, encoded
+from facesieve.service.body import Body, Whole
 from facesieve.service.faults import Fault, FaultCode
-from facesieve.service.form import OVERHEAD, images, is_form
+from facesieve.service.form import OVERHEAD, Form, Part, is_form
 from facesieve.service.gate import Place
+from facesieve.service.judging import Judged, SieveWish
 from facesieve.service.looks import look
-from facesieve.service.options import policy_of, sieve_of, wish_of
+from facesieve.service.options import query_of, wish_of
 from facesieve.service.page import Page
 from facesieve.service.request import Request
+from facesieve.service.text import is_text, picture_of, picture_of_field, text_bytes
 from facesieve.service.worker import Reply
-from facesieve.sieve import judge
 
 # The time to send an answer is kept free before the deadline: seconds, and the most as a share of what is left.
 _TO_ANSWER, _TO_ANSWER_SHARE = 0.5, 0.1
@@ -30,11 +27,9 @@ class Nowhere(Request):
 
     route = "none"
 
-    def check_first(self) -> None:
-        raise Fault(FaultCode.NOT_FOUND)
-
     def _check_method(self) -> None:
-        """A path that is not there takes no method."""
+        """A path that is not there takes no method, and no body either: that is the first thing to say."""
+        raise Fault(FaultCode.NOT_FOUND)
 
 
 class Live(Request):
@@ -88,7 +83,7 @@ class Docs(Request):
         _show(self, self.service.docs)
 
 
-class Pictures(Request):
+class Work(Request):
     """A route that needs workers."""
 
     method = "POST"
@@ -102,6 +97,10 @@ class Pictures(Request):
     def check_again(self) -> None:
         if not self.service.gate.admits(self.client):
             raise self.service.gate.no()
+
+
+class Pictures(Work):
+    """A route that takes pictures."""
 
     def look(self, image: bytes) -> None:
         """Raises Fault for a picture that need not wait for a worker to be refused."""
@@ -121,12 +120,13 @@ class Pictures(Request):
             raise Fault.of_picture(reply.refusal, reply.message)
         return reply
 
-    def only_image(self) -> bytes:
-        """The picture of a form that shall have one. Raises Fault."""
-        found = images(self.request.headers, self.body(), self.service.settings.max_images)
-        if len(found) > 1:
-            raise Fault(FaultCode.ONE_IMAGE)
-        return found[0]
+    def form(self, at_most: int) -> Form:
+        """What collects the pictures of a form. Raises Fault."""
+        return Form(self.request.headers, at_most, self.service.settings.max_image_bytes)
+
+    async def picture(self, part: Part) -> bytes:
+        """The picture of a field, which may be text. Raises Fault."""
+        return await picture_of_field(part.content, self.service.turns) if part.text else part.content
 
     async def one(self, image: bytes, wish: Wish) -> None:
         """Answer with what is said of one picture."""
@@ -144,8 +144,13 @@ class Upload(Pictures):
     def largest_body(self) -> int:
         return min(self.service.settings.max_image_bytes + OVERHEAD, self.service.settings.max_request_bytes)
 
+    def body(self) -> Body:
+        self._form = self.form(1)
+        return self._form
+
     async def answer(self) -> None:
-        await self.one(self.only_image(), Wish("reference", self.service.policy))
+        [part] = self._form.parts()
+        await self.one(await self.picture(part), Wish("reference", self.service.policy))
 
 
 class Uploads(Pictures):
@@ -155,15 +160,19 @@ class Uploads(Pictures):
     def largest_body(self) -> int:
         return self.service.settings.max_request_bytes
 
+    def body(self) -> Body:
+        self._form = self.form(self.service.settings.max_images)
+        return self._form
+
     async def answer(self) -> None:
-        found = images(self.request.headers, self.body(), self.service.settings.max_images)
+        found = self._form.parts()
         wish = Wish("reference", self.service.policy)
         self.notes["pictures"] = len(found)
         async with self.service.gate.admit(self.client, self.deadline) as place:
             entries = await self._entries(place, found, wish)
         self.write_json(b"[" + b",".join(entries) + b"]")
 
-    async def _entries(self, place: Place, found: list[bytes], wish: Wish) -> list[bytes]:
+    async def _entries(self, place: Place, found: list[Part], wish: Wish) -> list[bytes]:
         """An answer for each picture, in order; what is not done shortly before the deadline is an error entry."""
         entries = [encoded({"error": Fault(FaultCode.DEADLINE).error()})] * len(found)
         numbers = iter(range(len(found)))
@@ -185,9 +194,10 @@ class Uploads(Pictures):
             raise self.service.gate.no()
         return entries
 
-    async def _entry(self, place: Place, image: bytes, wish: Wish) -> bytes:
+    async def _entry(self, place: Place, part: Part, wish: Wish) -> bytes:
         """A bad picture is an entry with its error; the others are not touched by it."""
         try:
+            image = await self.picture(part)
             self.look(image)
             return (await self.ask(place, image, wish)).body
         except Fault as fault:
@@ -195,54 +205,57 @@ class Uploads(Pictures):
 
 
 class Faces(Pictures):
-    """The picture is the body, or the one file of a form."""
+    """The picture is the body, as bytes or as text, or the one file of a form."""
 
     route = "/v1/faces"
 
     @property
     def largest_body(self) -> int:
-        room = OVERHEAD if is_form(self.request.headers) else 0
-        return min(self.service.settings.max_image_bytes + room, self.service.settings.max_request_bytes)
+        settings, largest = self.service.settings, self.service.settings.max_image_bytes
+        if is_form(self.request.headers):
+            largest += OVERHEAD
+        elif is_text(self.request.headers.get("Content-Type", "")):
+            largest = text_bytes(largest)
+        return min(largest, settings.max_request_bytes)
 
     def check_first(self) -> None:
-        query = {name: self.get_query_argument(name) for name in self.request.query_arguments}
-        self._wish = wish_of(query, self.service.policy)
+        self._wish = wish_of(query_of(self.request.query_arguments), self.service.policy)
         super().check_first()
 
+    def body(self) -> Body:
+        self._form = self.form(1) if is_form(self.request.headers) else None
+        self._whole = Whole()
+        return self._form or self._whole
+
     async def answer(self) -> None:
-        image = self.only_image() if is_form(self.request.headers) else self.body()
+        if self._form is None:
+            async with self.service.turns:
+                body = self._whole.content()
+            image = await picture_of(body, self.service.turns)
+        else:
+            [part] = self._form.parts()
+            image = await self.picture(part)
         await self.one(image, self._wish)
 
 
-class Sieve(Request):
-    """Measures in, verdicts out; no picture, so no worker."""
+class Sieve(Work):
+    """Measures in, verdicts out. A worker judges, for many rows take longer than the event loop may."""
 
     route = "/v1/sieve"
-    method = "POST"
-    open_to_all = False
 
     @property
     def largest_body(self) -> int:
         return self.service.settings.max_json_bytes
 
+    def body(self) -> Body:
+        self._whole = Whole()
+        return self._whole
+
     async def answer(self) -> None:
-        asked = sieve_of(self.body())
-        default = self.service.policy
-        policy = policy_of(asked.policy or default.name, asked.limits, default)
-        names = [measure.name for measure in MEASURES]
-        rows = [[float("nan") if face.get(name) is None else face[name] for name in names] for face in asked.measures]
-        table = np.array(rows, float).reshape(-1, len(names))
-        verdicts = judge(policy, Measures(dict(zip(names, table.T, strict=True))))
-        self.write_json(encoded(_verdicts(policy.describe(), verdicts)))
-
-
-def _verdicts(policy: dict[str, Any], verdicts: list[Any]) -> dict[str, Any]:
-    return {
-        "policy": policy,
-        "total": len(verdicts),
-        "kept": sum(verdict.kept for verdict in verdicts),
-        "verdicts": [{"kept": verdict.kept, "reasons": list(verdict.reasons)} for verdict in verdicts],
-    }
+        content = self._whole.content()
+        async with self.service.gate.admit(self.client, self.deadline) as place:
+            judged: Judged = await place.ask(SieveWish(self.service.policy), content, lambda: self.let_go(len(content)))
+        self.write_json(judged.answer())
 
 
 def _show(request: Request, page: Page) -> None:

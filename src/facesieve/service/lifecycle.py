@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from facesieve.errors import UsageError
@@ -20,15 +19,14 @@ from facesieve.service.gate import Gate
 from facesieve.service.log import Log
 from facesieve.service.looks import bounded
 from facesieve.service.metrics import Metrics
+from facesieve.service.server import Server
 from facesieve.service.tokens import tokens_of
 from facesieve.settings import ServiceSettings, Settings
 from facesieve.sieve import Policy
 
 _BACKLOG = 1024
-_MAX_HEADERS = 1 << 15
 _TICK = 0.02
 _LINGER = 0.5  # seconds in which a request on an open connection is still taken after SIGTERM
-_AFTER_ALARM = 0.5  # seconds from the answer "too slow" to the end of the connection
 
 Say = Callable[[str], None]
 
@@ -60,7 +58,7 @@ async def run(settings: Settings, service_settings: ServiceSettings, policy: Pol
         log.info("stopped")
 
 
-def _listen(service: Service) -> tuple[HTTPServer, list[socket.socket]]:
+def _listen(service: Service) -> tuple[Server, list[socket.socket]]:
     settings = service.settings
     try:
         sockets = bind_sockets(settings.port, settings.address, backlog=_BACKLOG)
@@ -71,15 +69,8 @@ def _listen(service: Service) -> tuple[HTTPServer, list[socket.socket]]:
     if settings.max_connections > most:
         service.log.warning("max_connections", wanted=settings.max_connections, allowed=most)
     of_one = settings.max_connections_per_address
-    server = BoundedServer(
-        application(service),
-        connections=Connections(most, of_one, service.at_work, service.log, service.metrics),
-        xheaders=settings.behind_proxy,
-        max_header_size=_MAX_HEADERS,
-        idle_connection_timeout=settings.header_timeout,
-        body_timeout=settings.deadline + _AFTER_ALARM,
-        max_body_size=1 << 62,  # `Request` has the limits, and answers in words
-    )
+    connections = Connections(most, of_one, service.at_work, service.log, service.metrics)
+    server = BoundedServer(application(service), connections=connections, service=service)
     server.add_sockets(sockets)
     return server, sockets
 
@@ -108,7 +99,7 @@ def _on_signals(crew: Crew) -> asyncio.Event:
     return stop
 
 
-async def _drain(service: Service, server: HTTPServer, sockets: list[socket.socket]) -> None:
+async def _drain(service: Service, server: Server, sockets: list[socket.socket]) -> None:
     """Take no new connection, and answer what was accepted, also by the kernel."""
     loop = asyncio.get_running_loop()
     service.stopping = True
@@ -136,7 +127,7 @@ async def _cut_off(service: Service) -> None:
         await asyncio.sleep(_TICK)
 
 
-def _accept_all(server: HTTPServer, listener: socket.socket) -> None:
+def _accept_all(server: Server, listener: socket.socket) -> None:
     """Connections that the kernel has taken already and that closing the listener would reset."""
     while True:
         try:

@@ -10,6 +10,7 @@ from facesieve.quality import MEASURES
 from facesieve.service import schemas
 from facesieve.service.faults import codes
 from facesieve.service.options import CROPS
+from facesieve.service.unpack import TAKEN
 from facesieve.settings import ServiceSettings
 from facesieve.sieve import Policy, Reason
 from facesieve.sieve.reasons import ANGLES
@@ -22,11 +23,12 @@ _ANSWERS = (
     schemas.ModernAnswer,
     schemas.SieveRequest,
     schemas.SieveAnswer,
+    schemas.PictureInJson,
     schemas.Health,
 )
 _SECURITY: list[dict[str, list[str]]] = [{"token": []}, {"bearer": []}, {"key": []}]
-_UNREAD = (400, 401, 403, 408, 413, 429, 500, 503)
-_OF_PICTURES = (*_UNREAD, 415, 422)
+_UNREAD = (400, 401, 403, 408, 413, 415, 429, 431, 500, 503)
+_OF_PICTURES = (*_UNREAD, 422)
 
 
 def document(settings: ServiceSettings) -> dict[str, Any]:
@@ -97,7 +99,7 @@ def _paths(settings: ServiceSettings) -> dict[str, Any]:
             "sieve",
             {"required": True, "content": _ref("SieveRequest")},
             _ref("SieveAnswer"),
-            (400, 401, 403, 408, 413, 429, 500),
+            _UNREAD,
         ),
     }
 
@@ -176,7 +178,12 @@ def limits() -> dict[str, str]:
 
 
 def _form(several: bool) -> dict[str, Any]:
-    file = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
+    file = {
+        "type": "string",
+        "format": "binary",
+        "contentMediaType": "application/octet-stream",
+        "description": "A file; or a text, which is the picture in base64 or as a data URL.",
+    }
     image = {"type": "array", "items": file, "minItems": 1} if several else file
     schema = {"type": "object", "required": ["image"], "properties": {"image": image}}
     return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
@@ -185,7 +192,9 @@ def _form(several: bool) -> dict[str, Any]:
 def _picture_or_form(settings: ServiceSettings) -> dict[str, Any]:
     kinds = [*(f"image/{format}" for format in settings.formats), "application/octet-stream"]
     form = _form(several=False)
-    return form | {"content": {kind: {"schema": {"type": "string"}} for kind in kinds} | form["content"]}
+    text = {"text/plain": {"schema": {"type": "string", "description": "The picture in base64, or a data URL."}}}
+    content = {kind: {"schema": {"type": "string"}} for kind in kinds} | form["content"] | text | _ref("PictureInJson")
+    return form | {"content": content}
 
 
 def _schemas() -> dict[str, Any]:
@@ -217,4 +226,6 @@ def _description() -> str:
     measures = "\n".join(
         f"- `{measure.name}`{f' ({measure.unit})' if measure.unit else ''}: {measure.sentence}" for measure in MEASURES
     )
-    return f"Reasons of rejected faces:\n\n{reasons}\n\nMeasures:\n\n{measures}"
+    encodings = " or ".join(TAKEN)
+    sent = f"The body of a request may come with Content-Encoding {encodings}; limits hold for what is unpacked."
+    return f"{sent}\n\nReasons of rejected faces:\n\n{reasons}\n\nMeasures:\n\n{measures}"

@@ -1,20 +1,28 @@
-"""What the query and the JSON of a request ask for."""
+"""What the query of a request asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from facesieve.errors import PolicyError
 from facesieve.service.answers import Wish
 from facesieve.service.faults import Fault, FaultCode
-from facesieve.service.schemas import SieveRequest
 from facesieve.sieve import Policy
 
 CROPS = ("none", "aligned", "all")
 _YES_NO = {"1": True, "true": True, "0": False, "false": False}
+
+
+def query_of(arguments: Mapping[str, list[bytes]]) -> dict[str, str]:
+    """The options of a query, each once. Raises Fault `bad_option` for one that is sent twice or is no text."""
+    query = {}
+    for name, values in arguments.items():
+        try:
+            [query[name]] = [value.decode("utf-8") for value in values]
+        except ValueError:
+            raise _bad(name[:100], "Each option is sent once, as text in UTF-8.") from None
+    return query
 
 
 def wish_of(query: Mapping[str, str], default: Policy) -> Wish:
@@ -43,18 +51,6 @@ def policy_of(name: str, limits: Mapping[str, Any], default: Policy) -> Policy:
         return start.adjusted([f"{limit}={'none' if value is None else value}" for limit, value in limits.items()])
     except PolicyError as error:
         raise _bad(", ".join(limits)[:100], error.message[:300]) from None
-
-
-def sieve_of(body: bytes) -> SieveRequest:
-    """What `/v1/sieve` is asked. Raises Fault `bad_json` with the places that are off, not their content."""
-    try:
-        return SieveRequest.model_validate_json(body)
-    except ValidationError as error:
-        wrong = [
-            {"where": ".".join(map(str, one["loc"]))[:100], "what": one["type"]}
-            for one in error.errors(include_url=False, include_context=False, include_input=False)[:20]
-        ]
-        raise Fault(FaultCode.BAD_JSON, details={"wrong": wrong}) from None
 
 
 def _bad(option: str, message: str) -> Fault:

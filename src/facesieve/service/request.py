@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-import uuid
 from typing import TYPE_CHECKING, Any, cast
 
-from tornado.http1connection import HTTP1Connection
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import RequestHandler, stream_request_body
 
 from facesieve.service.answers import encoded
-from facesieve.service.faults import Fault, FaultCode
+from facesieve.service.body import Body, Whole
+from facesieve.service.faults import Fault, FaultCode, request_id_of
+from facesieve.service.origins import origin_headers, preflight_headers
 from facesieve.service.tokens import token_of
+from facesieve.service.unpack import unpacker
+from facesieve.service.wire import Exchange
 
 if TYPE_CHECKING:
     from facesieve.service.app import Service
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _PROBES = ("/livez", "/readyz", "/metrics")  # asked every few seconds
 _GONE = 499  # no status of HTTP: what the log and the metrics say when the client left
 
@@ -45,8 +45,8 @@ class Request(RequestHandler):
         self.client = (token_of(self.request.headers), str(self.request.remote_ip))
         self.code = ""
         self.notes: dict[str, Any] = {}
-        self._chunks: list[bytes] = []
         self._received = 0
+        self._unpacked = 0
         self._held = 0
         self._told = False
         self._gone = False
@@ -57,16 +57,27 @@ class Request(RequestHandler):
         self._work: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._auto_finish = False
+        self._body: Body = Whole()
+        self._unpacker = unpacker({})
+        self.request.connection.set_malformed_callback(self._malformed)  # type: ignore[union-attr]
+        self._share()
         service.active.add(self)
 
     def set_default_headers(self) -> None:
         """No version, no caching, no guessing of types; and a request id, the client's own if it is a sane one."""
-        given = self.request.headers.get("X-Request-ID", "")
-        self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        self.request_id = request_id_of(self.request.headers)
         self.clear_header("Server")
         self.set_header("X-Request-ID", self.request_id)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-store")
+
+    def preflight(self) -> dict[str, str]:
+        """The headers of the answer to a browser that asks whether a page may use this route; none where it may not."""
+        return preflight_headers(self.request.headers, self.method, self.service.settings.allowed_origins)
+
+    def _share(self) -> None:
+        for name, value in origin_headers(self.request.headers, self.service.settings.allowed_origins).items():
+            self.set_header(name, value)
 
     def compute_etag(self) -> None:
         """Nothing is cached."""
@@ -84,6 +95,10 @@ class Request(RequestHandler):
     def check_again(self) -> None:
         """What may become true while the body arrives. Raises Fault."""
 
+    def body(self) -> Body:
+        """What the body is collected in. Raises Fault."""
+        return Whole()
+
     async def answer(self) -> None:
         """Write the answer. Raises Fault."""
         raise Fault(FaultCode.NOT_FOUND)
@@ -93,7 +108,7 @@ class Request(RequestHandler):
     @property
     def stream(self) -> IOStream:
         """The connection that it came on."""
-        return cast(HTTP1Connection, self.request.connection).stream
+        return cast(Exchange, self.request.connection).stream
 
     @property
     def refused(self) -> bool:
@@ -111,34 +126,42 @@ class Request(RequestHandler):
     async def prepare(self) -> None:
         try:
             self._check_method()
-            if not self.open_to_all:
-                self._check_token()
-            self._check_length()
-            self.check_first()
+            if self.request.method != "OPTIONS":
+                self._check_rest()
         except Fault as fault:
             await self._tell(fault)
         else:
             self._alarm = self.loop.call_at(self.deadline, self._late)
 
     async def data_received(self, chunk: bytes) -> None:
+        """Unpack and collect, in steps after which other requests get their turn."""
         if self._told:
             return
         self._received += len(chunk)
         try:
-            if self._received > self.largest_body:
-                raise Fault(FaultCode.REQUEST_TOO_LARGE, details={"max_bytes": self.largest_body})
-            self.check_again()
-            self.service.gate.hold(self.client, len(chunk))
-            self._held += len(chunk)
-            self._chunks.append(chunk)
+            self._check_size(self._received)
+            pieces = self._unpacker.feed(chunk, self._body.step)
+            while not self._told:
+                async with self.service.turns:
+                    piece = next(pieces, b"")
+                    self._collect(piece)
+                if not piece:
+                    break
         except Fault as fault:
             await self._tell(fault)
+        except Exception as error:
+            self.service.log.error("failure", request_id=self.request_id, exc_info=error)
+            await self._tell(Fault(FaultCode.INTERNAL))
 
-    def body(self) -> bytes:
-        """The whole body."""
-        whole = b"".join(self._chunks)
-        self._chunks.clear()
-        return whole
+    def _collect(self, piece: bytes) -> None:
+        if self._told or not piece:
+            return
+        self._unpacked += len(piece)
+        self._check_size(self._unpacked)
+        self.check_again()
+        held = self._body.feed(piece)
+        self.service.gate.hold(self.client, held)
+        self._held += held
 
     async def respond(self) -> None:
         """Answer, or say why not; then the books are closed."""
@@ -161,9 +184,14 @@ class Request(RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Whatever else ends a request: Tornado's own refusals, and faults of ours."""
-        code = FaultCode.BAD_REQUEST if status_code < 500 else FaultCode.INTERNAL
-        code = FaultCode.METHOD_NOT_ALLOWED if status_code == 405 else code
-        self._compose(Fault(code))
+        fault = Fault(FaultCode.BAD_REQUEST if status_code < 500 else FaultCode.INTERNAL)
+        if status_code == 405:  # a method that Tornado does not know
+            try:
+                self._check_method()
+            except Fault as refused:
+                fault = refused
+        self._share()
+        self._compose(fault)
         self.finish()
 
     def on_connection_close(self) -> None:
@@ -178,9 +206,19 @@ class Request(RequestHandler):
             self._end()
 
     def _check_method(self) -> None:
+        if self.request.method == "OPTIONS" and self.preflight():
+            return
         allowed = ("GET", "HEAD") if self.method == "GET" else (self.method,)
         if self.request.method not in allowed:
             raise Fault(FaultCode.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(allowed)})
+
+    def _check_rest(self) -> None:
+        if not self.open_to_all:
+            self._check_token()
+        self._check_size(int(self.request.headers.get("Content-Length", "0")))
+        self._unpacker = unpacker(self.request.headers)
+        self.check_first()
+        self._body = self.body()
 
     def _check_token(self) -> None:
         token = token_of(self.request.headers)
@@ -189,14 +227,13 @@ class Request(RequestHandler):
         if not self.service.tokens.accept(token):
             raise Fault(FaultCode.FORBIDDEN)
 
-    def _check_length(self) -> None:
-        declared = self.request.headers.get("Content-Length", "")
-        if declared.isdecimal() and int(declared) > self.largest_body:
+    def _check_size(self, size: int) -> None:
+        if size > self.largest_body:
             raise Fault(FaultCode.REQUEST_TOO_LARGE, details={"max_bytes": self.largest_body})
 
     async def _answered(self) -> bool:
         """Whether there is an answer; there is none where the client has gone."""
-        self._work = self.loop.create_task(self.answer())
+        self._work = self.loop.create_task(self._answer())
         try:
             await self._work
         except asyncio.CancelledError:
@@ -213,6 +250,15 @@ class Request(RequestHandler):
             self._work = None
         return not self._gone
 
+    async def _answer(self) -> None:
+        if self.request.method == "OPTIONS":
+            self.set_status(204)
+            for name, value in self.preflight().items():
+                self.set_header(name, value)
+            return
+        self._unpacker.finish()
+        await self.answer()
+
     async def _tell(self, fault: Fault) -> None:
         """Answer while the body is still arriving."""
         self._told = True
@@ -228,6 +274,17 @@ class Request(RequestHandler):
             return
         with contextlib.suppress(StreamClosedError):
             await self.flush()
+
+    async def _malformed(self, fault: Fault) -> None:
+        """The rest of the request is not HTTP: answer, unless that is done, and close the books."""
+        if not self._told:
+            self._told = True
+            self._drop()
+            self._compose(fault)
+            self.set_header("Connection", "close")
+        with contextlib.suppress(StreamClosedError):
+            await self.finish()
+        self._end()
 
     def _late(self) -> None:
         """The body took too long."""
@@ -256,8 +313,7 @@ class Request(RequestHandler):
         except TimeoutError:
             self._unread = True
             self.service.metrics.unread.inc()
-            if self.request.connection is not None:
-                self.detach().close()
+            self.stream.close()
         except StreamClosedError:
             pass
         finally:
@@ -271,7 +327,7 @@ class Request(RequestHandler):
 
     def _drop(self) -> None:
         """Hold the body no longer."""
-        self._chunks.clear()
+        self._body.clear()
         self.let_go(self._held)
 
     def _end(self) -> None:

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from facesieve.quality import MEASURES
 
+MAX_ROWS = 10_000  # faces in one question to /v1/sieve
+MAX_LIMITS = 100
+
 Name = Annotated[str, Field(pattern=f"^({'|'.join(measure.name for measure in MEASURES)})$")]
 Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 Count = Annotated[int, Field(ge=0)]
@@ -138,12 +141,20 @@ class ModernAnswer(Shape):
 class SieveRequest(Shape):
     measures: Annotated[
         list[dict[Name, float | None]],
-        Field(max_length=10_000, description="One object a face; null is not measured."),
+        Field(max_length=MAX_ROWS, description="One object a face; null is not measured."),
     ]
     policy: str | None = None
     limits: Annotated[
-        dict[str, float | None], Field(max_length=100, description="Changed limits: max_yaw; null takes one away.")
+        dict[str, float | None],
+        Field(max_length=MAX_LIMITS, description="Changed limits: max_yaw; null takes one away."),
     ] = Field(default_factory=dict)
+
+
+class PictureInJson(Shape):
+    """A picture as JSON: one of the two keys."""
+
+    image_base64: Annotated[Base64 | None, Field(description="The picture in base64, or a data URL.")] = None
+    image: Annotated[str | None, Field(description="The same, under another name.")] = None
 
 
 class VerdictShape(Shape):

@@ -1,4 +1,4 @@
-"""The work of a worker process: one encoded picture in, the answer as JSON out.
+"""The work of a worker process: one encoded picture, or measures to judge again, in; the answer as JSON out.
 
 Strangers' pictures are decoded in a process that may die: that costs one request and not the service.
 """
@@ -19,6 +19,7 @@ from facesieve.processes.protocol import Answer, Say, serve
 from facesieve.records import RefusalCode
 from facesieve.service.answers import Wish, encoded, modern, reference, rejudged, without_pose
 from facesieve.service.faults import FaultCode
+from facesieve.service.judging import Judged, SieveWish, sieve_answer
 from facesieve.settings import Settings
 
 
@@ -46,8 +47,8 @@ def work(pipe: Connection, settings: Settings, niceness: int) -> None:
     def prepare() -> Answer:
         replies = Replies(settings)
 
-        def answer(wish: Wish, image: bytes, _: Say) -> Reply:
-            return replies.of(image, wish)
+        def answer(wish: Wish | SieveWish, data: bytes, _: Say) -> Reply | Judged:
+            return sieve_answer(data, wish.default) if isinstance(wish, SieveWish) else replies.of(data, wish)
 
         return answer
 

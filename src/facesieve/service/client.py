@@ -1,0 +1,38 @@
+"""Whose request it is: the address of the connection, or what a proxy says where the settings name one."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+
+from facesieve.settings import ServiceSettings
+
+
+def address_of(headers: Mapping[str, str], peer: str, settings: ServiceSettings) -> str:
+    """The client's address. `peer` is the other end of the connection; headers are believed by setting only."""
+    if not settings.behind_proxy or not _is_proxy(peer, settings):
+        return peer
+    sent = [value.strip() for value in headers.get(settings.client_header, "").split(",")]
+    # Each proxy adds the address that it sees at the end; what stands before these the client may have made up.
+    place = settings.proxies if settings.client_header == "x-forwarded-for" else 1
+    return _plain(sent[-place]) or peer if len(sent) >= place else peer
+
+
+def _is_proxy(peer: str, settings: ServiceSettings) -> bool:
+    if not settings.trusted_proxies:
+        return True
+    address = _plain(peer)
+    return bool(address) and any(ipaddress.ip_address(address) in network for network in settings.trusted_proxies)
+
+
+def _plain(text: str) -> str:
+    """An address without port, brackets or zone; "" where it is none."""
+    host = text.partition("]")[0].removeprefix("[") if text.startswith("[") else text
+    if host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return ""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)

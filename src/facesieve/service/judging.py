@@ -1,0 +1,149 @@
+"""Measures judged again, off the event loop: JSON in, JSON out, in a worker process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from pydantic_core import from_json
+
+from facesieve.quality import MEASURES
+from facesieve.records import Measures
+from facesieve.service.answers import encoded
+from facesieve.service.faults import Fault, FaultCode
+from facesieve.service.options import policy_of
+from facesieve.service.schemas import MAX_LIMITS, MAX_ROWS
+from facesieve.sieve import Policy, judge
+
+_NAMES = tuple(measure.name for measure in MEASURES)
+_KNOWN = frozenset(_NAMES)
+_KEYS = frozenset(("measures", "policy", "limits"))
+_TOLD = 20  # places that are off that an answer names
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The answer as JSON, or the code of a fault with its message and details; it travels between processes."""
+
+    body: bytes = b""
+    code: str = ""
+    message: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def answer(self) -> bytes:
+        """The JSON. Raises the Fault."""
+        if self.code:
+            code = next(code for code in FaultCode if code == self.code)
+            raise Fault(code, self.message, self.details)
+        return self.body
+
+
+@dataclass(frozen=True, slots=True)
+class SieveWish:
+    """What a worker is asked for with a body of `/v1/sieve`. default: the policy where the body names none."""
+
+    default: Policy
+
+
+def sieve_answer(body: bytes, default: Policy) -> Judged:
+    """What `/v1/sieve` answers to a body. default: the policy where the body names none. Raises nothing on purpose."""
+    try:
+        return Judged(_answer(body, default))
+    except Fault as fault:
+        return Judged(code=fault.code, message=fault.message, details=fault.details)
+
+
+def _answer(body: bytes, default: Policy) -> bytes:
+    try:
+        asked = from_json(body)
+    except ValueError:
+        raise Fault(FaultCode.BAD_JSON) from None
+    wrong = _wrong_shape(asked)
+    if wrong:
+        raise _bad(wrong)
+    policy = policy_of(asked.get("policy") or default.name, asked.get("limits", {}), default)
+    table = _table(asked["measures"])
+    verdicts = judge(policy, Measures(dict(zip(_NAMES, table.T, strict=True))))
+    answer = {
+        "policy": policy.describe(),
+        "total": len(verdicts),
+        "kept": sum(verdict.kept for verdict in verdicts),
+        "verdicts": [{"kept": verdict.kept, "reasons": verdict.reasons} for verdict in verdicts],
+    }
+    return encoded(answer)
+
+
+def _wrong_shape(asked: Any) -> list[tuple[str, str]]:
+    """Where and what is off about everything but the values of the measures."""
+    if not isinstance(asked, dict):
+        return [("", "dict_type")]
+    wrong = [(str(key), "extra_forbidden") for key in sorted(asked.keys() - _KEYS)[:_TOLD]]
+    rows, policy, limits = asked.get("measures"), asked.get("policy"), asked.get("limits", {})
+    if "measures" not in asked:
+        wrong.append(("measures", "missing"))
+    elif not isinstance(rows, list):
+        wrong.append(("measures", "list_type"))
+    elif len(rows) > MAX_ROWS:
+        wrong.append(("measures", "too_long"))
+    if policy is not None and not isinstance(policy, str):
+        wrong.append(("policy", "string_type"))
+    if not isinstance(limits, dict):
+        wrong.append(("limits", "dict_type"))
+    elif len(limits) > MAX_LIMITS:
+        wrong.append(("limits", "too_long"))
+    else:
+        wrong += [(f"limits.{name}", "float_type") for name, value in limits.items() if not _is_number(value)]
+    return wrong
+
+
+def _table(rows: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """One line a face and one column a measure, NaN where there is none.
+
+    Looks no further once enough is off: a body of nothing but unknown keys costs no more than reading it.
+    """
+    table = np.full((len(rows), len(_NAMES)), np.nan)
+    wrong: list[tuple[str, str]] = []
+    for place, row in enumerate(rows):
+        if len(wrong) >= _TOLD:
+            break
+        if not isinstance(row, dict):
+            wrong.append((f"measures.{place}", "dict_type"))
+        elif not row.keys() <= _KNOWN:
+            unknown = islice((key for key in row if key not in _KNOWN), _TOLD)
+            wrong += [(f"measures.{place}.{key}", "unknown_measure") for key in unknown]
+        else:
+            try:
+                table[place] = [_number(row.get(name)) for name in _NAMES]
+            except (TypeError, OverflowError):
+                wrong += [
+                    (f"measures.{place}.{name}", "float_type") for name, value in row.items() if not _is_number(value)
+                ]
+    if wrong:
+        raise _bad(wrong)
+    return table
+
+
+def _number(value: Any) -> float:
+    if value is None:
+        return np.nan
+    if value.__class__ is float:
+        return value
+    if value.__class__ is int:
+        return float(value)
+    raise TypeError
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        _number(value)
+    except (TypeError, OverflowError):
+        return False
+    return True
+
+
+def _bad(wrong: list[tuple[str, str]]) -> Fault:
+    """Names the places that are off and not their content."""
+    told = [{"where": where[:100], "what": what} for where, what in wrong[:_TOLD]]
+    return Fault(FaultCode.BAD_JSON, details={"wrong": told})

@@ -1,0 +1,35 @@
+"""Pages of other origins (CORS): which may use the service in a browser, and what their requests may send and see.
+
+No credentials of the browser are involved: a page sends its token itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+_SENT = "Authorization, X-API-Key, X-Request-ID, Content-Type, Content-Encoding"
+_SEEN = "X-Request-ID, Retry-After, Server-Timing"
+_SECONDS = "600"  # for which a browser may remember the answer to its question
+
+
+def origin_headers(headers: Mapping[str, str], allowed: Sequence[str]) -> dict[str, str]:
+    """What every answer says to a page of an allowed origin."""
+    if not allowed:
+        return {}
+    answer = {"Vary": "Origin"}
+    origin = headers.get("Origin", "")
+    if origin and ("*" in allowed or origin.lower() in {one.lower().rstrip("/") for one in allowed}):
+        answer |= {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _SEEN}
+    return answer
+
+
+def preflight_headers(headers: Mapping[str, str], method: str, allowed: Sequence[str]) -> dict[str, str]:
+    """The answer to the question that a browser sends ahead as OPTIONS; none where it is no such question, or no."""
+    answer = origin_headers(headers, allowed)
+    if "Access-Control-Allow-Origin" not in answer or "Access-Control-Request-Method" not in headers:
+        return {}
+    return answer | {
+        "Access-Control-Allow-Methods": method,
+        "Access-Control-Allow-Headers": _SENT,
+        "Access-Control-Max-Age": _SECONDS,
+    }

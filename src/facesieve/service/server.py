@@ -1,0 +1,96 @@
+"""The server: takes connections, says who asks, and answers what is not a request."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPHeaders
+from tornado.iostream import IOStream
+from tornado.web import Application
+
+from facesieve.service.answers import encoded
+from facesieve.service.client import address_of
+from facesieve.service.faults import Fault, request_id_of
+from facesieve.service.wire import Connection, Limits, Peer
+
+if TYPE_CHECKING:
+    from facesieve.service.app import Service
+
+_HEADER_BYTES = 1 << 15
+_AFTER_ALARM = 0.5  # seconds from the answer "too slow" to the end of the connection
+
+
+class Server(HTTPServer):
+    """Serves an application on sockets: accepts as Tornado does, and reads with `wire.Connection`."""
+
+    def initialize(self, application: Application, *, service: Service) -> None:  # type: ignore[override]
+        super().initialize(application)
+        settings = service.settings
+        self._service = service
+        self._limits = Limits(_HEADER_BYTES, settings.header_timeout, settings.deadline + _AFTER_ALARM)
+        self._serving: dict[Connection, asyncio.Task[None]] = {}
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        """Tornado calls it for each connection that it accepts."""
+        stream.set_nodelay(True)
+        peer = str(address[0]) if address else "0.0.0.0"  # a socket file has no address
+        connection = Connection(
+            stream,
+            self,
+            self._limits,
+            functools.partial(self._peer_of, peer),
+            functools.partial(self._refusal, peer),
+        )
+        task = asyncio.get_running_loop().create_task(connection.serve())
+        self._serving[connection] = task
+        task.add_done_callback(self._note)
+
+    def on_close(self, server_conn: object) -> None:
+        """A connection calls it at its end."""
+        assert isinstance(server_conn, Connection)
+        del self._serving[server_conn]
+
+    async def close_all_connections(self) -> None:
+        """Close every connection, and wait until nothing serves it any more."""
+        tasks = list(self._serving.values())
+        for connection in self._serving:
+            connection.stream.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _note(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._service.log.error("failure", request_id="", exc_info=error)
+
+    def _peer_of(self, peer: str, headers: HTTPHeaders) -> Peer:
+        return Peer(address_of(headers, peer, self._service.settings))
+
+    def _refusal(self, peer: str, fault: Fault, headers: HTTPHeaders) -> bytes:
+        """The answer to what is not a request; it is counted and logged as requests are."""
+        request_id = request_id_of(headers)
+        self._service.metrics.requests.labels("none", str(fault.status), fault.code).inc()
+        self._service.log.info(
+            "request",
+            request_id=request_id,
+            method="",
+            route="none",
+            status=fault.status,
+            code=fault.code,
+            ms=0.0,
+            bytes=0,
+            client=self._peer_of(peer, headers).remote_ip,
+        )
+        body = encoded({"error": fault.error(), "request_id": request_id})
+        lines = [
+            f"HTTP/1.1 {fault.status} {HTTPStatus(fault.status).phrase}",
+            "Content-Type: application/json; charset=utf-8",
+            f"Content-Length: {len(body)}",
+            f"X-Request-ID: {request_id}",
+            "X-Content-Type-Options: nosniff",
+            "Cache-Control: no-store",
+            "Connection: close",
+        ]
+        return "\r\n".join([*lines, "", ""]).encode("ascii") + body

@@ -1,0 +1,81 @@
+"""Bodies with a Content-Encoding: unpacked in small steps, so that a limit stops a bomb while it unpacks."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from facesieve.service.faults import Fault, FaultCode
+
+TAKEN = ("gzip", "deflate")
+_GZIP = 16 + zlib.MAX_WBITS
+_NAMES = {"": "", "identity": "", "gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}
+
+
+class Unpacker(Protocol):
+    def feed(self, data: bytes, step: int) -> Iterator[bytes]:
+        """The bytes behind `data`, in pieces of at most `step`. Raises Fault `bad_encoding`."""
+
+    def finish(self) -> None:
+        """The body has ended. Raises Fault `bad_encoding` where something is missing."""
+
+
+def unpacker(headers: Mapping[str, str]) -> Unpacker:
+    """What unpacks a body with these headers. Raises Fault `unsupported_encoding`."""
+    name = _NAMES.get(headers.get("Content-Encoding", "").strip().lower())
+    if name is None:
+        raise Fault(FaultCode.UNSUPPORTED_ENCODING, headers={"Accept-Encoding": ", ".join(TAKEN)})
+    return _Packed(name) if name else _Plain()
+
+
+class _Plain:
+    def feed(self, data: bytes, step: int) -> Iterator[bytes]:
+        if len(data) <= step:
+            yield data
+        else:
+            for start in range(0, len(data), step):
+                yield data[start : start + step]
+
+    def finish(self) -> None:
+        pass
+
+
+class _Packed:
+    """gzip, of one member or several; or deflate, with the wrapper of zlib or, as some clients send it, without."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._stream: zlib._Decompress | None = None
+
+    def feed(self, data: bytes, step: int) -> Iterator[bytes]:
+        more = False  # whether zlib holds back bytes for which there was no room in the last piece
+        while data or more:
+            try:
+                stream = self._current(data)
+                unpacked = stream.decompress(data, step)
+            except zlib.error:
+                raise Fault(FaultCode.BAD_ENCODING) from None
+            data = stream.unused_data if stream.eof else stream.unconsumed_tail
+            more = len(unpacked) == step and not stream.eof
+            if unpacked:
+                yield unpacked
+
+    def finish(self) -> None:
+        if self._stream is None or not self._stream.eof:
+            raise Fault(FaultCode.BAD_ENCODING)
+
+    def _current(self, data: bytes) -> zlib._Decompress:
+        """The stream that the next bytes belong to; after the end of a gzip member another may follow."""
+        if self._stream is None:
+            self._stream = zlib.decompressobj(self._bits(data[0]))
+        elif self._stream.eof:
+            if self._name != "gzip":
+                raise Fault(FaultCode.BAD_ENCODING)
+            self._stream = zlib.decompressobj(_GZIP)
+        return self._stream
+
+    def _bits(self, first: int) -> int:
+        if self._name == "gzip":
+            return _GZIP
+        return zlib.MAX_WBITS if first & 0x0F == zlib.DEFLATED else -zlib.MAX_WBITS

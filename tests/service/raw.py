@@ -1,0 +1,89 @@
+"""Bytes sent over a socket as they are, and the answers to them."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any
+
+TOKEN_LINE = b"Authorization: a-token-for-tests\r\n"
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def code(self) -> str:
+        return str(self.json()["error"]["code"]) if self.status >= 400 else ""
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def exchange(port: int, *sent: bytes, seconds: float = 20, half_close: bool = False) -> list[Answer]:
+    """Send bytes, and read answers until the service closes. `half_close`: say that nothing more will come."""
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
+        for piece in sent:
+            connection.sendall(piece)
+        if half_close:
+            connection.shutdown(socket.SHUT_WR)
+        return answers_of(read_all(connection))
+
+
+def read_all(connection: socket.socket) -> bytes:
+    data = b""
+    while piece := connection.recv(65536):
+        data += piece
+    return data
+
+
+def answers_of(data: bytes) -> list[Answer]:
+    """Answers one after the other, each with a Content-Length; a byte that belongs to none is an error."""
+    answers = []
+    while data:
+        head, blank, rest = data.partition(b"\r\n\r\n")
+        assert blank, data[:200]
+        start, *lines = head.decode("latin-1").split("\r\n")
+        assert start.startswith("HTTP/1.1 "), start
+        status = int(start.split()[1])
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        size = 0 if status in (100, 204) else int(headers["content-length"])
+        assert len(rest) >= size, data[:200]
+        answers.append(Answer(status, headers, rest[:size]))
+        data = rest[size:]
+    return answers
+
+
+def post(path: str, body: bytes, *lines: str) -> bytes:
+    """A request that is the last of its connection."""
+    head = [f"POST {path} HTTP/1.1", "Host: x", "Connection: close", f"Content-Length: {len(body)}", *lines]
+    return "\r\n".join(head).encode("latin-1") + b"\r\n" + TOKEN_LINE + b"\r\n" + body
+
+
+def form(*parts: tuple[bytes, bytes], boundary: bytes = b"BB") -> bytes:
+    """A form of parts, each with its headers and its content."""
+    written = [b"--%b\r\n%b\r\n\r\n%b\r\n" % (boundary, headers, content) for headers, content in parts]
+    return b"".join(written) + b"--%b--\r\n" % boundary
+
+
+def file_part(content: bytes, headers: bytes = b"") -> tuple[bytes, bytes]:
+    return b'Content-Disposition: form-data; name="image"; filename="a.jpg"' + headers, content
+
+
+def post_form(path: str, body: bytes, boundary: str = "BB") -> bytes:
+    return post(path, body, f"Content-Type: multipart/form-data; boundary={boundary}")
+
+
+def logged(service: Any, request_id: str) -> list[dict[str, Any]]:
+    """The lines of the log about a request; waits a moment for the first, which may come after the answer."""
+    until = time.monotonic() + 5
+    while True:
+        lines = [line for line in service.events("request") if line["request_id"] == request_id]
+        if lines or time.monotonic() > until:
+            return lines
+        time.sleep(0.02)

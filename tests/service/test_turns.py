@@ -1,0 +1,122 @@
+"""Bodies that cost much to read do not keep the event loop from anybody else."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import multiprocessing
+import time
+from typing import Any
+
+import psutil
+import pytest
+from raw import exchange, file_part, form, post, post_form
+
+from facesieve.service.turns import Turns
+
+LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+MIB = 1 << 20
+
+
+def bodies() -> dict[str, bytes]:
+    """One of each kind that once took long on the event loop, or would if it were read at once."""
+    other = b'Content-Disposition: form-data; name="a"'
+    begun = b"--BB\r\n" + file_part(b"")[0] + b"\r\n\r\n"
+    unknown = b",".join(b'"%05x":0' % number for number in range(90_000))
+    packed = post_form("/uploads", gzip.compress(begun + bytes(60 * MIB)))
+    return {
+        "199 parts, headers of 9 kB": post_form("/uploads", form(*[(other + b'; x="y"' * 1300, b"v")] * 199)),
+        "199 parts, headers of 7 kB": post_form("/uploads", form(*[(other + b'; x="y"' * 1000, b"v")] * 199)),
+        "60 MB of bare boundaries": post_form("/uploads", b"--BB\r\n" * (10 * MIB)),
+        "60 MB of almost boundaries": post_form("/uploads", begun + b"\r\n--BBx" * (60 * MIB // 7)),
+        "60 MB packed to 60 kB": packed.replace(b"Host: x", b"Host: x\r\nContent-Encoding: gzip"),
+        "13 MB of base64": post("/v1/faces", b"A" * (13 * MIB), "Content-Type: text/plain"),
+        "1 MB of unknown keys": post("/v1/sieve", b'{"measures":[{%b}]}' % unknown),
+        "10,000 rows": post("/v1/sieve", json.dumps({"measures": [{"blur": 1.5}] * 10_000}).encode()),
+    }
+
+
+def flood(port: int, sent: bytes, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        exchange(port, sent, seconds=60)
+
+
+def probes(port: int, sent: bytes, clients: int, seconds: float) -> list[float]:
+    """How long each probe took while so many clients sent a request again and again, sorted."""
+    context = multiprocessing.get_context("fork")
+    others = [context.Process(target=flood, args=(port, sent, seconds)) for _ in range(clients)]
+    for other in others:
+        other.start()
+    waited = []
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        started = time.perf_counter()
+        [answer] = exchange(port, LIVE)
+        waited.append(time.perf_counter() - started)
+        assert answer.status == 200
+        time.sleep(0.01)
+    for other in others:
+        other.join()
+    return sorted(waited)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", bodies())
+def test_probes_are_answered_while_ten_clients_send_what_costs_most_to_read(start: Any, name: str) -> None:
+    running = start(workers=2)
+    process = psutil.Process(running.process.pid)
+    before = process.memory_info().rss
+    waited = probes(running.port, bodies()[name], clients=10, seconds=6)
+    # What the clients and the workers take of this machine's cores is in it too; and judging measures shares the
+    # interpreter with the event loop as long as it runs in a thread.
+    assert waited[len(waited) // 2] < (0.5 if "sieve" in str(bodies()[name][:30]) else 0.1)
+    assert waited[-1] < 2
+    assert running.gauge("facesieve_held_bytes") == 0
+    assert process.memory_info().rss - before < 200 * MIB
+
+
+@pytest.mark.parametrize("name", ["199 parts, headers of 7 kB", "60 MB packed to 60 kB"])
+def test_a_probe_does_not_wait_for_four_clients_that_send_what_costs_much(service: Any, name: str) -> None:
+    waited = probes(service.port, bodies()[name], clients=4, seconds=1.5)
+    assert waited[len(waited) // 2] < 0.1
+
+
+def test_steps_of_all_clients_together_fill_a_turn_of_the_loop_only_once() -> None:
+    async def seen() -> tuple[int, list[int]]:
+        turns, loop_turns, order, done = Turns(), 0, list[int](), False
+
+        async def count() -> None:
+            nonlocal loop_turns
+            while not done:
+                loop_turns += 1
+                await asyncio.sleep(0)
+
+        async def client(number: int) -> None:
+            for _ in range(5):
+                async with turns:
+                    time.sleep(0.002)
+                    order.append(number)
+
+        counting = asyncio.ensure_future(count())
+        await asyncio.gather(*map(client, range(10)))
+        done = True
+        await counting
+        return loop_turns, order
+
+    loop_turns, order = asyncio.run(seen())
+    assert loop_turns >= 50  # one step in each, of fifty
+    assert all(sorted(order[place : place + 10]) == list(range(10)) for place in range(0, 50, 10))
+
+
+def test_a_step_that_fails_lets_the_next_one_in() -> None:
+    async def second() -> str:
+        turns = Turns()
+        with pytest.raises(ValueError):
+            async with turns:
+                raise ValueError
+        async with turns:
+            return "in"
+
+    assert asyncio.run(asyncio.wait_for(second(), 5)) == "in"
