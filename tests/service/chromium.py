@@ -25,6 +25,7 @@ class Tab:
         self.folder = folder
         self.loop = asyncio.new_event_loop()
         options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+        options += ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"]
         self.process = subprocess.Popen(
             [WHERE, *options, "--remote-debugging-port=0", f"--user-data-dir={folder / 'profile'}", "about:blank"],
             stdout=subprocess.DEVNULL,

@@ -148,7 +148,7 @@ def test_one_token_in_a_settings_file_needs_no_brackets(tmp_path: Path) -> None:
 
 
 def test_a_plain_token_of_the_environment_is_accepted_by_the_service(start: Any) -> None:
-    running = start(tokens="a-token-for-tests", ready=False)
+    running = start(tokens="a-token-for-tests")
     assert running.post("/v1/sieve", json={"measures": []}).status_code == 200
 
 
@@ -161,7 +161,7 @@ def test_a_token_beyond_ascii_is_accepted_however_it_was_saved_and_is_sent(
     start: Any, tmp_path: Path, saved: bytes
 ) -> None:
     (tmp_path / "tokens").write_bytes(saved)
-    running = start(tokens=None, token_file=str(tmp_path / "tokens"), ready=False)
+    running = start(tokens=None, token_file=str(tmp_path / "tokens"))
 
     def status(header: bytes) -> int:
         with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:

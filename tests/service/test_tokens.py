@@ -57,7 +57,7 @@ def test_on_loopback_one_is_made_that_is_new_each_time(address: str) -> None:
 
 
 def test_the_made_token_is_shown_once_and_is_not_in_the_log(start: Any) -> None:
-    running = start(tokens=None, ready=False)
+    running = start(tokens=None)
     [line] = [line for line in running.said if "token" in line.lower()]
     token = line.split()[-1]
     answer = requests.post(f"{running.url}/v1/sieve", json={"measures": []}, headers={"X-API-Key": token}, timeout=10)
