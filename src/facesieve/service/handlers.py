@@ -231,7 +231,8 @@ class Faces(Pictures):
         if self._form is None:
             async with self.service.turns:
                 body = self._whole.content()
-            image = await picture_of(body, self.service.turns)
+            said_to_be_text = is_text(self.request.headers.get("Content-Type", ""))
+            image = await picture_of(body, self.service.turns, said_to_be_text)
         else:
             [part] = self._form.parts()
             image = await self.picture(part)

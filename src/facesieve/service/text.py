@@ -34,9 +34,10 @@ def text_bytes(size: int) -> int:
     return size * 4 // 3 + size // 32 + _SLACK
 
 
-async def picture_of(body: bytes, turns: Turns) -> bytes:
-    """The picture in a body, whatever its Content-Type says: bytes, base64, a data URL, or JSON.
+async def picture_of(body: bytes, turns: Turns, said_to_be_text: bool) -> bytes:
+    """The picture in a body: bytes, base64, a data URL, or JSON.
 
+    said_to_be_text: whether the Content-Type is one of text; only then is text that is not base64 a fault of its own.
     What is none of these is returned as it is. Raises Fault `bad_json`, `bad_base64`, `no_image`, `unsupported_body`.
     """
     if _is_picture(body):
@@ -48,7 +49,12 @@ async def picture_of(body: bytes, turns: Turns) -> bytes:
         return await decoded(text, turns)
     if _FIELD.match(text) and b"=" in text.rstrip(b"=" + _SPACE)[:100]:
         raise Fault(FaultCode.UNSUPPORTED_BODY)
-    return await picture_of_field(text, turns) if text else body
+    try:
+        return await picture_of_field(text, turns) if text else body
+    except Fault:
+        if said_to_be_text or text[:5].lower() == b"data:":
+            raise
+        return body
 
 
 async def picture_of_field(content: bytes, turns: Turns) -> bytes:
