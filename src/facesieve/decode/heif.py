@@ -6,8 +6,9 @@ from io import BytesIO
 
 import pillow_heif
 
+from facesieve.decode.colour import to_srgb
+from facesieve.decode.cost import check_cost
 from facesieve.decode.flatten import flatten
-from facesieve.decode.header import check_size
 from facesieve.records import Pixels
 from facesieve.settings import Settings
 
@@ -19,5 +20,6 @@ def decode_heif(data: bytes, settings: Settings) -> Pixels:
     as ISO/IEC 23008-12 asks. Raises Refused for limits, the library's own exceptions otherwise.
     """
     picture = pillow_heif.open_heif(BytesIO(data), convert_hdr_to_8bit=True)
-    check_size(picture.size, settings)
-    return flatten(picture.to_pillow())
+    check_cost("heif", picture.size, len(data), settings)
+    pixels = flatten(picture.to_pillow())
+    return to_srgb(pixels, picture.info.get("icc_profile") or b"") if settings.colour_profiles else pixels
