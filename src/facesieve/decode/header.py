@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from facesieve.decode.containers import MOST_META, boxes
 from facesieve.decode.cost import Size, check_size
 from facesieve.decode.jpeg_stream import read_header
 from facesieve.decode.netpbm import netpbm_size
@@ -13,7 +14,6 @@ __all__ = ["UNKNOWN", "Size", "check_size", "declared_size", "ends_early"]
 UNKNOWN: Size = (0, 0)
 
 _TIFF_SIDES = (256, 257)
-_MOST_META = 1 << 24
 _MOST_SIZES = 4096
 
 
@@ -97,16 +97,15 @@ def _tiff(data: bytes) -> Size:
 
 def _jpeg2000(data: bytes) -> Size:
     """The reference grid of the SIZ segment (ITU-T T.800 A.5.1), the first of the codestream."""
-    start = data.find(b"\xff\x4f\xff\x51", 0, _MOST_META)
+    start = data.find(b"\xff\x4f\xff\x51", 0, MOST_META)
     x1, y1, x0, y0 = (_big(data[at : at + 4]) for at in range(start + 8, start + 24, 4))
     return (max(x1 - x0, 0), max(y1 - y0, 0)) if start >= 0 else UNKNOWN
 
 
 def _isobmff(data: bytes) -> Size:
     """The largest `ispe` (image spatial extents, ISO/IEC 23008-12 6.5.3) of the meta box; tiles have smaller ones."""
-    meta = data.find(b"meta", 0, 1 << 16)
-    end = max(meta, 0) + min(_big(data[max(meta - 4, 0) : max(meta, 0)]), _MOST_META)
-    largest, at = UNKNOWN, meta
+    start, end = next(((start, end) for kind, start, end in boxes(data) if kind == b"meta"), (0, 0))
+    largest, at, end = UNKNOWN, start, min(end, start + MOST_META)
     for _ in range(_MOST_SIZES):
         if (at := data.find(b"ispe", at + 1, end)) < 0:
             break

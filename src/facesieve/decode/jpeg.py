@@ -53,13 +53,13 @@ def _pixels(data: bytes, header: JpegHeader, settings: Settings) -> Pixels:
         if pixels is not None:
             return pixels
     scans = scans or read_scans(data, header, settings.max_jpeg_scans)
-    closed = scans.ended
-    if plain and (closed or scans.complete):
+    close = False
+    if plain and (scans.ended or scans.complete):
         pixels, complaint = _fast(without_metadata(data, header, scans.end, close=True), header)
         if pixels is not None:
             return pixels
-        closed |= _STRAY_BYTES_AT_END in complaint
-    with open_still("jpeg", without_metadata(data, header, scans.end, closed)) as image:
+        close = not scans.ended and _STRAY_BYTES_AT_END in complaint
+    with open_still("jpeg", without_metadata(data, header, len(data), close)) as image:
         image.load()
         return flatten(image)
 

@@ -17,6 +17,7 @@ _NUMBERS = {True: re.compile(_SPACE.join([rb"P[14]", rb"(\d{1,9})", rb"(\d{1,9})
 _NUMBERS[False] = re.compile(_SPACE.join([rb"P[2356]", rb"(\d{1,9})", rb"(\d{1,9})", rb"(\d{1,5})"]) + rb"\s")
 _COMMENT = re.compile(rb"#[^\r\n]*")
 _MOST_HEADER = 1 << 16
+_MOST_COMMENTS = 1000
 
 
 def netpbm_size(data: bytes) -> Size:
@@ -62,12 +63,16 @@ def _samples(data: bytes, start: int, kind: int, shape: tuple[int, int, int], mo
         return bits[:, :width, None]
     if kind in (5, 6):
         return _whole(data, start, count, np.uint8 if most < 256 else np.dtype(">u2")).reshape(shape)
+    text = data[start:]
+    if b"#" in text:
+        if text.count(b"#") > _MOST_COMMENTS:
+            raise Refused(RefusalCode.CORRUPT)
+        text = _COMMENT.sub(b"", text)
     if kind == 1:
-        digits = np.frombuffer(_COMMENT.sub(b"", data[start:]), np.uint8)
+        digits = np.frombuffer(text, np.uint8)
         found = digits[(digits == ord("0")) | (digits == ord("1"))][:count] - ord("0")
     else:
         try:
-            text = _COMMENT.sub(b"", data[start:])
             found = np.fromstring(text.decode("ascii"), np.uint16, count, sep=" ")
         except (ValueError, DeprecationWarning):
             raise Refused(RefusalCode.CORRUPT) from None

@@ -14,22 +14,15 @@ from PIL import WebPImagePlugin as WebP
 from PIL.ImageFile import ImageFile
 
 from facesieve.decode.colour import to_srgb
+from facesieve.decode.containers import check_structure
 from facesieve.decode.cost import check_cost
 from facesieve.decode.exif import orientation_of
 from facesieve.decode.flatten import flatten
 from facesieve.decode.gif_blocks import first_frame
 from facesieve.decode.png_chunks import read_chunks
-from facesieve.decode.tiff_tags import first_directory
 from facesieve.decode.upright import upright
-from facesieve.errors import Refused
-from facesieve.records import Pixels, RefusalCode
+from facesieve.records import Pixels
 from facesieve.settings import Settings
-
-_MOST_TIFF_VALUES = 1 << 17  # more strips than a picture of the longest side has rows in three planes
-_RUN_LENGTH_BYTES = 1 << 22  # Pillow decodes run-length BMP in Python, a second for so many bytes
-_RUN_LENGTH = (1, 2)
-_XMP_TAG = 700
-
 
 def open_still(format: str, data: bytes) -> ImageFile:
     """The picture with its header read and no pixel decoded; Pillow's own exceptions where that fails."""
@@ -54,7 +47,7 @@ def decode_still(format: str, data: bytes, settings: Settings) -> Pixels:
     elif format == "gif":
         data = first_frame(data)
     else:
-        _check_structure(format, data)
+        check_structure(format, data)
     with open_still(format, data) as image:
         check_cost(format, image.size, length, settings)
         exif, icc = exif or image.info.get("exif", b""), icc or image.info.get("icc_profile") or b""
@@ -67,18 +60,3 @@ def decode_still(format: str, data: bytes, settings: Settings) -> Pixels:
         if settings.colour_profiles and image.mode in ("RGB", "RGBA", "RGBX", "P", "PA"):
             pixels = to_srgb(pixels, icc)
         return upright(pixels, orientation_of(exif))
-
-
-def _check_structure(format: str, data: bytes) -> None:
-    """Refuse what Pillow's own readers, which are written in Python, would take minutes for."""
-    if format == "tiff":
-        try:
-            values = first_directory(data).longest_list()
-        except ValueError:
-            return
-        if values > _MOST_TIFF_VALUES:
-            raise Refused(RefusalCode.CORRUPT, f"A list in the TIFF's directory claims {values:,} values.")
-    if format == "bmp" and len(data) > _RUN_LENGTH_BYTES and int.from_bytes(data[30:34], "little") in _RUN_LENGTH:
-        raise Refused(
-            RefusalCode.UNSUPPORTED_FORMAT, f"A run-length BMP of more than {_RUN_LENGTH_BYTES:,} bytes is not decoded."
-        )
