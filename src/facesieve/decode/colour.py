@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from io import BytesIO
 
 import numpy as np
@@ -16,11 +17,13 @@ _MOST_TAGS = 100
 # Red, green and blue of sRGB as its profiles state them: XYZ under D50 (IEC 61966-2-1, adapted with Bradford's matrix).
 _SRGB = {b"rXYZ": (0.4361, 0.2225, 0.0139), b"gXYZ": (0.3851, 0.7169, 0.0971), b"bXYZ": (0.1431, 0.0606, 0.7141)}
 _NEAR = 0.003
+_CURVES = (b"rTRC", b"gTRC", b"bTRC")
+_MOST_CURVE = 1 << 16
 _MIDDLE, _NEAR_MIDDLE = 0.2140, 0.012  # light of the middle level in sRGB; gamma 2.2 is within it
 
 
 def to_srgb(pixels: Pixels, profile: bytes) -> Pixels:
-    """(H, W, 3) uint8 RGB as sRGB, relative colorimetric; the same array where the profile is sRGB or is no RGB profile.
+    """(H, W, 3) uint8 RGB as sRGB, relative colorimetric; the same array for a profile of sRGB or of no RGB space.
 
     A damaged profile is ignored, like all damaged metadata.
     """
@@ -49,18 +52,21 @@ def to_srgb(pixels: Pixels, profile: bytes) -> Pixels:
 
 def _is_srgb(profile: bytes) -> bool:
     """Whether primaries and tone curve are those of sRGB: by far the most frequent case, told in microseconds."""
-    tags = {}
-    for at in range(132, 132 + 12 * min(_big(profile[128:132]), _MOST_TAGS), 12):
-        start = _big(profile[at + 4 : at + 8])
-        tags[profile[at : at + 4]] = profile[start : start + min(_big(profile[at + 8 : at + 12]), 1 << 16)]
-    if b"A2B0" in tags or b"A2B1" in tags:
+    entries = profile[132 : 132 + 12 * min(_big(profile[128:132]), _MOST_TAGS)]
+    if len(entries) % 12:
+        return False
+    places = {name: (start, size) for name, start, size in struct.iter_unpack(">4sII", entries)}
+    if not places.keys() >= {*_SRGB, *_CURVES} or b"A2B0" in places or b"A2B1" in places:
         return False
     for name, expected in _SRGB.items():
-        colour = tags.get(name, b"")
-        found = (int.from_bytes(colour[at : at + 4], "big", signed=True) / 65536 for at in (8, 12, 16))
-        if any(abs(one - other) > _NEAR for one, other in zip(found, expected, strict=True)):
+        start, _ = places[name]
+        found = struct.unpack(">3i", profile[start + 8 : start + 20].ljust(12, b"\0"))
+        if any(abs(one / 65536 - other) > _NEAR for one, other in zip(found, expected, strict=True)):
             return False
-    return all(abs(_middle(tags.get(name, b"")) - _MIDDLE) < _NEAR_MIDDLE for name in (b"rTRC", b"gTRC", b"bTRC"))
+    curves = {places[name] for name in _CURVES}  # most profiles share one
+    return all(
+        abs(_middle(profile[start : start + min(size, _MOST_CURVE)]) - _MIDDLE) < _NEAR_MIDDLE for start, size in curves
+    )
 
 
 def _middle(curve: bytes) -> float:

@@ -12,8 +12,7 @@ from facesieve.decode.jpeg_stream import JpegHeader, read_header, read_scans, wi
 from facesieve.decode.memory import is_about_memory
 from facesieve.decode.still import open_still
 from facesieve.decode.upright import upright
-from facesieve.errors import Refused
-from facesieve.records import Pixels, RefusalCode
+from facesieve.records import Pixels
 from facesieve.settings import Settings
 
 _COEFFICIENT = 2  # bytes; a JPEG of several scans keeps every coefficient until its last scan

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from facesieve.decode.cost import Size, check_cost
 from facesieve.errors import Refused
@@ -54,15 +56,18 @@ def _header(data: bytes) -> re.Match[bytes] | None:
     return _NUMBERS[data[1:2] in (b"1", b"4")].match(data, 0, _MOST_HEADER)
 
 
-def _samples(data: bytes, start: int, kind: int, shape: tuple[int, int, int], most: int) -> np.ndarray:
+def _samples(data: bytes, start: int, kind: int, shape: tuple[int, int, int], most: int) -> npt.NDArray[Any]:
     height, width, channels = shape
     count = height * width * channels
+    rows: npt.NDArray[Any]
     if kind == 4:
         row = -(-width // 8)
         bits = np.unpackbits(_whole(data, start, height * row, np.uint8).reshape(height, row), axis=1)
-        return bits[:, :width, None]
+        rows = bits[:, :width, None]
+        return rows
     if kind in (5, 6):
-        return _whole(data, start, count, np.uint8 if most < 256 else np.dtype(">u2")).reshape(shape)
+        rows = _whole(data, start, count, np.uint8 if most < 256 else np.dtype(">u2")).reshape(shape)
+        return rows
     text = data[start:]
     if b"#" in text:
         if text.count(b"#") > _MOST_COMMENTS:
@@ -78,10 +83,11 @@ def _samples(data: bytes, start: int, kind: int, shape: tuple[int, int, int], mo
             raise Refused(RefusalCode.CORRUPT) from None
     if found.size < count:
         raise Refused(RefusalCode.TRUNCATED)
-    return found.reshape(shape)
+    samples: npt.NDArray[Any] = found.reshape(shape)
+    return samples
 
 
-def _whole(data: bytes, start: int, count: int, kind: type | np.dtype) -> np.ndarray:
+def _whole(data: bytes, start: int, count: int, kind: npt.DTypeLike) -> npt.NDArray[Any]:
     if len(data) - start < count * np.dtype(kind).itemsize:
         raise Refused(RefusalCode.TRUNCATED)
     return np.frombuffer(data, kind, count, start)

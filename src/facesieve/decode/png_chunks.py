@@ -54,7 +54,9 @@ def read_chunks(data: bytes) -> PngParts:
     pixels = data
     if not (whole and seen_end):
         # Pixels that were cut short stay so: what the last chunk lacks, the decoder misses.
-        pixels = b"".join((data[:_SIGNATURE], *(data[start:end] for start, end in runs), _END if at <= len(data) else b""))
+        pixels = b"".join(
+            (data[:_SIGNATURE], *(data[start:end] for start, end in runs), _END if at <= len(data) else b"")
+        )
     return PngParts(pixels, _exif(data, found), _profile(data, found))
 
 

@@ -24,6 +24,7 @@ from facesieve.decode.upright import upright
 from facesieve.records import Pixels
 from facesieve.settings import Settings
 
+
 def open_still(format: str, data: bytes) -> ImageFile:
     """The picture with its header read and no pixel decoded; Pillow's own exceptions where that fails."""
     opens: dict[str, type[ImageFile]] = {
