@@ -14,20 +14,22 @@ _ROWS = 256
 _MOST_BYTES = 1 << 22
 _MOST_TAGS = 100
 
-# Red, green and blue of sRGB as its profiles state them: XYZ under D50 (IEC 61966-2-1, adapted with Bradford's matrix).
-_SRGB = {b"rXYZ": (0.4361, 0.2225, 0.0139), b"gXYZ": (0.3851, 0.7169, 0.0971), b"bXYZ": (0.1431, 0.0606, 0.7141)}
-_NEAR = 0.003
+# Red, green and blue as sRGB profiles state them: XYZ under D50 (IEC 61966-2-1, adapted with Bradford's matrix).
+_PRIMARIES = (b"rXYZ", b"gXYZ", b"bXYZ")
+_SRGB = np.array([(0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141)])
+_WHITE = np.array((0.9642, 1.0, 0.8249))
+_NEAR, _NEAR_WHITE = 0.01, 0.01
 _CURVES = (b"rTRC", b"gTRC", b"bTRC")
 _MOST_CURVE = 1 << 16
-_MIDDLE, _NEAR_MIDDLE = 0.2140, 0.012  # light of the middle level in sRGB; gamma 2.2 is within it
+_MIDDLE = (0.1, 0.36)  # light of the middle level; gamma 1.5 to 3.3
 
 
 def to_srgb(pixels: Pixels, profile: bytes) -> Pixels:
-    """(H, W, 3) uint8 RGB as sRGB, relative colorimetric; the same array for a profile of sRGB or of no RGB space.
+    """(H, W, 3) uint8 RGB as sRGB, relative colorimetric; the same array where the profile asks for no change.
 
-    A damaged profile is ignored, like all damaged metadata.
+    Only profiles of other primaries than sRGB's are applied. A damaged profile is ignored, like all damaged metadata.
     """
-    if not profile or profile[16:20] != b"RGB " or len(profile) > _MOST_BYTES or _is_srgb(profile):
+    if not profile or not _is_wide_gamut(profile):
         return pixels
     from PIL import ImageCms  # few pictures need it
 
@@ -50,23 +52,25 @@ def to_srgb(pixels: Pixels, profile: bytes) -> Pixels:
     return converted
 
 
-def _is_srgb(profile: bytes) -> bool:
-    """Whether primaries and tone curve are those of sRGB: by far the most frequent case, told in microseconds."""
+def _is_wide_gamut(profile: bytes) -> bool:
+    """Whether a profile of an RGB screen or camera has primaries of its own and holds together; told in microseconds.
+
+    Sound primaries add up to the white of D50 (ICC.1 8.3.3 and 9.2.32).
+    """
+    sound = profile[16:20] == b"RGB " and profile[36:40] == b"acsp" and _big(profile[:4]) <= len(profile) < _MOST_BYTES
     entries = profile[132 : 132 + 12 * min(_big(profile[128:132]), _MOST_TAGS)]
-    if len(entries) % 12:
+    if not sound or len(entries) % 12:
         return False
     places = {name: (start, size) for name, start, size in struct.iter_unpack(">4sII", entries)}
-    if not places.keys() >= {*_SRGB, *_CURVES} or b"A2B0" in places or b"A2B1" in places:
+    if not places.keys() >= {*_PRIMARIES, *_CURVES} or b"A2B0" in places:
         return False
-    for name, expected in _SRGB.items():
-        start, _ = places[name]
-        found = struct.unpack(">3i", profile[start + 8 : start + 20].ljust(12, b"\0"))
-        if any(abs(one / 65536 - other) > _NEAR for one, other in zip(found, expected, strict=True)):
-            return False
+    colours = (profile[places[name][0] + 8 : places[name][0] + 20].ljust(12, b"\0") for name in _PRIMARIES)
+    primaries = np.frombuffer(b"".join(colours), ">i4").reshape(3, 3) / 65536
+    if np.abs(primaries - _SRGB).max() < _NEAR or np.abs(primaries.sum(0) - _WHITE).max() > _NEAR_WHITE:
+        return False
     curves = {places[name] for name in _CURVES}  # most profiles share one
-    return all(
-        abs(_middle(profile[start : start + min(size, _MOST_CURVE)]) - _MIDDLE) < _NEAR_MIDDLE for start, size in curves
-    )
+    low, high = _MIDDLE
+    return all(low < _middle(profile[start : start + min(size, _MOST_CURVE)]) < high for start, size in curves)
 
 
 def _middle(curve: bytes) -> float:
