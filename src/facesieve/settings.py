@@ -91,7 +91,9 @@ class Settings(Layered):
         650_000_000, gt=0, description="Most memory that decoding one picture may take, in bytes, its file not counted."
     )
     max_expansion: int = Field(
-        1100, gt=0, description="Most times that a picture's RGB pixels may be larger than its file; 64 KiB are free."
+        1100,
+        gt=0,
+        description="Most times that a picture's RGB bytes may exceed its file's; a file counts as 64 KiB or more.",
     )
     max_jpeg_scans: int = Field(200, gt=0, description="Most passes over the picture that a JPEG may ask for.")
     max_jpeg_work: int = Field(

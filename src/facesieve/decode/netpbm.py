@@ -78,7 +78,7 @@ def _samples(data: bytes, start: int, kind: int, shape: tuple[int, int, int], mo
         found = digits[(digits == ord("0")) | (digits == ord("1"))][:count] - ord("0")
     else:
         try:
-            found = np.fromstring(text.decode("ascii"), np.uint16, count, sep=" ")
+            found = np.fromstring(text.decode("ascii"), np.uint16, sep=" ")[:count]
         except (ValueError, DeprecationWarning):
             raise Refused(RefusalCode.CORRUPT) from None
     if found.size < count:
