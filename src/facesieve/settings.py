@@ -14,12 +14,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facesieve.errors import SettingsError
 
+# What bounds the reading of one picture. A dataset may be continued with other limits.
+LIMITS = {
+    *("max_file_bytes", "max_pixels", "max_side", "max_decode_bytes", "max_expansion"),
+    *("max_jpeg_scans", "max_jpeg_work", "max_unpacked_bytes"),
+}
+
 # Where models are kept, how fast it goes and how much a page shows: none of it changes what a dataset holds.
 NOT_SHAPING = {
+    *LIMITS,
     *("batch_size", "batch_pixels", "workers", "threads", "engine"),
     *("shard_size", "sheet_faces", "cache_dir", "offline"),
     *("picture_timeout", "start_timeout"),
 }
+
+# What earlier versions did, which had no such setting: with this value their datasets are continued.
+BEFORE_IT_WAS_A_SETTING = {"colour_profiles": False}
 
 Device = Literal["cpu", "cuda"]
 
@@ -76,10 +86,23 @@ class Settings(Layered):
 
     # decode
     max_file_bytes: int = Field(100 * 2**20, gt=0, description="Largest encoded picture that is read, in bytes.")
-    max_pixels: int = Field(100_000_000, gt=0, description="Largest picture that is decoded, in pixels.")
+    max_pixels: int = Field(200_000_000, gt=0, description="Largest picture that is decoded, in pixels.")
     max_side: int = Field(32_768, gt=0, description="Longest side of a picture that is decoded, in pixels.")
-
+    max_decode_bytes: int = Field(
+        650_000_000, gt=0, description="Most memory that decoding one picture may take, in bytes, its file not counted."
+    )
+    max_expansion: int = Field(
+        1100,
+        gt=0,
+        description="Most times that a picture's RGB bytes may exceed its file's; a file counts as 64 KiB or more.",
+    )
     max_jpeg_scans: int = Field(200, gt=0, description="Most passes over the picture that a JPEG may ask for.")
+    max_jpeg_work: int = Field(
+        1_200_000_000, gt=0, description="Most pixels times passes that a JPEG of several passes may ask for."
+    )
+    colour_profiles: bool = Field(
+        True, description="Convert pictures with an embedded wide-gamut profile (Display P3, Adobe RGB) to sRGB."
+    )
 
     # sources
     max_unpacked_bytes: int = Field(
@@ -152,6 +175,10 @@ class Settings(Layered):
     def shaping(self) -> dict[str, Any]:
         """The settings that can change what a dataset holds, as plain values."""
         return self.model_dump(mode="json", exclude=NOT_SHAPING)
+
+    def limits(self) -> dict[str, Any]:
+        """The limits on one picture, as plain values: they decide what is refused, and not what a photo yields."""
+        return self.model_dump(mode="json", include=LIMITS)
 
 
 class ServiceSettings(Layered):

@@ -60,6 +60,7 @@ class Making:
             "models": self.models,
             "measures": list(self.measures),
             "options": written | self.options,
+            "limits": self.settings.limits(),
         }
 
 
@@ -99,7 +100,7 @@ def _work(
     wanted: list[Source], layout: Layout, start: Start, making: Making, watch: Callable[[Progress], None]
 ) -> Progress:
     ledger, settings = Ledger(layout), making.settings
-    todo = unfinished(wanted, ledger.done())
+    todo = unfinished(wanted, ledger.done(_same_limits(layout, settings)))
     progress = Progress(total=len(todo), already=len(wanted) - len(todo))
     watch(progress)
     hands = workers(settings, len(todo))
@@ -109,6 +110,13 @@ def _work(
         progress = progress.after(tally)
         watch(progress)
     return progress
+
+
+def _same_limits(layout: Layout, settings: Settings) -> bool:
+    """Whether the dataset was published with these limits; a build that was interrupted has not published."""
+    published = read_json(layout.about) if layout.about.exists() else {}
+    recorded = published.get("settings", {}) | published.get("limits", {})  # earlier versions kept both in one place
+    return all(recorded.get(name, value) == value for name, value in settings.limits().items())
 
 
 def alone(plan: Sequence[Shard], work: Work, start: Start) -> Iterator[Tally]:

@@ -19,6 +19,14 @@ TRY_AGAIN = {
     RefusalCode.TOO_SLOW.value,
 }
 
+# Refused by a limit: a build with other limits tries these again.
+BY_A_LIMIT = {
+    RefusalCode.TOO_MANY_BYTES.value,
+    RefusalCode.TOO_MANY_PIXELS.value,
+    RefusalCode.TOO_LONG_SIDE.value,
+    RefusalCode.TOO_MANY_SCANS.value,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
@@ -46,13 +54,17 @@ class Ledger:
         """The rows of all parts, oldest first."""
         return [read_table(self.layout.parts / f"{number:08d}.parquet", columns) for number in self.numbers()]
 
-    def done(self) -> dict[str, tuple[str, str]]:
-        """Fingerprint and label of every source that needs no other look, by name."""
+    def done(self, same_limits: bool = True) -> dict[str, tuple[str, str]]:
+        """Fingerprint and label of every source that needs no other look, by name.
+
+        same_limits: whether the limits on one picture are those that the dataset was last published with.
+        """
+        again = TRY_AGAIN if same_limits else TRY_AGAIN | BY_A_LIMIT
         found: dict[str, tuple[str, str]] = {}
         wanted = ["source", "fingerprint", "label", "refusal"]
         for table in self.tables(wanted):
             rows = zip(*(table[name].to_pylist() for name in wanted), strict=True)
             found |= {
-                source: (fingerprint, label) for source, fingerprint, label, refusal in rows if refusal not in TRY_AGAIN
+                source: (fingerprint, label) for source, fingerprint, label, refusal in rows if refusal not in again
             }
         return found
