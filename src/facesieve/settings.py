@@ -92,6 +92,10 @@ class Settings(Layered):
         (0.6, 0.7, 0.7), description="Score that P-Net, R-Net and O-Net each ask of a candidate."
     )
 
+    turns: Literal[1, 4] = Field(
+        1, description="Turns that a picture without a confident upright face is searched in: 1 or 4."
+    )
+
     # who runs the networks
     engine: Literal["auto", "native", "onnxruntime"] = Field(
         "auto", description="Who runs MTCNN and WHENet; auto takes the compiled extension where it was built."
