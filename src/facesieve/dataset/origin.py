@@ -11,6 +11,9 @@ from facesieve.version import __version__
 SHAPING = ("settings", "policy", "models", "measures", "options")
 PACKAGES = ("numpy", "opencv-python-headless", "opencv-python", "onnxruntime", "onnxruntime-gpu", "pillow", "pyarrow")
 
+# What a setting was before it existed, so that a dataset of an earlier version can be continued.
+BEFORE = {"settings.turns": 1}
+
 
 def versions() -> dict[str, str]:
     """FaceSieve's version and those of the packages whose arithmetic shapes a dataset."""
@@ -26,6 +29,7 @@ def versions() -> dict[str, str]:
 def difference(theirs: dict[str, Any], yours: dict[str, Any]) -> list[str]:
     """What shapes a dataset and differs, one line each: `settings.min_face_size: 20 -> 40`."""
     before, after = (_flat(json.loads(json.dumps({key: one.get(key) for key in SHAPING}))) for one in (theirs, yours))
+    before = {**{name: value for name, value in BEFORE.items() if name in after}, **before}
     names = [*before, *(name for name in after if name not in before)]
     return [
         f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
