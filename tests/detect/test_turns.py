@@ -83,9 +83,16 @@ class Seen:
         ({0: 0.999, 90: 1, 180: 1, 270: 1}, 0, [0]),
         ({0: 0.9, 90: 0.997, 180: 0.9999, 270: 0.999}, 180, [0, 90, 180, 270]),
         ({0: 0.9, 90: 0.9, 180: 0.99, 270: 0.994}, 0, [0, 90, 180, 270]),
+        ({0: 0.99, 90: 1, 180: 1, 270: 1}, 0, [0]),
         ({0: 0.0, 90: 0.999, 180: 0.999, 270: 0.999}, 90, [0, 90, 180, 270]),
     ],
-    ids=["a confident face", "the surest turn wins", "no confident turn", "the first of equals"],
+    ids=[
+        "a confident face",
+        "the surest turn wins",
+        "no confident turn",
+        "a face just confident enough",
+        "the first of equals",
+    ],
 )
 def test_only_a_picture_without_a_confident_face_is_searched_again(
     confidence: dict[int, float], turn: int, searched: list[int]

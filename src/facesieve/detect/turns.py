@@ -11,7 +11,8 @@ import numpy.typing as npt
 from facesieve.records import Faces, Photo
 
 QUARTERS = (90, 180, 270)
-CONFIDENT = 0.995  # a picture with an upright face this sure is not searched again
+CONFIDENT = 0.99  # a picture with an upright face this sure is not searched again
+WORTH_A_TURN = 0.995  # a picture is turned only for a surer one: an upright one is rarely turned by mistake then
 
 
 class Turns:
@@ -30,8 +31,8 @@ class Turns:
     def __call__(self, photos: Sequence[Photo]) -> tuple[list[Photo], Faces]:
         """The photos, some of them turned, and the faces of all; boxes and landmarks are those of the turned photo.
 
-        A photo is turned to where its most confident upright face is found; it stays as it is where no turn has a
-        confident one.
+        A photo is turned to where its most confident upright face is found; it stays as it is where no turn has one
+        that is worth it.
         """
         faces = self._find(photos)
         found = [(photo, faces.take(faces.photo == index)) for index, photo in enumerate(photos)]
@@ -48,7 +49,7 @@ class Turns:
             turned = photo.turned(degrees)
             found = self._find([turned])
             confidence = self._confidence(turned, found)
-            if confidence > max(most, CONFIDENT):
+            if confidence >= WORTH_A_TURN and confidence > most:
                 best, most = (turned, found), confidence
         return best
 
