@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import BinaryIO
 
@@ -39,12 +39,14 @@ class Photo:
     pixels: (H, W, 3) uint8, RGB, upright (EXIF orientation applied).
     picture_id: sha256 of the encoded bytes, 64 hex digits.
     format: the sniffed format in lower case (`jpeg`, `png`, ...), or `array`.
+    turn: degrees clockwise that the upright picture was turned to find faces: 0, 90, 180 or 270; see `turned`.
     """
 
     source: Source
     picture_id: str
     pixels: Pixels
     format: str
+    turn: int = 0
 
     @property
     def width(self) -> int:
@@ -53,6 +55,11 @@ class Photo:
     @property
     def height(self) -> int:
         return int(self.pixels.shape[0])
+
+    def turned(self, degrees: int) -> Photo:
+        """The same picture turned clockwise by 90, 180 or 270 degrees."""
+        pixels = np.ascontiguousarray(np.rot90(self.pixels, -degrees // 90))
+        return replace(self, pixels=pixels, turn=(self.turn + degrees) % 360)
 
 
 class RefusalCode(StrEnum):
@@ -113,7 +120,7 @@ class Faces:
     """N faces over a whole batch of photos; row order is photo order, then descending confidence.
 
     photo: (N,) intp, the index of each face's photo in the batch.
-    boxes: (N, 4) float64, x, y, w, h in pixels of the upright picture.
+    boxes: (N, 4) float64, x, y, w, h in pixels of the upright picture; they may reach beyond it.
     confidence: (N,) float64, in [0, 1].
     landmarks: (N, 5, 2) float64, x, y of the viewer's left eye, right eye, nose, left and right mouth corner.
     """
@@ -129,6 +136,14 @@ class Faces:
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> Faces:
         """Some of the faces, by mask, index or slice."""
         return Faces(self.photo[rows], self.boxes[rows], self.confidence[rows], self.landmarks[rows])
+
+    @classmethod
+    def join(cls, parts: Iterable[Faces]) -> Faces:
+        """The faces of several parts, one part after the other."""
+        columns = zip(
+            *((part.photo, part.boxes, part.confidence, part.landmarks) for part in (cls.none(), *parts)), strict=True
+        )
+        return cls(*map(np.concatenate, columns))
 
     @classmethod
     def none(cls) -> Faces:
@@ -166,7 +181,8 @@ class Face:
     """One face with all that is known of it.
 
     face_id: 32 hex digits derived from the picture's sha256 and the box.
-    box: x, y, w, h; landmarks: (5, 2); both in pixels of the upright picture.
+    box: x, y, w, h; landmarks: (5, 2); both in pixels of the upright picture, turned by
+    `Photo.turn`. A box may reach beyond the picture.
     crop: (S, S, 3) uint8 RGB, aligned to the template.
     measures: raw numbers by name; NaN means not measured.
     """

@@ -29,7 +29,7 @@ NOT_SHAPING = {
 }
 
 # What earlier versions did, which had no such setting: with this value their datasets are continued.
-BEFORE_IT_WAS_A_SETTING = {"colour_profiles": False}
+BEFORE_IT_WAS_A_SETTING = {"colour_profiles": False, "turns": 1}
 
 Device = Literal["cpu", "cuda"]
 
@@ -114,6 +114,10 @@ class Settings(Layered):
     scale_factor: float = Field(0.709, gt=0.1, lt=1, description="Ratio between levels of the image pyramid.")
     steps_threshold: tuple[float, float, float] = Field(
         (0.6, 0.7, 0.7), description="Score that P-Net, R-Net and O-Net each ask of a candidate."
+    )
+
+    turns: Literal[1, 4] = Field(
+        1, description="Turns that a picture without a confident upright face is searched in: 1 or 4."
     )
 
     # who runs the networks

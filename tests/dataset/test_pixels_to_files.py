@@ -80,6 +80,16 @@ def test_numbers_are_written_above_the_box_also_when_some_were_not_measured(port
     assert (some[190:200, 100:120] == BLUE).all(axis=-1).any(), "on a blue ground"
 
 
+@pytest.mark.parametrize("box", [(-30.0, -20.0, 700.0, 700.0), (-9.4, 400.0, 600.0, 300.0)])
+def test_a_box_that_leaves_the_picture_is_drawn_clipped_to_it(
+    portrait: Pixels, box: tuple[float, float, float, float]
+) -> None:
+    face = replace(a_face(True, {}), box=box, landmarks=np.full((5, 2), 300.0))
+    marked = mark(portrait, [face])
+    for side in (marked[410:440, 0], marked[410:, -1], marked[-1, 250:]):
+        assert (side == BLUE).all(), "this side of the box lies on the border of the picture"
+
+
 def test_a_face_that_fills_a_tiny_picture_can_be_marked() -> None:
     assert mark(np.zeros((12, 10, 3), np.uint8), [a_face(False, {})]).shape == (12, 10, 3)
 

@@ -43,7 +43,9 @@ def silent(port: int, path: str, body: bytes, token: str | None = None, address:
 def test_answers_that_nobody_reads_are_given_up_and_their_memory_returns(start: Any, large: bytes) -> None:
     running = start(workers=2, write_timeout=2, deadline=30)
     front = psutil.Process(running.process.pid)
-    assert len(running.upload(large, large, large, path="/uploads").content) > 8 * MIB, "more than the kernel's buffers hold"
+    assert len(running.upload(large, large, large, path="/uploads").content) > 8 * MIB, (
+        "more than the kernel's buffers hold"
+    )
     descriptors = front.num_fds()
     clients = [silent(running.port, "/uploads", form(large, large, large)) for _ in range(5)]
     until(lambda: running.gauge("facesieve_held_bytes") > 2 * MIB)

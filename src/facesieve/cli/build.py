@@ -60,6 +60,10 @@ def build(
     min_face_size: Annotated[
         str | None, typer.Option(metavar="PIXELS", help="Smallest face to search for; 40 costs less than half of 20.")
     ] = None,
+    turns: Annotated[
+        str | None,
+        typer.Option(metavar="1|4", help="4 also searches pictures that lie on their side or head, and turns them."),
+    ] = None,
     device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Where networks run.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the last line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
@@ -72,7 +76,7 @@ def build(
     """
     from facesieve.cli.choices import choose_policy, choose_settings
 
-    options = {"workers": workers, "min_face_size": min_face_size, "device": device}
+    options = {"workers": workers, "min_face_size": min_face_size, "turns": turns, "device": device}
     chosen = [*(given or []), *(f"{name}={value}" for name, value in options.items() if value)]
     settings = choose_settings(settings_file, chosen)
     call_workers(sources, settings)
@@ -89,11 +93,22 @@ def build(
 
 def _sum_up(built: Built, output: Path, quiet: bool, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"dataset": str(output), **built.counts.plain()}))
+        shared = {"pictures_with_several_kept_faces_under_one_label": built.shared_labels}
+        typer.echo(json.dumps({"dataset": str(output), **built.counts.plain(), **shared}))
         return
+    if built.shared_labels:
+        typer.echo(_shared(built.shared_labels), err=True)
     if not quiet:
         typer.echo(f"look at {output / 'contact_sheet.html'}")
     typer.echo(built.counts.line())
+
+
+def _shared(pictures: int) -> str:
+    some = "1 picture has" if pictures == 1 else f"{pictures} pictures have"
+    return (
+        f"note: {some} several kept faces under one label; where a label is one person, crop them to that person "
+        "(pictures.parquet: label set and kept above 1)"
+    )
 
 
 def call_workers(sources: list[str], settings: Settings) -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.schema import face_schema, part_schema, picture_schema
+from facesieve.dataset.schema import face_schema, part_schema, picture_schema, with_later_columns
 from facesieve.records import RefusalCode
 
 
@@ -19,7 +19,9 @@ def merge(parts: Sequence[pa.Table], measures: Sequence[str]) -> tuple[pa.Table,
     A picture whose bytes another source of the same label already has (the first by name) is refused as
     a duplicate, and its faces are left out.
     """
-    rows = pa.concat_tables([part_schema(measures).empty_table(), *parts]).combine_chunks()
+    schema = part_schema(measures)
+    whole = (with_later_columns(part, schema) for part in parts)
+    rows = pa.concat_tables([schema.empty_table(), *whole]).combine_chunks()
     rows = refuse_duplicates(rows.take(_latest(rows["source"])).combine_chunks())
     faces = _faces(rows, measures)
     return faces, _pictures(rows, faces)

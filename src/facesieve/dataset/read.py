@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.layout import Layout
-from facesieve.dataset.schema import face_schema, measure_columns, picture_schema
+from facesieve.dataset.schema import face_schema, measure_columns, picture_schema, with_later_columns
 from facesieve.dataset.tables import read_json, read_table
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import Measures
@@ -59,7 +59,7 @@ def read(root: Path) -> Dataset:
             layout,
             about,
             read_table(layout.faces).cast(face_schema(about["measures"])),
-            read_table(layout.pictures).cast(picture_schema()),
+            with_later_columns(read_table(layout.pictures), picture_schema()).cast(picture_schema()),
         )
     except (KeyError, TypeError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
         raise DatasetError("damaged_dataset", f"The files of {root} do not fit each other; build it again.") from error

@@ -53,6 +53,7 @@ def _picture(record: Record, measures: Sequence[str], outputs: Outputs) -> dict[
         "width": seen.width or None,
         "height": seen.height or None,
         "format": seen.format or None,
+        "turn": record.photo.turn if record.photo else None,
         "refusal": str(refusal.code) if refusal else None,
         "message": plain(refusal.message) if refusal else None,
         "fingerprint": record.source.fingerprint,

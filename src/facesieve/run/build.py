@@ -66,11 +66,16 @@ class Making:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a build came to. counts: of the whole dataset. readable: of this build's inputs, how many gave pixels."""
+    """What a build came to.
+
+    counts: of the whole dataset. readable: how many of this build's inputs gave pixels.
+    shared_labels: pictures of the dataset with a label and more than one kept face, which all have that label.
+    """
 
     counts: Counts
     progress: Progress
     readable: int
+    shared_labels: int = 0
 
 
 def build(
@@ -93,7 +98,7 @@ def build(
         progress = _work(wanted, layout, start, making, watch)
         faces, pictures = merge(Ledger(layout).tables(), making.measures)
         counts = _publish(faces, pictures, layout, making)
-    return Built(counts, progress, _readable(pictures, wanted))
+    return Built(counts, progress, _readable(pictures, wanted), _shared_labels(pictures))
 
 
 def _work(
@@ -154,6 +159,11 @@ def _prune(layout: Layout, named: set[str]) -> None:
     with writing(layout.root):
         for name in set(layout.written()) - named:
             (layout.root / name).unlink()
+
+
+def _shared_labels(pictures: pa.Table) -> int:
+    labelled = pc.not_equal(pictures["label"], "")
+    return int(np.count_nonzero(np.asarray(pc.and_(labelled, pc.greater(pictures["kept"], 1)))))
 
 
 def _readable(pictures: pa.Table, wanted: list[Source]) -> int:
