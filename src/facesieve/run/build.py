@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,14 +16,14 @@ from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout, cut_name, marked_name
 from facesieve.dataset.manifest import write_manifests
 from facesieve.dataset.merge import merge
-from facesieve.dataset.names import plain
 from facesieve.dataset.origin import versions
 from facesieve.dataset.tables import read_json, write_json
-from facesieve.records import RefusalCode, Source
+from facesieve.records import Source
 from facesieve.report.sheet import contact_sheet
 from facesieve.run.claim import claim
+from facesieve.run.known import readable, unfinished
 from facesieve.run.ledger import Ledger
-from facesieve.run.plan import Shard, shards, unfinished, unique, workers
+from facesieve.run.plan import Shard, shards, unique, workers
 from facesieve.run.pool import Start, share
 from facesieve.run.progress import Progress, Tally
 from facesieve.run.shard import Work
@@ -92,14 +91,14 @@ def build(
         progress = _work(wanted, layout, start, making, watch)
         faces, pictures = merge(Ledger(layout).tables(), making.measures)
         counts = _publish(faces, pictures, layout, making)
-    return Built(counts, progress, _readable(pictures, wanted))
+    return Built(counts, progress, readable(wanted, Ledger(layout)))
 
 
 def _work(
     wanted: list[Source], layout: Layout, start: Start, making: Making, watch: Callable[[Progress], None]
 ) -> Progress:
     ledger, settings = Ledger(layout), making.settings
-    todo = unfinished(wanted, ledger.done())
+    todo = unfinished(wanted, ledger, settings.max_file_bytes)
     progress = Progress(total=len(todo), already=len(wanted) - len(todo))
     watch(progress)
     hands = workers(settings, len(todo))
@@ -146,11 +145,3 @@ def _prune(layout: Layout, named: set[str]) -> None:
     with writing(layout.root):
         for name in set(layout.written()) - named:
             (layout.root / name).unlink()
-
-
-def _readable(pictures: pa.Table, wanted: list[Source]) -> int:
-    ours = pc.is_in(pictures["source"], pa.array([plain(source.name) for source in wanted], pa.string()))
-    read = pc.or_(
-        pc.is_null(pictures["refusal"]), pc.fill_null(pc.equal(pictures["refusal"], RefusalCode.DUPLICATE.value), False)
-    )
-    return int(np.count_nonzero(np.asarray(pc.and_(ours, read))))
