@@ -145,12 +145,11 @@ def _is_special(path: Path) -> bool:
 
 def _once(sources: Iterable[Source]) -> Iterator[Source]:
     """Every source once under each of its labels; one that has a label is not taken without it as well."""
-    labels: dict[bytes, set[str]] = {}
     listed = list(sources)
+    named = {source.key for source in listed if source.label}
+    seen: set[tuple[bytes, str]] = set()
     for source in listed:
-        labels.setdefault(source.key, set()).add(source.label)
-    for source in listed:
-        left = labels[source.key]
-        if source.label in left and (source.label or left == {""}):
+        this = (source.key, source.label)
+        if this not in seen and (source.label or source.key not in named):
+            seen.add(this)
             yield source
-            left.discard(source.label)
