@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -36,7 +35,7 @@ def photos(tmp_path: Path) -> Path:
 def test_datasets_of_ours_are_left_out_wherever_they_lie(photos: Path, finished: bool) -> None:
     for place in ("ds", "anna/ds", "deep/er/ds"):
         dataset(photos / place, finished)
-    for arguments in ([photos], [photos / name for name in os.listdir(photos)], [str(photos / "*")]):
+    for arguments in ([photos], list(photos.iterdir()), [str(photos / "*")]):
         found = look(*arguments)
         assert sorted(Path(source.name).name for source in found.sources) == ["1.png", "2.png"]
         assert found.left_out == LeftOut(datasets=3)
