@@ -125,6 +125,15 @@ def test_what_was_left_out_is_one_line() -> None:
     )
 
 
+def test_text_alone_is_counted_and_not_told(photos: Path) -> None:
+    (photos / "notes.txt").touch()
+    assert look(photos).lines() == []
+    put(photos / ".hidden.png")
+    assert look(photos).lines() == [
+        "left out: 1 hidden file or folder (--include-hidden takes them), 1 file of text or data"
+    ]
+
+
 # What a shell makes of `folder/*`
 
 

@@ -142,9 +142,8 @@ def look(sources: list[str], output: Path, settings: Settings, options: SourceOp
     from facesieve.sources import search
 
     found = search(sources, settings, options, leave_out=[output])
-    for line in (*found.notes, found.left_out.line()):
-        if line:
-            typer.echo(line, err=True)
+    for line in found.lines():
+        typer.echo(line, err=True)
     _call(len(found.sources), settings)
     return found
 

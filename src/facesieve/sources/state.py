@@ -56,6 +56,11 @@ class Found:
     left_out: LeftOut
     notes: list[str]
 
+    def lines(self) -> list[str]:
+        """What a person should read, one line each. Files of text or data alone are nothing to tell."""
+        text_only = self.left_out == LeftOut(other_files=self.left_out.other_files)
+        return self.notes if text_only else [*self.notes, self.left_out.line()]
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
