@@ -95,9 +95,10 @@ class _Match:
         return found
 
     def _skipped(self, path: str, name: str, part: str) -> bool:
+        """Whether a name that matches is left out: hidden, unless the pattern has the dot, or a system's folder."""
         is_folder = os.path.isdir(path)  # noqa: PTH112
-        asked = part.startswith(".") or not (is_folder or hidden(name))
-        if asked or not (hidden(name) or system_folder(name)) or self._search.options.include_hidden:
+        dotted = hidden(name) and not part.startswith(".")
+        if self._search.options.include_hidden or not (dotted or (is_folder and system_folder(name))):
             return False
         if self._first(path):
             left_out(name, is_folder, self._search)

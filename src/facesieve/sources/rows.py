@@ -202,11 +202,7 @@ def _cell(cells: list[str], at: int | None) -> str:
 
 
 def _exists(table: Path, text: str) -> bool:
-    return _stat_exists(os.path.join(table.parent, text.strip()))  # noqa: PTH118
-
-
-def _stat_exists(path: str) -> bool:
-    return os.path.lexists(path)
+    return os.path.lexists(os.path.join(table.parent, text.strip()))  # noqa: PTH118
 
 
 READERS: dict[str, Callable[[Path, BinaryIO, Search], Iterator[Row]]] = {
