@@ -102,3 +102,12 @@ def test_pictures_without_a_label_are_told(people: Path) -> None:
             "1 picture has no label: no folder below the named one holds them, or their list has no label"
         ]
     assert look(people).notes == []
+
+
+def test_top_folders_that_several_arguments_share_are_told(people: Path) -> None:
+    found = look(people / "anna", people / "ben", label_from="top-folder")
+    assert [source.label for source in found.sources] == ["2023", "2024", "2024", "ben"]
+    assert found.notes == [
+        "labels that several arguments have in common: 2024; if these are not the same people,"
+        " name the folder that holds the people's folders instead"
+    ]

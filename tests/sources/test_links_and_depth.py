@@ -61,8 +61,10 @@ def test_a_path_longer_than_the_system_takes_costs_one_row(deep: Callable[[str, 
 LOOK = """
 import sys
 from drawn import look, outcome
-for source in look(sys.argv[1]).sources:
+found = look(sys.argv[1])
+for source in found.sources:
     print(source.name.rpartition("/")[2], outcome(source))
+print(*found.notes, sep="\\n", end="")
 """
 
 
@@ -90,11 +92,13 @@ def test_folders_that_one_may_not_enter_cost_one_row_each(tmp_path: Path) -> Non
         folder.chmod(0)
     try:
         said = as_nobody_special(tmp_path / "p")
+        by_glob = as_nobody_special(str(tmp_path / "p" / "**" / "*.png"))
     finally:
         for folder in closed:
             folder.chmod(0o755)
     rows = ["a.png 1", "closed unreadable", "in.png unreadable", "l.png outside_tree", "m outside_tree"]
     assert said.splitlines() == rows
+    assert f"{tmp_path}/p/closed cannot be listed, and nothing in it was looked at" in by_glob.splitlines()
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from facesieve.errors import UsageError
@@ -45,7 +47,9 @@ def search(
     now = Search(settings, options, places(leave_out))
     named = _mark_crowds([_named(argument, now) for argument in arguments])
     alone = sum(_is_folder(path) for one in named for path in one.paths) == 1
-    found = list(_once(source for one in named for source in _behind(one, now, alone)))
+    behind = [list(_behind(one, now, alone)) for one in named]
+    _tell_shared(behind, now)
+    found = list(_once(chain.from_iterable(behind)))
     if named and not found:
         raise _nothing(", ".join(displayed(one.argument) for one in named[:5]), now)
     tell_labels(found, now)
@@ -129,6 +133,19 @@ def _of_path(path: Path, one: _Named, now: Search, alone: bool) -> Iterable[Sour
             " name the folder that holds the labelled folders.",
         )
     return [from_file(path, path.parent.name if now.options.label_from == "folder" else "")]
+
+
+def _tell_shared(behind: list[list[Source]], now: Search) -> None:
+    """Tell top folders of one name below several arguments: sessions of two people are easily taken for one person."""
+    if now.options.label_from != "top-folder":
+        return
+    held = Counter(label for sources in behind for label in {source.label for source in sources if source.label})
+    if shared := sorted(label for label, times in held.items() if times > 1):
+        some = ", ".join(shared[:5]) + (", ..." if len(shared) > 5 else "")
+        now.tell(
+            f"labels that several arguments have in common: {some}; if these are not the same people,"
+            " name the folder that holds the people's folders instead"
+        )
 
 
 def _is_folder(path: Path) -> bool:

@@ -8,6 +8,7 @@ from collections import deque
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from facesieve.records import displayed
 from facesieve.sources.folder import left_out
 from facesieve.sources.naming import hidden, is_dataset, system_folder
 from facesieve.sources.state import Search
@@ -75,12 +76,13 @@ class _Match:
     def _entries(self, folder: str, part: str) -> list[tuple[str, bool]]:
         """What matches a part of the pattern in a folder, and whether it is a folder.
 
-        A folder that cannot be listed matches nothing, as in a shell. A dot has to be matched by a dot.
+        A folder that cannot be listed matches nothing, as in a shell, and is told. A dot has to be matched by a dot.
         """
         try:
             status = os.stat(folder or ".")  # noqa: PTH116
             names = sorted(os.listdir(folder or "."))  # noqa: PTH208
         except OSError:
+            self._search.tell(f"{displayed(folder)} cannot be listed, and nothing in it was looked at")
             return []
         if (status.st_dev, status.st_ino) in self._search.outside:
             return []
