@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -13,6 +14,8 @@ import numpy.typing as npt
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -21,8 +24,10 @@ class Source:
     name: what reports call it: a path, `archive.zip!member`, or `<bytes 0>`.
     label: the identity it is filed under, or "" for none.
     open: gives a binary stream of the encoded picture; picklable, so that a worker process can call it.
-    fingerprint: cheap evidence of content (size and time, or an archive's CRC); "" when there is none.
+    fingerprint: cheap evidence of content (size and times, or an archive's CRC); "" when there is none.
     pixels: an upright RGB picture (H, W, 3) uint8 handed in by the caller; then `open` is None.
+    identity: what tells this source from all others: the raw bytes of its absolute path. b"" takes the name.
+    former: the name that version 0.1.0 wrote for this source, where it differs from `name`; else "".
     """
 
     name: str
@@ -30,6 +35,31 @@ class Source:
     open: Callable[[], BinaryIO] | None = None
     fingerprint: str = ""
     pixels: Pixels | None = None
+    identity: bytes = b""
+    former: str = ""
+
+    @property
+    def key(self) -> bytes:
+        """What two sources have in common only if they are the same one."""
+        return self.identity or self.name.encode("utf-8", "surrogatepass")
+
+
+def displayed(name: str) -> str:
+    """A name that every file and terminal can hold.
+
+    Only control characters and bytes that are not UTF-8 become escapes; everything else stays, so that a path
+    stays a path.
+    """
+    if name.isprintable():
+        return name
+    return _UNSAFE.sub(lambda found: _escaped(found[0]), name)
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from facesieve.cli.build import LabelFrom, call_workers, look
+from facesieve.cli.build import call_workers, look
 from facesieve.settings import Settings
+from facesieve.sources import SourceOptions
 
 HEAVY = {"numpy", "cv2", "PIL", "pyarrow", "pandas", "pydantic", "pydantic_settings", "onnxruntime", "rich", "asyncio"}
 SAY = "\nimport sys\nprint(*sorted(sys.modules))"
@@ -93,5 +94,6 @@ def test_workers_are_called_once_a_list_is_known_to_be_long(
     pictures.write_text("".join(f"{row}.png\n" for row in range(rows)))
     call_workers([str(pictures)], Settings(workers=2))
     assert not calls
-    assert len(look([str(pictures)], tmp_path / "out", Settings(workers=2), LabelFrom.none)) == rows
+    found = look([str(pictures)], tmp_path / "out", Settings(workers=2), SourceOptions())
+    assert len(found.sources) == rows
     assert bool(calls) == called

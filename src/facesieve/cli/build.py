@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from facesieve.run.build import Built
     from facesieve.settings import Settings
     from facesieve.sieve import Policy
+    from facesieve.sources import Found, SourceOptions
 
 
 class LabelFrom(StrEnum):
     none = "none"
     folder = "folder"
+    top_folder = "top-folder"
 
 
 def build(
@@ -33,7 +35,10 @@ def build(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DATASET", help="Folder of the dataset.")],
     label_from: Annotated[
-        LabelFrom, typer.Option(help="Label faces with the name of the folder that their picture lies in.")
+        LabelFrom,
+        typer.Option(
+            help="Label faces with the folder that their picture lies in, or with the first folder below SOURCE."
+        ),
     ] = LabelFrom.none,
     policy: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
@@ -65,6 +70,18 @@ def build(
         typer.Option(metavar="1|4", help="4 also searches pictures that lie on their side or head, and turns them."),
     ] = None,
     device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Where networks run.")] = None,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Follow links that lead out of the named folder.")
+    ] = False,
+    include_hidden: Annotated[
+        bool,
+        typer.Option("--include-hidden", help="Take hidden files and folders, and those of trash and NAS systems."),
+    ] = False,
+    archive_encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Encoding of names in old archives: gbk, shift_jis, cp437.")
+    ] = None,
+    path_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of paths in lists.")] = None,
+    label_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of labels in lists.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the last line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
 ) -> None:
@@ -84,17 +101,24 @@ def build(
 
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
     rules = choose_policy(policy, changes or [])
-    found = look(sources, output, settings, label_from)
-    built = make(found, output, settings, rules, outputs, label_from, quiet)
-    _sum_up(built, output, quiet, as_json)
+    from facesieve.sources import SourceOptions
+
+    wanted = SourceOptions(label_from.value, follow_links, include_hidden, archive_encoding, path_column, label_column)
+    found = look(sources, output, settings, wanted)
+    built = make(found.sources, output, settings, rules, outputs, label_from, quiet)
+    _sum_up(built, found, output, quiet, as_json)
     if not built.readable:
         raise typer.Exit(1)
 
 
-def _sum_up(built: Built, output: Path, quiet: bool, as_json: bool) -> None:
+def _sum_up(built: Built, found: Found, output: Path, quiet: bool, as_json: bool) -> None:
     if as_json:
-        shared = {"pictures_with_several_kept_faces_under_one_label": built.shared_labels}
-        typer.echo(json.dumps({"dataset": str(output), **built.counts.plain(), **shared}))
+        beside = {
+            "pictures_with_several_kept_faces_under_one_label": built.shared_labels,
+            "left_out": found.left_out.plain(),
+            "notes": found.notes,
+        }
+        typer.echo(json.dumps({"dataset": str(output), **built.counts.plain(), **beside}))
         return
     if built.shared_labels:
         typer.echo(_shared(built.shared_labels), err=True)
@@ -128,12 +152,17 @@ def _call(pictures: int, settings: Settings) -> None:
         start_forkserver(PRELOAD)
 
 
-def look(sources: list[str], output: Path, settings: Settings, label_from: LabelFrom) -> list[Source]:
-    """The pictures behind the arguments. Also starts workers when they turn out to be inside an archive or list."""
-    from facesieve.sources import find
+def look(sources: list[str], output: Path, settings: Settings, options: SourceOptions) -> Found:
+    """The pictures behind the arguments; what was left out and what the user should know is one line each on stderr.
 
-    found = find(sources, settings, label_from.value, leave_out=[output])
-    _call(len(found), settings)
+    Also starts workers when many pictures turn out to be inside an archive or list.
+    """
+    from facesieve.sources import search
+
+    found = search(sources, settings, options, leave_out=[output])
+    for line in found.lines():
+        typer.echo(line, err=True)
+    _call(len(found.sources), settings)
     return found
 
 

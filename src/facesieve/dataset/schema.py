@@ -56,9 +56,13 @@ def picture_schema() -> pa.Schema:
 
 
 def part_schema(measures: Iterable[str]) -> pa.Schema:
-    """One part of the ledger: a row per input, with its faces inside and the evidence of what was read."""
+    """One part of the ledger: a row per input, with its faces inside and the evidence of what was read.
+
+    `identity` tells inputs apart; it is null in rows that version 0.1.0 wrote, where `source` does.
+    """
     faces = pa.list_(pa.struct(face_fields(measures)))
-    return pa.schema([*PICTURE_FIELDS, *REFUSAL_FIELDS, pa.field("fingerprint", pa.string()), pa.field("faces", faces)])
+    evidence = [pa.field("fingerprint", pa.string()), pa.field("identity", pa.binary())]
+    return pa.schema([*PICTURE_FIELDS, *REFUSAL_FIELDS, *evidence, pa.field("faces", faces)])
 
 
 def with_later_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -17,14 +17,14 @@ from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout, cut_name, marked_name
 from facesieve.dataset.manifest import write_manifests
 from facesieve.dataset.merge import merge
-from facesieve.dataset.names import plain
 from facesieve.dataset.origin import versions
 from facesieve.dataset.tables import read_json, write_json
-from facesieve.records import RefusalCode, Source
+from facesieve.records import Source
 from facesieve.report.sheet import contact_sheet
 from facesieve.run.claim import claim
-from facesieve.run.ledger import Ledger
-from facesieve.run.plan import Shard, shards, unfinished, unique, workers
+from facesieve.run.known import readable, unfinished
+from facesieve.run.ledger import BY_A_LIMIT, TRY_AGAIN, Ledger
+from facesieve.run.plan import Shard, shards, unique, workers
 from facesieve.run.pool import Start, share
 from facesieve.run.progress import Progress, Tally
 from facesieve.run.shard import Work
@@ -98,14 +98,15 @@ def build(
         progress = _work(wanted, layout, start, making, watch)
         faces, pictures = merge(Ledger(layout).tables(), making.measures)
         counts = _publish(faces, pictures, layout, making)
-    return Built(counts, progress, _readable(pictures, wanted), _shared_labels(pictures))
+    return Built(counts, progress, readable(wanted, Ledger(layout)), _shared_labels(pictures))
 
 
 def _work(
     wanted: list[Source], layout: Layout, start: Start, making: Making, watch: Callable[[Progress], None]
 ) -> Progress:
     ledger, settings = Ledger(layout), making.settings
-    todo = unfinished(wanted, ledger.done(_same_limits(layout, settings)))
+    again = TRY_AGAIN if _same_limits(layout, settings) else TRY_AGAIN | BY_A_LIMIT
+    todo = unfinished(wanted, ledger, settings.max_file_bytes, again)
     progress = Progress(total=len(todo), already=len(wanted) - len(todo))
     watch(progress)
     hands = workers(settings, len(todo))
@@ -164,11 +165,3 @@ def _prune(layout: Layout, named: set[str]) -> None:
 def _shared_labels(pictures: pa.Table) -> int:
     labelled = pc.not_equal(pictures["label"], "")
     return int(np.count_nonzero(np.asarray(pc.and_(labelled, pc.greater(pictures["kept"], 1)))))
-
-
-def _readable(pictures: pa.Table, wanted: list[Source]) -> int:
-    ours = pc.is_in(pictures["source"], pa.array([plain(source.name) for source in wanted], pa.string()))
-    read = pc.or_(
-        pc.is_null(pictures["refusal"]), pc.fill_null(pc.equal(pictures["refusal"], RefusalCode.DUPLICATE.value), False)
-    )
-    return int(np.count_nonzero(np.asarray(pc.and_(ours, read))))

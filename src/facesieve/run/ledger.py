@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -47,24 +48,24 @@ class Ledger:
         name = f"{number:08d}.parquet"
         write_table(thumbs, self.layout.thumbs / name, self.layout.scratch)
         settle([self.layout.thumbs / name], self.layout.root)
-        write_table(rows, self.layout.parts / name, self.layout.scratch)
-        settle([self.layout.parts / name], self.layout.root)
+        self.rewrite(number, rows)
+
+    def rewrite(self, number: int, rows: pa.Table) -> None:
+        """Put rows in the place of those of a part. Raises DatasetError where the disk refuses."""
+        write_table(rows, self._part(number), self.layout.scratch)
+        settle([self._part(number)], self.layout.root)
+
+    def table(self, number: int, columns: list[str] | None = None) -> pa.Table:
+        """The rows of one part. Parts of version 0.1.0 have no column `identity`."""
+        return read_table(self._part(number), columns)
 
     def tables(self, columns: list[str] | None = None) -> list[pa.Table]:
         """The rows of all parts, oldest first."""
-        return [read_table(self.layout.parts / f"{number:08d}.parquet", columns) for number in self.numbers()]
+        return [self.table(number, columns) for number in self.numbers()]
 
-    def done(self, same_limits: bool = True) -> dict[str, tuple[str, str]]:
-        """Fingerprint and label of every source that needs no other look, by name.
+    def written(self, number: int) -> int:
+        """When a part was written, in nanoseconds since 1970."""
+        return self._part(number).stat().st_mtime_ns
 
-        same_limits: whether the limits on one picture are those that the dataset was last published with.
-        """
-        again = TRY_AGAIN if same_limits else TRY_AGAIN | BY_A_LIMIT
-        found: dict[str, tuple[str, str]] = {}
-        wanted = ["source", "fingerprint", "label", "refusal"]
-        for table in self.tables(wanted):
-            rows = zip(*(table[name].to_pylist() for name in wanted), strict=True)
-            found |= {
-                source: (fingerprint, label) for source, fingerprint, label, refusal in rows if refusal not in again
-            }
-        return found
+    def _part(self, number: int) -> Path:
+        return self.layout.parts / f"{number:08d}.parquet"
