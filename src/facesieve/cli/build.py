@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -61,6 +62,9 @@ def build(
         str | None, typer.Option(metavar="PIXELS", help="Smallest face to search for; 40 costs less than half of 20.")
     ] = None,
     device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Where networks run.")] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove what is in the dataset but gone from the named sources.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the last line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
 ) -> None:
@@ -81,19 +85,32 @@ def build(
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
     rules = choose_policy(policy, changes or [])
     found = look(sources, output, settings, label_from)
-    built = make(found, output, settings, rules, outputs, label_from, quiet)
+    built = make(found, output, settings, rules, outputs, label_from, quiet, sources, prune)
     _sum_up(built, output, quiet, as_json)
     if not built.readable:
         raise typer.Exit(1)
 
 
 def _sum_up(built: Built, output: Path, quiet: bool, as_json: bool) -> None:
+    _tell_changes(built)
     if as_json:
-        typer.echo(json.dumps({"dataset": str(output), **built.counts.plain()}))
+        changes = {"damaged": len(built.damaged), "gone": len(built.gone), "pruned": built.pruned}
+        typer.echo(json.dumps({"dataset": str(output), **built.counts.plain(), **changes}))
         return
     if not quiet:
         typer.echo(f"look at {output / 'contact_sheet.html'}")
     typer.echo(built.counts.line())
+
+
+def _tell_changes(built: Built) -> None:
+    """What was not as the last build left it, on stderr."""
+    from facesieve.dataset.named import some
+
+    if built.damaged:
+        typer.echo(f"missing or not whole: {some(built.damaged)}; their pictures were done again", err=True)
+    if built.gone:
+        verb = "removed" if built.pruned else "kept in the dataset (--prune removes them)"
+        typer.echo(f"gone from the sources: {some(built.gone)}; {verb}", err=True)
 
 
 def call_workers(sources: list[str], settings: Settings) -> None:
@@ -130,6 +147,8 @@ def make(
     outputs: Outputs,
     label_from: LabelFrom,
     quiet: bool,
+    named: Sequence[str] = (),
+    prune: bool = False,
 ) -> Built:
     """Build with the real pipeline, showing progress on stderr. Raises typer.Exit(130) when interrupted."""
     from facesieve.cli.show import showing
@@ -156,7 +175,7 @@ def make(
         )
         offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
         with showing(quiet) as watch:
-            return run(found, output, partial(Pipeline, offline, policy), making, watch)
+            return run(found, output, partial(Pipeline, offline, policy), making, watch, named, prune)
     except KeyboardInterrupt:
         typer.echo(f"stopped; what was finished is kept, and the same command continues {output}", err=True)
         raise typer.Exit(130) from None

@@ -21,6 +21,15 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses (no permission, a file that went away) into one DatasetError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError("cannot_read", f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+@contextmanager
 def whole(path: Path, scratch: Path) -> Iterator[BinaryIO]:
     """A stream that becomes the file `path` when the block ends well, and leaves no trace when it does not.
 
@@ -57,8 +66,13 @@ def settle(paths: Iterable[Path], root: Path) -> None:
                 os.close(descriptor)
 
 
-def publish(data: bytes, path: Path, scratch: Path) -> None:
-    """Publish one file, whole and durable. Raises DatasetError where the disk refuses."""
+def put(data: bytes, path: Path, scratch: Path) -> None:
+    """Write one file, whole. Its name is durable after `settle`. Raises DatasetError where the disk refuses."""
     with whole(path, scratch) as stream:
         stream.write(data)
+
+
+def publish(data: bytes, path: Path, scratch: Path) -> None:
+    """Publish one file, whole and durable. Raises DatasetError where the disk refuses."""
+    put(data, path, scratch)
     settle([path], path.parent)
