@@ -70,10 +70,11 @@ def _whole(name: str, size: int | None, sums: Sums, root: Path) -> bool:
     known = sums.get(name)
     if known:
         return any(one.size == size for one in known)
-    return _ends_well(root / name)
+    return ends_well(root / name)
 
 
-def _ends_well(path: Path) -> bool:
+def ends_well(path: Path) -> bool:
+    """Whether a PNG or JPEG file ends as its format does; one that was cut short does not."""
     end = _ENDS.get(path.suffix, b"")
     with reading(path), path.open("rb") as stream:
         stream.seek(0, os.SEEK_END)

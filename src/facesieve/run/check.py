@@ -14,7 +14,7 @@ from PIL import Image
 from facesieve.dataset.about import outputs_of, read_about
 from facesieve.dataset.layout import Layout, size_of
 from facesieve.dataset.merge import merge
-from facesieve.dataset.named import named_files
+from facesieve.dataset.named import ends_well, named_files
 from facesieve.dataset.sums import Sum, Sums, pairs_of, read_sums, sum_of_file, sums_of
 from facesieve.dataset.tables import read_table
 from facesieve.errors import DatasetError
@@ -212,6 +212,7 @@ def _readable(path: Path) -> bool:
         if path.suffix in (".png", ".jpg"):
             with Image.open(path) as picture:
                 picture.load()
+            return ends_well(path)
         elif path.suffix == ".parquet":
             read_table(path)
     except Exception:  # Pillow raises anything for damaged pictures
