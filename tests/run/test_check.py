@@ -90,7 +90,8 @@ def test_a_check_changes_nothing(out: Path) -> None:
 
 @pytest.mark.parametrize("damage", [Path.unlink, flip, empty, shorten])
 @pytest.mark.parametrize(
-    "pattern", ["kept/*/*.png", "rejected/*/*.png", "crops/face/*/*.jpg", "crops/head/*/*.jpg", "marked/*/*.jpg", THUMBS]
+    "pattern",
+    ["kept/*/*.png", "rejected/*/*.png", "crops/face/*/*.jpg", "crops/head/*/*.jpg", "marked/*/*.jpg", THUMBS],
 )
 def test_a_damaged_picture_file_is_told_and_the_next_build_makes_it_again(
     heap: Path, good: Path, out: Path, pattern: str, damage: Callable[[Path], None]

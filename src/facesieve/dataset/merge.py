@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.schema import face_schema, part_schema, picture_schema
+from facesieve.errors import DatasetError
 from facesieve.records import RefusalCode
 
 
@@ -17,8 +18,18 @@ def merge(parts: Sequence[pa.Table], measures: Sequence[str]) -> tuple[pa.Table,
     """Faces and pictures of all parts, sorted by source; of a source in several parts the last one counts.
 
     A picture whose bytes another source of the same label already has (the first by name) is refused as
-    a duplicate, and its faces are left out.
+    a duplicate, and its faces are left out. Raises DatasetError when the parts do not have the columns of one dataset.
     """
+    try:
+        return _merge(parts, measures)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, KeyError) as error:  # only parts without a checksum come so far
+        raise DatasetError(
+            "damaged_dataset",
+            "Parts of the ledger do not fit each other; `facesieve check DATASET` says which are damaged.",
+        ) from error
+
+
+def _merge(parts: Sequence[pa.Table], measures: Sequence[str]) -> tuple[pa.Table, pa.Table]:
     rows = pa.concat_tables([part_schema(measures).empty_table(), *parts]).combine_chunks()
     rows = refuse_duplicates(rows.take(_latest(rows["source"])).combine_chunks())
     faces = _faces(rows, measures)

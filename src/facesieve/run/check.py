@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -110,7 +110,7 @@ def read_contents(layout: Layout, faults: list[Fault]) -> Contents:
     """Read what can be read; what cannot becomes a fault. Raises DatasetError when nothing says what the rows are."""
     sums = sums_of(_read_sums(layout, faults))
     about = _about(layout, sums, faults)
-    parts = dict(_parts(layout, sums, faults))
+    parts = dict(_parts(layout, sums, about["measures"], faults))
     if has_ledger(layout):
         faces, pictures = merge(list(parts.values()), about["measures"])
     else:
@@ -157,7 +157,7 @@ def _about(layout: Layout, sums: Sums, faults: list[Fault]) -> dict[str, Any]:
     return found[0]
 
 
-def _parts(layout: Layout, sums: Sums, faults: list[Fault]) -> Iterator[tuple[int, pa.Table]]:
+def _parts(layout: Layout, sums: Sums, measures: Sequence[str], faults: list[Fault]) -> Iterator[tuple[int, pa.Table]]:
     damaged_sums = {fault.name for fault in faults}
     for number in layout.numbers(layout.parts):
         path = layout.part(number)
@@ -165,7 +165,10 @@ def _parts(layout: Layout, sums: Sums, faults: list[Fault]) -> Iterator[tuple[in
         if layout.name_of(layout.sums_of(number)) in damaged_sums:
             known = frozenset()
         try:
-            yield number, read_table(path, known=known)
+            rows = read_table(path, known=known)
+            if not known:
+                merge([rows], measures)  # has it the columns of a part?
+            yield number, rows
         except DatasetError as error:
             if error.code == "out_of_memory":
                 raise
@@ -213,7 +216,7 @@ def _readable(path: Path) -> bool:
             with Image.open(path) as picture:
                 picture.load()
             return ends_well(path)
-        elif path.suffix == ".parquet":
+        if path.suffix == ".parquet":
             read_table(path)
     except Exception:  # Pillow raises anything for damaged pictures
         return False
