@@ -238,3 +238,48 @@ def test_several_kept_faces_under_one_label_are_told(run: Run, heap: Path, tmp_p
 def test_without_labels_several_faces_of_a_picture_are_nothing_to_tell(run: Run, heap: Path, tmp_path: Path) -> None:
     status, _, said = run("build", heap, "-o", tmp_path / "out", "-q")
     assert (status, said) == (0, "")
+
+
+def test_a_deleted_photo_is_told_and_prune_removes_what_was_made_from_it(
+    run: Run, tmp_path: Path, astronaut: Path, hopper: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    shutil.copy(astronaut, tmp_path / "photos" / "1.png")
+    shutil.copy(hopper, tmp_path / "photos" / "2.jpg")
+    command = ("build", tmp_path / "photos", "-o", tmp_path / "out", "-q")
+    run(*command)
+    (tmp_path / "photos" / "2.jpg").unlink()
+    status, out, err = run(*command)
+    assert status == 0 and out.startswith("pictures: 2 = ")
+    assert err == (
+        f"gone from the sources: 1 file ({tmp_path / 'photos' / '2.jpg'}); kept in the dataset (--prune removes them)\n"
+    )
+    status, out, err = run(*command, "--prune", "--json")
+    assert status == 0 and "; removed\n" in err
+    summary = json.loads(out)
+    assert (summary["pictures"], summary["gone"], summary["pruned"]) == (1, 1, True)
+    assert len(list((tmp_path / "out" / "kept").rglob("*.png"))) == 1
+    assert run("check", tmp_path / "out")[0] == 0
+
+
+def test_a_crop_that_was_deleted_is_told_and_made_again(run: Run, tmp_path: Path, hopper: Path) -> None:
+    command = ("build", hopper, "-o", tmp_path / "out", "-q")
+    run(*command)
+    (crop,) = (tmp_path / "out" / "kept").rglob("*.png")
+    good = crop.read_bytes()
+    crop.unlink()
+    status, _, err = run(*command)
+    assert status == 0
+    name = crop.relative_to(tmp_path / "out").as_posix()
+    assert err == f"missing or not whole: 1 file ({name}); their pictures were done again\n"
+    assert crop.read_bytes() == good
+
+
+def test_a_dataset_in_a_folder_whose_name_is_no_text_is_built_checked_and_judged(tmp_path: Path, hopper: Path) -> None:
+    for root in (b"d\xff", b"faces-10:30"):
+        commands = [["build", hopper, "-o", root], ["check", root], ["sieve", root, "-o", root + b"-new"]]
+        for command in commands:
+            done = subprocess.run(
+                [sys.executable, "-m", "facesieve", *command], cwd=tmp_path, capture_output=True, check=False
+            )
+            assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr

@@ -19,7 +19,8 @@ from handmade import Handmade, making, photos, sources_in
 
 
 def as_before(root: Path) -> None:
-    """What that version wrote: no column `turn`, no setting `turns`."""
+    """What that version wrote: no column `turn`, no setting `turns`, no sums."""
+    shutil.rmtree(root / ".facesieve" / "sums")
     for file in [root / "pictures.parquet", *(root / ".facesieve" / "parts").glob("*.parquet")]:
         table = pq.read_table(file)
         assert "turn" in table.column_names

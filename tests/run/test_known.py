@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import unicodedata
 from pathlib import Path
 
@@ -52,7 +53,8 @@ def rows(root: Path) -> list[tuple[str, str, str | None]]:
 
 
 def as_version_0_1_0(root: Path) -> None:
-    """Rewrite the ledger as version 0.1.0 wrote it: names escaped and composed, no identity, no time of change."""
+    """Rewrite the ledger as version 0.1.0 wrote it: names escaped and composed, no identity, time of change or sums."""
+    shutil.rmtree(Layout(root).sums)
     for path in Layout(root).parts.glob("*.parquet"):
         table = pq.read_table(path).drop_columns(["identity"])
         written = path.stat().st_mtime_ns
@@ -206,3 +208,14 @@ def test_a_label_that_changed_is_done_again(heap: Path, tmp_path: Path) -> None:
     done(found(heap, label_from="none"), tmp_path / "out")
     assert len(done(found(heap), tmp_path / "out")) == PORTRAITS
     assert {row[1] for row in rows(tmp_path / "out")} == {"anna", "ben"}
+
+
+def test_a_part_that_is_rewritten_still_says_when_its_pictures_were_read(heap: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done(found(heap), out)
+    as_version_0_1_0(out)
+    before = Ledger(Layout(out)).written(0)
+    change(heap / "ben" / "2.png")
+    done(found(heap / "anna"), out)
+    assert Ledger(Layout(out)).written(0) == before
+    assert f"{heap}/ben/2.png" in done(found(heap), out)

@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from facesieve.cli.build import build
+from facesieve.cli.check import check
 from facesieve.cli.demo import demo
 from facesieve.cli.doctor import doctor
 from facesieve.cli.explain import explain
+from facesieve.cli.forget import forget
 from facesieve.cli.serve import serve
 from facesieve.cli.settings import settings
 from facesieve.cli.sieve import sieve
@@ -37,7 +39,7 @@ def application() -> typer.Typer:
     """The command and its sub-commands."""
     app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.callback()(_about)
-    for command in (build, sieve, explain, serve, settings, doctor, demo):
+    for command in (build, sieve, explain, check, forget, serve, settings, doctor, demo):
         app.command()(command)
     if find_spec("facesieve.cli.models"):
         from facesieve.cli.models import app as models

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -82,6 +83,9 @@ def build(
     ] = None,
     path_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of paths in lists.")] = None,
     label_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of labels in lists.")] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove what is in the dataset but gone from the named sources.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the last line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
 ) -> None:
@@ -105,18 +109,22 @@ def build(
 
     wanted = SourceOptions(label_from.value, follow_links, include_hidden, archive_encoding, path_column, label_column)
     found = look(sources, output, settings, wanted)
-    built = make(found.sources, output, settings, rules, outputs, label_from, quiet)
+    built = make(found.sources, output, settings, rules, outputs, label_from, quiet, sources, prune)
     _sum_up(built, found, output, quiet, as_json)
     if not built.readable:
         raise typer.Exit(1)
 
 
 def _sum_up(built: Built, found: Found, output: Path, quiet: bool, as_json: bool) -> None:
+    _tell_changes(built)
     if as_json:
         beside = {
             "pictures_with_several_kept_faces_under_one_label": built.shared_labels,
             "left_out": found.left_out.plain(),
             "notes": found.notes,
+            "damaged": len(built.damaged),
+            "gone": len(built.gone),
+            "pruned": built.pruned,
         }
         typer.echo(json.dumps({"dataset": str(output), **built.counts.plain(), **beside}))
         return
@@ -133,6 +141,17 @@ def _shared(pictures: int) -> str:
         f"note: {some} several kept faces under one label; where a label is one person, crop them to that person "
         "(pictures.parquet: label set and kept above 1)"
     )
+
+
+def _tell_changes(built: Built) -> None:
+    """What was not as the last build left it, on stderr."""
+    from facesieve.dataset.named import some
+
+    if built.damaged:
+        typer.echo(f"missing or not whole: {some(built.damaged)}; their pictures were done again", err=True)
+    if built.gone:
+        verb = "removed" if built.pruned else "kept in the dataset (--prune removes them)"
+        typer.echo(f"gone from the sources: {some(built.gone)}; {verb}", err=True)
 
 
 def call_workers(sources: list[str], settings: Settings) -> None:
@@ -174,6 +193,8 @@ def make(
     outputs: Outputs,
     label_from: LabelFrom,
     quiet: bool,
+    named: Sequence[str] = (),
+    prune: bool = False,
 ) -> Built:
     """Build with the real pipeline, showing progress on stderr. Raises typer.Exit(130) when interrupted."""
     from facesieve.cli.show import showing
@@ -200,7 +221,7 @@ def make(
         )
         offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
         with showing(quiet) as watch:
-            return run(found, output, partial(Pipeline, offline, policy), making, watch)
+            return run(found, output, partial(Pipeline, offline, policy), making, watch, named, prune)
     except KeyboardInterrupt:
         typer.echo(f"stopped; what was finished is kept, and the same command continues {output}", err=True)
         raise typer.Exit(130) from None

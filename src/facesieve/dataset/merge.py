@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from facesieve.dataset.distinct import codes_of, distinct_names, keys_of
 from facesieve.dataset.schema import face_schema, part_schema, picture_schema
+from facesieve.errors import DatasetError
 from facesieve.records import RefusalCode
 
 
@@ -18,12 +19,25 @@ def merge(parts: Sequence[pa.Table], measures: Sequence[str]) -> tuple[pa.Table,
     """Faces and pictures of all parts, sorted by source; of an input in several parts the last row counts.
 
     A picture whose bytes another source of the same label already has (the first by name) is refused as
-    a duplicate, and its faces are left out.
+    a duplicate, and its faces are left out. Raises DatasetError when the parts do not have the columns of one dataset.
     """
-    empty = part_schema(measures).empty_table()
-    # Parts of earlier versions lack columns, which become null.
-    rows = pa.concat_tables([empty, *parts], promote_options="default").combine_chunks()
-    rows = refuse_duplicates(_latest(rows).combine_chunks())
+    try:
+        return _merge(parts, measures)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, KeyError) as error:  # only parts without a checksum come so far
+        raise DatasetError(
+            "damaged_dataset",
+            "Parts of the ledger do not fit each other; `facesieve check DATASET` says which are damaged.",
+        ) from error
+
+
+def named_inputs(parts: Sequence[pa.Table], measures: Sequence[str]) -> dict[str, bytes]:
+    """What tells each input apart (`keys_of`), by the name that the manifests have for it."""
+    rows = _latest(_joined(parts, measures))
+    return dict(zip(rows["source"].to_pylist(), keys_of(rows).to_pylist(), strict=True))
+
+
+def _merge(parts: Sequence[pa.Table], measures: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+    rows = refuse_duplicates(_latest(_joined(parts, measures)).combine_chunks())
     faces = _faces(rows, measures)
     return faces, _pictures(rows, faces)
 
@@ -41,6 +55,12 @@ def refuse_duplicates(rows: pa.Table) -> pa.Table:
     for name, column in columns.items():
         rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), column)
     return rows
+
+
+def _joined(parts: Sequence[pa.Table], measures: Sequence[str]) -> pa.Table:
+    """The rows of all parts; columns that parts of earlier versions lack become null."""
+    empty = part_schema(measures).empty_table()
+    return pa.concat_tables([empty, *parts], promote_options="default").combine_chunks()
 
 
 def _latest(rows: pa.Table) -> pa.Table:
