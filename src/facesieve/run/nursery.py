@@ -62,11 +62,11 @@ def begin(target: Callable[..., None], *arguments: Any) -> BaseProcess:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """SIGINT waits; a process that is started meanwhile never sees it."""
+    """SIGINT and SIGHUP wait; a process that is started meanwhile never sees them: terminals send them to all."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

@@ -13,12 +13,13 @@ import weakref
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
 from typing import IO, Any
 
-from facesieve.errors import Refused
+from facesieve.errors import FacesieveError, Refused, UsageError
 from facesieve.records import RefusalCode, Source
 from facesieve.settings import Settings
 from facesieve.sources.naming import ignored_member, label_of, printable, unsafe
@@ -41,6 +42,7 @@ def from_archive(path: Path, settings: Settings, labelled: bool) -> Iterator[Sou
     """The pictures of an archive, in the order of its directory.
 
     An archive that cannot be read, from some point on or at all, ends with one source that will be refused.
+    Raises UsageError `no_temporary_room` where a compressed tar cannot be unpacked for lack of room.
     """
     name = printable(path.as_posix())
     members = _zip_members if path.name.lower().endswith(ZIP_SUFFIXES) else _tar_members
@@ -52,6 +54,8 @@ def from_archive(path: Path, settings: Settings, labelled: bool) -> Iterator[Sou
                 yield Source(f"{name}!{printable(member)}", printable(label), source_open, fingerprint)
     except Refused as refused:
         yield Source(name, "", Closed(refused.code, refused.message))
+    except FacesieveError:
+        raise
     except Exception:  # strangers' archives break in every way, and zipfile and tarfile with them
         yield Source(name, "", Closed(RefusalCode.BAD_ARCHIVE))
 
@@ -106,7 +110,7 @@ def _tar_member(plain: _Plain, member: tarfile.TarInfo, seen: dict[str, Slice]) 
     return here
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Plain:
     """An uncompressed tar; where it is a temporary file it goes when the last source that needs it is gone.
 
@@ -118,25 +122,58 @@ class _Plain:
 
 
 def _unpack(path: Path, limit: int) -> _Plain:
-    handle, name = tempfile.mkstemp(prefix="facesieve-", suffix=".tar")
-    with os.fdopen(handle, "wb") as target:
-        plain = _Plain(name, _copy(path, target, limit))
-    weakref.finalize(plain, _remove, name, os.getpid())
+    with _room(path):
+        plain = _Plain(str(Path(tempfile.gettempdir(), f"facesieve-{os.urandom(8).hex()}.tar")))
+        # Before there is a file, so that none stays when a signal comes at once.
+        remove = weakref.finalize(plain, _remove, plain.path, os.getpid())
+        try:
+            with open(plain.path, "xb", opener=_for_us_only) as target:
+                plain.whole = _copy(path, target, limit)
+        except BaseException:
+            remove()
+            raise
     return plain
 
 
+def _for_us_only(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
+
+
+@contextmanager
+def _room(path: Path) -> Iterator[None]:
+    """What the temporary folder refuses is no fault of the archive."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or "there is none"
+        message = f"Cannot unpack {path} into the temporary folder ({why}); set TMPDIR to a folder with room."
+        raise UsageError("no_temporary_room", message) from error
+
+
 def _copy(path: Path, target: IO[bytes], limit: int) -> bool:
-    """Whether all of the archive could be unpacked; what came before a fault, or before `limit` bytes, is kept."""
+    """Whether all of the archive could be unpacked; what came before a fault, or before `limit` bytes, is kept.
+
+    Raises OSError only where the target cannot be written.
+    """
+    room = limit
+    for part in _parts(path):
+        if part is None:
+            return False
+        target.write(part[:room])
+        room -= len(part)
+        if room < 0:
+            return False
+    return True
+
+
+def _parts(path: Path) -> Iterator[bytes | None]:
+    """The unpacked archive in parts; None at its end where it is damaged from there on."""
     try:
         with _decompressed(path) as stream:
             while part := stream.read1(_CHUNK):  # `read` would lose what precedes a fault
-                room = limit - target.tell()
-                target.write(part[:room])
-                if len(part) > room:
-                    return False
+                yield part
     except (OSError, EOFError, zlib.error, lzma.LZMAError):
-        return False
-    return True
+        yield None
 
 
 def _decompressed(path: Path) -> BufferedIOBase:
