@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ class Source:
     open: gives a binary stream of the encoded picture; picklable, so that a worker process can call it.
     fingerprint: cheap evidence of content (size and time, or an archive's CRC); "" when there is none.
     pixels: an upright RGB picture (H, W, 3) uint8 handed in by the caller; then `open` is None.
+    image: a Pillow image handed in by the caller; then `open` is None.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Source:
     open: Callable[[], BinaryIO] | None = None
     fingerprint: str = ""
     pixels: Pixels | None = None
+    image: Any = None
 
 
 @dataclass(frozen=True, slots=True)

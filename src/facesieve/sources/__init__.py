@@ -1,6 +1,6 @@
 """Where pictures come from: files, folders, globs, archives, lists of paths, and a caller's own bytes and arrays."""
 
 from facesieve.sources.find import LabelFrom, find
-from facesieve.sources.memory import as_sources, each_source
+from facesieve.sources.memory import Picture, as_sources, each_source
 
-__all__ = ["LabelFrom", "as_sources", "each_source", "find"]
+__all__ = ["LabelFrom", "Picture", "as_sources", "each_source", "find"]
