@@ -23,8 +23,9 @@ class Stopped(SystemExit):
         self.remark = remark
 
     def __str__(self) -> str:
-        name = signal.Signals(self.number).name
-        return f"stopped by {name}; {self.remark}" if self.remark else f"stopped by {name}"
+        """Who pressed Ctrl-C knows what stopped it; other signals are named."""
+        stopped = "stopped" if self.number == signal.SIGINT else f"stopped by {signal.Signals(self.number).name}"
+        return f"{stopped}; {self.remark}" if self.remark else stopped
 
 
 @contextmanager
