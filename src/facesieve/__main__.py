@@ -21,9 +21,13 @@ os.environ.setdefault("PYTHONSAFEPATH", "1")
 
 def main() -> None:
     """Run the command line."""
-    from facesieve.cli import main as run  # workers have no use for it
+    from facesieve.stop import stoppable  # workers need none of these
+    from facesieve.streams import safe_streams
 
-    run()
+    with safe_streams(), stoppable():
+        from facesieve.cli import main as run
+
+        run()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -25,14 +24,11 @@ from facesieve.records import (
     Photo,
     Pixels,
     Record,
-    Source,
     Verdict,
 )
 from facesieve.settings import Settings
 from facesieve.sieve import Policy, judge
-from facesieve.sources import as_sources, each_source
-
-Picture = Source | Path | str | bytes | Pixels
+from facesieve.sources import Picture, as_sources, each_source
 
 
 class Pipeline:
@@ -42,6 +38,8 @@ class Pipeline:
     fetched on the way (`announce` is told in one line), unless the settings say offline.
 
     settings: every knob; None takes the environment and the defaults. policy: what is kept; None is `reference`.
+    It pickles: settings and policy travel, and the networks are loaded again where it arrives. That takes a moment,
+    so hand it to each process of a pool once, as its initializer does, and not with every task.
     Raises ModelError when weights are absent or not what the catalog says.
 
     >>> import skimage.data
@@ -64,16 +62,23 @@ class Pipeline:
         self._upside_down = UpsideDown(self._detect)
         self._turns = Turns(self._detect, self._upright)
 
-    def process(self, pictures: Iterable[Picture]) -> list[Record]:
+    def __reduce__(self) -> tuple[type[Pipeline], tuple[Settings, Policy]]:
+        return type(self), (self.settings, self.policy)
+
+    def process(self, pictures: Picture | Iterable[Picture]) -> list[Record]:
         """One record a picture, in order; a picture that gives no pixels is a refusal, never an exception.
 
-        pictures: paths, encoded bytes, (H, W, 3) uint8 RGB arrays or sources, all of them one batch: memory grows
-        with their pixels. `stream` takes any number.
+        pictures: any number of pictures, which are one batch: memory grows with their pixels. `stream` takes more.
+        A single picture is answered with a list of one record. A picture is a path, encoded bytes, a file open for
+        reading bytes (read from its start, left open), an upright (H, W, 3) uint8 RGB array, a Pillow image of any
+        mode (its EXIF orientation is applied) or a source; an (N, H, W, 3) array is N pictures.
+        Raises PictureTypeError, which is a TypeError, for anything else, before any work begins. What is wrong with
+        a picture of the right type, such as a path that is missing or an array of floats, is a refusal.
         """
         return self._answer(decode(as_sources(pictures), self.settings))
 
-    def stream(self, pictures: Iterable[Picture]) -> Iterator[Record]:
-        """The records of any number of pictures, in order.
+    def stream(self, pictures: Picture | Iterable[Picture]) -> Iterator[Record]:
+        """The records of any number of pictures, in order; it takes what `process` takes.
 
         `batch_size` of them or `batch_pixels` are worked on at a time, while a thread draws and decodes as many more.
         """

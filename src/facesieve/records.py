@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ class Source:
     open: gives a binary stream of the encoded picture; picklable, so that a worker process can call it.
     fingerprint: cheap evidence of content (size and times, or an archive's CRC); "" when there is none.
     pixels: an upright RGB picture (H, W, 3) uint8 handed in by the caller; then `open` is None.
+    image: a Pillow image handed in by the caller; then `open` is None.
     identity: what tells this source from all others: the raw bytes of its absolute path. b"" takes the name.
     former: the name that version 0.1.0 wrote for this source, where it differs from `name`; else "".
     """
@@ -37,6 +38,7 @@ class Source:
     pixels: Pixels | None = None
     identity: bytes = b""
     former: str = ""
+    image: Any = None
 
     @property
     def key(self) -> bytes:

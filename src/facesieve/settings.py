@@ -167,7 +167,7 @@ class Settings(Layered):
 
     # models
     cache_dir: Path = Field(
-        default_factory=lambda: Path(platformdirs.user_cache_dir("facesieve", appauthor=False)),
+        default_factory=lambda: _user_cache(),
         description="Folder that holds converted model files.",
     )
     offline: bool = Field(False, description="Forbid fetching models; what is missing is an error.")
@@ -232,6 +232,17 @@ class ServiceSettings(Layered):
     # what it says
     policy: str = Field("reference", description="Policy that judges where a request names none.")
     log: Literal["json", "console"] = Field("json", description="Form of the log on stderr.")
+
+
+def _user_cache() -> Path:
+    """Raises SettingsError where the user has no home: without HOME, and without an entry among the system's users."""
+    try:
+        folder = Path(platformdirs.user_cache_dir("facesieve", appauthor=False))
+    except RuntimeError:
+        folder = Path("~")
+    if not folder.is_absolute():  # older versions of platformdirs return a path that begins with ~
+        raise SettingsError("no_cache_dir", "There is no home folder to keep models in; set FACESIEVE_CACHE_DIR.")
+    return folder
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def test_numbers_are_written_above_the_box_also_when_some_were_not_measured(port
     nothing = mark(portrait, [])
     np.testing.assert_array_equal(nothing, portrait)
     some = mark(portrait, [a_face(True, {"pitch": np.nan, "yaw": np.nan, "roll": np.nan})])
-    assert (some[190:200, 100:120] == 255).all(axis=-1).any(), "white digits"
+    assert (some[190:200, 100:120].min(axis=-1) > 150).any(), "white digits, however the font is smoothed"
     assert (some[190:200, 100:120] == BLUE).all(axis=-1).any(), "on a blue ground"
 
 

@@ -18,6 +18,7 @@ from facesieve.cli.serve import serve
 from facesieve.cli.settings import settings
 from facesieve.cli.sieve import sieve
 from facesieve.errors import FacesieveError
+from facesieve.stop import Stopped
 from facesieve.version import __version__
 
 
@@ -55,3 +56,6 @@ def main() -> None:
     except FacesieveError as error:
         typer.echo(f"error: {error.message} [{error.code}]", err=True)
         sys.exit(error.exit_status)
+    except Stopped as stopped:
+        typer.echo(str(stopped), err=True)
+        raise

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facesieve.errors import UsageError
+from facesieve.stop import Stopped
 
 if TYPE_CHECKING:
     from facesieve.dataset.files import Outputs
@@ -196,7 +197,7 @@ def make(
     named: Sequence[str] = (),
     prune: bool = False,
 ) -> Built:
-    """Build with the real pipeline, showing progress on stderr. Raises typer.Exit(130) when interrupted."""
+    """Build with the real pipeline, showing progress on stderr. Raises Stopped, saying how to continue."""
     from facesieve.cli.show import showing
     from facesieve.detect import load_networks
     from facesieve.models.store import Store
@@ -222,9 +223,9 @@ def make(
         offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
         with showing(quiet) as watch:
             return run(found, output, partial(Pipeline, offline, policy), making, watch, named, prune)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; what was finished is kept, and the same command continues {output}", err=True)
-        raise typer.Exit(130) from None
+    except Stopped as stopped:
+        remark = f"what was finished is kept, and the same command continues {output}"
+        raise Stopped(stopped.number, remark) from None
 
 
 def _models(settings: Settings) -> dict[str, str]:

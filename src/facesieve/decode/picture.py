@@ -11,6 +11,7 @@ import numpy as np
 from facesieve.decode.cost import Size, check_cost, check_size
 from facesieve.decode.formats import sniff
 from facesieve.decode.header import UNKNOWN, declared_size, ends_early
+from facesieve.decode.image import from_image
 from facesieve.decode.jpeg import decode_jpeg
 from facesieve.decode.memory import is_about_memory, is_short_for
 from facesieve.decode.netpbm import decode_netpbm
@@ -74,6 +75,8 @@ def decode_one(source: Source, settings: Settings) -> Photo | Refusal:
     try:
         if source.pixels is not None:
             return _of_array(source, source.pixels, settings)
+        if source.image is not None:
+            return _of_image(source, settings)
         return _of_bytes(source, _read(source, settings), settings)
     except Refused as refused:
         return _refusal(source, refused)
@@ -138,6 +141,19 @@ def _of_array(source: Source, pixels: Pixels, settings: Settings) -> Photo:
     digest = hashlib.sha256(repr(pixels.shape).encode())
     digest.update(pixels.data)
     return Photo(source, digest.hexdigest(), pixels, "array")
+
+
+def _of_image(source: Source, settings: Settings) -> Photo:
+    """A caller's Pillow image; its identity is that of the array of its pixels."""
+    check_size(source.image.size, settings)
+    try:
+        with quiet():
+            pixels = from_image(source.image)
+    except Refused:
+        raise
+    except Exception as error:
+        raise Refused(_code_of(error)) from error
+    return _of_array(source, pixels, settings)
 
 
 def _read(source: Source, settings: Settings) -> bytes:

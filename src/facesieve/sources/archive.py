@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from facesieve.errors import Refused
+from facesieve.errors import FacesieveError, Refused
 from facesieve.records import RefusalCode, Source, displayed
 from facesieve.sources.folder import left_out
 from facesieve.sources.member import Member
@@ -33,6 +33,7 @@ def from_archive(path: Path, search: Search) -> Iterator[Source]:
     """The pictures of an archive, in the order of its directory.
 
     An archive that cannot be read, from some point on or at all, ends with one source that will be refused.
+    Raises UsageError `no_temporary_room` where a compressed tar cannot be unpacked for lack of room.
     """
     name, identity, seen = path.as_posix(), identity_of(path), dict[bytes, int]()
     members, fault = _members(path, search)
@@ -57,6 +58,8 @@ def _members(path: Path, search: Search) -> tuple[list[Member], Closed | None]:
                 members.append(member)  # noqa: PERF402 - what came before a fault is kept
     except Refused as refused:
         return members, Closed(refused.code, refused.message)
+    except FacesieveError:  # such as no room to unpack: no fault of the archive
+        raise
     except PermissionError:
         return members, Closed(RefusalCode.UNREADABLE)
     except MemoryError:

@@ -44,7 +44,7 @@ def from_table(path: Path, search: Search) -> Iterator[Source]:
             yield _source(path, row)
             continue
         try:
-            inside = inside or Unpacking()
+            inside = inside or Unpacking(path)
             if inside.size + len(data) > search.settings.max_unpacked_bytes:
                 raise Refused(RefusalCode.TOO_MANY_BYTES, "The list holds more bytes than max_unpacked_bytes.")
             inside.write(data)

@@ -42,7 +42,7 @@ def tar_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member
     stream.seek(0)
     whole, plain = True, Unpacked(str(path))
     if magic in (_GZIP, _BZIP2, _XZ):
-        whole, plain = _unpack(magic, stream, search.settings.max_unpacked_bytes)
+        whole, plain = _unpack(path, magic, stream, search.settings.max_unpacked_bytes)
     with Path(plain.path).open("rb") as tar, tarfile.open(fileobj=tar, mode="r:", tarinfo=_Bounded) as archive:
         for info in archive:
             raw, name = _name(path, info, search)
@@ -98,10 +98,10 @@ def _link(info: tarfile.TarInfo, name: str) -> str | None:
     return info.linkname if info.islnk() else None
 
 
-def _unpack(magic: bytes, packed: BinaryIO, limit: int) -> tuple[bool, Unpacked]:
+def _unpack(path: Path, magic: bytes, packed: BinaryIO, limit: int) -> tuple[bool, Unpacked]:
     """Whether all of it could be unpacked, and what could: up to a fault, or to `limit` bytes."""
     opens: dict[bytes, Callable[..., Any]] = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open}
-    target, whole = Unpacking(), True
+    target, whole = Unpacking(path), True
     with opens[magic](packed) as stream:
         while whole and (part := _next(stream)):
             room = limit - target.size

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from facesieve.errors import Refused
-from facesieve.records import RefusalCode
-
-_NO_ROOM = "The temporary folder has no room to unpack it; the next build tries again."
+from facesieve.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -23,30 +22,44 @@ class Unpacked:
 
 
 class Unpacking:
-    """A temporary file while it is written. Raises Refused where the disk has no room."""
+    """A temporary file while it is written.
 
-    def __init__(self) -> None:
-        try:
-            handle, name = tempfile.mkstemp(prefix="facesieve-", suffix=".tar")
-        except OSError as error:
-            raise Refused(RefusalCode.UNREADABLE, _NO_ROOM) from error
+    Raises UsageError `no_temporary_room` where the temporary folder refuses it, which is no fault of the source.
+    """
+
+    def __init__(self, source: Path) -> None:
+        self._source, self.size = source, 0
+        name = str(Path(tempfile.gettempdir(), f"facesieve-{os.urandom(8).hex()}.tar"))
         self.file = Unpacked(name)
-        weakref.finalize(self.file, _remove, name, os.getpid())
-        self._stream: IO[bytes] = os.fdopen(handle, "wb")
-        self.size = 0
+        # Before there is a file, so that none stays when a signal comes at once.
+        self._remove = weakref.finalize(self.file, _remove, name, os.getpid())
+        with self._room():
+            self._stream: IO[bytes] = open(name, "xb", opener=_for_us_only)  # noqa: SIM115 - closed by `close`
 
     def write(self, data: bytes | memoryview) -> None:
-        try:
+        with self._room():
             self._stream.write(data)
-        except OSError as error:
-            raise Refused(RefusalCode.UNREADABLE, _NO_ROOM) from error
         self.size += len(data)
 
     def close(self) -> None:
-        try:
+        with self._room():
             self._stream.close()
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
-            raise Refused(RefusalCode.UNREADABLE, _NO_ROOM) from error
+            self._remove()
+            why = error.strerror or "there is none"
+            message = (
+                f"Cannot unpack {self._source} into the temporary folder ({why}); set TMPDIR to a folder with room."
+            )
+            raise UsageError("no_temporary_room", message) from error
+
+
+def _for_us_only(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
 
 
 def _remove(path: str, owner: int) -> None:
