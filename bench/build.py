@@ -31,6 +31,7 @@ from facesieve.cli.choices import choose_policy, choose_settings
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.rows import Rows
 from facesieve.decode import picture
+from facesieve.detect import Mtcnn
 from facesieve.pipeline import Pipeline
 from facesieve.run import build as running
 from facesieve.run import shard
@@ -77,7 +78,9 @@ class Stages:
         """Wrap the stages of every build in this process."""
         places = [
             ("read and decode", picture, "decode_one"),
+            ("detect", Mtcnn, "__call__"),
             ("align", rooms.Aligner, "__call__"),
+            ("upside down?", rooms.UpsideDown, "__call__"),
             ("pose", rooms.HeadPose, "__call__"),
             ("measure", rooms, "measure"),
             ("sieve", rooms, "judge"),
@@ -93,14 +96,12 @@ class Stages:
         for (stage, place, name), function in zip(places, before, strict=True):
             eager = (lambda f: lambda *a: list(f(*a)))(function) if name in ("files_of", "_write") else function
             setattr(place, name, self.timed(stage, eager))
-        load = rooms.load_detector
-        rooms.load_detector = lambda *args: self.timed("detect", load(*args).__call__)  # type: ignore[assignment]
         init = Pipeline.__init__
         Pipeline.__init__ = self.timed("load models", init)  # type: ignore[method-assign]
         try:
             yield
         finally:
-            Pipeline.__init__, rooms.load_detector = init, load  # type: ignore[method-assign]
+            Pipeline.__init__ = init  # type: ignore[method-assign]
             for (_, place, name), function in zip(places, before, strict=True):
                 setattr(place, name, function)
 

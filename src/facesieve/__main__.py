@@ -6,7 +6,6 @@ The worker processes of a build import this module again, before anything else.
 import atexit
 import gc
 import os
-import sys
 
 # At the end all goes anyway; looking through what was imported for what else could go takes a tenth of a second.
 atexit.register(gc.freeze)
@@ -22,27 +21,13 @@ os.environ.setdefault("PYTHONSAFEPATH", "1")
 
 def main() -> None:
     """Run the command line."""
-    _open_standard_streams()
-    from facesieve.cli import main as run  # workers have no use for it
+    from facesieve.stop import stoppable  # workers need none of these
+    from facesieve.streams import safe_streams
 
-    run()
+    with safe_streams(), stoppable():
+        from facesieve.cli import main as run
 
-
-def _open_standard_streams() -> None:
-    """Replace standard streams that were closed (`2>&-`) by the null device.
-
-    Otherwise the next file or socket that is opened would become the stream, and messages would be written into it.
-    """
-    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            null = os.open(os.devnull, os.O_RDWR)
-            if null != descriptor:
-                os.dup2(null, descriptor)
-                os.close(null)
-            os.set_inheritable(descriptor, True)
-            setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w", closefd=False))
+        run()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 FacesieveError          code, one public sentence, exit status
 ├── UsageError          the request itself is off: an unknown option, an empty folder, a missing path
+│   ├── PictureTypeError  what was handed in is no picture; it is a TypeError as well
 │   ├── SettingsError   a setting that is unknown or out of range
 │   └── PolicyError     a policy that names no such measure, or is not a policy
 ├── ModelError          weights that are absent, not what the catalog says, or not convertible
@@ -41,6 +42,10 @@ class FacesieveError(Exception):
 
 class UsageError(FacesieveError):
     """The request itself is off."""
+
+
+class PictureTypeError(UsageError, TypeError):
+    """What was handed in is no picture."""
 
 
 class SettingsError(UsageError):

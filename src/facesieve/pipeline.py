@@ -6,15 +6,15 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from facesieve.align import TEMPLATE_SIZE, Aligner, similarities
 from facesieve.decode import Decoded, ahead, batches, decode
-from facesieve.detect import load_detector
+from facesieve.detect import Turns, UpsideDown, load_detector
 from facesieve.models.store import Announce, Store, tell
-from facesieve.pose import HeadPose
+from facesieve.pose import HeadPose, turned_over
 from facesieve.quality import measure
 from facesieve.records import (
     Face,
@@ -24,14 +24,11 @@ from facesieve.records import (
     Photo,
     Pixels,
     Record,
-    Source,
     Verdict,
 )
 from facesieve.settings import Settings
 from facesieve.sieve import Policy, judge
-from facesieve.sources import as_sources, each_source
-
-Picture = Source | Path | str | bytes | Pixels
+from facesieve.sources import Picture, as_sources, each_source
 
 
 class Pipeline:
@@ -41,6 +38,8 @@ class Pipeline:
     fetched on the way (`announce` is told in one line), unless the settings say offline.
 
     settings: every knob; None takes the environment and the defaults. policy: what is kept; None is `reference`.
+    It pickles: settings and policy travel, and the networks are loaded again where it arrives. That takes a moment,
+    so hand it to each process of a pool once, as its initializer does, and not with every task.
     Raises ModelError when weights are absent or not what the catalog says.
 
     >>> import skimage.data
@@ -60,39 +59,61 @@ class Pipeline:
         self._align = Aligner(self.settings.alignment, self.settings.crop_size)
         self._standard = Aligner("similarity", TEMPLATE_SIZE)
         self._pose = HeadPose(self.settings, announce)
+        self._upside_down = UpsideDown(self._detect)
+        self._turns = Turns(self._detect, self._upright)
 
-    def process(self, pictures: Iterable[Picture]) -> list[Record]:
+    def __reduce__(self) -> tuple[type[Pipeline], tuple[Settings, Policy]]:
+        return type(self), (self.settings, self.policy)
+
+    def process(self, pictures: Picture | Iterable[Picture]) -> list[Record]:
         """One record a picture, in order; a picture that gives no pixels is a refusal, never an exception.
 
-        pictures: paths, encoded bytes, (H, W, 3) uint8 RGB arrays or sources, all of them one batch: memory grows
-        with their pixels. `stream` takes any number.
+        pictures: any number of pictures, which are one batch: memory grows with their pixels. `stream` takes more.
+        A single picture is answered with a list of one record. A picture is a path, encoded bytes, a file open for
+        reading bytes (read from its start, left open), an upright (H, W, 3) uint8 RGB array, a Pillow image of any
+        mode (its EXIF orientation is applied) or a source; an (N, H, W, 3) array is N pictures.
+        Raises PictureTypeError, which is a TypeError, for anything else, before any work begins. What is wrong with
+        a picture of the right type, such as a path that is missing or an array of floats, is a refusal.
         """
         return self._answer(decode(as_sources(pictures), self.settings))
 
-    def stream(self, pictures: Iterable[Picture]) -> Iterator[Record]:
-        """The records of any number of pictures, in order.
+    def stream(self, pictures: Picture | Iterable[Picture]) -> Iterator[Record]:
+        """The records of any number of pictures, in order; it takes what `process` takes.
 
         `batch_size` of them or `batch_pixels` are worked on at a time, while a thread draws and decodes as many more.
         """
         return chain.from_iterable(map(self._answer, ahead(batches(each_source(pictures), self.settings))))
 
     def _answer(self, decoded: Decoded) -> list[Record]:
-        photos = decoded.photos
-        faces = self._detect(photos)
+        photos, faces = self._find(decoded.photos)
         crops = self._align(photos, faces)
         pose = self._pose(photos, faces)
         measures = self._measure(photos, faces, pose)
         verdicts = judge(self.policy, measures)
-        return gather(decoded, faces, crops, measures, verdicts)
+        return gather(decoded._replace(photos=photos), faces, crops, measures, verdicts)
+
+    def _find(self, photos: Sequence[Photo]) -> tuple[Sequence[Photo], Faces]:
+        """The photos, turned where that finds upright faces and the settings want it, and their faces."""
+        return self._turns(photos) if self.settings.turns > 1 else (photos, self._detect(photos))
 
     def _measure(self, photos: Sequence[Photo], faces: Faces, pose: Floats) -> Measures:
-        """Measures of the reference's crop, whatever crops were asked for, so that thresholds keep their meaning.
+        """Measures of the reference's crop, whatever crops were asked for, so that thresholds keep their meaning."""
+        standard, matrices = self._reference_crops(photos, faces)
+        return measure(photos, faces, standard, matrices, self._true_roll(photos, faces, standard, pose))
 
-        The reference aligns landmarks truncated to whole pixels; its blur depends on it by up to 6 %.
-        """
+    def _reference_crops(self, photos: Sequence[Photo], faces: Faces) -> tuple[Pixels, Floats]:
+        """Crops as the reference aligns them, by landmarks in whole pixels; its blur depends on it by up to 6 %."""
         whole = dataclasses.replace(faces, landmarks=np.trunc(faces.landmarks))
-        matrices = similarities(whole.landmarks, TEMPLATE_SIZE)
-        return measure(photos, faces, self._standard(photos, whole), matrices, pose)
+        return self._standard(photos, whole), similarities(whole.landmarks, TEMPLATE_SIZE)
+
+    def _true_roll(self, photos: Sequence[Photo], faces: Faces, crops: Pixels, pose: Floats) -> Floats:
+        """The pose with half a turn more roll for faces that are upside down; only those with a pose are looked at."""
+        over = ~np.isnan(pose[:, 2])
+        over[over] = self._upside_down(photos, faces.take(over), crops[over])
+        return turned_over(pose, over)
+
+    def _upright(self, photos: Sequence[Photo], faces: Faces) -> npt.NDArray[np.bool_]:
+        return self._upside_down.upright(self._reference_crops(photos, faces)[0])
 
 
 def gather(

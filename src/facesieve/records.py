@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
+
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,11 @@ class Source:
     name: what reports call it: a path, `archive.zip!member`, or `<bytes 0>`.
     label: the identity it is filed under, or "" for none.
     open: gives a binary stream of the encoded picture; picklable, so that a worker process can call it.
-    fingerprint: cheap evidence of content (size and time, or an archive's CRC); "" when there is none.
+    fingerprint: cheap evidence of content (size and times, or an archive's CRC); "" when there is none.
     pixels: an upright RGB picture (H, W, 3) uint8 handed in by the caller; then `open` is None.
+    image: a Pillow image handed in by the caller; then `open` is None.
+    identity: what tells this source from all others: the raw bytes of its absolute path. b"" takes the name.
+    former: the name that version 0.1.0 wrote for this source, where it differs from `name`; else "".
     """
 
     name: str
@@ -30,6 +36,32 @@ class Source:
     open: Callable[[], BinaryIO] | None = None
     fingerprint: str = ""
     pixels: Pixels | None = None
+    identity: bytes = b""
+    former: str = ""
+    image: Any = None
+
+    @property
+    def key(self) -> bytes:
+        """What two sources have in common only if they are the same one."""
+        return self.identity or self.name.encode("utf-8", "surrogatepass")
+
+
+def displayed(name: str) -> str:
+    """A name that every file and terminal can hold.
+
+    Only control characters and bytes that are not UTF-8 become escapes; everything else stays, so that a path
+    stays a path.
+    """
+    if name.isprintable():
+        return name
+    return _UNSAFE.sub(lambda found: _escaped(found[0]), name)
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +71,14 @@ class Photo:
     pixels: (H, W, 3) uint8, RGB, upright (EXIF orientation applied).
     picture_id: sha256 of the encoded bytes, 64 hex digits.
     format: the sniffed format in lower case (`jpeg`, `png`, ...), or `array`.
+    turn: degrees clockwise that the upright picture was turned to find faces: 0, 90, 180 or 270; see `turned`.
     """
 
     source: Source
     picture_id: str
     pixels: Pixels
     format: str
+    turn: int = 0
 
     @property
     def width(self) -> int:
@@ -53,6 +87,11 @@ class Photo:
     @property
     def height(self) -> int:
         return int(self.pixels.shape[0])
+
+    def turned(self, degrees: int) -> Photo:
+        """The same picture turned clockwise by 90, 180 or 270 degrees."""
+        pixels = np.ascontiguousarray(np.rot90(self.pixels, -degrees // 90))
+        return replace(self, pixels=pixels, turn=(self.turn + degrees) % 360)
 
 
 class RefusalCode(StrEnum):
@@ -113,7 +152,7 @@ class Faces:
     """N faces over a whole batch of photos; row order is photo order, then descending confidence.
 
     photo: (N,) intp, the index of each face's photo in the batch.
-    boxes: (N, 4) float64, x, y, w, h in pixels of the upright picture.
+    boxes: (N, 4) float64, x, y, w, h in pixels of the upright picture; they may reach beyond it.
     confidence: (N,) float64, in [0, 1].
     landmarks: (N, 5, 2) float64, x, y of the viewer's left eye, right eye, nose, left and right mouth corner.
     """
@@ -129,6 +168,14 @@ class Faces:
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> Faces:
         """Some of the faces, by mask, index or slice."""
         return Faces(self.photo[rows], self.boxes[rows], self.confidence[rows], self.landmarks[rows])
+
+    @classmethod
+    def join(cls, parts: Iterable[Faces]) -> Faces:
+        """The faces of several parts, one part after the other."""
+        columns = zip(
+            *((part.photo, part.boxes, part.confidence, part.landmarks) for part in (cls.none(), *parts)), strict=True
+        )
+        return cls(*map(np.concatenate, columns))
 
     @classmethod
     def none(cls) -> Faces:
@@ -166,7 +213,8 @@ class Face:
     """One face with all that is known of it.
 
     face_id: 32 hex digits derived from the picture's sha256 and the box.
-    box: x, y, w, h; landmarks: (5, 2); both in pixels of the upright picture.
+    box: x, y, w, h; landmarks: (5, 2); both in pixels of the upright picture, turned by
+    `Photo.turn`. A box may reach beyond the picture.
     crop: (S, S, 3) uint8 RGB, aligned to the template.
     measures: raw numbers by name; NaN means not measured.
     """

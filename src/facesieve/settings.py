@@ -16,12 +16,22 @@ from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationErro
 
 from facesieve.errors import SettingsError
 
+# What bounds the reading of one picture. A dataset may be continued with other limits.
+LIMITS = {
+    *("max_file_bytes", "max_pixels", "max_side", "max_decode_bytes", "max_expansion"),
+    *("max_jpeg_scans", "max_jpeg_work", "max_unpacked_bytes"),
+}
+
 # Where models are kept, how fast it goes and how much a page shows: none of it changes what a dataset holds.
 NOT_SHAPING = {
+    *LIMITS,
     *("batch_size", "batch_pixels", "workers", "threads", "engine"),
     *("shard_size", "sheet_faces", "cache_dir", "offline"),
     *("picture_timeout", "start_timeout"),
 }
+
+# What earlier versions did, which had no such setting: with this value their datasets are continued.
+BEFORE_IT_WAS_A_SETTING = {"colour_profiles": False, "turns": 1}
 
 Device = Literal["cpu", "cuda"]
 
@@ -134,10 +144,23 @@ class Settings(Layered):
 
     # decode
     max_file_bytes: int = Field(100 * 2**20, gt=0, description="Largest encoded picture that is read, in bytes.")
-    max_pixels: int = Field(100_000_000, gt=0, description="Largest picture that is decoded, in pixels.")
+    max_pixels: int = Field(200_000_000, gt=0, description="Largest picture that is decoded, in pixels.")
     max_side: int = Field(32_768, gt=0, description="Longest side of a picture that is decoded, in pixels.")
-
+    max_decode_bytes: int = Field(
+        650_000_000, gt=0, description="Most memory that decoding one picture may take, in bytes, its file not counted."
+    )
+    max_expansion: int = Field(
+        1100,
+        gt=0,
+        description="Most times that a picture's RGB bytes may exceed its file's; a file counts as 64 KiB or more.",
+    )
     max_jpeg_scans: int = Field(200, gt=0, description="Most passes over the picture that a JPEG may ask for.")
+    max_jpeg_work: int = Field(
+        1_200_000_000, gt=0, description="Most pixels times passes that a JPEG of several passes may ask for."
+    )
+    colour_profiles: bool = Field(
+        True, description="Convert pictures with an embedded wide-gamut profile (Display P3, Adobe RGB) to sRGB."
+    )
 
     # sources
     max_unpacked_bytes: int = Field(
@@ -149,6 +172,10 @@ class Settings(Layered):
     scale_factor: float = Field(0.709, gt=0.1, lt=1, description="Ratio between levels of the image pyramid.")
     steps_threshold: tuple[float, float, float] = Field(
         (0.6, 0.7, 0.7), description="Score that P-Net, R-Net and O-Net each ask of a candidate."
+    )
+
+    turns: Literal[1, 4] = Field(
+        1, description="Turns that a picture without a confident upright face is searched in: 1 or 4."
     )
 
     # who runs the networks
@@ -198,7 +225,7 @@ class Settings(Layered):
 
     # models
     cache_dir: Path = Field(
-        default_factory=lambda: Path(platformdirs.user_cache_dir("facesieve", appauthor=False)),
+        default_factory=lambda: _user_cache(),
         description="Folder that holds converted model files.",
     )
     offline: bool = Field(False, description="Forbid fetching models; what is missing is an error.")
@@ -210,6 +237,10 @@ class Settings(Layered):
     def shaping(self) -> dict[str, Any]:
         """The settings that can change what a dataset holds, as plain values."""
         return self.model_dump(mode="json", exclude=NOT_SHAPING)
+
+    def limits(self) -> dict[str, Any]:
+        """The limits on one picture, as plain values: they decide what is refused, and not what a photo yields."""
+        return self.model_dump(mode="json", include=LIMITS)
 
 
 class ServiceSettings(Layered):
@@ -280,6 +311,17 @@ class ServiceSettings(Layered):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least important lines that are logged; debug has the probes too."
     )
+
+
+def _user_cache() -> Path:
+    """Raises SettingsError where the user has no home: without HOME, and without an entry among the system's users."""
+    try:
+        folder = Path(platformdirs.user_cache_dir("facesieve", appauthor=False))
+    except RuntimeError:
+        folder = Path("~")
+    if not folder.is_absolute():  # older versions of platformdirs return a path that begins with ~
+        raise SettingsError("no_cache_dir", "There is no home folder to keep models in; set FACESIEVE_CACHE_DIR.")
+    return folder
 
 
 def _read(file: Path) -> dict[str, Any]:

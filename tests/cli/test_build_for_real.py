@@ -203,3 +203,83 @@ def test_the_demo_without_its_portraits_names_what_to_install(run: Run, tmp_path
     status, _, err = run("demo", "-o", tmp_path / "demo")
     assert status == 2 and "pip install 'facesieve[demo]'" in err
     assert not (tmp_path / "demo").exists()
+
+
+def test_four_turns_make_the_dataset_of_the_upright_picture(run: Run, astronaut: Path, tmp_path: Path) -> None:
+    pixels = cv2.imread(str(astronaut))
+    for name, way in (("upright", None), ("on its head", cv2.ROTATE_180), ("on its side", cv2.ROTATE_90_CLOCKWISE)):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "x.png"), pixels if way is None else cv2.rotate(pixels, way))
+        options = ("--turns", 4, "--crops", "face,head", "--marked", "-q")
+        assert run("build", tmp_path / name, "-o", tmp_path / f"{name}.out", *options)[0] == 0
+    by_name = {
+        name: {
+            path.parent.relative_to(tmp_path / f"{name}.out").as_posix(): path.read_bytes()
+            for path in (tmp_path / f"{name}.out").rglob("*.*")
+            if path.suffix in (".png", ".jpg")
+        }
+        for name in ("upright", "on its head", "on its side")
+    }
+    assert len(by_name["upright"]) == 4, "aligned crop, face, head, marked picture"
+    assert by_name["on its head"] == by_name["on its side"] == by_name["upright"]
+    turns = {name: rows_of(tmp_path / f"{name}.out", "pictures")[0]["turn"] for name in by_name}
+    assert turns == {"upright": 0, "on its head": 180, "on its side": 270}
+
+
+def test_several_kept_faces_under_one_label_are_told(run: Run, heap: Path, tmp_path: Path) -> None:
+    status, _, said = run("build", heap, "-o", tmp_path / "out", "--label-from", "folder", "-q")
+    assert status == 0
+    assert said.startswith("note: 1 picture has several kept faces under one label; ")
+    status, out, said = run("build", heap, "-o", tmp_path / "out", "--label-from", "folder", "-q", "--json")
+    assert json.loads(out)["pictures_with_several_kept_faces_under_one_label"] == 1
+    assert said == ""
+
+
+def test_without_labels_several_faces_of_a_picture_are_nothing_to_tell(run: Run, heap: Path, tmp_path: Path) -> None:
+    status, _, said = run("build", heap, "-o", tmp_path / "out", "-q")
+    assert (status, said) == (0, "")
+
+
+def test_a_deleted_photo_is_told_and_prune_removes_what_was_made_from_it(
+    run: Run, tmp_path: Path, astronaut: Path, hopper: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    shutil.copy(astronaut, tmp_path / "photos" / "1.png")
+    shutil.copy(hopper, tmp_path / "photos" / "2.jpg")
+    command = ("build", tmp_path / "photos", "-o", tmp_path / "out", "-q")
+    run(*command)
+    (tmp_path / "photos" / "2.jpg").unlink()
+    status, out, err = run(*command)
+    assert status == 0 and out.startswith("pictures: 2 = ")
+    assert err == (
+        f"gone from the sources: 1 file ({tmp_path / 'photos' / '2.jpg'}); kept in the dataset (--prune removes them)\n"
+    )
+    status, out, err = run(*command, "--prune", "--json")
+    assert status == 0 and "; removed\n" in err
+    summary = json.loads(out)
+    assert (summary["pictures"], summary["gone"], summary["pruned"]) == (1, 1, True)
+    assert len(list((tmp_path / "out" / "kept").rglob("*.png"))) == 1
+    assert run("check", tmp_path / "out")[0] == 0
+
+
+def test_a_crop_that_was_deleted_is_told_and_made_again(run: Run, tmp_path: Path, hopper: Path) -> None:
+    command = ("build", hopper, "-o", tmp_path / "out", "-q")
+    run(*command)
+    (crop,) = (tmp_path / "out" / "kept").rglob("*.png")
+    good = crop.read_bytes()
+    crop.unlink()
+    status, _, err = run(*command)
+    assert status == 0
+    name = crop.relative_to(tmp_path / "out").as_posix()
+    assert err == f"missing or not whole: 1 file ({name}); their pictures were done again\n"
+    assert crop.read_bytes() == good
+
+
+def test_a_dataset_in_a_folder_whose_name_is_no_text_is_built_checked_and_judged(tmp_path: Path, hopper: Path) -> None:
+    for root in (b"d\xff", b"faces-10:30"):
+        commands = [["build", hopper, "-o", root], ["check", root], ["sieve", root, "-o", root + b"-new"]]
+        for command in commands:
+            done = subprocess.run(
+                [sys.executable, "-m", "facesieve", *command], cwd=tmp_path, capture_output=True, check=False
+            )
+            assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr

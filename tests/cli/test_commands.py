@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,7 +28,10 @@ def dataset(tmp_path: Path, astronaut: Path) -> Path:
 def test_help_names_every_command_and_version_is_one_line(run) -> None:
     status, out, _ = run("--help")
     assert status == 0
-    assert all(f"\n  {name} " in out for name in ("build", "sieve", "explain", "settings", "doctor", "demo", "models"))
+    assert all(
+        f"\n  {name} " in out
+        for name in ("build", "sieve", "explain", "check", "forget", "settings", "doctor", "demo", "models")
+    )
     assert run("--version") == (0, "facesieve 0.1.0\n", "")
 
 
@@ -128,3 +132,47 @@ def test_a_reader_that_stops_listening_is_no_error() -> None:
     command = f"{sys.executable} -m facesieve settings | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("max_file_bytes = 104857600\n", "")
+
+
+def test_check_says_what_is_wrong_and_repair_sets_it_right(run: Run, dataset: Path) -> None:
+    status, out, err = run("check", dataset)
+    assert (status, err) == (0, "") and out.endswith(" files are whole\n")
+    crop = sorted(dataset.glob("kept/*/*.png"))[0]
+    crop.write_bytes(crop.read_bytes()[:-1])
+    (dataset / "contact_sheet.html").unlink()
+    status, out, err = run("check", dataset)
+    assert status == 2
+    assert f"damaged   {crop.relative_to(dataset).as_posix()}\n" in out and "missing   contact_sheet.html\n" in out
+    assert err == (f"error: 2 files of {dataset} not as written; --repair sets right what can be. [damaged_dataset]\n")
+    status, out, _ = run("check", dataset, "--json")
+    assert status == 2
+    assert {fault["code"] for fault in json.loads(out)["faults"]} == {"damaged", "missing"}
+    status, out, err = run("check", dataset, "--repair")
+    assert (status, err) == (0, "")
+    assert "missing   contact_sheet.html   set right\n" in out
+    assert "1 pictures will be done again by the next build\n" in out or "2 pictures" in out
+    assert run("check", dataset)[0] == 0
+
+
+def test_forget_says_what_it_removed(run: Run, dataset: Path) -> None:
+    row = next(row for row in pq.read_table(dataset / "pictures.parquet").to_pylist() if row["faces"])
+    status, out, err = run("forget", dataset, row["source"])
+    assert (status, err) == (0, "")
+    assert out.startswith(f"forgotten: 1 pictures, {row['faces']} faces, ")
+    assert row["source"] not in pq.read_table(dataset / "pictures.parquet")["source"].to_pylist()
+    status, _, err = run("forget", dataset, row["source"])
+    assert status == 2 and err.endswith("[nothing_to_forget]\n")
+    assert json.loads(run("forget", dataset, "Grace/000.png", "--json")[1])["pictures"] == 1
+
+
+@pytest.mark.parametrize("name", ["made.json", "dataset.json"])
+def test_what_made_a_dataset_without_a_key_is_one_sentence(run: Run, dataset: Path, name: str) -> None:
+    path = dataset / ".facesieve" / name if name == "made.json" else dataset / name
+    shutil.rmtree(dataset / ".facesieve" / "sums")
+    values = json.loads(path.read_text())
+    for key in values.keys() - {"counts", "limits"}:
+        path.write_text(json.dumps({other: value for other, value in values.items() if other != key}))
+        for command in (("sieve", dataset), ("explain", dataset, "ab"), ("check", dataset)):
+            if name == "dataset.json" or command[0] == "check":
+                status, _, err = run(*command)
+                assert (status, err.count("\n")) == (2, 1) and err.startswith("error: ")

@@ -67,3 +67,23 @@ def test_imagefolder_loads_kept_faces_with_labels_and_measures(dataset: Path, tm
         expected.append(f"{row['file_name'].split('/')[1]}|{row['face_id']}|(112, 112)|{row['yaw']}|{pixel}")
     assert sorted(done.stdout.splitlines()) == sorted(expected)
     assert {line.split("|")[0] for line in expected} == {"Ada", "Grace", "Val_kilmer-bfc8f0f7", "Test-9f86d081"}
+
+
+STREAM = """
+import sys
+from datasets import load_dataset
+rows = load_dataset("imagefolder", data_dir=sys.argv[1], streaming=True)["train"]
+print(*rows.features, len(list(rows)))
+"""
+
+
+@pytest.mark.parametrize("data_dir", ["", "kept"])
+def test_imagefolder_streams_a_dataset_with_nothing_kept(tmp_path: Path, data_dir: str) -> None:
+    (tmp_path / "empty.jpg").touch()
+    build(sources_in(tmp_path), tmp_path / "out", Handmade, making())
+    env = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    command = [sys.executable, "-c", STREAM, str(tmp_path / "out" / data_dir)]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0, done.stderr
+    *features, rows = done.stdout.split()
+    assert {"image", "label", "face_id", "yaw"} <= set(features) and rows == "0"

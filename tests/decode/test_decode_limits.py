@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from facesieve.decode import SUPPORTED, RefusalCode, decode_one
+from facesieve.decode.cost import check_cost
 from facesieve.decode.formats import sniff
 from facesieve.decode.header import declared_size
 from facesieve.errors import Refused
@@ -128,7 +129,7 @@ def test_a_jpeg_of_endless_scans_is_refused() -> None:
         b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>",
         b"\0\0\1\0\1\0\x10\x10",
         b"8BPS\0\1",
-        b"P6\n1 1\n255\nabc",
+        b"P7\nWIDTH 1\n",
         b"\0\0\0\x18ftypisom\0\0\0\0isommp42",
     ],
 )
@@ -156,13 +157,55 @@ def test_sniffing_nothing_says_empty() -> None:
     assert caught.value.code == "empty"
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RecursionError("deep"), struct.error("short"), KeyError("k")])
+@pytest.mark.parametrize("error", [RecursionError("deep"), struct.error("short"), KeyError("k")])
 def test_whatever_a_decoder_raises_is_a_refusal(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> None:
         raise error
 
     monkeypatch.setattr("facesieve.decode.picture.decode_still", fails)
     assert refused(b"GIF89a").code == "corrupt"
+
+
+def test_a_decoder_without_memory_is_no_damage_to_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("facesieve.decode.picture.decode_still", fails)
+    assert refused(b"GIF89a").code == "out_of_memory"
+
+
+def test_reading_a_file_without_memory_is_no_fault_of_the_file() -> None:
+    def fails() -> BytesIO:
+        raise MemoryError
+
+    refusal = decode_one(Source("x", open=fails), Settings())
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "out_of_memory"
+
+
+def flat_webp(width: int, height: int) -> bytes:
+    """A lossless WebP of one colour: its codes are empty, so that 38 bytes make any number of pixels."""
+    body = b"\x2f" + ((width - 1) | (height - 1) << 14).to_bytes(4, "little") + bytes(13)
+    return b"RIFF" + struct.pack("<I", len(body) + 12) + b"WEBPVP8L" + struct.pack("<I", len(body)) + body
+
+
+@pytest.mark.parametrize("padding", [0, 1 << 20])
+def test_a_few_bytes_that_claim_a_huge_picture_are_refused_before_decoding(padding: int) -> None:
+    refusal = refused(flat_webp(10_000, 10_000) + bytes(padding))
+    assert (refusal.code, refusal.width, refusal.height) == ("too_many_pixels", 10_000, 10_000)
+    assert "max_decode_bytes" in refusal.message
+    refusal = refused(flat_webp(6_000, 6_000), max_decode_bytes=10**10)
+    assert refusal.code == "too_many_pixels"
+    assert "max_expansion" in refusal.message
+
+
+def test_a_phones_108_and_200_megapixels_are_within_the_limits_and_not_every_format_of_them() -> None:
+    settings = Settings()
+    for size in ((12_000, 9_000), (12_032, 9_024), (16_320, 12_240)):
+        check_cost("jpeg", size, 20_000_000, settings)
+    with pytest.raises(Refused) as caught:
+        check_cost("webp", (12_000, 9_000), 20_000_000, settings)
+    assert caught.value.code == "too_many_pixels"
 
 
 def test_an_interrupt_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:

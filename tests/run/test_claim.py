@@ -32,7 +32,9 @@ def test_a_file_and_a_dangling_link_are_no_folder(tmp_path: Path) -> None:
 
 def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").touch()
-    assert code_of(tmp_path) == "not_a_dataset"
+    with pytest.raises(DatasetError, match=r"holds other files, such as 'thesis\.doc'") as caught:
+        check(tmp_path)
+    assert caught.value.code == "not_a_dataset"
     with pytest.raises(DatasetError), claim(Layout(tmp_path), making().origin()):
         raise AssertionError("never claimed")
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.doc"]
@@ -70,3 +72,43 @@ def test_a_damaged_memory_is_one_sentence(tmp_path: Path) -> None:
         layout.made.write_text(damage)
         with pytest.raises(DatasetError, match="damaged"), claim(layout, making().origin()):
             raise AssertionError("claimed")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [".DS_Store"],
+        ["Thumbs.db"],
+        ["desktop.ini"],
+        [".gitkeep"],
+        ["lost+found/"],
+        ["System Volume Information/", "$RECYCLE.BIN/"],
+        ["@eaDir/", ".DS_Store", "Desktop.ini"],
+    ],
+)
+def test_what_desktops_and_file_systems_leave_in_an_empty_folder_is_no_hindrance(
+    tmp_path: Path, names: list[str]
+) -> None:
+    for name in names:
+        (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
+    with claim(Layout(tmp_path), making().origin()):
+        pass
+    assert {entry.name for entry in tmp_path.iterdir()} == {".facesieve", *(name.rstrip("/") for name in names)}
+
+
+def test_the_file_in_the_way_is_named_whatever_lies_beside_it(tmp_path: Path) -> None:
+    for name in (".DS_Store", "zebra.jpg", "Thumbs.db"):
+        (tmp_path / name).touch()
+    with pytest.raises(DatasetError, match=r"such as 'zebra\.jpg'"):
+        check(tmp_path)
+
+
+def test_what_is_remembered_without_keys_is_one_sentence(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    with claim(layout, making().origin()):
+        pass
+    for text in ('{"settings": {}}', "{}", '{"versions": 3}', "[]"):
+        layout.made.write_text(text)
+        with pytest.raises(DatasetError, match="damaged") as caught, claim(layout, making().origin()):
+            raise AssertionError("claimed")
+        assert caught.value.code == "damaged_dataset"

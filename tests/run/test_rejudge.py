@@ -116,6 +116,9 @@ def test_what_is_no_dataset_is_one_sentence(heap: Path, tmp_path: Path, missing:
 def test_files_that_do_not_fit_are_one_sentence(heap: Path, tmp_path: Path) -> None:
     built(heap, tmp_path / "out", Outputs())
     (tmp_path / "out" / "faces.parquet").write_bytes((tmp_path / "out" / "pictures.parquet").read_bytes())
+    with pytest.raises(DatasetError, match=r"faces\.parquet is damaged"):
+        read(tmp_path / "out")
+    (tmp_path / "out" / ".facesieve" / "sums" / "published.txt").unlink()
     with pytest.raises(DatasetError, match="do not fit"):
         read(tmp_path / "out")
     (tmp_path / "out" / "faces.parquet").write_bytes(b"PAR1 but not really")

@@ -6,6 +6,7 @@ import gc
 import gzip
 import io
 import pickle
+import resource
 import tarfile
 import tempfile
 import time
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 
 from facesieve.decode import decode_one
+from facesieve.errors import UsageError
 from facesieve.records import Photo, Source
 from facesieve.settings import Settings
 from facesieve.sources import find
@@ -185,7 +187,7 @@ def test_links_in_a_tar_stand_for_the_member_they_lead_to(tmp_path: Path) -> Non
         add(archive, "d/soft.png", type=tarfile.SYMTYPE, linkname="x.png")
         add(archive, "out.png", type=tarfile.SYMTYPE, linkname="../../etc/passwd")
         add(archive, "pipe", type=tarfile.FIFOTYPE)
-    assert list(outcomes(tmp_path / "a.tar").values()) == [6, 6, 6, "outside_tree", "unreadable"]
+    assert list(outcomes(tmp_path / "a.tar").values()) == [6, 6, 6, "outside_tree", "not_a_file"]
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.txz"])
@@ -236,3 +238,26 @@ def test_a_large_directory_is_read_once_not_once_a_member(tmp_path: Path) -> Non
     codes = {outcome(source) for source in find([path], SETTINGS)}
     assert codes == {"not_an_image"}
     assert time.process_time() - began < 5
+
+
+def test_no_room_to_unpack_is_no_fault_of_the_archive_and_another_try_reads_it(tmp_path: Path, scratch: Path) -> None:
+    path = make_tar(tmp_path / "a.tgz")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, before[1]))
+    try:
+        with pytest.raises(UsageError) as caught:
+            find([path], SETTINGS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.code == "no_temporary_room"
+    assert str(path) in caught.value.message and "TMPDIR" in caught.value.message
+    assert list(scratch.iterdir()) == []
+    assert [outcome(source) for source in find([path], SETTINGS)] == [0, 1, 2]
+
+
+def test_a_temporary_folder_that_is_gone_is_no_fault_of_the_archive(tmp_path: Path, scratch: Path) -> None:
+    path = make_tar(tmp_path / "a.tgz")
+    scratch.rmdir()
+    with pytest.raises(UsageError, match="No such file or directory") as caught:
+        find([path], SETTINGS)
+    assert caught.value.code == "no_temporary_room"

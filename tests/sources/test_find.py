@@ -118,7 +118,7 @@ def test_links_inside_are_followed_and_links_out_are_refused(tmp_path: Path, hea
 
 def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert [outcome(source) for source in find([tmp_path], SETTINGS)] == ["unreadable"]
+    assert [outcome(source) for source in find([tmp_path], SETTINGS)] == ["not_a_file"]
 
 
 def test_a_name_that_is_not_utf8_is_escaped_and_still_opens(tmp_path: Path) -> None:
@@ -170,7 +170,8 @@ def test_sources_travel_to_other_processes(heap: Path) -> None:
 def test_a_fingerprint_changes_with_the_file(heap: Path) -> None:
     file = heap / "top.PNG"
     before = find([file], SETTINGS)[0].fingerprint
-    assert before == f"{file.stat().st_size}-{file.stat().st_mtime_ns}"
+    status = file.stat()
+    assert before == f"{status.st_size}-{status.st_mtime_ns}@{status.st_ctime_ns}"
     os.utime(file, ns=(1, 1))
     assert find([file], SETTINGS)[0].fingerprint != before
 

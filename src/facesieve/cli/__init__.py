@@ -9,13 +9,16 @@ from typing import Annotated
 import typer
 
 from facesieve.cli.build import build
+from facesieve.cli.check import check
 from facesieve.cli.demo import demo
 from facesieve.cli.doctor import doctor
 from facesieve.cli.explain import explain
+from facesieve.cli.forget import forget
 from facesieve.cli.serve import serve
 from facesieve.cli.settings import settings
 from facesieve.cli.sieve import sieve
 from facesieve.errors import FacesieveError
+from facesieve.stop import Stopped
 from facesieve.version import __version__
 
 
@@ -37,7 +40,7 @@ def application() -> typer.Typer:
     """The command and its sub-commands."""
     app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.callback()(_about)
-    for command in (build, sieve, explain, serve, settings, doctor, demo):
+    for command in (build, sieve, explain, check, forget, serve, settings, doctor, demo):
         app.command()(command)
     if find_spec("facesieve.cli.models"):
         from facesieve.cli.models import app as models
@@ -53,3 +56,6 @@ def main() -> None:
     except FacesieveError as error:
         typer.echo(f"error: {error.message} [{error.code}]", err=True)
         sys.exit(error.exit_status)
+    except Stopped as stopped:
+        typer.echo(str(stopped), err=True)
+        raise

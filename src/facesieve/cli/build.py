@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facesieve.errors import UsageError
+from facesieve.stop import Stopped
 
 if TYPE_CHECKING:
     from facesieve.dataset.files import Outputs
@@ -19,11 +21,13 @@ if TYPE_CHECKING:
     from facesieve.run.build import Built
     from facesieve.settings import Settings
     from facesieve.sieve import Policy
+    from facesieve.sources import Found, SourceOptions
 
 
 class LabelFrom(StrEnum):
     none = "none"
     folder = "folder"
+    top_folder = "top-folder"
 
 
 def build(
@@ -33,7 +37,10 @@ def build(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DATASET", help="Folder of the dataset.")],
     label_from: Annotated[
-        LabelFrom, typer.Option(help="Label faces with the name of the folder that their picture lies in.")
+        LabelFrom,
+        typer.Option(
+            help="Label faces with the folder that their picture lies in, or with the first folder below SOURCE."
+        ),
     ] = LabelFrom.none,
     policy: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
@@ -60,7 +67,26 @@ def build(
     min_face_size: Annotated[
         str | None, typer.Option(metavar="PIXELS", help="Smallest face to search for; 40 costs less than half of 20.")
     ] = None,
+    turns: Annotated[
+        str | None,
+        typer.Option(metavar="1|4", help="4 also searches pictures that lie on their side or head, and turns them."),
+    ] = None,
     device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Where networks run.")] = None,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Follow links that lead out of the named folder.")
+    ] = False,
+    include_hidden: Annotated[
+        bool,
+        typer.Option("--include-hidden", help="Take hidden files and folders, and those of trash and NAS systems."),
+    ] = False,
+    archive_encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Encoding of names in old archives: gbk, shift_jis, cp437.")
+    ] = None,
+    path_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of paths in lists.")] = None,
+    label_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of labels in lists.")] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove what is in the dataset but gone from the named sources.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the last line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
 ) -> None:
@@ -72,7 +98,7 @@ def build(
     """
     from facesieve.cli.choices import choose_policy, choose_settings
 
-    options = {"workers": workers, "min_face_size": min_face_size, "device": device}
+    options = {"workers": workers, "min_face_size": min_face_size, "turns": turns, "device": device}
     chosen = [*(given or []), *(f"{name}={value}" for name, value in options.items() if value)]
     settings = choose_settings(settings_file, chosen)
     call_workers(sources, settings)
@@ -80,20 +106,53 @@ def build(
 
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
     rules = choose_policy(policy, changes or [])
-    found = look(sources, output, settings, label_from)
-    built = make(found, output, settings, rules, outputs, label_from, quiet)
-    _sum_up(built, output, quiet, as_json)
+    from facesieve.sources import SourceOptions
+
+    wanted = SourceOptions(label_from.value, follow_links, include_hidden, archive_encoding, path_column, label_column)
+    found = look(sources, output, settings, wanted)
+    built = make(found.sources, output, settings, rules, outputs, label_from, quiet, sources, prune)
+    _sum_up(built, found, output, quiet, as_json)
     if not built.readable:
         raise typer.Exit(1)
 
 
-def _sum_up(built: Built, output: Path, quiet: bool, as_json: bool) -> None:
+def _sum_up(built: Built, found: Found, output: Path, quiet: bool, as_json: bool) -> None:
+    _tell_changes(built)
     if as_json:
-        typer.echo(json.dumps({"dataset": str(output), **built.counts.plain()}))
+        beside = {
+            "pictures_with_several_kept_faces_under_one_label": built.shared_labels,
+            "left_out": found.left_out.plain(),
+            "notes": found.notes,
+            "damaged": len(built.damaged),
+            "gone": len(built.gone),
+            "pruned": built.pruned,
+        }
+        typer.echo(json.dumps({"dataset": str(output), **built.counts.plain(), **beside}))
         return
+    if built.shared_labels:
+        typer.echo(_shared(built.shared_labels), err=True)
     if not quiet:
         typer.echo(f"look at {output / 'contact_sheet.html'}")
     typer.echo(built.counts.line())
+
+
+def _shared(pictures: int) -> str:
+    some = "1 picture has" if pictures == 1 else f"{pictures} pictures have"
+    return (
+        f"note: {some} several kept faces under one label; where a label is one person, crop them to that person "
+        "(pictures.parquet: label set and kept above 1)"
+    )
+
+
+def _tell_changes(built: Built) -> None:
+    """What was not as the last build left it, on stderr."""
+    from facesieve.dataset.named import some
+
+    if built.damaged:
+        typer.echo(f"missing or not whole: {some(built.damaged)}; their pictures were done again", err=True)
+    if built.gone:
+        verb = "removed" if built.pruned else "kept in the dataset (--prune removes them)"
+        typer.echo(f"gone from the sources: {some(built.gone)}; {verb}", err=True)
 
 
 def call_workers(sources: list[str], settings: Settings) -> None:
@@ -113,12 +172,17 @@ def _call(pictures: int, settings: Settings) -> None:
         start_forkserver(PRELOAD)
 
 
-def look(sources: list[str], output: Path, settings: Settings, label_from: LabelFrom) -> list[Source]:
-    """The pictures behind the arguments. Also starts workers when they turn out to be inside an archive or list."""
-    from facesieve.sources import find
+def look(sources: list[str], output: Path, settings: Settings, options: SourceOptions) -> Found:
+    """The pictures behind the arguments; what was left out and what the user should know is one line each on stderr.
 
-    found = find(sources, settings, label_from.value, leave_out=[output])
-    _call(len(found), settings)
+    Also starts workers when many pictures turn out to be inside an archive or list.
+    """
+    from facesieve.sources import search
+
+    found = search(sources, settings, options, leave_out=[output])
+    for line in found.lines():
+        typer.echo(line, err=True)
+    _call(len(found.sources), settings)
     return found
 
 
@@ -130,8 +194,10 @@ def make(
     outputs: Outputs,
     label_from: LabelFrom,
     quiet: bool,
+    named: Sequence[str] = (),
+    prune: bool = False,
 ) -> Built:
-    """Build with the real pipeline, showing progress on stderr. Raises typer.Exit(130) when interrupted."""
+    """Build with the real pipeline, showing progress on stderr. Raises Stopped, saying how to continue."""
     from facesieve.cli.show import showing
     from facesieve.detect import load_networks
     from facesieve.models.store import Store
@@ -156,10 +222,10 @@ def make(
         )
         offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
         with showing(quiet) as watch:
-            return run(found, output, partial(Pipeline, offline, policy), making, watch)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; what was finished is kept, and the same command continues {output}", err=True)
-        raise typer.Exit(130) from None
+            return run(found, output, partial(Pipeline, offline, policy), making, watch, named, prune)
+    except Stopped as stopped:
+        remark = f"what was finished is kept, and the same command continues {output}"
+        raise Stopped(stopped.number, remark) from None
 
 
 def _models(settings: Settings) -> dict[str, str]:

@@ -21,14 +21,15 @@ def demo(
     from facesieve.dataset.files import Outputs
     from facesieve.dataset.read import read
     from facesieve.demo import write_photos
+    from facesieve.sources import SourceOptions
 
     photos, dataset = output / "photos", output / "dataset"
     settings, unlabelled = choose_settings(), LabelFrom.none
     call_workers([str(photos)], settings)
     write_photos(photos)
     outputs = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
-    found = look([str(photos)], dataset, settings, unlabelled)
-    built = make(found, dataset, settings, choose_policy(), outputs, unlabelled, quiet)
+    found = look([str(photos)], dataset, settings, SourceOptions())
+    built = make(found.sources, dataset, settings, choose_policy(), outputs, unlabelled, quiet)
     face_table(read(dataset))
     typer.echo(f"\nopen     {dataset / 'contact_sheet.html'}   every face, its numbers and the reasons")
     typer.echo(f"see also {dataset / 'marked'}   the photos with boxes: kept in blue, rejected in magenta")

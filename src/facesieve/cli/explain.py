@@ -20,6 +20,6 @@ def explain(
 
     explanation = why(read(dataset), face_id)
     if as_json:
-        typer.echo(json.dumps(explanation.plain(), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(explanation.plain(), indent=2))
     else:
         typer.echo("\n".join(explanation.lines()))

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from facesieve.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 
 def settings(
@@ -25,7 +30,7 @@ def settings(
         {
             "name": name,
             "value": _shown(name, getattr(now, name)),
-            "default": _plain(field.get_default(call_default_factory=True)),
+            "default": _default(field),
             "environment": kind.variable(name),
             "meaning": field.description,
         }
@@ -35,7 +40,8 @@ def settings(
         typer.echo(json.dumps(rows, indent=2))
         return
     for row in rows:
-        changed = "" if row["value"] == row["default"] else f"   (default {row['default']})"
+        default = "none" if row["default"] is None else row["default"]
+        changed = "" if row["value"] == row["default"] else f"   (default {default})"
         typer.echo(f"{row['name']} = {row['value']}{changed}\n    {row['meaning']}\n    {row['environment']}")
 
 
@@ -44,6 +50,14 @@ def _shown(name: str, value: Any) -> Any:
     if name == "tokens" and value:
         return f"{len(value)} set, not shown"
     return _plain(value)
+
+
+def _default(field: FieldInfo) -> Any:
+    """None where there is none here, such as a folder in the home of a user who has no home."""
+    try:
+        return _plain(field.get_default(call_default_factory=True))
+    except SettingsError:
+        return None
 
 
 def _plain(value: Any) -> Any:

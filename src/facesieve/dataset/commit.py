@@ -21,10 +21,20 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def whole(path: Path, scratch: Path) -> Iterator[BinaryIO]:
+def reading(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses (no permission, a file that went away) into one DatasetError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError("cannot_read", f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+@contextmanager
+def whole(path: Path, scratch: Path, made: int | None = None) -> Iterator[BinaryIO]:
     """A stream that becomes the file `path` when the block ends well, and leaves no trace when it does not.
 
     `scratch` is a folder on the same file system. The name of `path` is durable after `settle`.
+    made: the time of writing that the file gets, in nanoseconds since 1970; None is now.
     Raises DatasetError where the disk refuses.
     """
     temporary = scratch / f"{os.getpid()}.{path.name}"
@@ -35,6 +45,8 @@ def whole(path: Path, scratch: Path) -> Iterator[BinaryIO]:
             with temporary.open("wb") as stream:
                 yield stream
                 stream.flush()
+                if made is not None:
+                    os.utime(temporary, ns=(made, made))
                 os.fsync(stream.fileno())
             temporary.replace(path)
         except BaseException:
@@ -57,8 +69,16 @@ def settle(paths: Iterable[Path], root: Path) -> None:
                 os.close(descriptor)
 
 
+def put(data: bytes, path: Path, scratch: Path, made: int | None = None) -> None:
+    """Write one file, whole. Its name is durable after `settle`. Raises DatasetError where the disk refuses.
+
+    made: the time of writing that the file gets, in nanoseconds since 1970; None is now.
+    """
+    with whole(path, scratch, made) as stream:
+        stream.write(data)
+
+
 def publish(data: bytes, path: Path, scratch: Path) -> None:
     """Publish one file, whole and durable. Raises DatasetError where the disk refuses."""
-    with whole(path, scratch) as stream:
-        stream.write(data)
+    put(data, path, scratch)
     settle([path], path.parent)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from facesieve.dataset.commit import reading
 from facesieve.dataset.names import folder_of, plain, safe_name
 
 _OURS = re.compile(r"(.+\.[0-9a-f]{8}\.jpg|[0-9a-f]{32}\.(png|jpg))")
+HIDDEN = ".facesieve"
+_NUMBERED = re.compile(r"[0-9]{8,}\.(parquet|txt)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class Layout:
 
     @property
     def hidden(self) -> Path:
-        return self.root / ".facesieve"
+        return self.root / HIDDEN
 
     @property
     def made(self) -> Path:
@@ -56,6 +61,16 @@ class Layout:
         return self.hidden / "thumbs"
 
     @property
+    def sums(self) -> Path:
+        """Sizes and checksums of what the build wrote."""
+        return self.hidden / "sums"
+
+    @property
+    def published_sums(self) -> Path:
+        """Those of the manifests, the sheet and what made the dataset; absent while they are being written."""
+        return self.sums / "published.txt"
+
+    @property
     def scratch(self) -> Path:
         return self.hidden / "scratch"
 
@@ -63,12 +78,61 @@ class Layout:
     def lock(self) -> Path:
         return self.hidden / "lock"
 
-    def written(self) -> Iterator[str]:
-        """Names, relative to the root, of all picture files that a build has put here."""
+    def part(self, number: int) -> Path:
+        """The rows of one finished shard."""
+        return self.parts / f"{number:08d}.parquet"
+
+    def thumbs_of(self, number: int) -> Path:
+        """The small pictures of one finished shard."""
+        return self.thumbs / f"{number:08d}.parquet"
+
+    def sums_of(self, number: int) -> Path:
+        """The sums of one finished shard: its rows, its small pictures, and the picture files it wrote."""
+        return self.sums / f"{number:08d}.txt"
+
+    def numbers(self, folder: Path) -> list[int]:
+        """Numbers of the shards that have a file in a folder, ascending. Files with other names are not ours."""
+        with reading(folder):
+            names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208 - names alone, and any text
+        return sorted(int(name.partition(".")[0]) for name in names if _NUMBERED.fullmatch(name))
+
+    def name_of(self, path: Path) -> str:
+        """A path below the root as a name relative to it."""
+        return path.relative_to(self.root).as_posix()
+
+    def written(self) -> Iterator[tuple[str, int]]:
+        """Names, relative to the root, and sizes of all picture files that a build has put here."""
         for top in ("kept", "rejected", "crops", "marked"):
-            for path in sorted((self.root / top).rglob("*.*")):
-                if _OURS.fullmatch(path.name) and path.is_file():
-                    yield path.relative_to(self.root).as_posix()
+            for path in _files_below(self.root / top):
+                if _OURS.fullmatch(path.name):
+                    size = size_of(path)
+                    if size is not None:
+                        yield self.name_of(path), size
+
+
+def size_of(path: Path) -> int | None:
+    """Size of a file in bytes, or None where there is no file."""
+    with reading(path):
+        try:
+            state = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+    return state.st_size if stat.S_ISREG(state.st_mode) else None
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Every file in a folder and the folders in it, by name; links to folders are not followed."""
+    with reading(folder):
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files_below(Path(entry.path))
+        elif entry.is_file():
+            yield Path(entry.path)
 
 
 def crop_name(label: str, face_id: str, kept: bool) -> str:

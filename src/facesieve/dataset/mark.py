@@ -27,10 +27,13 @@ def mark(pixels: Pixels, faces: Sequence[Face]) -> Pixels:
 def _draw(canvas: Pixels, face: Face, thick: int) -> None:
     colour = BLUE if face.verdict.kept else MAGENTA
     x, y, w, h = (round(value) for value in face.box)
-    cv2.rectangle(canvas, (x, y), (x + w, y + h), colour, thick)
+    # A box may reach beyond the picture; clipped to it, all four sides show.
+    left, right = (min(max(at, 0), canvas.shape[1] - 1) for at in (x, x + w))
+    top, bottom = (min(max(at, 0), canvas.shape[0] - 1) for at in (y, y + h))
+    cv2.rectangle(canvas, (left, top), (right, bottom), colour, thick)
     for point in np.rint(face.landmarks).astype(int):
         cv2.circle(canvas, (int(point[0]), int(point[1])), thick, colour, -1)
-    _write(canvas, _numbers(face), x, y, y + h, colour, thick)
+    _write(canvas, _numbers(face), left, top, bottom, colour, thick)
 
 
 def _numbers(face: Face) -> list[str]:

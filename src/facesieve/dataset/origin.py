@@ -6,6 +6,7 @@ import json
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from facesieve.settings import BEFORE_IT_WAS_A_SETTING, NOT_SHAPING
 from facesieve.version import __version__
 
 SHAPING = ("settings", "policy", "models", "measures", "options")
@@ -25,13 +26,22 @@ def versions() -> dict[str, str]:
 
 def difference(theirs: dict[str, Any], yours: dict[str, Any]) -> list[str]:
     """What shapes a dataset and differs, one line each: `settings.min_face_size: 20 -> 40`."""
-    before, after = (_flat(json.loads(json.dumps({key: one.get(key) for key in SHAPING}))) for one in (theirs, yours))
+    before, after = (
+        _flat(json.loads(json.dumps({key: one.get(key) for key in SHAPING} | {"settings": _shaping(one)})))
+        for one in (theirs, yours)
+    )
     names = [*before, *(name for name in after if name not in before)]
     return [
         f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
         for name in names
         if before.get(name) != after.get(name)
     ]
+
+
+def _shaping(origin: dict[str, Any]) -> dict[str, Any]:
+    """The settings that shape a dataset, whatever version recorded them."""
+    recorded = BEFORE_IT_WAS_A_SETTING | origin.get("settings", {})
+    return {name: value for name, value in recorded.items() if name not in NOT_SHAPING}
 
 
 def _flat(values: Any, name: str = "") -> dict[str, Any]:

@@ -10,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from facesieve.dataset.about import read_about
 from facesieve.dataset.layout import Layout
-from facesieve.dataset.schema import face_schema, measure_columns, picture_schema
-from facesieve.dataset.tables import read_json, read_table
+from facesieve.dataset.schema import face_schema, measure_columns, picture_schema, with_later_columns
+from facesieve.dataset.sums import Sum, read_sums
+from facesieve.dataset.tables import read_table
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import Measures
 
@@ -53,13 +55,16 @@ def read(root: Path) -> Dataset:
     layout = Layout(root)
     if layout.made.exists() and not layout.about.exists():
         raise DatasetError("unfinished", f"{root} is unfinished; run the same build again to finish it.")
-    about = read_json(layout.about)
+    sums = read_sums(layout.published_sums)
+
+    def known(path: Path) -> frozenset[Sum]:
+        return sums.get(layout.name_of(path), frozenset())
+
+    about = read_about(layout.about, known(layout.about))
+    faces = read_table(layout.faces, known=known(layout.faces))
+    pictures = read_table(layout.pictures, known=known(layout.pictures))
     try:
-        return Dataset(
-            layout,
-            about,
-            read_table(layout.faces).cast(face_schema(about["measures"])),
-            read_table(layout.pictures).cast(picture_schema()),
-        )
+        pictures = with_later_columns(pictures, picture_schema())
+        return Dataset(layout, about, faces.cast(face_schema(about["measures"])), pictures.cast(picture_schema()))
     except (KeyError, TypeError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
         raise DatasetError("damaged_dataset", f"The files of {root} do not fit each other; build it again.") from error

@@ -13,7 +13,7 @@ from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import crop_name
 from facesieve.dataset.names import plain
 from facesieve.dataset.schema import BOX, LANDMARKS, THUMB_SCHEMA, measure_columns, part_schema
-from facesieve.records import Face, Record
+from facesieve.records import Face, Record, displayed
 
 
 class Rows:
@@ -48,14 +48,16 @@ def _picture(record: Record, measures: Sequence[str], outputs: Outputs) -> dict[
     refusal = record.refusal
     return {
         "picture_id": seen.picture_id or None,
-        "source": plain(record.source.name),
+        "source": displayed(record.source.name),
         "label": plain(record.source.label),
         "width": seen.width or None,
         "height": seen.height or None,
         "format": seen.format or None,
+        "turn": record.photo.turn if record.photo else None,
         "refusal": str(refusal.code) if refusal else None,
         "message": plain(refusal.message) if refusal else None,
         "fingerprint": record.source.fingerprint,
+        "identity": record.source.key,
         "faces": [_face(face, record.source.label, measures, outputs) for face in record.faces],
     }
 

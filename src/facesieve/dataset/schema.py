@@ -42,7 +42,10 @@ PICTURE_FIELDS = (
     pa.field("width", pa.int32()),
     pa.field("height", pa.int32()),
     pa.field("format", pa.string()),
+    pa.field("turn", pa.int32()),
 )
+# Columns of pictures that datasets of earlier versions do not have; there they are read as null.
+LATER = ("turn",)
 REFUSAL_FIELDS = (pa.field("refusal", pa.string()), pa.field("message", pa.string()))
 
 
@@ -53,9 +56,22 @@ def picture_schema() -> pa.Schema:
 
 
 def part_schema(measures: Iterable[str]) -> pa.Schema:
-    """One part of the ledger: a row per input, with its faces inside and the evidence of what was read."""
+    """One part of the ledger: a row per input, with its faces inside and the evidence of what was read.
+
+    `identity` tells inputs apart; it is null in rows that version 0.1.0 wrote, where `source` does.
+    """
     faces = pa.list_(pa.struct(face_fields(measures)))
-    return pa.schema([*PICTURE_FIELDS, *REFUSAL_FIELDS, pa.field("fingerprint", pa.string()), pa.field("faces", faces)])
+    evidence = [pa.field("fingerprint", pa.string()), pa.field("identity", pa.binary())]
+    return pa.schema([*PICTURE_FIELDS, *REFUSAL_FIELDS, *evidence, pa.field("faces", faces)])
+
+
+def with_later_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with the columns of `LATER` that it lacks as nulls, at the place that the schema has for them."""
+    for name in LATER:
+        if name not in table.column_names:
+            field = schema.field(name)
+            table = table.add_column(schema.get_field_index(name), field, pa.nulls(len(table), field.type))
+    return table
 
 
 THUMB_SCHEMA = pa.schema([pa.field("face_id", pa.string()), pa.field("jpeg", pa.binary())])

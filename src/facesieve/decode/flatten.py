@@ -20,7 +20,6 @@ def flatten(image: Image.Image) -> Pixels:
     It goes in strips, so that converting costs one strip of memory beyond the picture and its answer.
     Transparent pixels lie over white. Grey deeper than 8 bits is scaled, v * 255 / (2 ** bits - 1) rounded to nearest;
     deep colour was already cut to its high byte by Pillow, within one level of that. Float grey is 0..1.
-    Colour profiles are ignored, as OpenCV and Pillow do.
     Raises Refused `unsupported_format`: samples without an agreed range.
     """
     rgb = np.empty((image.height, image.width, 3), np.uint8)

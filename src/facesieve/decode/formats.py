@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from facesieve.decode import raw
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
-SUPPORTED = ("jpeg", "png", "webp", "gif", "bmp", "tiff", "heif", "avif")
+SUPPORTED = ("jpeg", "png", "webp", "gif", "bmp", "tiff", "heif", "avif", "jpeg2000", "netpbm", "raw")
 
 _DECODED = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -17,6 +18,9 @@ _DECODED = (
     (b"MM\0*", "tiff"),
     (b"II+\0", "tiff"),
     (b"MM\0+", "tiff"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "jpeg2000"),
+    (b"\xff\x4f\xff\x51", "jpeg2000"),
+    *((magic, "raw") for magic in raw.MAGIC),
 )
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"mif2"}
@@ -26,8 +30,6 @@ _KNOWN = (
     (b"\0\0\x01\0", "ico"),
     (b"\0\0\x02\0", "cur"),
     (b"8BPS", "psd"),
-    (b"\0\0\0\x0cjP  \r\n\x87\n", "jpeg2000"),
-    (b"\xff\x4f\xff\x51", "jpeg2000"),
     (b"\xff\x0a", "jpeg-xl"),
     (b"\0\0\0\x0cJXL ", "jpeg-xl"),
     (b"%PDF-", "pdf"),
@@ -38,11 +40,11 @@ _KNOWN = (
     (b"qoif", "qoi"),
     (b"v/1\x01", "openexr"),
     (b"#?RADIANCE", "hdr"),
-    (b"FUJIFILMCCD-RAW", "raw"),
     (b"icns", "icns"),
     (b"gimp xcf", "xcf"),
 )
-_NETPBM = {b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"P7", b"Pf", b"PF"}
+_NETPBM = {b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"}
+_OTHER_NETPBM = {b"P7", b"Pf", b"PF"}
 
 
 def sniff(data: bytes) -> str:
@@ -54,7 +56,9 @@ def sniff(data: bytes) -> str:
         raise Refused(RefusalCode.EMPTY)
     for magic, name in _DECODED:
         if data.startswith(magic):
-            return name
+            return "raw" if name == "tiff" and raw.is_raw(data) else name
+    if data[:2] in _NETPBM and (data[2:3].isspace() or data[2:3] == b"#"):
+        return "netpbm"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
     if data[4:8] == b"ftyp":
@@ -72,6 +76,8 @@ def _of_brands(data: bytes) -> str:
         return "avif"
     if _HEIF_BRANDS & set(brands):
         return "heif"
+    if raw.BRANDS & set(brands):
+        return "raw"
     raise Refused(RefusalCode.UNSUPPORTED_FORMAT, "The file is a film, or a picture of a kind that is not decoded.")
 
 
@@ -79,8 +85,8 @@ def _known(data: bytes) -> str:
     for magic, name in _KNOWN:
         if data.startswith(magic):
             return name
-    if data[:2] in _NETPBM and data[2:3].isspace():
-        return "netpbm"
+    if data[:2] in _OTHER_NETPBM and data[2:3].isspace():
+        return "netpbm of another kind"
     if b"<svg" in data[:1024]:
         return "svg"
     return ""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from facesieve.decode.containers import MOST_META, boxes
+from facesieve.decode.cost import Size, check_size
+from facesieve.decode.jpeg_stream import read_header
+from facesieve.decode.netpbm import netpbm_size
+from facesieve.decode.tiff_tags import first_directory
 from facesieve.errors import Refused
-from facesieve.records import RefusalCode
-from facesieve.settings import Settings
 
-Size = tuple[int, int]
+__all__ = ["UNKNOWN", "Size", "check_size", "declared_size", "ends_early"]
+
 UNKNOWN: Size = (0, 0)
 
-# Start-of-frame markers, ITU-T T.81 table B.1: all of 0xC0..0xCF but DHT, JPG and DAC.
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_TIFF_SIDES, _TIFF_SHORT = (256, 257), 3
-_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
+_TIFF_SIDES = (256, 257)
+_MOST_SIZES = 4096
 
 
 def declared_size(format: str, data: bytes) -> Size:
@@ -26,17 +28,11 @@ def declared_size(format: str, data: bytes) -> Size:
         "tiff": _tiff,
         "heif": _isobmff,
         "avif": _isobmff,
+        "jpeg2000": _jpeg2000,
+        "netpbm": netpbm_size,
+        "raw": _unknown,
     }
     return read[format](data)
-
-
-def check_size(size: Size, settings: Settings) -> None:
-    """Raises Refused: `too_many_pixels`, `too_long_side`."""
-    width, height = size
-    if width * height > settings.max_pixels:
-        raise Refused(RefusalCode.TOO_MANY_PIXELS)
-    if max(size) > settings.max_side:
-        raise Refused(RefusalCode.TOO_LONG_SIDE)
 
 
 def ends_early(format: str, data: bytes) -> bool:
@@ -78,42 +74,41 @@ def _webp(data: bytes) -> Size:
 
 
 def _jpeg(data: bytes) -> Size:
-    at = 2
-    while 0 < (at := data.find(b"\xff", at)) < len(data) - 9:
-        marker = data[at + 1]
-        if marker in _FRAMES:
-            return _big(data[at + 7 : at + 9]), _big(data[at + 5 : at + 7])
-        if marker == 0xDA:
-            break
-        if marker == 0xFF:
-            at += 1
-        elif marker in _BARE or marker == 0:
-            at += 2
-        else:
-            at += 2 + _big(data[at + 2 : at + 4])
+    try:
+        header = read_header(data)
+    except Refused:
+        return UNKNOWN
+    return header.width, header.height
+
+
+def _unknown(data: bytes) -> Size:
     return UNKNOWN
 
 
 def _tiff(data: bytes) -> Size:
-    """ImageWidth and ImageLength of the first directory (TIFF 6.0, section 2); BigTIFF does not say."""
-    number = _little if data[:2] == b"II" else _big
-    if number(data[2:4]) != 42:
+    """ImageWidth and ImageLength of the first directory (TIFF 6.0, section 2)."""
+    try:
+        directory = first_directory(data)
+    except ValueError:
         return UNKNOWN
-    first = number(data[4:8])
-    size = dict.fromkeys(_TIFF_SIDES, 0)
-    for at in range(first + 2, first + 2 + 12 * number(data[first : first + 2]), 12):
-        tag, short = number(data[at : at + 2]), number(data[at + 2 : at + 4]) == _TIFF_SHORT
-        if tag in size:
-            size[tag] = number(data[at + 8 : at + (10 if short else 12)])
-    return size[_TIFF_SIDES[0]], size[_TIFF_SIDES[1]]
+    width, height = (directory.number(tag, 0) for tag in _TIFF_SIDES)
+    return width, height
+
+
+def _jpeg2000(data: bytes) -> Size:
+    """The reference grid of the SIZ segment (ITU-T T.800 A.5.1), the first of the codestream."""
+    start = data.find(b"\xff\x4f\xff\x51", 0, MOST_META)
+    x1, y1, x0, y0 = (_big(data[at : at + 4]) for at in range(start + 8, start + 24, 4))
+    return (max(x1 - x0, 0), max(y1 - y0, 0)) if start >= 0 else UNKNOWN
 
 
 def _isobmff(data: bytes) -> Size:
     """The largest `ispe` (image spatial extents, ISO/IEC 23008-12 6.5.3) of the meta box; tiles have smaller ones."""
-    meta = data.find(b"meta", 0, 1 << 16)
-    end = max(meta, 0) + _big(data[max(meta - 4, 0) : max(meta, 0)])
-    largest, at = UNKNOWN, meta
-    while (at := data.find(b"ispe", at + 1, end)) >= 0:
+    start, end = next(((start, end) for kind, start, end in boxes(data) if kind == b"meta"), (0, 0))
+    largest, at, end = UNKNOWN, start, min(end, start + MOST_META)
+    for _ in range(_MOST_SIZES):
+        if (at := data.find(b"ispe", at + 1, end)) < 0:
+            break
         size = _big(data[at + 8 : at + 12]), _big(data[at + 12 : at + 16])
         largest = max(largest, size, key=lambda size: size[0] * size[1])
     return largest

@@ -6,8 +6,10 @@ from io import BytesIO
 
 import pillow_heif
 
+from facesieve.decode.colour import to_srgb
+from facesieve.decode.containers import check_structure
+from facesieve.decode.cost import check_cost
 from facesieve.decode.flatten import flatten
-from facesieve.decode.header import check_size
 from facesieve.records import Pixels
 from facesieve.settings import Settings
 
@@ -18,6 +20,8 @@ def decode_heif(data: bytes, settings: Settings) -> Pixels:
     libheif applies the container's rotation and mirroring; the EXIF orientation repeats what they say and is ignored,
     as ISO/IEC 23008-12 asks. Raises Refused for limits, the library's own exceptions otherwise.
     """
+    check_structure("heif", data)
     picture = pillow_heif.open_heif(BytesIO(data), convert_hdr_to_8bit=True)
-    check_size(picture.size, settings)
-    return flatten(picture.to_pillow())
+    check_cost("heif", picture.size, len(data), settings)
+    pixels = flatten(picture.to_pillow())
+    return to_srgb(pixels, picture.info.get("icc_profile") or b"") if settings.colour_profiles else pixels

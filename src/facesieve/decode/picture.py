@@ -8,10 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from facesieve.decode.cost import Size, check_cost, check_size
 from facesieve.decode.formats import sniff
-from facesieve.decode.header import UNKNOWN, check_size, declared_size, ends_early
+from facesieve.decode.header import UNKNOWN, declared_size, ends_early
+from facesieve.decode.image import from_image
 from facesieve.decode.jpeg import decode_jpeg
+from facesieve.decode.memory import is_about_memory, is_short_for
+from facesieve.decode.netpbm import decode_netpbm
 from facesieve.decode.quiet import quiet
+from facesieve.decode.raw import full_size_preview
 from facesieve.decode.still import decode_still
 from facesieve.errors import Refused
 from facesieve.records import Photo, Pixels, Refusal, RefusalCode, Source
@@ -63,13 +68,15 @@ def decode_one(source: Source, settings: Settings) -> Photo | Refusal:
     """The picture of one source, upright, (H, W, 3) uint8 RGB, or why there is none. Raises nothing.
 
     At most `max_file_bytes` + 1 bytes are read, the format is told from them, and size limits are applied to what
-    the header says before any decoder runs. Of animations and multi-page files the first frame is taken. Colour
-    profiles are ignored, as OpenCV and Pillow do. Every exception of a decoder becomes a refusal; a decoder
-    that crashes the process is beyond it: whoever decodes for strangers does so in a process that may die.
+    the header says before any decoder runs. Of animations and multi-page files the first frame is taken. Every
+    exception of a decoder becomes a refusal, a lack of memory `out_of_memory`. A decoder that crashes ends the
+    process: who decodes for strangers does so in a process that may die.
     """
     try:
         if source.pixels is not None:
             return _of_array(source, source.pixels, settings)
+        if source.image is not None:
+            return _of_image(source, settings)
         return _of_bytes(source, _read(source, settings), settings)
     except Refused as refused:
         return _refusal(source, refused)
@@ -81,18 +88,22 @@ def _of_bytes(source: Source, data: bytes, settings: Settings) -> Photo | Refusa
     try:
         format = sniff(data)
         size = declared_size(format, data)
-        check_size(size, settings)
-        return Photo(source, picture_id, _pixels(format, data, settings), format)
+        check_cost(format, size, len(data), settings)
+        return Photo(source, picture_id, _pixels(format, data, size, settings), format)
     except Refused as refused:
         return _refusal(source, refused, picture_id, format, *size)
 
 
-def _pixels(format: str, data: bytes, settings: Settings) -> Pixels:
-    """Upright RGB; whatever a decoder raises on a stranger's bytes becomes one of three codes."""
+def _pixels(format: str, data: bytes, size: Size, settings: Settings) -> Pixels:
+    """Upright RGB; whatever a decoder raises on a stranger's bytes becomes one of four codes."""
     try:
         with quiet():
             if format == "jpeg":
                 return decode_jpeg(data, settings)
+            if format == "raw":
+                return decode_jpeg(*_preview(data, settings))
+            if format == "netpbm":
+                return decode_netpbm(data, settings)
             if format == "heif":
                 from facesieve.decode.heif import decode_heif  # libheif is large, and few pictures need it
 
@@ -101,8 +112,15 @@ def _pixels(format: str, data: bytes, settings: Settings) -> Pixels:
     except Refused:
         raise
     except Exception as error:
+        if is_about_memory(error) or is_short_for(format, size):
+            raise Refused(RefusalCode.OUT_OF_MEMORY) from error
         code = RefusalCode.TRUNCATED if ends_early(format, data) else _code_of(error)
         raise Refused(code) from error
+
+
+def _preview(data: bytes, settings: Settings) -> tuple[bytes, Settings, int]:
+    preview, orientation = full_size_preview(data)
+    return preview, settings, orientation
 
 
 def _code_of(error: Exception) -> RefusalCode:
@@ -125,6 +143,19 @@ def _of_array(source: Source, pixels: Pixels, settings: Settings) -> Photo:
     return Photo(source, digest.hexdigest(), pixels, "array")
 
 
+def _of_image(source: Source, settings: Settings) -> Photo:
+    """A caller's Pillow image; its identity is that of the array of its pixels."""
+    check_size(source.image.size, settings)
+    try:
+        with quiet():
+            pixels = from_image(source.image)
+    except Refused:
+        raise
+    except Exception as error:
+        raise Refused(_code_of(error)) from error
+    return _of_array(source, pixels, settings)
+
+
 def _read(source: Source, settings: Settings) -> bytes:
     limit = settings.max_file_bytes
     try:
@@ -135,7 +166,7 @@ def _read(source: Source, settings: Settings) -> bytes:
     except Refused:
         raise
     except Exception as error:  # a file that is gone, an archive member whose checksum is wrong, a caller's own opener
-        raise Refused(RefusalCode.UNREADABLE) from error
+        raise Refused(RefusalCode.OUT_OF_MEMORY if is_about_memory(error) else RefusalCode.UNREADABLE) from error
     if len(data) > limit:
         raise Refused(RefusalCode.TOO_MANY_BYTES)
     return data

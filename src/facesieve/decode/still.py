@@ -1,4 +1,4 @@
-"""PNG, WebP, GIF, BMP, TIFF and AVIF, and JPEG where the fast decoder steps aside: Pillow, first frame only.
+"""PNG, WebP, GIF, BMP, TIFF, AVIF and JPEG 2000, and JPEG where the fast decoder steps aside: Pillow, first frame only.
 
 The format's own class is called, not `Image.open`: nothing else is ever tried on the bytes, no plugin is registered,
 and Pillow's process-wide size limit, a setting of the host application, plays no part.
@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Jpeg2KImagePlugin, JpegImagePlugin, PngImagePlugin
+from PIL import TiffImagePlugin as Tiff
 from PIL import WebPImagePlugin as WebP
 from PIL.ImageFile import ImageFile
 
+from facesieve.decode.colour import to_srgb
+from facesieve.decode.containers import check_structure
+from facesieve.decode.cost import check_cost
+from facesieve.decode.exif import orientation_of
 from facesieve.decode.flatten import flatten
-from facesieve.decode.header import check_size
-from facesieve.decode.upright import orientation, upright
+from facesieve.decode.gif_blocks import first_frame
+from facesieve.decode.png_chunks import read_chunks
+from facesieve.decode.upright import upright
 from facesieve.records import Pixels
 from facesieve.settings import Settings
 
@@ -27,15 +33,31 @@ def open_still(format: str, data: bytes) -> ImageFile:
         "webp": WebP.WebPImageFile,
         "gif": GifImagePlugin.GifImageFile,
         "bmp": BmpImagePlugin.BmpImageFile,
-        "tiff": TiffImagePlugin.TiffImageFile,
+        "tiff": Tiff.TiffImageFile,
         "avif": AvifImagePlugin.AvifImageFile,
+        "jpeg2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
     }
     return opens[format](BytesIO(data))
 
 
 def decode_still(format: str, data: bytes, settings: Settings) -> Pixels:
     """Upright (H, W, 3) uint8 RGB. Raises Refused for limits, Pillow's own exceptions otherwise."""
+    length, exif, icc = len(data), b"", b""
+    if format == "png":
+        data, exif, icc = read_chunks(data)
+    elif format == "gif":
+        data = first_frame(data)
+    else:
+        check_structure(format, data)
     with open_still(format, data) as image:
-        check_size(image.size, settings)
+        check_cost(format, image.size, length, settings)
+        exif, icc = exif or image.info.get("exif", b""), icc or image.info.get("icc_profile") or b""
+        if format == "tiff":
+            # Pillow turns a TIFF by its own tag while it loads; its XMP does not count.
+            exif = b""
+            image.info.pop("xmp", None)
         image.load()
-        return upright(flatten(image), orientation(image))
+        pixels = flatten(image)
+        if settings.colour_profiles and image.mode in ("RGB", "RGBA", "RGBX", "P", "PA"):
+            pixels = to_srgb(pixels, icc)
+        return upright(pixels, orientation_of(exif))

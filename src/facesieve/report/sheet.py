@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 from facesieve.dataset.count import Counts, count
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.schema import BOX, LANDMARKS, LEADING
+from facesieve.dataset.sums import read_sums
 from facesieve.dataset.tables import read_table
+from facesieve.errors import DatasetError
 
 HEADLINE = ("pitch", "yaw", "roll", "blur")
 ELSEWHERE = {
@@ -57,8 +59,14 @@ def _thumbs(layout: Layout, faces: pa.Table) -> dict[str, bytes]:
     """Small JPEGs by face id, as far as the build left them."""
     wanted = faces["face_id"].combine_chunks()
     found: dict[str, bytes] = {}
-    for path in sorted(layout.thumbs.glob("*.parquet")):
-        rows = read_table(path)
+    for number in layout.numbers(layout.thumbs):
+        path = layout.thumbs_of(number)
+        try:
+            rows = read_table(path, known=read_sums(layout.sums_of(number)).get(layout.name_of(path), frozenset()))
+        except DatasetError as error:
+            if error.code == "not_a_dataset":  # it went away just now, and the build says so at its end
+                continue
+            raise
         rows = rows.filter(pc.is_in(rows["face_id"], wanted))
         found |= dict(zip(*(column.to_pylist() for column in rows.columns), strict=True))
     return found

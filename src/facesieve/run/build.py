@@ -11,22 +11,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.commit import publish, settle, writing
-from facesieve.dataset.count import Counts, count
+from facesieve.dataset.about import read_about
+from facesieve.dataset.count import Counts
 from facesieve.dataset.files import Outputs
-from facesieve.dataset.layout import Layout, cut_name, marked_name
-from facesieve.dataset.manifest import write_manifests
+from facesieve.dataset.layout import Layout
 from facesieve.dataset.merge import merge
-from facesieve.dataset.names import plain
+from facesieve.dataset.named import named_files, some
 from facesieve.dataset.origin import versions
-from facesieve.dataset.tables import read_json, write_json
-from facesieve.records import RefusalCode, Source
-from facesieve.report.sheet import contact_sheet
+from facesieve.errors import DatasetError
+from facesieve.records import Source
 from facesieve.run.claim import claim
-from facesieve.run.ledger import Ledger
-from facesieve.run.plan import Shard, shards, unfinished, unique, workers
+from facesieve.run.forget import drop_sources, gone_sources
+from facesieve.run.known import readable, unfinished
+from facesieve.run.ledger import BY_A_LIMIT, TRY_AGAIN, Ledger
+from facesieve.run.mend import mark_damage, missing_thumbs, not_whole_files
+from facesieve.run.plan import Shard, shards, unique, workers
 from facesieve.run.pool import Start, share
 from facesieve.run.progress import Progress, Tally
+from facesieve.run.publish import prune, publish_dataset
 from facesieve.run.shard import Work
 from facesieve.settings import Settings
 
@@ -60,16 +62,27 @@ class Making:
             "models": self.models,
             "measures": list(self.measures),
             "options": written | self.options,
+            "limits": self.settings.limits(),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a build came to. counts: of the whole dataset. readable: of this build's inputs, how many gave pixels."""
+    """What a build came to.
+
+    counts: of the whole dataset. readable: how many of this build's inputs gave pixels.
+    shared_labels: pictures of the dataset with a label and more than one kept face, which all have that label.
+    damaged: names of files that were missing or not whole when the build began; their pictures were done again.
+    gone: sources in the dataset that the named places no longer have. pruned: whether their rows were removed.
+    """
 
     counts: Counts
     progress: Progress
     readable: int
+    shared_labels: int = 0
+    damaged: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    pruned: bool = False
 
 
 def build(
@@ -78,28 +91,49 @@ def build(
     start: Start,
     making: Making,
     watch: Callable[[Progress], None] = lambda progress: None,
+    named: Sequence[str] = (),
+    prune_gone: bool = False,
 ) -> Built:
     """Add the sources that are new to the dataset in `root`, and publish it.
 
     start: makes the pipeline, once in every process that works; picklable where there is more than one.
     watch: called with the running counts after every picture.
+    named: the files, folders, archives and globs that the sources were found in.
+    prune_gone: remove the rows and files of sources that these places no longer have.
     Raises UsageError on one source with two labels, DatasetError when the dataset cannot be written or continued,
-    WorkerError when worker processes cannot be started, and what `start` raises.
+    or lacks files at the end, WorkerError when worker processes cannot be started, and what `start` raises.
     """
     wanted = unique(sources)
     layout = Layout(root)
     with claim(layout, making.origin()):
+        damaged = mark_damage(layout, making.measures, making.outputs)
+        before = Ledger(layout).numbers()
         progress = _work(wanted, layout, start, making, watch)
-        faces, pictures = merge(Ledger(layout).tables(), making.measures)
+        parts = _all_parts(layout, before, progress.total)
+        ledger = Ledger(layout)
+        gone = gone_sources(parts, {source.key for source in wanted}, named)
+        if gone and prune_gone:
+            drop_sources(ledger, gone, making.outputs)
+            parts = ledger.tables()
+        faces, pictures = merge(parts, making.measures)
         counts = _publish(faces, pictures, layout, making)
-    return Built(counts, progress, _readable(pictures, wanted))
+    return Built(
+        counts,
+        progress,
+        readable(wanted, Ledger(layout)),
+        _shared_labels(pictures),
+        tuple(damaged),
+        tuple(sorted(gone.values())),
+        prune_gone,
+    )
 
 
 def _work(
     wanted: list[Source], layout: Layout, start: Start, making: Making, watch: Callable[[Progress], None]
 ) -> Progress:
     ledger, settings = Ledger(layout), making.settings
-    todo = unfinished(wanted, ledger.done())
+    again = TRY_AGAIN if _same_limits(layout, settings) else TRY_AGAIN | BY_A_LIMIT
+    todo = unfinished(wanted, ledger, settings.max_file_bytes, again)
     progress = Progress(total=len(todo), already=len(wanted) - len(todo))
     watch(progress)
     hands = workers(settings, len(todo))
@@ -111,6 +145,45 @@ def _work(
     return progress
 
 
+def _same_limits(layout: Layout, settings: Settings) -> bool:
+    """Whether the dataset was published with these limits; a build that was interrupted has not published."""
+    try:
+        published = read_about(layout.about) if layout.about.exists() else {}
+    except DatasetError:  # damaged: the build writes it again, and cannot know
+        return False
+    recorded = published.get("settings", {}) | published.get("limits", {})  # earlier versions kept both in one place
+    return all(recorded.get(name, value) == value for name, value in settings.limits().items())
+
+
+def _all_parts(layout: Layout, before: Sequence[int], added: int) -> list[pa.Table]:
+    """The rows of all parts: those there were `before`, and new ones with `added` rows.
+
+    Raises DatasetError when some are gone, so that a dataset without them is never published.
+    """
+    ledger = Ledger(layout)
+    parts = {number: ledger.table(number) for number in ledger.numbers()}
+    new = sum(len(rows) for number, rows in parts.items() if number not in before)
+    if new != added or not set(before) <= set(parts):
+        raise DatasetError(
+            "ledger_changed", f"Parts of the ledger in {layout.parts} went away while the build ran; run it again."
+        )
+    return list(parts.values())
+
+
+def _publish(faces: pa.Table, pictures: pa.Table, layout: Layout, making: Making) -> Counts:
+    named = named_files(faces, pictures, making.outputs)
+    counts = publish_dataset(faces, pictures, layout, read_about(layout.made), making.settings.sheet_faces)
+    prune(layout, named)
+    lost = [*not_whole_files(layout, named), *missing_thumbs(layout)]
+    if lost:
+        raise DatasetError(
+            "missing_files",
+            f"Missing or not whole in {layout.root}: {some(lost)}. Run the same build again with the pictures "
+            "that they were made from, or run `facesieve check DATASET --repair`.",
+        )
+    return counts
+
+
 def alone(plan: Sequence[Shard], work: Work, start: Start) -> Iterator[Tally]:
     """Every shard in this process; where there is nothing to do no pipeline is made."""
     pipeline = start() if plan else None
@@ -119,38 +192,6 @@ def alone(plan: Sequence[Shard], work: Work, start: Start) -> Iterator[Tally]:
         yield from work.do(shard, pipeline)
 
 
-def _publish(faces: pa.Table, pictures: pa.Table, layout: Layout, making: Making) -> Counts:
-    counts = count(faces, pictures)
-    write_manifests(faces, pictures, layout)
-    settle([layout.metadata, layout.faces], layout.root)
-    _prune(layout, _named(faces, pictures, making.outputs))
-    write_json({**read_json(layout.made), "counts": counts.plain()}, layout.about, layout.scratch)
-    publish(contact_sheet(layout, making.settings.sheet_faces), layout.sheet, layout.scratch)
-    return counts
-
-
-def _named(faces: pa.Table, pictures: pa.Table, outputs: Outputs) -> set[str]:
-    """The picture files that belong to the manifests."""
-    written = faces.filter(pc.is_valid(faces["file_name"]))
-    labels, ids = written["label"].to_pylist(), written["face_id"].to_pylist()
-    names = set(written["file_name"].to_pylist())
-    names |= {cut_name(what, *face) for what in outputs.cuts for face in zip(labels, ids, strict=True)}
-    if outputs.marked:
-        read = pictures.filter(pc.is_null(pictures["refusal"])).select(["label", "source", "picture_id"])
-        names |= {marked_name(*row) for row in zip(*(column.to_pylist() for column in read.columns), strict=True)}
-    return names
-
-
-def _prune(layout: Layout, named: set[str]) -> None:
-    """Remove picture files that no row names: of changed inputs, of duplicates, of shards that never finished."""
-    with writing(layout.root):
-        for name in set(layout.written()) - named:
-            (layout.root / name).unlink()
-
-
-def _readable(pictures: pa.Table, wanted: list[Source]) -> int:
-    ours = pc.is_in(pictures["source"], pa.array([plain(source.name) for source in wanted], pa.string()))
-    read = pc.or_(
-        pc.is_null(pictures["refusal"]), pc.fill_null(pc.equal(pictures["refusal"], RefusalCode.DUPLICATE.value), False)
-    )
-    return int(np.count_nonzero(np.asarray(pc.and_(ours, read))))
+def _shared_labels(pictures: pa.Table) -> int:
+    labelled = pc.not_equal(pictures["label"], "")
+    return int(np.count_nonzero(np.asarray(pc.and_(labelled, pc.greater(pictures["kept"], 1)))))

@@ -11,11 +11,24 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from facesieve.dataset.about import read_about
 from facesieve.dataset.commit import writing
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.origin import difference
-from facesieve.dataset.tables import read_json, write_json
+from facesieve.dataset.sums import Sum, read_sums
+from facesieve.dataset.tables import write_json
 from facesieve.errors import DatasetError
+from facesieve.run.publish import unpublish
+
+# What desktops, file systems and git leave in a folder that people call empty, in lower case.
+LEFTOVERS = frozenset(
+    {
+        *(".ds_store", ".localized", ".fseventsd", ".spotlight-v100", ".trashes", ".temporaryitems", "icon\r"),
+        *("thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"),
+        *("lost+found", ".directory", ".trash-1000", "@eadir", "#recycle"),
+        *(".gitkeep", ".keep", ".gitignore", ".gitattributes"),
+    }
+)
 
 
 def check(root: Path) -> None:
@@ -39,8 +52,17 @@ def check(root: Path) -> None:
                 "not_continuable",
                 f"{root} has no ledger of its inputs and cannot be added to; build into a new folder.",
             )
-        if any(root.iterdir()):
-            raise DatasetError("not_a_dataset", f"{root} holds other files; choose a new or an empty folder.")
+        in_the_way = others(root)
+        if in_the_way:
+            raise DatasetError(
+                "not_a_dataset",
+                f"{root} holds other files, such as {in_the_way[0]!r}; choose a new or an empty folder.",
+            )
+
+
+def others(root: Path) -> list[str]:
+    """Names of what is in a folder, sorted, without what desktops, file systems and git leave in empty ones."""
+    return sorted(name for name in os.listdir(root) if name.lower() not in LEFTOVERS)  # noqa: PTH208 - names alone
 
 
 @contextmanager
@@ -50,6 +72,14 @@ def claim(layout: Layout, origin: dict[str, Any]) -> Iterator[None]:
     Raises DatasetError when another build holds it, when what made it differs, or where the disk refuses.
     """
     check(layout.root)
+    with hold(layout):
+        _agree(layout, origin)
+        yield
+
+
+@contextmanager
+def hold(layout: Layout) -> Iterator[None]:
+    """Be the only one that writes into a dataset. Raises DatasetError when another does, or the disk refuses."""
     with writing(layout.root):
         layout.hidden.mkdir(parents=True, exist_ok=True)
         lock = FileLock(layout.lock, timeout=0)
@@ -58,7 +88,6 @@ def claim(layout: Layout, origin: dict[str, Any]) -> Iterator[None]:
         except Timeout as error:
             raise DatasetError("in_use", f"Another build is writing to {layout.root}.") from error
     try:
-        _agree(layout, origin)
         yield
     finally:
         with writing(layout.scratch):
@@ -67,7 +96,8 @@ def claim(layout: Layout, origin: dict[str, Any]) -> Iterator[None]:
 
 
 def _agree(layout: Layout, origin: dict[str, Any]) -> None:
-    before = read_json(layout.made) if layout.made.exists() else origin
+    new = not layout.made.exists()
+    before = origin if new else read_about(layout.made, _known(layout))
     differs = difference(before, origin)
     if differs:
         raise DatasetError(
@@ -80,8 +110,13 @@ def _agree(layout: Layout, origin: dict[str, Any]) -> None:
         name: sorted({*_listed(before["versions"].get(name)), *_listed(origin["versions"].get(name))}) for name in names
     }
     made = {**origin, "versions": versions}
-    if not layout.made.exists() or made != before:
+    if new or made != before:
+        unpublish(layout)
         write_json(made, layout.made, layout.scratch)
+
+
+def _known(layout: Layout) -> frozenset[Sum]:
+    return read_sums(layout.published_sums).get(layout.name_of(layout.made), frozenset())
 
 
 def _listed(versions: Any) -> list[str]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from facesieve.dataset.commit import settle
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.tables import read_table, write_table
+from facesieve.dataset.commit import put, settle, writing
+from facesieve.dataset.layout import HIDDEN, Layout
+from facesieve.dataset.sums import Sums, pairs_of, read_sums, sum_of, sum_of_file, sums_of, write_sums
+from facesieve.dataset.tables import damaged, read_table, table_bytes
 from facesieve.records import RefusalCode
 
 # The disk, the memory or the load may have been at fault, so the next build tries these again.
@@ -17,6 +18,14 @@ TRY_AGAIN = {
     RefusalCode.CRASHED.value,
     RefusalCode.OUT_OF_MEMORY.value,
     RefusalCode.TOO_SLOW.value,
+}
+
+# Refused by a limit: a build with other limits tries these again.
+BY_A_LIMIT = {
+    RefusalCode.TOO_MANY_BYTES.value,
+    RefusalCode.TOO_MANY_PIXELS.value,
+    RefusalCode.TOO_LONG_SIDE.value,
+    RefusalCode.TOO_MANY_SCANS.value,
 }
 
 
@@ -28,31 +37,85 @@ class Ledger:
 
     def numbers(self) -> list[int]:
         """Numbers of the finished shards, ascending."""
-        return sorted(int(path.stem) for path in self.layout.parts.glob("*.parquet"))
+        return self.layout.numbers(self.layout.parts)
 
     def next_number(self) -> int:
-        """A number after all that were ever used."""
+        """A number after all that are in use."""
         return max(self.numbers(), default=-1) + 1
 
-    def commit(self, number: int, rows: pa.Table, thumbs: pa.Table) -> None:
-        """Remember a shard as done; its crops must be durable before. Raises DatasetError where the disk refuses."""
-        name = f"{number:08d}.parquet"
-        write_table(thumbs, self.layout.thumbs / name, self.layout.scratch)
-        settle([self.layout.thumbs / name], self.layout.root)
-        write_table(rows, self.layout.parts / name, self.layout.scratch)
-        settle([self.layout.parts / name], self.layout.root)
+    def commit(self, number: int, rows: pa.Table, thumbs: pa.Table, files: Sums) -> None:
+        """Remember a shard as done, or replace what was remembered of it.
+
+        files: the sums of the picture files that its rows name; these files must be durable before.
+        The sums are written first, beside those of a part that is replaced, so that a crash at any moment leaves
+        files that fit theirs. A part that is replaced keeps its time of writing, for its pictures were not read again.
+        Raises DatasetError where the disk refuses.
+        """
+        layout = self.layout
+        thumbs_path, part_path, sums_path = layout.thumbs_of(number), layout.part(number), layout.sums_of(number)
+        data = {thumbs_path: table_bytes(thumbs), part_path: table_bytes(rows)}
+        sums = [*pairs_of(files), *((layout.name_of(path), sum_of(part)) for path, part in data.items())]
+        replaced = [(layout.name_of(path), sum_of_file(path)) for path in data if path.exists()]
+        made = self.written(number) if part_path.exists() else None
+        write_sums(sums_of([*sums, *replaced]), sums_path, layout.scratch)
+        if replaced:
+            settle([sums_path], layout.root)
+        put(data[thumbs_path], thumbs_path, layout.scratch)
+        settle([sums_path, thumbs_path], layout.root)
+        put(data[part_path], part_path, layout.scratch, made)
+        settle([part_path], layout.root)
+        if replaced:
+            write_sums(sums_of(sums), sums_path, layout.scratch)
+            settle([sums_path], layout.root)
+
+    def rewrite(self, number: int, rows: pa.Table, thumbs: pa.Table | None = None) -> None:
+        """Put rows, and small pictures where they are given, in the place of those of a part; files stay as they are.
+
+        Raises DatasetError where the disk refuses.
+        """
+        files = {name: known for name, known in self.sums(number).items() if not name.startswith(HIDDEN)}
+        self.commit(number, rows, self.thumbs(number) if thumbs is None else thumbs, files)
+
+    def remove(self, number: int) -> None:
+        """Forget a shard. Raises DatasetError where the disk refuses."""
+        layout = self.layout
+        paths = [layout.part(number), layout.thumbs_of(number), layout.sums_of(number)]
+        with writing(layout.hidden):
+            for path in paths:
+                path.unlink(missing_ok=True)
+        settle(paths, layout.root)
+
+    def sums(self, number: int) -> Sums:
+        """The sums of one shard's files; none where they were never written. Raises DatasetError when damaged."""
+        return read_sums(self.layout.sums_of(number))
+
+    def all_sums(self) -> Sums:
+        """The sums of all picture files and parts."""
+        numbers = self.layout.numbers(self.layout.sums)
+        return sums_of(pair for number in numbers for pair in pairs_of(self.sums(number)))
+
+    def table(self, number: int, columns: list[str] | None = None) -> pa.Table:
+        """The rows of one part. Raises DatasetError when it is absent or damaged.
+
+        Parts of version 0.1.0 have no column `identity`.
+        """
+        path = self.layout.part(number)
+        known = self.sums(number).get(self.layout.name_of(path), frozenset())
+        table = read_table(path, columns, known)
+        expected = {"source", "label", "refusal"}
+        if not (expected & set(columns) if columns else expected) <= set(table.column_names):
+            raise damaged(path)
+        return table
+
+    def thumbs(self, number: int) -> pa.Table:
+        """The small pictures of one part. Raises DatasetError when they are absent or damaged."""
+        path = self.layout.thumbs_of(number)
+        return read_table(path, None, self.sums(number).get(self.layout.name_of(path), frozenset()))
 
     def tables(self, columns: list[str] | None = None) -> list[pa.Table]:
         """The rows of all parts, oldest first."""
-        return [read_table(self.layout.parts / f"{number:08d}.parquet", columns) for number in self.numbers()]
+        return [self.table(number, columns) for number in self.numbers()]
 
-    def done(self) -> dict[str, tuple[str, str]]:
-        """Fingerprint and label of every source that needs no other look, by name."""
-        found: dict[str, tuple[str, str]] = {}
-        wanted = ["source", "fingerprint", "label", "refusal"]
-        for table in self.tables(wanted):
-            rows = zip(*(table[name].to_pylist() for name in wanted), strict=True)
-            found |= {
-                source: (fingerprint, label) for source, fingerprint, label, refusal in rows if refusal not in TRY_AGAIN
-            }
-        return found
+    def written(self, number: int) -> int:
+        """When the rows of a part were made, in nanoseconds since 1970."""
+        return self.layout.part(number).stat().st_mtime_ns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,23 +30,19 @@ class Shard:
 
 
 def unique(sources: Iterable[Source]) -> list[Source]:
-    """Sources by name, each name once.
+    """Every source once, by name.
 
-    Raises UsageError when one picture is listed under two labels: whose face it is must be one answer.
+    Raises UsageError when one picture comes under two labels: whose face it is must be one answer.
     """
-    named: dict[str, Source] = {}
+    found: dict[bytes, Source] = {}
     for source in sources:
-        first = named.setdefault(plain(source.name), source)
-        if first.label != source.label:
+        first = found.setdefault(source.key, source)
+        if plain(first.label) != plain(source.label):
             raise UsageError(
-                "two_labels", f"{source.name} is listed under two labels: {first.label!r} and {source.label!r}."
+                "two_labels",
+                f"{source.name} comes under two labels: {first.label!r} and {source.label!r}. Keep one of them.",
             )
-    return [named[name] for name in sorted(named)]
-
-
-def unfinished(sources: Iterable[Source], done: Mapping[str, tuple[str, str]]) -> list[Source]:
-    """Sources that are new, or whose fingerprint or label is not the one that was done."""
-    return [source for source in sources if done.get(plain(source.name)) != (source.fingerprint, plain(source.label))]
+    return sorted(found.values(), key=lambda source: (source.name, source.key))
 
 
 def workers(settings: Settings, pictures: int) -> int:

@@ -12,16 +12,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.commit import publish, settle, whole, writing
+from facesieve.dataset.commit import settle, whole, writing
 from facesieve.dataset.count import Counts, count
 from facesieve.dataset.layout import Layout, crop_name, cut_name
-from facesieve.dataset.manifest import write_manifests
 from facesieve.dataset.read import Dataset
-from facesieve.dataset.tables import write_json
+from facesieve.dataset.sums import write_sums
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
-from facesieve.report.sheet import contact_sheet
-from facesieve.run.claim import check
+from facesieve.run.claim import check, others
+from facesieve.run.ledger import Ledger
+from facesieve.run.publish import publish_dataset
 from facesieve.settings import Settings
 
 Judge = Callable[[Measures], Sequence[Verdict]]
@@ -72,19 +72,18 @@ def write_rejudged(dataset: Dataset, new: Rejudged, root: Path, policy: dict[str
     Raises DatasetError when `root` is not new or empty, or where the disk refuses.
     """
     check(root)
-    if root.exists() and any(root.iterdir()):
-        raise DatasetError("not_empty", f"{root} is not empty; choose a new folder.")
+    in_the_way = others(root) if root.exists() else []
+    if in_the_way:
+        raise DatasetError("not_empty", f"{root} is not empty: it holds {in_the_way[0]!r}; choose a new folder.")
     layout = Layout(root)
     names = [*_crops(dataset, new), *_cuts(dataset, new), *_thumbs(dataset.layout)]
     for old_name, new_name in names:
         _link(dataset.layout.root / old_name, root / new_name, layout.scratch)
     settle([root / name for _, name in names], root)
-    write_manifests(new.faces, new.pictures, layout)
-    settle([layout.metadata, layout.faces], root)
+    _sum_up(dataset.layout, names, layout)
     options = dataset.about["options"] | {"marked": False}
-    about = dataset.about | {"policy": policy, "options": options, "counts": new.after.plain()}
-    write_json(about, layout.about, layout.scratch)
-    publish(contact_sheet(layout, settings.sheet_faces), layout.sheet, layout.scratch)
+    about = dataset.about | {"policy": policy, "options": options}
+    publish_dataset(new.faces, new.pictures, layout, about, settings.sheet_faces)
     with writing(layout.scratch):
         layout.scratch.rmdir()
 
@@ -122,8 +121,16 @@ def _cuts(dataset: Dataset, new: Rejudged) -> Iterable[tuple[str, str]]:
 
 
 def _thumbs(layout: Layout) -> Iterable[tuple[str, str]]:
-    names = [path.relative_to(layout.root).as_posix() for path in sorted(layout.thumbs.glob("*.parquet"))]
+    names = [layout.name_of(layout.thumbs_of(number)) for number in layout.numbers(layout.thumbs)]
     return [(name, name) for name in names]
+
+
+def _sum_up(old: Layout, names: Iterable[tuple[str, str]], new: Layout) -> None:
+    """Take over the sums of the files; a file that has none stays without."""
+    sums = Ledger(old).all_sums()
+    known = {now: sums[was] for was, now in names if was in sums}
+    write_sums(known, new.sums_of(0), new.scratch)
+    settle([new.sums_of(0)], new.root)
 
 
 def _link(old: Path, new: Path, scratch: Path) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from facesieve.dataset.commit import settle, whole
+from facesieve.dataset.commit import put, settle
 from facesieve.dataset.files import Outputs, files_of
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.rows import Rows
+from facesieve.dataset.sums import Sum, sum_of
 from facesieve.records import Record, Refusal, RefusalCode, Source
 from facesieve.run.ledger import Ledger
 from facesieve.run.plan import Shard
@@ -46,22 +47,21 @@ class Work:
         return self._commit(shard, (Record(refusal.source, refusal=refusal) for refusal in refusals))
 
     def _commit(self, shard: Shard, records: Iterable[Record]) -> Iterator[Tally]:
-        rows, names = Rows(self.measures, self.outputs), list[str]()
+        rows, files = Rows(self.measures, self.outputs), dict[str, frozenset[Sum]]()
 
         def publish(record: Record) -> Tally:
-            names.extend(self._write(record))
+            files.update(self._write(record))
             rows.add(record)
             return Tally.of(record)
 
         yield from map(publish, records)  # unlike a loop's variable, `map` holds no picture while the next is decoded
-        settle([self.layout.root / name for name in names], self.layout.root)
-        Ledger(self.layout).commit(shard.number, rows.part(), rows.thumbs())
+        settle([self.layout.root / name for name in files], self.layout.root)
+        Ledger(self.layout).commit(shard.number, rows.part(), rows.thumbs(), files)
 
-    def _write(self, record: Record) -> Iterator[str]:
+    def _write(self, record: Record) -> Iterator[tuple[str, frozenset[Sum]]]:
         for name, data in files_of(record, self.outputs, self.settings):
-            with whole(self.layout.root / name, self.layout.scratch) as stream:
-                stream.write(data)
-            yield name
+            put(data, self.layout.root / name, self.layout.scratch)
+            yield name, frozenset([sum_of(data)])
 
 
 def _announced(sources: Sequence[Source], begun: Callable[[int], None]) -> Iterator[Source]:

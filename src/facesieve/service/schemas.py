@@ -130,6 +130,7 @@ class ModernAnswer(Shape):
     width: Count
     height: Count
     format: str
+    turn: Annotated[int, Field(description="Degrees clockwise that the picture was turned to find upright faces.")]
     policy: str
     faces_total: Count
     faces_kept: Count

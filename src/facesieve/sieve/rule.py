@@ -15,7 +15,8 @@ from facesieve.sieve.reasons import OF_THE_POSE, REASON_OF, Reason
 
 
 def _usual_reason(given: dict[str, Any]) -> Reason:
-    return REASON_OF[given["measure"]]
+    """Older versions of pydantic ask also where the measure was found wrong and is missing."""
+    return REASON_OF.get(given.get("measure", ""), Reason.NOT_MEASURED)
 
 
 class Rule(BaseModel):

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
-import os
 import posixpath
-import tarfile
-import tempfile
-import weakref
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from io import BufferedIOBase
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import BinaryIO
 
-from facesieve.errors import Refused
-from facesieve.records import RefusalCode, Source
-from facesieve.settings import Settings
-from facesieve.sources.naming import ignored_member, label_of, printable, unsafe
-from facesieve.sources.opening import Closed, Slice, ZipMember
+from facesieve.errors import FacesieveError, Refused
+from facesieve.records import RefusalCode, Source, displayed
+from facesieve.sources.folder import left_out
+from facesieve.sources.member import Member
+from facesieve.sources.naming import former, hidden, identity_of, is_dataset, system_folder, unsafe
+from facesieve.sources.opening import Closed, open_file
+from facesieve.sources.state import Search
+from facesieve.sources.tarred import tar_members
+from facesieve.sources.zipped import zip_members
 
 ZIP_SUFFIXES = (".zip",)
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
-_ENCRYPTED = 0x1
-_CHUNK = 1 << 20
-_GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZ", b"\xfd7"
+_MOST_LINKS = 40  # of a chain, as on Linux
 
 
 def is_archive(path: Path) -> bool:
@@ -37,120 +29,121 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(ZIP_SUFFIXES + TAR_SUFFIXES)
 
 
-def from_archive(path: Path, settings: Settings, labelled: bool) -> Iterator[Source]:
+def from_archive(path: Path, search: Search) -> Iterator[Source]:
     """The pictures of an archive, in the order of its directory.
 
     An archive that cannot be read, from some point on or at all, ends with one source that will be refused.
+    Raises UsageError `no_temporary_room` where a compressed tar cannot be unpacked for lack of room.
     """
-    name = printable(path.as_posix())
-    members = _zip_members if path.name.lower().endswith(ZIP_SUFFIXES) else _tar_members
+    name, identity, seen = path.as_posix(), identity_of(path), dict[bytes, int]()
+    members, fault = _members(path, search)
+    for member in _taken(_linked(members), search):
+        seen[member.raw] = times = seen.get(member.raw, 0) + 1
+        yield _source(name, identity, member, times, search)
+    if again := sum(times - 1 for times in seen.values()):
+        members_are = "1 member has" if again == 1 else f"{again} members have"
+        search.tell(f"{displayed(name)}: {members_are} the name of an earlier one, and a number behind it")
+    if fault is not None:
+        yield Source(displayed(name), "", fault, identity=identity, former=former(name))
+
+
+def _members(path: Path, search: Search) -> tuple[list[Member], Closed | None]:
+    """All entries up to the first fault, and the fault."""
+    members: list[Member] = []
+    kind: Callable[[Path, BinaryIO, Search], Iterator[Member]]
+    kind = zip_members if path.name.lower().endswith(ZIP_SUFFIXES) else tar_members
     try:
-        for member, source_open, fingerprint in members(path, settings):
-            safe = not unsafe(member)
-            if not (safe and ignored_member(member)):
-                label = label_of(member) if labelled and safe else ""
-                yield Source(f"{name}!{printable(member)}", printable(label), source_open, fingerprint)
+        with open_file(path) as stream:
+            for member in kind(path, stream, search):
+                members.append(member)  # noqa: PERF402 - what came before a fault is kept
     except Refused as refused:
-        yield Source(name, "", Closed(refused.code, refused.message))
+        return members, Closed(refused.code, refused.message)
+    except FacesieveError:  # such as no room to unpack: no fault of the archive
+        raise
+    except PermissionError:
+        return members, Closed(RefusalCode.UNREADABLE)
+    except MemoryError:
+        return members, Closed(RefusalCode.OUT_OF_MEMORY)
     except Exception:  # strangers' archives break in every way, and zipfile and tarfile with them
-        yield Source(name, "", Closed(RefusalCode.BAD_ARCHIVE))
+        return members, Closed(RefusalCode.BAD_ARCHIVE)
+    return members, None
 
 
-_Member = tuple[str, ZipMember | Slice | Closed, str]
+def _source(archive: str, identity: bytes, member: Member, times: int, search: Search) -> Source:
+    """times: how often the archive has had this name by now."""
+    name = displayed(f"{archive}!{member.name}") + (f" ({times})" if times > 1 else "")
+    place = identity + b"!" + member.raw + (b"\0%d" % times if times > 1 else b"")
+    before = former(f"{archive}!{member.before}", name) if times == 1 else ""
+    if unsafe(member.parts):
+        return Source(name, "", Closed(RefusalCode.UNSAFE_NAME), identity=place, former=before)
+    label = displayed(search.label(member.parts[:-1], ""))
+    return Source(name, label, member.open, member.fingerprint, identity=place, former=before)
 
 
-def _zip_members(path: Path, settings: Settings) -> Iterator[_Member]:
-    with zipfile.ZipFile(path) as archive:
-        infos = archive.infolist()
-    for info in infos:
-        if not info.is_dir():
-            yield info.orig_filename, _zip_member(path, info), f"{info.file_size}-{info.CRC:08x}"
+def _linked(members: list[Member]) -> Iterator[Member]:
+    """The members, links replaced by what they lead to. Links to folders go: what is in the folders is there anyway."""
+    if all(member.link is None for member in members):
+        yield from members
+        return
+    by_name = {"/".join(member.parts): member for member in reversed(members)}
+    folders = {"/".join(member.parts[:at]) for member in members for at in range(len(member.parts))}
+    for member in members:
+        if member.link is None:
+            yield member
+            continue
+        end = member
+        for _ in range(_MOST_LINKS):
+            if end.link is None:
+                break
+            end = by_name.get(posixpath.normpath(end.link), replace(end, link=posixpath.normpath(end.link)))
+        if end.link is None and not end.is_folder:
+            yield replace(member, open=end.open, fingerprint=end.fingerprint)
+        elif end.link is not None and end.link not in folders:
+            yield replace(member, open=_nowhere(end.link))
 
 
-def _zip_member(path: Path, info: zipfile.ZipInfo) -> ZipMember | Closed:
-    if unsafe(info.orig_filename):
-        return Closed(RefusalCode.UNSAFE_NAME)
-    if info.flag_bits & _ENCRYPTED:
-        return Closed(RefusalCode.ENCRYPTED)
-    return ZipMember(str(path), info.header_offset, info.compress_type, info.compress_size, info.file_size, info.CRC)
+def _nowhere(target: str) -> Closed:
+    if target.startswith(("/", "../")) or target == "..":
+        return Closed(RefusalCode.OUTSIDE_TREE)
+    return Closed(RefusalCode.UNREADABLE, "The link leads to no picture of the archive.")
 
 
-def _tar_members(path: Path, settings: Settings) -> Iterator[_Member]:
-    """Members by their offset. A compressed tar is unpacked once to a temporary file, as it has no random access:
-    reading it anew for every member would take quadratic time, keeping it in memory unbounded memory.
-    """
-    stamp = path.stat().st_mtime_ns
-    compressed = _magic(path) in (_GZIP, _BZIP2, _XZ)
-    plain = _unpack(path, settings.max_unpacked_bytes) if compressed else _Plain(str(path))
-    seen: dict[str, Slice] = {}
-    with tarfile.open(plain.path, "r:") as archive:
-        for member in archive:
-            if not member.isdir():
-                source_open = _tar_member(plain, member, seen)
-                yield member.name, source_open, f"{member.size}-{stamp}-{member.offset}"
-    if not plain.whole:
-        raise Refused(RefusalCode.BAD_ARCHIVE)
+def _taken(members: Iterable[Member], search: Search) -> Iterator[Member]:
+    """The members that may be pictures; what is left out is counted."""
+    members = list(members)
+    datasets, counted = _datasets(members), set[str]()
+    search.left_out.datasets += len(datasets)
+    for member in members:
+        parts = member.parts
+        if member.is_folder or (not unsafe(parts) and _left_out(parts, datasets, counted, search)):
+            continue
+        yield member
 
 
-def _tar_member(plain: _Plain, member: tarfile.TarInfo, seen: dict[str, Slice]) -> Slice | Closed:
-    """Links stand for the member they lead to, if it came before them."""
-    if unsafe(member.name):
-        return Closed(RefusalCode.UNSAFE_NAME)
-    if member.islnk() or member.issym():
-        base = posixpath.dirname(member.name) if member.issym() else ""
-        return seen.get(posixpath.normpath(posixpath.join(base, member.linkname)), Closed(RefusalCode.OUTSIDE_TREE))
-    if not member.isreg() or member.issparse():
-        return Closed(RefusalCode.UNREADABLE, "It is not a regular file.")
-    here = Slice(plain.path, member.offset_data, member.size, plain)
-    seen[posixpath.normpath(member.name)] = here
-    return here
+def _left_out(parts: list[str], datasets: set[str], counted: set[str], search: Search) -> bool:
+    for at, name in enumerate(parts[:-1], 1):
+        folder = "/".join(parts[:at])
+        if folder in datasets:
+            return True
+        if (hidden(name) or system_folder(name)) and not search.options.include_hidden:
+            if folder not in counted:
+                counted.add(folder)
+                left_out(name, True, search)
+            return True
+    return "" in datasets or left_out(parts[-1], False, search)
 
 
-@dataclass(frozen=True)
-class _Plain:
-    """An uncompressed tar; where it is a temporary file it goes when the last source that needs it is gone.
-
-    whole: False when it could be unpacked only up to some point.
-    """
-
-    path: str
-    whole: bool = True
-
-
-def _unpack(path: Path, limit: int) -> _Plain:
-    handle, name = tempfile.mkstemp(prefix="facesieve-", suffix=".tar")
-    with os.fdopen(handle, "wb") as target:
-        plain = _Plain(name, _copy(path, target, limit))
-    weakref.finalize(plain, _remove, name, os.getpid())
-    return plain
+def _datasets(members: list[Member]) -> set[str]:
+    """The outermost folders of the archive that are datasets of ours."""
+    held: dict[str, set[str]] = {}
+    for member in members:
+        parts = member.parts
+        for at in range(len(parts)):
+            if parts[at] in (".facesieve", "dataset.json", "faces.parquet"):
+                held.setdefault("/".join(parts[:at]), set()).add(parts[at])
+    found = {folder for folder, names in held.items() if is_dataset(names)}
+    return {folder for folder in found if not any(_inside(folder, other) for other in found)}
 
 
-def _copy(path: Path, target: IO[bytes], limit: int) -> bool:
-    """Whether all of the archive could be unpacked; what came before a fault, or before `limit` bytes, is kept."""
-    try:
-        with _decompressed(path) as stream:
-            while part := stream.read1(_CHUNK):  # `read` would lose what precedes a fault
-                room = limit - target.tell()
-                target.write(part[:room])
-                if len(part) > room:
-                    return False
-    except (OSError, EOFError, zlib.error, lzma.LZMAError):
-        return False
-    return True
-
-
-def _decompressed(path: Path) -> BufferedIOBase:
-    opens: dict[bytes, Callable[..., Any]] = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open}
-    stream: BufferedIOBase = opens[_magic(path)](path)
-    return stream
-
-
-def _magic(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(2)
-
-
-def _remove(path: str, owner: int) -> None:
-    """A forked worker inherits the finalizer, but not the right to take the file from under the others."""
-    if os.getpid() == owner:
-        Path(path).unlink(missing_ok=True)
+def _inside(folder: str, other: str) -> bool:
+    return folder != other and (not other or folder.startswith(f"{other}/"))

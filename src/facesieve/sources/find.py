@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import Literal
 
 from facesieve.errors import UsageError
-from facesieve.records import Source
+from facesieve.records import Source, displayed
 from facesieve.settings import Settings
 from facesieve.sources.archive import from_archive, is_archive
 from facesieve.sources.folder import from_file, from_folder
-from facesieve.sources.naming import place_of
-from facesieve.sources.table import from_table, is_table
-
-LabelFrom = Literal["none", "folder"]
+from facesieve.sources.naming import ignored_file
+from facesieve.sources.opening import what_is_wrong
+from facesieve.sources.options import LabelFrom, SourceOptions
+from facesieve.sources.pattern import matches
+from facesieve.sources.state import Found, Search, places, tell_labels
+from facesieve.sources.table import from_table, is_table, looks_like_a_list
 
 
 def find(
@@ -25,53 +29,144 @@ def find(
     label_from: LabelFrom = "none",
     leave_out: Collection[Path] = (),
 ) -> list[Source]:
+    """The sources of `search`, with all other options as they are by default."""
+    return search(arguments, settings, SourceOptions(label_from), leave_out).sources
+
+
+def search(
+    arguments: Sequence[str | Path], settings: Settings, options: SourceOptions, leave_out: Collection[Path] = ()
+) -> Found:
     """Every picture behind the arguments, in their order and by name within each; nothing is decoded.
 
-    It is a list, so that a wrong argument is told before any work begins. What is there but cannot be a picture is a
-    source all the same, and will be refused when its turn comes. A path that two arguments reach comes once.
-    label_from: with `folder`, the label is the name of the folder that a picture lies in, "" directly in the named
-    folder or archive; a list's own label column counts either way.
+    All are found before this returns, so that a wrong argument is told before any work begins. What is there but
+    cannot be a picture is a source all the same, and will be refused when its turn comes. A path that two arguments
+    reach comes once.
     leave_out: folders not to enter, such as the dataset that is being written.
-    Raises UsageError: `missing_source`, `empty_source`, `bad_list`, `unreadable_list`.
+    Raises UsageError: `missing_source`, `empty_source`, `bad_list`, `unreadable_list`, `bad_encoding`, `no_top_folder`.
     """
-    outside = {place_of(folder) for folder in leave_out}
-    labelled = label_from == "folder"
-    return list(_once(source for argument in arguments for source in _behind(argument, settings, labelled, outside)))
+    now = Search(settings, options, places(leave_out))
+    named = _mark_crowds([_named(argument, now) for argument in arguments])
+    alone = sum(_is_folder(path) for one in named for path in one.paths) == 1
+    behind = [list(_behind(one, now, alone)) for one in named]
+    _tell_shared(behind, now)
+    found = list(_once(chain.from_iterable(behind)))
+    if named and not found:
+        raise _nothing(", ".join(displayed(one.argument) for one in named[:5]), now)
+    tell_labels(found, now)
+    return Found(found, now.left_out, now.notes)
 
 
-def _behind(argument: str | Path, settings: Settings, labelled: bool, outside: Collection[str]) -> Iterator[Source]:
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """An argument, and the paths that it names. matched: it is a glob. loose: it takes whatever a folder holds."""
+
+    argument: str
+    paths: list[Path]
+    matched: bool = False
+    loose: bool = False
+
+
+def _named(argument: str | Path, now: Search) -> _Named:
+    """The path itself where there is one, else what it matches as a glob (`**` enters folders)."""
+    text = str(argument)
+    if os.path.lexists(argument):
+        return _Named(text, [Path(argument)])
+    if glob.has_magic(text):
+        return _Named(text, matches(text, now), matched=True, loose=not is_table(Path(text)))
+    raise UsageError("missing_source", f"There is no file or folder {text!r}.")
+
+
+def _mark_crowds(named: list[_Named]) -> list[_Named]:
+    """Arguments that together are all that a folder holds count as loose: a shell makes them of `folder/*`."""
+    by_folder: dict[Path, set[str]] = {}
+    for one in named:
+        if not one.matched:
+            by_folder.setdefault(one.paths[0].parent, set()).add(one.paths[0].name)
+    crowds = {folder for folder, names in by_folder.items() if len(names) > 1 and _is_all(folder, names)}
+    return [replace(one, loose=True) if not one.matched and one.paths[0].parent in crowds else one for one in named]
+
+
+def _is_all(folder: Path, names: set[str]) -> bool:
+    """Whether the names are what `*` or `*.*` names in a folder."""
+    try:
+        held = {name for name in os.listdir(folder) if not name.startswith(".")}  # noqa: PTH208
+    except OSError:
+        return False
+    return names in (held, {name for name in held if "." in name})
+
+
+def _behind(one: _Named, now: Search, alone: bool) -> Iterator[Source]:
     found = False
-    for path in _paths(argument):
-        for source in _of_path(path, settings, labelled, outside):
+    for path in one.paths:
+        for source in _of_path(path, one, now, alone):
             found = True
             yield source
-    if not found:
-        raise UsageError("empty_source", f"There are no pictures in {str(argument)!r}.")
+    if not found and not one.loose:
+        raise _nothing(repr(one.argument), now)
+    if one.matched and not one.paths:
+        raise _nothing(repr(one.argument), now)
 
 
-def _paths(argument: str | Path) -> list[Path]:
-    """The path itself where there is one, else what it matches as a glob (`**` enters folders)."""
-    if os.path.lexists(argument):
-        return [Path(argument)]
-    if glob.has_magic(str(argument)):
-        return [Path(match) for match in sorted(glob.glob(str(argument), recursive=True))]  # noqa: PTH207 - as shells do, absolute or not
-    raise UsageError("missing_source", f"There is no file or folder {str(argument)!r}.")
+def _nothing(what: str, now: Search) -> UsageError:
+    line = now.left_out.line()
+    return UsageError("empty_source", f"There are no pictures in {what}" + (f"; {line}." if line else "."))
 
 
-def _of_path(path: Path, settings: Settings, labelled: bool, outside: Collection[str]) -> Iterable[Source]:
-    if path.is_dir():
-        return from_folder(path, labelled, outside)
+def _of_path(path: Path, one: _Named, now: Search, alone: bool) -> Iterable[Source]:
+    if _is_folder(path):
+        return from_folder(path, now, alone=alone, above=one.matched)
+    if _is_special(path):
+        return [from_file(path)]
     if is_archive(path):
-        return from_archive(path, settings, labelled)
-    if is_table(path):
-        return from_table(path)
-    return [from_file(path, path.parent.name if labelled else "")]
+        return from_archive(path, now)
+    if is_table(path) and (not one.loose or looks_like_a_list(path, now)):
+        return from_table(path, now)
+    if one.loose and ignored_file(path.name):
+        now.left_out.other_files += 1
+        if is_table(path):
+            now.tell(f"{displayed(path.as_posix())} names no picture, and was not read as a list")
+        return []
+    if now.options.label_from == "top-folder" and not one.loose:
+        raise UsageError(
+            "no_top_folder",
+            f"--label-from top-folder needs folders or archives, and {displayed(path.as_posix())!r} is a file;"
+            " name the folder that holds the labelled folders.",
+        )
+    return [from_file(path, path.parent.name if now.options.label_from == "folder" else "")]
+
+
+def _tell_shared(behind: list[list[Source]], now: Search) -> None:
+    """Tell top folders of one name below several arguments: sessions of two people are easily taken for one person."""
+    if now.options.label_from != "top-folder":
+        return
+    held = Counter(label for sources in behind for label in {source.label for source in sources if source.label})
+    if shared := sorted(label for label, times in held.items() if times > 1):
+        some = ", ".join(shared[:5]) + (", ..." if len(shared) > 5 else "")
+        now.tell(
+            f"labels that several arguments have in common: {some}; if these are not the same people,"
+            " name the folder that holds the people's folders instead"
+        )
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - never raises
+
+
+def _is_special(path: Path) -> bool:
+    """Whether something is no ordinary file, so that it must not be opened."""
+    try:
+        return bool(what_is_wrong(path.stat()))
+    except (OSError, ValueError):
+        return False
 
 
 def _once(sources: Iterable[Source]) -> Iterator[Source]:
-    seen: set[tuple[str, str]] = set()
-    for source in sources:
-        place = (place_of(source.name), source.fingerprint)  # an archive may hold one name twice
-        if place not in seen:
-            seen.add(place)
+    """Every source once under each of its labels; one that has a label is not taken without it as well."""
+    listed = list(sources)
+    named = {source.key for source in listed if source.label}
+    seen: set[tuple[bytes, str]] = set()
+    for source in listed:
+        this = (source.key, source.label)
+        if this not in seen and (source.label or source.key not in named):
+            seen.add(this)
             yield source

@@ -3,56 +3,187 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Collection, Iterator
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from facesieve.records import RefusalCode, Source
-from facesieve.sources.naming import ignored_file, ignored_folder, label_of, place_of, printable
-from facesieve.sources.opening import Closed, File
+from facesieve.records import RefusalCode, Source, displayed
+from facesieve.sources.naming import former, hidden, identity_of, ignored_file, is_dataset, system_folder
+from facesieve.sources.opening import Closed, File, what_is_wrong
+from facesieve.sources.state import Search, places
+
+_NOT_LISTED = "The folder cannot be listed."
+_LEADS_OUT = "The link leads out of the folder that was named; --follow-links follows it."
 
 
-def from_file(path: Path, label: str = "", name: str = "") -> Source:
-    """One file, whatever it is called: what cannot be read is refused when its turn comes."""
-    name = printable(name or path.as_posix())
+def from_file(path: Path, label: str = "", identity: bytes = b"") -> Source:
+    """One file, whatever it is called: what cannot be read is refused when its turn comes, unopened if need be."""
+    name = path.as_posix()
+    known = (displayed(name), displayed(label))
+    identity, before = identity or identity_of(path), former(name)
     try:
         status = path.stat()
     except (OSError, ValueError):
-        return Source(name, label, Closed(RefusalCode.UNREADABLE))
-    if not stat.S_ISREG(status.st_mode):
-        return Source(name, label, Closed(RefusalCode.UNREADABLE, "It is not a regular file."))
-    return Source(name, label, File(str(path)), f"{status.st_size}-{status.st_mtime_ns}")
+        return Source(*known, Closed(RefusalCode.UNREADABLE), identity=identity, former=before)
+    if wrong := what_is_wrong(status):
+        return Source(*known, Closed(RefusalCode.NOT_A_FILE, wrong), identity=identity, former=before)
+    stamp = f"{status.st_size}-{status.st_mtime_ns}@{status.st_ctime_ns}"
+    return Source(*known, File(str(path)), stamp, identity=identity, former=before)
 
 
-def from_folder(root: Path, labelled: bool, leave_out: Collection[str] = ()) -> Iterator[Source]:
+def from_folder(root: Path, search: Search, alone: bool = True, above: bool = False) -> Iterator[Source]:
     """All pictures below a folder, sorted by name, folders entered where their name stands.
 
     Links to files within the folder are followed, links to folders within it are not: what they lead to is visited
-    anyway. A link that leads out is a source that will be refused. `leave_out` holds absolute paths not to enter.
+    anyway. A link that leads out is a source that will be refused. With `follow_links` all links are followed, links
+    to folders after everything else, and no folder is entered twice.
+    alone: no other folder was named: then one that holds folders is a collection, and its name no label.
+    above: a glob named it, so that the folder itself is the top folder of its pictures.
     """
-    return _walk(root, root, os.path.realpath(root), labelled, leave_out)
+    return _Walk(root, search, alone, above).sources()
 
 
-def _walk(root: Path, folder: Path, real_root: str, labelled: bool, leave_out: Collection[str]) -> Iterator[Source]:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Something below the root: its path, the folders that lead to it, its own name."""
+
+    path: str
+    above: tuple[str, ...]
+    name: str
+    is_folder: bool
+
+
+class _Walk:
+    """One walk. What waits is in a list, not in calls: folders may be nested deeper than calls may."""
+
+    def __init__(self, root: Path, search: Search, alone: bool, above: bool) -> None:
+        self._root, self._search, self._alone, self._above = root, search, alone, above
+        self._own = ""  # the label of what lies directly in the root
+        self._identity = identity_of(root)
+        self._real_root = os.path.realpath(root)
+        self._linked: deque[_Place] = deque()  # folders behind links, entered last
+        self._entered: set[tuple[int, int]] = set()
+
+    def sources(self) -> Iterator[Source]:
+        waiting: list[_Place | Source] = [_Place(str(self._root), (), "", True)]
+        while waiting or self._linked:
+            match waiting.pop() if waiting else self._linked.popleft():
+                case Source() as refused:
+                    yield refused
+                case _Place(is_folder=True) as place:
+                    waiting += reversed(list(self._inside(place)))
+                case place:
+                    yield self._source(place)
+
+    def _inside(self, folder: _Place) -> Iterator[_Place | Source]:
+        """What a folder holds, by name."""
+        try:
+            status = os.stat(folder.path)  # noqa: PTH116
+            here = (status.st_dev, status.st_ino)
+            if here in self._search.outside or (self._search.options.follow_links and here in self._entered):
+                return
+            self._entered.add(here)
+            with os.scandir(folder.path) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError:
+            yield self._refused(folder, RefusalCode.UNREADABLE, _NOT_LISTED)
+            return
+        if is_dataset({entry.name for entry in entries}):
+            self._search.left_out.datasets += 1
+            return
+        taken = [found for entry in entries if (found := self._taken(folder, entry))]
+        if not folder.name and not (self._alone and any(self._collected(place) for place, _ in taken)):
+            self._own = os.fsdecode(os.path.basename(self._identity))  # noqa: PTH119
+        for place, is_link in taken:
+            if not is_link:
+                yield place
+            elif (answer := self._behind(place)) is not None:
+                yield answer
+
+    def _collected(self, place: _Place) -> bool:
+        """Whether something in the root is a folder that will be entered."""
+        if not place.is_folder or places([Path(place.path)]) <= self._search.outside:
+            return False
+        return not is_dataset(_names(place.path))
+
+    def _taken(self, folder: _Place, entry: os.DirEntry[str]) -> tuple[_Place, bool] | None:
+        """What an entry of a folder is, and whether a link; None, and counted, where it is left out."""
+        path, is_link = os.path.join(folder.path, entry.name), _is_link(entry)  # noqa: PTH118
+        is_folder = os.path.isdir(path) if is_link else _is_folder(entry)  # noqa: PTH112 - never raises
+        if left_out(entry.name, is_folder, self._search):
+            return None
+        above = (*folder.above, folder.name) if folder.name else folder.above
+        return _Place(path, above, entry.name, is_folder), is_link
+
+    def _behind(self, link: _Place) -> _Place | Source | None:
+        """What a link stands for: a picture, a refusal, or a folder to be entered later or not at all."""
+        follow = self._search.options.follow_links
+        outside = not self._within(link.path)
+        if link.is_folder:
+            if follow:
+                self._linked.append(link)
+            elif outside and is_dataset(_names(link.path)):
+                self._search.left_out.datasets += 1
+            elif outside:
+                return self._refused(link, RefusalCode.OUTSIDE_TREE, _LEADS_OUT)
+            return None
+        return link if follow or not outside else self._refused(link, RefusalCode.OUTSIDE_TREE, _LEADS_OUT)
+
+    def _within(self, path: str) -> bool:
+        try:
+            return Path(os.path.realpath(path)).is_relative_to(self._real_root)
+        except (OSError, ValueError):
+            return False
+
+    def _source(self, place: _Place) -> Source:
+        return from_file(Path(place.path), self._label(place), self._identity_of(place))
+
+    def _refused(self, place: _Place, code: RefusalCode, message: str) -> Source:
+        name = Path(place.path).as_posix()
+        closed = Closed(code, message)
+        identity, before = self._identity_of(place), former(name)
+        return Source(displayed(name), displayed(self._label(place)), closed, identity=identity, former=before)
+
+    def _label(self, place: _Place) -> str:
+        above = list(place.above)
+        return self._search.label([self._own, *above] if self._above and self._own else above, self._own)
+
+    def _identity_of(self, place: _Place) -> bytes:
+        below = "/".join((*place.above, place.name))
+        return os.path.join(self._identity, os.fsencode(below)) if below else self._identity  # noqa: PTH118
+
+
+def left_out(name: str, is_folder: bool, search: Search) -> bool:
+    """Whether something in a folder or archive is not taken, for its name; it is counted."""
+    everything = search.options.include_hidden
+    if not is_folder and ignored_file(name):
+        search.left_out.other_files += 1
+    elif is_folder and system_folder(name) and not everything:
+        search.left_out.system_folders += 1
+    elif hidden(name) and not everything:
+        search.left_out.hidden += 1
+    else:
+        return False
+    return True
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
+        return entry.is_dir(follow_symlinks=False)
     except OSError:
-        yield Source(printable(folder.as_posix()), "", Closed(RefusalCode.UNREADABLE, "The folder cannot be listed."))
-        return
-    for entry in entries:
-        path = folder / entry.name
-        is_folder = path.is_dir() if entry.is_symlink() else entry.is_dir()
-        if ignored_folder(entry.name) if is_folder else ignored_file(entry.name):
-            continue
-        label = label_of(path.relative_to(root).as_posix()) if labelled else ""
-        if entry.is_symlink() and not _within(path, real_root):
-            yield Source(printable(path.as_posix()), printable(label), Closed(RefusalCode.OUTSIDE_TREE))
-        elif not is_folder:
-            yield from_file(path, printable(label))
-        elif not entry.is_symlink() and place_of(path) not in leave_out:
-            yield from _walk(root, path, real_root, labelled, leave_out)
+        return False
 
 
-def _within(link: Path, real_root: str) -> bool:
-    return Path(os.path.realpath(link)).is_relative_to(real_root)
+def _is_link(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_symlink()
+    except OSError:
+        return False
+
+
+def _names(folder: str) -> set[str]:
+    try:
+        return set(os.listdir(folder))  # noqa: PTH208
+    except OSError:
+        return set()

@@ -1,42 +1,132 @@
-"""What a Python caller holds in the hand: paths, encoded bytes, RGB arrays."""
+"""What a Python caller has: paths, encoded bytes, open files, RGB arrays and Pillow images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import io
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
 
-from facesieve.errors import UsageError
+from facesieve.errors import PictureTypeError
 from facesieve.records import Pixels, Source
 from facesieve.sources.folder import from_file
 from facesieve.sources.opening import Memory
 
 
-def as_sources(pictures: Iterable[Source | str | Path | bytes | Pixels]) -> list[Source]:
-    """One source a picture, in order: a path, encoded bytes, or an upright RGB array (H, W, 3) uint8.
+class Readable(Protocol):
+    """An open binary file, or what reads like one."""
 
-    Raises UsageError `bad_picture` for anything else; a path that is missing is refused when its turn comes.
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+class Image(Protocol):
+    """A Pillow image. Pillow is not imported to know one: who has an image has imported it."""
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+    def getexif(self) -> Any: ...
+
+
+Picture = Source | str | os.PathLike[str] | bytes | Pixels | Readable | Image
+
+_WHAT = "a path, encoded bytes, an open binary file, an (H, W, 3) uint8 array or a Pillow image"
+
+
+def as_sources(pictures: Picture | Iterable[Picture]) -> list[Source]:
+    """One source a picture, in order; a single picture is a list of one.
+
+    A picture is a path, encoded bytes, a file open for reading bytes, an upright RGB array (H, W, 3) uint8 or a
+    Pillow image of any mode, whose EXIF orientation is applied. A numeric array is a single picture, except that an
+    array (N, H, W, 3) is N of them.
+    Raises PictureTypeError (a TypeError) `bad_picture` for anything else. What is wrong with a picture of the right
+    type, such as a path that is missing, is a refusal when its turn comes.
 
     >>> [source.name for source in as_sources([b"", np.zeros((2, 2, 3), np.uint8)])]
     ['<bytes 0>', '<array 1>']
+    >>> [source.name for source in as_sources("photo.jpg")]
+    ['photo.jpg']
     """
     return list(each_source(pictures))
 
 
-def each_source(pictures: Iterable[Source | str | Path | bytes | Pixels]) -> Iterator[Source]:
-    """The same one by one, for pictures without end."""
-    return (_as_source(index, picture) for index, picture in enumerate(pictures))
+def each_source(pictures: Picture | Iterable[Picture]) -> Iterator[Source]:
+    """The same one by one, for pictures without end. What is no iterable is told at once."""
+    several = isinstance(pictures, np.ndarray) and pictures.ndim == 4
+    single = None if several else _as_source(0, pictures)
+    if single:
+        return iter([single])
+    if not isinstance(pictures, Iterable) or isinstance(pictures, Mapping | io.TextIOBase):
+        message = f"This is {_named(pictures)}; a picture is {_WHAT}. Several go in a list."
+        raise PictureTypeError("bad_picture", message)
+    return (_required(index, picture) for index, picture in enumerate(pictures))
 
 
-def _as_source(index: int, picture: Source | str | Path | bytes | Pixels) -> Source:
+def _required(index: int, picture: Any) -> Source:
+    source = _as_source(index, picture)
+    if source is None:
+        raise PictureTypeError("bad_picture", f"Picture {index} is {_named(picture)}; a picture is {_WHAT}.")
+    return source
+
+
+def _as_source(index: int, picture: Any) -> Source | None:
+    """A source where this is a single picture."""
     match picture:
         case Source():
             return picture
-        case str() | Path():
-            return from_file(Path(picture))
+        case str() | os.PathLike():
+            return from_file(Path(os.fsdecode(picture)))
         case bytes() | bytearray() | memoryview():
             return Source(f"<bytes {index}>", open=Memory(bytes(picture)))
-        case np.ndarray():
+        case np.ndarray() if np.issubdtype(picture.dtype, np.number):
             return Source(f"<array {index}>", pixels=picture)
-    raise UsageError("bad_picture", f"Picture {index} is neither a path, nor bytes, nor an array.")
+    if _is_image(picture):
+        return Source(f"<image {index}>", image=picture)
+    if hasattr(picture, "read") and not isinstance(picture, io.TextIOBase):
+        return Source(f"<file {index}>", open=Lent(picture))
+    return None
+
+
+def _is_image(picture: Any) -> bool:
+    pillow = sys.modules.get("PIL.Image")
+    return pillow is not None and isinstance(picture, pillow.Image)
+
+
+def _named(picture: Any) -> str:
+    """What to call a thing of the wrong type."""
+    if picture is None:
+        return "None"
+    if isinstance(picture, io.TextIOBase):
+        return "a file opened as text (open it with mode 'rb')"
+    return f"a value of type {type(picture).__name__}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """A file that the caller has open. It is read from its start where it can be rewound, and stays open."""
+
+    file: Readable = field(repr=False)
+
+    def __call__(self) -> BinaryIO:
+        if isinstance(self.file, io.IOBase) and self.file.seekable():
+            self.file.seek(0)
+        return cast(BinaryIO, _View(self.file))
+
+
+class _View(io.RawIOBase):
+    """Reads from a file and does not close it."""
+
+    def __init__(self, file: Readable) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        part = self._file.read(len(buffer))
+        buffer[: len(part)] = part
+        return len(part)

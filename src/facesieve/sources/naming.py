@@ -1,60 +1,97 @@
-"""What a picture is called and filed under, and which files of a heap are no pictures by their name alone."""
+"""What a picture is called, and which files of a folder are no pictures by their name alone."""
 
 from __future__ import annotations
 
 import os
-import posixpath
+import re
+import unicodedata
+from collections.abc import Collection
 from pathlib import Path, PurePath
 
-LONGEST_NAME = 255
+from facesieve.records import displayed
 
-# Left out of folders and archives without a word: what cameras, desktops and annotators put beside pictures.
-# Every other file counts: with a wrong suffix or none it may be a picture, and if not, its refusal says so.
-IGNORED_FOLDERS = frozenset({"__MACOSX"})
-IGNORED_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
+LONGEST_NAME = 255  # bytes of one component of a path, as file systems have it
+
+# What trash cans, NAS systems and desktops put beside pictures: thumbnails, deleted files, old versions.
+SYSTEM_FOLDERS = frozenset(
+    {
+        *("__macosx", "@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "recycler"),
+        *("$recycle.bin", "system volume information", "lost+found", "network trash folder", "temporary items"),
+        *(".thumbnails", ".@__thumb", ".snapshot", ".snapshots", ".zfs"),
+        *(".trashes", ".fseventsd", ".spotlight-v100", ".appledouble"),
+    }
+)
+IGNORED_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store", ".localized"})
 _TEXT_AND_DATA = """
     .txt .csv .tsv .md .rst .json .jsonl .ndjson .xml .yaml .yml .toml .ini .cfg .html .htm .css .js .log
     .py .ipynb .sh .mat .npy .npz .pkl .pts .parquet .arrow .db .sqlite .xls .xlsx .doc .docx .xmp .aae
 """
 IGNORED_SUFFIXES = frozenset(_TEXT_AND_DATA.split())
 
+_DRIVE = re.compile(r"[A-Za-z]:")
+
 
 def ignored_file(name: str) -> bool:
-    """Whether a file is left out of a folder or archive: hidden, a desktop's leftover, or plainly text or data."""
+    """Whether a file is plainly text, data or a desktop's leftover. Every other file may be a picture.
+
+    What has a wrong suffix or none counts: if it is no picture, its refusal says so.
+    """
     lower = name.lower()
-    return name.startswith(".") or lower in IGNORED_FILES or PurePath(lower).suffix in IGNORED_SUFFIXES
+    return lower in IGNORED_FILES or name.startswith("._") or PurePath(lower).suffix in IGNORED_SUFFIXES
 
 
-def ignored_folder(name: str) -> bool:
-    """Whether a folder is left out with all that is in it."""
-    return name.startswith(".") or name in IGNORED_FOLDERS
+def system_folder(name: str) -> bool:
+    """Whether a folder belongs to a trash can, a NAS or a desktop."""
+    lower = name.lower()
+    return lower in SYSTEM_FOLDERS or lower.startswith((".trash", ".recycle"))
 
 
-def ignored_member(name: str) -> bool:
-    """The same for the whole name of an archive member."""
-    *folders, file = [part for part in name.split("/") if part not in ("", ".")] or [""]
-    return ignored_file(file) or any(ignored_folder(folder) for folder in folders)
+def hidden(name: str) -> bool:
+    """Whether a file or folder is hidden."""
+    return name.startswith(".")
 
 
-def unsafe(member: str) -> bool:
-    """Whether an archive member's name is absolute, climbs out with `..`, or is more than a file system takes."""
-    parts = member.replace("\\", "/").split("/")
-    absolute = parts[0] == "" or parts[0].endswith(":")
-    return absolute or ".." in parts or "\0" in member or len(os.fsencode(member)) > LONGEST_NAME
+def is_dataset(names: Collection[str]) -> bool:
+    """Whether a folder that holds these names is a dataset of ours, finished or not."""
+    return ".facesieve" in names or ("dataset.json" in names and "faces.parquet" in names)
 
 
-def label_of(relative: str) -> str:
-    """The name of the folder a picture lies in, below its root; "" for one directly in the root."""
-    return posixpath.basename(posixpath.dirname(posixpath.normpath(relative)))
+def unsafe(parts: list[str]) -> bool:
+    """Whether the parts of an archive member's name are absolute, climb out, or are more than a file system takes."""
+    absolute = parts[0] == "" or bool(_DRIVE.fullmatch(parts[0]))
+    too_long = any(len(part) > LONGEST_NAME or len(os.fsencode(part)) > LONGEST_NAME for part in parts)
+    return absolute or ".." in parts or any("\0" in part for part in parts) or too_long
 
 
-def printable(name: str) -> str:
-    """A name that every file and terminal can hold: control characters and bytes that are not UTF-8 as escapes."""
-    if name.isprintable():
-        return name
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
+def former(name: str, now: str = "") -> str:
+    """How version 0.1.0 wrote a name into its ledger, or "" where that is the name of today (`now`).
+
+    It composed names (NFC), and escaped all that Python calls unprintable, such as an ideographic space.
+    """
+    if name.isascii() and name.isprintable() and not now:
+        return ""
+    escaped = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
+    before = unicodedata.normalize("NFC", escaped)
+    return "" if before == (now or displayed(name)) else before
 
 
-def place_of(path: str | Path) -> str:
-    """Where a path is, in one spelling; links stay links."""
-    return os.path.abspath(path)  # noqa: PTH100 - resolving would make two names of a link one
+def identity_of(path: str | Path) -> bytes:
+    """Where a path is, as raw bytes: absolute, in one spelling. Links stay links.
+
+    `..` leads to where the file system goes, which behind a link to a folder is not the folder of the link.
+    """
+    place = os.path.join(path if os.path.isabs(path) else os.getcwd(), path)  # noqa: PTH109, PTH117, PTH118 - any text
+    if ".." in Path(place).parts:
+        place = _climbed(place)
+    return os.fsencode(os.path.normpath(place)).replace(b"//", b"/", 1)
+
+
+def _climbed(place: str) -> str:
+    here, *parts = Path(place).parts
+    for part in parts:
+        if part == "..":
+            real = os.path.realpath(here) if os.path.islink(here) else here  # noqa: PTH114
+            here = os.path.dirname(real)  # noqa: PTH120
+        else:
+            here = os.path.join(here, part)  # noqa: PTH118
+    return here

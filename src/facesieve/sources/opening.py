@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 import zipfile
 from dataclasses import dataclass, field
+from functools import cache
 from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -12,7 +14,57 @@ from typing import BinaryIO, cast
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
-_LOCAL_HEADER = 30  # bytes before the name, APPNOTE.TXT 4.3.7
+LOCAL_HEADER = 30  # bytes before the name, APPNOTE.TXT 4.3.7
+
+
+# File systems whose files are made by the kernel while they are read. Some wait for ever, some never end.
+_MADE_BY_THE_KERNEL = {
+    *("proc", "sysfs", "debugfs", "tracefs", "securityfs", "configfs", "cgroup", "cgroup2", "bpf", "pstore"),
+    *("efivarfs", "binfmt_misc", "fusectl", "selinuxfs", "smackfs", "resctrl", "rpc_pipefs", "nfsd", "devpts"),
+    "mqueue",
+}
+
+
+def what_is_wrong(status: os.stat_result) -> str:
+    """Why something is not a file that may be opened, as a sentence; "" for an ordinary file."""
+    if stat.S_ISDIR(status.st_mode):
+        return "It is a folder, not a file."
+    if not stat.S_ISREG(status.st_mode):
+        return RefusalCode.NOT_A_FILE.sentence
+    if status.st_dev in _kernel_devices():
+        return "It is made by the kernel, not a file on a disk."
+    return ""
+
+
+def open_file(path: str | Path) -> BinaryIO:
+    """The bytes of an ordinary file. Never waits for one that became a pipe in the meantime.
+
+    Raises Refused `not_a_file`, and OSError.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        if wrong := what_is_wrong(os.fstat(descriptor)):
+            raise Refused(RefusalCode.NOT_A_FILE, wrong)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+@cache  # what is mounted where changes seldom, and is asked once per file
+def _kernel_devices() -> frozenset[int]:
+    """Device numbers of the file systems that the kernel makes."""
+    found = set()
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # not Linux
+        return frozenset()
+    for mount in mounts:
+        fields, _, kind = mount.partition(" - ")
+        if kind.split(" ", 1)[0] in _MADE_BY_THE_KERNEL:
+            major, minor = fields.split(" ")[2].split(":")
+            found.add(os.makedev(int(major), int(minor)))
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +74,7 @@ class File:
     path: str
 
     def __call__(self) -> BinaryIO:
-        return Path(self.path).open("rb")
+        return open_file(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +111,7 @@ class Slice:
     keep: object = None
 
     def __call__(self) -> BinaryIO:
-        return BufferedReader(_Window(Path(self.path).open("rb"), self.offset, self.size))
+        return BufferedReader(_Window(open_file(self.path), self.offset, self.size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +126,9 @@ class ZipMember:
     crc: int
 
     def __call__(self) -> BinaryIO:
-        stream = Path(self.path).open("rb")  # noqa: SIM115 - the member's stream closes it
+        stream = open_file(self.path)  # the member's stream closes it
         stream.seek(self.header_offset)
-        header = stream.read(_LOCAL_HEADER)
+        header = stream.read(LOCAL_HEADER)
         name, extra = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
         stream.seek(name + extra, os.SEEK_CUR)
         return cast(BinaryIO, zipfile.ZipExtFile(stream, "r", self._info(), close_fileobj=True))

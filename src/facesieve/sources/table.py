@@ -1,92 +1,139 @@
-"""Lists of paths: text, CSV and Parquet. A row that is off costs that row."""
+"""Lists of pictures: text, CSV, TSV, JSON lines and Parquet, by one set of rules. A row that is off costs that row."""
 
 from __future__ import annotations
 
-import csv
+import math
+import os
+import zlib
 from collections.abc import Iterator
-from itertools import chain
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from facesieve.errors import UsageError
-from facesieve.records import RefusalCode, Source
-from facesieve.sources.columns import LABEL_COLUMN, PATH_COLUMNS, path_column
+from facesieve.errors import Refused, UsageError
+from facesieve.records import RefusalCode, Source, displayed
+from facesieve.sources.columns import shown
 from facesieve.sources.folder import from_file
-from facesieve.sources.naming import printable
-from facesieve.sources.opening import Closed
+from facesieve.sources.naming import former, identity_of
+from facesieve.sources.opening import Closed, Slice, open_file
+from facesieve.sources.rows import READERS, Row
+from facesieve.sources.state import Search
+from facesieve.sources.unpacked import Unpacking
 
-SUFFIXES = (".txt", ".csv", ".parquet")
+SUFFIXES = (*READERS, ".parquet")
+LONGEST_PATH = 32_767  # characters, on any system
 
-_Row = tuple[str | None, str]
+_ENOUGH = 20  # rows that show whether a file is a list
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file named by the user is read as a list of paths, by its suffix."""
+    """Whether a file named by the user is read as a list, by its suffix."""
     return path.suffix.lower() in SUFFIXES
 
 
-def from_table(path: Path) -> Iterator[Source]:
+def from_table(path: Path, search: Search) -> Iterator[Source]:
     """One source a row, in the list's order. A relative path starts at the list's own folder.
 
-    A text list has one path a line; blank lines and lines that begin with # are skipped. CSV and Parquet have a
-    column called path, file, filename, file_name or image, and may have one called label; a CSV without such a
-    header is a single column of paths.
-    Raises UsageError `bad_list` when there is no column of paths, `unreadable_list` when the list cannot be read.
+    Pictures whose bytes are in the list are copied to a temporary file, as Parquet has no random access.
+    Raises UsageError `bad_list` when no column holds pictures, `unreadable_list` when the list cannot be read.
     """
-    rows = {".txt": _text, ".csv": _csv, ".parquet": _parquet}[path.suffix.lower()]
-    try:
-        for number, (picture, label) in rows(path):
-            yield _source(path, number, picture, label)
-    except OSError as error:
-        raise UsageError("unreadable_list", f"The list {path} cannot be read.") from error
-
-
-def _source(table: Path, number: int, picture: str | None, label: str) -> Source:
-    if not picture or "\0" in picture:
-        return Source(f"{printable(table.as_posix())}:{number}", printable(label), Closed(RefusalCode.BAD_ROW))
-    return from_file(table.parent / picture, printable(label))
-
-
-def _text(path: Path) -> Iterator[tuple[int, _Row]]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
-        for number, line in enumerate(lines, 1):
-            if (picture := line.strip()) and not picture.startswith("#"):
-                yield number, (picture, "")
-
-
-def _csv(path: Path) -> Iterator[tuple[int, _Row]]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        rows = _rows(csv.reader(lines))
-        first = next(rows, None)
-        if first is None:
-            return
-        names = [cell.strip().lower() for cell in first[1]]
-        headed = len(names) > 1 or names[0] in PATH_COLUMNS
-        picture_at = path_column(path, names) if headed else 0
-        label_at = names.index(LABEL_COLUMN) if LABEL_COLUMN in names else len(names)
-        for number, cells in rows if headed else chain([first], rows):
-            yield number, (_cell(cells, picture_at), _cell(cells, label_at))
-
-
-def _cell(cells: list[str], at: int) -> str:
-    return cells[at].strip() if at < len(cells) else ""
-
-
-def _rows(reader: Any) -> Iterator[tuple[int, list[str]]]:
-    """Rows that hold anything, each with its line; an empty path for one that is no CSV."""
-    while True:
+    inside: Unpacking | None = None
+    for row in _rows(path, search):
+        data = _bytes(row.picture)
+        if data is None:
+            yield _source(path, row)
+            continue
         try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield reader.line_num, [""]
-        else:
-            if row:
-                yield reader.line_num, row
+            inside = inside or Unpacking(path)
+            if inside.size + len(data) > search.settings.max_unpacked_bytes:
+                raise Refused(RefusalCode.TOO_MANY_BYTES, "The list holds more bytes than max_unpacked_bytes.")
+            inside.write(data)
+        except Refused as refused:
+            yield _inside(path, row, Closed(refused.code, refused.message), "")
+            continue
+        here = Slice(inside.file.path, inside.size - len(data), len(data), inside.file)
+        yield _inside(path, row, here, f"{len(data)}-{zlib.crc32(data):08x}")
+    if inside:
+        inside.close()
 
 
-def _parquet(path: Path) -> Iterator[tuple[int, _Row]]:
-    from facesieve.sources.parquet import rows  # pyarrow takes a while to import, and 25 MB
+def looks_like_a_list(path: Path, search: Search) -> bool:
+    """Whether one of the first rows leads to a picture; a shell's `*` names notes and tables as well."""
+    quiet = Search(search.settings, search.options)
+    try:
+        rows = list(islice(_rows(path, quiet), _ENOUGH))
+    except (UsageError, OSError):
+        return False
+    return any(_bytes(row.picture) is not None or _source(path, row).fingerprint for row in rows)
 
-    return rows(path)
+
+def _rows(path: Path, search: Search) -> Iterator[Row]:
+    try:
+        with open_file(path) as stream:
+            if path.suffix.lower() == ".parquet":
+                from facesieve.sources.parquet import parquet_rows  # pyarrow takes a while to import, and 25 MB
+
+                yield from parquet_rows(path, stream, search)
+            else:
+                yield from READERS[path.suffix.lower()](path, stream, search)
+    except (OSError, UnicodeError) as error:
+        raise UsageError("unreadable_list", f"The list {shown(path)} cannot be read.") from error
+
+
+def _bytes(picture: Any) -> bytes | None:
+    """The picture itself, where the list holds it."""
+    data = picture.get("bytes") if isinstance(picture, dict) else picture
+    return data if isinstance(data, bytes) else None
+
+
+def _path(picture: Any) -> str:
+    path = picture.get("path") if isinstance(picture, dict) else picture
+    return path if isinstance(path, str) else ""
+
+
+def _source(table: Path, row: Row) -> Source:
+    """The file that a row names."""
+    picture, label = _path(row.picture), label_of(row.label)
+    if not picture or "\0" in picture or len(picture) > LONGEST_PATH or not _encodable(picture):
+        name = f"{table.as_posix()}:{row.number}"
+        identity = identity_of(table) + b":%d" % row.number
+        closed = Closed(RefusalCode.BAD_ROW)
+        return Source(displayed(name), displayed(label), closed, identity=identity, former=former(name))
+    path = table.parent / picture
+    if "\\" in picture and not os.path.lexists(path):  # written on Windows
+        other = table.parent / picture.replace("\\", "/")
+        path = other if os.path.lexists(other) else path
+    return from_file(path, label)
+
+
+def _inside(table: Path, row: Row, data: Slice | Closed, fingerprint: str) -> Source:
+    """The picture that a row holds."""
+    path = _path(row.picture)
+    name = f"{table.as_posix()}:{row.number}" + (f"!{path}" if path else "")
+    identity = identity_of(table) + b":%d" % row.number
+    return Source(displayed(name), displayed(label_of(row.label)), data, fingerprint, identity=identity)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeError:
+        return False
+    return True
+
+
+def label_of(value: Any) -> str:
+    """A label as text: whole numbers without a fraction, nothing for what is absent."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case float() if math.isnan(value):
+            return ""
+        case float() if value.is_integer():
+            return str(int(value))
+        case bytes():
+            return value.decode("utf-8", "surrogateescape").strip()
+        case _:
+            return str(value).strip()

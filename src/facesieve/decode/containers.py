@@ -1,0 +1,81 @@
+"""Bounds on the parts of a file that decoders keep lists of: endless lists cost minutes or gigabytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from facesieve.decode.tiff_tags import first_directory
+from facesieve.errors import Refused
+from facesieve.records import RefusalCode
+
+MOST_META = 1 << 24  # bytes of a box that lists others; the pictures themselves lie outside
+_LISTS = frozenset({b"meta", b"moov", b"jp2h", b"iprp"})
+_MOST_PARTS = 1 << 14
+_MOST_TIFF_VALUES = 1 << 17  # more strips than a picture of the longest side has rows in three planes
+_RUN_LENGTH_BYTES = 1 << 22  # Pillow decodes run-length BMP in Python, a second for so many bytes
+_RUN_LENGTH = (1, 2)
+
+
+def check_structure(format: str, data: bytes) -> None:
+    """Raises Refused: `corrupt`, and `unsupported_format` for a run-length BMP that would take too long."""
+    match format:
+        case "tiff":
+            _check_tiff(data)
+        case "bmp":
+            _check_bmp(data)
+        case "webp":
+            _check_webp(data)
+        case "heif" | "avif" | "jpeg2000":
+            _check_boxes(data)
+
+
+def boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The outermost boxes of a file (ISO/IEC 14496-12 4.2): kind, start and end of the content.
+
+    Raises Refused `corrupt` when there are too many.
+    """
+    at = 0
+    for _ in range(_MOST_PARTS):
+        if at > len(data) - 8:
+            return
+        size, kind, start = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], at + 8
+        if size == 1:
+            size, start = int.from_bytes(data[start : start + 8], "big"), start + 8
+        end = at + size if size else len(data)
+        if end < start:
+            return
+        yield kind, start, min(end, len(data))
+        at = end
+    raise Refused(RefusalCode.CORRUPT, f"The file has more than {_MOST_PARTS:,} parts.")
+
+
+def _check_boxes(data: bytes) -> None:
+    for kind, start, end in boxes(data):
+        if kind in _LISTS and end - start > MOST_META:
+            raise Refused(RefusalCode.CORRUPT, f"The file's table of contents is larger than {MOST_META:,} bytes.")
+
+
+def _check_webp(data: bytes) -> None:
+    at = 12
+    for _ in range(_MOST_PARTS):
+        if at >= len(data):
+            return
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + size + size % 2
+    raise Refused(RefusalCode.CORRUPT, f"The file has more than {_MOST_PARTS:,} parts.")
+
+
+def _check_tiff(data: bytes) -> None:
+    try:
+        values = first_directory(data).longest_list()
+    except ValueError:
+        return
+    if values > _MOST_TIFF_VALUES:
+        raise Refused(RefusalCode.CORRUPT, f"A list in the TIFF's directory claims {values:,} values.")
+
+
+def _check_bmp(data: bytes) -> None:
+    if len(data) > _RUN_LENGTH_BYTES and int.from_bytes(data[30:34], "little") in _RUN_LENGTH:
+        raise Refused(
+            RefusalCode.UNSUPPORTED_FORMAT, f"A run-length BMP of more than {_RUN_LENGTH_BYTES:,} bytes is not decoded."
+        )

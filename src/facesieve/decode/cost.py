@@ -1,0 +1,67 @@
+"""What decoding a picture would cost, reckoned from its header, before any decoder runs."""
+
+from __future__ import annotations
+
+from facesieve.errors import Refused
+from facesieve.records import RefusalCode
+from facesieve.settings import Settings
+
+Size = tuple[int, int]
+
+# Peak bytes per pixel of each decoder and of the answer, measured on pictures of 24 megapixels.
+BYTES_PER_PIXEL = {
+    "jpeg": 3,
+    "png": 8,
+    "webp": 17,
+    "gif": 5,
+    "bmp": 8,
+    "tiff": 8,
+    "heif": 11,
+    "avif": 10,
+    "jpeg2000": 20,
+    "netpbm": 6,
+    "raw": 3,
+}
+
+# Their compression turns a few bytes into any number of pixels. Blank scans are PNG or TIFF, and are decoded quickly.
+_UNBOUNDED = frozenset({"jpeg", "webp", "avif", "heif", "jpeg2000", "gif"})
+_SMALL_FILE = 1 << 16
+
+
+def check_size(size: Size, settings: Settings) -> None:
+    """Raises Refused: `too_many_pixels`, `too_long_side`."""
+    width, height = size
+    if width * height > settings.max_pixels:
+        raise Refused(RefusalCode.TOO_MANY_PIXELS)
+    if max(size) > settings.max_side:
+        raise Refused(RefusalCode.TOO_LONG_SIDE)
+
+
+def check_cost(format: str, size: Size, length: int, settings: Settings, extra: float = 0) -> None:
+    """Refuse a picture whose decoder would need too much memory, or whose file is too small for its pixels.
+
+    length: the file's size in bytes. extra: bytes per pixel beyond those of the format's ordinary pictures.
+    Raises Refused: `too_many_pixels`, and what `check_size` raises.
+    """
+    check_size(size, settings)
+    pixels = size[0] * size[1]
+    memory = int(pixels * (BYTES_PER_PIXEL[format] + extra))
+    if memory > settings.max_decode_bytes:
+        raise Refused(
+            RefusalCode.TOO_MANY_PIXELS,
+            f"Decoding the picture takes about {memory:,} bytes of memory, more than max_decode_bytes.",
+        )
+    if format in _UNBOUNDED and 3 * pixels > settings.max_expansion * max(length, _SMALL_FILE):
+        raise Refused(
+            RefusalCode.TOO_MANY_PIXELS,
+            f"The file of {length:,} bytes claims {pixels:,} pixels, more than max_expansion allows.",
+        )
+
+
+def check_passes(scans: int, pixels: int, settings: Settings) -> None:
+    """Raises Refused: `too_many_scans` when a JPEG is drawn so often over so many pixels that it takes seconds."""
+    if scans > 1 and scans * pixels > settings.max_jpeg_work:
+        raise Refused(
+            RefusalCode.TOO_MANY_SCANS,
+            f"The JPEG draws {pixels:,} pixels in {scans} passes, more work than max_jpeg_work allows.",
+        )

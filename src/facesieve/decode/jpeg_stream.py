@@ -1,0 +1,182 @@
+"""The structure of a JPEG file (ITU-T T.81 annex B), read as libjpeg reads it; no pixel is decoded."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from facesieve.errors import Refused
+from facesieve.records import RefusalCode
+
+# A marker is 0xFF and a byte that is neither 0 nor 0xFF; `re` skips what is no marker at the speed of C.
+_MARKER = re.compile(rb"\xff[^\x00\xff]")
+_MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
+_MOST_SEGMENTS = 1 << 16
+
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame: all of 0xC0..0xCF but DHT, JPG and DAC
+_SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
+_TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDD})
+_BARE = frozenset({0x01, *range(0xD0, 0xD8)})
+_START, _END, _SCAN, _COMMENT, _APP0, _APP1, _APP2, _APP14 = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0, 0xE1, 0xE2, 0xEE
+
+_PLAIN_JFIF = b"\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0"
+_PLAIN_ADOBE = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0"
+_END_OF_IMAGE = b"\xff\xd9"
+
+
+@dataclass(frozen=True, slots=True)
+class JpegHeader:
+    """What stands before the pixels.
+
+    samples: stored samples per pixel; 1.5 for colour with 4:2:0 subsampling. one_scan: all pixels come in one pass.
+    tidy: every segment begins where the one before it ends. exif: the content of the first EXIF segment, or b"".
+    icc: the embedded colour profile, or b"". marks: the segments that tell how colours are stored, in plain form.
+    kept: the segments that decoding needs, as (start, end). first_scan: the header of the first scan.
+    scan: where its data begin.
+    """
+
+    width: int
+    height: int
+    precision: int
+    components: tuple[int, ...]
+    samples: float
+    one_scan: bool
+    tidy: bool
+    exif: bytes
+    icc: bytes
+    marks: bytes
+    kept: tuple[tuple[int, int], ...]
+    first_scan: bytes
+    scan: int
+
+
+@dataclass(frozen=True, slots=True)
+class JpegScans:
+    """Where the first image of the file ends.
+
+    end: the position of its end marker, or of the end of the file. ended: whether there is an end marker.
+    complete: whether every coefficient was sent at full precision. count: the number of scans.
+    """
+
+    end: int
+    ended: bool
+    complete: bool
+    count: int
+
+
+def read_header(data: bytes) -> JpegHeader:
+    """The segments up to the first scan.
+
+    Raises Refused: `truncated` where the file ends before, `corrupt` where no decoder finds a picture.
+    """
+    frame = b""
+    progressive, tidy, exif, marks = False, True, b"", [b"", b""]
+    profile: list[bytes] = []
+    kept: list[tuple[int, int]] = []
+    at = 2
+    for _ in range(_MOST_SEGMENTS):
+        found = _MARKER.search(data, at)
+        if not found:
+            raise Refused(RefusalCode.TRUNCATED)
+        start = found.start()
+        tidy &= start == at
+        marker = data[start + 1]
+        if marker in _BARE:
+            at = start + 2
+            continue
+        if marker in (_START, _END):
+            raise Refused(RefusalCode.CORRUPT)
+        length = int.from_bytes(data[start + 2 : start + 4], "big")
+        at = start + 2 + max(length, 2)
+        if at > len(data):
+            raise Refused(RefusalCode.TRUNCATED)
+        body = data[start + 4 : at] if marker != _COMMENT else b""
+        if marker == _SCAN:
+            if not frame or not _is_scan(body):
+                raise Refused(RefusalCode.CORRUPT)
+            kept.append((start, at))
+            sizes = [(byte >> 4, byte & 15) for byte in frame[7::3]]
+            return JpegHeader(
+                width=int.from_bytes(frame[3:5], "big"),
+                height=int.from_bytes(frame[1:3], "big"),
+                precision=frame[0],
+                components=tuple(frame[6::3]),
+                samples=_samples(sizes),
+                one_scan=not progressive and body[0] == len(sizes),
+                tidy=tidy,
+                exif=exif,
+                icc=b"".join(part[14:] for part in sorted(profile, key=lambda part: part[12])),
+                marks=b"".join(marks),
+                kept=tuple(kept),
+                first_scan=body,
+                scan=at,
+            )
+        if marker in _FRAMES:
+            if frame or len(body) < 9 or len(body) != 6 + 3 * body[5]:
+                raise Refused(RefusalCode.CORRUPT)
+            frame, progressive = body, marker not in _SEQUENTIAL
+            kept.append((start, at))
+        elif marker in _TABLES:
+            kept.append((start, at))
+        elif marker == _APP0 and body.startswith(b"JFIF\0") and length >= 16:
+            marks[0] = _PLAIN_JFIF
+        elif marker == _APP14 and body.startswith(b"Adobe") and length >= 14:
+            marks[1] = _PLAIN_ADOBE + body[11:12]
+        elif marker == _APP1 and body.startswith(b"Exif\0") and not exif:
+            exif = body[6:]
+        elif marker == _APP2 and body.startswith(b"ICC_PROFILE\0") and len(body) > 14:
+            profile.append(body)
+    raise Refused(RefusalCode.CORRUPT, f"The JPEG has more than {_MOST_SEGMENTS:,} segments before its pixels.")
+
+
+def read_scans(data: bytes, header: JpegHeader, most: int) -> JpegScans:
+    """The scans of the first image: what lies behind its end marker, such as a film, is another file's.
+
+    Raises Refused: `too_many_scans` when there are more than `most`.
+    """
+    left = {component: bytearray(b"\1" * 64) for component in header.components}
+    count, at = 1, header.scan
+    _cross_off(left, header.first_scan)
+    segments = 0
+    while found := _MARKER_AFTER_SCAN.search(data, at):
+        start, marker = found.start(), data[found.start() + 1]
+        if marker == _END:
+            return JpegScans(start, True, True, count)
+        at = start + 2 + max(int.from_bytes(data[start + 2 : start + 4], "big"), 2)
+        segments += 1
+        if at > len(data) or segments > _MOST_SEGMENTS:
+            return JpegScans(start, False, _complete(left), count)
+        body = data[start + 4 : at]
+        if marker == _SCAN and _is_scan(body):
+            count += 1
+            _cross_off(left, body)
+        if count > most:
+            raise Refused(RefusalCode.TOO_MANY_SCANS)
+    return JpegScans(len(data), False, _complete(left), count)
+
+
+def without_metadata(data: bytes, header: JpegHeader, end: int, close: bool) -> bytes:
+    """The first image alone: what a decoder needs, and nothing else. close: add an end marker."""
+    parts = (data[start:stop] for start, stop in header.kept)
+    return b"".join((b"\xff\xd8", header.marks, *parts, data[header.scan : end], _END_OF_IMAGE if close else b""))
+
+
+def _is_scan(body: bytes) -> bool:
+    return len(body) >= 6 and 1 <= body[0] <= 4 and len(body) == 4 + 2 * body[0]
+
+
+def _samples(sizes: list[tuple[int, int]]) -> float:
+    most = max(h for h, _ in sizes) * max(v for _, v in sizes)
+    return sum(h * v for h, v in sizes) / max(most, 1)
+
+
+def _cross_off(left: dict[int, bytearray], scan: bytes) -> None:
+    """Mark the coefficients that a scan sends at full precision (T.81 G.1.1.1: from Ss to Se, down to bit Al)."""
+    first, last, low_bit = scan[-3], min(scan[-2], 63), scan[-1] & 15
+    for component in scan[1:-3:2]:
+        if component in left:
+            left[component][first : last + 1] = bytes([low_bit > 0]) * (last + 1 - first)
+
+
+def _complete(left: dict[int, bytearray]) -> bool:
+    return not any(any(coefficients) for coefficients in left.values())

@@ -1,0 +1,41 @@
+"""Telling a lack of memory from a damaged picture: decoders report both in words of their own."""
+
+from __future__ import annotations
+
+import errno
+
+import numpy as np
+
+from facesieve.decode.cost import BYTES_PER_PIXEL, Size
+
+_WORDS = (
+    "out of memory",
+    "insufficient memory",
+    "not enough memory",
+    "memory allocation",
+    "cannot allocate",
+    "failed to allocate",
+    "bad_alloc",
+    "malloc",
+)
+_LIMITS = ("security limit", "exceeds")  # libheif reports its own limits on a file as a failed allocation
+
+
+def is_about_memory(error: BaseException) -> bool:
+    """Whether a decoder, by the type or the words of its error, asks for memory that there is not."""
+    said = str(error).lower()
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    return any(words in said for words in _WORDS) and not any(words in said for words in _LIMITS)
+
+
+def is_short_for(format: str, size: Size) -> bool:
+    """Whether the memory that decoding such a picture takes cannot be had now.
+
+    libjpeg and others call a failed allocation a broken stream, so this is asked after any failure.
+    """
+    try:
+        np.empty(size[0] * size[1] * (BYTES_PER_PIXEL.get(format, 8) + 8), np.uint8)
+    except MemoryError:
+        return True
+    return False

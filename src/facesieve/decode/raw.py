@@ -1,0 +1,97 @@
+"""Camera raw files: the camera's own full-size JPEG is the photo; a thumbnail never is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from facesieve.decode.exif import ORIENTATION
+from facesieve.decode.jpeg_stream import read_header
+from facesieve.decode.tiff_tags import Directory, directories
+from facesieve.errors import Refused
+from facesieve.records import RefusalCode
+
+# Files that no TIFF reader opens, by their first bytes.
+MAGIC = (
+    b"FUJIFILMCCD-RAW",
+    b"IIRO",
+    b"IIRS",
+    b"MMOR",
+    b"IIU\0",
+    b"FOVb",
+    b"\0MRM",
+    b"ARRI",
+)
+BRANDS = {b"crx "}
+
+_WIDTH, _HEIGHT, _COMPRESSION, _INTERPRETATION = 256, 257, 259, 262
+_STRIPS, _STRIP_BYTES, _JPEG, _JPEG_BYTES, _DNG_VERSION = 273, 279, 513, 514, 50706
+_SENSOR = {32803, 34892}  # interpretation: colour filter array, linear raw
+_SENSOR_COMPRESSION = {262, 32767, 32769, 32770, 34713, 34892, 65000, 65535}  # of Kodak, Sony, Samsung, Nikon, Pentax
+_JPEG_COMPRESSION = {6, 7, 99}
+_FULL_SIZE = 0.85  # share of the sensor's sides: its border holds no picture, and cameras crop a little
+
+
+def is_raw(data: bytes) -> bool:
+    """Whether a TIFF file holds a sensor's samples: DNG, NEF, NRW, CR2, ARW, SR2, PEF, SRW and their relatives."""
+    if data[8:10] == b"CR":
+        return True
+    found = list(directories(data))
+    return any(_DNG_VERSION in directory.entries or _of_sensor(directory) for directory in found)
+
+
+def full_size_preview(data: bytes) -> tuple[bytes, int]:
+    """The embedded JPEG that shows the whole picture at the sensor's size, and the raw file's EXIF orientation.
+
+    Raises Refused `raw` where there is none.
+    """
+    found = list(directories(data))
+    sensors = [_size(directory) for directory in found if _of_sensor(directory)]
+    width, height = max(sensors, key=lambda size: size[0] * size[1], default=(0, 0))
+    best, pixels = b"", 0
+    for jpeg in (jpeg for directory in found for jpeg in _jpegs(directory)):
+        try:
+            header = read_header(jpeg)
+        except Refused:
+            continue
+        sides = sorted((header.width, header.height))
+        large = all(side >= _FULL_SIZE * full for side, full in zip(sides, sorted((width, height)), strict=True))
+        if large and len(header.components) == 3 and header.precision == 8 and sides[0] * sides[1] > pixels:
+            best, pixels = jpeg, sides[0] * sides[1]
+    if not best or not width:
+        raise Refused(RefusalCode.RAW)
+    return best, next((directory.number(ORIENTATION, 1) for directory in found), 1)
+
+
+def _of_sensor(directory: Directory) -> bool:
+    if directory.number(_INTERPRETATION, -1) in _SENSOR:
+        return True
+    if directory.number(_COMPRESSION, -1) in _SENSOR_COMPRESSION:
+        return True
+    # Canon's CR2 keeps its samples as lossless JPEG and does not repeat their size in the directory.
+    return directory.data[8:10] == b"CR" and _WIDTH not in directory.entries and _STRIPS in directory.entries
+
+
+def _size(directory: Directory) -> tuple[int, int]:
+    """The size as the directory states it, or as the lossless JPEG inside it does."""
+    size = directory.number(_WIDTH, 0), directory.number(_HEIGHT, 0)
+    if all(size):
+        return size
+    start, length = directory.number(_STRIPS, 0), directory.number(_STRIP_BYTES, 0)
+    try:
+        header = read_header(directory.data[start : start + length])
+    except Refused:
+        return 0, 0
+    return header.width * len(header.components), header.height
+
+
+def _jpegs(directory: Directory) -> Iterator[bytes]:
+    """The JPEG files that a directory points to, but not those that hold a sensor's samples."""
+    if _of_sensor(directory):
+        return
+    pairs = [(directory.number(_JPEG, 0), directory.number(_JPEG_BYTES, 0))]
+    if directory.number(_COMPRESSION, 0) in _JPEG_COMPRESSION and len(directory.numbers(_STRIPS, 2)) == 1:
+        pairs.append((directory.number(_STRIPS, 0), directory.number(_STRIP_BYTES, 0)))
+    for start, length in pairs:
+        jpeg = directory.data[start : start + length]
+        if start and jpeg.startswith(b"\xff\xd8\xff"):
+            yield jpeg

@@ -1,0 +1,103 @@
+"""The directories of a TIFF structure (TIFF 6.0 section 2, BigTIFF, EXIF), read in bounded time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# Bytes per value of the field types 1 to 18; the types that hold text or raw bytes are not numbers.
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_NUMBERS = frozenset({1, 3, 4, 13, 16, 18})
+_BYTE_TYPES = frozenset({1, 2, 6, 7})
+_MOST_TAGS = 4096
+_MOST_DIRECTORIES = 64
+
+SUB_DIRECTORIES = 330
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """One directory: by tag, its field type, number of values, and where the values begin. next: the next one, or 0."""
+
+    data: bytes
+    order: str
+    big: bool
+    entries: dict[int, tuple[int, int, int]]
+    next: int
+
+    def numbers(self, tag: int, most: int = 64) -> list[int]:
+        """The whole numbers of a tag, at most so many; none where the tag is absent or holds something else."""
+        kind, count, at = self.entries.get(tag, (0, 0, 0))
+        if kind not in _NUMBERS:
+            return []
+        size = _SIZES[kind]
+        ends = range(at + size, min(at + size * min(count, most), len(self.data)) + 1, size)
+        return [_number(self.data[end - size : end], self.order) for end in ends]
+
+    def number(self, tag: int, default: int) -> int:
+        """The first number of a tag."""
+        return next(iter(self.numbers(tag, 1)), default)
+
+    def longest_list(self) -> int:
+        """The most values that any tag claims; text and raw bytes do not count."""
+        return max((count for kind, count, _ in self.entries.values() if kind not in _BYTE_TYPES), default=0)
+
+
+def first_directory(data: bytes) -> Directory:
+    """Raises ValueError where the bytes are not a TIFF structure."""
+    order, big, at = _start(data)
+    return _directory(data, order, big, at)
+
+
+def directories(data: bytes) -> Iterator[Directory]:
+    """The directories of a file and those below them, each once, as far as they can be read."""
+    try:
+        order, big, at = _start(data)
+    except ValueError:
+        return
+    waiting, seen = [at], set[int]()
+    while waiting and len(seen) < _MOST_DIRECTORIES:
+        at = waiting.pop(0)
+        if not at or at in seen:
+            continue
+        seen.add(at)
+        try:
+            directory = _directory(data, order, big, at)
+        except ValueError:
+            continue
+        yield directory
+        waiting += [*directory.numbers(SUB_DIRECTORIES), directory.next]
+
+
+def _start(data: bytes) -> tuple[str, bool, int]:
+    order = {b"II": "little", b"MM": "big"}.get(bytes(data[:2]), "")
+    if not order:
+        raise ValueError("no byte order")
+    version = _number(data[2:4], order)
+    if version == 43:
+        return order, True, _number(data[8:16], order)
+    if version == 42:
+        return order, False, _number(data[4:8], order)
+    raise ValueError("no TIFF version")
+
+
+def _directory(data: bytes, order: str, big: bool, at: int) -> Directory:
+    width, counter = (8, 8) if big else (4, 2)
+    if not 0 < at <= len(data) - counter:
+        raise ValueError("no directory there")
+    count = _number(data[at : at + counter], order)
+    step, at = 4 + 2 * width, at + counter
+    entries: dict[int, tuple[int, int, int]] = {}
+    for start in range(at, min(at + step * min(count, _MOST_TAGS), len(data) - step + 1), step):
+        tag, kind = _number(data[start : start + 2], order), _number(data[start + 2 : start + 4], order)
+        values = _number(data[start + 4 : start + 4 + width], order)
+        where = start + 4 + width
+        if values * _SIZES.get(kind, 1) > width:
+            where = _number(data[where : where + width], order)
+        entries[tag] = kind, values, where
+    end = at + step * count
+    return Directory(data, order, big, entries, _number(data[end : end + width], order))
+
+
+def _number(data: bytes, order: str) -> int:
+    return int.from_bytes(data, order)  # type: ignore[arg-type]  # "little" or "big"

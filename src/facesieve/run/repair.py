@@ -1,0 +1,108 @@
+"""What a check found is set right as far as it can be without the pictures; the rest is left to the next build."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+
+from facesieve.dataset.about import outputs_of
+from facesieve.dataset.commit import settle, writing
+from facesieve.dataset.layout import Layout
+from facesieve.dataset.merge import merge
+from facesieve.dataset.named import files_of_rows, named_files
+from facesieve.dataset.schema import THUMB_SCHEMA
+from facesieve.dataset.sums import pairs_of, read_sums, sum_of_file, sums_of, write_sums
+from facesieve.dataset.tables import write_json
+from facesieve.run.check import Contents, FaultCode, Report, check_dataset, has_ledger, read_contents
+from facesieve.run.claim import hold
+from facesieve.run.ledger import Ledger
+from facesieve.run.mend import marked
+from facesieve.run.publish import prune, publish_dataset, published_files
+
+
+def repair_dataset(root: Path, sheet_faces: int) -> Report:
+    """Set right what a check finds, and return what a check finds then.
+
+    Damaged parts of the ledger are removed: their pictures are new to the next build. Damaged crops are removed, their
+    rows stay, without a file until the next build makes it again. Small pictures that are damaged become blank.
+    Manifests and the contact sheet are written again from the ledger, and files without checksums get them.
+    A dataset without a ledger only gets checksums. Raises DatasetError as `check_dataset`, and where the disk refuses.
+    """
+    layout = Layout(root)
+    report = check_dataset(root)
+    with hold(layout):
+        contents = read_contents(layout, [])
+        if has_ledger(layout):
+            _repair_ledger(layout, contents, report, sheet_faces)
+        else:
+            bad = _bad(report)
+            thumbs = [layout.name_of(layout.thumbs_of(number)) for number in layout.numbers(layout.thumbs)]
+            _complete_sums(layout, layout.sums_of(0), [name for name in [*contents.named, *thumbs] if name not in bad])
+            made = layout.name_of(layout.made)
+            names = [name for name in published_files(layout) if name not in bad and name != made]
+            _complete_sums(layout, layout.published_sums, names)
+    return check_dataset(root)
+
+
+def _repair_ledger(layout: Layout, contents: Contents, report: Report, sheet_faces: int) -> None:
+    ledger, outputs = Ledger(layout), outputs_of(contents.about)
+    bad = _bad(report)
+    if layout.name_of(layout.made) in bad:
+        made = {name: value for name, value in contents.about.items() if name != "counts"}
+        write_json(made, layout.made, layout.scratch)
+    for number in layout.numbers(layout.sums):
+        if layout.name_of(layout.sums_of(number)) in bad or number not in contents.parts:
+            _remove(layout.sums_of(number), layout)
+    for number in layout.numbers(layout.parts):
+        if number in contents.parts:
+            _repair_part(ledger, number, contents, bad)
+        else:
+            ledger.remove(number)
+    for number in set(layout.numbers(layout.thumbs)) - set(contents.parts):
+        _remove(layout.thumbs_of(number), layout)
+    faces, pictures = merge(ledger.tables(), contents.about["measures"])
+    about = {name: value for name, value in contents.about.items() if name != "counts"}
+    publish_dataset(faces, pictures, layout, about, sheet_faces)
+    prune(layout, named_files(faces, pictures, outputs))
+
+
+def _repair_part(ledger: Ledger, number: int, contents: Contents, bad: set[str]) -> None:
+    layout, rows, outputs = ledger.layout, contents.parts[number], outputs_of(contents.about)
+    lost = {row for row, name in files_of_rows(rows, outputs) if name in bad}
+    if layout.name_of(layout.thumbs_of(number)) in bad:
+        ledger.rewrite(number, marked(_without_files(rows, bad), range(len(rows))), THUMB_SCHEMA.empty_table())
+    elif lost:
+        ledger.rewrite(number, marked(_without_files(rows, bad), lost))
+    pictures = {name for _, name in files_of_rows(rows, outputs)} & contents.named - bad
+    own = (layout.name_of(path) for path in (layout.part(number), layout.thumbs_of(number)))
+    _complete_sums(layout, layout.sums_of(number), [*pictures, *own])
+
+
+def _without_files(rows: pa.Table, bad: set[str]) -> pa.Table:
+    """The rows, the faces in them without the crops that are damaged or missing."""
+    changed = rows.to_pylist()
+    for row in changed:
+        for face in row["faces"]:
+            face["file_name"] = None if face["file_name"] in bad else face["file_name"]
+    return pa.Table.from_pylist(changed, schema=rows.schema)
+
+
+def _complete_sums(layout: Layout, path: Path, names: Iterable[str]) -> None:
+    """Add the sums of these files, as they are on disk, to a file of sums, where it has none of them yet."""
+    known = read_sums(path)
+    added = [(name, sum_of_file(layout.root / name)) for name in names if name not in known]
+    if added:
+        write_sums(sums_of([*pairs_of(known), *added]), path, layout.scratch)
+        settle([path], layout.root)
+
+
+def _bad(report: Report) -> set[str]:
+    return {fault.name for fault in report.faults if fault.code in (FaultCode.DAMAGED, FaultCode.MISSING)}
+
+
+def _remove(path: Path, layout: Layout) -> None:
+    with writing(path):
+        path.unlink(missing_ok=True)
+    settle([path], layout.root)

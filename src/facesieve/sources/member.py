@@ -1,0 +1,39 @@
+"""One entry of an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from facesieve.records import RefusalCode
+from facesieve.sources.opening import Closed
+
+_UNOPENED = Closed(RefusalCode.UNREADABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An entry as the archive's directory has it.
+
+    raw: the name as it is stored. name: the same as text. before: the text that version 0.1.0 made of it.
+    open: opens its bytes, or refuses. link: the name of the member that it stands for, if it is a link.
+    """
+
+    raw: bytes
+    name: str
+    before: str
+    open: Callable[[], BinaryIO] = _UNOPENED
+    fingerprint: str = ""
+    link: str | None = None
+    is_folder: bool = False
+
+    @property
+    def parts(self) -> list[str]:
+        """The folders and the file of the name; the first part is empty where the name is absolute.
+
+        A backslash separates folders as well, as Windows programs write it.
+        """
+        first, *rest = self.name.replace("\\", "/").split("/")
+        parts = [part for part in rest if part not in ("", ".")]
+        return parts if first == "." and parts else [first, *parts]

@@ -1,0 +1,42 @@
+"""How the user's arguments are read."""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+from typing import Literal
+
+from facesieve.errors import UsageError
+
+LabelFrom = Literal["none", "folder", "top-folder"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """What the caller may choose about sources.
+
+    label_from: `folder` labels a picture with the folder it lies in, `top-folder` with the first folder below the
+    named one. follow_links: follow links that lead out of the named folder. include_hidden: take hidden files and
+    folders, and those of trash and NAS systems. archive_encoding: how member names without a mark are encoded.
+    path_column, label_column: columns of lists, by name, or by number (from 1) in lists without a header.
+    """
+
+    label_from: LabelFrom = "none"
+    follow_links: bool = False
+    include_hidden: bool = False
+    archive_encoding: str | None = None
+    path_column: str | None = None
+    label_column: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UsageError `bad_encoding`."""
+        if self.archive_encoding is None:
+            return
+        try:
+            b"a".decode(self.archive_encoding)
+            codecs.lookup(self.archive_encoding)
+        except (LookupError, UnicodeError, ValueError) as error:
+            raise UsageError(
+                "bad_encoding",
+                f"There is no text encoding {self.archive_encoding!r}; try gbk, shift_jis, cp437 or utf-8.",
+            ) from error

@@ -1,0 +1,114 @@
+"""Paths that match a glob. `**` enters every real folder once, so that no ring of links can hold it."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import deque
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from facesieve.records import displayed
+from facesieve.sources.folder import left_out
+from facesieve.sources.naming import hidden, is_dataset, system_folder
+from facesieve.sources.state import Search
+
+ANY_FOLDERS = "**"
+
+
+def matches(pattern: str, search: Search) -> list[Path]:
+    """Every path that a glob matches, sorted. Datasets of ours, trash and hidden names are left out, and counted."""
+    path = Path(pattern)
+    parts = [part for part in path.parts if part != path.anchor]
+    merged = [part for at, part in enumerate(parts) if not (part == ANY_FOLDERS and parts[at - 1 : at] == [part])]
+    return [Path(found) for found in sorted(_Match(merged, search).of(path.anchor))]
+
+
+class _Match:
+    """What waits is a folder and how many parts of the pattern lead to it."""
+
+    def __init__(self, parts: list[str], search: Search) -> None:
+        self._parts, self._search = parts, search
+        self._found: set[str] = set()
+        self._waiting: deque[tuple[str, int]] = deque()
+        self._linked: deque[tuple[str, int]] = deque()  # behind links, after everything else
+        self._entered: set[tuple[int, int, int]] = set()
+        self._counted: set[str] = set()
+
+    def of(self, anchor: str) -> set[str]:
+        self._waiting.append((anchor, 0))
+        while self._waiting or self._linked:
+            folder, at = self._waiting.popleft() if self._waiting else self._linked.popleft()
+            part = self._parts[at]
+            if part == ANY_FOLDERS:
+                self._any_depth(folder, at)
+            elif glob.has_magic(part):
+                for path, _ in self._entries(folder, part):
+                    self._next(path, at)
+            else:
+                self._next(os.path.join(folder, part), at)  # noqa: PTH118
+        return self._found
+
+    def _next(self, path: str, at: int) -> None:
+        if at + 1 == len(self._parts):
+            if os.path.lexists(path):
+                self._found.add(path)
+        elif os.path.isdir(path):  # noqa: PTH112 - never raises
+            self._waiting.append((path, at + 1))
+
+    def _any_depth(self, folder: str, at: int) -> None:
+        try:
+            status = os.stat(folder or ".")  # noqa: PTH116
+        except OSError:
+            return
+        here = (status.st_dev, status.st_ino, at)
+        if here in self._entered:
+            return
+        self._entered.add(here)
+        if at + 1 == len(self._parts):  # the folder, with all that is in it
+            self._found.add(folder or ".")
+            return
+        self._waiting.append((folder, at + 1))
+        for path, is_folder in self._entries(folder, "*"):
+            if is_folder:
+                (self._linked if os.path.islink(path) else self._waiting).append((path, at))  # noqa: PTH114
+
+    def _entries(self, folder: str, part: str) -> list[tuple[str, bool]]:
+        """What matches a part of the pattern in a folder, and whether it is a folder.
+
+        A folder that cannot be listed matches nothing, as in a shell, and is told. A dot has to be matched by a dot.
+        """
+        try:
+            status = os.stat(folder or ".")  # noqa: PTH116
+            names = sorted(os.listdir(folder or "."))  # noqa: PTH208
+        except OSError:
+            self._search.tell(f"{displayed(folder)} cannot be listed, and nothing in it was looked at")
+            return []
+        if (status.st_dev, status.st_ino) in self._search.outside:
+            return []
+        if is_dataset(set(names)):
+            self._search.left_out.datasets += self._first(folder)
+            return []
+        found = []
+        for name in names:
+            path = os.path.join(folder, name)  # noqa: PTH118
+            if fnmatchcase(name, part) and not self._skipped(path, name, part):
+                found.append((path, os.path.isdir(path)))  # noqa: PTH112
+        return found
+
+    def _skipped(self, path: str, name: str, part: str) -> bool:
+        """Whether a name that matches is left out: hidden, unless the pattern has the dot, or a system's folder."""
+        is_folder = os.path.isdir(path)  # noqa: PTH112
+        dotted = hidden(name) and not part.startswith(".")
+        if self._search.options.include_hidden or not (dotted or (is_folder and system_folder(name))):
+            return False
+        if self._first(path):
+            left_out(name, is_folder, self._search)
+        return True
+
+    def _first(self, path: str) -> bool:
+        """Whether something that is left out is met for the first time."""
+        if path in self._counted:
+            return False
+        self._counted.add(path)
+        return True

@@ -1,0 +1,121 @@
+"""One search for pictures: what it was asked, and what it has to tell besides the pictures."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from facesieve.records import Source
+from facesieve.settings import Settings
+from facesieve.sources.options import SourceOptions
+
+_KINDS = {
+    "datasets": ("dataset made by FaceSieve", "datasets made by FaceSieve"),
+    "system_folders": ("trash or system folder", "trash or system folders"),
+    "hidden": ("hidden file or folder", "hidden files and folders"),
+    "other_files": ("file of text or data", "files of text or data"),
+}
+
+
+@dataclass(slots=True)
+class LeftOut:
+    """How many things of each kind lay among the pictures and were not taken. A folder counts as one thing."""
+
+    datasets: int = 0
+    system_folders: int = 0
+    hidden: int = 0
+    other_files: int = 0
+
+    def plain(self) -> dict[str, int]:
+        """As values that JSON holds."""
+        return asdict(self)
+
+    def line(self) -> str:
+        """One line for a person, or "" when nothing was left out.
+
+        >>> LeftOut(datasets=1, hidden=3).line()
+        'left out: 1 dataset made by FaceSieve, 3 hidden files and folders (--include-hidden takes them)'
+        """
+        words = [f"{n} {_KINDS[kind][n > 1]}" for kind, n in self.plain().items() if n]
+        hint = " (--include-hidden takes them)" if self.hidden or self.system_folders else ""
+        if hint and self.other_files:
+            words[-2] += hint
+        elif hint:
+            words[-1] += hint
+        return "left out: " + ", ".join(words) if words else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is behind the arguments: sources, what was left out, and sentences that the user should read."""
+
+    sources: list[Source]
+    left_out: LeftOut
+    notes: list[str]
+
+    def lines(self) -> list[str]:
+        """What a person should read, one line each. Files of text or data alone are nothing to tell."""
+        text_only = self.left_out == LeftOut(other_files=self.left_out.other_files)
+        return self.notes if text_only else [*self.notes, self.left_out.line()]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search while it goes on: what it was asked, and what it has to tell by now.
+
+    outside: folders not to enter, by device and inode. left_out, notes: filled on the way.
+    """
+
+    settings: Settings
+    options: SourceOptions
+    outside: frozenset[tuple[int, int]] = frozenset()
+    left_out: LeftOut = field(default_factory=LeftOut)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def labelled(self) -> bool:
+        return self.options.label_from != "none"
+
+    def tell(self, sentence: str) -> None:
+        """Keep a sentence for the user, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def label(self, folders: list[str], own: str) -> str:
+        """The label of a picture by the folders that lead to it from the named one; `own` when there are none."""
+        if not self.labelled:
+            return ""
+        if not folders:
+            return own
+        return folders[0] if self.options.label_from == "top-folder" else folders[-1]
+
+
+def places(folders: Iterable[Path]) -> frozenset[tuple[int, int]]:
+    """Device and inode of the folders that are there: a folder has the same ones however it is reached."""
+    found = set()
+    for folder in folders:
+        try:
+            status = os.stat(folder)  # noqa: PTH116 - the same call for names of every kind
+        except (OSError, ValueError):
+            continue
+        found.add((status.st_dev, status.st_ino))
+    return frozenset(found)
+
+
+def tell_labels(sources: Iterable[Source], search: Search) -> None:
+    """Tell labels that are spelled in two ways of Unicode and count as one, and pictures without a label."""
+    spellings: dict[str, set[str]] = {}
+    without = 0
+    for source in sources:
+        without += not source.label
+        if not source.label.isascii():
+            spellings.setdefault(unicodedata.normalize("NFC", source.label), set()).add(source.label)
+    for label, ways in sorted(spellings.items()):
+        if len(ways) > 1:
+            search.tell(f"label {label!r} is spelled in {len(ways)} ways (composed and decomposed); they are one label")
+    if without and search.labelled:
+        pictures = "1 picture has" if without == 1 else f"{without} pictures have"
+        search.tell(f"{pictures} no label: no folder below the named one holds them, or their list has no label")

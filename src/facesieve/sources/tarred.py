@@ -1,0 +1,120 @@
+"""Entries of a tar, each by its offset."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import posixpath
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from facesieve.errors import Refused
+from facesieve.records import RefusalCode, displayed
+from facesieve.sources.member import Member
+from facesieve.sources.opening import Closed, Slice
+from facesieve.sources.state import Search
+from facesieve.sources.unpacked import Unpacked, Unpacking
+
+_CHUNK = 1 << 20
+_GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZ", b"\xfd7"
+_LONGEST_HEADER = 1 << 20  # bytes of a name or of extended attributes, which tarfile reads into memory
+_EXTENDED = {
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+}
+
+
+def tar_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member]:
+    """All entries of a tar, in its order.
+
+    A compressed tar is unpacked once to a temporary file, as it has no random access: reading it anew for every
+    member would take quadratic time, keeping it in memory unbounded memory.
+    """
+    status = os.fstat(stream.fileno())
+    times = f"{status.st_mtime_ns}-{{}}@{status.st_ctime_ns}"
+    magic = stream.read(2)
+    stream.seek(0)
+    whole, plain = True, Unpacked(str(path))
+    if magic in (_GZIP, _BZIP2, _XZ):
+        whole, plain = _unpack(path, magic, stream, search.settings.max_unpacked_bytes)
+    with Path(plain.path).open("rb") as tar, tarfile.open(fileobj=tar, mode="r:", tarinfo=_Bounded) as archive:
+        for info in archive:
+            raw, name = _name(path, info, search)
+            if info.isdir():
+                yield Member(raw, name, info.name, is_folder=True)
+                continue
+            stamp = f"{info.size}-{times.format(info.offset)}"
+            yield Member(raw, name, info.name, _data(plain, info), stamp, _link(info, name))
+        tar.seek(archive.offset)
+        ended = not tar.read(tarfile.BLOCKSIZE).strip(b"\0")
+    if not (whole and ended):  # tarfile takes a damaged header for the end
+        raise Refused(RefusalCode.BAD_ARCHIVE)
+
+
+class _Bounded(tarfile.TarInfo):
+    """A header whose name and attributes fit into memory."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _EXTENDED and self.size > _LONGEST_HEADER:
+            raise tarfile.ReadError("extended header too large")
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]  # tarfile's own hook, without a type
+
+
+def _name(path: Path, info: tarfile.TarInfo, search: Search) -> tuple[bytes, str]:
+    """The stored name and its text."""
+    raw = info.name.encode("utf-8", "surrogateescape")
+    text, chosen = info.name, search.options.archive_encoding
+    if chosen and "path" not in info.pax_headers:
+        try:
+            text = raw.decode(chosen)
+        except UnicodeError:
+            search.tell(f"{displayed(path.as_posix())}: some names of members are not {chosen}")
+    elif not chosen and displayed(text) != text and any("\udc80" <= char <= "\udcff" for char in text):
+        search.tell(
+            f"{displayed(path.as_posix())}: names of members are not UTF-8; choose --archive-encoding,"
+            " such as gbk or shift_jis"
+        )
+    return raw, text
+
+
+def _data(plain: Unpacked, info: tarfile.TarInfo) -> Slice | Closed:
+    if info.issparse():
+        return Closed(RefusalCode.UNSUPPORTED_FORMAT, "It is a sparse file.")
+    if not info.isreg():
+        return Closed(RefusalCode.NOT_A_FILE)
+    return Slice(plain.path, info.offset_data, info.size, plain)
+
+
+def _link(info: tarfile.TarInfo, name: str) -> str | None:
+    """Where a link leads, from the archive's root; None for what is no link."""
+    if info.issym():
+        return posixpath.join(posixpath.dirname(name), info.linkname)
+    return info.linkname if info.islnk() else None
+
+
+def _unpack(path: Path, magic: bytes, packed: BinaryIO, limit: int) -> tuple[bool, Unpacked]:
+    """Whether all of it could be unpacked, and what could: up to a fault, or to `limit` bytes."""
+    opens: dict[bytes, Callable[..., Any]] = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open}
+    target, whole = Unpacking(path), True
+    with opens[magic](packed) as stream:
+        while whole and (part := _next(stream)):
+            room = limit - target.size
+            target.write(part[:room])
+            whole = len(part) <= room
+        whole = whole and part is not None
+    target.close()
+    return whole, target.file
+
+
+def _next(stream: BufferedIOBase) -> bytes | None:
+    """The next bytes, b"" at the end, None where the archive is damaged."""
+    try:
+        return stream.read1(_CHUNK)  # `read` would lose what precedes a fault
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):
+        return None

@@ -1,0 +1,70 @@
+"""Temporary files for what has no random access: compressed tars, and pictures inside lists."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from facesieve.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class Unpacked:
+    """A file that may be temporary: then it goes when the last source that needs it is gone."""
+
+    path: str
+
+
+class Unpacking:
+    """A temporary file while it is written.
+
+    Raises UsageError `no_temporary_room` where the temporary folder refuses it, which is no fault of the source.
+    """
+
+    def __init__(self, source: Path) -> None:
+        self._source, self.size = source, 0
+        self._remove: Callable[[], object] = lambda: None
+        with self._room():
+            name = str(Path(tempfile.gettempdir(), f"facesieve-{os.urandom(8).hex()}.tar"))
+        self.file = Unpacked(name)
+        # Before there is a file, so that none stays when a signal comes at once.
+        self._remove = weakref.finalize(self.file, _remove, name, os.getpid())
+        with self._room():
+            self._stream: IO[bytes] = open(name, "xb", opener=_for_us_only)  # noqa: SIM115 - closed by `close`
+
+    def write(self, data: bytes | memoryview) -> None:
+        with self._room():
+            self._stream.write(data)
+        self.size += len(data)
+
+    def close(self) -> None:
+        with self._room():
+            self._stream.close()
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._remove()
+            why = error.strerror or "there is none"
+            message = (
+                f"Cannot unpack {self._source} into the temporary folder ({why}); set TMPDIR to a folder with room."
+            )
+            raise UsageError("no_temporary_room", message) from error
+
+
+def _for_us_only(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
+
+
+def _remove(path: str, owner: int) -> None:
+    """A forked worker inherits the finalizer, but must not take the file from the others."""
+    if os.getpid() == owner:
+        Path(path).unlink(missing_ok=True)

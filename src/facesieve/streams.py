@@ -1,0 +1,108 @@
+"""Standard output and standard error that never end the work: closed, gone, full, unread or of a small encoding."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import select
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+EXIT_STATUS = 2  # of every error
+PATIENCE = 1.0  # seconds that a full pipe may hold up the work, once
+
+
+@contextmanager
+def safe_streams() -> Iterator[None]:
+    """Let the block write to `sys.stdout` and `sys.stderr` whatever has become of them.
+
+    What the encoding lacks is written as an escape. Nothing that goes wrong with standard error matters. A reader of
+    standard output that went away, or that never was, does not matter either; where the answer could not be written
+    for another reason, such as a full disk, the program says so and exits with 2.
+    """
+    _occupy()
+    if os.name == "nt":  # a console there is no file; it takes every character
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        yield
+        return
+    answer = _Descriptor(1)
+    sys.stdout = _text(answer, sys.stdout)
+    sys.stderr = _text(_Impatient(2), sys.stderr)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if answer.failure and answer.failure.errno != errno.EPIPE:
+            why = answer.failure.strerror
+            print(f"error: Cannot write the answer to standard output: {why}. [cannot_write]", file=sys.stderr)
+            sys.exit(EXIT_STATUS)
+
+
+def _occupy() -> None:
+    """Open the null device on standard descriptors that are closed: the next file opened would get their number."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest free number, which is this
+
+
+class _Descriptor(io.RawIOBase):
+    """Writes to a descriptor. failure: the first error, which is noted and not raised."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.failure: OSError | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def write(self, data: memoryview) -> int:  # type: ignore[override]
+        view = memoryview(data)
+        while True:
+            try:
+                return os.write(self._descriptor, view)
+            except BlockingIOError:  # whoever shares the descriptor has set it not to block
+                select.select([], [self._descriptor], [])
+            except OSError as error:
+                self.failure = self.failure or error
+                return len(view)
+
+
+class _Impatient(_Descriptor):
+    """The same, but a full pipe that nobody reads loses what is written instead of holding up the work."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor)
+        self._pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+        self._patience = PATIENCE
+
+    def write(self, data: memoryview) -> int:  # type: ignore[override]
+        if not self._pipe:
+            return super().write(data)
+        view = memoryview(data)
+        if not select.select([], [self._descriptor], [], self._patience)[1]:
+            self._patience = 0.0
+            return len(view)
+        self._patience = PATIENCE
+        return super().write(view[: select.PIPE_BUF])  # so much never blocks where there is room at all
+
+
+def _text(raw: _Descriptor, before: object) -> io.TextIOWrapper:
+    """A text stream on a descriptor, with the encoding that Python chose for it."""
+    encoding = getattr(before, "encoding", None) or "utf-8"
+    line_by_line = raw.fileno() == 2 or raw.isatty()
+    buffer = io.BufferedWriter(raw)  # type: ignore[type-var]  # typeshed asks for more than Python
+    return io.TextIOWrapper(buffer, encoding, "backslashreplace", line_buffering=line_by_line)

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# The oldest versions that pyproject.toml admits, in an environment of their own: the main parts of the suite pass there.
+# Twice: with the oldest numpy, and with a current one, which older packages know least about.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+python3 -m venv "$work/uv"
+"$work/uv/bin/pip" install -q uv
+uv=$work/uv/bin/uv
+
+try() {  # NAME CONSTRAINT TESTS...
+    venv=$work/$1
+    echo "$2" > "$work/constraint.txt"
+    shift 2
+    python3 -m venv "$venv"
+    "$uv" pip compile -q pyproject.toml --extra service --extra test --resolution lowest-direct --only-binary :all: \
+        --python "$venv/bin/python" --constraint "$work/constraint.txt" --output-file "$work/lowest.txt"
+    "$uv" pip install -q --python "$venv/bin/python" -r "$work/lowest.txt"
+    # The sources as they lie here, with the extension where it was built.
+    echo "$PWD/src" > "$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/facesieve.pth"
+    "$venv/bin/python" -m facesieve --version
+    "$venv/bin/python" -m pytest -q -p no:cacheprovider -W ignore "$@"
+}
+
+compiled=(tests/align tests/dataset tests/pipeline tests/quality tests/decode
+    tests/models/test_session.py tests/cli/test_build_for_real.py)
+
+echo 'The lowest versions'
+try lowest '' "${compiled[@]}" tests/detect tests/pose tests/report tests/sieve tests/sources \
+    tests/cli/test_commands.py tests/models/test_convert_mtcnn.py tests/models/test_onnx_file.py \
+    tests/models/test_store.py tests/service/test_contract.py
+echo 'The lowest versions with a current numpy'
+try numpy 'numpy>=2.2' "${compiled[@]}"

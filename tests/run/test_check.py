@@ -1,0 +1,240 @@
+"""A dataset is looked through file by file, and what is wrong is set right as far as it can be."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from facesieve.dataset.files import Outputs
+from facesieve.dataset.read import read
+from facesieve.errors import DatasetError
+from facesieve.records import Verdict
+from facesieve.run.build import build
+from facesieve.run.check import Fault, FaultCode, check_dataset
+from facesieve.run.rejudge import rejudge, write_rejudged
+from facesieve.run.repair import repair_dataset
+from facesieve.settings import Settings
+from handmade import Handmade, files_in, making, photos, sources_in
+
+EVERYTHING = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
+SHARD = ".facesieve/{}/00000001.{}"
+PART, THUMBS, SUMS = (SHARD.format(*name) for name in (("parts", "parquet"), ("thumbs", "parquet"), ("sums", "txt")))
+
+
+@pytest.fixture(scope="module")
+def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
+    return photos(tmp_path_factory.mktemp("heap"), astronaut)
+
+
+@pytest.fixture(scope="module")
+def good(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of four shards with every kind of file."""
+    root = tmp_path_factory.mktemp("good") / "out"
+    again(heap, root)
+    return root
+
+
+@pytest.fixture
+def out(good: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(good, tmp_path / "out")
+
+
+def again(heap: Path, root: Path) -> list[str]:
+    """The same build; the names of the pictures that it did."""
+    pipeline = Handmade()
+    build(sources_in(heap), root, lambda: pipeline, making(EVERYTHING, shard_size=5))
+    return pipeline.seen
+
+
+def faults(root: Path) -> list[tuple[str, str]]:
+    return [(str(fault.code), fault.name) for fault in check_dataset(root).faults]
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def shorten(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def first(root: Path, pattern: str) -> str:
+    return sorted(path.relative_to(root).as_posix() for path in root.glob(pattern))[0]
+
+
+def test_a_dataset_that_is_whole_has_no_fault_and_every_file_has_a_sum(out: Path) -> None:
+    report = check_dataset(out)
+    assert (report.faults, report.without_sum, report.undone, report.foreign) == ((), 0, 0, ())
+    on_disk = [path for path in out.rglob("*") if path.is_file()]
+    kept_apart = 1 + 5  # the lock, and the files of sums
+    assert report.files == len(on_disk) - kept_apart
+
+
+def test_a_check_changes_nothing(out: Path) -> None:
+    flip(out / first(out, "kept/*/*.png"))
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    check_dataset(out)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, flip, empty, shorten])
+@pytest.mark.parametrize(
+    "pattern",
+    ["kept/*/*.png", "rejected/*/*.png", "crops/face/*/*.jpg", "crops/head/*/*.jpg", "marked/*/*.jpg", THUMBS],
+)
+def test_a_damaged_picture_file_is_told_and_the_next_build_makes_it_again(
+    heap: Path, good: Path, out: Path, pattern: str, damage: Callable[[Path], None]
+) -> None:
+    name = first(out, pattern)
+    damage(out / name)
+    code = "missing" if damage is Path.unlink else "damaged"
+    assert faults(out) == [(code, name)]
+    repair_dataset(out, 500)
+    assert len(again(heap, out)) > 0
+    assert faults(out) == []
+    assert files_in(out) == files_in(good)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, flip, empty, shorten])
+@pytest.mark.parametrize(
+    "name",
+    ["faces.parquet", "pictures.parquet", "kept/metadata.parquet", "dataset.json", "contact_sheet.html", "made"],
+)
+def test_damaged_published_files_are_written_again_without_the_pictures(
+    good: Path, out: Path, name: str, damage: Callable[[Path], None]
+) -> None:
+    name = ".facesieve/made.json" if name == "made" else name
+    damage(out / name)
+    assert [fault[1] for fault in faults(out)] == [name]
+    assert repair_dataset(out, 500).faults == ()
+    assert files_in(out) == files_in(good)
+    assert (out / ".facesieve" / "made.json").read_bytes() == (good / ".facesieve" / "made.json").read_bytes()
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, flip, empty, shorten])
+def test_a_damaged_part_of_the_ledger_is_told_and_its_pictures_are_done_again(
+    heap: Path, good: Path, out: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(out / PART)
+    assert faults(out)[0] == ("missing" if damage is Path.unlink else "damaged", PART)
+    assert repair_dataset(out, 500).faults == ()
+    assert len(pq.read_table(out / "pictures.parquet")) == 16 - 5
+    assert len(again(heap, out)) == 5
+    assert faults(out) == []
+    assert files_in(out) == files_in(good)
+
+
+@pytest.mark.parametrize("name", [SUMS, ".facesieve/sums/published.txt"])
+@pytest.mark.parametrize("damage", [Path.unlink, flip, empty])
+def test_damaged_sums_are_written_again(out: Path, good: Path, name: str, damage: Callable[[Path], None]) -> None:
+    damage(out / name)
+    report = check_dataset(out)
+    if damage is Path.unlink:
+        assert report.faults == () and report.without_sum > 0
+    else:
+        assert report.faults == (Fault(FaultCode.DAMAGED, name),)
+    mended = repair_dataset(out, 500)
+    assert (mended.faults, mended.without_sum) == ((), 0)
+    assert (out / name).read_bytes() == (good / name).read_bytes()
+
+
+def test_a_file_that_no_row_names_is_told_and_removed_and_a_note_of_the_users_own_stays(out: Path) -> None:
+    stray = "kept/Ada/" + "0" * 32 + ".png"
+    shutil.copy(out / first(out, "kept/*/*.png"), out / stray)
+    (out / "kept" / "Ada" / "note.txt").write_text("mine")
+    assert faults(out) == [("no_row", stray)]
+    assert repair_dataset(out, 500).faults == ()
+    assert not (out / stray).exists() and (out / "kept" / "Ada" / "note.txt").exists()
+
+
+def test_a_crop_that_is_repaired_without_its_picture_leaves_its_row(out: Path) -> None:
+    name = first(out, "kept/*/*.png")
+    (out / name).unlink()
+    before = pq.read_table(out / "faces.parquet").to_pylist()
+    report = repair_dataset(out, 500)
+    assert report.faults == () and report.undone > 0
+    after = pq.read_table(out / "faces.parquet").to_pylist()
+    expected = [row | {"file_name": None} if row["file_name"] == name else row for row in before]
+    assert after == expected
+
+
+def test_a_dataset_without_sums_is_checked_as_far_as_can_be_and_gets_them(heap: Path, good: Path, out: Path) -> None:
+    shutil.rmtree(out / ".facesieve" / "sums")
+    report = check_dataset(out)
+    assert report.faults == () and report.without_sum == report.files
+    png, jpg = first(out, "kept/*/*.png"), first(out, "marked/*/*.jpg")
+    shorten(out / png)
+    flip(out / first(out, "rejected/*/*.png"))
+    (out / jpg).write_bytes((out / jpg).read_bytes()[:-200])
+    assert len(faults(out)) == 3
+    assert again(heap, out), "a build notices those that do not end as their format does"
+    flip(out / first(out, "rejected/*/*.png"))
+    repair_dataset(out, 500)
+    again(heap, out)
+    repair_dataset(out, 500)
+    assert (check_dataset(out).faults, check_dataset(out).without_sum) == ((), 0)
+    assert files_in(out) == files_in(good)
+
+
+def test_a_dataset_that_was_judged_again_is_checked_too(out: Path, tmp_path: Path) -> None:
+    dataset = read(out)
+    new = rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
+    write_rejudged(dataset, new, tmp_path / "new", dataset.about["policy"], Settings())
+    report = check_dataset(tmp_path / "new")
+    assert (report.faults, report.without_sum) == ((), 0)
+    crop = tmp_path / "new" / first(tmp_path / "new", "kept/*/*.png")
+    crop.unlink()
+    assert faults(tmp_path / "new") == [("missing", crop.relative_to(tmp_path / "new").as_posix())]
+    shutil.rmtree(tmp_path / "new" / ".facesieve" / "sums")
+    assert repair_dataset(tmp_path / "new", 500).without_sum == 1
+
+
+def test_manifests_of_an_earlier_build_are_outdated(heap: Path, out: Path) -> None:
+    (out / "faces.parquet").write_bytes(b"")
+    old = pq.read_table(out / "pictures.parquet").slice(1)
+    (out / ".facesieve" / "sums" / "published.txt").unlink()
+    pq.write_table(old, out / "pictures.parquet")
+    assert faults(out) == [("damaged", "faces.parquet"), ("outdated", "pictures.parquet")]
+    assert repair_dataset(out, 500).faults == ()
+
+
+def test_foreign_files_in_the_ledger_are_named_and_left_alone(out: Path, heap: Path) -> None:
+    names = ["._00000000.parquet", "00000000 (conflicted copy 2026-01-01).parquet", "1.parquet", ".DS_Store", "x.tmp"]
+    for folder in ("parts", "thumbs", "sums"):
+        for name in names:
+            shutil.copy(out / PART, out / ".facesieve" / folder / name)
+    report = check_dataset(out)
+    assert report.faults == ()
+    assert len(report.foreign) == 3 * len(names)
+    assert again(heap, out) == []
+    assert repair_dataset(out, 500).foreign == report.foreign
+
+
+def test_what_is_no_dataset_or_unfinished_is_one_sentence(out: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        check_dataset(tmp_path / "nowhere")
+    assert caught.value.code == "not_a_dataset"
+    (out / "dataset.json").unlink()
+    (out / "faces.parquet").unlink()
+    with pytest.raises(DatasetError) as caught:
+        check_dataset(out)
+    assert caught.value.code == "unfinished"
+
+
+def test_where_nothing_says_what_made_a_dataset_it_is_one_sentence(out: Path) -> None:
+    for name in ("dataset.json", ".facesieve/made.json"):
+        (out / name).write_text(json.dumps({"settings": 3}))
+    for look in (check_dataset, lambda root: repair_dataset(root, 500)):
+        with pytest.raises(DatasetError, match="is damaged"):
+            look(out)

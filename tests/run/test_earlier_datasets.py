@@ -1,0 +1,74 @@
+"""Datasets of the version before `turns`: read, judged again and continued."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from facesieve.dataset.read import read
+from facesieve.errors import DatasetError
+from facesieve.records import Measures, Verdict
+from facesieve.run.build import build
+from facesieve.run.rejudge import rejudge, write_rejudged
+from facesieve.settings import Settings
+from handmade import Handmade, making, photos, sources_in
+
+
+def as_before(root: Path) -> None:
+    """What that version wrote: no column `turn`, no setting `turns`, no sums."""
+    shutil.rmtree(root / ".facesieve" / "sums")
+    for file in [root / "pictures.parquet", *(root / ".facesieve" / "parts").glob("*.parquet")]:
+        table = pq.read_table(file)
+        assert "turn" in table.column_names
+        pq.write_table(table.drop_columns(["turn"]), file)
+    for file in (root / "dataset.json", root / ".facesieve" / "made.json"):
+        about = json.loads(file.read_text())
+        assert about["settings"].pop("turns") == 1
+        file.write_text(json.dumps(about))
+
+
+@pytest.fixture
+def heap(tmp_path: Path, astronaut: Path) -> Path:
+    return photos(tmp_path / "heap", astronaut)
+
+
+@pytest.fixture
+def old(heap: Path, tmp_path: Path) -> Path:
+    build(sources_in(heap), tmp_path / "old", Handmade, making())
+    as_before(tmp_path / "old")
+    return tmp_path / "old"
+
+
+def test_it_is_read_with_a_turn_that_is_not_known(old: Path) -> None:
+    dataset = read(old)
+    assert len(dataset.pictures) == 16
+    assert set(dataset.pictures["turn"].to_pylist()) == {None}
+
+
+def test_it_is_judged_again(old: Path, tmp_path: Path) -> None:
+    def keep(measures: Measures) -> list[Verdict]:
+        return [Verdict(True)] * len(measures["yaw"])
+
+    dataset = read(old)
+    new = rejudge(dataset, keep)
+    write_rejudged(dataset, new, tmp_path / "new", {"name": "all", "rules": []}, Settings())
+    assert read(tmp_path / "new").about["counts"]["kept"] == len(dataset.faces)
+
+
+def test_it_is_continued(old: Path, heap: Path, astronaut: Path) -> None:
+    shutil.copy(astronaut, heap / "Ada" / "new.png")
+    built = build(sources_in(heap), old, Handmade, making())
+    assert built.progress.total == 1, "what was there is not done again"
+    rows = read(old).pictures.to_pylist()
+    assert {Path(row["source"]).name for row in rows if row["turn"] == 0} == {"new.png"}
+    assert len(rows) == 17
+    assert json.loads((old / ".facesieve" / "made.json").read_text())["settings"]["turns"] == 1
+
+
+def test_it_is_not_continued_with_four_turns(old: Path, heap: Path) -> None:
+    with pytest.raises(DatasetError, match=r"settings\.turns: 1 -> 4"):
+        build(sources_in(heap), old, Handmade, making(turns=4))

@@ -1,0 +1,246 @@
+"""What leaves a dataset is gone from the ledger, the manifests, the sheet and every file made from it."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from facesieve.dataset.files import Outputs
+from facesieve.dataset.layout import Layout
+from facesieve.dataset.read import read
+from facesieve.errors import DatasetError, UsageError
+from facesieve.records import Verdict
+from facesieve.run.build import build
+from facesieve.run.check import check_dataset
+from facesieve.run.forget import Forgotten, forget
+from facesieve.run.ledger import Ledger
+from facesieve.run.rejudge import rejudge, write_rejudged
+from facesieve.settings import Settings
+from handmade import Handmade, files_in, making, photos, sources_in
+
+EVERYTHING = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
+
+
+@pytest.fixture(scope="module")
+def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
+    return photos(tmp_path_factory.mktemp("heap"), astronaut)
+
+
+def made(heap: Path, root: Path, outputs: Outputs = EVERYTHING, without: tuple[str, ...] = ()) -> Path:
+    sources = [source for source in sources_in(heap) if source.name not in without]
+    build(sources, root, Handmade, making(outputs, shard_size=5))
+    return root
+
+
+def rows_of(root: Path, manifest: str, source: str) -> list[dict[str, Any]]:
+    return [row for row in pq.read_table(root / f"{manifest}.parquet").to_pylist() if row["source"] == source]
+
+
+def of_several_faces(root: Path) -> str:
+    """A source with more than one face, whose picture no other source has."""
+    pictures = pq.read_table(root / "pictures.parquet").to_pylist()
+    ids = [row["picture_id"] for row in pictures]
+    return next(row["source"] for row in pictures if row["faces"] > 1 and ids.count(row["picture_id"]) == 1)
+
+
+def everything(root: Path) -> bytes:
+    """All bytes of a dataset; the tables as text, for Parquet compresses."""
+    tables = [str(pq.read_table(path).to_pydict()) for path in sorted(root.rglob("*.parquet"))]
+    names = [path.relative_to(root).as_posix() for path in root.rglob("*")]
+    others = [path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file() and path.suffix != ".parquet"]
+    return b"\n".join([*(text.encode() for text in tables + names), *others])
+
+
+def test_a_source_leaves_no_trace_and_the_rest_is_the_dataset_without_it(heap: Path, tmp_path: Path) -> None:
+    out = made(heap, tmp_path / "out")
+    source = "Grace/002.png"
+    (picture,), faces = rows_of(out, "pictures", source), rows_of(out, "faces", source)
+    assert len(faces) > 0
+    traces = [source.encode(), picture["picture_id"].encode(), *(face["face_id"].encode() for face in faces)]
+    assert all(trace in everything(out) for trace in traces)
+    gone = forget(out, source, 500)
+    assert (gone.pictures, gone.faces) == (1, len(faces))
+    assert gone.files == 3 * len(faces) + 1, "a crop, two cuts of each face, and the marked picture"
+    assert not any(trace in everything(out) for trace in traces)
+    assert files_in(out) == files_in(made(heap, tmp_path / "never", without=(source,)))
+    assert check_dataset(out).faults == ()
+
+
+def test_a_picture_is_forgotten_under_every_name_by_the_beginning_of_its_id(heap: Path, tmp_path: Path) -> None:
+    out = made(heap, tmp_path / "out")
+    picture_id = rows_of(out, "pictures", "Ada/001.png")[0]["picture_id"]
+    assert forget(out, picture_id[:8], 500).pictures == 3
+    assert picture_id.encode() not in everything(out)
+    names = ("Ada/001.png", "Ada/001 again.png", "Grace/not Grace.png")
+    assert files_in(out) == files_in(made(heap, tmp_path / "never", without=names))
+
+
+def test_one_of_two_equal_pictures_leaves_the_other_with_the_faces(heap: Path, tmp_path: Path) -> None:
+    out = made(heap, tmp_path / "out")
+    forget(out, "Ada/001 again.png", 500)
+    assert rows_of(out, "pictures", "Ada/001.png")[0]["refusal"] is None
+    lost = [fault.name for fault in check_dataset(out).faults]
+    assert all(name.startswith("marked/") for name in lost), "crops are shared, the marked picture was never kept"
+    made(heap, out, without=("Ada/001 again.png",))
+    assert files_in(out) == files_in(made(heap, tmp_path / "never", without=("Ada/001 again.png",)))
+
+
+def test_a_face_goes_and_the_others_of_its_picture_stay(heap: Path, tmp_path: Path) -> None:
+    outputs = Outputs(keep_rejected=True, cuts=("face",))
+    out = made(heap, tmp_path / "out", outputs)
+    source = of_several_faces(out)
+    first, *others = rows_of(out, "faces", source)
+    assert forget(out, first["face_id"], 500) == Forgotten(pictures=0, faces=1, files=2)
+    assert first["face_id"].encode() not in everything(out)
+    assert rows_of(out, "faces", source) == others
+    assert rows_of(out, "pictures", source)[0]["faces"] == len(others)
+    assert check_dataset(out).faults == ()
+    made(heap, out, outputs)
+    assert rows_of(out, "faces", source) == others, "the same build does not bring it back"
+
+
+def test_a_face_takes_its_picture_along_where_marked_pictures_show_it(heap: Path, tmp_path: Path) -> None:
+    out = made(heap, tmp_path / "out")
+    source = of_several_faces(out)
+    assert forget(out, rows_of(out, "faces", source)[0]["face_id"], 500).pictures == 1
+    assert source.encode() not in everything(out)
+
+
+def test_small_pictures_leave_the_ledger_and_the_sheet(heap: Path, tmp_path: Path) -> None:
+    out = made(heap, tmp_path / "out")
+    face = rows_of(out, "faces", "Grace/002.png")[0]
+    ledger = Ledger(Layout(out))
+    small = {row["face_id"]: row["jpeg"] for number in ledger.numbers() for row in ledger.thumbs(number).to_pylist()}[
+        face["face_id"]
+    ]
+    assert base64.b64encode(small) in (out / "contact_sheet.html").read_bytes()
+    forget(out, "Grace/002.png", 500)
+    assert base64.b64encode(small) not in (out / "contact_sheet.html").read_bytes()
+    assert all(small not in ledger.thumbs(number)["jpeg"].to_pylist() for number in ledger.numbers())
+
+
+def test_the_last_picture_can_be_forgotten(heap: Path, tmp_path: Path) -> None:
+    only = [source for source in sources_in(heap) if source.name == "Grace/002.png"]
+    build(only, tmp_path / "out", Handmade, making(EVERYTHING))
+    forget(tmp_path / "out", "Grace/002.png", 500)
+    assert len(read(tmp_path / "out").pictures) == 0
+    assert check_dataset(tmp_path / "out").faults == ()
+    assert not list((tmp_path / "out").rglob("*.png"))
+
+
+@pytest.mark.parametrize("what", ["Grace/nobody.png", "", "zz", "0" * 64])
+def test_what_is_not_there_is_one_sentence(heap: Path, tmp_path: Path, what: str) -> None:
+    out = made(heap, tmp_path / "out")
+    before = files_in(out)
+    with pytest.raises(UsageError) as caught:
+        forget(out, what, 500)
+    assert caught.value.code == "nothing_to_forget"
+    assert files_in(out) == before
+
+
+def test_an_interrupted_forgetting_goes_on(heap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = made(heap, tmp_path / "out")
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("facesieve.run.forget.publish_dataset", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            forget(out, "Grace/002.png", 500)
+    assert b"Grace/002.png" in everything(out)
+    with pytest.raises(UsageError):
+        forget(out, "Grace/002.png", 500)
+    assert b"Grace/002.png" not in everything(out)
+
+
+def test_a_dataset_without_a_ledger_says_where_to_forget(heap: Path, tmp_path: Path) -> None:
+    out = made(heap, tmp_path / "out")
+    dataset = read(out)
+    new = rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
+    write_rejudged(dataset, new, tmp_path / "new", dataset.about["policy"], Settings())
+    with pytest.raises(DatasetError, match="judged from") as caught:
+        forget(tmp_path / "new", "Grace/002.png", 500)
+    assert caught.value.code == "not_continuable"
+
+
+@pytest.fixture
+def changing(heap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A heap that a test may change, from the folder above it."""
+    shutil.copytree(heap, tmp_path / "heap")
+    monkeypatch.chdir(tmp_path)
+    return Path("heap")
+
+
+def found(root: Path) -> list[Any]:
+    from facesieve.sources import find
+
+    return find([root], Settings(), "folder")
+
+
+def test_what_is_gone_from_its_source_is_told_and_with_prune_it_goes(changing: Path, tmp_path: Path) -> None:
+    made_ = making(EVERYTHING, shard_size=5)
+    build(found(changing), tmp_path / "out", Handmade, made_, named=["heap"])
+    before = files_in(tmp_path / "out")
+    (changing / "Grace" / "002.png").unlink()
+    kept = build(found(changing), tmp_path / "out", Handmade, made_, named=["heap"])
+    assert (kept.gone, kept.pruned) == (("heap/Grace/002.png",), False)
+    assert files_in(tmp_path / "out") == before
+    pruned = build(found(changing), tmp_path / "out", Handmade, made_, named=["heap"], prune_gone=True)
+    assert (pruned.gone, pruned.pruned) == (("heap/Grace/002.png",), True)
+    build(found(changing), tmp_path / "fresh", Handmade, made_)
+    assert files_in(tmp_path / "out") == files_in(tmp_path / "fresh")
+    assert check_dataset(tmp_path / "out").faults == ()
+    assert build(found(changing), tmp_path / "out", Handmade, made_, named=["heap"], prune_gone=True).gone == ()
+
+
+@pytest.mark.parametrize("place", ["heap", "./heap/", "heap/Grace", "heap/**/*.png", "heap/*/00*.png", "."])
+def test_only_what_lies_under_the_named_places_is_pruned(changing: Path, tmp_path: Path, place: str) -> None:
+    made_ = making(shard_size=5)
+    shutil.copytree("heap", "other")
+    build([*found(changing), *found(Path("other"))], tmp_path / "out", Handmade, made_)
+    (changing / "Grace" / "002.png").unlink()
+    there = [source for source in found(changing) if source.name.startswith("heap/Grace") or place != "heap/Grace"]
+    if place == ".":
+        there += found(Path("other"))
+    built = build(there, tmp_path / "out", Handmade, made_, named=[place], prune_gone=True)
+    assert built.gone == ("heap/Grace/002.png",)
+    assert len(read(tmp_path / "out").pictures) == 15 + 15 - 1
+
+
+def test_the_same_relative_name_of_another_working_folder_is_not_pruned(
+    heap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_ = making(EVERYTHING, shard_size=5)
+    for folder in ("first", "second"):
+        shutil.copytree(heap, tmp_path / folder / "heap")
+        monkeypatch.chdir(tmp_path / folder)
+        build(found(Path("heap")), tmp_path / "out", Handmade, made_, named=["heap"])
+    count = len(read(tmp_path / "out").pictures)
+    Path("heap/Grace/002.png").unlink()
+    built = build(found(Path("heap")), tmp_path / "out", Handmade, made_, named=["heap"], prune_gone=True)
+    assert built.gone == ("heap/Grace/002.png",)
+    assert len(read(tmp_path / "out").pictures) == count - 1
+    names = read(tmp_path / "out").pictures["source"].to_pylist()
+    assert "heap/Grace/002.png" in names, "the one of the first folder, whose short name is free again"
+    monkeypatch.chdir(tmp_path / "first")
+    assert build(found(Path("heap")), tmp_path / "out", Handmade, made_, named=["heap"]).gone == ()
+
+
+def test_one_of_two_sources_of_one_relative_name_is_forgotten_as_the_manifests_name_it(
+    heap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("first", "second"):
+        shutil.copytree(heap, tmp_path / folder / "heap")
+        monkeypatch.chdir(tmp_path / folder)
+        build(found(Path("heap")), tmp_path / "out", Handmade, making(EVERYTHING))
+    name = f"{tmp_path}/first/heap/Grace/002.png"
+    assert name in read(tmp_path / "out").pictures["source"].to_pylist()
+    assert forget(tmp_path / "out", name, 500).pictures == 1
+    monkeypatch.chdir(tmp_path / "first")
+    assert build(found(Path("heap")), tmp_path / "out", Handmade, making(EVERYTHING)).progress.total == 1

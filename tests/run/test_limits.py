@@ -1,0 +1,83 @@
+"""Limits bound the work of one picture: a dataset is continued with others, and what they refused is tried again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+
+from facesieve.dataset.layout import Layout
+from facesieve.dataset.origin import difference
+from facesieve.dataset.tables import read_json, write_json
+from facesieve.decode import decode_one
+from facesieve.records import Photo, Record, Source
+from facesieve.run.build import build
+from facesieve.settings import LIMITS, Settings
+from handmade import making, sources_in
+
+
+class Decodes:
+    """A pipeline that decodes and finds no faces; it remembers which sources it was asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.seen: list[str] = []
+
+    def stream(self, sources: Iterable[Source]) -> Iterator[Record]:
+        for source in sources:
+            self.seen.append(source.name)
+            answer = decode_one(source, self.settings)
+            yield Record(source, photo=answer) if isinstance(answer, Photo) else Record(source, refusal=answer)
+
+
+def built(photos: Path, root: Path, **limits: int) -> tuple[list[str], dict[str, str | None]]:
+    """The sources that were looked at, and every source's refusal."""
+    how = making(**limits)
+    pipeline = Decodes(how.settings)
+    build(sources_in(photos), root, lambda: pipeline, how)
+    rows = pq.read_table(root / "pictures.parquet").to_pylist()
+    return pipeline.seen, {row["source"]: row["refusal"] for row in rows}
+
+
+def photos_of(folder: Path) -> Path:
+    folder.mkdir()
+    for side in (10, 20, 30):
+        cv2.imwrite(str(folder / f"{side}.png"), np.full((side, side, 3), side, np.uint8))
+    return folder
+
+
+def test_another_limit_continues_the_dataset_and_tries_again_what_the_limit_refused(tmp_path: Path) -> None:
+    photos, root = photos_of(tmp_path / "photos"), tmp_path / "out"
+    _, refusals = built(photos, root, max_pixels=500)
+    assert refusals == {"10.png": None, "20.png": None, "30.png": "too_many_pixels"}
+    assert built(photos, root, max_pixels=500)[0] == []
+    seen, refusals = built(photos, root, max_pixels=1000)
+    assert (seen, refusals) == (["30.png"], {"10.png": None, "20.png": None, "30.png": None})
+    assert built(photos, root, max_pixels=100)[1] == {"10.png": None, "20.png": None, "30.png": None}
+
+
+def test_a_dataset_that_recorded_limits_among_its_settings_is_continued(tmp_path: Path) -> None:
+    """The version before did, and had no colour profiles and no sums."""
+    photos, layout = photos_of(tmp_path / "photos"), Layout(tmp_path / "out")
+    built(photos, layout.root, max_pixels=500, colour_profiles=False)
+    shutil.rmtree(layout.sums)
+    for file in (layout.made, layout.about):
+        old = read_json(file)
+        old["settings"] |= old.pop("limits")
+        del old["settings"]["colour_profiles"]
+        write_json(old, file, layout.scratch)
+    seen, refusals = built(photos, layout.root, max_pixels=1000, colour_profiles=False)
+    assert (seen, refusals["30.png"]) == (["30.png"], None)
+
+
+def test_colour_profiles_shape_a_dataset_and_its_limits_do_not() -> None:
+    ours = making(max_side=100, max_file_bytes=5).origin()
+    assert difference(making().origin(), ours) == []
+    assert set(ours["limits"]) == LIMITS
+    old = making().origin()
+    del old["settings"]["colour_profiles"]
+    assert difference(old, ours) == ["settings.colour_profiles: False -> True"]

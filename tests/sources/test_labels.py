@@ -1,0 +1,113 @@
+"""Which folder is a picture's label."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from drawn import look, png, put
+
+from facesieve.errors import UsageError
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """person/session/frame.png, and pictures that lie higher."""
+    for at, name in enumerate(("anna/2023/1.png", "anna/2024/1.png", "ben/2024/1.png", "ben/portrait.png", "all.png")):
+        put(tmp_path / "people" / name, at)
+    return tmp_path / "people"
+
+
+def by_name(root: Path, *arguments: str | Path, **options: object) -> dict[str, str]:
+    return {str(Path(s.name).relative_to(root)): s.label for s in look(*arguments, **options).sources}
+
+
+def test_folder_is_the_folder_that_the_picture_lies_in(people: Path) -> None:
+    assert by_name(people, people, label_from="folder") == {
+        "all.png": "",
+        "anna/2023/1.png": "2023",
+        "anna/2024/1.png": "2024",
+        "ben/2024/1.png": "2024",
+        "ben/portrait.png": "ben",
+    }
+
+
+TOP = {
+    "all.png": "",
+    "anna/2023/1.png": "anna",
+    "anna/2024/1.png": "anna",
+    "ben/2024/1.png": "ben",
+    "ben/portrait.png": "ben",
+}
+
+
+def test_top_folder_is_the_first_folder_below_the_named_one(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert by_name(people, people, label_from="top-folder") == TOP
+    monkeypatch.chdir(people.parent)
+    assert list({s.name: s.label for s in look("people", label_from="top-folder").sources}.values()) == list(
+        TOP.values()
+    )
+    monkeypatch.chdir(people)
+    assert list({s.name: s.label for s in look(".", label_from="top-folder").sources}.values()) == list(TOP.values())
+
+
+def test_top_folder_of_a_glob_is_the_folder_that_it_matches(people: Path) -> None:
+    assert by_name(people, str(people / "*"), label_from="top-folder") == TOP
+
+
+def test_top_folder_in_an_archive_is_the_first_folder(people: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in TOP:
+            archive.writestr(name, png(0))
+    found = look(tmp_path / "a.zip", label_from="top-folder").sources
+    assert {s.name.rpartition("!")[2]: s.label for s in found} == TOP
+
+
+def test_top_folder_of_a_single_file_is_an_error(people: Path) -> None:
+    with pytest.raises(UsageError, match="name the folder that holds the labelled folders") as caught:
+        look(people / "anna" / "2023" / "1.png", label_from="top-folder")
+    assert caught.value.code == "no_top_folder"
+
+
+@pytest.mark.parametrize("label_from", ["folder", "top-folder"])
+@pytest.mark.parametrize("names", [["anna"], ["anna", "ben"], ["anna/", "ben/."], ["*"], ["[ab]*"]])
+def test_person_folders_as_arguments_are_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], label_from: str
+) -> None:
+    put(tmp_path / "anna" / "1.png")
+    put(tmp_path / "ben" / "1.png")
+    monkeypatch.chdir(tmp_path)
+    found = look(*names, label_from=label_from)
+    expected = ["anna"] if names == ["anna"] else ["anna", "ben"]
+    assert [source.label for source in found.sources] == expected
+    assert found.notes == []
+
+
+def test_a_person_folder_is_a_label_from_within_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(put(tmp_path / "anna" / "1.png").parent)
+    assert [source.label for source in look(".", label_from="folder").sources] == ["anna"]
+
+
+def test_the_dataset_among_the_pictures_does_not_change_a_label(tmp_path: Path) -> None:
+    put(tmp_path / "anna" / "1.png")
+    (tmp_path / "anna" / "ds" / ".facesieve").mkdir(parents=True)
+    (tmp_path / "anna" / "@eaDir").mkdir()
+    assert [source.label for source in look(tmp_path / "anna", label_from="folder").sources] == ["anna"]
+
+
+def test_pictures_without_a_label_are_told(people: Path) -> None:
+    for label_from in ("folder", "top-folder"):
+        assert look(people, label_from=label_from).notes == [
+            "1 picture has no label: no folder below the named one holds them, or their list has no label"
+        ]
+    assert look(people).notes == []
+
+
+def test_top_folders_that_several_arguments_share_are_told(people: Path) -> None:
+    found = look(people / "anna", people / "ben", label_from="top-folder")
+    assert [source.label for source in found.sources] == ["2023", "2024", "2024", "ben"]
+    assert found.notes == [
+        "labels that several arguments have in common: 2024; if these are not the same people,"
+        " name the folder that holds the people's folders instead"
+    ]
