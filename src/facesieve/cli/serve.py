@@ -73,7 +73,7 @@ def serve(
 def _say(line: str, log: Log) -> None:
     """Print a line for the operator. A service goes on where nobody reads it, and logs that."""
     try:
-        typer.echo(line)
+        typer.echo(line, file=sys.__stdout__ or sys.stdout)  # raises, where the stream of other commands notes
     except OSError as error:
         log.warning("stdout", error=error.strerror)
         # Python would write the line again at its end, fail again, and exit with a status of its own.
