@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import socket
@@ -154,3 +155,39 @@ def test_pictures_of_one_request_use_all_workers(start: Any, astronaut: Path) ->
     until(lambda: running.gauge("facesieve_working") == 2)
     thread.join()
     assert [("error" in entry) for entry in answers[0].json()] == [False] * 12
+
+
+def test_a_client_of_uploads_at_work_does_not_keep_out_another(start: Any, astronaut: Path) -> None:
+    running = start(workers=1, waiting=1, deadline=60, tokens=["a-token-for-tests", "another-token"])
+    many = photos(astronaut, 1500, 10)
+    threads = [threading.Thread(target=running.upload, args=many, kwargs={"path": "/uploads"}) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    until(lambda: running.gauge("facesieve_working") == 1 and running.gauge("facesieve_waiting") == 1)
+    assert status_from(running.port, astronaut.read_bytes(), "another-token", "127.0.0.1") == 200
+    for thread in threads:
+        thread.join()
+
+
+def test_refusals_that_nobody_reads_are_given_up_too(start: Any) -> None:
+    running = start(workers=1, write_timeout=2)
+    front = psutil.Process(running.process.pid)
+    descriptors = front.num_fds()
+    clients = []
+    for _ in range(3):
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", running.port))
+        client.setblocking(False)
+        request, sent = b"POST /v1/faces HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" * 1000, 0
+        with contextlib.suppress(BlockingIOError):
+            while sent < 20 * MIB:
+                sent += client.send(request)
+        clients.append(client)
+    until(lambda: running.gauge("facesieve_unread_answers_total") >= 3)
+    until(lambda: front.num_fds() <= descriptors + 1)
+    began = time.monotonic()
+    assert running.stop() == 0
+    assert time.monotonic() - began < 5
+    for client in clients:
+        client.close()

@@ -177,10 +177,10 @@ def test_more_connections_than_the_limit_allows_are_not_promised(start: Any) -> 
 
 
 def test_connections_of_one_ipv6_network_count_as_one_client() -> None:
-    from facesieve.service.connections import _client
+    from facesieve.service.client import network_of
 
-    assert _client(("2001:db8::1", 1, 0, 0)) == _client(("2001:db8::ffff:2", 2, 0, 0)) == "2001:db8::/64"
-    assert _client(("::ffff:192.0.2.1", 1, 0, 0)) == _client(("192.0.2.1", 3)) == "192.0.2.1"
+    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:2") == "2001:db8::/64"
+    assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1") == "192.0.2.1"
     assert _client("a unix socket") == ""
 
 

@@ -139,6 +139,7 @@ def test_an_idle_worker_that_dies_while_clients_come_and_leave_costs_nobody_an_a
 
 def test_workers_stopped_while_they_start_are_killed_and_started_again(start: Any, astronaut: Path) -> None:
     running = start(workers=2, start_timeout=6)
+    until(lambda: running.gauge("facesieve_workers ") == 2)
     old = {worker.pid for worker in running.workers()}
     for pid in old:
         os.kill(pid, signal.SIGKILL)
@@ -167,6 +168,7 @@ def test_a_model_damaged_meanwhile_is_logged_and_not_ready_and_sigterm_exits_wit
     monkeypatch.setenv("FACESIEVE_CACHE_DIR", str(cache))
     monkeypatch.setenv("FACESIEVE_OFFLINE", "1")
     running = start(workers=2)
+    until(lambda: running.gauge("facesieve_workers ") == 2)
     [model] = cache.glob("whenet-*")
     good = model.read_bytes()
     model.write_bytes(b"x" + good[1:])

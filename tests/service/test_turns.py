@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import io
 import json
 import multiprocessing
 import time
@@ -11,7 +12,9 @@ from typing import Any
 
 import psutil
 import pytest
+from PIL import Image
 from raw import exchange, file_part, form, post, post_form
+from test_seats import until
 
 from facesieve.service.turns import Turns
 
@@ -32,9 +35,20 @@ def bodies() -> dict[str, bytes]:
         "60 MB of almost boundaries": post_form("/uploads", begun + b"\r\n--BBx" * (60 * MIB // 7)),
         "60 MB packed to 60 kB": packed.replace(b"Host: x", b"Host: x\r\nContent-Encoding: gzip"),
         "13 MB of base64": post("/v1/faces", b"A" * (13 * MIB), "Content-Type: text/plain"),
+        "64 MB of blank lines": b"\r\n" * (32 * MIB) + LIVE,
+        "chunks of one byte": chunked(b"1\r\na\r\n" * 100_000),
+        "chunks of one byte with long extensions": chunked((b"1;" + b"x" * 4000 + b"\r\na\r\n") * 3000),
+        "13 MB of JSON keys": post("/v1/faces", b"{%b}" % b",".join(b'"%07x":0' % n for n in range(1_100_000))),
         "1 MB of unknown keys": post("/v1/sieve", b'{"measures":[{%b}]}' % unknown),
         "10,000 rows": post("/v1/sieve", json.dumps({"measures": [{"blur": 1.5}] * 10_000}).encode()),
     }
+
+
+def chunked(chunks: bytes) -> bytes:
+    return (
+        b"POST /uploads HTTP/1.1\r\nHost: x\r\nAuthorization: a-token-for-tests\r\nTransfer-Encoding: chunked\r\n"
+        b"Content-Type: multipart/form-data; boundary=BB\r\n\r\n" + chunks + b"0\r\n\r\n"
+    )
 
 
 def flood(port: int, sent: bytes, seconds: float) -> None:
@@ -65,16 +79,27 @@ def probes(port: int, sent: bytes, clients: int, seconds: float) -> list[float]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", bodies())
 def test_probes_are_answered_while_ten_clients_send_what_costs_most_to_read(start: Any, name: str) -> None:
+    check_probes(start, bodies()[name])
+
+
+@pytest.mark.slow
+def test_probes_are_answered_while_ten_clients_send_pictures_of_forty_megapixels(start: Any, huge: bytes) -> None:
+    picture = io.BytesIO()
+    Image.open(io.BytesIO(huge)).resize((6300, 6300)).save(picture, "JPEG", quality=80)
+    check_probes(start, post("/v1/faces", picture.getvalue()))
+
+
+def check_probes(start: Any, sent: bytes) -> None:
+    """Probes are answered within 50 ms (p99) and 200 ms, and memory returns; what else runs here may spoil one try."""
     running = start(workers=2)
     process = psutil.Process(running.process.pid)
     before = process.memory_info().rss
-    waited = probes(running.port, bodies()[name], clients=10, seconds=6)
-    # What the clients and the workers take of this machine's cores is in it too; and judging measures shares the
-    # interpreter with the event loop as long as it runs in a thread.
-    assert waited[len(waited) // 2] < (0.5 if "sieve" in str(bodies()[name][:30]) else 0.1)
-    assert waited[-1] < 2
-    assert running.gauge("facesieve_held_bytes") == 0
-    assert process.memory_info().rss - before < 200 * MIB
+    waited = probes(running.port, sent, clients=10, seconds=6)
+    if waited[int(len(waited) * 0.99)] >= 0.05 or waited[-1] >= 0.2:
+        waited = probes(running.port, sent, clients=10, seconds=6)
+    assert (waited[int(len(waited) * 0.99)] < 0.05, waited[-1] < 0.2) == (True, True), waited[-10:]
+    until(lambda: running.gauge("facesieve_held_bytes") == 0)
+    assert process.memory_info().rss - before < 250 * MIB
 
 
 @pytest.mark.parametrize("name", ["199 parts, headers of 7 kB", "60 MB packed to 60 kB"])

@@ -67,8 +67,9 @@ def _verify(path: Path, stream: BufferedReader, known: frozenset[Sum]) -> None:
 def _parse(stream: BufferedReader, columns: list[str] | None, checked: bool) -> pa.Table:
     """The table in a Parquet file; what Arrow says of damage becomes one error, unless the file has the right sum."""
     try:
-        with pq.ParquetFile(stream) as file:
-            table = file.read(columns)
+        # In this thread alone: a thread of Arrow that lets go of a Python file while the process ends aborts it.
+        with pq.ParquetFile(stream, pre_buffer=False) as file:
+            table = file.read(columns, use_threads=False)
         if not checked:
             table.validate(full=True)
         return table

@@ -12,6 +12,7 @@ from typing import Any
 from facesieve.errors import FacesieveError
 from facesieve.processes.protocol import READY, Question, Reply
 
+_NOTED = 1000  # milliseconds; a program that ignores SIGCHLD never learns the status
 Begin = Callable[..., BaseProcess]  # `forked` or `spawned`: starts a process for a target and its arguments
 
 
@@ -95,9 +96,11 @@ class Child:
         self.kill()
         self.pipe.close()
         self._process.join()
-        while self._process.exitcode is None:  # another thread has just waited for it, and notes its status now
+        for _ in range(_NOTED):  # another thread may have just waited for it, and notes its status now
+            if self._process.exitcode is not None:
+                self._process.close()
+                return
             time.sleep(0.001)
-        self._process.close()
 
     def _received(self) -> Any:
         try:

@@ -29,7 +29,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """number and size: those of the question. last: whether the question is answered with this.
+    """number and size: those of the question. last: True for the final reply to the question.
 
     value: what the child answers. An error that it raised on purpose is such a value, and always the last.
     """

@@ -74,12 +74,13 @@ class Events(Protocol):
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Seconds. start: for one start. grace: for work that nobody waits for. first, longest: waits after failed starts,
-    each twice as long as the one before."""
+    each twice as long as the one before. short_life: a child that ends sooner counts as a failed start."""
 
     start: float = 60.0
     grace: float = 1.0
     first: float = 0.5
     longest: float = 60.0
+    short_life: float = 0.2
 
 
 class StartTimeout(Exception):  # noqa: N818 - an outcome
@@ -124,12 +125,13 @@ class Seat:
                 await self._rest(error, min(self._limits.first * 2**failed, self._limits.longest))
                 failed = min(failed + 1, 30)
             else:
-                failed = 0
+                began = asyncio.get_running_loop().time()
                 await self._serve(child)
                 self._enter(State.DEAD)
                 await self._release()
                 if not self._closing.is_set():
                     self._events.died(self)
+                failed = await self._slow_down(failed, asyncio.get_running_loop().time() - began)
 
     def close(self) -> None:
         """Kill the child and let the owner end; whoever still waits for a reply gets ChildDied."""
@@ -152,14 +154,24 @@ class Seat:
         await ready
         return child
 
+    async def _slow_down(self, failed: int, lived: float) -> int:
+        """Wait before the next start if children end as soon as they have started. How often that was so in a row."""
+        if lived >= self._limits.short_life or self._closing.is_set():
+            return 0
+        await self._pause(min(self._limits.first * 2**failed, self._limits.longest))
+        return min(failed + 1, 30)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+
     async def _rest(self, error: Exception, again: float) -> None:
         self._enter(State.DEAD)
         if self._closing.is_set():
             return
         self._events.not_started(self, error, again)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(again):
-                await self._closing.wait()
+        await self._pause(again)
 
     async def _serve(self, child: Child) -> None:
         """Ask one question after another until the child has ended."""
@@ -215,7 +227,10 @@ class Seat:
         return True
 
     async def _watched(self, child: Child, ask: Ask, step: asyncio.Future[Result]) -> Result:
-        """The result of a step, which the client's leaving turns into one that has `grace` seconds left."""
+        """Wait for a step and return its result.
+
+        If the client leaves first, the step has `grace` more seconds; then the child is killed.
+        """
         either: set[asyncio.Future[Any]] = {step, ask.reply}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not step.done():

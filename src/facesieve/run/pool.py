@@ -83,6 +83,7 @@ class Pool:
         self._numbers = count(max((shard.number for shard in shards), default=0) + 1)
         self._crew: list[Worker] = []
         self._failed = 0
+        self._undelivered = 0
         self._most_failed = _FAILED_STARTS * workers
         self._wanted = min(workers, len(self._waiting))
 
@@ -146,7 +147,8 @@ class Pool:
             yield -worker.counted
             if worker.task is None:
                 self._failed += 1
-            elif not death.delivered:
+            elif not death.delivered and self._undelivered < self._most_failed:
+                self._undelivered += 1
                 self._waiting.appendleft(worker.task)
             else:
                 yield from self._lost(worker, worker.task)

@@ -36,3 +36,16 @@ def _plain(text: str) -> str:
         return ""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return str(mapped or address)
+
+
+def network_of(address: str) -> str:
+    """What one client is counted by: its IPv4 address, or the /64 network of an IPv6 address; "" for no address."""
+    try:
+        host = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    if isinstance(host, ipaddress.IPv4Address):
+        return str(host)
+    if host.ipv4_mapped:
+        return str(host.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(host), 64), strict=False))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
 import socket
 import time
 import uuid
@@ -21,6 +20,7 @@ from tornado.iostream import IOStream
 from tornado.web import Application
 
 from facesieve.service.answers import encoded
+from facesieve.service.client import network_of
 from facesieve.service.faults import Fault, FaultCode
 from facesieve.service.log import Log
 from facesieve.service.metrics import Metrics
@@ -159,7 +159,7 @@ class BoundedServer(Server):
             self._listeners.pop().close()
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
-        self._books.add(stream, _client(address))
+        self._books.add(stream, network_of(str(address[0]) if address else ""))
         super().handle_stream(stream, address)
 
     def start_request(self, server_conn: Any, request_conn: Any) -> HTTPMessageDelegate:
@@ -171,7 +171,7 @@ class BoundedServer(Server):
         super().on_close(server_conn)
 
     def _handle_connection(self, connection: socket.socket, address: Any) -> None:
-        if self._books.admit(_client(address)):
+        if self._books.admit(network_of(str(address[0]) if address else "")):
             super()._handle_connection(connection, address)
         else:
             _refuse(connection)
@@ -180,8 +180,8 @@ class BoundedServer(Server):
 class _Listener:
     """Accepts the connections of one listening socket, and passes each with its address to `accepted`.
 
-    Where there is no room, nothing is accepted for a moment, and the system keeps the connections: the socket stays
-    readable, so the event loop would do nothing else.
+    Where there is no room, nothing is accepted for a moment, and connections wait in the system's queue. Without the
+    pause, the readable socket would wake the event loop all the time.
     """
 
     def __init__(
@@ -228,19 +228,6 @@ class _Listener:
                 self._accepted(connection, address)
                 if self._books.full:
                     return
-
-
-def _client(address: Any) -> str:
-    """Whom a connection counts for: an IPv4 address, or the /64 network of an IPv6 address, which is one client's."""
-    try:
-        host = ipaddress.ip_address(address[0])
-    except (ValueError, IndexError, TypeError):
-        return ""
-    if isinstance(host, ipaddress.IPv4Address):
-        return str(host)
-    if host.ipv4_mapped:
-        return str(host.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(host), 64), strict=False))
 
 
 def _refuse(connection: socket.socket) -> None:

@@ -69,6 +69,7 @@ class Crew:
 
     def died(self, seat: Seat) -> None:
         self._metrics.replaced.inc()
+        self._log.seldom("worker_ended", 10, message="A worker process ended or was killed; another one is started.")
 
     def not_started(self, seat: Seat, error: Exception, again: float) -> None:
         self._metrics.failed_starts.inc()
@@ -84,6 +85,10 @@ def _start_all(threads: ThreadPoolExecutor, count: int) -> None:
     from threading import Barrier
 
     together = Barrier(count + 1)
-    for _ in range(count):
-        threads.submit(together.wait)
+    try:
+        for _ in range(count):
+            threads.submit(together.wait)
+    except RuntimeError:  # no more threads: let those that wait go
+        together.abort()
+        raise
     together.wait()

@@ -1,8 +1,9 @@
 """Which requests are admitted, who waits, and who is refused: the whole overload story.
 
 As many pictures are at work as there are workers. `waiting` more requests may wait; others are told to come again, at
-once. No client can take all places: pictures of different clients take turns, and where all places are taken, a client
-with fewer of them gets that of the newest waiting request of the client with most. A client is a token at an address.
+once. No client can take all places. Pictures of different clients take turns. When all places are taken, the client
+with most places loses one to a client with at least two fewer: its newest request that no worker has begun. A client
+that has no place is admitted beyond the limit. A client is a token at an address.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class Gate:
 
     def admits(self, client: Client) -> bool:
         """Whether a request of this client would find a place now."""
-        return self.inside < self._places or self._loser(client) is not None
+        return self.inside < self._places or self._loser(client) is not None or self._newcomer(client)
 
     @property
     def inside(self) -> int:
@@ -130,10 +131,11 @@ class Gate:
         """
         if self.inside >= self._places:
             loser = self._loser(client)
-            if loser is None:
+            if loser is not None:
+                loser.lose()
+                self._leave(loser)
+            elif not self._newcomer(client):
                 raise self.no()
-            loser.lose()
-            self._leave(loser)
         place = Place(self, client)
         self._inside.setdefault(client, []).append(place)
         try:
@@ -236,8 +238,12 @@ class Gate:
                 owner.set_result(None)
                 return
 
+    def _newcomer(self, client: Client) -> bool:
+        """Whether it has no place, and there is still room beyond the limit for such clients."""
+        return client not in self._inside and self.inside < 2 * self._places
+
     def _loser(self, client: Client) -> Place | None:
-        """The place that this client would get: of the client with most, if that has two more than this one."""
+        """The place this client would take over, of the client with most: at least two more than this one."""
         most = max(self._inside.values(), key=len, default=[])
         if len(most) < len(self._inside.get(client, [])) + 2:
             return None

@@ -202,6 +202,9 @@ class Uploads(Pictures):
             return (await self.ask(place, image, wish)).body
         except Fault as fault:
             return encoded({"error": fault.error()})
+        except Exception as error:
+            self.service.log.error("failure", request_id=self.request_id, exc_info=error)
+            return encoded({"error": Fault(FaultCode.INTERNAL).error()})
 
 
 class Faces(Pictures):

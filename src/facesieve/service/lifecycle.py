@@ -45,8 +45,8 @@ async def run(settings: Settings, service_settings: ServiceSettings, policy: Pol
     service = Service(service_settings, settings, policy, tokens, gate, crew, metrics, log)
     server, sockets = _listen(service)
     stop = _on_signals(crew)
-    crew.start()
     try:
+        crew.start()
         if made:
             say(f"No token is set. This one is accepted until the service stops: {made}")
         say(f"FaceSieve is listening on {_url(service_settings.address, sockets)}")
@@ -65,7 +65,7 @@ def _listen(service: Service) -> tuple[Server, list[socket.socket]]:
     except (OSError, ValueError) as error:  # ValueError: a name that no host can have
         where, reason = f"{settings.address}:{settings.port}", getattr(error, "strerror", None)
         raise UsageError("no_address", f"Cannot listen on {where}: {reason or 'not the name of a host'}.") from error
-    most = room_for_connections(settings.max_connections, settings.workers or os.cpu_count() or 1)
+    most = room_for_connections(settings.max_connections, service.gate.seats)
     if settings.max_connections > most:
         service.log.warning("max_connections", wanted=settings.max_connections, allowed=most)
     of_one = settings.max_connections_per_address
@@ -118,7 +118,7 @@ async def _drain(service: Service, server: Server, sockets: list[socket.socket])
 
 
 async def _cut_off(service: Service) -> None:
-    """Who is still not answered is told so, and given a moment to hear it."""
+    """Answer all open requests with `deadline`, and wait a moment until the answers are sent."""
     loop = asyncio.get_running_loop()
     last = loop.time() + _LINGER
     for request in set(service.active):
@@ -129,7 +129,7 @@ async def _cut_off(service: Service) -> None:
 
 def _accept_all(server: Server, listener: socket.socket) -> None:
     """Connections that the kernel has taken already and that closing the listener would reset."""
-    while True:
+    for _ in range(_BACKLOG):
         try:
             connection, address = listener.accept()
         except OSError:

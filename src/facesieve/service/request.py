@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Any, cast
 
 from tornado.iostream import IOStream, StreamClosedError
@@ -11,6 +10,7 @@ from tornado.web import RequestHandler, stream_request_body
 
 from facesieve.service.answers import encoded
 from facesieve.service.body import Body, Whole
+from facesieve.service.client import network_of
 from facesieve.service.faults import Fault, FaultCode, request_id_of
 from facesieve.service.origins import origin_headers, preflight_headers
 from facesieve.service.tokens import token_of
@@ -42,7 +42,7 @@ class Request(RequestHandler):
         self.loop = asyncio.get_running_loop()
         self.started = self.loop.time()
         self.deadline = self.started + service.settings.deadline
-        self.client = (token_of(self.request.headers), str(self.request.remote_ip))
+        self.client = (token_of(self.request.headers), network_of(str(self.request.remote_ip)))
         self.code = ""
         self.notes: dict[str, Any] = {}
         self._received = 0
@@ -260,20 +260,20 @@ class Request(RequestHandler):
         await self.answer()
 
     async def _tell(self, fault: Fault) -> None:
-        """Answer while the body is still arriving."""
+        """Answer while the body is still arriving, unless the answer is on its way already."""
+        if self._told or self._responding:
+            return
         self._told = True
         self._drop()
         self._compose(fault)
         self.set_header("Content-Length", str(len(b"".join(self._write_buffer))))
         if self.request.headers.get("Expect"):
-            del self.request.headers["Expect"]  # the client waits for leave to send, and shall not have it
+            del self.request.headers["Expect"]  # the client waits for 100 Continue and must not get it
             self.set_header("Connection", "close")
-            with contextlib.suppress(StreamClosedError):
-                await self.finish()
+            await self._send()
             self._end()
             return
-        with contextlib.suppress(StreamClosedError):
-            await self.flush()
+        await self._send(whole=False)
 
     async def _malformed(self, fault: Fault) -> None:
         """The rest of the request is not HTTP: answer, unless that is done, and close the books."""
@@ -282,8 +282,7 @@ class Request(RequestHandler):
             self._drop()
             self._compose(fault)
             self.set_header("Connection", "close")
-        with contextlib.suppress(StreamClosedError):
-            await self.finish()
+        await self._send()
         self._end()
 
     def _late(self) -> None:
@@ -303,13 +302,16 @@ class Request(RequestHandler):
         self._compose(Fault(FaultCode.INTERNAL))
         self.service.log.error("failure", request_id=self.request_id, exc_info=error)
 
-    async def _send(self) -> None:
-        """Send the answer. A client that has not read it within `write_timeout` is cut off."""
+    async def _send(self, whole: bool = True) -> None:
+        """Send the answer. A client that has not read it within `write_timeout` is cut off.
+
+        whole: whether the request is at its end too; otherwise the rest of its body is still to come.
+        """
         size = sum(map(len, self._write_buffer))
         self.service.gate.keep(self.client, size)
         try:
             async with asyncio.timeout(self.service.settings.write_timeout):
-                await self.finish()
+                await (self.finish() if whole else self.flush())
         except TimeoutError:
             self._unread = True
             self.service.metrics.unread.inc()
@@ -339,7 +341,7 @@ class Request(RequestHandler):
             self._alarm.cancel()
         self._drop()
         self.service.active.discard(self)
-        status, code = (_GONE, "client_gone") if self._gone else (self.get_status(), self.code)
+        status, code = (_GONE, "client_gone") if self._gone and not self._told else (self.get_status(), self.code)
         status, code = (_GONE, "unread") if self._unread else (status, code)
         seconds = self.loop.time() - self.started
         self.service.metrics.requests.labels(self.route, str(status), code).inc()

@@ -31,7 +31,8 @@ class Server(HTTPServer):
         super().initialize(application)
         settings = service.settings
         self._service = service
-        self._limits = Limits(_HEADER_BYTES, settings.header_timeout, settings.deadline + _AFTER_ALARM)
+        body_seconds = settings.deadline + _AFTER_ALARM
+        self._limits = Limits(_HEADER_BYTES, settings.header_timeout, body_seconds, settings.write_timeout)
         self._serving: dict[Connection, asyncio.Task[None]] = {}
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:

@@ -23,6 +23,8 @@ _TEXT = re.compile(rb"[A-Za-z0-9+/_=\s-]+")
 _FIELD = re.compile(rb"[A-Za-z][A-Za-z0-9_]*=.")
 _KINDS = ("text/", "application/json", "application/base64", "application/x-www-form-urlencoded")
 
+_MOST_COMMAS = 100  # in JSON that holds one picture
+
 
 def is_text(content_type: str) -> bool:
     """Whether a body is said to be text, which is longer than the picture in it."""
@@ -96,6 +98,8 @@ def _is_picture(body: bytes) -> bool:
 
 
 def _in_json(text: bytes) -> bytes:
+    if text.count(b",") > _MOST_COMMAS or text.count(b"[") > _MOST_COMMAS:  # told without parsing megabytes of it
+        raise Fault(FaultCode.BAD_JSON)
     try:
         sent: Any = from_json(text)
     except ValueError:

@@ -7,8 +7,11 @@ import contextlib
 import hashlib
 import hmac
 import ipaddress
+import os
 import re
 import secrets
+import select
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -19,6 +22,7 @@ _HASHED = "sha256:"
 _ENCODINGS = ("utf-8", "cp1252", "latin-1")  # in which clients send a token, and editors save one
 _SPACE = " \t"  # what HTTP strips from a header; other white space is a part of the token, byte for byte
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_PATIENCE = 5.0  # seconds to wait for what is written into a pipe
 _MAX_FILE = 1 << 20  # bytes of a token file
 
 
@@ -102,7 +106,10 @@ def _encoded(token: str) -> Iterator[bytes]:
 def _lines(file: Path) -> list[str]:
     """The tokens of a file, without empty lines and comments."""
     try:
-        with file.open("rb") as opened:
+        with os.fdopen(os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as opened:
+            if stat.S_ISFIFO(os.fstat(opened.fileno()).st_mode):
+                select.select([opened], [], [], _PATIENCE)  # a pipe that nobody writes to must not hold up the start
+            os.set_blocking(opened.fileno(), True)
             data = opened.read(_MAX_FILE + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error

@@ -30,7 +30,8 @@ from tornado.iostream import IOStream, StreamClosedError
 from facesieve.service.faults import Fault, FaultCode
 
 _PIECE = 1 << 16  # most bytes that are read at once
-_TURN = 1 << 18  # bytes of a body after which other requests get their turn
+_TURN = 1 << 16  # bytes of a body after which other requests get their turn
+_BLANK = 1 << 10  # most bytes of blank lines before a request
 _CHUNK_COST = 1 << 10  # a chunk costs as much time as so many bytes
 _CHUNK_LINE = 1 << 12  # longest line that begins a chunk, extensions included
 _TRAILERS = 1 << 13  # most bytes of trailers after a chunked body
@@ -47,11 +48,15 @@ _ORIGIN = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """header_bytes: of a request line and its headers. header_seconds, body_seconds: until they must be there."""
+    """header_bytes: of a request line and its headers. header_seconds, body_seconds: until they must be there.
+
+    write_seconds: until a client must have read a refusal.
+    """
 
     header_bytes: int
     header_seconds: float
     body_seconds: float
+    write_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +68,15 @@ class Peer:
 
 
 class Reader:
-    """A stream that is read by heads, lines and pieces. What is too long is a Fault, and leaves the stream open."""
+    """A stream that is read by heads, lines and pieces. What is too long is a Fault, and leaves the stream open.
+
+    taken: bytes that were read by heads, lines and pieces so far.
+    """
 
     def __init__(self, stream: IOStream) -> None:
         self._stream = stream
         self._buffer = bytearray()
+        self.taken = 0
 
     @property
     def holds(self) -> bool:
@@ -76,10 +85,14 @@ class Reader:
 
     async def head(self, limit: int) -> bytes:
         """A request line and its headers, to the blank line. Blank lines before it are dropped."""
-        seen = 0
+        seen = blank_bytes = 0
         while True:
             if not seen:
-                del self._buffer[: len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))]
+                before = len(self._buffer)
+                del self._buffer[: before - len(self._buffer.lstrip(b"\r\n"))]
+                blank_bytes += before - len(self._buffer)
+            if blank_bytes > _BLANK:
+                raise Fault(FaultCode.BAD_REQUEST, f"More than {_BLANK} bytes of blank lines come before the request.")
             if self._buffer and not _METHOD_BEGIN.match(self._buffer):
                 raise Fault(FaultCode.BAD_REQUEST, "This is not HTTP/1.1; TLS ends in front of this service.")
             blank = _BLANK_LINE.search(self._buffer, max(0, seen - 3))
@@ -107,7 +120,9 @@ class Reader:
         """The next bytes, at least one."""
         if self._buffer:
             return self._take(min(at_most, _PIECE))
-        return await self._stream.read_bytes(min(at_most, _PIECE), partial=True)
+        piece = await self._stream.read_bytes(min(at_most, _PIECE), partial=True)
+        self.taken += len(piece)
+        return piece
 
     async def _more(self) -> None:
         self._buffer += await self._stream.read_bytes(_PIECE, partial=True)
@@ -115,6 +130,7 @@ class Reader:
     def _take(self, size: int) -> bytes:
         taken = bytes(self._buffer[:size])
         del self._buffer[:size]
+        self.taken += size
         return taken
 
 
@@ -135,6 +151,10 @@ class Exchange(HTTPConnection):
         self._last: Future[None] | None = None
         self._when_closed: Callable[[], None] | None = None
         self._when_malformed: Callable[[Fault], Awaitable[None]] | None = None
+
+    def asks_first(self, headers: HTTPHeaders) -> bool:
+        """Whether the client waits for leave to send the body; in HTTP/1.0 nobody does."""
+        return self._start.version != "HTTP/1.0" and headers.get("Expect", "").lower() == "100-continue"
 
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
         """What is called when the client leaves before it has its answer."""
@@ -263,7 +283,9 @@ class Connection:
         try:
             await _settled(delegate.headers_received(start, headers))
         except HTTPInputError:
-            return await self._refuse(Fault(FaultCode.BAD_REQUEST, "One Host header names the host."), headers)
+            return await self._refuse(
+                Fault(FaultCode.BAD_REQUEST, "The Host or the query is malformed or too long."), headers
+            )
         whole = await self._read(exchange, delegate, headers, length)
         if whole and not exchange.finished:
             delegate.finish()
@@ -280,7 +302,7 @@ class Connection:
         self, exchange: Exchange, delegate: HTTPMessageDelegate, headers: HTTPHeaders, length: int | None
     ) -> bool:
         """Read a body and pass it on; whether it was read to its end. What follows an answer is read and dropped."""
-        asks_first = headers.get("Expect", "").lower() == "100-continue"
+        asks_first = exchange.asks_first(headers)
         if asks_first and exchange.finished:
             return False
         try:
@@ -305,18 +327,18 @@ class Connection:
 
     async def _pieces(self, length: int | None) -> AsyncGenerator[bytes, None]:
         """The body in pieces, small chunks put together. Other requests get their turn in between."""
-        since_turn, held = 0, bytearray()
+        last_turn, chunks, held = self._reader.taken, 0, bytearray()
         async with contextlib.aclosing(self._fixed(length) if length is not None else self._chunks()) as raw:
             async for piece in raw:
-                since_turn += len(piece) + _CHUNK_COST
+                chunks += 1
+                if self._reader.taken - last_turn + chunks * _CHUNK_COST >= _TURN:
+                    last_turn, chunks = self._reader.taken, 0
+                    await asyncio.sleep(0)
                 if self._reader.holds and len(held) + len(piece) < _PIECE:
                     held += piece
                     continue
                 yield bytes(held) + piece if held else piece
                 held.clear()
-                if since_turn >= _TURN:
-                    since_turn = 0
-                    await asyncio.sleep(0)
         if held:
             yield bytes(held)
 
@@ -343,7 +365,11 @@ class Connection:
 
     async def _refuse(self, fault: Fault, headers: HTTPHeaders) -> bool:
         """Answer what is not a request, and close: where the next one begins is not known."""
-        await self.stream.write(self._refusal(fault, headers))
+        try:
+            async with asyncio.timeout(self._limits.write_seconds):
+                await self.stream.write(self._refusal(fault, headers))
+        except TimeoutError:
+            self.stream.close()
         if not self.stream.closed():
             await self._linger()
         return False
