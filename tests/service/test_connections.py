@@ -181,7 +181,7 @@ def test_connections_of_one_ipv6_network_count_as_one_client() -> None:
 
     assert network_of("2001:db8::1") == network_of("2001:db8::ffff:2") == "2001:db8::/64"
     assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1") == "192.0.2.1"
-    assert _client("a unix socket") == ""
+    assert network_of("a unix socket") == ""
 
 
 def test_the_refusal_has_the_shape_of_every_other(start: Any) -> None:
