@@ -289,7 +289,9 @@ class ServiceSettings(Layered):
     max_connections_per_address: int = Field(
         1024, ge=1, description="Connections open at once from one address; all clients of a proxy share the proxy's."
     )
-    workers: int = Field(0, ge=0, le=1024, description="Requests at work at once, a process each; 0 is one a core.")
+    workers: int = Field(
+        0, ge=0, le=1024, description="Worker processes, each for one picture at a time; 0 means one per core."
+    )
     niceness: int = Field(5, ge=0, le=19, description="How much workers give way to the answering of requests.")
     waiting: int = Field(64, ge=0, description="Requests that may wait for a worker; more are told to come again.")
     deadline: float = Field(10.0, gt=0, description="Seconds until every request is answered, waiting included.")

@@ -75,9 +75,16 @@ class Running:
     def faces(self, image: bytes, query: str = "") -> requests.Response:
         return self.post(f"/v1/faces{query}", data=image)
 
-    def events(self, event: str) -> list[dict[str, Any]]:
-        lines = [line for line in self.log_file.read_text().splitlines() if line.startswith("{")]
-        return [entry for entry in map(json.loads, lines) if entry["event"] == event]
+    def events(self, event: str, at_least: int = 0) -> list[dict[str, Any]]:
+        """The lines of the log about an event. Waits for `at_least` of them: a line may come after the answer."""
+        until = time.monotonic() + 5
+        while True:
+            # What follows the last line break is a line that is being written.
+            lines = [line for line in self.log_file.read_text().split("\n")[:-1] if line.startswith("{")]
+            found = [entry for entry in map(json.loads, lines) if entry["event"] == event]
+            if len(found) >= at_least or time.monotonic() > until:
+                return found
+            time.sleep(0.02)
 
     def workers(self) -> list[psutil.Process]:
         """The processes that hold a pipeline."""

@@ -126,7 +126,7 @@ def test_where_all_connections_are_in_use_a_new_one_is_told_so(start: Any) -> No
             assert answer.headers["Retry-After"] == "1" and answer.json()["request_id"]
     wait_for(lambda: live(running) == 200)
     assert running.gauge("facesieve_connections_refused_total") >= 3
-    assert [event["client"] for event in running.events("connection_refused")] == ["127.0.0.1"]
+    assert [event["client"] for event in running.events("connection_refused", 1)] == ["127.0.0.1"]
 
 
 def test_one_address_cannot_close_the_connections_of_another(start: Any) -> None:
@@ -152,7 +152,7 @@ def test_when_the_system_has_no_descriptor_it_waits_without_working(start: Any) 
         resource.prlimit(running.process.pid, NOFILE, before)
         wait_for(lambda: live(running) == 200)
     assert running.gauge("facesieve_accept_failures_total") > 0
-    assert [event["error"] for event in running.events("accept_failed")] == ["Too many open files"]
+    assert [event["error"] for event in running.events("accept_failed", 1)] == ["Too many open files"]
     assert running.stop() == 0
 
 
@@ -172,7 +172,7 @@ def test_the_soft_limit_is_raised_to_what_the_connections_need(start: Any, hard:
 
 def test_more_connections_than_the_limit_allows_are_not_promised(start: Any) -> None:
     running = start(before=limited(64, 64), workers=1, max_connections=1000, ready=False)
-    [event] = running.events("max_connections")
+    [event] = running.events("max_connections", 1)
     assert (event["wanted"], event["allowed"]) == (1000, 64 - 24 - 6)
 
 

@@ -42,7 +42,7 @@ def test_a_worker_that_dies_costs_one_request_and_is_replaced(start: Any, large:
     [after] = running.workers()
     assert after.pid != before.pid
     assert running.gauge("facesieve_workers_replaced_total") == 1
-    statuses = [entry["status"] for entry in running.events("request") if entry["route"] == "/v1/faces"]
+    statuses = [entry["status"] for entry in running.events("request", 2) if entry["route"] == "/v1/faces"]
     assert sorted(statuses) == [200, 503]
 
 
@@ -66,7 +66,7 @@ def test_nothing_runs_for_a_client_that_has_gone(start: Any, large: bytes) -> No
         client.close()
     until(lambda: running.gauge("facesieve_waiting") == running.gauge("facesieve_working") == 0, 5)
     until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE or idle(worker), 5)
-    gone = [entry for entry in running.events("request") if entry["route"] == "/v1/faces"]
+    gone = [entry for entry in running.events("request", 3) if entry["route"] == "/v1/faces"]
     assert [(entry["status"], entry["code"]) for entry in gone] == [(499, "client_gone")] * 3
     text = requests.get(f"{running.url}/metrics", timeout=5).text
     assert "facesieve_pictures_total{" not in text

@@ -152,7 +152,7 @@ def test_workers_stopped_while_they_start_are_killed_and_started_again(start: An
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "not_ready")
     running.wait_ready()
     assert running.gauge("facesieve_worker_start_failures_total") >= 1
-    assert {entry["type"] for entry in running.events("worker_start_failed")} == {"StartTimeout"}
+    assert {entry["type"] for entry in running.events("worker_start_failed", 1)} == {"StartTimeout"}
     assert running.faces(astronaut.read_bytes()).status_code == 200
 
 
@@ -176,10 +176,10 @@ def test_a_model_damaged_meanwhile_is_logged_and_not_ready_and_sigterm_exits_wit
         worker.kill()
     until(lambda: running.gauge("facesieve_worker_start_failures_total") >= 3)
     assert requests.get(f"{running.url}/readyz", timeout=5).status_code == 503
-    failures = running.events("worker_start_failed")
+    failures = running.events("worker_start_failed", 1)
     assert all("whenet" in entry["message"] for entry in failures)
     assert max(entry["again_seconds"] for entry in failures) >= 1, "waits grow"
-    assert running.events("no_worker")
+    assert running.events("no_worker", 1)
     model.write_bytes(good)
     running.wait_ready()
     assert running.faces(astronaut.read_bytes()).status_code == 200

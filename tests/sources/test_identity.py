@@ -129,4 +129,4 @@ def test_a_member_name_twice_is_two_sources_and_the_later_is_marked(tmp_path: Pa
         found = look(tmp_path / name)
         assert [outcome(source) for source in unique(found.sources)] == [1, 2]
         assert [source.name for source in found.sources] == [f"{tmp_path / name}!x.png", f"{tmp_path / name}!x.png (2)"]
-        assert found.notes == [f"{tmp_path / name}: 1 member has the name of an earlier one, and a number behind it"]
+        assert found.notes == [f"{tmp_path / name}: 1 member has the name of an earlier one; a number was added to it"]

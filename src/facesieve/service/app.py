@@ -54,7 +54,7 @@ class Service:
         return self.crew.alive > 0
 
     def at_work(self) -> set[IOStream]:
-        """The connections on which a request is read or answered, without those that only drop a refused body."""
+        """The connections on which a request is read or answered; a refused body that is dropped does not count."""
         return {request.stream for request in self.active if not request.refused}
 
 

@@ -13,7 +13,7 @@ def address_of(headers: Mapping[str, str], peer: str, settings: ServiceSettings)
     if not settings.behind_proxy or not _is_proxy(peer, settings):
         return peer
     sent = [value.strip() for value in headers.get(settings.client_header, "").split(",")]
-    # Each proxy adds the address that it sees at the end; what stands before these the client may have made up.
+    # Each proxy adds the address that it sees at the end; the client may have invented all that is before.
     place = settings.proxies if settings.client_header == "x-forwarded-for" else 1
     return _plain(sent[-place]) or peer if len(sent) >= place else peer
 

@@ -18,7 +18,7 @@ from structlog.typing import FilteringBoundLogger
 
 from facesieve.service.lines import Lines
 
-INTERVAL = 10.0  # seconds in which an event that repeats is logged only so often
+INTERVAL = 10.0  # seconds; in each, a repeated event is logged at most `most` times
 _STDERR = 2
 _LAST_LINES = 1.0  # seconds that the end of the service may wait for the reader of the log
 _RELAYED = 100  # lines of libraries and workers in one interval

@@ -24,7 +24,10 @@ def origin_headers(headers: Mapping[str, str], allowed: Sequence[str]) -> dict[s
 
 
 def preflight_headers(headers: Mapping[str, str], method: str, allowed: Sequence[str]) -> dict[str, str]:
-    """The answer to the question that a browser sends ahead as OPTIONS; none where it is no such question, or no."""
+    """The answer to the question that a browser sends ahead as OPTIONS.
+
+    Returns {} if the request is not a preflight, or if the origin is not allowed.
+    """
     answer = origin_headers(headers, allowed)
     if "Access-Control-Allow-Origin" not in answer or "Access-Control-Request-Method" not in headers:
         return {}

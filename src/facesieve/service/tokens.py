@@ -30,7 +30,7 @@ class Tokens:
     """The accepted tokens, as sha256 digests of the bytes that a client sends.
 
     A token that is not ASCII is accepted as UTF-8, Windows-1252 and Latin-1. Raises SettingsError `bad_token` for a
-    token that no client can send, and for a digest that is none.
+    token that no client can send, and for `sha256:` without 64 hex digits.
     """
 
     def __init__(self, tokens: Iterable[str]) -> None:

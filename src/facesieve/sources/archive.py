@@ -42,7 +42,7 @@ def from_archive(path: Path, search: Search) -> Iterator[Source]:
         yield _source(name, identity, member, times, search)
     if again := sum(times - 1 for times in seen.values()):
         members_are = "1 member has" if again == 1 else f"{again} members have"
-        search.tell(f"{displayed(name)}: {members_are} the name of an earlier one, and a number behind it")
+        search.tell(f"{displayed(name)}: {members_are} the name of an earlier one; a number was added to it")
     if fault is not None:
         yield Source(displayed(name), "", fault, identity=identity, former=former(name))
 
