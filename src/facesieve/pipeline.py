@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,19 @@ from facesieve.records import (
 from facesieve.settings import Settings
 from facesieve.sieve import Policy, judge
 from facesieve.sources import Picture, as_sources, each_source
+
+
+class Measured(NamedTuple):
+    """A batch before the sieve. crops: (N, size, size, 3) uint8 RGB, one for each face."""
+
+    decoded: Decoded
+    faces: Faces
+    crops: Pixels
+    measures: Measures
+
+    def judged(self, policy: Policy) -> list[Record]:
+        """One record for each source, in order, with the verdicts of the policy. No network runs."""
+        return gather(*self, judge(policy, self.measures))
 
 
 class Pipeline:
@@ -75,22 +89,28 @@ class Pipeline:
         Raises PictureTypeError, which is a TypeError, for anything else, before any work begins. What is wrong with
         a picture of the right type, such as a path that is missing or an array of floats, is a refusal.
         """
-        return self._answer(decode(as_sources(pictures), self.settings))
+        return self.measure(pictures).judged(self.policy)
+
+    def measure(self, pictures: Picture | Iterable[Picture], pose: bool = True) -> Measured:
+        """The faces of a batch with their measures, not judged yet; it takes what `process` takes.
+
+        pose: False leaves pitch, yaw and roll NaN and does not run the pose network.
+        """
+        return self._measured(decode(as_sources(pictures), self.settings), pose)
 
     def stream(self, pictures: Picture | Iterable[Picture]) -> Iterator[Record]:
         """The records of any number of pictures, in order; it takes what `process` takes.
 
         `batch_size` of them or `batch_pixels` are worked on at a time, while a thread draws and decodes as many more.
         """
-        return chain.from_iterable(map(self._answer, ahead(batches(each_source(pictures), self.settings))))
+        decoded = ahead(batches(each_source(pictures), self.settings))
+        return chain.from_iterable(self._measured(batch).judged(self.policy) for batch in decoded)
 
-    def _answer(self, decoded: Decoded) -> list[Record]:
+    def _measured(self, decoded: Decoded, with_pose: bool = True) -> Measured:
         photos, faces = self._find(decoded.photos)
         crops = self._align(photos, faces)
-        pose = self._pose(photos, faces)
-        measures = self._measure(photos, faces, pose)
-        verdicts = judge(self.policy, measures)
-        return gather(decoded._replace(photos=photos), faces, crops, measures, verdicts)
+        pose = self._pose(photos, faces) if with_pose else np.full((len(faces), 3), np.nan)
+        return Measured(decoded._replace(photos=photos), faces, crops, self._measure(photos, faces, pose))
 
     def _find(self, photos: Sequence[Photo]) -> tuple[Sequence[Photo], Faces]:
         """The photos, turned where that finds upright faces and the settings want it, and their faces."""

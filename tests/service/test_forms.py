@@ -187,7 +187,7 @@ def test_a_form_is_the_same_however_it_is_cut(step: int) -> None:
     body = form(*map(file_part, contents), (disposition(b'name="other"'), b"v"))
     reader = Form(HEADERS, 10, 10_000)
     held = sum(reader.feed(body[place : place + step]) for place in range(0, len(body), step))
-    assert [part.content for part in reader.parts()] == contents
+    assert [part.content for part in reader.pictures()] == contents
     assert held == sum(map(len, contents))
 
 
@@ -195,7 +195,7 @@ def test_of_a_picture_that_is_too_large_no_more_is_held_than_shows_it() -> None:
     reader = Form(HEADERS, 2, 1000)
     body = form(file_part(b"a" * 5000), file_part(b"b" * 1000))
     assert sum(reader.feed(body[place : place + 512]) for place in range(0, len(body), 512)) == 2001
-    assert [len(part.content) for part in reader.parts()] == [1001, 1000]
+    assert [len(part.content) for part in reader.pictures()] == [1001, 1000]
 
 
 ATTACKS = {
@@ -235,4 +235,4 @@ def test_a_hundred_pictures_in_one_form_are_all_found() -> None:
     reader = Form(HEADERS, 100, 10_000_000)
     for place in range(0, len(body), Form.step):
         reader.feed(body[place : place + Form.step])
-    assert [part.content for part in reader.parts()] == contents
+    assert [part.content for part in reader.pictures()] == contents

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from facesieve.service.answers import Wish
+from facesieve.service.answers import AnswerOptions
 from facesieve.service.lines import Lines
 from facesieve.service.log import Log, listening_to_python
 from facesieve.service.worker import Replies
@@ -148,6 +148,6 @@ def test_what_fails_in_a_worker_is_a_reply_with_its_traceback(monkeypatch: pytes
 
     replies = Replies(Settings(pose="none"))
     monkeypatch.setattr("facesieve.service.worker.reference", broken)
-    reply = replies.of(hopper.read_bytes(), Wish("reference", Policy.preset()))
+    reply = replies.of(hopper.read_bytes(), AnswerOptions("reference", Policy.preset()))
     assert (reply.refusal, reply.body) == ("internal", b"")
     assert reply.message.startswith("Traceback") and reply.message.rstrip().endswith("ZeroDivisionError")

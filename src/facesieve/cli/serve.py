@@ -48,7 +48,7 @@ def serve(
 
     from facesieve.service.lifecycle import run
     from facesieve.service.log import service_log
-    from facesieve.service.looks import check_formats
+    from facesieve.service.precheck import check_formats
     from facesieve.settings import ServiceSettings, Settings
     from facesieve.sieve import Policy
 

@@ -1,11 +1,11 @@
-"""What is said of a picture: records to JSON. Runs in a worker, for pixels and base64 cost time."""
+"""The answer to one picture: records to JSON. Runs in a worker, because pixels and base64 cost time."""
 
 from __future__ import annotations
 
 import base64
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,10 @@ from pydantic_core import to_json
 from facesieve.dataset.cut import cut
 from facesieve.dataset.encode import jpeg
 from facesieve.dataset.mark import mark
-from facesieve.records import Face, Measures, Photo, Pixels
+from facesieve.records import Face, Photo, Pixels
 from facesieve.service.png import png
 from facesieve.settings import Settings
-from facesieve.sieve import Policy, Reason, judge
+from facesieve.sieve import Policy, Reason
 from facesieve.sieve.reasons import OF_THE_POSE
 
 POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
@@ -26,8 +26,8 @@ ID_DIGITS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is wanted of one picture. form: `reference` (`/upload`) or `modern` (`/v1/faces`)."""
+class AnswerOptions:
+    """What the answer to one picture shall hold. form: `reference` (`/upload`) or `modern` (`/v1/faces`)."""
 
     form: str
     policy: Policy
@@ -36,17 +36,8 @@ class Wish:
     pose: bool = True
 
 
-def rejudged(faces: Sequence[Face], policy: Policy) -> tuple[Face, ...]:
-    """The same faces with the policy's verdicts. No network runs."""
-    if not faces:
-        return ()
-    columns = {name: np.array([face.measures[name] for face in faces]) for name in faces[0].measures}
-    verdicts = judge(policy, Measures(columns))
-    return tuple(replace(face, verdict=verdict) for face, verdict in zip(faces, verdicts, strict=True))
-
-
 def without_pose(policy: Policy) -> Policy:
-    """The policy less its rules that need the pose, for where they are not measured."""
+    """The policy without the rules that need the pose, for pictures whose pose is not measured."""
     return policy.model_copy(update={"rules": tuple(rule for rule in policy.rules if rule.measure not in OF_THE_POSE)})
 
 
@@ -72,8 +63,10 @@ def reference(photo: Photo, faces: Sequence[Face], settings: Settings) -> dict[s
     }
 
 
-def modern(photo: Photo, faces: Sequence[Face], wish: Wish, settings: Settings, timings: Mapping[str, float]) -> Any:
-    """The answer of `/v1/faces`: every face with its measures and verdict, crops as they are wished."""
+def modern(
+    photo: Photo, faces: Sequence[Face], options: AnswerOptions, settings: Settings, timings: Mapping[str, float]
+) -> Any:
+    """The answer of `/v1/faces`: every face with its measures and verdict, crops as the options say."""
     kept = sum(face.verdict.kept for face in faces)
     answer = {
         "picture_id": photo.picture_id,
@@ -81,13 +74,13 @@ def modern(photo: Photo, faces: Sequence[Face], wish: Wish, settings: Settings, 
         "height": photo.height,
         "format": photo.format,
         "turn": photo.turn,
-        "policy": wish.policy.name,
+        "policy": options.policy.name,
         "faces_total": len(faces),
         "faces_kept": kept,
-        "faces": [_modern_face(photo, face, wish.crops, settings) for face in faces],
+        "faces": [_modern_face(photo, face, options.crops, settings) for face in faces],
         "timings": {name: round(value, 3) for name, value in timings.items()},
     }
-    if wish.marked:
+    if options.marked:
         answer["marked"] = _b64(jpeg(mark(photo.pixels, faces), settings.jpeg_quality))
     return answer
 

@@ -1,8 +1,20 @@
-"""What a body is collected in while it arrives."""
+"""What a body is collected in while it arrives, and the pictures that it becomes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
+
+
+@dataclass(slots=True)
+class PictureBytes:
+    """One picture as it was sent. Only this object holds the bytes, so that they can be released.
+
+    text: it may be base64 or a data URL, because it came in a field without a file name, or was said to be base64.
+    """
+
+    content: bytes
+    text: bool = False
 
 
 class Body(Protocol):

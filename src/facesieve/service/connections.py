@@ -14,16 +14,15 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tornado.httputil import HTTPMessageDelegate
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
 from tornado.web import Application
 
-from facesieve.service.answers import encoded
 from facesieve.service.client import network_of
 from facesieve.service.faults import Fault, FaultCode
 from facesieve.service.log import Log
 from facesieve.service.metrics import Metrics
+from facesieve.service.refusal import error_response
 from facesieve.service.server import Server
 
 _MOST = 4096  # connections, unless the setting says more
@@ -162,9 +161,8 @@ class BoundedServer(Server):
         self._books.add(stream, network_of(str(address[0]) if address else ""))
         super().handle_stream(stream, address)
 
-    def start_request(self, server_conn: Any, request_conn: Any) -> HTTPMessageDelegate:
-        self._books.touch(server_conn.stream)
-        return super().start_request(server_conn, request_conn)
+    def on_idle(self, stream: IOStream) -> None:
+        self._books.touch(stream)
 
     def on_close(self, server_conn: Any) -> None:
         self._books.remove(server_conn.stream)
@@ -232,15 +230,10 @@ class _Listener:
 
 def _refuse(connection: socket.socket) -> None:
     """Say why, as far as that goes without waiting, and close."""
-    fault = Fault(FaultCode.TOO_MANY_CONNECTIONS)
-    body = encoded({"error": fault.error(), "request_id": uuid.uuid4().hex})
-    head = (
-        f"HTTP/1.1 {fault.status} Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\n"
-        f"Content-Length: {len(body)}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
-    )
+    fault = Fault(FaultCode.TOO_MANY_CONNECTIONS, headers={"Retry-After": "1"})
     with contextlib.closing(connection), contextlib.suppress(OSError):
         connection.setblocking(False)
-        connection.send(head.encode() + body)
+        connection.send(error_response(fault, uuid.uuid4().hex))
         connection.shutdown(socket.SHUT_WR)
         connection.recv(1 << 16)  # bytes that nobody has read would make the end of the connection a reset
 

@@ -64,6 +64,8 @@ class FaultCode(StrEnum):
     NOT_READY = "not_ready", 503, "The service is starting or stopping."
 
 
+_OURS = {code.value: code for code in FaultCode}
+_REFUSALS = {code.value: code for code in RefusalCode}
 _PICTURE_STATUS = {
     RefusalCode.EMPTY: 400,
     RefusalCode.TOO_MANY_BYTES: 413,
@@ -100,17 +102,22 @@ class Fault(Exception):  # noqa: N818 - it is an answer
         self.details = dict(details or {})
         self.headers = dict(headers or {})
 
-    @classmethod
-    def of_picture(cls, code: str, message: str, details: Mapping[str, Any] | None = None) -> Fault:
-        """The answer to a picture that gave no pixels; 422 where only a decoder could tell."""
-        refusal = next(refusal for refusal in RefusalCode if refusal == code)
-        fault = cls(FaultCode.BAD_REQUEST, message or refusal.sentence, details)
-        fault.code, fault.status = refusal.value, _PICTURE_STATUS.get(refusal, 422)
-        return fault
-
     def error(self) -> dict[str, Any]:
         """The `error` object of the wire."""
         return {"code": self.code, "message": self.message, "details": self.details}
+
+
+def fault_of(code: str, message: str = "", details: Mapping[str, Any] | None = None) -> Fault:
+    """The Fault of a code that a worker or a decoder has named.
+
+    code: of `FaultCode`, or of `RefusalCode` for a picture without pixels: 422 where only a decoder could tell.
+    """
+    if code in _OURS:
+        return Fault(_OURS[code], message, details)
+    refusal = _REFUSALS[code]
+    fault = Fault(FaultCode.BAD_REQUEST, message or refusal.sentence, details)
+    fault.code, fault.status = refusal.value, _PICTURE_STATUS.get(refusal, 422)
+    return fault
 
 
 def request_id_of(headers: Mapping[str, str]) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
+from facesieve.service.body import PictureBytes
 from facesieve.service.faults import Fault, FaultCode
 from facesieve.service.text import text_bytes
 
@@ -24,14 +24,6 @@ MAX_BOUNDARY = 200
 _BOUNDARY = re.compile(r';[ \t]*boundary[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]+))', re.IGNORECASE)
 _OPTION = re.compile(rb';[ \t]*([\w*.-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;"]*))', re.DOTALL)
 _AS_IT_IS = (b"", b"7bit", b"8bit", b"binary")
-
-
-@dataclass(slots=True)
-class Part:
-    """A picture of the form. text: it is a field without a file name, or says that it is base64."""
-
-    content: bytes
-    text: bool
 
 
 def is_form(headers: Mapping[str, str]) -> bool:
@@ -51,7 +43,7 @@ class Form:
     def __init__(self, headers: Mapping[str, str], at_most: int, largest: int) -> None:
         self._at_most = at_most
         self._largest = largest
-        self._parts: list[Part] = []
+        self._parts: list[PictureBytes] = []
         self._count = 0
         self._ended = False
         self._fault: Fault | None = None
@@ -97,7 +89,7 @@ class Form:
             self._fault = fault
         return self._held - before
 
-    def parts(self) -> list[Part]:
+    def pictures(self) -> list[PictureBytes]:
         """What was found; it is held here no longer. Raises Fault `bad_multipart`, `no_image`."""
         if self._fault is not None:
             raise self._fault
@@ -157,7 +149,7 @@ class Form:
         if self._keeps and (self._size or self._named):
             if len(self._parts) == self._at_most:
                 raise self._too_many()
-            self._parts.append(Part(b"".join(self._kept), self._text))
+            self._parts.append(PictureBytes(b"".join(self._kept), self._text))
         self._kept.clear()
         self._keeps = False
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 
 from facesieve.service import metrics
-from facesieve.service.answers import Wish, encoded
-from facesieve.service.body import Body, Whole
-from facesieve.service.faults import Fault, FaultCode
-from facesieve.service.form import OVERHEAD, Form, Part, is_form
+from facesieve.service.answers import AnswerOptions, encoded
+from facesieve.service.body import Body, PictureBytes, Whole
+from facesieve.service.faults import Fault, FaultCode, fault_of
+from facesieve.service.form import OVERHEAD, Form, is_form
 from facesieve.service.gate import Place
-from facesieve.service.judging import Judged, SieveWish
-from facesieve.service.looks import look
-from facesieve.service.options import query_of, wish_of
+from facesieve.service.judging import Judged, SieveOptions
+from facesieve.service.options import options_of, query_of
 from facesieve.service.page import Page
+from facesieve.service.precheck import precheck
 from facesieve.service.request import Request
 from facesieve.service.text import is_text, picture_of, picture_of_field, text_bytes
 from facesieve.service.worker import Reply
@@ -22,13 +22,13 @@ from facesieve.service.worker import Reply
 _TO_ANSWER, _TO_ANSWER_SHARE = 0.5, 0.1
 
 
-class Nowhere(Request):
+class NotFound(Request):
     """Every path that is no route."""
 
     route = "none"
 
     def _check_method(self) -> None:
-        """A path that is not there takes no method, and no body either: that is the first thing to say."""
+        """An unknown path is 404 whatever the method and the body are."""
         raise Fault(FaultCode.NOT_FOUND)
 
 
@@ -36,7 +36,7 @@ class Live(Request):
     route = "/livez"
 
     async def answer(self) -> None:
-        self.write_json(encoded({"status": "live"}))
+        self.reply(encoded({"status": "live"}))
 
 
 class Ready(Request):
@@ -45,11 +45,11 @@ class Ready(Request):
     async def answer(self) -> None:
         if not self.service.ready or self.service.stopping:
             raise Fault(FaultCode.NOT_READY)
-        self.write_json(encoded({"status": "ready"}))
+        self.reply(encoded({"status": "ready"}))
 
 
-class Numbers(Request):
-    """Metrics; open or not by setting."""
+class MetricsHandler(Request):
+    """Open to all or not, by the setting `open_metrics`."""
 
     route = "/metrics"
 
@@ -58,25 +58,24 @@ class Numbers(Request):
         return self.service.settings.open_metrics
 
     async def answer(self) -> None:
-        self.set_header("Content-Type", metrics.CONTENT_TYPE)
-        self.write(self.service.metrics.text())
+        self.reply(self.service.metrics.text(), metrics.CONTENT_TYPE)
 
 
 class OpenApi(Request):
     route = "/openapi.json"
 
     async def answer(self) -> None:
-        self.write_json(self.service.openapi)
+        self.reply(self.service.openapi)
 
 
-class Tool(Request):
+class IndexPage(Request):
     route = "/"
 
     async def answer(self) -> None:
-        _show(self, self.service.tool)
+        _show(self, self.service.index)
 
 
-class Docs(Request):
+class DocsPage(Request):
     route = "/docs"
 
     async def answer(self) -> None:
@@ -102,14 +101,25 @@ class Work(Request):
 class Pictures(Work):
     """A route that takes pictures."""
 
-    def look(self, image: bytes) -> None:
-        """Raises Fault for a picture that need not wait for a worker to be refused."""
-        look(image, self.service.pictures, self.service.settings.formats)
+    def form(self, at_most: int) -> Form:
+        """What collects the pictures of a form. Raises Fault."""
+        return Form(self.request.headers, at_most, self.service.settings.max_image_bytes)
 
-    async def ask(self, place: Place, image: bytes, wish: Wish) -> Reply:
-        """What a worker says of one picture, counted. Raises Fault where it gave no pixels."""
-        size = len(image)
-        reply: Reply = await place.ask(wish, image, lambda: self.let_go(size))
+    async def read(self, picture: PictureBytes) -> None:
+        """Decode the picture if it is text, and check it. Raises Fault if it need not wait for a worker."""
+        if picture.text:
+            picture.content = await picture_of_field(picture.content, self.service.turns)
+        precheck(picture.content, self.service.pictures, self.service.settings.formats)
+
+    async def ask(self, place: Place, picture: PictureBytes, options: AnswerOptions) -> Reply:
+        """A worker's reply to one picture, counted. Raises Fault if the picture was refused."""
+        size = len(picture.content)
+
+        def delivered() -> None:
+            picture.content = b""
+            self.receiver.let_go(size)
+
+        reply: Reply = await place.ask(options, picture.content, delivered)
         self.service.metrics.count(reply)
         self.notes["faces"] = self.notes.get("faces", 0) + reply.faces
         self.notes["kept"] = self.notes.get("kept", 0) + reply.kept
@@ -117,24 +127,16 @@ class Pictures(Work):
             self.service.log.error("failure", request_id=self.request_id, exception=reply.message)
             raise Fault(FaultCode.INTERNAL)
         if reply.refusal:
-            raise Fault.of_picture(reply.refusal, reply.message)
+            raise fault_of(reply.refusal, reply.message)
         return reply
 
-    def form(self, at_most: int) -> Form:
-        """What collects the pictures of a form. Raises Fault."""
-        return Form(self.request.headers, at_most, self.service.settings.max_image_bytes)
-
-    async def picture(self, part: Part) -> bytes:
-        """The picture of a field, which may be text. Raises Fault."""
-        return await picture_of_field(part.content, self.service.turns) if part.text else part.content
-
-    async def one(self, image: bytes, wish: Wish) -> None:
-        """Answer with what is said of one picture."""
-        self.look(image)
+    async def one(self, picture: PictureBytes, options: AnswerOptions) -> None:
+        """Answer a request for one picture."""
+        await self.read(picture)
         async with self.service.gate.admit(self.client, self.deadline) as place:
-            reply = await self.ask(place, image, wish)
+            reply = await self.ask(place, picture, options)
         self.set_header("Server-Timing", f"wait;dur={place.waited * 1e3:.1f}, work;dur={reply.seconds * 1e3:.1f}")
-        self.write_json(reply.body)
+        self.reply(reply.body)
 
 
 class Upload(Pictures):
@@ -149,8 +151,8 @@ class Upload(Pictures):
         return self._form
 
     async def answer(self) -> None:
-        [part] = self._form.parts()
-        await self.one(await self.picture(part), Wish("reference", self.service.policy))
+        [picture] = self._form.pictures()
+        await self.one(picture, AnswerOptions("reference", self.service.policy))
 
 
 class Uploads(Pictures):
@@ -165,24 +167,24 @@ class Uploads(Pictures):
         return self._form
 
     async def answer(self) -> None:
-        found = self._form.parts()
-        wish = Wish("reference", self.service.policy)
-        self.notes["pictures"] = len(found)
+        pictures = self._form.pictures()
+        self.notes["pictures"] = len(pictures)
         async with self.service.gate.admit(self.client, self.deadline) as place:
-            entries = await self._entries(place, found, wish)
-        self.write_json(b"[" + b",".join(entries) + b"]")
+            entries = await self._entries(place, pictures)
+        self.reply(b"[" + b",".join(entries) + b"]")
 
-    async def _entries(self, place: Place, found: list[Part], wish: Wish) -> list[bytes]:
+    async def _entries(self, place: Place, pictures: list[PictureBytes]) -> list[bytes]:
         """An answer for each picture, in order; what is not done shortly before the deadline is an error entry."""
-        entries = [encoded({"error": Fault(FaultCode.DEADLINE).error()})] * len(found)
-        numbers = iter(range(len(found)))
+        options = AnswerOptions("reference", self.service.policy)
+        entries = [encoded({"error": Fault(FaultCode.DEADLINE).error()})] * len(pictures)
+        numbers = iter(range(len(pictures)))
 
         async def one_after_another() -> None:
             for number in numbers:
-                entries[number] = await self._entry(place, found[number], wish)
+                entries[number] = await self._entry(place, pictures[number], options)
 
-        # As many at once as there are workers; what is free works for this request.
-        tasks = [asyncio.ensure_future(one_after_another()) for _ in range(min(self.service.gate.seats, len(found)))]
+        # As many at once as there are workers, so that one request can use all that are free.
+        tasks = [asyncio.ensure_future(one_after_another()) for _ in range(min(self.service.gate.seats, len(pictures)))]
         try:
             left = self.deadline - self.loop.time()
             await asyncio.wait(tasks, timeout=left - min(_TO_ANSWER, left * _TO_ANSWER_SHARE))
@@ -194,17 +196,18 @@ class Uploads(Pictures):
             raise self.service.gate.no()
         return entries
 
-    async def _entry(self, place: Place, part: Part, wish: Wish) -> bytes:
-        """A bad picture is an entry with its error; the others are not touched by it."""
+    async def _entry(self, place: Place, picture: PictureBytes, options: AnswerOptions) -> bytes:
+        """The answer for one picture; if it is refused, an entry with the error."""
         try:
-            image = await self.picture(part)
-            self.look(image)
-            return (await self.ask(place, image, wish)).body
+            await self.read(picture)
+            return (await self.ask(place, picture, options)).body
         except Fault as fault:
             return encoded({"error": fault.error()})
         except Exception as error:
             self.service.log.error("failure", request_id=self.request_id, exc_info=error)
             return encoded({"error": Fault(FaultCode.INTERNAL).error()})
+        finally:
+            picture.content = b""
 
 
 class Faces(Pictures):
@@ -222,7 +225,7 @@ class Faces(Pictures):
         return min(largest, settings.max_request_bytes)
 
     def check_first(self) -> None:
-        self._wish = wish_of(query_of(self.request.query_arguments), self.service.policy)
+        self._options = options_of(query_of(self.request.query_arguments), self.service.policy)
         super().check_first()
 
     def body(self) -> Body:
@@ -232,18 +235,20 @@ class Faces(Pictures):
 
     async def answer(self) -> None:
         if self._form is None:
-            async with self.service.turns:
-                body = self._whole.content()
-            said_to_be_text = is_text(self.request.headers.get("Content-Type", ""))
-            image = await picture_of(body, self.service.turns, said_to_be_text)
+            picture = await self._from_body()
         else:
-            [part] = self._form.parts()
-            image = await self.picture(part)
-        await self.one(image, self._wish)
+            [picture] = self._form.pictures()
+        await self.one(picture, self._options)
+
+    async def _from_body(self) -> PictureBytes:
+        async with self.service.turns:
+            body = self._whole.content()
+        said_to_be_text = is_text(self.request.headers.get("Content-Type", ""))
+        return PictureBytes(await picture_of(body, self.service.turns, said_to_be_text))
 
 
 class Sieve(Work):
-    """Measures in, verdicts out. A worker judges, for many rows take longer than the event loop may."""
+    """Measures in, verdicts out. A worker judges, because many rows take longer than the event loop may."""
 
     route = "/v1/sieve"
 
@@ -256,14 +261,13 @@ class Sieve(Work):
         return self._whole
 
     async def answer(self) -> None:
-        content = self._whole.content()
         async with self.service.gate.admit(self.client, self.deadline) as place:
-            judged: Judged = await place.ask(SieveWish(self.service.policy), content, lambda: self.let_go(len(content)))
-        self.write_json(judged.answer())
+            options = SieveOptions(self.service.policy)
+            judged: Judged = await place.ask(options, self._whole.content(), self.receiver.drop)
+        self.reply(judged.answer())
 
 
 def _show(request: Request, page: Page) -> None:
-    request.set_header("Content-Type", "text/html; charset=utf-8")
     request.set_header("Content-Security-Policy", page.policy)
     request.set_header("Referrer-Policy", "no-referrer")
-    request.write(page.html)
+    request.reply(page.html, "text/html; charset=utf-8")

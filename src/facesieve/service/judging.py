@@ -10,9 +10,9 @@ import numpy as np
 from pydantic_core import from_json
 
 from facesieve.quality import MEASURES
-from facesieve.records import Measures
+from facesieve.records import Measures, RefusalCode
 from facesieve.service.answers import encoded
-from facesieve.service.faults import Fault, FaultCode
+from facesieve.service.faults import Fault, FaultCode, fault_of
 from facesieve.service.options import policy_of
 from facesieve.service.schemas import MAX_LIMITS, MAX_ROWS
 from facesieve.sieve import Policy, judge
@@ -35,24 +35,25 @@ class Judged:
     def answer(self) -> bytes:
         """The JSON. Raises the Fault."""
         if self.code:
-            code = next(code for code in FaultCode if code == self.code)
-            raise Fault(code, self.message, self.details)
+            raise fault_of(self.code, self.message, self.details)
         return self.body
 
 
 @dataclass(frozen=True, slots=True)
-class SieveWish:
+class SieveOptions:
     """What a worker is asked for with a body of `/v1/sieve`. default: the policy where the body names none."""
 
     default: Policy
 
 
 def sieve_answer(body: bytes, default: Policy) -> Judged:
-    """What `/v1/sieve` answers to a body. default: the policy where the body names none. Raises nothing on purpose."""
+    """The answer of `/v1/sieve` to a body. default: the policy where the body names none. Errors are values too."""
     try:
         return Judged(_answer(body, default))
     except Fault as fault:
         return Judged(code=fault.code, message=fault.message, details=fault.details)
+    except MemoryError:
+        return Judged(code=RefusalCode.OUT_OF_MEMORY)
 
 
 def _answer(body: bytes, default: Policy) -> bytes:

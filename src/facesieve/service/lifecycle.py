@@ -12,14 +12,15 @@ from typing import Any
 from tornado.netutil import bind_sockets
 
 from facesieve.errors import UsageError
-from facesieve.service.app import Service, application
+from facesieve.service.app import application
 from facesieve.service.connections import BoundedServer, Connections, room_for_connections
 from facesieve.service.crew import Crew
 from facesieve.service.gate import Gate
 from facesieve.service.log import Log
-from facesieve.service.looks import bounded
 from facesieve.service.metrics import Metrics
+from facesieve.service.precheck import bounded
 from facesieve.service.server import Server
+from facesieve.service.shared import Service
 from facesieve.service.tokens import tokens_of
 from facesieve.settings import ServiceSettings, Settings
 from facesieve.sieve import Policy

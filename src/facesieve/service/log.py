@@ -165,5 +165,9 @@ class _Forward(logging.Handler):
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        event, exc_info = record.name.partition(".")[0], record.exc_info
-        self._log.seldom(event, _RELAYED, record.levelno, message=record.getMessage(), exc_info=exc_info)
+        try:
+            message = record.getMessage()
+        except Exception:  # the arguments do not fit the message
+            message = str(record.msg)
+        event = record.name.partition(".")[0]
+        self._log.seldom(event, _RELAYED, record.levelno, message=message, exc_info=record.exc_info)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from facesieve.errors import PolicyError
-from facesieve.service.answers import Wish
+from facesieve.service.answers import AnswerOptions
 from facesieve.service.faults import Fault, FaultCode
 from facesieve.sieve import Policy
 
@@ -25,7 +25,7 @@ def query_of(arguments: Mapping[str, list[bytes]]) -> dict[str, str]:
     return query
 
 
-def wish_of(query: Mapping[str, str], default: Policy) -> Wish:
+def options_of(query: Mapping[str, str], default: Policy) -> AnswerOptions:
     """The options of `/v1/faces`: policy, crops, marked, pose; every other name is a limit such as `max_yaw`.
 
     Raises Fault `bad_option` that names the option.
@@ -38,7 +38,7 @@ def wish_of(query: Mapping[str, str], default: Policy) -> Wish:
     for name, given in (("marked", marked), ("pose", pose)):
         if given not in _YES_NO:
             raise _bad(name, f"{name} is 0 or 1.")
-    return Wish("modern", policy_of(named, left, default), crops, _YES_NO[marked], _YES_NO[pose])
+    return AnswerOptions("modern", policy_of(named, left, default), crops, _YES_NO[marked], _YES_NO[pose])
 
 
 def policy_of(name: str, limits: Mapping[str, Any], default: Policy) -> Policy:

@@ -27,7 +27,7 @@ class Page:
     policy: str
 
 
-def tool(settings: ServiceSettings, default: Policy) -> Page:
+def index(settings: ServiceSettings, default: Policy) -> Page:
     """The page at `/`: pictures in, faces, sliders, verdicts."""
     known = {name: Policy.preset(name) for name in Policy.presets()} | {default.name: default}
     facts = {

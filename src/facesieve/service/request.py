@@ -1,36 +1,54 @@
-"""What every route does before and after its own answer: token, limits, deadline, one error shape, log and books."""
+"""What every route does before and after its own answer: token, limits, deadline, one error shape, log and metrics."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from enum import Enum, auto
+from typing import Any, cast
 
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import RequestHandler, stream_request_body
 
-from facesieve.service.answers import encoded
 from facesieve.service.body import Body, Whole
 from facesieve.service.client import network_of
 from facesieve.service.faults import Fault, FaultCode, request_id_of
 from facesieve.service.origins import origin_headers, preflight_headers
+from facesieve.service.receiver import Receiver
+from facesieve.service.refusal import error_json
+from facesieve.service.shared import Service
 from facesieve.service.tokens import token_of
-from facesieve.service.unpack import unpacker
 from facesieve.service.wire import Exchange
 
-if TYPE_CHECKING:
-    from facesieve.service.app import Service
+_GONE = 499  # no status of HTTP: what log and metrics say when no client has read the answer
+JSON = "application/json; charset=utf-8"
 
-_PROBES = ("/livez", "/readyz", "/metrics")  # asked every few seconds
-_GONE = 499  # no status of HTTP: what the log and the metrics say when the client left
+
+class State(Enum):
+    """How far a request is; `Request` has the table."""
+
+    RECEIVING = auto()
+    REFUSED = auto()
+    WORKING = auto()
+    SENDING = auto()
+    ENDED = auto()
 
 
 @stream_request_body
 class Request(RequestHandler):
     """A route says its method, whether it is open, how large a body it takes, and its `answer`.
 
-    An answer to a body that is still arriving is sent at once and whole, and the rest of the body is read and
-    dropped until the client has sent it or the deadline closes the connection: closing earlier would reset the
-    connection, and the client would never read the answer.
+    | state     | meaning                                          | next                                         |
+    |-----------|--------------------------------------------------|----------------------------------------------|
+    | receiving | the body arrives                                 | working at its end; refused if it is not     |
+    |           |                                                  | taken; ended if the client leaves            |
+    | refused   | an error was sent; the rest of the body is read  | ended at the end of the body, or when the    |
+    |           | and dropped                                      | client leaves                                |
+    | working   | the route makes its answer                       | sending; ended if the client leaves          |
+    | sending   | the answer is on its way                         | ended when it is sent, or not read in time   |
+    | ended     | the request is counted and logged                |                                              |
+
+    A refused body is read to its end because closing earlier would reset the connection, and the client would never
+    read the answer.
     """
 
     method = "GET"
@@ -43,23 +61,14 @@ class Request(RequestHandler):
         self.started = self.loop.time()
         self.deadline = self.started + service.settings.deadline
         self.client = (token_of(self.request.headers), network_of(str(self.request.remote_ip)))
+        self.state = State.RECEIVING
         self.code = ""
         self.notes: dict[str, Any] = {}
-        self._received = 0
-        self._unpacked = 0
-        self._held = 0
-        self._told = False
-        self._gone = False
-        self._cut = False
-        self._unread = False
-        self._ended = False
-        self._responding = False
+        self.receiver = Receiver(service.gate, service.turns, self.client)
+        self._content: bytes | str = b""
         self._work: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
-        self._auto_finish = False
-        self._body: Body = Whole()
-        self._unpacker = unpacker({})
-        self.request.connection.set_malformed_callback(self._malformed)  # type: ignore[union-attr]
+        self._exchange.set_malformed_callback(self._malformed)
         self._share()
         service.active.add(self)
 
@@ -70,14 +79,6 @@ class Request(RequestHandler):
         self.set_header("X-Request-ID", self.request_id)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-store")
-
-    def preflight(self) -> dict[str, str]:
-        """The headers of the answer to a browser that asks whether a page may use this route; none where it may not."""
-        return preflight_headers(self.request.headers, self.method, self.service.settings.allowed_origins)
-
-    def _share(self) -> None:
-        for name, value in origin_headers(self.request.headers, self.service.settings.allowed_origins).items():
-            self.set_header(name, value)
 
     def compute_etag(self) -> None:
         """Nothing is cached."""
@@ -100,28 +101,34 @@ class Request(RequestHandler):
         return Whole()
 
     async def answer(self) -> None:
-        """Write the answer. Raises Fault."""
+        """Make the answer and `reply` with it. Raises Fault."""
         raise Fault(FaultCode.NOT_FOUND)
 
-    # what all routes do
+    def reply(self, content: bytes | str, kind: str = JSON) -> None:
+        """Set the body of the answer and its Content-Type."""
+        self.set_header("Content-Type", kind)
+        self._content = content
+
+    # what the service asks
 
     @property
     def stream(self) -> IOStream:
         """The connection that it came on."""
-        return cast(Exchange, self.request.connection).stream
+        return self._exchange.stream
 
     @property
     def refused(self) -> bool:
         """Whether it was answered before its body was there, so that the rest of the body is only dropped."""
-        return self._told and not self._responding
+        return self.state is State.REFUSED
 
     def cut_off(self) -> None:
         """Answer now: the service ends."""
-        self._cut = True
         if self._work is not None:
             self._work.cancel()
-        elif not self._responding:
+        else:
             self._late()
+
+    # what Tornado calls
 
     async def prepare(self) -> None:
         try:
@@ -129,61 +136,41 @@ class Request(RequestHandler):
             if self.request.method != "OPTIONS":
                 self._check_rest()
         except Fault as fault:
-            await self._tell(fault)
+            await self._refuse(fault)
         else:
             self._alarm = self.loop.call_at(self.deadline, self._late)
 
     async def data_received(self, chunk: bytes) -> None:
-        """Unpack and collect, in steps after which other requests get their turn."""
-        if self._told:
+        if self.state is not State.RECEIVING:
             return
-        self._received += len(chunk)
         try:
-            self._check_size(self._received)
-            pieces = self._unpacker.feed(chunk, self._body.step)
-            while not self._told:
-                async with self.service.turns:
-                    piece = next(pieces, b"")
-                    self._collect(piece)
-                if not piece:
-                    break
+            await self.receiver.feed(chunk)
         except Fault as fault:
-            await self._tell(fault)
+            await self._refuse(fault)
         except Exception as error:
-            self.service.log.error("failure", request_id=self.request_id, exc_info=error)
-            await self._tell(Fault(FaultCode.INTERNAL))
-
-    def _collect(self, piece: bytes) -> None:
-        if self._told or not piece:
-            return
-        self._unpacked += len(piece)
-        self._check_size(self._unpacked)
-        self.check_again()
-        held = self._body.feed(piece)
-        self.service.gate.hold(self.client, held)
-        self._held += held
+            await self._refuse(self._failure(error))
 
     async def respond(self) -> None:
-        """Answer, or say why not; then the books are closed."""
-        self._responding = True
+        """The body is there: answer, or say why not."""
         if self._alarm is not None:
             self._alarm.cancel()
-        if not self._told and not await self._answered():
+        if self.state is State.RECEIVING:
+            self.state = State.WORKING
+            await self._make_answer()
+        if self.state is State.ENDED:
             return
-        if self.service.stopping and not self._told:
-            self.set_header("Connection", "close")
-        self._drop()
+        if self.state is State.WORKING:
+            self.state = State.SENDING
+            if self.service.stopping:
+                self.set_header("Connection", "close")
+        self.receiver.drop()
         await self._send()
         self._end()
 
     get = post = put = patch = delete = head = options = respond
 
-    def write_json(self, value: bytes) -> None:
-        self.set_header("Content-Type", "application/json; charset=utf-8")
-        self.write(value)
-
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Whatever else ends a request: Tornado's own refusals, and faults of ours."""
+        """Errors that Tornado itself finds, and faults of ours."""
         fault = Fault(FaultCode.BAD_REQUEST if status_code < 500 else FaultCode.INTERNAL)
         if status_code == 405:  # a method that Tornado does not know
             try:
@@ -192,21 +179,34 @@ class Request(RequestHandler):
                 fault = refused
         self._share()
         self._compose(fault)
-        self.finish()
+        self.finish(self._content)
+        self._end()
 
     def on_connection_close(self) -> None:
         super().on_connection_close()
-        self._gone = True
         if self._work is not None:
             self._work.cancel()
-        self._end()
-
-    def on_finish(self) -> None:
-        if not self._responding and not self._told:
+        if self.state is State.REFUSED:
             self._end()
+        else:
+            self._end(_GONE, "client_gone")
+
+    # the steps
+
+    @property
+    def _exchange(self) -> Exchange:
+        return cast(Exchange, self.request.connection)
+
+    def _share(self) -> None:
+        for name, value in origin_headers(self.request.headers, self.service.settings.allowed_origins).items():
+            self.set_header(name, value)
+
+    def _preflight(self) -> dict[str, str]:
+        """The headers of the answer to a browser that asks whether a page may use this route; none if it may not."""
+        return preflight_headers(self.request.headers, self.method, self.service.settings.allowed_origins)
 
     def _check_method(self) -> None:
-        if self.request.method == "OPTIONS" and self.preflight():
+        if self.request.method == "OPTIONS" and self._preflight():
             return
         allowed = ("GET", "HEAD") if self.method == "GET" else (self.method,)
         if self.request.method not in allowed:
@@ -215,10 +215,9 @@ class Request(RequestHandler):
     def _check_rest(self) -> None:
         if not self.open_to_all:
             self._check_token()
-        self._check_size(int(self.request.headers.get("Content-Length", "0")))
-        self._unpacker = unpacker(self.request.headers)
+        self.receiver.limit(self.request.headers, self.largest_body)
         self.check_first()
-        self._body = self.body()
+        self.receiver.collect(self.body(), self.check_again)
 
     def _check_token(self) -> None:
         token = token_of(self.request.headers)
@@ -227,46 +226,40 @@ class Request(RequestHandler):
         if not self.service.tokens.accept(token):
             raise Fault(FaultCode.FORBIDDEN)
 
-    def _check_size(self, size: int) -> None:
-        if size > self.largest_body:
-            raise Fault(FaultCode.REQUEST_TOO_LARGE, details={"max_bytes": self.largest_body})
-
-    async def _answered(self) -> bool:
-        """Whether there is an answer; there is none where the client has gone."""
+    async def _make_answer(self) -> None:
+        """Let the route answer. Nothing is made for a client that leaves meanwhile."""
         self._work = self.loop.create_task(self._answer())
         try:
             await self._work
         except asyncio.CancelledError:
-            if not self._gone and not self._cut:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
                 raise
             self._compose(Fault(FaultCode.DEADLINE))
         except Fault as fault:
             self._compose(fault)
         except Exception as error:
-            self._blame(error)
+            self._compose(self._failure(error))
         finally:
             # A fault in it holds the frames it came through, which hold this request and the picture: a circle that
             # only the garbage collector would end, and many pictures later.
             self._work = None
-        return not self._gone
 
     async def _answer(self) -> None:
         if self.request.method == "OPTIONS":
             self.set_status(204)
-            for name, value in self.preflight().items():
+            for name, value in self._preflight().items():
                 self.set_header(name, value)
             return
-        self._unpacker.finish()
+        self.receiver.finish()
         await self.answer()
 
-    async def _tell(self, fault: Fault) -> None:
-        """Answer while the body is still arriving, unless the answer is on its way already."""
-        if self._told or self._responding:
+    async def _refuse(self, fault: Fault) -> None:
+        """Answer while the body still arrives, unless it has ended meanwhile."""
+        if self.state is not State.RECEIVING:
             return
-        self._told = True
-        self._drop()
-        self._compose(fault)
-        self.set_header("Content-Length", str(len(b"".join(self._write_buffer))))
+        self._close_body(fault)
+        self.set_header("Content-Length", str(len(self._content)))
         if self.request.headers.get("Expect"):
             del self.request.headers["Expect"]  # the client waits for 100 Continue and must not get it
             self.set_header("Connection", "close")
@@ -276,86 +269,74 @@ class Request(RequestHandler):
         await self._send(whole=False)
 
     async def _malformed(self, fault: Fault) -> None:
-        """The rest of the request is not HTTP: answer, unless that is done, and close the books."""
-        if not self._told:
-            self._told = True
-            self._drop()
-            self._compose(fault)
+        """The rest of the request is not HTTP: answer, unless that is done, and end the request."""
+        if self.state is State.RECEIVING:
+            self._close_body(fault)
             self.set_header("Connection", "close")
         await self._send()
         self._end()
 
     def _late(self) -> None:
         """The body took too long."""
-        if not self._told:
-            self._telling = self.loop.create_task(self._tell(Fault(FaultCode.BODY_TIMEOUT)))
+        if self.state is State.RECEIVING:
+            self._refusing = self.loop.create_task(self._refuse(Fault(FaultCode.BODY_TIMEOUT)))
+
+    def _close_body(self, fault: Fault) -> None:
+        self.state = State.REFUSED
+        self.receiver.drop()
+        self._compose(fault)
 
     def _compose(self, fault: Fault) -> None:
         self.code = fault.code
-        self._write_buffer.clear()
         self.set_status(fault.status)
         for name, value in fault.headers.items():
             self.set_header(name, value)
-        self.write_json(encoded({"error": fault.error(), "request_id": self.request_id}))
+        self.reply(error_json(fault, self.request_id))
 
-    def _blame(self, error: Exception) -> None:
-        self._compose(Fault(FaultCode.INTERNAL))
+    def _failure(self, error: Exception) -> Fault:
         self.service.log.error("failure", request_id=self.request_id, exc_info=error)
+        return Fault(FaultCode.INTERNAL)
 
     async def _send(self, whole: bool = True) -> None:
         """Send the answer. A client that has not read it within `write_timeout` is cut off.
 
         whole: whether the request is at its end too; otherwise the rest of its body is still to come.
         """
-        size = sum(map(len, self._write_buffer))
+        content, self._content = self._content, b""
+        size = len(content)
         self.service.gate.keep(self.client, size)
         try:
             async with asyncio.timeout(self.service.settings.write_timeout):
+                if content:
+                    self.write(content)
+                    del content
                 await (self.finish() if whole else self.flush())
         except TimeoutError:
-            self._unread = True
             self.service.metrics.unread.inc()
+            self._end(_GONE, "unread")
             self.stream.close()
         except StreamClosedError:
             pass
         finally:
             self.service.gate.release(self.client, size)
 
-    def let_go(self, size: int) -> None:
-        """Count `size` bytes of the body as no longer held."""
-        size = min(size, self._held)
-        self.service.gate.release(self.client, size)
-        self._held -= size
-
-    def _drop(self) -> None:
-        """Hold the body no longer."""
-        self._body.clear()
-        self.let_go(self._held)
-
-    def _end(self) -> None:
-        """Close the books of this request, once."""
-        if self._ended:
+    def _end(self, status: int = 0, code: str = "") -> None:
+        """Count and log this request, once. status, code: where they are not those of its answer."""
+        if self.state is State.ENDED:
             return
-        self._ended = True
+        self.state = State.ENDED
         if self._alarm is not None:
             self._alarm.cancel()
-        self._drop()
+        self.receiver.drop()
         self.service.active.discard(self)
-        status, code = (_GONE, "client_gone") if self._gone and not self._told else (self.get_status(), self.code)
-        status, code = (_GONE, "unread") if self._unread else (status, code)
-        seconds = self.loop.time() - self.started
-        self.service.metrics.requests.labels(self.route, str(status), code).inc()
-        self.service.metrics.seconds.labels(self.route).observe(seconds)
-        write = self.service.log.debug if self.route in _PROBES else self.service.log.info
-        write(
-            "request",
+        self.service.ended(
+            self.route,
+            status or self.get_status(),
+            code or self.code,
+            self.loop.time() - self.started,
             request_id=self.request_id,
             method=self.request.method,
-            route=self.route,
-            status=status,
-            code=code,
-            ms=round(seconds * 1e3, 1),
-            bytes=self._received,
+            bytes=self.receiver.received,
             client=self.request.remote_ip,
             **self.notes,
         )

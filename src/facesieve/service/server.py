@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders
 from tornado.iostream import IOStream
 from tornado.web import Application
 
-from facesieve.service.answers import encoded
 from facesieve.service.client import address_of
 from facesieve.service.faults import Fault, request_id_of
+from facesieve.service.refusal import error_response
+from facesieve.service.shared import Service
 from facesieve.service.wire import Connection, Limits, Peer
-
-if TYPE_CHECKING:
-    from facesieve.service.app import Service
 
 _HEADER_BYTES = 1 << 15
 _AFTER_ALARM = 0.5  # seconds from the answer "too slow" to the end of the connection
@@ -45,10 +42,14 @@ class Server(HTTPServer):
             self._limits,
             functools.partial(self._peer_of, peer),
             functools.partial(self._refusal, peer),
+            functools.partial(self.on_idle, stream),
         )
         task = asyncio.get_running_loop().create_task(connection.serve())
         self._serving[connection] = task
         task.add_done_callback(self._note)
+
+    def on_idle(self, stream: IOStream) -> None:
+        """A connection calls it when it begins to wait for its next request."""
 
     def on_close(self, server_conn: object) -> None:
         """A connection calls it at its end."""
@@ -71,27 +72,6 @@ class Server(HTTPServer):
 
     def _refusal(self, peer: str, fault: Fault, headers: HTTPHeaders) -> bytes:
         """The answer to what is not a request; it is counted and logged as requests are."""
-        request_id = request_id_of(headers)
-        self._service.metrics.requests.labels("none", str(fault.status), fault.code).inc()
-        self._service.log.info(
-            "request",
-            request_id=request_id,
-            method="",
-            route="none",
-            status=fault.status,
-            code=fault.code,
-            ms=0.0,
-            bytes=0,
-            client=self._peer_of(peer, headers).remote_ip,
-        )
-        body = encoded({"error": fault.error(), "request_id": request_id})
-        lines = [
-            f"HTTP/1.1 {fault.status} {HTTPStatus(fault.status).phrase}",
-            "Content-Type: application/json; charset=utf-8",
-            f"Content-Length: {len(body)}",
-            f"X-Request-ID: {request_id}",
-            "X-Content-Type-Options: nosniff",
-            "Cache-Control: no-store",
-            "Connection: close",
-        ]
-        return "\r\n".join([*lines, "", ""]).encode("ascii") + body
+        request_id, client = request_id_of(headers), self._peer_of(peer, headers).remote_ip
+        self._service.ended("none", fault.status, fault.code, request_id=request_id, method="", bytes=0, client=client)
+        return error_response(fault, request_id)

@@ -37,10 +37,10 @@ def text_bytes(size: int) -> int:
 
 
 async def picture_of(body: bytes, turns: Turns, said_to_be_text: bool) -> bytes:
-    """The picture in a body: bytes, base64, a data URL, or JSON.
+    """The picture in a body: bytes, base64, a data URL, or JSON. A body that is none of these is returned as it is.
 
     said_to_be_text: whether the Content-Type is one of text; only then is text that is not base64 a fault of its own.
-    What is none of these is returned as it is. Raises Fault `bad_json`, `bad_base64`, `no_image`, `unsupported_body`.
+    Raises Fault `bad_json`, `bad_base64`, `no_image`, `unsupported_body`.
     """
     if _is_picture(body):
         return body

@@ -61,7 +61,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who asks, in the names that Tornado reads from a connection's context."""
+    """The client, in the names that Tornado reads from a connection's context."""
 
     remote_ip: str
     protocol: str = "http"
@@ -230,9 +230,9 @@ class Exchange(HTTPConnection):
 class Connection:
     """One client's requests, in order: each is answered before the next is read.
 
-    server: makes a delegate for each request, and is told of the end. peer_of: says who asks, from the headers.
-    refusal: makes the answer to what is not a request, and takes it into the books. idle_since: when it began to wait
-    for a request, on the loop's clock; None while it is busy with one.
+    server: makes a delegate for each request; its `on_close` is called at the end. peer_of: the client, from the
+    headers. refusal: makes, counts and logs the answer to what is not a request. on_idle: called when the connection
+    begins to wait for its next request.
     """
 
     def __init__(
@@ -242,22 +242,21 @@ class Connection:
         limits: Limits,
         peer_of: Callable[[HTTPHeaders], Peer],
         refusal: Callable[[Fault, HTTPHeaders], bytes],
+        on_idle: Callable[[], None],
     ) -> None:
         self.stream = stream
-        self.idle_since: float | None = None
         self._reader = Reader(stream)
         self._server = server
         self._limits = limits
         self._peer_of = peer_of
         self._refusal = refusal
+        self._on_idle = on_idle
 
     async def serve(self) -> None:
         """Serve until either side closes."""
-        loop = asyncio.get_running_loop()
         try:
-            self.idle_since = loop.time()
             while await self._next():
-                self.idle_since = loop.time()
+                self._on_idle()
                 await asyncio.sleep(0)
         except StreamClosedError:
             pass
@@ -271,7 +270,6 @@ class Connection:
         try:
             async with asyncio.timeout(self._limits.header_seconds):
                 head = await self._reader.head(self._limits.header_bytes)
-            self.idle_since = None
             start, headers = _parsed(head)
             length = _length(start, headers)
         except TimeoutError:

@@ -17,15 +17,15 @@ from typing import Any
 
 from facesieve.processes.protocol import Answer, Say, serve
 from facesieve.records import RefusalCode
-from facesieve.service.answers import Wish, encoded, modern, reference, rejudged, without_pose
+from facesieve.service.answers import AnswerOptions, encoded, modern, reference, without_pose
 from facesieve.service.faults import FaultCode
-from facesieve.service.judging import Judged, SieveWish, sieve_answer
+from facesieve.service.judging import Judged, SieveOptions, sieve_answer
 from facesieve.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a worker says of one picture: JSON, or the code of a refusal; and the counts for metrics.
+    """A worker's reply to one picture: JSON, or the code of a refusal; and the counts for metrics.
 
     message: public, but a traceback for the log alone where the refusal is `internal`.
     reasons: rejected faces by reason. seconds: pipeline and crops.
@@ -47,8 +47,10 @@ def work(pipe: Connection, settings: Settings, niceness: int) -> None:
     def prepare() -> Answer:
         replies = Replies(settings)
 
-        def answer(wish: Wish | SieveWish, data: bytes, _: Say) -> Reply | Judged:
-            return sieve_answer(data, wish.default) if isinstance(wish, SieveWish) else replies.of(data, wish)
+        def answer(options: AnswerOptions | SieveOptions, data: bytes, _: Say) -> Reply | Judged:
+            if isinstance(options, SieveOptions):
+                return sieve_answer(data, options.default)
+            return replies.of(data, options)
 
         return answer
 
@@ -56,7 +58,7 @@ def work(pipe: Connection, settings: Settings, niceness: int) -> None:
 
 
 class Replies:
-    """The pipeline, with and without pose, warm."""
+    """The pipeline, warm, and its answers as JSON."""
 
     def __init__(self, settings: Settings) -> None:
         import cv2
@@ -66,19 +68,14 @@ class Replies:
 
         cv2.setNumThreads(settings.threads)
         self._settings = settings
-        self._pipelines = {
-            True: Pipeline(settings),
-            False: Pipeline(settings.model_copy(update={"pose": "none"})),
-        }
-        noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
-        for pipeline in self._pipelines.values():
-            pipeline.process([noise])
+        self._pipeline = Pipeline(settings)
+        self._pipeline.process([np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)])
 
-    def of(self, image: bytes, wish: Wish) -> Reply:
+    def of(self, image: bytes, options: AnswerOptions) -> Reply:
         """The reply to one encoded picture. Raises nothing: what fails inside is a reply that says so."""
         started = time.perf_counter()
         try:
-            return self._of(image, wish, started)
+            return self._of(image, options, started)
         except MemoryError:
             code = RefusalCode.OUT_OF_MEMORY
             return Reply(refusal=code, message=code.sentence, seconds=time.perf_counter() - started)
@@ -86,21 +83,21 @@ class Replies:
             seconds = time.perf_counter() - started
             return Reply(refusal=FaultCode.INTERNAL.value, message=traceback.format_exc(), seconds=seconds)
 
-    def _of(self, image: bytes, wish: Wish, started: float) -> Reply:
-        [record] = self._pipelines[wish.pose].process([image])
+    def _of(self, image: bytes, options: AnswerOptions, started: float) -> Reply:
+        measured = self._pipeline.measure([image], pose=options.pose)
+        [record] = measured.judged(options.policy if options.pose else without_pose(options.policy))
         if record.photo is None:
             refusal = record.refusal
             code = refusal.code if refusal else RefusalCode.UNREADABLE
             return Reply(
                 refusal=code, message=refusal.message if refusal else "", seconds=time.perf_counter() - started
             )
-        faces = rejudged(record.faces, wish.policy if wish.pose else without_pose(wish.policy))
-        seen = time.perf_counter()
+        faces, seen = record.faces, time.perf_counter()
         answer: Any
-        if wish.form == "reference":
+        if options.form == "reference":
             answer = reference(record.photo, faces, self._settings)
         else:
-            answer = modern(record.photo, faces, wish, self._settings, {"pipeline_ms": (seen - started) * 1e3})
+            answer = modern(record.photo, faces, options, self._settings, {"pipeline_ms": (seen - started) * 1e3})
         reasons = Counter(reason for face in faces for reason in face.verdict.reasons)
         kept = sum(face.verdict.kept for face in faces)
         body = encoded(answer)

@@ -1,4 +1,4 @@
-"""What the first bytes of a picture say, looked at before it may wait for a worker. No decoder runs here."""
+"""What the first bytes of a picture say, checked before it may wait for a worker. No decoder runs here."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from facesieve.decode.formats import SUPPORTED, sniff
 from facesieve.decode.header import check_size, declared_size
 from facesieve.errors import Refused, SettingsError
 from facesieve.records import RefusalCode
-from facesieve.service.faults import Fault
+from facesieve.service.faults import fault_of
 from facesieve.settings import ServiceSettings, Settings
 
-# A look costs at most some milliseconds whatever the bytes are; what stands later is looked at by the worker.
+# The check costs at most some milliseconds whatever the bytes are; what stands later is checked by the worker.
 _HEAD = 1 << 16
 
 
@@ -32,8 +32,8 @@ def check_formats(formats: tuple[str, ...]) -> None:
         raise SettingsError("bad_setting", f"Setting 'formats': {wrong}; the formats are {', '.join(SUPPORTED)}.")
 
 
-def look(image: bytes, settings: Settings, formats: tuple[str, ...]) -> None:
-    """Raises Fault for a picture that is too large, or of a format that no decoder is given here.
+def precheck(image: bytes, settings: Settings, formats: tuple[str, ...]) -> None:
+    """Raise Fault for a picture that is too large, or of a format that the setting `formats` does not name.
 
     settings: `bounded` ones.
     """
@@ -46,4 +46,4 @@ def look(image: bytes, settings: Settings, formats: tuple[str, ...]) -> None:
             raise Refused(RefusalCode.UNSUPPORTED_FORMAT, f"Pictures of format {format} are not taken here.")
         check_size(declared_size(format, head), settings)
     except Refused as refused:
-        raise Fault.of_picture(refused.code, refused.message) from None
+        raise fault_of(refused.code, refused.message) from None

@@ -1,0 +1,31 @@
+"""An error as every answer of the service has it, and as a whole HTTP answer where no handler makes one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from facesieve.service.answers import encoded
+from facesieve.service.faults import Fault
+
+
+def error_json(fault: Fault, request_id: str) -> bytes:
+    """The body: `{"error": {"code", "message", "details"}, "request_id"}`."""
+    return encoded({"error": fault.error(), "request_id": request_id})
+
+
+def error_response(fault: Fault, request_id: str) -> bytes:
+    """Status line, headers and body of an answer after which the connection is closed."""
+    body = error_json(fault, request_id)
+    headers: Mapping[str, object] = {
+        "Content-Type": "application/json; charset=utf-8",
+        "Content-Length": len(body),
+        "X-Request-ID": request_id,
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+        **fault.headers,
+        "Connection": "close",
+    }
+    lines = [f"HTTP/1.1 {fault.status} {HTTPStatus(fault.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + body

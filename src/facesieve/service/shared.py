@@ -1,0 +1,82 @@
+"""What the handlers of one service share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tornado.iostream import IOStream
+
+from facesieve.service import page
+from facesieve.service.answers import encoded
+from facesieve.service.crew import Crew
+from facesieve.service.gate import Gate
+from facesieve.service.log import Log
+from facesieve.service.metrics import Metrics
+from facesieve.service.openapi import document
+from facesieve.service.precheck import bounded
+from facesieve.service.tokens import Tokens
+from facesieve.service.turns import Turns
+from facesieve.settings import ServiceSettings, Settings
+from facesieve.sieve import Policy
+
+_PROBES = ("/livez", "/readyz", "/metrics")  # monitoring asks every few seconds
+
+
+class Active(Protocol):
+    """A request that is not finished."""
+
+    @property
+    def stream(self) -> IOStream:
+        """The connection that it came on."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was answered before its body was there, so that the rest of the body is only dropped."""
+
+    def cut_off(self) -> None:
+        """Answer now: the service ends."""
+
+
+@dataclass(slots=True)
+class Service:
+    """stopping: SIGTERM came. active: requests that are not finished."""
+
+    settings: ServiceSettings
+    pictures: Settings
+    policy: Policy
+    tokens: Tokens
+    gate: Gate
+    crew: Crew
+    metrics: Metrics
+    log: Log
+    stopping: bool = False
+    active: set[Active] = field(default_factory=set)
+    turns: Turns = field(default_factory=Turns)
+    index: page.Page = field(init=False)
+    docs: page.Page = field(init=False)
+    openapi: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pictures = bounded(self.pictures, self.settings)
+        self.index, self.docs = page.index(self.settings, self.policy), page.docs()
+        self.openapi = encoded(document(self.settings))
+        self.metrics.watch(self.gate, lambda: self.crew.alive)
+        self.metrics.watch_log(self.log)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker lives."""
+        return self.crew.alive > 0
+
+    def at_work(self) -> set[IOStream]:
+        """The connections on which a request is read or answered; a refused body that is dropped does not count."""
+        return {request.stream for request in self.active if not request.refused}
+
+    def ended(self, route: str, status: int, code: str, seconds: float | None = None, **fields: Any) -> None:
+        """Count and log a request that has ended. seconds: None where it never became a request."""
+        self.metrics.requests.labels(route, str(status), code).inc()
+        if seconds is not None:
+            self.metrics.seconds.labels(route).observe(seconds)
+        write = self.log.debug if route in _PROBES else self.log.info
+        write("request", route=route, status=status, code=code, ms=round((seconds or 0.0) * 1e3, 1), **fields)
