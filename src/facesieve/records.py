@@ -106,7 +106,7 @@ class RefusalCode(StrEnum):
         return member
 
     EMPTY = "empty", "The file has no bytes."
-    NOT_AN_IMAGE = "not_an_image", "The content does not begin like any picture format."
+    NOT_AN_IMAGE = "not_an_image", "This file is not a picture."
     UNSUPPORTED_FORMAT = "unsupported_format", "The content is of a format, or a variant of one, that is not decoded."
     TRUNCATED = "truncated", "The picture ends before all its pixels are there."
     CORRUPT = "corrupt", "The picture's content is damaged."

@@ -79,7 +79,7 @@ def test_the_python_example_writes_the_kept_crops(known: dict[str, str], astrona
     said = run(sys.executable, str(EXAMPLES / "upload.py"), str(astronaut), str(bad), env=known, cwd=tmp_path)
     first, second = said.splitlines()
     assert first == "astronaut.png: 1 faces, 1 kept"
-    assert second == "bad.jpg: The content does not begin like any picture format."
+    assert second == "bad.jpg: This file is not a picture."
     assert len(list(tmp_path.glob("*.png"))) == 1
 
 

@@ -124,7 +124,7 @@ def test_a_bad_file_shows_its_reason_beside_the_good_ones(page: chromium.Tab, as
     bad.write_bytes(b"no picture")
     put(page, bad, astronaut)
     refused = page.run("document.querySelector('.refused').textContent")
-    assert refused == "The content does not begin like any picture format."
+    assert refused == "This file is not a picture."
     assert page.run("document.getElementById('count').textContent") == "1 of 1 faces kept, 1 picture, 1 refused"
 
 

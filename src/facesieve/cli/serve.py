@@ -46,9 +46,9 @@ def serve(
     _check_installed()
     import asyncio
 
+    from facesieve.service.consistency import check_settings
     from facesieve.service.lifecycle import run
     from facesieve.service.log import service_log
-    from facesieve.service.precheck import check_formats
     from facesieve.settings import ServiceSettings, Settings
     from facesieve.sieve import Policy
 
@@ -64,7 +64,7 @@ def serve(
     given = {name: value for name, value in options.items() if value is not None}
     settings = Settings.load(settings_file)
     service = ServiceSettings.load(settings_file, **given)
-    check_formats(service.formats)
+    check_settings(service)
     rules = Policy.load(service.policy)
     with service_log(service.log, service.log_level) as lines:
         asyncio.run(run(settings, service, rules, lines, lambda line: _say(line, lines)))

@@ -32,9 +32,11 @@ def check_size(size: Size, settings: Settings) -> None:
     """Raises Refused: `too_many_pixels`, `too_long_side`."""
     width, height = size
     if width * height > settings.max_pixels:
-        raise Refused(RefusalCode.TOO_MANY_PIXELS)
+        message = f"The picture has {width * height:,} pixels; max_pixels is {settings.max_pixels:,}."
+        raise Refused(RefusalCode.TOO_MANY_PIXELS, message)
     if max(size) > settings.max_side:
-        raise Refused(RefusalCode.TOO_LONG_SIDE)
+        message = f"The picture is {width} x {height} pixels; max_side is {settings.max_side:,}."
+        raise Refused(RefusalCode.TOO_LONG_SIDE, message)
 
 
 def check_cost(format: str, size: Size, length: int, settings: Settings, extra: float = 0) -> None:

@@ -172,7 +172,7 @@ class BoundedServer(Server):
         if self._books.admit(network_of(str(address[0]) if address else "")):
             super()._handle_connection(connection, address)
         else:
-            _refuse(connection)
+            _refuse(connection, self._books.full)
 
 
 class _Listener:
@@ -228,9 +228,10 @@ class _Listener:
                     return
 
 
-def _refuse(connection: socket.socket) -> None:
-    """Say why, as far as that goes without waiting, and close."""
-    fault = Fault(FaultCode.TOO_MANY_CONNECTIONS, headers={"Retry-After": "1"})
+def _refuse(connection: socket.socket, full: bool) -> None:
+    """Say why, as far as that goes without waiting, and close. full: for all addresses together."""
+    message = "" if full else "Your address has all the connections that it may have, and all are in use; come again."
+    fault = Fault(FaultCode.TOO_MANY_CONNECTIONS, message, headers={"Retry-After": "1"})
     with contextlib.closing(connection), contextlib.suppress(OSError):
         connection.setblocking(False)
         connection.send(error_response(fault, uuid.uuid4().hex))

@@ -26,6 +26,7 @@ class Crew:
         self._began = asyncio.Event()
         self._failure: FacesieveError | None = None
         self._alive = 0
+        self._failing = False
         self._threads = ThreadPoolExecutor(gate.seats, "seat")
         start = partial(Child, spawned, work, pictures, settings.niceness)
         limits = Limits(settings.start_timeout, settings.grace)
@@ -41,6 +42,11 @@ class Crew:
     def alive(self) -> int:
         """Seats whose process has started and lives."""
         return self._alive
+
+    @property
+    def serves(self) -> bool:
+        """Whether a question will find a worker: one lives, or one that lived is being replaced."""
+        return self._alive > 0 or (self._began.is_set() and not self._failing)
 
     async def wait_ready(self) -> None:
         """Wait until the first worker lives. Raises the FacesieveError that a worker could not start with."""
@@ -63,9 +69,9 @@ class Crew:
         if not alive:
             self._log.error("no_worker", message="No worker process lives; /readyz says 503 until one has started.")
         elif not self._alive:
-            self._log.info("ready", workers=alive)
+            self._log.info("ready", workers_ready=alive, workers=len(self._seats))
             self._began.set()
-        self._alive = alive
+        self._alive, self._failing = alive, False
 
     def died(self, seat: Seat) -> None:
         self._metrics.replaced.inc()
@@ -73,6 +79,7 @@ class Crew:
 
     def not_started(self, seat: Seat, error: Exception, again: float) -> None:
         self._metrics.failed_starts.inc()
+        self._failing = True
         message = str(error) or "It ended while it was starting."
         self._log.warning("worker_start_failed", message=message, type=type(error).__name__, again_seconds=again)
         if isinstance(error, FacesieveError) and not self._began.is_set():

@@ -28,14 +28,22 @@ class FaultCode(StrEnum):
 
     BAD_REQUEST = "bad_request", 400, "The request is not understood."
     BAD_OPTION = "bad_option", 400, "An option of the request is unknown or out of range."
-    BAD_MULTIPART = "bad_multipart", 400, "The body is not multipart/form-data as RFC 7578 has it."
+    BAD_MULTIPART = (
+        "bad_multipart",
+        400,
+        "The body is no multipart/form-data; send a form with a file in the field image.",
+    )
     NO_IMAGE = "no_image", 400, "The form has no file in a field named image."
     ONE_IMAGE = "one_image", 400, "This route takes one image; /uploads takes several."
     TOO_MANY_IMAGES = "too_many_images", 413, "The form has more images than max_images."
     BAD_JSON = "bad_json", 400, "The body is not JSON of the documented shape."
     BAD_BASE64 = "bad_base64", 400, "The picture is sent as text, and the text is not base64."
     BAD_ENCODING = "bad_encoding", 400, "The body is not what its Content-Encoding says, or ends too early."
-    UNAUTHORIZED = "unauthorized", 401, "The request carries no token."
+    UNAUTHORIZED = (
+        "unauthorized",
+        401,
+        "There is no token; send Authorization: Bearer TOKEN, or X-API-Key: TOKEN.",
+    )
     FORBIDDEN = "forbidden", 403, "The token is not accepted."
     NOT_FOUND = "not_found", 404, "There is no such route."
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "The route does not take this method."
@@ -61,7 +69,11 @@ class FaultCode(StrEnum):
     )
     DEADLINE = "deadline", 503, "The answer was not ready before the deadline."
     WORKER_DIED = "worker_died", 503, "The process that worked on this picture died; it was replaced."
-    NOT_READY = "not_ready", 503, "The service is starting or stopping."
+    NOT_READY = (
+        "not_ready",
+        503,
+        "No worker is ready: the service is starting or stopping, or workers fail to start.",
+    )
 
 
 _OURS = {code.value: code for code in FaultCode}

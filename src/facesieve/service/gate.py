@@ -23,7 +23,7 @@ from facesieve.service.faults import Fault, FaultCode
 Client = tuple[str, str]  # token, address
 
 _NEWEST = 0.1  # share of the newest picture in the remembered time at work
-_SHARE = 0.75  # of max_held: the most that one client may hold
+HELD_BY_ONE = 0.75  # of max_held: the most that one client may hold
 
 
 @dataclass(slots=True, eq=False)
@@ -118,10 +118,14 @@ class Gate:
         """Pictures that no worker has taken yet."""
         return len(self._first) + sum(map(len, self._queues.values()))
 
-    def no(self) -> Fault:
+    def no(self, message: str = "") -> Fault:
         """The refusal, with the seconds after which a place should be free at the present pace."""
         seconds = math.ceil(self.inside * self._seconds / max(1, self.seats))
-        return Fault(FaultCode.BUSY, headers={"Retry-After": str(max(1, seconds))})
+        return Fault(FaultCode.BUSY, message, headers={"Retry-After": str(max(1, seconds))})
+
+    def late(self) -> Fault:
+        """The answer was not ready in time; `Retry-After` is as in `no`."""
+        return Fault(FaultCode.DEADLINE, headers=self.no().headers)
 
     @asynccontextmanager
     async def admit(self, client: Client, deadline: float) -> AsyncIterator[Place]:
@@ -142,14 +146,16 @@ class Gate:
             async with asyncio.timeout_at(deadline):
                 yield place
         except TimeoutError:
-            raise Fault(FaultCode.DEADLINE) from None
+            raise self.late() from None
         finally:
             self._leave(place)
 
     def hold(self, client: Client, size: int) -> None:
         """Take `size` more bytes of a client's bodies into memory. Raises Fault `busy` when there is no room."""
-        if self.held + size > self._max_held or self._held[client] + size > self._max_held * _SHARE:
-            raise self.no()
+        if self.held + size > self._max_held or self._held[client] + size > self._max_held * HELD_BY_ONE:
+            raise self.no(
+                "The service holds as many bytes of requests as it may; come again after Retry-After seconds."
+            )
         self.keep(client, size)
 
     def keep(self, client: Client, size: int) -> None:

@@ -89,7 +89,7 @@ class Work(Request):
     open_to_all = False
 
     def check_first(self) -> None:
-        if not self.service.ready:
+        if not self.service.crew.serves:
             raise Fault(FaultCode.NOT_READY, headers={"Retry-After": "1"})
         self.check_again()
 
@@ -107,9 +107,13 @@ class Pictures(Work):
 
     async def read(self, picture: PictureBytes) -> None:
         """Decode the picture if it is text, and check it. Raises Fault if it need not wait for a worker."""
-        if picture.text:
-            picture.content = await picture_of_field(picture.content, self.service.turns)
-        precheck(picture.content, self.service.pictures, self.service.settings.formats)
+        try:
+            if picture.text:
+                picture.content = await picture_of_field(picture.content, self.service.turns)
+            precheck(picture.content, self.service.pictures, self.service.settings.formats)
+        except Fault as fault:
+            self.service.metrics.pictures.labels(fault.code).inc()
+            raise
 
     async def ask(self, place: Place, picture: PictureBytes, options: AnswerOptions) -> Reply:
         """A worker's reply to one picture, counted. Raises Fault if the picture was refused."""
@@ -176,7 +180,7 @@ class Uploads(Pictures):
     async def _entries(self, place: Place, pictures: list[PictureBytes]) -> list[bytes]:
         """An answer for each picture, in order; what is not done shortly before the deadline is an error entry."""
         options = AnswerOptions("reference", self.service.policy)
-        entries = [encoded({"error": Fault(FaultCode.DEADLINE).error()})] * len(pictures)
+        entries = [b""] * len(pictures)
         numbers = iter(range(len(pictures)))
 
         async def one_after_another() -> None:
@@ -194,7 +198,11 @@ class Uploads(Pictures):
             await asyncio.gather(*tasks, return_exceptions=True)
         if place.lost:
             raise self.service.gate.no()
-        return entries
+        if late := entries.count(b""):
+            self.notes["late"] = late
+            self.service.metrics.pictures.labels(FaultCode.DEADLINE.value).inc(late)
+        too_late = encoded({"error": Fault(FaultCode.DEADLINE).error()})
+        return [entry or too_late for entry in entries]
 
     async def _entry(self, place: Place, picture: PictureBytes, options: AnswerOptions) -> bytes:
         """The answer for one picture; if it is refused, an entry with the error."""
@@ -202,6 +210,7 @@ class Uploads(Pictures):
             await self.read(picture)
             return (await self.ask(place, picture, options)).body
         except Fault as fault:
+            self.notes["refused"] = self.notes.get("refused", 0) + 1
             return encoded({"error": fault.error()})
         except Exception as error:
             self.service.log.error("failure", request_id=self.request_id, exc_info=error)

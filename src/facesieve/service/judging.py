@@ -20,6 +20,16 @@ from facesieve.sieve import Policy, judge
 _NAMES = tuple(measure.name for measure in MEASURES)
 _KNOWN = frozenset(_NAMES)
 _KEYS = frozenset(("measures", "policy", "limits"))
+_WORDS = {
+    "dict_type": "must be an object",
+    "list_type": "must be an array",
+    "string_type": "must be a string",
+    "float_type": "must be a number",
+    "missing": "is missing",
+    "too_long": "has too many entries",
+    "extra_forbidden": "is not a known key",
+    "unknown_measure": "is not a known measure",
+}
 _TOLD = 20  # places that are off that an answer names
 
 
@@ -146,5 +156,5 @@ def _is_number(value: Any) -> bool:
 
 def _bad(wrong: list[tuple[str, str]]) -> Fault:
     """Names the places that are off and not their content."""
-    told = [{"where": where[:100], "what": what} for where, what in wrong[:_TOLD]]
+    told = [{"where": where[:100], "what": _WORDS[what]} for where, what in wrong[:_TOLD]]
     return Fault(FaultCode.BAD_JSON, details={"wrong": told})

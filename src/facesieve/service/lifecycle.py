@@ -27,18 +27,22 @@ from facesieve.sieve import Policy
 
 _BACKLOG = 1024
 _TICK = 0.02
+_SAME_SIGNAL = 0.5  # seconds; some supervisors signal the process and then its whole group
 _LINGER = 0.5  # seconds in which a request on an open connection is still taken after SIGTERM
 
 Say = Callable[[str], None]
 
 
 async def run(settings: Settings, service_settings: ServiceSettings, policy: Policy, log: Log, say: Say) -> None:
-    """Serve until SIGTERM or SIGINT; a second signal exits at once with status 1.
+    """Serve until SIGTERM or SIGINT; a second signal, half a second later or more, exits at once
+    with status 1.
 
     say: told, in a line each, what the operator has to know: a token that was made, the address.
     Raises UsageError when the address cannot be had, and FacesieveError that a worker could not start with.
     """
     tokens, made = tokens_of(service_settings)
+    if service_settings.drain < service_settings.deadline:
+        log.warning("setting", message="drain is below deadline: a stop may cut off requests before their deadline.")
     metrics = Metrics()
     seats = service_settings.workers or os.cpu_count() or 1
     gate = Gate(seats, service_settings.waiting, service_settings.max_held_bytes)
@@ -89,14 +93,19 @@ async def _first(*waits: Coroutine[Any, Any, object]) -> None:
 def _on_signals(crew: Crew) -> asyncio.Event:
     stop = asyncio.Event()
 
+    loop, first = asyncio.get_running_loop(), 0.0
+
     def heard() -> None:
-        if stop.is_set():
+        nonlocal first
+        if not stop.is_set():
+            first = loop.time()
+            stop.set()
+        elif loop.time() - first > _SAME_SIGNAL:
             crew.close()
             os._exit(1)
-        stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, heard)
+        loop.add_signal_handler(number, heard)
     return stop
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from facesieve.decode.formats import SUPPORTED, sniff
+from facesieve.decode.formats import sniff
 from facesieve.decode.header import check_size, declared_size
-from facesieve.errors import Refused, SettingsError
+from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 from facesieve.service.faults import fault_of
 from facesieve.settings import ServiceSettings, Settings
@@ -24,14 +24,6 @@ def bounded(settings: Settings, service: ServiceSettings) -> Settings:
     )
 
 
-def check_formats(formats: tuple[str, ...]) -> None:
-    """Raise SettingsError for the setting `formats` when it is empty or has a format that no decoder reads."""
-    unknown = [format for format in formats if format not in SUPPORTED]
-    if unknown or not formats:
-        wrong = f"{unknown[0]!r} is not a format" if unknown else "it is empty"
-        raise SettingsError("bad_setting", f"Setting 'formats': {wrong}; the formats are {', '.join(SUPPORTED)}.")
-
-
 def precheck(image: bytes, settings: Settings, formats: tuple[str, ...]) -> None:
     """Raise Fault for a picture that is too large, or of a format that the setting `formats` does not name.
 
@@ -39,11 +31,13 @@ def precheck(image: bytes, settings: Settings, formats: tuple[str, ...]) -> None
     """
     try:
         if len(image) > settings.max_file_bytes:
-            raise Refused(RefusalCode.TOO_MANY_BYTES)
+            message = f"The picture has {len(image):,} bytes; max_image_bytes is {settings.max_file_bytes:,}."
+            raise Refused(RefusalCode.TOO_MANY_BYTES, message)
         head = image[:_HEAD]
         format = sniff(head)
         if format not in formats:
-            raise Refused(RefusalCode.UNSUPPORTED_FORMAT, f"Pictures of format {format} are not taken here.")
+            taken = ", ".join(formats)
+            raise Refused(RefusalCode.UNSUPPORTED_FORMAT, f"The picture is {format}; this service takes {taken}.")
         check_size(declared_size(format, head), settings)
     except Refused as refused:
         raise fault_of(refused.code, refused.message) from None

@@ -18,6 +18,8 @@ _STEP = 1 << 17  # characters that are decoded at once
 _SLACK = 1 << 16  # JSON and the head of a data URL around the base64
 _SPACE = b" \t\r\n"
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_ADDRESS = re.compile(rb"[a-z][a-z0-9+.-]{0,20}://", re.IGNORECASE)
+_DATA = re.compile(rb"data:", re.IGNORECASE)
 _DATA_URL = re.compile(rb"data:[^,]{0,200}?(;base64)?,", re.IGNORECASE)
 _TEXT = re.compile(rb"[A-Za-z0-9+/_=\s-]+")
 _FIELD = re.compile(rb"[A-Za-z][A-Za-z0-9_]*=.")
@@ -54,7 +56,7 @@ async def picture_of(body: bytes, turns: Turns, said_to_be_text: bool) -> bytes:
     try:
         return await picture_of_field(text, turns) if text else body
     except Fault:
-        if said_to_be_text or text[:5].lower() == b"data:":
+        if said_to_be_text or _DATA.match(text) or _ADDRESS.match(text):
             raise
         return body
 
@@ -62,7 +64,7 @@ async def picture_of(body: bytes, turns: Turns, said_to_be_text: bool) -> bytes:
 async def picture_of_field(content: bytes, turns: Turns) -> bytes:
     """The picture in a text field of a form: base64 or a data URL; what is neither is returned as it is."""
     text = content.strip(_SPACE)
-    if _is_picture(content) or not text or not (text[:5].lower() == b"data:" or _TEXT.fullmatch(text[:100])):
+    if _is_picture(content) or not (_ADDRESS.match(text) or _DATA.match(text) or _TEXT.fullmatch(text[:100])):
         return content
     return await decoded(text, turns)
 
@@ -70,7 +72,9 @@ async def picture_of_field(content: bytes, turns: Turns) -> bytes:
 async def decoded(text: bytes, turns: Turns) -> bytes:
     """The bytes of base64 or a data URL, in either alphabet, with or without padding. Raises Fault `bad_base64`."""
     start = 0
-    if text[:5].lower() == b"data:":
+    if _ADDRESS.match(text):
+        raise Fault(FaultCode.BAD_BASE64, "Pictures are sent, not fetched: send base64 or a data URL, not an address.")
+    if _DATA.match(text):
         head = _DATA_URL.match(text)
         if not head or not head[1]:
             raise Fault(FaultCode.BAD_BASE64, "A data URL begins with data:image/jpeg;base64, and goes on in base64.")
@@ -114,6 +118,4 @@ def _in_json(text: bytes) -> bytes:
             raise Fault(FaultCode.NO_IMAGE, f"The JSON has no key {' or '.join(KEYS)}.")
     if not isinstance(sent, str):
         raise Fault(FaultCode.BAD_JSON, "The picture in JSON is a string of base64 or a data URL.")
-    if re.match(r"https?:", sent, re.IGNORECASE):
-        raise Fault(FaultCode.BAD_BASE64, "Pictures are sent, not fetched: send base64 or a data URL, not an address.")
     return sent.strip().encode("ascii", "replace")

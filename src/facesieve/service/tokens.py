@@ -55,11 +55,13 @@ def token_of(headers: Mapping[str, str]) -> str:
     >>> token_of({"Authorization": "bearer abc"}), token_of({"X-API-Key": "abc"}), token_of({})
     ('abc', 'abc', '')
     """
-    given = headers.get("Authorization", "").strip(_SPACE)
+    given, key = headers.get("Authorization", "").strip(_SPACE), headers.get("X-API-Key", "").strip(_SPACE)
     scheme, _, token = given.partition(" ")
     if scheme.lower() == "bearer":
         given = token.strip(_SPACE)
-    return given or headers.get("X-API-Key", "").strip(_SPACE)
+    elif key and scheme.lower() == "basic":  # a proxy's own password, which browsers send on
+        given = key
+    return given or key
 
 
 def tokens_of(settings: ServiceSettings) -> tuple[Tokens, str]:

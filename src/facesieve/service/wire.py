@@ -282,7 +282,10 @@ class Connection:
             await _settled(delegate.headers_received(start, headers))
         except HTTPInputError:
             return await self._refuse(
-                Fault(FaultCode.BAD_REQUEST, "The Host or the query is malformed or too long."), headers
+                Fault(
+                    FaultCode.BAD_REQUEST, "The Host is missing or malformed, or the query is malformed or too long."
+                ),
+                headers,
             )
         whole = await self._read(exchange, delegate, headers, length)
         if whole and not exchange.finished:

@@ -16,9 +16,16 @@ FORM = re.compile(r"\s*(min|max)_(\w+)\s*=\s*(\S+)\s*")
 
 
 def adjusted(rules: tuple[Rule, ...], changes: Iterable[str]) -> tuple[Rule, ...]:
-    """The rules with each change applied in turn. Raises PolicyError; see `Policy.adjusted`."""
+    """The rules with all changes; of two changes of one limit the later counts. See `Policy.adjusted`.
+
+    The changes of one measure are applied together, so that their order does not matter. Raises PolicyError.
+    """
+    limits_of: dict[str, dict[str, float | None]] = {}
     for change in changes:
-        rules = _with(rules, *_read(change))
+        name, limits = _read(change)
+        limits_of.setdefault(name, {}).update(limits)
+    for name, limits in limits_of.items():
+        rules = _with(rules, name, limits)
     return rules
 
 
