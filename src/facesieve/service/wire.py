@@ -282,9 +282,7 @@ class Connection:
             await _settled(delegate.headers_received(start, headers))
         except HTTPInputError:
             return await self._refuse(
-                Fault(
-                    FaultCode.BAD_REQUEST, "The Host is missing or malformed, or the query is malformed or too long."
-                ),
+                Fault(FaultCode.BAD_REQUEST, "The Host is missing or malformed, or the query is not understood."),
                 headers,
             )
         whole = await self._read(exchange, delegate, headers, length)
