@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import time
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import BinaryIO
 
 from facesieve.errors import ModelError
+from facesieve.processes.protocol import serve
 from facesieve.records import Record, Source
 from handmade import Handmade
 
@@ -91,3 +94,19 @@ class DiesAtStart:
                 continue
             os.kill(os.getpid(), signal.SIGKILL)
         return Handmade()
+
+
+def slow_disk() -> Handmade:
+    """A pipeline in a process that waits for ever when it makes a folder durable, which is part of a commit."""
+    sync = os.fsync
+
+    def slow(descriptor: int) -> None:
+        time.sleep(600) if stat.S_ISDIR(os.fstat(descriptor).st_mode) else sync(descriptor)
+
+    os.fsync = slow
+    return Handmade()
+
+
+def idle(pipe: Connection) -> None:
+    """A child that answers nothing."""
+    serve(pipe, lambda: lambda value, data, say: None)

@@ -13,16 +13,19 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from dangerous import DiesAtStart, Hangs, Killer, KillsOnce, dead_on_arrival, no_model
+from dangerous import DiesAtStart, Hangs, Killer, KillsOnce, dead_on_arrival, idle, no_model, slow_disk
 
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout
 from facesieve.errors import DatasetError, ModelError, WorkerError
+from facesieve.processes.child import Child, ChildDied
+from facesieve.processes.forkserver import spawned
 from facesieve.records import Source
+from facesieve.run import pool
 from facesieve.run.build import build
 from facesieve.run.ledger import Ledger
 from facesieve.run.plan import Shard
-from facesieve.run.pool import Start, share
+from facesieve.run.pool import Start, Task, Worker, share
 from facesieve.run.progress import Progress, Tally
 from facesieve.run.shard import Work
 from handmade import Handmade, files_in, making, photos, sources_in
@@ -164,6 +167,29 @@ def test_a_picture_that_hangs_is_one_refusal_and_the_next_build_tries_it_again(
     build(sources_in(heap), tmp_path, lambda: again, making(EVERYTHING))
     assert again.seen == ["Grace/006.png"]
     assert files_in(tmp_path) == whole
+
+
+def test_a_disk_that_hangs_is_an_error_and_no_picture_is_blamed(
+    heap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_COMMIT", 1)
+    with pytest.raises(WorkerError) as raised:
+        build(sources_in(heap), tmp_path, slow_disk, making(EVERYTHING, workers=2, picture_timeout=3))
+    assert raised.value.code == "slow_disk"
+    assert not Ledger(Layout(tmp_path)).numbers()
+
+
+def test_a_stopped_worker_that_does_not_read_its_shard_is_killed(heap: Path, tmp_path: Path) -> None:
+    worker = Worker(Child(spawned, idle))
+    worker.child.wait_ready()
+    os.kill(worker.child.pid, signal.SIGSTOP)
+    [source, *_] = sources_in(heap)
+    shard = Shard(0, (replace(source, name="x" * 4_000_000),))
+    began = time.monotonic()
+    with pytest.raises(ChildDied):
+        worker.begin(Task(shard), patience=0.5)
+    assert time.monotonic() - began < 30
+    worker.child.close()
 
 
 def start(heap: Path, out: Path, pause: float = 0, pipeline: str = "Handmade") -> subprocess.Popen[str]:

@@ -153,6 +153,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Another, with other limits on what comes in."""
     limits = {"formats": ["jpeg", "avif", "heif"], "max_images": 3, "max_held_bytes": 4 * 2**20}
+    limits |= {"max_request_bytes": 3 * 2**20, "max_image_bytes": 3 * 2**20}
     running = Running(tmp_path_factory.mktemp("narrow"), **limits)
     yield running.wait_ready()
     running.end()

@@ -159,6 +159,7 @@ def test_a_picture_as_text_is_read(service: Any, hopper: Path, name: str) -> Non
         (b'{"image": "', 400, "bad_json", "JSON"),
         (b"[" * 100_000, 400, "bad_json", "JSON"),
         (b"image=%2F9j%2F4AAQ", 415, "unsupported_body", "multipart/form-data"),
+        (b"https://x.example/a.jpg", 400, "bad_base64", "not fetched"),
         (b"data:image/jpeg;base64", 400, "bad_base64", "base64"),
         (b"/9j/4=AAA", 400, "bad_base64", "base64"),
         (b"hello, world", 415, "not_an_image", ""),

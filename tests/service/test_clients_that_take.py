@@ -61,7 +61,7 @@ def test_answers_that_nobody_reads_are_given_up_and_their_memory_returns(start: 
 def test_forms_of_clients_that_do_not_read_are_released_when_the_workers_have_the_pictures(
     start: Any, medium: bytes, astronaut: Path
 ) -> None:
-    running = start(workers=1, write_timeout=60, max_held_bytes=48 * MIB, deadline=30)
+    running = start(workers=1, write_timeout=60, max_held_bytes=48 * MIB, max_request_bytes=32 * MIB, deadline=30)
     body = form(medium, padding=10 * MIB)
     clients = []
     for _ in range(6):

@@ -145,7 +145,7 @@ def test_a_second_signal_exits_at_once(start: Any, shared: Path) -> None:
     client.start()
     time.sleep(0.3)
     running.process.send_signal(signal.SIGTERM)
-    time.sleep(0.05)
+    time.sleep(0.7)
     running.process.send_signal(signal.SIGTERM)
     began = time.monotonic()
     assert running.process.wait(5) == 1
@@ -153,6 +153,19 @@ def test_a_second_signal_exits_at_once(start: Any, shared: Path) -> None:
     client.join()
     time.sleep(0.5)
     assert not [worker for worker in workers if worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_supervisor_that_signals_twice_at_once_cuts_off_nobody(start: Any, huge: bytes) -> None:
+    running = start(workers=1, deadline=120, drain=120)
+    with ThreadPoolExecutor(1) as clients:
+        asked = clients.submit(running.faces, huge)
+        while not running.gauge("facesieve_working"):
+            time.sleep(0.01)
+        for _ in range(2):
+            running.process.send_signal(signal.SIGTERM)
+            time.sleep(0.05)
+        assert asked.result().status_code == 200
+    assert running.process.wait(20) == 0
 
 
 def swallow(work: Any) -> None:

@@ -13,13 +13,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import requests
 from PIL import Image
+from test_connections import limited, many
 from test_limits import head_of
 
 
@@ -138,7 +141,7 @@ def test_an_idle_worker_that_dies_while_clients_come_and_leave_costs_nobody_an_a
 
 
 def test_workers_stopped_while_they_start_are_killed_and_started_again(start: Any, astronaut: Path) -> None:
-    running = start(workers=2, start_timeout=6)
+    running = start(workers=2, start_timeout=6, deadline=120)
     until(lambda: running.gauge("facesieve_workers ") == 2)
     old = {worker.pid for worker in running.workers()}
     for pid in old:
@@ -148,12 +151,75 @@ def test_workers_stopped_while_they_start_are_killed_and_started_again(start: An
     for pid in set(starting):
         os.kill(pid, signal.SIGSTOP)
     assert requests.get(f"{running.url}/readyz", timeout=5).status_code == 503
-    refused = running.faces(astronaut.read_bytes())
-    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "not_ready")
     running.wait_ready()
     assert running.gauge("facesieve_worker_start_failures_total") >= 1
     assert {entry["type"] for entry in running.events("worker_start_failed", 1)} == {"StartTimeout"}
     assert running.faces(astronaut.read_bytes()).status_code == 200
+
+
+def test_workers_stopped_for_good_while_they_work_cost_their_requests_and_are_replaced(
+    start: Any, large: bytes, astronaut: Path
+) -> None:
+    running = start(workers=2, deadline=3, grace=0.2)
+    until(lambda: running.gauge("facesieve_workers ") == 2)
+    stopped = running.workers()
+    with ThreadPoolExecutor(2) as clients:
+        asked = [clients.submit(running.faces, large) for _ in range(2)]
+        until(lambda: running.gauge("facesieve_working") == 2)
+        for worker in stopped:
+            os.kill(worker.pid, signal.SIGSTOP)
+        answers = [each.result() for each in asked]
+    assert [(answer.status_code, answer.json()["error"]["code"]) for answer in answers] == [(503, "deadline")] * 2
+    until(lambda: running.gauge("facesieve_workers ") == 2 and not {*stopped} & {*running.workers()})
+    assert running.faces(astronaut.read_bytes()).status_code == 200
+    assert running.stop() == 0
+
+
+def test_a_request_waits_while_the_only_worker_is_replaced(start: Any, astronaut: Path) -> None:
+    running = start(workers=1, deadline=120)
+    [worker] = running.workers()
+    worker.kill()
+    until(lambda: requests.get(f"{running.url}/readyz", timeout=5).status_code == 503)
+    assert running.faces(astronaut.read_bytes()).status_code == 200
+
+
+def replace_both(running: Any) -> None:
+    """Kill two workers, and wait for two others."""
+    old = running.workers()
+    for worker in old:
+        worker.kill()
+    until(lambda: running.gauge("facesieve_workers ") == 2 and not {*old} & {*running.workers()})
+
+
+def test_thirty_workers_that_die_leave_no_descriptor_and_no_memory(start: Any) -> None:
+    running = start(workers=2)
+    front = psutil.Process(running.process.pid)
+    until(lambda: running.gauge("facesieve_workers ") == 2)
+
+    for _ in range(3):
+        replace_both(running)
+    descriptors, memory = front.num_fds(), front.memory_info().rss
+    for _ in range(12):
+        replace_both(running)
+    assert front.num_fds() <= descriptors + 1
+    assert front.memory_info().rss - memory < 4 << 20
+    assert len(running.workers()) == 2
+
+
+@pytest.mark.slow
+def test_eighteen_pictures_of_39_megapixels_and_all_connections_idle_leave_every_seat(start: Any) -> None:
+    data = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 255, (65, 60, 3), np.uint8)
+    Image.fromarray(noise).resize((6000, 6500), Image.Resampling.NEAREST).save(data, "JPEG", quality=60)
+    running = start(workers=2, deadline=300, before=limited(128, 128))
+    until(lambda: running.gauge("facesieve_workers ") == 2)
+    with many(running, 200), ThreadPoolExecutor(18) as clients:
+        answers = list(clients.map(running.faces, [data.getvalue()] * 18))
+        assert [answer.status_code for answer in answers] == [200] * 18
+    until(lambda: running.gauge("facesieve_workers ") == 2)
+    assert running.gauge("facesieve_held_bytes") == running.gauge("facesieve_working") == 0
+    assert requests.get(f"{running.url}/readyz", timeout=5).status_code == 200
+    assert running.stop() == 0
 
 
 def test_a_model_damaged_meanwhile_is_logged_and_not_ready_and_sigterm_exits_with_0(

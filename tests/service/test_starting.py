@@ -46,6 +46,10 @@ WRONG = {
     "FACESIEVE_SERVICE_FORMATS=jpg": ["'formats'", "'jpg' is not a format", "jpeg, png"],
     "FACESIEVE_SERVICE_FORMATS=jpeg,": ["'formats'"],
     "FACESIEVE_SERVICE_FORMATS=[]": ["'formats'", "empty"],
+    "FACESIEVE_SERVICE_MAX_HELD_BYTES=1000000": ["'max_held_bytes'", "max_request_bytes needs 89478486"],
+    "FACESIEVE_SERVICE_MAX_IMAGE_BYTES=100000000": ["'max_image_bytes'", "above max_request_bytes (67108864)"],
+    "FACESIEVE_SERVICE_ALLOWED_ORIGINS=tool.example": ["'tool.example' is not an origin", "https://tool.example"],
+    "FACESIEVE_SERVICE_TRUSTED_PROXIES=10.0.0.0/8": ["'trusted_proxies'", "no effect without behind_proxy"],
     "FACESIEVE_SERVICE_LOG_LEVEL=loud": ["'log_level'", "'warning'"],
     "FACESIEVE_SERVICE_ADDRESS=": ["FACESIEVE_SERVICE_ADDRESS is empty"],
 }

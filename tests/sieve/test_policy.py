@@ -83,6 +83,14 @@ def test_no_change_is_the_same_policy() -> None:
     assert Policy.preset().adjusted(["max_yaw=45"]).name == "reference"
 
 
+def test_limits_of_one_measure_are_changed_together_in_any_order() -> None:
+    changes = ["min_yaw=50", "min_blur=300", "max_yaw=60", "max_blur=400"]
+    for some in (changes, changes[::-1]):
+        policy = Policy.preset().adjusted(some)
+        limits_of = {rule.measure: (rule.low, rule.high) for rule in policy.rules}
+        assert (limits_of["blur"], limits_of["yaw"]) == ((300, 400), (50, 60))
+
+
 @pytest.mark.parametrize(
     ("change", "code", "sentence"),
     [

@@ -8,6 +8,7 @@ child breaks its pool.)
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +32,7 @@ from facesieve.run.shard import Streams, Work
 Start = Callable[[], Streams]
 
 _FAILED_STARTS = 5  # in a row, for each worker wanted; after that the build goes on with fewer
-
+_PAUSE = 0.2  # seconds before the next try to start a worker where the system has no room for one
 _COMMIT = 10  # picture_timeout times this for writing a shard durably
 
 # For its first array pyarrow imports pandas, where it is installed: here, once for all workers that are forked.
@@ -68,9 +69,21 @@ class Worker:
     counted: Tally = field(default_factory=Tally)
     begun: int = 0
 
-    def begin(self, task: Task) -> None:
+    def begin(self, task: Task, patience: float) -> None:
+        """Send a task. A worker that does not take it within `patience` seconds is killed. Raises ChildDied."""
         self.task, self.counted, self.begun, self.heard = task, Tally(), 0, time.monotonic()
-        self.child.ask(task.shard)
+        # A stopped process reads nothing, and a shard of long paths does not fit into the pipe.
+        alarm = threading.Timer(patience, self.child.kill)
+        alarm.start()
+        try:
+            self.child.ask(task.shard)
+        finally:
+            alarm.cancel()
+
+    @property
+    def writes(self) -> bool:
+        """Whether all pictures of its task are done, so that only the disk is left to wait for."""
+        return self.task is not None and self.counted.done == len(self.task.shard.sources)
 
 
 class Pool:
@@ -117,6 +130,9 @@ class Pool:
                 self._crew.append(Worker(Child(partial(forked, PRELOAD), _work, self._work, self._start)))
             except OSError:
                 self._failed += 1
+                if self._crew:
+                    break  # what is at work may free what was missing
+                time.sleep(_PAUSE)
         if self._waiting and not self._crew:
             raise WorkerError("no_worker", "No worker process could be started; --workers 1 works without them.")
 
@@ -157,7 +173,7 @@ class Pool:
         """The next shard for a worker, or its dismissal."""
         worker.task = None
         if self._waiting:
-            worker.begin(self._waiting.popleft())
+            worker.begin(self._waiting.popleft(), self._work.settings.picture_timeout)
         else:
             self._dismiss(worker)
 
@@ -168,7 +184,12 @@ class Pool:
     def _lost(self, worker: Worker, task: Task) -> Iterator[Tally]:
         """A task cost a worker: try again, try smaller shards, or refuse its only picture."""
         sources = task.shard.sources
-        if len(sources) > 1 and worker.slow:
+        if worker.slow and worker.writes:
+            if task.chances == 1:
+                message = "Writing results took too long, twice. Check the disk of the dataset, then run the same."
+                raise WorkerError("slow_disk", message)
+            self._waiting.appendleft(Task(task.shard, task.chances - 1))
+        elif len(sources) > 1 and worker.slow:
             suspect = sources[worker.begun : worker.begun + 1]
             self._again(sources[: worker.begun] + sources[worker.begun + 1 :], chances=2)
             self._again(suspect, chances=1)
@@ -188,8 +209,8 @@ class Pool:
         """Seconds until the worker has been silent for too long."""
         settings = self._work.settings
         limit = settings.picture_timeout if worker.ready else settings.start_timeout
-        if worker.task and worker.counted.done == len(worker.task.shard.sources):
-            limit *= _COMMIT  # only the disk is left to wait for
+        if worker.writes:
+            limit *= _COMMIT
         return worker.heard + limit - time.monotonic()
 
     def _patience(self) -> float:

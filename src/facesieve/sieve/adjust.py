@@ -22,15 +22,18 @@ def adjusted(rules: tuple[Rule, ...], changes: Iterable[str]) -> tuple[Rule, ...
     """
     limits_of: dict[str, dict[str, float | None]] = {}
     for change in changes:
-        name, limits = _read(change)
-        limits_of.setdefault(name, {}).update(limits)
+        name, side, limit = _read(change)
+        limits_of.setdefault(name, {})[side] = limit
     for name, limits in limits_of.items():
+        high = limits.get("high")
+        if name in ANGLES and "high" in limits:
+            limits.setdefault("low", None if high is None else -high)
         rules = _with(rules, name, limits)
     return rules
 
 
-def _read(change: str) -> tuple[str, dict[str, float | None]]:
-    """The measure, and the limits that the change sets."""
+def _read(change: str) -> tuple[str, str, float | None]:
+    """The measure, which limit the change sets (`low`, `high`), and to what."""
     match = FORM.fullmatch(change)
     if match is None:
         raise PolicyError(
@@ -41,11 +44,9 @@ def _read(change: str) -> tuple[str, dict[str, float | None]]:
         known = [measure.name for measure in MEASURES]
         raise PolicyError("unknown_measure", f"There is no measure {name!r}{did_you_mean(name, known)}")
     limit = _number(change, text)
-    if side == "max" and name in ANGLES:
-        if limit is not None and limit < 0:
-            raise PolicyError("bad_number", f"{change!r}: an angle's limit is its size, so it cannot be negative.")
-        return name, {"low": None if limit is None else -limit, "high": limit}
-    return name, {"low" if side == "min" else "high": limit}
+    if side == "max" and name in ANGLES and limit is not None and limit < 0:
+        raise PolicyError("bad_number", f"{change!r}: an angle's limit is its size, so it cannot be negative.")
+    return name, "low" if side == "min" else "high", limit
 
 
 def _number(change: str, text: str) -> float | None:

@@ -73,9 +73,9 @@ class Policy(BaseModel):
     def adjusted(self, changes: Iterable[str]) -> Policy:
         """With limits changed: `max_yaw=30`, `min_blur=80`, `max_yaw=none` removes one.
 
-        For pitch, yaw and roll `max_` limits the angle on both sides. A new rule is added at the
-        end; a rule without limits is removed. Raises PolicyError for an unknown measure, a form other than these, or
-        no number.
+        For pitch, yaw and roll `max_` limits the angle on both sides, unless a `min_` is set too. A new rule is added
+        at the end; a rule without limits is removed. Raises PolicyError for an unknown measure, a form other than
+        these, or no number.
         """
         rules = adjusted(self.rules, changes)
         return self if rules == self.rules else Policy(name=f"{self.name}, adjusted", rules=rules)
