@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesieve.align import TEMPLATE_SIZE, Aligner, similarities
-from facesieve.decode import Decoded, ahead, batches, decode
+from facesieve.decode import Decoded, batches, decode, prefetch
 from facesieve.detect import Turns, UpsideDown, load_detector
 from facesieve.models.store import Announce, Store, tell
 from facesieve.pose import HeadPose, turned_over
@@ -25,6 +25,7 @@ from facesieve.records import (
     Photo,
     Pixels,
     Record,
+    Refusal,
     Verdict,
 )
 from facesieve.settings import Settings
@@ -33,15 +34,20 @@ from facesieve.sources import Picture, as_sources, each_source
 
 
 class Measured(NamedTuple):
-    """A batch before the sieve. crops: (N, size, size, 3) uint8 RGB, one for each face."""
+    """A batch before the sieve.
 
-    decoded: Decoded
+    answers: as in `Decoded`. photos: those among them, perhaps turned. crops: (N, size, size, 3) uint8 RGB, one for
+    each face.
+    """
+
+    answers: Sequence[Photo | Refusal]
+    photos: Sequence[Photo]
     faces: Faces
     crops: Pixels
     measures: Measures
 
     def judged(self, policy: Policy) -> list[Record]:
-        """One record for each source, in order, with the verdicts of the policy. No network runs."""
+        """One record for each answer, in order, with the verdicts of the policy. No network runs."""
         return gather(*self, judge(policy, self.measures))
 
 
@@ -103,14 +109,14 @@ class Pipeline:
 
         `batch_size` of them or `batch_pixels` are worked on at a time, while a thread draws and decodes as many more.
         """
-        decoded = ahead(batches(each_source(pictures), self.settings))
+        decoded = prefetch(batches(each_source(pictures), self.settings))
         return chain.from_iterable(self._measured(batch).judged(self.policy) for batch in decoded)
 
     def _measured(self, decoded: Decoded, with_pose: bool = True) -> Measured:
         photos, faces = self._find(decoded.photos)
         crops = self._align(photos, faces)
         pose = self._pose(photos, faces) if with_pose else np.full((len(faces), 3), np.nan)
-        return Measured(decoded._replace(photos=photos), faces, crops, self._measure(photos, faces, pose))
+        return Measured(decoded.answers, photos, faces, crops, self._measure(photos, faces, pose))
 
     def _find(self, photos: Sequence[Photo]) -> tuple[Sequence[Photo], Faces]:
         """The photos, turned where that finds upright faces and the settings want it, and their faces."""
@@ -137,22 +143,24 @@ class Pipeline:
 
 
 def gather(
-    decoded: Decoded, faces: Faces, crops: Pixels, measures: Measures, verdicts: Sequence[Verdict]
+    answers: Sequence[Photo | Refusal],
+    photos: Sequence[Photo],
+    faces: Faces,
+    crops: Pixels,
+    measures: Measures,
+    verdicts: Sequence[Verdict],
 ) -> list[Record]:
-    """Flat arrays back into one record a source, in the order of the sources."""
-    sources, photos, refusals = decoded
-    refused = {id(refusal.source): refusal for refusal in refusals}
-    index = {id(photo.source): i for i, photo in enumerate(photos)}
+    """Flat arrays back into one record for each answer, in order."""
     first = np.searchsorted(faces.photo, np.arange(len(photos) + 1))
-    records = []
-    for source in sources:
-        if id(source) in refused:
-            records.append(Record(source, refusal=refused[id(source)]))
+    records, number = [], 0
+    for answer in answers:
+        if isinstance(answer, Refusal):
+            records.append(Record(answer.source, refusal=answer))
             continue
-        i = index[id(source)]
-        rows = range(first[i], first[i + 1])
-        found = tuple(_face(photos[i], faces, crops, measures, verdicts, row) for row in rows)
-        records.append(Record(source, photos[i], faces=found))
+        rows = range(first[number], first[number + 1])
+        found = tuple(_face(photos[number], faces, crops, measures, verdicts, row) for row in rows)
+        records.append(Record(answer.source, photos[number], faces=found))
+        number += 1
     return records
 
 

@@ -29,6 +29,7 @@ class Source:
     image: a Pillow image handed in by the caller; then `open` is None.
     identity: what tells this source from all others: the raw bytes of its absolute path. b"" takes the name.
     former: the name that version 0.1.0 wrote for this source, where it differs from `name`; else "".
+    cost: how many still pictures it counts as when a build is cut into shards; more than 1 for a clip.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Source:
     identity: bytes = b""
     former: str = ""
     image: Any = None
+    cost: int = 1
 
     @property
     def key(self) -> bytes:
@@ -72,6 +74,7 @@ class Photo:
     picture_id: sha256 of the encoded bytes, 64 hex digits.
     format: the sniffed format in lower case (`jpeg`, `png`, ...), or `array`.
     turn: degrees clockwise that the upright picture was turned to find faces: 0, 90, 180 or 270; see `turned`.
+    frame: its number in a clip, from 0; 0 for a still picture. time: its seconds in a clip; None for a still picture.
     """
 
     source: Source
@@ -79,6 +82,8 @@ class Photo:
     pixels: Pixels
     format: str
     turn: int = 0
+    frame: int = 0
+    time: float | None = None
 
     @property
     def width(self) -> int:

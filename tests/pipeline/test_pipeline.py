@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from facesieve import Pipeline, Policy, Record, Settings
+from facesieve.decode import Decoded
 from facesieve.pipeline import face_id
 from facesieve.quality import MEASURES
+from facesieve.records import Photo, Refusal, Source
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,32 @@ def test_a_stream_gives_what_a_batch_gives(astronaut: Path, hopper: Path) -> Non
 
 def plain_ids(record: Record) -> list[str]:
     return [face.face_id for face in record.faces]
+
+
+def test_one_source_with_several_photos_yields_a_record_for_each(
+    pipeline: Pipeline, astronaut: Path, hopper: Path
+) -> None:
+    clip = Source("clip")
+    frames = enumerate(map(rgb, (astronaut, hopper)))
+    photos = [Photo(clip, f"{n:064}", pixels, "array", frame=n, time=n / 25) for n, pixels in frames]
+    measured = pipeline._measured(Decoded([photos[0], Refusal(clip, "corrupt", ""), photos[1]]))
+    first, refused, second = measured.judged(pipeline.policy)
+    assert (first.photo, second.photo) == (photos[0], photos[1])
+    assert refused.refusal is not None and {record.source for record in (first, refused, second)} == {clip}
+    assert len(first.faces) == len(second.faces) == 1
+    assert first.faces[0].box != second.faces[0].box
+
+
+def test_measuring_without_the_pose_leaves_all_that_does_not_depend_on_it(pipeline: Pipeline, astronaut: Path) -> None:
+    [with_pose] = pipeline.process(astronaut)
+    [without] = pipeline.measure(astronaut, pose=False).judged(pipeline.policy)
+    differ = {
+        name
+        for name, value in with_pose.faces[0].measures.items()
+        if not np.array_equal(value, without.faces[0].measures[name], equal_nan=True)
+    }
+    assert differ == {"pitch", "yaw", "roll", "inter_eye_distance_score"}
+    assert all(np.isnan(without.faces[0].measures[name]) for name in ("pitch", "yaw", "roll"))
 
 
 def test_every_measure_of_the_table_is_taken_and_no_other(pipeline: Pipeline, astronaut: Path) -> None:

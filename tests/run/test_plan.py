@@ -34,3 +34,9 @@ def test_shared_shards_become_smaller_towards_the_end() -> None:
 def test_no_shard_is_larger_than_asked_for_however_many_pictures_there_are() -> None:
     assert sizes(100_000, 2)[:-20].count(64) > 1500
     assert sizes(10, 2, most=1) == [1] * 10
+
+
+def test_a_clip_is_alone_in_its_shard_and_stills_around_it_keep_their_order() -> None:
+    sources = [Source("0"), Source("1"), Source("clip", cost=500), Source("2"), Source("3")]
+    plan = shards(sources, 1, 64, 0)
+    assert [[source.name for source in shard.sources] for shard in plan] == [["0", "1"], ["clip"], ["2", "3"]]

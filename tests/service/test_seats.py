@@ -191,6 +191,7 @@ def replace_both(running: Any) -> None:
     until(lambda: running.gauge("facesieve_workers ") == 2 and not {*old} & {*running.workers()})
 
 
+@pytest.mark.slow
 def test_thirty_workers_that_die_leave_no_descriptor_and_no_memory(start: Any) -> None:
     running = start(workers=2)
     front = psutil.Process(running.process.pid)

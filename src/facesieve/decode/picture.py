@@ -28,16 +28,18 @@ _NOT_DECODED = ("unsupported", "unknown", "not supported", "cannot handle", "not
 
 
 class Decoded(NamedTuple):
-    """Sources, and what became of each: photos and refusals, in their order; together as many as the sources."""
+    """Photos and refusals in the order of their sources. The answers of one source stand together."""
 
-    sources: Sequence[Source]
-    photos: Sequence[Photo]
-    refusals: Sequence[Refusal]
+    answers: Sequence[Photo | Refusal]
+
+    @property
+    def photos(self) -> list[Photo]:
+        return [answer for answer in self.answers if isinstance(answer, Photo)]
 
 
 def decode(sources: Sequence[Source], settings: Settings) -> Decoded:
     """Each source as a photo or a refusal."""
-    return _sorted([decode_one(source, settings) for source in sources])
+    return Decoded([decode_one(source, settings) for source in sources])
 
 
 def batches(sources: Iterable[Source], settings: Settings) -> Iterator[Decoded]:
@@ -52,16 +54,10 @@ def batches(sources: Iterable[Source], settings: Settings) -> Iterator[Decoded]:
         pixels += answer.width * answer.height
         del answer  # nothing here holds a picture while the next is decoded
         if len(batch) == settings.batch_size or pixels >= settings.batch_pixels:
-            yield _sorted(batch)
+            yield Decoded(batch)
             batch, pixels = [], 0
     if batch:
-        yield _sorted(batch)
-
-
-def _sorted(answers: Sequence[Photo | Refusal]) -> Decoded:
-    photos = [answer for answer in answers if isinstance(answer, Photo)]
-    refusals = [answer for answer in answers if isinstance(answer, Refusal)]
-    return Decoded([answer.source for answer in answers], photos, refusals)
+        yield Decoded(batch)
 
 
 def decode_one(source: Source, settings: Settings) -> Photo | Refusal:

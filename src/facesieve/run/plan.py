@@ -59,14 +59,19 @@ def cores() -> int:
 
 
 def shards(sources: Sequence[Source], workers: int, most: int, first: int) -> list[Shard]:
-    """Consecutive sources in shards of at most `most`, numbered from `first`.
+    """Consecutive sources in shards that cost at most `most`, numbered from `first`.
 
-    Where workers share them, shards become smaller towards the end, so that no worker waits long for the last one
-    (guided self-scheduling; Polychronopoulos and Kuck, IEEE Transactions on Computers C-36, 1987).
+    A source that costs more is alone in its shard. Where workers share them, shards become smaller towards the end,
+    so that no worker waits long for the last one (guided self-scheduling; Polychronopoulos and Kuck, IEEE Transactions
+    on Computers C-36, 1987).
     """
-    left, plan = list(sources), list[Shard]()
-    while left:
-        size = most if workers == 1 else min(most, max(LEAST, -(-len(left) // (workers * SHARES))))
-        plan.append(Shard(first + len(plan), tuple(left[:size])))
-        del left[:size]
+    plan, place, left = list[Shard](), 0, sum(source.cost for source in sources)
+    while place < len(sources):
+        size = most if workers == 1 else min(most, max(LEAST, -(-left // (workers * SHARES))))
+        end, cost = place + 1, sources[place].cost
+        while end < len(sources) and cost + sources[end].cost <= size:
+            cost += sources[end].cost
+            end += 1
+        plan.append(Shard(first + len(plan), tuple(sources[place:end])))
+        place, left = end, left - cost
     return plan

@@ -10,10 +10,10 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items in order, the next one drawn in a thread while the last is used; never more than one.
+def prefetch(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield the same items in order. A thread draws the next item while the last one is used; never more than one.
 
-    What drawing raises is raised here, in its turn. The thread ends with this generator, however that ends.
+    An exception of `items` is raised here, in its turn. The thread ends with this generator.
     """
     with ThreadPoolExecutor(1, "decode") as thread:
         coming = thread.submit(_drawn, items)

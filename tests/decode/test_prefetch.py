@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from facesieve.decode import ahead
+from facesieve.decode import prefetch
 
 
 def decoding() -> list[threading.Thread]:
@@ -19,7 +19,7 @@ def decoding() -> list[threading.Thread]:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 50])
 def test_all_items_come_in_order_and_the_thread_ends(count: int) -> None:
-    assert list(ahead(iter(range(count)))) == list(range(count))
+    assert list(prefetch(iter(range(count)))) == list(range(count))
     assert decoding() == []
 
 
@@ -32,7 +32,7 @@ def test_the_next_item_is_drawn_while_one_is_used_and_no_more_than_that() -> Non
             enough.release()
             yield item
 
-    coming = ahead(items())
+    coming = prefetch(items())
     for used in range(9):
         assert next(coming) == used
         for _ in range(2 if used == 0 else 1):
@@ -42,7 +42,7 @@ def test_the_next_item_is_drawn_while_one_is_used_and_no_more_than_that() -> Non
 
 
 def test_an_item_that_may_be_empty_is_not_taken_for_the_end() -> None:
-    assert list(ahead(iter([[], None, 0, [1]]))) == [[], None, 0, [1]]
+    assert list(prefetch(iter([[], None, 0, [1]]))) == [[], None, 0, [1]]
 
 
 def test_what_drawing_raises_comes_after_the_items_before_it() -> None:
@@ -50,7 +50,7 @@ def test_what_drawing_raises_comes_after_the_items_before_it() -> None:
         yield 1
         raise OSError("the disk is gone")
 
-    coming = ahead(items())
+    coming = prefetch(items())
     assert next(coming) == 1
     with pytest.raises(OSError, match="the disk is gone"):
         next(coming)
@@ -58,7 +58,7 @@ def test_what_drawing_raises_comes_after_the_items_before_it() -> None:
 
 
 def test_whoever_stops_early_leaves_no_thread() -> None:
-    coming = ahead(iter(range(10)))
+    coming = prefetch(iter(range(10)))
     assert next(coming) == 0
     assert len(decoding()) == 1
     coming.close()
@@ -66,7 +66,7 @@ def test_whoever_stops_early_leaves_no_thread() -> None:
 
 
 def test_an_item_that_was_used_is_not_held() -> None:
-    coming = ahead(np.zeros(3) for _ in range(3))
+    coming = prefetch(np.zeros(3) for _ in range(3))
     first = weakref.ref(next(coming))
     gc.collect()
     assert first() is None
