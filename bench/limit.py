@@ -21,12 +21,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from facesieve import _native
 from facesieve.detect.native import NativeNetworks
 from facesieve.detect.pyramid import scales
 from facesieve.models.onnx_file import initializers
 from facesieve.models.store import Store
-from facesieve.pose.layers import Layers, layers
+from facesieve.native import Extension, instruction_sets
+from facesieve.pose.layers import PoseLayers, layers
 from facesieve.pose.native import NativeNetwork
 from facesieve.settings import Settings
 
@@ -66,7 +66,7 @@ ONET = (
 )
 
 
-def whenet(read: Layers) -> int:
+def whenet(read: PoseLayers) -> int:
     """EfficientNet-B0 of one crop; swish, sums and gates are not counted."""
     side, operations = 112, convolution(112, 112, 3, 3, len(read.blocks[0].expand.bias))
     for index, block in enumerate(read.blocks):
@@ -85,9 +85,10 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def tasks(isa: str, weights: list, read: Layers) -> dict[str, tuple[Callable[[], object], float]]:
+def tasks(isa: str, weights: list, read: PoseLayers) -> dict[str, tuple[Callable[[], object], float]]:
     """What is timed, and how many operations it is (0 for the pyramid, which only moves pixels)."""
-    networks = NativeNetworks(*weights, isa=isa)
+    extension = Extension(isa)
+    networks = NativeNetworks(extension, *weights)
     native = networks._native
     random = np.random.default_rng(0)
     small = random.integers(0, 256, (HEIGHT // 8, WIDTH // 8, 3), np.uint8)
@@ -96,7 +97,7 @@ def tasks(isa: str, weights: list, read: Layers) -> dict[str, tuple[Callable[[],
     sizes = [(math.ceil(HEIGHT * scale), math.ceil(WIDTH * scale)) for scale in at]
     crops24 = random.uniform(0, 255, (CROPS_R, 24, 24, 3)).astype(np.float32)
     crops48 = random.uniform(0, 255, (CROPS_O, 48, 48, 3)).astype(np.float32)
-    heads, pose = random.integers(0, 256, (HEADS, 224, 224, 3), np.uint8), NativeNetwork(read, isa)
+    heads, pose = random.integers(0, 256, (HEADS, 224, 224, 3), np.uint8), NativeNetwork(extension, read)
     matrix = random.uniform(-1, 1, (SIDE, SIDE)).astype(np.float32)
     steps = 3_000_000
     return {
@@ -119,7 +120,7 @@ def best_of(rounds: int, todo: dict[str, tuple[Callable[[], object], float]]) ->
     return best
 
 
-def report(isa: str, rounds: int, weights: list, read: Layers) -> None:
+def report(isa: str, rounds: int, weights: list, read: PoseLayers) -> None:
     todo = tasks(isa, weights, read)
     best = best_of(rounds, todo)
     best["P"] = best["pyramid + P"] - best["pyramid"]
@@ -135,12 +136,12 @@ def report(isa: str, rounds: int, weights: list, read: Layers) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--isa", choices=_native.isas(), help="only this instruction set")
+    parser.add_argument("--isa", choices=instruction_sets(), help="only this instruction set")
     given = parser.parse_args()
     store = Store(Settings.load())
     files, read = store.load("mtcnn"), layers(store.load("whenet")["whenet"])
     weights = [initializers(files[name]) for name in ("pnet", "rnet", "onet")]
-    for isa in [given.isa] if given.isa else _native.isas():
+    for isa in [given.isa] if given.isa else instruction_sets():
         report(isa, given.rounds, weights, read)
 
 

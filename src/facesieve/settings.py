@@ -25,7 +25,7 @@ LIMITS = {
 # Where models are kept, how fast it goes and how much a page shows: none of it changes what a dataset holds.
 NOT_SHAPING = {
     *LIMITS,
-    *("batch_size", "batch_pixels", "workers", "threads", "engine"),
+    *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa"),
     *("shard_size", "sheet_faces", "cache_dir", "offline"),
     *("picture_timeout", "start_timeout"),
 }
@@ -37,8 +37,8 @@ Device = Literal["cpu", "cuda"]
 
 TABLES = ("service",)  # of a settings file, read by settings of their own
 
-# Variables that begin like settings and are none: of the extension, and of the example clients.
-NOT_SETTINGS = ("FACESIEVE_ISA", "FACESIEVE_TOKEN", "FACESIEVE_URL")
+# Variables of the example clients, whose names begin like those of settings.
+NOT_SETTINGS = ("FACESIEVE_TOKEN", "FACESIEVE_URL")
 
 
 class Layered(BaseModel):
@@ -181,6 +181,9 @@ class Settings(Layered):
     # who runs the networks
     engine: Literal["auto", "native", "onnxruntime"] = Field(
         "auto", description="Who runs MTCNN and WHENet; auto takes the compiled extension where it was built."
+    )
+    isa: Literal["auto", "avx512", "avx2", "portable"] = Field(
+        "auto", description="Instruction set of the compiled extension; auto takes the fastest that runs here."
     )
     device: Device = Field("cpu", description="Where networks run; cuda takes a GPU, with ONNX Runtime's GPU package.")
 
