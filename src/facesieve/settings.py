@@ -205,7 +205,8 @@ class Settings(Layered):
         2_000_000, ge=1, description="Pixels that make a batch full, however few photos they belong to."
     )
     workers: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="Processes that a build works with; auto is one for every core it may use."
+        "auto",
+        description="Processes that a build works with; auto is one for every core it may use, by affinity and quota.",
     )
     threads: int = Field(1, ge=1, description="Threads that one network uses.")
     shard_size: int = Field(64, ge=1, le=100_000, description="Pictures whose results are committed together.")
@@ -293,7 +294,10 @@ class ServiceSettings(Layered):
         1024, ge=1, description="Connections open at once from one address; all clients of a proxy share the proxy's."
     )
     workers: int = Field(
-        0, ge=0, le=1024, description="Worker processes, each for one picture at a time; 0 means one per core."
+        0,
+        ge=0,
+        le=1024,
+        description="Worker processes, each for one picture at a time; 0 means one for every core that it may use.",
     )
     niceness: int = Field(5, ge=0, le=19, description="How much workers give way to the answering of requests.")
     waiting: int = Field(64, ge=0, description="Requests that may wait for a worker; more are told to come again.")

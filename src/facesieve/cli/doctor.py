@@ -79,13 +79,12 @@ def _device(settings: Settings) -> dict[str, str]:
 
 
 def _libraries() -> dict[str, Any]:
-    import os
     import platform
 
     from facesieve.dataset.origin import versions
+    from facesieve.processes.cores import cores
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"cores": cores, "python": platform.python_version(), "machine": platform.machine(), **versions()}
+    return {"cores": cores(), "python": platform.python_version(), "machine": platform.machine(), **versions()}
 
 
 def _models(settings: Settings) -> dict[str, str]:
