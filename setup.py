@@ -1,4 +1,4 @@
-"""The compiled part. Optional: where it cannot be built the install goes on, and ONNX Runtime does its work."""
+"""The compiled extension. It is optional: where it cannot be built, ONNX Runtime and OpenCV do its work."""
 
 from pathlib import Path
 
@@ -8,11 +8,12 @@ from setuptools import setup
 native = Pybind11Extension(
     "facesieve._native",
     sorted(str(path) for path in Path("native").glob("*.cpp")),
-    depends=sorted(str(path) for path in Path("native").glob("*.[hi]*")),
+    depends=sorted(str(path) for path in Path("native").rglob("*.hpp")),
     cxx_std=17,
-    # Rounding is written out where it matters, so the compiler must not fuse multiply and add on its own (contract);
-    # and GCC must add when a product is there, not keep all products of a loop body for its end (tree-ter).
-    extra_compile_args=["-O3", "-ffp-contract=off", "-fno-tree-ter"],
+    # The compiler must not fuse multiply and add where the source does not say so: it changes the rounding (contract).
+    # GCC must add each product at once instead of keeping all products of a loop body until its end (tree-ter). Clang
+    # does not know that flag and would warn.
+    extra_compile_args=["-O3", "-ffp-contract=off", "-fno-tree-ter", "-Wno-ignored-optimization-argument"],
     optional=True,
 )
 setup(ext_modules=[native])

@@ -21,12 +21,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from facesieve import _native
 from facesieve.detect.native import NativeNetworks
 from facesieve.detect.pyramid import scales
 from facesieve.models.onnx_file import initializers
 from facesieve.models.store import Store
-from facesieve.pose.layers import Layers, layers
+from facesieve.native import Extension, instruction_sets
+from facesieve.pose.layers import PoseLayers, layers
 from facesieve.pose.native import NativeNetwork
 from facesieve.settings import Settings
 
@@ -34,46 +34,30 @@ HEIGHT, WIDTH = 1080, 1920
 CROPS_R, CROPS_O, HEADS, SIDE = 288, 72, 8, 1024
 
 
-def convolution(height: int, width: int, kernel: int, channels: int, filters: int) -> int:
-    """Operations of one layer, two a multiply-add, over its output of height x width."""
-    return 2 * height * width * kernel * kernel * channels * filters
+Weights = dict[str, np.ndarray]
 
 
-def pnet(height: int, width: int) -> int:
-    h, w = (height - 1) // 2, (width - 1) // 2
-    return (
-        convolution(height - 2, width - 2, 3, 3, 10)
-        + convolution(h - 2, w - 2, 3, 10, 16)
-        + convolution(h - 4, w - 4, 3, 16, 32)
-        + convolution(h - 4, w - 4, 1, 32, 1)
-    )
+def pnet(weights: Weights, height: int, width: int) -> int:
+    """Operations on one level, two for each multiply-add. The regression is left out: few cells need it."""
+    h, w = (height - 1) // 2, (width - 1) // 2  # behind the pool
+    maps = {"conv1": (height - 2) * (width - 2), "conv2": (h - 2) * (w - 2), "conv3": (h - 4) * (w - 4)}
+    maps["score"] = maps["conv3"]
+    return 2 * sum(pixels * weights[f"{layer}.weight"].size for layer, pixels in maps.items())
 
 
-RNET = (
-    convolution(22, 22, 3, 3, 28)
-    + convolution(9, 9, 3, 28, 48)
-    + convolution(3, 3, 2, 48, 64)
-    + convolution(1, 1, 1, 576, 128)
-    + convolution(1, 1, 1, 128, 5)
-)
-ONET = (
-    convolution(46, 46, 3, 3, 32)
-    + convolution(21, 21, 3, 32, 64)
-    + convolution(8, 8, 3, 64, 64)
-    + convolution(3, 3, 2, 64, 128)
-    + convolution(1, 1, 1, 1152, 256)
-    + convolution(1, 1, 1, 256, 15)
-)
+def crop_network(weights: Weights, sides: tuple[int, ...]) -> int:
+    """Operations of R-Net or O-Net on one crop. sides: of the map that each convolution makes."""
+    pixels = {f"conv{n}.weight": side * side for n, side in enumerate(sides, 1)}
+    return 2 * sum(pixels.get(name, 1) * values.size for name, values in weights.items() if name.endswith(".weight"))
 
 
-def whenet(read: Layers) -> int:
+def whenet(read: PoseLayers) -> int:
     """EfficientNet-B0 of one crop; swish, sums and gates are not counted."""
-    side, operations = 112, convolution(112, 112, 3, 3, len(read.blocks[0].expand.bias))
-    for index, block in enumerate(read.blocks):
-        expanded, out = len(block.expand.bias), -(-side // block.stride)
-        if index:
-            operations += 2 * side * side * block.expand.weight.size
-        operations += convolution(out, out, block.kernel, 1, expanded) + 2 * out * out * block.project.weight.size
+    side, operations = 112, 0
+    for block in read.blocks:
+        out = -(-side // block.stride)
+        operations += 2 * side * side * block.expand.weight.size
+        operations += 2 * out * out * (block.depthwise.weight.size + block.project.weight.size)
         operations += 2 * (block.squeeze.weight.size + block.excite.weight.size)
         side = out
     return operations + 2 * side * side * read.features.weight.size + 2 * read.logits.weight.size
@@ -85,10 +69,12 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def tasks(isa: str, weights: list, read: Layers) -> dict[str, tuple[Callable[[], object], float]]:
+def tasks(isa: str, weights: list, read: PoseLayers) -> dict[str, tuple[Callable[[], object], float]]:
     """What is timed, and how many operations it is (0 for the pyramid, which only moves pixels)."""
-    networks = NativeNetworks(*weights, isa=isa)
+    extension = Extension(isa)
+    networks = NativeNetworks(extension, *weights)
     native = networks._native
+    p, r, o = weights
     random = np.random.default_rng(0)
     small = random.integers(0, 256, (HEIGHT // 8, WIDTH // 8, 3), np.uint8)
     picture = np.ascontiguousarray(small.repeat(8, 0).repeat(8, 1))
@@ -96,16 +82,16 @@ def tasks(isa: str, weights: list, read: Layers) -> dict[str, tuple[Callable[[],
     sizes = [(math.ceil(HEIGHT * scale), math.ceil(WIDTH * scale)) for scale in at]
     crops24 = random.uniform(0, 255, (CROPS_R, 24, 24, 3)).astype(np.float32)
     crops48 = random.uniform(0, 255, (CROPS_O, 48, 48, 3)).astype(np.float32)
-    heads, pose = random.integers(0, 256, (HEADS, 224, 224, 3), np.uint8), NativeNetwork(read, isa)
+    heads, pose = random.integers(0, 256, (HEADS, 224, 224, 3), np.uint8), NativeNetwork(extension, read)
     matrix = random.uniform(-1, 1, (SIDE, SIDE)).astype(np.float32)
     steps = 3_000_000
     return {
         "FMA": (lambda: native.multiply_adds(steps), native.multiply_adds(0) + native.multiply_adds(1) * steps),
         "sgemm": (lambda: matrix @ matrix, 2 * SIDE**3),
         "pyramid": (lambda: [native.level(picture, w, h) for h, w in sizes], 0),
-        "pyramid + P": (lambda: native.propose(picture, at, 0.6), sum(pnet(h, w) for h, w in sizes)),
-        "R": (lambda: native.refine(crops24), RNET * CROPS_R),
-        "O": (lambda: native.locate(crops48), ONET * CROPS_O),
+        "pyramid + P": (lambda: native.propose(picture, at, 0.6), sum(pnet(p, h, w) for h, w in sizes)),
+        "R": (lambda: native.refine(crops24), crop_network(r, (22, 9, 3)) * CROPS_R),
+        "O": (lambda: native.locate(crops48), crop_network(o, (46, 21, 8, 3)) * CROPS_O),
         "WHENet": (lambda: pose(heads), whenet(read) * HEADS),
     }
 
@@ -119,7 +105,7 @@ def best_of(rounds: int, todo: dict[str, tuple[Callable[[], object], float]]) ->
     return best
 
 
-def report(isa: str, rounds: int, weights: list, read: Layers) -> None:
+def report(isa: str, rounds: int, weights: list, read: PoseLayers) -> None:
     todo = tasks(isa, weights, read)
     best = best_of(rounds, todo)
     best["P"] = best["pyramid + P"] - best["pyramid"]
@@ -135,12 +121,12 @@ def report(isa: str, rounds: int, weights: list, read: Layers) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--isa", choices=_native.isas(), help="only this instruction set")
+    parser.add_argument("--isa", choices=instruction_sets(), help="only this instruction set")
     given = parser.parse_args()
     store = Store(Settings.load())
     files, read = store.load("mtcnn"), layers(store.load("whenet")["whenet"])
     weights = [initializers(files[name]) for name in ("pnet", "rnet", "onet")]
-    for isa in [given.isa] if given.isa else _native.isas():
+    for isa in [given.isa] if given.isa else instruction_sets():
         report(isa, given.rounds, weights, read)
 
 

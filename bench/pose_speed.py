@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from facesieve import _native
 from facesieve.detect import load_detector
 from facesieve.models.catalog import entry
 from facesieve.models.store import Store
+from facesieve.native import Extension, instruction_sets
 from facesieve.pose.crops import crop
 from facesieve.pose.layers import layers
 from facesieve.pose.native import NativeNetwork
@@ -99,7 +99,7 @@ def contenders(model: bytes, isas: list[str]) -> dict[str, Callable[[np.ndarray]
     plain = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     ours, read = Session(model, 1), layers(model)
     everyone = {"plain": lambda crops: plain.run(None, {"crops": crops})[0], "onnxruntime": by_two(ours)}
-    return everyone | {isa: by_two(NativeNetwork(read, isa)) for isa in isas}
+    return everyone | {isa: by_two(NativeNetwork(Extension(isa), read)) for isa in isas}
 
 
 def by_two(network: Callable[[np.ndarray], list[np.ndarray]]) -> Callable[[np.ndarray], np.ndarray]:
@@ -109,11 +109,11 @@ def by_two(network: Callable[[np.ndarray], list[np.ndarray]]) -> Callable[[np.nd
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--isa", choices=_native.isas(), help="only this instruction set")
+    parser.add_argument("--isa", choices=instruction_sets(), help="only this instruction set")
     parser.add_argument("--faces", type=Path, help="folder of photos")
     given = parser.parse_args()
     crops, model = portraits(), Store(Settings.load()).load("whenet")["whenet"]
-    everyone = contenders(model, [given.isa] if given.isa else _native.isas())
+    everyone = contenders(model, [given.isa] if given.isa else instruction_sets())
     answers = {name: run(crops) for name, run in everyone.items()}
     spent: dict[str, list[float]] = {name: [] for name in everyone}
     for _ in range(given.rounds):

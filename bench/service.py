@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 import psutil
 
 from facesieve import Pipeline, Settings
+from facesieve.processes.cores import cores
 
 TOKEN = "bench"
 FORMS = {"none": "/v1/faces?crops=none", "reference": "/upload"}
@@ -47,7 +48,7 @@ class Pass(NamedTuple):
 def main() -> None:
     options = arguments()
     photos = [file.read_bytes() for file in sorted(options.folder.rglob("*.jpg"))[: options.photos]]
-    workers = os.cpu_count() or 1
+    workers = cores()
     bare: list[Pass] = []
     rows: dict[tuple[str, int], list[Pass]] = {(form, n): [] for form in options.forms for n in options.connections}
     with crew(photos, workers) as once, service(workers) as (port, process):

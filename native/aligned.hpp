@@ -1,6 +1,7 @@
-// Arrays that begin on a cache line.
+// Arrays that begin on a cache line: reading a vector that crosses two cache lines takes two reads.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -8,13 +9,19 @@
 
 namespace facesieve {
 
-// Not initialised. A vector across two cache lines costs two reads.
 template <class Number>
 class Aligned {
 public:
     Aligned() = default;
+    // The numbers are not initialised.
     explicit Aligned(std::size_t count)
         : at_(static_cast<Number*>(::operator new[](count * sizeof(Number), LINE))), count_(count) {}
+
+    static Aligned zeros(std::size_t count) {
+        Aligned array(count);
+        std::fill_n(array.data(), count, Number{0});
+        return array;
+    }
 
     Number* data() const { return at_.get(); }
     std::size_t size() const { return count_; }

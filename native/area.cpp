@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <cstdint>
+#include <vector>
 
 namespace facesieve {
 
 namespace {
 
-constexpr double SLIVER = 1e-3;  // cv2 leaves out pixels that are covered by less
+constexpr double SLIVER = 1e-3;  // cv2 ignores pixels that are covered by less
 
 double ratio(int from, int to) { return 1.0 / (static_cast<double>(to) / from); }
 
@@ -79,7 +81,8 @@ std::uint8_t area_value(const Picture& picture, const Span& across, const Span& 
         total = y == 0 ? part : total + part;
     }
     if (rounding == Rounding::halves) return static_cast<std::uint8_t>((whole + 2) >> 2);
-    if (rounding == Rounding::whole) total = static_cast<float>(whole) * (1.f / static_cast<float>(across.count * down.count));
+    if (rounding == Rounding::whole)
+        total = static_cast<float>(whole) * (1.f / static_cast<float>(across.count * down.count));
     return static_cast<std::uint8_t>(std::clamp(std::nearbyint(total), 0.f, 255.f));
 }
 

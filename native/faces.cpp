@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
 
 namespace facesieve {
 
@@ -12,13 +15,13 @@ constexpr int COORDINATE_BITS = 10, FRACTION_BITS = 5;
 constexpr int FRACTIONS = 1 << FRACTION_BITS;
 constexpr double COORDINATE = 1 << COORDINATE_BITS;
 
-constexpr double FARTHEST = 2147483648.0;  // beyond any picture, and within what integers hold
+constexpr double LIMIT = 2147483648.0;  // beyond any picture, and small enough for the integers
 
 std::int64_t rounded(double value) {
-    return static_cast<std::int64_t>(std::nearbyint(std::clamp(value, -FARTHEST, FARTHEST)));
+    return static_cast<std::int64_t>(std::nearbyint(std::clamp(value, -LIMIT, LIMIT)));
 }
 
-// Crop to picture; a matrix without inverse maps everything to one place.
+// Maps the crop to the picture. Where a matrix has no inverse, all pixels are mapped to one place.
 struct Inverse {
     double xx, xy, x, yx, yy, y;
 
@@ -32,7 +35,7 @@ struct Inverse {
     }
 };
 
-// The four pixels around (x, y) weighted by (fx, fy) thirty-seconds; what lies outside is black.
+// Interpolates at (x + fx / 32, y + fy / 32); pixels outside the picture are black.
 void blend(const Picture& picture, int x, int y, int fx, int fy, std::uint8_t* out) {
     const int weights[4] = {(FRACTIONS - fx) * (FRACTIONS - fy), fx * (FRACTIONS - fy), (FRACTIONS - fx) * fy, fx * fy};
     int sums[COLOURS] = {};
@@ -64,8 +67,8 @@ void warp(const Picture& picture, const double* matrices, std::ptrdiff_t count, 
             for (int x = 0; x < side; ++x, crops += COLOURS) {
                 const auto at_x = static_cast<int>((from_x + along_x[x]) >> (COORDINATE_BITS - FRACTION_BITS));
                 const auto at_y = static_cast<int>((from_y + along_y[x]) >> (COORDINATE_BITS - FRACTION_BITS));
-                blend(picture, at_x >> FRACTION_BITS, at_y >> FRACTION_BITS, at_x & (FRACTIONS - 1), at_y & (FRACTIONS - 1),
-                      crops);
+                blend(picture, at_x >> FRACTION_BITS, at_y >> FRACTION_BITS, at_x & (FRACTIONS - 1),
+                      at_y & (FRACTIONS - 1), crops);
             }
         }
     }

@@ -1,5 +1,8 @@
-// What happens to found faces: the aligned crop, and how blurred it is.
+// The aligned crops of faces, and their blur.
 #pragma once
+
+#include <cstddef>
+#include <cstdint>
 
 #include "picture.hpp"
 
@@ -7,7 +10,7 @@ namespace facesieve {
 
 // `count` crops (side, side, 3) of one picture. matrices: (count, 2, 3), picture to crop.
 // Equal to OpenCV 4's warpAffine with INTER_LINEAR and a black border, bit for bit: coordinates in 1/1024 of a pixel
-// rounded to 1/32, whole-number weights. OpenCV 5 computes otherwise; published blur values rest on this one.
+// rounded to 1/32, whole-number weights. OpenCV 5 computes other values, and the published blur values need these.
 void warp(const Picture& picture, const double* matrices, std::ptrdiff_t count, int side, std::uint8_t* crops);
 
 // Variance of the 3 x 3 Laplacian (0 1 0, 1 -4 1, 0 1 0), mirrored at the border without repeating it.

@@ -1,9 +1,11 @@
-// A layer's weights as the kernels read them: lanes run along the filters. Filters that fill up the last panel are
-// zeros, so that they answer 0, which is also what swish makes of it.
+// A layer's weights in the order in which the kernels read them: vector lanes run along the filters. The last panel is
+// filled up with filters of zeros. Their output is 0, and swish(0) is 0 too.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 
 #include "aligned.hpp"
 
@@ -14,9 +16,9 @@ constexpr int PANEL = 16;  // channels that lie side by side
 constexpr int panels(int channels) { return (channels + PANEL - 1) / PANEL; }
 constexpr int padded(int channels) { return panels(channels) * PANEL; }
 
-// rows: (count, taps); biases: (count,).
-struct Rows {
-    const float *rows, *biases;
+// Weights as they come from Python. weights: (count, taps); biases: (count,).
+struct PlainFilters {
+    const float *weights, *biases;
     int count, taps;
 };
 
@@ -26,53 +28,51 @@ struct Depthwise {
     Floats weights, bias;
 
     Depthwise() = default;
-    explicit Depthwise(const Rows& given)
-        : count(given.count), taps(given.taps), weights(std::size_t(padded(count)) * taps), bias(padded(count)) {
-        std::fill_n(weights.data(), weights.size(), 0.f);
-        std::fill_n(bias.data(), bias.size(), 0.f);
+    explicit Depthwise(const PlainFilters& given)
+        : count(given.count),
+          taps(given.taps),
+          weights(Floats::zeros(std::size_t(padded(count)) * taps)),
+          bias(Floats::zeros(padded(count))) {
         std::copy_n(given.biases, count, bias.data());
         for (int filter = 0; filter < count; ++filter)
             for (int tap = 0; tap < taps; ++tap)
                 weights.data()[(std::size_t(filter / PANEL) * taps + tap) * PANEL + filter % PANEL] =
-                    given.rows[filter * taps + tap];
+                    given.weights[filter * taps + tap];
     }
 
     const float* panel(int index) const { return weights.data() + std::size_t(index) * taps * PANEL; }
 };
 
-// Products are of sixteen-bit integers, two taps at a time: half as much to read, and one and a half times as many
-// products, as in single precision. Inputs are whole steps, at most MOST_STEPS from zero, and a filter's own steps are
-// so long that its integers' magnitudes add up to no more than 2^31 / MOST_STEPS: no sum can leave its 32 bits,
-// whatever the picture.
+// Weights are multiplied as sixteen-bit integers, two taps at a time: compared with single precision, half the bytes
+// are read and 1.5 times as many products fit into the same time. Inputs are rounded to whole steps, at most MOST_STEPS
+// from zero. A filter's own step is so large that the magnitudes of its integers add up to at most 2^31 / MOST_STEPS,
+// so no sum can overflow 32 bits, whatever the picture shows.
 constexpr int MOST_STEPS = 8191;
 
-// Each filter sees all taps. weights: (panel, pair of taps, PANEL, 2); a run of taps of odd length ends with a zero.
-// step: what an integer stands for, (panel, PANEL).
+// Each filter sees all taps. weights: (panel, pair of taps, PANEL, 2); a zero completes a run of odd length.
+// step: the value of the integer 1, (panel, PANEL).
 struct Filters {
-    int count = 0, taps = 0;  // taps of the packed filter, zeros included
+    int count = 0, taps = 0;  // taps: of the packed filter, zeros included
     Shorts weights;
     Floats step, bias;
 
     Filters() = default;
 
-    // run: how many taps lie side by side in what goes in.
-    Filters(const Rows& given, int run)
+    // run: how many taps lie side by side in the input.
+    Filters(const PlainFilters& given, int run)
         : count(given.count),
           taps(given.taps / run * (run + run % 2)),
-          weights(std::size_t(padded(count)) * taps),
-          step(padded(count)),
-          bias(padded(count)) {
-        std::fill_n(weights.data(), weights.size(), std::int16_t{0});
-        std::fill_n(step.data(), step.size(), 0.f);
-        std::fill_n(bias.data(), bias.size(), 0.f);
+          weights(Shorts::zeros(std::size_t(padded(count)) * taps)),
+          step(Floats::zeros(padded(count))),
+          bias(Floats::zeros(padded(count))) {
         std::copy_n(given.biases, count, bias.data());
         for (int filter = 0; filter < count; ++filter) {
-            const float* row = given.rows + std::size_t(filter) * given.taps;
-            const double length = step_of(row, given.taps);
+            const float* from = given.weights + std::size_t(filter) * given.taps;
+            const double length = step_of(from, given.taps);
             step.data()[filter] = static_cast<float>(length);
             std::int16_t* to = weights.data() + std::size_t(filter / PANEL) * taps * PANEL + filter % PANEL * 2;
             for (int tap = 0, at = 0; tap < given.taps; ++tap, ++at) {
-                const long whole = length > 0 ? std::lrint(row[tap] / length) : 0;
+                const long whole = length > 0 ? std::lrint(from[tap] / length) : 0;
                 to[at / 2 * 2 * PANEL + at % 2] = static_cast<std::int16_t>(whole);
                 if (run % 2 && tap % run == run - 1) ++at;
             }
@@ -82,13 +82,13 @@ struct Filters {
     const std::int16_t* panel(int index) const { return weights.data() + std::size_t(index) * taps * PANEL; }
 
 private:
-    static double step_of(const float* row, int taps) {
+    static double step_of(const float* weights, int taps) {
         double most = 0, sum = 0;
         for (int tap = 0; tap < taps; ++tap) {
-            most = std::max(most, std::abs(double{row[tap]}));
-            sum += std::abs(double{row[tap]});
+            most = std::max(most, std::abs(double{weights[tap]}));
+            sum += std::abs(double{weights[tap]});
         }
-        const double room = 2147483647. / MOST_STEPS - taps / 2.;  // rounding adds up to half a step a tap
+        const double room = 2147483647. / MOST_STEPS - taps / 2.;  // rounding adds up to half a step for each tap
         return std::max(most / 32767., sum / room);
     }
 };

@@ -1,4 +1,4 @@
-#include "includes.hpp"
+#include "kernels/baseline.hpp"
 
 #if defined(__x86_64__)
 
@@ -10,7 +10,7 @@
 
 #define FACESIEVE_AVX2
 #define ISA avx2
-#include "kernels.inc"
+#include "kernels/table.hpp"
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -1,4 +1,4 @@
-#include "includes.hpp"
+#include "kernels/baseline.hpp"
 
 #define ISA portable
-#include "kernels.inc"
+#include "kernels/table.hpp"

@@ -1,10 +1,13 @@
-// The kernels of one instruction set behind plain function pointers.
+// The kernels of one instruction set, as function pointers.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <vector>
 
-#include "efficient.hpp"
 #include "picture.hpp"
+#include "pose_layers.hpp"
 
 namespace facesieve {
 
@@ -17,21 +20,27 @@ struct Kernels {
     void (*level)(const Picture&, int width, int height, std::uint8_t* out);
     // crops: (count, side, side, 3) in 0..255.
     void (*crop)(const Picture&, const Box*, std::ptrdiff_t count, int side, float* crops);
-    // answers: (count, 5) probability and regression; (count, 15) with ten landmark numbers.
+    // R-Net and O-Net. answers: (count, ANSWERS), each a probability, four numbers of regression, O-Net's landmarks.
     void (*refine)(const Layers&, const float* crops, std::ptrdiff_t count, float* answers);
     void (*locate)(const Layers&, const float* crops, std::ptrdiff_t count, float* answers);
 
-    // crops: (count, Efficient::SIDE, Efficient::SIDE, 3); degrees: (count, heads).
-    void (*turn)(const Efficient&, const std::uint8_t* crops, std::ptrdiff_t count, float* degrees);
+    // crops: (count, PoseLayers::SIDE, PoseLayers::SIDE, 3); degrees: (count, heads).
+    void (*estimate_pose)(const PoseLayers&, const std::uint8_t* crops, std::ptrdiff_t count, float* degrees);
 
-    // Only multiplies and adds, as fast as registers allow; returns how many operations that were.
+    // Multiplies and adds in registers only, as fast as the processor can; returns the number of operations.
     double (*multiply_adds)(long steps);
 };
 
-// Defined by kernels.inc, in the file of each instruction set.
-namespace avx512 { extern const Kernels kernels; }
-namespace avx2 { extern const Kernels kernels; }
-namespace portable { extern const Kernels kernels; }
+// Each is defined in the isa_*.cpp of its name, by kernels/table.hpp.
+namespace avx512 {
+extern const Kernels kernels;
+}
+namespace avx2 {
+extern const Kernels kernels;
+}
+namespace portable {
+extern const Kernels kernels;
+}
 
 // The instruction sets that this build has and this machine runs, fastest first; `portable` is always the last.
 std::vector<const Kernels*> runnable();

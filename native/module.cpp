@@ -1,4 +1,5 @@
-// The door to Python: checks every argument, holds no lock while it computes, and leaves arithmetic to the others.
+// The Python module: checks every argument, releases Python's lock while it computes, and leaves the arithmetic to the
+// other files.
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
@@ -7,14 +8,20 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
-#include <numeric>
-#include <stdexcept>
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
 
+#include "architecture.hpp"
 #include "faces.hpp"
+#include "filters.hpp"
 #include "kernels.hpp"
 #include "nms.hpp"
+#include "picture.hpp"
+#include "pose_layers.hpp"
 
 namespace py = pybind11;
 
@@ -25,7 +32,7 @@ template <class T>
 using Array = py::array_t<T, py::array::c_style>;
 
 constexpr int LARGEST_SIDE = 1 << 20;
-constexpr std::int32_t FARTHEST = 1 << 20;  // corner of a box, in pixels
+constexpr std::int32_t FARTHEST_CORNER = 1 << 20;  // of a box's corners, in pixels
 
 void require(bool holds, const std::string& message) {
     if (!holds) throw py::value_error(message);
@@ -36,7 +43,8 @@ void require_shape(const py::array& array, const std::vector<py::ssize_t>& shape
     for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] < 0 || array.shape(i) == shape[i];
     if (fits) return;
     std::string wanted;
-    for (const py::ssize_t size : shape) wanted += (wanted.empty() ? "" : ", ") + (size < 0 ? "n" : std::to_string(size));
+    for (const py::ssize_t size : shape)
+        wanted += (wanted.empty() ? "" : ", ") + (size < 0 ? "n" : std::to_string(size));
     throw py::value_error(name + " must have shape (" + wanted + ")");
 }
 
@@ -47,33 +55,50 @@ Picture picture(const Array<std::uint8_t>& pixels) {
     return {pixels.data(), static_cast<int>(pixels.shape(1)), static_cast<int>(pixels.shape(0))};
 }
 
-const char* wanted_isa() {
-    const char* wanted = std::getenv("FACESIEVE_ISA");
-    return wanted ? wanted : "";
-}
-
-// Sizes of one layer: weights, then as many biases and slopes.
+// Sizes of one layer: numbers of weights, and of biases and slopes.
 struct Sizes {
-    std::size_t weights, filters;
+    int weights, filters;
 };
 
-const std::vector<Sizes> PNET{{3 * 9 * 10, 10}, {10 * 9 * 16, 16}, {16 * 9 * 32, 32}, {32, 1}, {32 * 4, 4}};
-const std::vector<Sizes> RNET{{27 * 32, 32}, {9 * 28 * 48, 48}, {4 * 48 * 64, 64}, {576 * 128, 128}, {128 * 16, 16}};
-const std::vector<Sizes> ONET{{27 * 32, 32},       {9 * 32 * 64, 64},   {9 * 64 * 64, 64},
-                              {4 * 64 * 128, 128}, {1152 * 256, 256}, {256 * 16, 16}};
+int weights_of(const Convolution& layer, int filters) { return layer.kernel * layer.kernel * layer.channels * filters; }
 
+std::vector<Sizes> sizes_of_pnet() {
+    std::vector<Sizes> sizes;
+    for (const Convolution& layer : Pnet::CONVOLUTIONS)
+        sizes.push_back({weights_of(layer, layer.filters), layer.filters});
+    const int features = sizes.back().filters;
+    for (const int filters : Pnet::HEADS) sizes.push_back({features * filters, filters});
+    return sizes;
+}
+
+// Net: Rnet or Onet. Filters are filled up to whole panels.
+template <class Net>
+std::vector<Sizes> sizes_of() {
+    std::vector<Sizes> sizes;
+    for (const Convolution& layer : Net::CONVOLUTIONS)
+        sizes.push_back({weights_of(layer, padded(layer.filters)), padded(layer.filters)});
+    sizes.push_back({features<Net>() * padded(Net::DENSE), padded(Net::DENSE)});
+    sizes.push_back({Net::DENSE * padded(Net::ANSWERS), padded(Net::ANSWERS)});
+    return sizes;
+}
+
+// By layer: weights, biases, slopes.
 using Weights = std::vector<std::tuple<Array<float>, Array<float>, Array<float>>>;
 
 Layers packed(const Weights& given, const std::vector<Sizes>& sizes, const std::string& network) {
     require(given.size() == sizes.size(), network + " must have " + std::to_string(sizes.size()) + " layers");
-    const auto numbers = [&](const Array<float>& array, std::size_t size) {
-        require(static_cast<std::size_t>(array.size()) == size, network + " has a layer of another size");
+    const auto numbers = [&](const Array<float>& array, int size, const std::string& what) {
+        require(array.size() == size, network + ": " + what + " must be " + std::to_string(size) + " numbers, not " +
+                                          std::to_string(array.size()));
         return std::vector<float>(array.data(), array.data() + size);
     };
     Layers layers;
     for (std::size_t i = 0; i < sizes.size(); ++i) {
         const auto& [weights, bias, slope] = given[i];
-        layers.push_back({numbers(weights, sizes[i].weights), numbers(bias, sizes[i].filters), numbers(slope, sizes[i].filters)});
+        const std::string layer = " of layer " + std::to_string(i + 1);
+        layers.push_back({numbers(weights, sizes[i].weights, "weights" + layer),
+                          numbers(bias, sizes[i].filters, "biases" + layer),
+                          numbers(slope, sizes[i].filters, "slopes" + layer)});
     }
     return layers;
 }
@@ -94,10 +119,10 @@ py::tuple columns(const std::vector<Cell>& cells) {
 class Networks {
 public:
     Networks(const Weights& pnet, const Weights& rnet, const Weights& onet, const std::string& isa)
-        : pnet_(packed(pnet, PNET, "pnet")),
-          rnet_(packed(rnet, RNET, "rnet")),
-          onet_(packed(onet, ONET, "onet")),
-          kernels_(kernels_named(isa.empty() ? wanted_isa() : isa)) {}
+        : pnet_(packed(pnet, sizes_of_pnet(), "pnet")),
+          rnet_(packed(rnet, sizes_of<Rnet>(), "rnet")),
+          onet_(packed(onet, sizes_of<Onet>(), "onet")),
+          kernels_(kernels_named(isa)) {}
 
     std::string isa() const { return kernels_.name; }
 
@@ -117,7 +142,8 @@ public:
 
     Array<std::uint8_t> level(const Array<std::uint8_t>& pixels, int width, int height) const {
         const Picture of = picture(pixels);
-        require(0 < width && width <= of.width && 0 < height && height <= of.height, "a level is no larger than the picture");
+        require(0 < width && width <= of.width && 0 < height && height <= of.height,
+                "a level is no larger than the picture");
         Array<std::uint8_t> level({height, width, COLOURS});
         std::uint8_t* out = level.mutable_data();
         py::gil_scoped_release free;
@@ -133,7 +159,8 @@ public:
         const py::ssize_t count = boxes.shape(0);
         for (py::ssize_t i = 0; i < count; ++i) {
             const Box& box = first[i];
-            require(box.x1 >= -FARTHEST && box.y1 >= -FARTHEST && box.x2 <= FARTHEST && box.y2 <= FARTHEST,
+            require(box.x1 >= -FARTHEST_CORNER && box.y1 >= -FARTHEST_CORNER && box.x2 <= FARTHEST_CORNER &&
+                        box.y2 <= FARTHEST_CORNER,
                     "a box lies more than 2**20 pixels away");
             require(box.x2 >= box.x1 && box.y2 >= box.y1, "a box has its corners the wrong way round");
         }
@@ -150,16 +177,17 @@ public:
         return kernels_.multiply_adds(steps);
     }
 
-    Array<float> refine(const Array<float>& crops) const { return judge(crops, 24, 5, rnet_, kernels_.refine); }
-    Array<float> locate(const Array<float>& crops) const { return judge(crops, 48, 15, onet_, kernels_.locate); }
+    Array<float> refine(const Array<float>& crops) const { return judge<Rnet>(crops, rnet_, kernels_.refine); }
+    Array<float> locate(const Array<float>& crops) const { return judge<Onet>(crops, onet_, kernels_.locate); }
 
 private:
     using Judge = void (*)(const Layers&, const float*, std::ptrdiff_t, float*);
 
-    static Array<float> judge(const Array<float>& crops, int side, int numbers, const Layers& layers, Judge run) {
-        require_shape(crops, {-1, side, side, COLOURS}, "crops");
+    template <class Net>
+    static Array<float> judge(const Array<float>& crops, const Layers& layers, Judge run) {
+        require_shape(crops, {-1, Net::SIDE, Net::SIDE, COLOURS}, "crops");
         const py::ssize_t count = crops.shape(0);
-        Array<float> answers({count, py::ssize_t{numbers}});
+        Array<float> answers({count, py::ssize_t{Net::ANSWERS}});
         const float* in = crops.data();
         float* out = answers.mutable_data();
         py::gil_scoped_release free;
@@ -167,7 +195,7 @@ private:
         return answers;
     }
 
-    // Columns first, as the reference counts cells: it shows in the order of equal scores.
+    // Cells are sorted by column, then row, as in the reference: the order decides between equal scores.
     void propose_level(const Picture& of, double scale, float threshold, std::vector<Cell>& cells) const {
         const int width = static_cast<int>(std::ceil(of.width * scale));
         const int height = static_cast<int>(std::ceil(of.height * scale));
@@ -179,26 +207,26 @@ private:
     const Kernels& kernels_;
 };
 
-// (filters, ...) and as many biases.
+// Weights (filters, ...) and biases (filters,).
 using Given = std::pair<Array<float>, Array<float>>;
 
-Rows rows(const Given& given, py::ssize_t taps, const std::string& name) {
+PlainFilters plain_filters(const Given& given, py::ssize_t taps, const std::string& name) {
     const auto& [weights, biases] = given;
     require(weights.ndim() >= 2 && weights.shape(0) > 0 && weights.size() == weights.shape(0) * taps,
-            name + " does not fit what goes in");
+            name + " has weights that do not fit its input");
     require_shape(biases, {weights.shape(0)}, name + "'s bias");
     require(std::all_of(weights.data(), weights.data() + weights.size(), [](float w) { return std::isfinite(w); }),
             name + " has a weight that is not finite");
     return {weights.data(), biases.data(), static_cast<int>(weights.shape(0)), static_cast<int>(taps)};
 }
 
-// run: how many of the taps lie side by side in what goes in.
+// run: how many of the taps lie side by side in the input.
 Filters filters(const Given& given, py::ssize_t taps, py::ssize_t run, const std::string& name) {
     require(taps <= 1 << 16, name + " has too many taps");
-    return {rows(given, taps, name), static_cast<int>(run)};
+    return {plain_filters(given, taps, name), static_cast<int>(run)};
 }
 
-// WHENet: crops in, degrees out.
+// WHENet, or another network of its family.
 class HeadPose {
 public:
     // expand, depthwise, squeeze, excite, project; kernel, stride; whether the input is added.
@@ -206,7 +234,7 @@ public:
     HeadPose(const std::array<float, COLOURS>& mean, const std::array<float, COLOURS>& deviation,
              const std::vector<GivenBlock>& blocks, const Given& features, const Given& logits,
              const std::vector<std::vector<double>>& heads, const std::string& isa)
-        : kernels_(kernels_named(isa.empty() ? wanted_isa() : isa)) {
+        : kernels_(kernels_named(isa)) {
         std::copy_n(mean.begin(), COLOURS, net_.mean);
         std::copy_n(deviation.begin(), COLOURS, net_.deviation);
         require(!blocks.empty(), "there are no blocks");
@@ -223,19 +251,20 @@ public:
             net_.heads.push_back({static_cast<int>(degrees.size()), degrees});
             bins += degrees.size();
         }
-        require(bins == static_cast<std::size_t>(net_.logits.count), "the heads have other bins than logits");
+        require(bins == static_cast<std::size_t>(net_.logits.count),
+                "the heads have another number of bins than logits");
     }
 
     std::string isa() const { return kernels_.name; }
 
-    Array<float> turn(const Array<std::uint8_t>& crops) const {
-        require_shape(crops, {-1, Efficient::SIDE, Efficient::SIDE, COLOURS}, "crops");
+    Array<float> estimate(const Array<std::uint8_t>& crops) const {
+        require_shape(crops, {-1, PoseLayers::SIDE, PoseLayers::SIDE, COLOURS}, "crops");
         const py::ssize_t count = crops.shape(0);
         Array<float> degrees({count, static_cast<py::ssize_t>(net_.heads.size())});
         const std::uint8_t* in = crops.data();
         float* out = degrees.mutable_data();
         py::gil_scoped_release free;
-        kernels_.turn(net_, in, count, out);
+        kernels_.estimate_pose(net_, in, count, out);
         return degrees;
     }
 
@@ -243,19 +272,21 @@ private:
     // taps, run: of the expansion.
     static Block packed(const GivenBlock& given, py::ssize_t taps, py::ssize_t run) {
         const auto& [expand, depthwise, squeeze, excite, project, kernel, stride, skip] = given;
-        require((kernel == 3 || kernel == 5) && (stride == 1 || stride == 2), "a block's filters are of another kind");
+        require((kernel == 3 || kernel == 5) && (stride == 1 || stride == 2),
+                "a block's kernel must be 3 or 5, and its stride 1 or 2");
         Block block{kernel, stride, skip, filters(expand, taps, run, "expand"), {}, {}, {}, {}};
         const py::ssize_t expanded = block.expand.count;
-        block.depthwise = Depthwise(rows(depthwise, py::ssize_t{kernel} * kernel, "depthwise"));
+        block.depthwise = Depthwise(plain_filters(depthwise, py::ssize_t{kernel} * kernel, "depthwise"));
         block.squeeze = filters(squeeze, expanded, expanded, "squeeze");
         block.excite = filters(excite, block.squeeze.count, block.squeeze.count, "excite");
         block.project = filters(project, expanded, expanded, "project");
-        require(block.depthwise.count == expanded && block.excite.count == expanded, "a block has another number of channels");
-        require(!skip || (stride == 1 && block.project.count == taps), "a block's input does not fit its answer");
+        require(block.depthwise.count == expanded && block.excite.count == expanded,
+                "a block has another number of channels");
+        require(!skip || (stride == 1 && block.project.count == taps), "a block's input does not fit its output");
         return block;
     }
 
-    Efficient net_;
+    PoseLayers net_;
     const Kernels& kernels_;
 };
 
@@ -316,13 +347,15 @@ PYBIND11_MODULE(_native, module) {
     using namespace pybind11::literals;
     module.doc() = "Pyramid, crops, the three networks and suppression, compiled for several instruction sets.";
     module.def("isas", &isas, "Instruction sets that this build has and this machine runs, fastest first.");
-    module.def("isa", [] { return std::string(kernels_named(wanted_isa()).name); }, "The one in use: FACESIEVE_ISA or the fastest.");
+    module.attr("PANEL") = PANEL;  // filters whose weights lie side by side
     module.def("suppress", &suppressed, "boxes"_a.noconvert(), "threshold"_a, "minimum"_a = false);
     module.def("warp", &warped, "pixels"_a.noconvert(), "matrices"_a.noconvert(), "size"_a,
                "Crops (n, size, size, 3) by matrices (n, 2, 3) from picture to crop, as OpenCV 4's warpAffine.");
-    module.def("laplacian_variance", &laplacian_variances, "grey"_a.noconvert(), "Variance of the Laplacian of each (n, h, w).");
+    module.def("laplacian_variance", &laplacian_variances, "grey"_a.noconvert(),
+               "Variance of the Laplacian of each (n, h, w).");
     py::class_<Networks>(module, "Networks")
-        .def(py::init<const Weights&, const Weights&, const Weights&, const std::string&>(), "pnet"_a, "rnet"_a, "onet"_a, "isa"_a = "")
+        .def(py::init<const Weights&, const Weights&, const Weights&, const std::string&>(), "pnet"_a, "rnet"_a,
+             "onet"_a, "isa"_a = "")
         .def_property_readonly("isa", &Networks::isa)
         .def("propose", &Networks::propose, "pixels"_a.noconvert(), "scales"_a, "threshold"_a)
         .def("level", &Networks::level, "pixels"_a.noconvert(), "width"_a, "height"_a)
@@ -331,9 +364,10 @@ PYBIND11_MODULE(_native, module) {
         .def("refine", &Networks::refine, "crops"_a.noconvert())
         .def("locate", &Networks::locate, "crops"_a.noconvert());
     py::class_<HeadPose>(module, "HeadPose")
-        .def(py::init<const std::array<float, COLOURS>&, const std::array<float, COLOURS>&, const std::vector<HeadPose::GivenBlock>&,
-                      const Given&, const Given&, const std::vector<std::vector<double>>&, const std::string&>(),
+        .def(py::init<const std::array<float, COLOURS>&, const std::array<float, COLOURS>&,
+                      const std::vector<HeadPose::GivenBlock>&, const Given&, const Given&,
+                      const std::vector<std::vector<double>>&, const std::string&>(),
              "mean"_a, "deviation"_a, "blocks"_a, "features"_a, "logits"_a, "heads"_a, "isa"_a = "")
         .def_property_readonly("isa", &HeadPose::isa)
-        .def("turn", &HeadPose::turn, "crops"_a.noconvert());
+        .def("estimate", &HeadPose::estimate, "crops"_a.noconvert());
 }

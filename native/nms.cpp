@@ -1,12 +1,14 @@
 #include "nms.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <vector>
 
 namespace facesieve {
 
 namespace {
 
-// Boxes that stay, as columns, so that the comparison with all of them is one loop over plain arrays.
+// The boxes that are kept, as columns: comparing a box with all of them is one loop over plain arrays.
 struct Kept {
     std::vector<double> x1, y1, x2, y2, area;
 
@@ -15,7 +17,7 @@ struct Kept {
     }
 
     bool covers(const double* box, double size, double threshold, bool minimum) const {
-        constexpr std::size_t BLOCK = 64;  // between two looks at the answer
+        constexpr std::size_t BLOCK = 64;  // boxes that are compared before the result is checked
         for (std::size_t from = 0; from < x1.size(); from += BLOCK) {
             int over = 0;
             for (std::size_t i = from; i < std::min(from + BLOCK, x1.size()); ++i) {

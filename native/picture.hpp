@@ -1,4 +1,4 @@
-// What travels between the files: a picture, packed weights, and what P-Net, R-Net and O-Net answer.
+// What the source files pass to each other: a picture, boxes, packed weights, and P-Net's cells.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@ struct Picture {
     const std::uint8_t* row(int y) const { return pixels + std::ptrdiff_t{COLOURS} * width * y; }
 };
 
-// x1, y1, x2, y2 count pixels from 1, both ends inside, and may reach beyond the picture.
+// Pixels are counted from 1, both corners belong to the box, and the box may reach beyond the picture.
 struct Box {
     std::int32_t x1, y1, x2, y2;
 
@@ -26,7 +26,7 @@ struct Box {
     int height() const { return y2 - y1 + 1; }
 };
 
-// One layer as the kernels read it; the order of `weights` is each network's own.
+// One layer of P-Net, R-Net or O-Net. pnet.hpp and crop_layers.hpp document the order of `weights`.
 struct Layer {
     std::vector<float> weights, bias, slope;
 };

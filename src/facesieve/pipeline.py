@@ -15,6 +15,7 @@ from facesieve.align import TEMPLATE_SIZE, Aligner, similarities
 from facesieve.decode import Decoded, batches, decode, prefetch
 from facesieve.detect import Turns, UpsideDown, load_detector
 from facesieve.models.store import Announce, Store, tell
+from facesieve.native import load_extension
 from facesieve.pose import HeadPose, turned_over
 from facesieve.quality import measure
 from facesieve.records import (
@@ -76,8 +77,9 @@ class Pipeline:
         self.settings = settings or Settings.load()
         self.policy = policy or Policy.preset()
         self._detect = load_detector(self.settings, Store(self.settings, announce))
-        self._align = Aligner(self.settings.alignment, self.settings.crop_size)
-        self._standard = Aligner("similarity", TEMPLATE_SIZE)
+        self._extension = load_extension(self.settings)
+        self._align = Aligner(self.settings.alignment, self.settings.crop_size, self._extension)
+        self._standard = Aligner("similarity", TEMPLATE_SIZE, self._extension)
         self._pose = HeadPose(self.settings, announce)
         self._upside_down = UpsideDown(self._detect)
         self._turns = Turns(self._detect, self._upright)
@@ -125,7 +127,8 @@ class Pipeline:
     def _measure(self, photos: Sequence[Photo], faces: Faces, pose: Floats) -> Measures:
         """Measures of the reference's crop, whatever crops were asked for, so that thresholds keep their meaning."""
         standard, matrices = self._reference_crops(photos, faces)
-        return measure(photos, faces, standard, matrices, self._true_roll(photos, faces, standard, pose))
+        upright = self._true_roll(photos, faces, standard, pose)
+        return measure(photos, faces, standard, matrices, upright, self._extension)
 
     def _reference_crops(self, photos: Sequence[Photo], faces: Faces) -> tuple[Pixels, Floats]:
         """Crops as the reference aligns them, by landmarks in whole pixels; its blur depends on it by up to 6 %."""

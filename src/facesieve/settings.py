@@ -25,7 +25,7 @@ LIMITS = {
 # Where models are kept, how fast it goes and how much a page shows: none of it changes what a dataset holds.
 NOT_SHAPING = {
     *LIMITS,
-    *("batch_size", "batch_pixels", "workers", "threads", "engine"),
+    *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa"),
     *("shard_size", "sheet_faces", "cache_dir", "offline"),
     *("picture_timeout", "start_timeout"),
 }
@@ -37,8 +37,8 @@ Device = Literal["cpu", "cuda"]
 
 TABLES = ("service",)  # of a settings file, read by settings of their own
 
-# Variables that begin like settings and are none: of the extension, and of the example clients.
-NOT_SETTINGS = ("FACESIEVE_ISA", "FACESIEVE_TOKEN", "FACESIEVE_URL")
+# Variables of the example clients, whose names begin like those of settings.
+NOT_SETTINGS = ("FACESIEVE_TOKEN", "FACESIEVE_URL")
 
 
 class Layered(BaseModel):
@@ -182,6 +182,9 @@ class Settings(Layered):
     engine: Literal["auto", "native", "onnxruntime"] = Field(
         "auto", description="Who runs MTCNN and WHENet; auto takes the compiled extension where it was built."
     )
+    isa: Literal["auto", "avx512", "avx2", "portable"] = Field(
+        "auto", description="Instruction set of the compiled extension; auto takes the fastest that runs here."
+    )
     device: Device = Field("cpu", description="Where networks run; cuda takes a GPU, with ONNX Runtime's GPU package.")
 
     # align
@@ -202,7 +205,8 @@ class Settings(Layered):
         2_000_000, ge=1, description="Pixels that make a batch full, however few photos they belong to."
     )
     workers: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="Processes that a build works with; auto is one for every core it may use."
+        "auto",
+        description="Processes that a build works with; auto is one for every core it may use, by affinity and quota.",
     )
     threads: int = Field(1, ge=1, description="Threads that one network uses.")
     shard_size: int = Field(64, ge=1, le=100_000, description="Pictures whose results are committed together.")
@@ -290,7 +294,10 @@ class ServiceSettings(Layered):
         1024, ge=1, description="Connections open at once from one address; all clients of a proxy share the proxy's."
     )
     workers: int = Field(
-        0, ge=0, le=1024, description="Worker processes, each for one picture at a time; 0 means one per core."
+        0,
+        ge=0,
+        le=1024,
+        description="Worker processes, each for one picture at a time; 0 means one for every core that it may use.",
     )
     niceness: int = Field(5, ge=0, le=19, description="How much workers give way to the answering of requests.")
     waiting: int = Field(64, ge=0, description="Requests that may wait for a worker; more are told to come again.")

@@ -7,8 +7,10 @@ import sys
 
 import pytest
 
+from facesieve import native
 from facesieve.detect import load_networks
 from facesieve.models.store import Store
+from facesieve.native import instruction_sets
 from facesieve.settings import Settings
 
 
@@ -27,7 +29,6 @@ def test_it_names_the_engine_that_the_detector_uses(run) -> None:
 
 def test_without_the_extension_it_says_what_would_help(run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "facesieve._native", None)
-    monkeypatch.delattr("facesieve._native", raising=False)
     found = facts(run)
     assert (found["engine"], found["built"], found["instruction set"]) == ("onnxruntime", False, None)
     assert any("C++ compiler" in sentence for sentence in found["advice"])
@@ -38,10 +39,20 @@ def test_it_says_when_a_slower_choice_was_made(run, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("FACESIEVE_ENGINE", "onnxruntime")
     assert any("`engine`" in sentence for sentence in facts(run)["advice"])
     monkeypatch.delenv("FACESIEVE_ENGINE")
-    monkeypatch.setenv("FACESIEVE_ISA", "abacus")
+    monkeypatch.setenv("FACESIEVE_ISA", "portable")
+    if instruction_sets()[0] != "portable":
+        assert any("`isa` asks for portable" in sentence for sentence in facts(run)["advice"])
+
+
+def test_it_says_when_the_instruction_set_does_not_run_here(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "unavailable", lambda: None)
+    monkeypatch.setattr(native, "instruction_sets", lambda: ["avx2", "portable"])
+    monkeypatch.setenv("FACESIEVE_ISA", "avx512")
     found = facts(run)
-    assert found["instruction set"] is None
-    assert any("FACESIEVE_ISA" in sentence for sentence in found["advice"])
+    assert (found["engine"], found["instruction set"]) == ("native", None)
+    assert any("choose auto or one of avx2, portable" in sentence for sentence in found["advice"])
+    status, _, err = run("doctor", "--require-native")
+    assert (status, "[not_native]" in err) == (2, True)
 
 
 def test_absent_and_damaged_models_are_told_apart(run, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
@@ -65,12 +76,10 @@ def test_for_a_person_it_prints_a_line_a_fact(run) -> None:
 def test_it_fails_without_the_extension_where_that_is_required(run, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("facesieve._native", reason="needs the compiled extension")
     assert run("doctor", "--require-native")[0] == 0
-    for name, value in (("FACESIEVE_ENGINE", "onnxruntime"), ("FACESIEVE_ISA", "abacus")):
-        with monkeypatch.context() as changed:
-            changed.setenv(name, value)
-            status, out, err = run("doctor", "--require-native")
-            assert (status, err.count("\n"), "[not_native]" in err) == (2, 1, True)
-            assert out.startswith("engine ")
+    with monkeypatch.context() as changed:
+        changed.setenv("FACESIEVE_ENGINE", "onnxruntime")
+        status, out, err = run("doctor", "--require-native")
+        assert (status, err.count("\n"), "[not_native]" in err) == (2, 1, True)
+        assert out.startswith("engine ")
     monkeypatch.setitem(sys.modules, "facesieve._native", None)
-    monkeypatch.delattr("facesieve._native", raising=False)
     assert run("doctor", "--require-native")[0] == 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,18 +11,19 @@ import cv2
 import numpy as np
 import pytest
 
-from facesieve.detect import Mtcnn, load_detector, load_networks
+from facesieve.detect import Mtcnn, load_networks
 from facesieve.detect.boxes import suppress
+from facesieve.detect.native import NativeNetworks
 from facesieve.detect.networks import OnnxNetworks
-from facesieve.errors import SettingsError
 from facesieve.models.onnx_file import initializers
 from facesieve.models.store import Store
+from facesieve.native import Extension, instruction_sets
 from facesieve.records import Photo, Source
 from facesieve.settings import Settings
 from meanwhile import turns_during
 
-native = pytest.importorskip("facesieve._native", reason="the extension was not built")
-from facesieve.detect.native import NativeNetworks  # noqa: E402
+if not instruction_sets():
+    pytest.skip("the extension was not built", allow_module_level=True)
 
 Random = np.random.Generator
 EDGES = [
@@ -60,10 +60,10 @@ def onnx() -> OnnxNetworks:
 def named() -> Callable[[str], NativeNetworks]:
     files = Store(Settings.load()).load("mtcnn")
     weights = [initializers(files[name]) for name in ("pnet", "rnet", "onet")]
-    return lambda isa: NativeNetworks(*weights, isa=isa)
+    return lambda isa: NativeNetworks(Extension(isa), *weights)
 
 
-@pytest.fixture(scope="module", params=native.isas())
+@pytest.fixture(scope="module", params=instruction_sets())
 def networks(request: pytest.FixtureRequest, named: Callable[[str], NativeNetworks]) -> NativeNetworks:
     return named(request.param)
 
@@ -245,7 +245,7 @@ def test_suppression_is_the_array_version_s(networks: NativeNetworks, random: Ra
 
 
 def test_instruction_sets_that_fuse_give_the_same_bits(named: Callable[[str], NativeNetworks], astronaut: Path) -> None:
-    fusing = [named(isa) for isa in native.isas() if isa != "portable"]
+    fusing = [named(isa) for isa in instruction_sets() if isa != "portable"]
     pixels = read(astronaut)
     answers = [one.propose([pixels], [0.5, 0.2], 0.1)[0] for one in fusing]
     for other in answers[1:]:
@@ -260,7 +260,7 @@ def test_a_view_that_is_not_contiguous_is_taken_for_its_values(networks: NativeN
     assert mirrored.probability.tolist() == copied.probability.tolist() != []
 
 
-PIXELS = np.zeros((40, 40, 3), np.uint8)
+PIXELS, PORTABLE = np.zeros((40, 40, 3), np.uint8), Extension("portable")
 
 
 @pytest.mark.parametrize(
@@ -287,10 +287,10 @@ PIXELS = np.zeros((40, 40, 3), np.uint8)
         (lambda n: n.refine(np.zeros((1, 48, 48, 3), np.float32)), ValueError),
         (lambda n: n.refine(np.zeros((1, 24, 24, 3))), TypeError),
         (lambda n: n.locate(np.zeros((48, 48, 3), np.float32)), ValueError),
-        (lambda n: native.suppress(np.zeros((2, 5)), 0.5), ValueError),
-        (lambda n: native.suppress(np.zeros((2, 4), np.float32), 0.5), TypeError),
-        (lambda n: native.Networks([], [], []), ValueError),
-        (lambda n: native.Networks([(np.zeros(3, np.float32),) * 3] * 5, [], []), ValueError),
+        (lambda n: PORTABLE.suppress(np.zeros((2, 5)), 0.5), ValueError),
+        (lambda n: PORTABLE.suppress(np.zeros((2, 4), np.float32), 0.5), TypeError),
+        (lambda n: PORTABLE.networks([], [], []), ValueError),
+        (lambda n: PORTABLE.networks([(np.zeros(3, np.float32),) * 3] * 5, [], []), ValueError),
     ],
 )
 def test_what_does_not_fit_is_refused(networks: NativeNetworks, call: Callable, error: type[Exception]) -> None:
@@ -298,28 +298,12 @@ def test_what_does_not_fit_is_refused(networks: NativeNetworks, call: Callable, 
         call(networks._native)
 
 
-def test_the_environment_names_the_instruction_set(
-    named: Callable[[str], NativeNetworks], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert native.isas()[-1] == "portable"
-    monkeypatch.delenv("FACESIEVE_ISA", raising=False)
-    assert native.isa() == named("").isa == native.isas()[0]
-    monkeypatch.setenv("FACESIEVE_ISA", "portable")
-    assert native.isa() == named("").isa == "portable"
-
-
-def test_an_instruction_set_that_is_not_there_is_a_settings_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FACESIEVE_ISA", "mmx")
-    with pytest.raises(SettingsError, match="'mmx'"):
-        load_detector(Settings.load(), Store(Settings.load()))
-
-
-def test_without_the_extension_onnx_runtime_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "facesieve._native", None)
-    monkeypatch.delitem(sys.modules, "facesieve.detect.native", raising=False)
-    assert isinstance(load_networks(Settings.load(), Store(Settings.load())), OnnxNetworks)
-    with pytest.raises(SettingsError, match="no compiled extension"):
-        load_networks(Settings.load(engine="native"), Store(Settings.load()))
+def test_an_error_about_weights_names_the_network_and_the_layer() -> None:
+    layer = tuple(np.zeros(size, np.float32) for size in (270, 10, 9))
+    with pytest.raises(ValueError, match=r"^pnet: slopes of layer 1 must be 10 numbers, not 9$"):
+        PORTABLE.networks([layer] * 5, [], [])
+    with pytest.raises(ValueError, match=r"^pnet must have 5 layers$"):
+        PORTABLE.networks([layer] * 4, [], [])
 
 
 def test_other_threads_run_while_the_extension_computes(named: Callable[[str], NativeNetworks]) -> None:
@@ -361,7 +345,7 @@ def test_all_of_wider_val_has_the_same_faces_on_both_engines(
 def test_ten_thousand_shapes_have_onnx_runtime_s_cells(
     named: Callable[[str], NativeNetworks], onnx: OnnxNetworks, random: Random
 ) -> None:
-    everyone = [named(isa) for isa in native.isas()]
+    everyone = [named(isa) for isa in instruction_sets()]
     for turn in range(10_000):
         height, width = (int(side) for side in random.integers(1, 120, 2))
         pixels, scale = picture(random, height, width), float(random.uniform(0.05, 1))

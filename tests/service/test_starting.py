@@ -119,8 +119,8 @@ def test_a_token_file_without_tokens_is_told(run: Run, tmp_path: Path, content: 
 
 
 def test_variables_of_others_are_left_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the extension, of the example clients, of other programs, and of Kubernetes beside a Service `facesieve`."""
-    for name in ("ISA", "TOKEN", "URL", "BACKUP_BUCKET"):
+    """Of the example clients, of other programs, and of Kubernetes beside a Service `facesieve`."""
+    for name in ("TOKEN", "URL", "BACKUP_BUCKET"):
         monkeypatch.setenv(f"FACESIEVE_{name}", "x")
     monkeypatch.setenv("FACESIEVE_SERVICE_WAITING", "3")
     assert run("settings")[0] == run("settings", "--service")[0] == 0

@@ -7,12 +7,14 @@ other sizes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import cv2
 import numpy as np
 
 from facesieve.align.warp import warp_affine
+from facesieve.native import Extension
 from facesieve.records import Faces, Floats, Photo, Pixels
 
 Alignment = Literal["similarity", "affine", "perspective"]
@@ -79,11 +81,12 @@ class Aligner:
 
     alignment: `similarity` keeps the face's proportions and is what recognition networks are trained on;
     `affine` and `perspective` fit the points closer and bend the face. size: side of the crop, in pixels.
+    extension: warps where it is given, OpenCV otherwise; the bytes are the same.
     """
 
-    def __init__(self, alignment: Alignment, size: int) -> None:
+    def __init__(self, alignment: Alignment, size: int, extension: Extension | None = None) -> None:
         self._maps = {"similarity": similarities, "affine": affinities, "perspective": homographies}[alignment]
-        self._warp = _warp_perspective if alignment == "perspective" else warp_affine
+        self._warp = _warp_perspective if alignment == "perspective" else partial(warp_affine, extension=extension)
         self._size = size
 
     def __call__(self, photos: Sequence[Photo], faces: Faces) -> Pixels:

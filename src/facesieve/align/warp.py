@@ -2,7 +2,8 @@
 
 `cv2.warpAffine` changed its arithmetic in OpenCV 5, and with it every published blur value. This is the arithmetic of
 OpenCV 4 (modules/imgproc/src/imgwarp.cpp): coordinates in 1/1024 pixel rounded to 1/32, whole-number weights. The
-compiled extension does it at once; without it, OpenCV's `remap` with the same fixed-point maps gives the same bytes.
+compiled extension computes it directly; without it, OpenCV's `remap` with the same fixed-point maps yields the same
+bytes.
 """
 
 from __future__ import annotations
@@ -11,25 +12,22 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from facesieve.native import Extension
 from facesieve.records import Floats, Pixels
-
-try:
-    from facesieve._native import warp as _native_warp
-except ImportError:  # installed without a compiler
-    _native_warp = None  # type: ignore[assignment]
 
 COORDINATE, FRACTION_BITS = 1024, 5
 FRACTIONS = 1 << FRACTION_BITS
 FARTHEST = 2.0**31  # in 1/1024 pixel: beyond any picture, and within what integers hold
 
 
-def warp_affine(pixels: Pixels, matrices: Floats, size: int) -> Pixels:
+def warp_affine(pixels: Pixels, matrices: Floats, size: int, extension: Extension | None = None) -> Pixels:
     """Crops (N, size, size, 3) uint8 of a photo (H, W, 3) uint8; bilinear, black outside.
 
     matrices: (N, 2, 3), photo to crop; one without an inverse shows a single place of the photo.
+    extension: computes the warp where it is given; OpenCV yields the same bytes.
     """
-    if _native_warp is not None:
-        return _native_warp(np.ascontiguousarray(pixels), np.ascontiguousarray(matrices), size)
+    if extension:
+        return extension.warp(np.ascontiguousarray(pixels), np.ascontiguousarray(matrices), size)
     return warp_by_remap(pixels, matrices, size)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -39,25 +39,28 @@ def doctor(
 
 def _engine(settings: Settings) -> dict[str, Any]:
     """Who runs MTCNN and WHENet. `built` says whether the compiled extension is there, whoever is asked for."""
-    try:
-        from facesieve import _native
-    except ImportError:
-        return {"engine": "onnxruntime", "built": False, "instruction sets": [], "instruction set": None}
-    native = settings.engine != "onnxruntime" and settings.device == "cpu"
+    from facesieve.native import instruction_sets, unavailable
+
+    built = unavailable() is None
+    native = built and settings.engine != "onnxruntime" and settings.device == "cpu"
     return {
         "engine": "native" if native else "onnxruntime",
-        "built": True,
-        "instruction sets": _native.isas(),
-        "instruction set": _isa(_native.isa) if native else None,
+        "built": built,
+        "instruction sets": instruction_sets(),
+        "instruction set": _isa(settings) if native else None,
     }
 
 
-def _isa(chosen: Callable[[], str]) -> str | None:
-    """The instruction set in use, or None where FACESIEVE_ISA names one that does not run here."""
+def _isa(settings: Settings) -> str | None:
+    """The instruction set in use, or None where the settings name one that does not run here."""
+    from facesieve.errors import SettingsError
+    from facesieve.native import load_extension
+
     try:
-        return chosen()
-    except ValueError:
+        extension = load_extension(settings)
+    except SettingsError:
         return None
+    return extension.isa if extension else None
 
 
 def _device(settings: Settings) -> dict[str, str]:
@@ -76,13 +79,12 @@ def _device(settings: Settings) -> dict[str, str]:
 
 
 def _libraries() -> dict[str, Any]:
-    import os
     import platform
 
     from facesieve.dataset.origin import versions
+    from facesieve.processes.cores import cores
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"cores": cores, "python": platform.python_version(), "machine": platform.machine(), **versions()}
+    return {"cores": cores(), "python": platform.python_version(), "machine": platform.machine(), **versions()}
 
 
 def _models(settings: Settings) -> dict[str, str]:
@@ -101,16 +103,20 @@ def _models(settings: Settings) -> dict[str, str]:
 
 
 def _advice(facts: dict[str, Any]) -> Iterator[str]:
+    from facesieve.native import unavailable
+
     if not facts["built"]:
-        yield "No compiled extension: with a C++ compiler pip builds it, and all is several times as fast."
+        yield f"{unavailable()} Installed where there is a C++ compiler, FaceSieve is several times as fast."
     elif facts["device"] != "cpu":
         yield "The setting `device` asks for a GPU: see docs/performance.md, section GPU."
     elif facts["engine"] != "native":
         yield "The setting `engine` asks for ONNX Runtime; `auto` takes the compiled extension."
     elif facts["instruction set"] is None:
-        yield f"FACESIEVE_ISA names none that runs here; there are {', '.join(facts['instruction sets'])}."
+        sets = ", ".join(facts["instruction sets"])
+        yield f"The setting `isa` names an instruction set that does not run here; choose auto or one of {sets}."
     elif facts["instruction set"] != facts["instruction sets"][0]:
-        yield f"FACESIEVE_ISA asks for {facts['instruction set']}; {facts['instruction sets'][0]} is faster here."
+        used, fastest = facts["instruction set"], facts["instruction sets"][0]
+        yield f"The setting `isa` asks for {used}; auto takes {fastest}, which is faster here."
     for name in ("mtcnn", "whenet"):
         if facts["models"][name] != "verified":
             yield f"Model {name} is not ready: `facesieve models fetch {name}` gets it ahead of time."

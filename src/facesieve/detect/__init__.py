@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from facesieve.detect.mtcnn import Mtcnn
+from facesieve.detect.native import NativeNetworks
 from facesieve.detect.networks import Networks, OnnxNetworks
 from facesieve.detect.turns import Turns
 from facesieve.detect.upside_down import UpsideDown
-from facesieve.errors import SettingsError
 from facesieve.models.onnx_file import initializers
 from facesieve.models.store import Store
+from facesieve.native import load_extension
 from facesieve.settings import Settings
 
 __all__ = ["Mtcnn", "Turns", "UpsideDown", "load_detector"]
@@ -26,17 +27,16 @@ def load_detector(settings: Settings, store: Store) -> Mtcnn:
 def load_networks(settings: Settings, store: Store) -> Networks:
     """P-Net, R-Net and O-Net from the catalog's verified files, on the engine that the settings want.
 
-    Raises SettingsError: `no_native` when the compiled extension is asked for and was not built, or does not have the
-    instruction set that FACESIEVE_ISA names; `no_cuda` when a GPU is asked for and cannot be used.
+    Raises SettingsError: what `load_extension` raises, and `no_cuda` when a GPU is asked for and cannot be used.
     """
     files = store.load("mtcnn")
     parts = [files[name] for name in ("pnet", "rnet", "onet")]
     if settings.device == "cuda":
         return _onnx(parts, settings, **ON_CUDA)
-    native = None if settings.engine == "onnxruntime" else _native(parts)
-    if native is None and settings.engine == "native":
-        raise SettingsError("no_native", "Setting 'engine': this installation has no compiled extension.")
-    return native or _onnx(parts, settings)
+    extension = load_extension(settings)
+    if extension is None:
+        return _onnx(parts, settings)
+    return NativeNetworks(extension, *map(initializers, parts))
 
 
 def _onnx(parts: list[bytes], settings: Settings, **at_once: int) -> Networks:
@@ -44,16 +44,3 @@ def _onnx(parts: list[bytes], settings: Settings, **at_once: int) -> Networks:
 
     pnet, rnet, onet = (Session(part, settings.threads, settings.device) for part in parts)
     return OnnxNetworks(pnet, rnet, onet, **at_once)
-
-
-def _native(parts: list[bytes]) -> Networks | None:
-    """The compiled extension, or nothing where there was no compiler for it."""
-    try:
-        from facesieve.detect.native import NativeNetworks
-    except ImportError:
-        return None
-    try:
-        pnet, rnet, onet = map(initializers, parts)
-        return NativeNetworks(pnet, rnet, onet)
-    except ValueError as error:
-        raise SettingsError("no_native", f"FACESIEVE_ISA: {error}.") from error

@@ -1,37 +1,34 @@
-"""`NativeNetworks`: the cascade's arithmetic on `facesieve._native`, the compiled extension."""
+"""`NativeNetworks`: the cascade's arithmetic on the compiled extension."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from facesieve._native import Networks, suppress
 from facesieve.detect.boxes import Indices
 from facesieve.detect.networks import Cells, Tensor
+from facesieve.native import Extension
 from facesieve.records import Floats, Pixels
 
 Weights = Mapping[str, Tensor]
 Layer = tuple[Tensor, Tensor, Tensor]
-
-PANEL = 16  # filters whose weights lie side by side, as the kernels read them
 
 
 class NativeNetworks:
     """The networks of `OnnxNetworks`, same numbers, several times faster.
 
     pnet, rnet, onet: weights by name, as `models` converts them (O, I, h, w; normalisation inside the first layer).
-    isa: instruction set, one of `facesieve._native.isas()`; "" for the environment's FACESIEVE_ISA or the fastest.
-    Raises ValueError when weights have other shapes or the instruction set does not run here.
+    Raises ValueError when weights have other shapes.
     """
 
-    def __init__(self, pnet: Weights, rnet: Weights, onet: Weights, isa: str = "") -> None:
-        self._native = Networks(_along_rows(pnet), _along_filters(rnet, 3, 3), _along_filters(onet, 4, 3), isa)
-
-    @property
-    def isa(self) -> str:
-        return self._native.isa
+    def __init__(self, extension: Extension, pnet: Weights, rnet: Weights, onet: Weights) -> None:
+        crop_layers = (_along_filters(weights, extension.panel) for weights in (rnet, onet))
+        self._native = extension.networks(_along_rows(pnet), *crop_layers)
+        self._suppress = extension.suppress
 
     def propose(self, pictures: Sequence[Pixels], scales: list[float], threshold: float) -> list[list[Cells]]:
         return [self._cells(pixels, scales, threshold) for pixels in pictures]
@@ -52,44 +49,43 @@ class NativeNetworks:
         return answers[:, 0], answers[:, 1:5], answers[:, 5:]
 
     def suppress(self, boxes: Floats, threshold: float, *, minimum: bool = False) -> Indices:
-        return suppress(np.ascontiguousarray(boxes), threshold, minimum)
+        return self._suppress(np.ascontiguousarray(boxes), threshold, minimum)
 
 
 def _along_rows(weights: Weights) -> list[Layer]:
     """P-Net: neighbouring positions share a weight, so each layer is (channel, ky, kx, filter)."""
-    convs = [
-        (
-            _packed(weights[f"conv{n}.weight"].transpose(1, 2, 3, 0)),
-            weights[f"conv{n}.bias"],
-            weights[f"prelu{n}.slope"],
-        )
-        for n in (1, 2, 3)
-    ]
+    convs = [(_packed(weight.transpose(1, 2, 3, 0)), bias, slope) for weight, bias, slope in _convolutions(weights)]
     heads = [(weights[f"{head}.weight"], weights[f"{head}.bias"]) for head in ("score", "regression")]
     return [_flat(*conv) for conv in convs] + [_flat(weight, bias, np.ones_like(bias)) for weight, bias in heads]
 
 
-def _along_filters(weights: Weights, convs: int, side: int) -> list[Layer]:
+def _along_filters(weights: Weights, panel: int) -> list[Layer]:
     """R-Net and O-Net: each layer is (panel of filters, ky, kx, channel, filter), all heads one layer."""
-    layers = [
-        _panels(weights[f"conv{n}.weight"].transpose(2, 3, 1, 0), weights[f"conv{n}.bias"], weights[f"prelu{n}.slope"])
-        for n in range(1, convs + 1)
-    ]
-    dense = weights["dense.weight"]
-    dense = dense.reshape(len(dense), -1, side, side).transpose(2, 3, 1, 0)
-    layers.append(_panels(dense, weights["dense.bias"], weights["dense.slope"]))
+    convolutions = list(_convolutions(weights))
+    layers = [_panels(weight.transpose(2, 3, 1, 0), bias, slope, panel) for weight, bias, slope in convolutions]
+    dense, channels = weights["dense.weight"], len(convolutions[-1][0])
+    side = math.isqrt(dense.shape[1] // channels)  # of the last map
+    dense = dense.reshape(len(dense), channels, side, side).transpose(2, 3, 1, 0)
+    layers.append(_panels(dense, weights["dense.bias"], weights["dense.slope"], panel))
     heads = [head for head in ("score", "regression", "landmarks") if f"{head}.weight" in weights]
     weight = np.concatenate([weights[f"{head}.weight"] for head in heads]).T
     bias = np.concatenate([weights[f"{head}.bias"] for head in heads])
-    return [*layers, _panels(weight, bias, np.ones_like(bias))]
+    return [*layers, _panels(weight, bias, np.ones_like(bias), panel)]
 
 
-def _panels(weight: Tensor, bias: Tensor, slope: Tensor) -> Layer:
-    """weight: (..., filter). Filters are padded with zeros to whole panels."""
+def _convolutions(weights: Weights) -> Iterator[Layer]:
+    for n in itertools.count(1):
+        if f"conv{n}.weight" not in weights:
+            return
+        yield weights[f"conv{n}.weight"], weights[f"conv{n}.bias"], weights[f"prelu{n}.slope"]
+
+
+def _panels(weight: Tensor, bias: Tensor, slope: Tensor, panel: int) -> Layer:
+    """weight: (..., filter). Filters are filled up with zeros to whole panels of so many filters."""
     filters = weight.shape[-1]
-    pad = -filters % PANEL
+    pad = -filters % panel
     weight = np.pad(weight.reshape(-1, filters), [(0, 0), (0, pad)])
-    weight = weight.reshape(len(weight), -1, PANEL).transpose(1, 0, 2)
+    weight = weight.reshape(len(weight), -1, panel).transpose(1, 0, 2)
     return _flat(weight, np.pad(bias, (0, pad)), np.pad(slope.ravel(), (0, pad)))
 
 

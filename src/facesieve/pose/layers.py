@@ -42,7 +42,7 @@ class Block(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Layers:
+class PoseLayers:
     """mean, deviation: three numbers by colour. heads: what each bin stands for, in degrees, head by head."""
 
     mean: list[float]
@@ -53,7 +53,7 @@ class Layers:
     heads: list[list[float]]
 
 
-def layers(model: bytes) -> Layers:
+def layers(model: bytes) -> PoseLayers:
     """The layers of an ONNX model as `models.convert.whenet` writes them; the first block's expansion is the stem.
 
     Raises OtherGraphError when the graph is another one, ModelError when the bytes are no ONNX model.
@@ -62,27 +62,27 @@ def layers(model: bytes) -> Layers:
     walk.step("Transpose", perm=(0, 3, 1, 2))
     walk.step("Cast", to=1)
     mean, deviation = walk.by_colour("Sub"), walk.by_colour("Div")
-    blocks, expand = [], walk.bent_convolution(kernel=3, stride=2)
+    blocks, expand = [], walk.conv_swish(kernel=3, stride=2)
     by_row = np.ascontiguousarray(expand.weight.transpose(0, 2, 3, 1))  # taps by row, column, colour
     expand = Filters(by_row, expand.bias)
     start = ""  # the stem's input is no map that could be added
     while not walk.meets("GlobalAveragePool"):
         blocks.append(_block(walk, expand, start))
-        start, expand = walk.at, walk.bent_convolution()
+        start, expand = walk.at, walk.conv_swish()
     walk.step("GlobalAveragePool")
     walk.step("Flatten")
     logits, heads = _heads(walk)
-    return Layers(mean, deviation, blocks, expand, logits, heads)
+    return PoseLayers(mean, deviation, blocks, expand, logits, heads)
 
 
 def _block(walk: _Walk, expand: Filters, start: str) -> Block:
     """One block after its expansion. start: the name of what the expansion has read."""
     channels = len(expand.bias)
     kernel, stride = walk.sizes()
-    depthwise = walk.bent_convolution(kernel, stride, channels)
+    depthwise = walk.conv_swish(kernel, stride, channels)
     filtered = walk.at
     walk.step("GlobalAveragePool")
-    squeeze = walk.bent_convolution()
+    squeeze = walk.conv_swish()
     excite = walk.convolution()
     walk.step("Sigmoid")
     walk.join("Mul", filtered)
@@ -168,7 +168,7 @@ class _Walk:
             raise OtherGraphError(f"the weights of {self.at!r} have another shape")
         return Filters(weight, bias)
 
-    def bent_convolution(self, kernel: int = 1, stride: int = 1, groups: int = 1) -> Filters:
+    def conv_swish(self, kernel: int = 1, stride: int = 1, groups: int = 1) -> Filters:
         """A convolution and the swish behind it."""
         filters, out = self.convolution(kernel, stride, groups), self.at
         self.step("Sigmoid")

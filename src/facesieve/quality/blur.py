@@ -5,22 +5,19 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from facesieve.native import Extension
 from facesieve.records import Floats, Pixels
 
-try:
-    from facesieve._native import laplacian_variance as _native_variance
-except ImportError:  # installed without a compiler
-    _native_variance = None  # type: ignore[assignment]
 
-
-def blur(grey: Pixels) -> Floats:
+def blur(grey: Pixels, extension: Extension | None = None) -> Floats:
     """(N,) variance of the 3 x 3 Laplacian of each (N, S, S) uint8 luma crop; low is blurred.
 
     Comparable with the reference's published values for 112 x 112 crops only.
+    extension: computes it where it is given; OpenCV yields the same bits.
     Source: Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000.
     """
-    if _native_variance is not None:
-        return _native_variance(np.ascontiguousarray(grey))
+    if extension:
+        return extension.laplacian_variance(np.ascontiguousarray(grey))
     return blur_by_opencv(grey)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from facesieve.native import Extension
 from facesieve.quality import contrast, exposure, illumination, luminance, sharpness, size
 from facesieve.quality.blockiness import blockiness
 from facesieve.quality.blur import blur, luma
@@ -17,16 +18,24 @@ from facesieve.records import Faces, Floats, Measures, Photo, Pixels
 BLOCK = 16
 
 
-def measure(photos: Sequence[Photo], faces: Faces, crops: Pixels, matrices: Floats, pose: Floats) -> Measures:
+def measure(
+    photos: Sequence[Photo],
+    faces: Faces,
+    crops: Pixels,
+    matrices: Floats,
+    pose: Floats,
+    extension: Extension | None = None,
+) -> Measures:
     """Every measure of `MEASURES`, in its order, for N faces.
 
     crops: (N, S, S, 3) uint8 RGB, aligned; `blur` is comparable with published values at S = 112 only.
     matrices: (N, 2, 3), or (N, 3, 3) for a perspective, float64, photo to crop, as `cv2.warpAffine` takes them.
     pose: (N, 3) degrees pitch, yaw, roll; NaN where it was not measured.
+    extension: computes what it can where it is given; the numbers are the same.
     A face's numbers do not depend on which faces it is measured together with.
     """
     sizes = np.array([(photo.width, photo.height) for photo in photos], np.float64).reshape(-1, 2)[faces.photo]
-    seen = _by_blocks(crops, matrices, sizes)
+    seen = _by_blocks(crops, matrices, sizes, extension)
     enlarged = size.upsampling(matrices, crops.shape[1])
     apart = size.inter_eye_distance(faces.landmarks)
     columns = seen | {
@@ -44,21 +53,21 @@ def measure(photos: Sequence[Photo], faces: Faces, crops: Pixels, matrices: Floa
     return Measures({row.name: np.ascontiguousarray(columns[row.name], np.float64) for row in MEASURES})
 
 
-def _by_blocks(crops: Pixels, matrices: Floats, sizes: Floats) -> dict[str, Floats]:
+def _by_blocks(crops: Pixels, matrices: Floats, sizes: Floats, extension: Extension | None) -> dict[str, Floats]:
     starts = range(0, max(len(crops), 1), BLOCK)
     spans = [slice(start, start + BLOCK) for start in starts]
-    blocks = [_seen(crops[span], matrices[span], sizes[span]) for span in spans]
+    blocks = [_seen(crops[span], matrices[span], sizes[span], extension) for span in spans]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
-def _seen(crops: Pixels, matrices: Floats, sizes: Floats) -> dict[str, Floats]:
+def _seen(crops: Pixels, matrices: Floats, sizes: Floats, extension: Extension | None) -> dict[str, Floats]:
     """What the pixels of the crops say."""
     side = crops.shape[1]
     shown = inside(matrices, sizes, side)
     grey = luma(crops)
     width = sharpness.edge_width(grey, inside(matrices, sizes, side, margin=sharpness.REACH))
     return {
-        "blur": blur(grey),
+        "blur": blur(grey, extension),
         "sharpness_native": width,
         "outside": size.outside(shown),
     } | _light(luminance.histograms(crops, shown))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from facesieve.dataset.names import plain
 from facesieve.errors import UsageError
+from facesieve.processes.cores import cores
 
 if TYPE_CHECKING:  # what tells how many workers there will be is light, for it is asked before all else
     from facesieve.records import Source
@@ -49,13 +49,6 @@ def workers(settings: Settings, pictures: int) -> int:
     """How many processes to work with."""
     wanted = cores() if settings.workers == "auto" else settings.workers
     return max(1, min(wanted, -(-pictures // WORTH_A_WORKER)))
-
-
-def cores() -> int:
-    """How many processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def shards(sources: Sequence[Source], workers: int, most: int, first: int) -> list[Shard]:

@@ -12,6 +12,7 @@ from typing import Any
 from tornado.netutil import bind_sockets
 
 from facesieve.errors import UsageError
+from facesieve.processes.cores import cores
 from facesieve.service.app import application
 from facesieve.service.connections import BoundedServer, Connections, room_for_connections
 from facesieve.service.crew import Crew
@@ -44,7 +45,7 @@ async def run(settings: Settings, service_settings: ServiceSettings, policy: Pol
     if service_settings.drain < service_settings.deadline:
         log.warning("setting", message="drain is below deadline: a stop may cut off requests before their deadline.")
     metrics = Metrics()
-    seats = service_settings.workers or os.cpu_count() or 1
+    seats = service_settings.workers or cores()
     gate = Gate(seats, service_settings.waiting, service_settings.max_held_bytes)
     crew = Crew(bounded(settings, service_settings), service_settings, gate, metrics, log)
     service = Service(service_settings, settings, policy, tokens, gate, crew, metrics, log)

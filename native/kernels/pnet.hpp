@@ -1,15 +1,33 @@
-// P-Net over one pyramid level, row by row: of each layer's map only the rows that the next layer still needs exist,
-// and of the last maps only the cells above the threshold leave.
-// Lanes run along the row, so a weight is one number broadcast to neighbouring positions.
+// P-Net on one pyramid level, row by row. Of each layer's map, only the rows that the next layer still needs are kept;
+// of the last map, only the cells above the threshold.
+// Lanes run along the row: neighbouring positions are multiplied with the same weight, which is broadcast.
+// Weights are (channel, ky, kx, filter).
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+#include "../architecture.hpp"
+#include "../picture.hpp"
+#include "lanes.hpp"
+#include "resample.hpp"
 
 namespace facesieve::ISA {
 
-constexpr int WINDOW = 12;
-constexpr int TAPS = 9;
-constexpr int FEATURES_1 = 10, FEATURES_2 = 16, FEATURES_3 = 32;
-constexpr int TILE = 3;  // vectors along the row that one tile computes
+constexpr int KERNEL_SIDE = 3, KERNEL_TAPS = KERNEL_SIDE * KERNEL_SIDE;
+constexpr int FEATURES_1 = Pnet::CONVOLUTIONS[0].filters;
+constexpr int FEATURES_2 = Pnet::CONVOLUTIONS[1].filters;
+constexpr int FEATURES_3 = Pnet::CONVOLUTIONS[2].filters;
+static_assert(convolutions<Pnet>() == 3);
+static_assert(Pnet::CONVOLUTIONS[0].kernel == KERNEL_SIDE && Pnet::CONVOLUTIONS[0].pool == 2);
+static_assert(Pnet::CONVOLUTIONS[1].kernel == KERNEL_SIDE && Pnet::CONVOLUTIONS[1].pool == 0);
+static_assert(Pnet::CONVOLUTIONS[2].kernel == KERNEL_SIDE && Pnet::CONVOLUTIONS[2].pool == 0);
 
-// The last `ROWS` rows of a map of `PLANES` channels; row y of channel c is contiguous.
+constexpr int ROW_VECTORS = 3;  // vectors along the row that one tile computes
+
+// The last ROWS rows of a map of PLANES channels. The pixels of one row of one channel are neighbours in memory.
 template <int ROWS, int PLANES>
 class Ring {
 public:
@@ -23,22 +41,23 @@ private:
     std::vector<float> values_;
 };
 
-// A row of the level as six planes: for each colour the even columns, then the odd ones. A 2 x 2 pool then takes the
-// maximum of whole vectors, without shuffles.
+// Splits a row of the level into six planes: for each colour the even columns, then the odd ones. The 2 x 2 pool can
+// then take the maximum of whole vectors, without shuffles.
 inline void split_columns(const float* values, int width, float* planes, std::ptrdiff_t stride) {
     for (int x = 0; x < width; ++x)
         for (int colour = 0; colour < COLOURS; ++colour)
             planes[(2 * colour + x % 2) * stride + x / 2] = values[COLOURS * x + colour];
 }
 
-// Filters `filter`.. of the first convolution on two rows, even and odd columns, then PReLU and the pool of the four.
-// rows: four rows of the level. paired: whether the second row of the pool exists. odds: lanes that have an odd column.
+// FILTERS filters of the first convolution, from `filter` on: on two rows, even and odd columns, then PReLU and the pool
+// of the four. rows: four rows of the level. paired: whether the second row of the pool exists. odds: how many lanes
+// have an odd column.
 template <int FILTERS>
-[[gnu::noinline]] void first_tile(const float* const rows[4], std::ptrdiff_t stride, int filter, bool paired, int odds,
-                       const Layer& layer, float* out, std::ptrdiff_t out_stride) {
+[[gnu::noinline]] void pooled_tile(const float* const rows[4], std::ptrdiff_t stride, int filter, bool paired, int odds,
+                                   const Layer& layer, float* out, std::ptrdiff_t out_stride) {
     Lanes sum[FILTERS][2][2] = {};
     const float* weights = layer.weights.data() + filter;
-    for (int colour = 0; colour < COLOURS; ++colour, weights += TAPS * FEATURES_1) {
+    for (int colour = 0; colour < COLOURS; ++colour, weights += KERNEL_TAPS * FEATURES_1) {
 #pragma GCC unroll 4
         for (int r = 0; r < 4; ++r) {
             const float* even = rows[r] + 2 * colour * stride;
@@ -48,7 +67,7 @@ template <int FILTERS>
             for (int row = 0; row < 2; ++row) {
                 const int ky = r - row;
                 if (ky < 0 || ky > 2) continue;
-                asm volatile("" ::: "memory");  // keep no weight for the other row: there are no registers left for it
+                asm volatile("" ::: "memory");  // do not keep weights for the other row: no registers are left
 #pragma GCC unroll 3
                 for (int kx = 0; kx < 3; ++kx)
 #pragma GCC unroll 5
@@ -72,7 +91,7 @@ template <int FILTERS>
             most[1] = first_lanes(odds, most[1], most[0]);
             least[1] = first_lanes(odds, least[1], least[0]);
         }
-        // A PReLU with a negative slope falls and then rises: its largest value is at one of the two ends.
+        // With a negative slope, PReLU falls and then rises: its largest value is at one of the two ends.
         const Lanes bias = broadcast(layer.bias[filter + f]), slope = broadcast(layer.slope[filter + f]);
         Lanes pooled = prelu(larger(most[0], most[1]) + bias, slope);
         if (layer.slope[filter + f] < 0) pooled = larger(pooled, prelu(smaller(least[0], least[1]) + bias, slope));
@@ -80,10 +99,10 @@ template <int FILTERS>
     }
 }
 
-// `FILTERS` filters of a 3 x 3 convolution and its PReLU on `VECTORS` vectors of one row.
+// FILTERS filters of a 3 x 3 convolution and its PReLU on VECTORS vectors of one row.
 template <int CHANNELS, int OUT, int FILTERS, int VECTORS>
-[[gnu::noinline]] void tile(const float* const rows[3], std::ptrdiff_t stride, int filter, const Layer& layer, float* out,
-                 std::ptrdiff_t out_stride) {
+[[gnu::noinline]] void row_tile(const float* const rows[3], std::ptrdiff_t stride, int filter, const Layer& layer,
+                                float* out, std::ptrdiff_t out_stride) {
     Lanes sum[FILTERS][VECTORS];
 #pragma GCC unroll 16
     for (int f = 0; f < FILTERS; ++f)
@@ -94,7 +113,7 @@ template <int CHANNELS, int OUT, int FILTERS, int VECTORS>
         for (int ky = 0; ky < 3; ++ky)
 #pragma GCC unroll 3
             for (int kx = 0; kx < 3; ++kx, weights += OUT) {
-                asm volatile("" ::: "memory");  // keep no input for the next tap: there are no registers left for it
+                asm volatile("" ::: "memory");  // do not keep inputs for the next tap: no registers are left
                 Lanes in[VECTORS];
 #pragma GCC unroll 4
                 for (int v = 0; v < VECTORS; ++v) in[v] = load(rows[ky] + channel * stride + kx + v * LANES);
@@ -113,24 +132,26 @@ template <int CHANNELS, int OUT, int FILTERS, int VECTORS>
     }
 }
 
-// All filters on `VECTORS` vectors; fewer vectors take more filters at once, to keep the multipliers busy.
+// All filters on VECTORS vectors. Fewer vectors are combined with more filters at once, to keep the multipliers busy.
 template <int CHANNELS, int OUT, int VECTORS>
-inline void all_filters(const float* const rows[3], std::ptrdiff_t stride, const Layer& layer, float* out,
-                        std::ptrdiff_t out_stride) {
+inline void row_tiles(const float* const rows[3], std::ptrdiff_t stride, const Layer& layer, float* out,
+                      std::ptrdiff_t out_stride) {
     constexpr int ROOM = (REGISTERS - 1 - VECTORS) / VECTORS;
     constexpr int FILTERS = ROOM >= 8 ? 8 : ROOM >= 4 ? 4 : 2;
     for (int filter = 0; filter < OUT; filter += FILTERS)
-        tile<CHANNELS, OUT, FILTERS, VECTORS>(rows, stride, filter, layer, out, out_stride);
+        row_tile<CHANNELS, OUT, FILTERS, VECTORS>(rows, stride, filter, layer, out, out_stride);
 }
 
+// All filters on the next ROW_VECTORS vectors of a row, or on the `vectors` that are left.
 template <int CHANNELS, int OUT>
-inline void convolve(int vectors, const float* const rows[3], std::ptrdiff_t stride, const Layer& layer, float* out,
-                     std::ptrdiff_t out_stride) {
-    if (vectors >= 3) return all_filters<CHANNELS, OUT, 3>(rows, stride, layer, out, out_stride);
-    if (vectors == 2) return all_filters<CHANNELS, OUT, 2>(rows, stride, layer, out, out_stride);
-    all_filters<CHANNELS, OUT, 1>(rows, stride, layer, out, out_stride);
+inline void convolve_row(int vectors, const float* const rows[3], std::ptrdiff_t stride, const Layer& layer, float* out,
+                         std::ptrdiff_t out_stride) {
+    if (vectors >= 3) return row_tiles<CHANNELS, OUT, 3>(rows, stride, layer, out, out_stride);
+    if (vectors == 2) return row_tiles<CHANNELS, OUT, 2>(rows, stride, layer, out, out_stride);
+    row_tiles<CHANNELS, OUT, 1>(rows, stride, layer, out, out_stride);
 }
 
+// Computes the cells of one level.
 class Proposer {
 public:
     Proposer(const Layers& layers, const Picture& picture, int width, int height, float threshold)
@@ -140,8 +161,8 @@ public:
           height_(height),
           pooled_width_((width - 1) / 2),
           threshold_(threshold),
-          // Below this no rounding can lift a probability to the threshold.
-          floor_(std::min(std::log(threshold / (1 - threshold)), 15.f) - 1e-3f),
+          // No logit below this has a probability that rounds up to the threshold.
+          least_logit_(std::min(std::log(threshold / (1 - threshold)), 15.f) - 1e-3f),
           level_rows_(pooled_width_ + 1),
           pooled_(pooled_width_),
           second_(pooled_width_) {}
@@ -149,14 +170,14 @@ public:
     void run(std::vector<Cell>& cells) {
         const int pooled_height = (height_ - 1) / 2;
         for (int y = 0; y < pooled_height; ++y) {
-            pool_row(y);
+            first_row(y);
             if (y >= 2) second_row(y - 2);
             if (y >= 4) third_row(y - 4, cells);
         }
     }
 
 private:
-    void pool_row(int y) {
+    void first_row(int y) {
         const int last = std::min(2 * y + 3, height_ - 1);
         for (; ready_ <= last; ++ready_)
             split_columns(level_.row(ready_), width_, level_rows_.row(ready_), level_rows_.stride());
@@ -169,44 +190,44 @@ private:
             const int odds = std::min(columns / 2 - x, LANES);
             const float* at[4] = {rows[0] + x, rows[1] + x, rows[2] + x, rows[3] + x};
             for (int filter = 0; filter < FEATURES_1; filter += FILTERS)
-                first_tile<FILTERS>(at, level_rows_.stride(), filter, paired, odds, layers_[0],
-                                    pooled_.row(y) + x, pooled_.stride());
+                pooled_tile<FILTERS>(at, level_rows_.stride(), filter, paired, odds, layers_[0], pooled_.row(y) + x,
+                                     pooled_.stride());
         }
     }
 
     void second_row(int y) {
         const int vectors = (pooled_width_ - 2 + LANES - 1) / LANES;
-        for (int v = 0; v < vectors; v += TILE) {
+        for (int v = 0; v < vectors; v += ROW_VECTORS) {
             const int x = v * LANES;
             const float* rows[3] = {pooled_.row(y) + x, pooled_.row(y + 1) + x, pooled_.row(y + 2) + x};
-            convolve<FEATURES_1, FEATURES_2>(vectors - v, rows, pooled_.stride(), layers_[1], second_.row(y) + x,
-                                             second_.stride());
+            convolve_row<FEATURES_1, FEATURES_2>(vectors - v, rows, pooled_.stride(), layers_[1], second_.row(y) + x,
+                                                 second_.stride());
         }
     }
 
     void third_row(int y, std::vector<Cell>& cells) {
         const int columns = pooled_width_ - 4;
         const int vectors = (columns + LANES - 1) / LANES;
-        constexpr int STRIDE = TILE * LANES;
+        constexpr int STRIDE = ROW_VECTORS * LANES;
         float features[FEATURES_3 * STRIDE];
-        for (int v = 0; v < vectors; v += TILE) {
+        for (int v = 0; v < vectors; v += ROW_VECTORS) {
             const int x = v * LANES;
             const float* rows[3] = {second_.row(y) + x, second_.row(y + 1) + x, second_.row(y + 2) + x};
-            convolve<FEATURES_2, FEATURES_3>(vectors - v, rows, second_.stride(), layers_[2], features, STRIDE);
-            judge(y, x, std::min(columns - x, STRIDE), features, cells);
+            convolve_row<FEATURES_2, FEATURES_3>(vectors - v, rows, second_.stride(), layers_[2], features, STRIDE);
+            score(y, x, std::min(columns - x, STRIDE), features, cells);
         }
     }
 
-    // The logit of a face for each cell of a tile, and the rest of the answer for those above the threshold.
-    void judge(int row, int x, int count, const float* features, std::vector<Cell>& cells) const {
-        constexpr int STRIDE = TILE * LANES;
+    // Computes the logit of each cell of a tile, and the rest of the answer for those above the threshold.
+    void score(int row, int x, int count, const float* features, std::vector<Cell>& cells) const {
+        constexpr int STRIDE = ROW_VECTORS * LANES;
         const float* weights = layers_[3].weights.data();
         for (int at = 0; at < count; at += LANES) {
             Lanes sum[2] = {broadcast(layers_[3].bias[0]), broadcast(0.f)};
             for (int f = 0; f < FEATURES_3; ++f)
                 sum[f % 2] = multiply_add(load(features + f * STRIDE + at), broadcast(weights[f]), sum[f % 2]);
             sum[0] += sum[1];
-            if (!any_above(sum[0], broadcast(floor_))) continue;
+            if (!any_above(sum[0], broadcast(least_logit_))) continue;
             float logits[LANES];
             store(logits, sum[0]);
             for (int i = at; i < std::min(at + LANES, count); ++i) {
@@ -218,10 +239,10 @@ private:
 
     Cell answer(int row, int column, float probability, const float* features) const {
         Cell cell{row, column, probability, {}};
-        for (int side = 0; side < 4; ++side) {
+        for (int side = 0; side < Pnet::HEADS[1]; ++side) {
             const float* weights = layers_[4].weights.data() + side * FEATURES_3;
             float sum = layers_[4].bias[side];
-            for (int f = 0; f < FEATURES_3; ++f) sum += weights[f] * features[f * TILE * LANES];
+            for (int f = 0; f < FEATURES_3; ++f) sum += weights[f] * features[f * ROW_VECTORS * LANES];
             cell.regression[side] = sum;
         }
         return cell;
@@ -230,7 +251,7 @@ private:
     const Layers& layers_;
     Level level_;
     int width_, height_, pooled_width_, ready_ = 0;
-    float threshold_, floor_;
+    float threshold_, least_logit_;
     Ring<4, 2 * COLOURS> level_rows_;
     Ring<3, FEATURES_1> pooled_;
     Ring<3, FEATURES_2> second_;
@@ -238,7 +259,7 @@ private:
 
 inline void propose(const Layers& layers, const Picture& picture, int width, int height, float threshold,
                     std::vector<Cell>& cells) {
-    if (width < WINDOW || height < WINDOW) return;
+    if (width < Pnet::WINDOW || height < Pnet::WINDOW) return;
     Proposer(layers, picture, width, height, threshold).run(cells);
 }
 

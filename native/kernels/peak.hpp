@@ -1,9 +1,12 @@
-// The yardstick of bench/limit.py: nothing but multiply-adds, as many independent ones as there are accumulators.
+// The reference of bench/limit.py: only multiply-adds, with enough independent sums to keep the multipliers busy.
+#pragma once
+
+#include "lanes.hpp"
 
 namespace facesieve::ISA {
 
-// Returns how many floating point operations were done.
-static double multiply_adds(long steps) {
+// Returns the number of floating point operations.
+inline double multiply_adds(long steps) {
     constexpr int CHAINS = REGISTERS >= 32 ? 24 : 12;
     Lanes sum[CHAINS];
 #pragma GCC unroll 24
@@ -15,7 +18,7 @@ static double multiply_adds(long steps) {
     Lanes total = sum[0];
 #pragma GCC unroll 24
     for (int i = 1; i < CHAINS; ++i) total += sum[i];
-    volatile float used = total[0];  // so that the loop cannot be dropped
+    volatile float used = total[0];  // otherwise the compiler removes the loop
     (void)used;
     return 2.0 * LANES * CHAINS * static_cast<double>(steps);
 }

@@ -1,11 +1,19 @@
-// Depthwise filters with their swish: every channel is filtered alone, and lanes run along the channels.
+// Depthwise filters and their swish: each channel is filtered alone, and lanes run along the channels.
+#pragma once
+
+#include <cstddef>
+
+#include "../filters.hpp"
+#include "lanes.hpp"
+#include "swish.hpp"
 
 namespace facesieve::ISA {
 
-constexpr int ACROSS = REGISTERS >= 32 ? 14 : 7;  // neighbouring pixels at once; EfficientNet's rows are multiples of 7
+// Neighbouring pixels that are computed at once. The rows of EfficientNet's maps are multiples of 7.
+constexpr int PIXELS_ACROSS = REGISTERS >= 32 ? 14 : 7;
 
-// PIXELS neighbouring pixels. in: the first one's first tap, rows `row` floats apart; total grows by the answers, peak
-// to the largest.
+// Computes PIXELS neighbouring pixels. in: the first tap of the first pixel; rows are `row` floats apart. The outputs
+// are added to total, and peak becomes the largest of them and itself.
 template <int KERNEL, int STRIDE, int PIXELS>
 inline void filter_pixels(const float* in, std::ptrdiff_t row, const float* weights, Lanes bias, float* out,
                           Lanes& total, Lanes& peak) {
@@ -34,7 +42,7 @@ inline void filter_pixels(const float* in, std::ptrdiff_t row, const float* weig
     }
 }
 
-// One row of `width` answers for one panel. totals, peaks: PANEL sums of answers and PANEL largest ones so far.
+// One row of `width` outputs for one panel. totals, peaks: by channel, the sum and the largest of all outputs so far.
 template <int KERNEL, int STRIDE>
 [[gnu::noinline]] void filter_row(const float* in, std::ptrdiff_t row, const Depthwise& filters, int panel, float* out,
                                   int width, float* totals, float* peaks) {
@@ -43,9 +51,9 @@ template <int KERNEL, int STRIDE>
         const Lanes bias = load(filters.bias.data() + panel * PANEL + lane);
         Lanes total = load(totals + lane), peak = load(peaks + lane);
         int x = 0;
-        for (; x + ACROSS <= width; x += ACROSS)
-            filter_pixels<KERNEL, STRIDE, ACROSS>(in + lane + x * STRIDE * PANEL, row, weights, bias,
-                                                  out + lane + x * PANEL, total, peak);
+        for (; x + PIXELS_ACROSS <= width; x += PIXELS_ACROSS)
+            filter_pixels<KERNEL, STRIDE, PIXELS_ACROSS>(in + lane + x * STRIDE * PANEL, row, weights, bias,
+                                                         out + lane + x * PANEL, total, peak);
         for (; x < width; ++x)
             filter_pixels<KERNEL, STRIDE, 1>(in + lane + x * STRIDE * PANEL, row, weights, bias, out + lane + x * PANEL,
                                              total, peak);

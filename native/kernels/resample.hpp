@@ -1,11 +1,22 @@
-// Area resampling, down the columns first: weighted sums of whole rows run at full vector width, and only one such
-// row per resized row is left to be summed across.
+// Area resampling, first down the columns, then across. Weighted sums of whole rows use the full width of the vectors,
+// and only one such row is left to be summed across for each row of the result.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "../area.hpp"
+#include "../picture.hpp"
+#include "lanes.hpp"
 
 namespace facesieve::ISA {
 
-// Four floats of which three are a pixel; the fourth is the next pixel's red and is overwritten or ignored.
+// Three floats are a pixel; the fourth is the next pixel's red and is overwritten or ignored.
 typedef float Pixel __attribute__((vector_size(16)));
-constexpr int SLACK = 16;  // floats behind a row of values that whole vectors may touch
+constexpr int SLACK = 16;  // floats behind a row of values that whole vectors may read or write
 
 inline Pixel load_pixel(const float* at) {
     Pixel pixel;
@@ -13,31 +24,32 @@ inline Pixel load_pixel(const float* at) {
     return pixel;
 }
 
-// The rows of a span that lie in the picture.
-struct Rows {
+// The rows of a span that lie in the picture: [from, to).
+struct SpanRows {
     const std::uint8_t* first;  // row `from` of the span
     std::ptrdiff_t stride;
     int from, to;
 };
 
-// Many rows are added up by bands, each read from left to right: to read far down a large picture, a few columns at a
-// time, takes three times as long.
-constexpr int BAND = 8, MANY = 3 * BAND;
+// Many rows are summed in bands of a few, and each band from left to right. Summing a few columns over all rows of a
+// large picture takes three times as long.
+constexpr int ROWS_OF_BAND = 8, MANY_ROWS = 3 * ROWS_OF_BAND;
 
-// sums[i] += column i of BAND rows, for i < values, but for what fills no vector.
+// sums[i] += column i of ROWS_OF_BAND rows, for all i < values that fill whole vectors.
 inline void add_band(const std::uint8_t* row, std::ptrdiff_t stride, int values, float* sums) {
     int at = 0;
     for (; at + LANES <= values; at += LANES) {
         Lanes sum = load(sums + at);
 #pragma GCC unroll 8
-        for (int i = 0; i < BAND; ++i) sum += widen(row + i * stride + at);
+        for (int i = 0; i < ROWS_OF_BAND; ++i) sum += widen(row + i * stride + at);
         store(sums + at, sum);
     }
 }
 
-// banded: how many of the rows that weigh the same are in `sums` already. They are whole numbers: order does not show.
+// banded: how many of the rows of equal weight are in `sums` already. Their sums are whole numbers, so that the order
+// of summing does not change them.
 template <int VECTORS>
-inline void sum_block(const Rows& rows, const Span& down, int banded, std::ptrdiff_t at, float* sums) {
+inline void sum_block(const SpanRows& rows, const Span& down, int banded, std::ptrdiff_t at, float* sums) {
     Lanes sum[VECTORS] = {}, inner[VECTORS] = {};
     const std::uint8_t* row = rows.first + at;
     int i = rows.from;
@@ -57,7 +69,7 @@ inline void sum_block(const Rows& rows, const Span& down, int banded, std::ptrdi
     for (int v = 0; v < VECTORS; ++v) store(sums + at + v * LANES, sum[v]);
 }
 
-inline float sum_one(const Rows& rows, const Span& down, std::ptrdiff_t at) {
+inline float sum_one(const SpanRows& rows, const Span& down, std::ptrdiff_t at) {
     float sum = 0;
     const std::uint8_t* row = rows.first + at;
     for (int i = rows.from; i < rows.to; ++i, row += rows.stride)
@@ -65,13 +77,13 @@ inline float sum_one(const Rows& rows, const Span& down, std::ptrdiff_t at) {
     return sum;
 }
 
-// sums[i] = weighted sum of column i of the rows, for i < values.
-inline void sum_rows(const Rows& rows, const Span& down, int values, float* sums) {
+// sums[i] = weighted sum of column i of the rows, for all i < values.
+inline void sum_rows(const SpanRows& rows, const Span& down, int values, float* sums) {
     const int begin = std::max(rows.from, 1), inner = std::min(rows.to, down.count - 1) - begin;
     int banded = 0;
-    if (inner >= MANY) {
+    if (inner >= MANY_ROWS) {
         std::fill_n(sums, values, 0.f);
-        for (; banded + BAND <= inner; banded += BAND)
+        for (; banded + ROWS_OF_BAND <= inner; banded += ROWS_OF_BAND)
             add_band(rows.first + (begin - rows.from + banded) * rows.stride, rows.stride, values, sums);
     }
 
@@ -104,10 +116,10 @@ public:
         widest_ = *std::max_element(across_.begin(), across_.end(), [](auto& a, auto& b) { return a.count < b.count; });
     }
 
-    // Values of row y, 3 a pixel, whole numbers.
+    // Row y: three whole numbers for each pixel.
     const float* row(int y) {
         const Span& down = down_[y];
-        const Rows rows{picture_.row(down.start), std::ptrdiff_t{COLOURS} * picture_.width, 0, down.count};
+        const SpanRows rows{picture_.row(down.start), std::ptrdiff_t{COLOURS} * picture_.width, 0, down.count};
         sum_rows(rows, down, COLOURS * picture_.width, sums_.data());
         float* at = values_.data();
         for (const Span& across : across_) {
@@ -120,7 +132,7 @@ public:
     }
 
 private:
-    // A sum that is surely on one side of one half is rounded as it is; cv2's own order decides about the others.
+    // Rounds every sum that is certainly not near one half. The others are computed again in cv2's order.
     void round(const Span& down) {
         const float trusted = 0.5f - area_doubt(widest_, down);
         const int values = COLOURS * static_cast<int>(across_.size());
@@ -131,11 +143,11 @@ private:
             float residue[LANES];
             store(residue, magnitude(sum - whole));
             for (int i = 0; i < LANES && at + i < values; ++i)
-                if (residue[i] > trusted) values_[at + i] = decided(at + i, down);
+                if (residue[i] > trusted) values_[at + i] = exact(at + i, down);
         }
     }
 
-    float decided(int value, const Span& down) const {
+    float exact(int value, const Span& down) const {
         return area_value(picture_, across_[value / COLOURS], down, value % COLOURS, rounding_);
     }
 
@@ -146,7 +158,8 @@ private:
     std::vector<float> sums_, values_;
 };
 
-// Cuts boxes out of a picture, black beyond it, and resizes them to squares as cv2.resize(float, INTER_AREA) does.
+// Cuts boxes out of a picture that is black beyond its border, and resizes them to squares as cv2.resize(float,
+// INTER_AREA) does.
 class Cutter {
 public:
     Cutter(const Picture& picture, int side) : picture_(picture), side_(side), sums_(SLACK) {}
@@ -164,7 +177,7 @@ public:
             const int to = std::clamp(picture_.height - (top + down.start), from, down.count);
             if (begin < end) {
                 const std::uint8_t* first = picture_.row(from < to ? top + down.start + from : 0) + COLOURS * begin;
-                const Rows rows{first, std::ptrdiff_t{COLOURS} * picture_.width, from, to};
+                const SpanRows rows{first, std::ptrdiff_t{COLOURS} * picture_.width, from, to};
                 sum_rows(rows, down, COLOURS * (end - begin), sums_.data() + COLOURS * (begin - left));
             }
             for (const Span& across : across_) {

@@ -1,19 +1,26 @@
-// Convolutions of one crop, as R-Net and O-Net need them. Maps are (y, x, channel), and lanes run along the output
-// channels: an input is one number broadcast to neighbouring filters, so every crop is computed alone and its numbers
-// cannot depend on what else is in the batch.
+// Layers of R-Net and O-Net. Maps are (y, x, channel), and lanes run along the output channels: each input number is
+// broadcast and multiplied with neighbouring filters. Every crop is computed alone, so that its numbers do not depend
+// on the other crops of the batch.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "../filters.hpp"
+#include "../picture.hpp"
+#include "lanes.hpp"
+#include "panels.hpp"
 
 namespace facesieve::ISA {
 
-constexpr int PARTS = PANEL / LANES;
-constexpr int MOST_PIXELS = 13;
+// How many of `panels` panels one tile computes.
+constexpr int panels_at_once(int panels) { return LANES < PANEL ? 1 : panels % 3 == 0 ? 3 : panels % 2 == 0 ? 2 : 1; }
+// How many pixels one tile of so many panels can have.
+constexpr int pixels_at_once(int panels) { return std::min(ACCUMULATORS / (panels * PARTS), MOST_PIXELS); }
 
-// How many panels one tile takes, and how many pixels fit into the registers beside them.
-constexpr int together(int panels) { return LANES < PANEL ? 1 : panels % 3 == 0 ? 3 : panels % 2 == 0 ? 2 : 1; }
-constexpr int pixels_for(int group) { return std::min(ACCUMULATORS / (group * PARTS), MOST_PIXELS); }
-
-// A square layer: SIZE x SIZE pixels of CHANNELS channels, STRIDE floats from one pixel to the next.
+// A layer on a square map of SIZE x SIZE pixels of CHANNELS channels, STRIDE floats from one pixel to the next.
 template <int SIZE, int CHANNELS, int STRIDE, int KERNEL, int FILTERS>
-struct Shape {
+struct SquareLayer {
     static constexpr int out = SIZE - KERNEL + 1;
     static constexpr int kernel = KERNEL;
     static constexpr int filters = FILTERS;
@@ -21,16 +28,16 @@ struct Shape {
     static constexpr int taps = KERNEL * KERNEL * CHANNELS;
     static constexpr int row = SIZE * STRIDE;
     static constexpr int pixel = STRIDE;
-    // Neighbouring pixels without a gap between them are one run of numbers.
+    // The taps of one row are one run of numbers where no gap lies between pixels, otherwise one run for each pixel.
     static constexpr int runs = STRIDE == CHANNELS ? 1 : KERNEL;
     static constexpr int run = STRIDE == CHANNELS ? KERNEL * CHANNELS : CHANNELS;
 };
 
-// ROWS x COLUMNS output pixels of GROUP panels.
+// Computes ROWS x COLUMNS output pixels of PANELS panels.
 // weights: (panel, ky, kx, channel, PANEL). in, out: the tile's first pixel.
-template <class S, int ROWS, int COLUMNS, int GROUP>
-[[gnu::noinline]] void tile(const float* in, const Layer& layer, int panel, float* out) {
-    constexpr int VECTORS = GROUP * PARTS;
+template <class S, int ROWS, int COLUMNS, int PANELS>
+[[gnu::noinline]] void crop_tile(const float* in, const Layer& layer, int panel, float* out) {
+    constexpr int VECTORS = PANELS * PARTS;
     Lanes sum[ROWS * COLUMNS][VECTORS];
 #pragma GCC unroll 16
     for (int p = 0; p < ROWS * COLUMNS; ++p)
@@ -42,7 +49,7 @@ template <class S, int ROWS, int COLUMNS, int GROUP>
         for (int r = 0; r < S::runs; ++r) {
             const float* at = in + ky * S::row + r * S::pixel;
             for (int k = 0; k < S::run; ++k, ++at, weights += PANEL) {
-                asm volatile("" ::: "memory");  // keep no input for the next step: there are no registers left for it
+                asm volatile("" ::: "memory");  // do not keep inputs for the next step: no registers are left
                 Lanes weight[VECTORS];
 #pragma GCC unroll 16
                 for (int v = 0; v < VECTORS; ++v)
@@ -66,7 +73,7 @@ template <class S, int ROWS, int COLUMNS, int GROUP>
     }
 }
 
-// Of how many rows a tile of at most `most` pixels is best made, so that whole tiles fill `columns` x `rows`.
+// How many rows a tile of at most `most` pixels should have, so that tiles fill `columns` x `rows` with least waste.
 constexpr int rows_for(int columns, int rows, int most) {
     int best = 1;
     double best_use = 0;
@@ -79,37 +86,37 @@ constexpr int rows_for(int columns, int rows, int most) {
 }
 
 // ROWS whole rows, in tiles of nearly equal width.
-template <class S, int ROWS, int GROUP>
+template <class S, int ROWS, int PANELS>
 inline void row_of_tiles(const float* in, const Layer& layer, int panel, float* out) {
-    constexpr int MOST = pixels_for(GROUP) / ROWS;
+    constexpr int MOST = pixels_at_once(PANELS) / ROWS;
     constexpr int TILES = (S::out + MOST - 1) / MOST;
     constexpr int NARROW = S::out / TILES, WIDER = S::out % TILES;
     for (int t = 0; t < WIDER; ++t, in += (NARROW + 1) * S::pixel, out += (NARROW + 1) * S::out_stride)
-        tile<S, ROWS, NARROW + 1, GROUP>(in, layer, panel, out);
+        crop_tile<S, ROWS, NARROW + 1, PANELS>(in, layer, panel, out);
     for (int t = WIDER; t < TILES; ++t, in += NARROW * S::pixel, out += NARROW * S::out_stride)
-        tile<S, ROWS, NARROW, GROUP>(in, layer, panel, out);
+        crop_tile<S, ROWS, NARROW, PANELS>(in, layer, panel, out);
 }
 
-template <class S, int COUNT, int GROUP>
+template <class S, int COUNT, int PANELS>
 inline void rows_of_tiles(const float* in, const Layer& layer, int panel, float* out) {
-    constexpr int ROWS = rows_for(S::out, COUNT, pixels_for(GROUP));
+    constexpr int ROWS = rows_for(S::out, COUNT, pixels_at_once(PANELS));
     for (int y = 0; y + ROWS <= COUNT; y += ROWS)
-        row_of_tiles<S, ROWS, GROUP>(in + y * S::row, layer, panel, out + y * S::out * S::out_stride);
+        row_of_tiles<S, ROWS, PANELS>(in + y * S::row, layer, panel, out + y * S::out * S::out_stride);
     constexpr int REST = COUNT % ROWS, DONE = COUNT - REST;
     if constexpr (REST > 0)
-        rows_of_tiles<S, REST, GROUP>(in + DONE * S::row, layer, panel, out + DONE * S::out * S::out_stride);
+        rows_of_tiles<S, REST, PANELS>(in + DONE * S::row, layer, panel, out + DONE * S::out * S::out_stride);
 }
 
-// COUNT rows of a layer and its PReLU. in: first input row; out: first output row.
+// COUNT rows of a convolution and its PReLU. in: first input row; out: first output row.
 template <class S, int COUNT = S::out>
-inline void convolve(const float* in, const Layer& layer, float* out) {
-    constexpr int GROUP = together(panels(S::filters));
-    for (int panel = 0; panel < panels(S::filters); panel += GROUP)
-        rows_of_tiles<S, COUNT, GROUP>(in, layer, panel, out);
+inline void convolve_crop(const float* in, const Layer& layer, float* out) {
+    constexpr int PANELS = panels_at_once(panels(S::filters));
+    for (int panel = 0; panel < panels(S::filters); panel += PANELS)
+        rows_of_tiles<S, COUNT, PANELS>(in, layer, panel, out);
 }
 
-// One row of a max pool with stride 2 over WINDOW rows; windows end at the map's border.
-// rows: the WINDOW rows, of which `count` exist, `width` pixels of STRIDE floats.
+// One row of a max pool of WINDOW x WINDOW with stride 2; the last windows end at the map's border.
+// rows: WINDOW rows, of which the first `count` exist, of `width` pixels of STRIDE floats.
 template <int WINDOW, int STRIDE>
 inline void pool_row(const float* const rows[WINDOW], int count, int width, int out_width, float* out) {
     for (int channel = 0; channel < STRIDE; channel += LANES) {
@@ -118,7 +125,7 @@ inline void pool_row(const float* const rows[WINDOW], int count, int width, int 
             for (int r = 1; r < count; ++r) most = larger(most, load(rows[r] + x * STRIDE + channel));
             return most;
         };
-        Lanes shared = tallest(0);  // a window of three begins with the last column of the one before
+        Lanes shared = tallest(0);  // the last column of a window of three is the first of the next
         for (int x = 0; x < out_width; ++x) {
             Lanes most = WINDOW == 3 ? shared : tallest(2 * x);
             if (2 * x + 1 < width) most = larger(most, tallest(2 * x + 1));
@@ -130,7 +137,7 @@ inline void pool_row(const float* const rows[WINDOW], int count, int width, int 
 
 // A whole map of SIZE x SIZE pixels pooled to OUT x OUT.
 template <int WINDOW, int SIZE, int OUT, int STRIDE>
-inline void pool(const float* in, float* out) {
+inline void pool_crop(const float* in, float* out) {
     for (int y = 0; y < OUT; ++y) {
         const float* rows[WINDOW];
         for (int r = 0; r < WINDOW; ++r) rows[r] = in + (2 * y + r) * SIZE * STRIDE;
@@ -138,28 +145,28 @@ inline void pool(const float* in, float* out) {
     }
 }
 
-// Convolution, PReLU and 3 x 3 pool with stride 2, keeping three rows of the large map and not all of it.
+// Convolution, PReLU and 3 x 3 pool with stride 2. Only three rows of the large map are kept at a time.
 template <class S, int OUT>
-inline void convolve_and_pool(const float* in, const Layer& layer, float* ring, float* out) {
+inline void convolve_and_pool_crop(const float* in, const Layer& layer, float* ring, float* out) {
     constexpr int ROW = S::out * S::out_stride;
     int ready = 0;
     for (int y = 0; y < OUT; ++y) {
         const int count = std::min(3, S::out - 2 * y);
-        for (; ready < 2 * y + count; ++ready) convolve<S, 1>(in + ready * S::row, layer, ring + ready % 3 * ROW);
+        for (; ready < 2 * y + count; ++ready) convolve_crop<S, 1>(in + ready * S::row, layer, ring + ready % 3 * ROW);
         const float* rows[3];
         for (int r = 0; r < 3; ++r) rows[r] = ring + (2 * y + r) % 3 * ROW;
         pool_row<3, S::out_stride>(rows, count, S::out, OUT, out + y * OUT * S::out_stride);
     }
 }
 
-// A dense layer over `count` crops, whose features lie S::pixel apart: each crop is a pixel. S::out crops at most.
+// A dense layer and its PReLU over `count` crops, at most S::out. Each crop is one pixel, S::pixel floats from the next.
 template <class S>
-inline void dense(const float* in, const Layer& layer, int count, float* out) {
-    constexpr int GROUP = together(panels(S::filters));
-    constexpr int MOST = std::min(pixels_for(GROUP), S::out);
-    for (int panel = 0; panel < panels(S::filters); panel += GROUP)
+inline void dense_of_crops(const float* in, const Layer& layer, int count, float* out) {
+    constexpr int PANELS = panels_at_once(panels(S::filters));
+    constexpr int MOST = std::min(pixels_at_once(PANELS), S::out);
+    for (int panel = 0; panel < panels(S::filters); panel += PANELS)
         for (int crop = 0; crop < count; crop += MOST)
-            tile<S, 1, MOST, GROUP>(in + crop * S::pixel, layer, panel, out + crop * S::out_stride);
+            crop_tile<S, 1, MOST, PANELS>(in + crop * S::pixel, layer, panel, out + crop * S::out_stride);
 }
 
 }  // namespace facesieve::ISA

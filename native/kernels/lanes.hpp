@@ -1,6 +1,31 @@
-// The vector of floats of one instruction set, and the few operations the kernels need.
-// Included once for each instruction set, inside a namespace of its own (ISA), so that no function compiled for
-// a wide machine can be picked by the linker for a narrow one. All but `portable` fuse multiply and add.
+// The vector of floats of one instruction set, and the few operations that the kernels need.
+// The headers in this folder are compiled once for each instruction set, each time in a namespace of its own (ISA), so
+// that the linker cannot replace a function for one processor by the same function for another. Every instruction set
+// but `portable` on x86-64 fuses multiply and add.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+// Each isa_*.cpp defines ISA. A tool that reads a header alone sees the portable kernels.
+#ifndef ISA
+#define ISA portable
+#endif
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wpsabi"
+// GCC's own avx512fintrin.h, https://gcc.gnu.org/bugzilla/show_bug.cgi?id=105593
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 
 namespace facesieve::ISA {
 
@@ -45,7 +70,7 @@ typedef float Lanes __attribute__((vector_size(16)));
 constexpr int REGISTERS = 32;
 constexpr int ACCUMULATORS = 24;
 #else
-constexpr int REGISTERS = 15;  // of 16: a product that is not fused needs a place of its own
+constexpr int REGISTERS = 15;  // of 16: a product that is not fused needs a register
 constexpr int ACCUMULATORS = 12;
 #endif
 
@@ -76,7 +101,8 @@ inline Lanes widen(const std::uint8_t* at) {
 }
 #else
 inline Lanes widen(const std::uint8_t* at) {
-    return Lanes{static_cast<float>(at[0]), static_cast<float>(at[1]), static_cast<float>(at[2]), static_cast<float>(at[3])};
+    return Lanes{static_cast<float>(at[0]), static_cast<float>(at[1]), static_cast<float>(at[2]),
+                 static_cast<float>(at[3])};
 }
 #endif
 
@@ -86,7 +112,7 @@ constexpr int LANES = sizeof(Lanes) / sizeof(float);
 typedef std::int32_t Whole __attribute__((vector_size(sizeof(Lanes))));  // as many integers, or the bits of the floats
 typedef std::int16_t Narrow __attribute__((vector_size(sizeof(Lanes) / 2)));
 
-// Each integer of a and b is two of sixteen bits; the products of both are added to c.
+// Each integer of a and b is a pair of sixteen-bit integers; both products are added to c.
 inline Whole multiply_add_pairs(Whole a, Whole b, Whole c) {
 #if defined(FACESIEVE_AVX512)
     return c + (Whole)_mm512_madd_epi16((__m512i)a, (__m512i)b);
@@ -99,12 +125,12 @@ inline Whole multiply_add_pairs(Whole a, Whole b, Whole c) {
 #endif
 }
 
-// A vector of pairs, and one pair for all lanes.
 inline Whole load_pairs(const std::int16_t* at) {
     Whole a;
     std::memcpy(&a, at, sizeof a);
     return a;
 }
+// The same pair in all lanes.
 inline Whole broadcast_pair(const std::int16_t* at) {
     std::int32_t pair;
     std::memcpy(&pair, at, sizeof pair);
@@ -128,13 +154,13 @@ inline float largest(Lanes a) {
     return most;
 }
 
-// Added to a number, |a| < 2^22, it leaves no bits for the fraction: the last bits of the sum are the nearest whole
-// number, halves to even.
+// a + SHIFT, for |a| < 2^22, has no bits left for a fraction: its last bits are the whole number nearest to a, halves
+// rounded to even.
 constexpr float SHIFT = 12582912.f;  // 1.5 * 2^23
 
 inline Lanes nearest(Lanes a) { return (a + broadcast(SHIFT)) - broadcast(SHIFT); }
 
-// The whole numbers nearest to a * scale, below 2^15 in magnitude.
+// Stores the whole numbers nearest to a * scale; their magnitudes must be below 2^15.
 inline void store_nearest(std::int16_t* at, Lanes a, Lanes scale) {
     const Narrow whole = __builtin_convertvector((Whole)multiply_add(a, scale, broadcast(SHIFT)), Narrow);
     std::memcpy(at, &whole, sizeof whole);
@@ -145,8 +171,8 @@ inline Lanes prelu(Lanes a, Lanes slope) {
     return multiply_add(slope, smaller(a, zero), larger(a, zero));
 }
 
-// Of a logit. In single precision on purpose: next to 1 the sum has few bits left, so that many a window has exactly
-// the same score, as in the reference, and suppression sees the same ties.
+// In single precision on purpose: near 1 the sum has few bits left, so many windows have exactly the same score, as in
+// the reference, and suppression sees the same ties.
 inline float sigmoid(float logit) { return 1.f / (1.f + std::exp(-logit)); }
 
 }  // namespace facesieve::ISA

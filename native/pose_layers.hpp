@@ -1,4 +1,4 @@
-// An EfficientNet that ends in rows of bins, as WHENet is one: its layers, packed.
+// The packed layers of a pose network: an EfficientNet that ends in rows of bins, such as WHENet.
 #pragma once
 
 #include <vector>
@@ -9,10 +9,10 @@
 namespace facesieve {
 
 // A mobile inverted bottleneck with squeeze and excitation. The expansion of the first block is the network's stem,
-// a 3 x 3 convolution with stride 2 over the picture, taps (ky, kx, colour); all others are 1 x 1.
+// a 3 x 3 convolution with stride 2 over the picture, taps (ky, kx, colour); all other expansions are 1 x 1.
 struct Block {
     int kernel, stride;  // of the depthwise filters
-    bool skip;           // whether the block's input is added to its answer
+    bool skip;           // whether the block's input is added to its output
     Filters expand;
     Depthwise depthwise;
     Filters squeeze, excite, project;
@@ -20,15 +20,15 @@ struct Block {
 
 struct Head {
     int bins;
-    std::vector<double> degrees;  // what each bin stands for
+    std::vector<double> degrees;  // the angle of each bin
 };
 
-struct Efficient {
+struct PoseLayers {
     static constexpr int SIDE = 224;  // of a crop, in pixels
 
     float mean[COLOURS], deviation[COLOURS];
     std::vector<Block> blocks;
-    Filters features, logits;  // the heads' bins one after the other
+    Filters features, logits;  // logits: the bins of all heads, head after head
     std::vector<Head> heads;
 };
 

@@ -1,0 +1,56 @@
+// The layers of P-Net, R-Net and O-Net (Zhang et al., 2016, https://arxiv.org/abs/1604.02878). Their sizes are stated
+// only here; Python takes them from the weights.
+#pragma once
+
+namespace facesieve {
+
+// No padding, stride 1, followed by a PReLU and, where `pool` is not 0, by a max pool of pool x pool with stride 2
+// whose last window may reach beyond the map.
+struct Convolution {
+    int kernel, channels, filters, pool;
+};
+
+struct Pnet {
+    static constexpr int WINDOW = 12;  // pixels that one cell sees, across and down
+    static constexpr Convolution CONVOLUTIONS[]{{3, 3, 10, 2}, {3, 10, 16, 0}, {3, 16, 32, 0}};
+    static constexpr int HEADS[]{1, 4};  // logit of a face; regression
+};
+
+// R-Net and O-Net see square crops. Their convolutions are followed by a dense layer of DENSE filters with a PReLU, and
+// by one dense layer of all ANSWERS: the logit of a face, four numbers of regression, and O-Net's ten of landmarks.
+struct Rnet {
+    static constexpr int SIDE = 24;
+    static constexpr Convolution CONVOLUTIONS[]{{3, 3, 28, 3}, {3, 28, 48, 3}, {2, 48, 64, 0}};
+    static constexpr int DENSE = 128, ANSWERS = 5;
+};
+
+struct Onet {
+    static constexpr int SIDE = 48;
+    static constexpr Convolution CONVOLUTIONS[]{{3, 3, 32, 3}, {3, 32, 64, 3}, {3, 64, 64, 2}, {2, 64, 128, 0}};
+    static constexpr int DENSE = 256, ANSWERS = 15;
+};
+
+template <class Net>
+constexpr int convolutions() {
+    return sizeof(Net::CONVOLUTIONS) / sizeof(Convolution);
+}
+
+constexpr int convolved(int side, const Convolution& layer) { return side - layer.kernel + 1; }
+constexpr int pooled(int side, const Convolution& layer) { return layer.pool ? (side - layer.pool + 1) / 2 + 1 : side; }
+
+// Side of the map that convolution `index` reads, or of the last map for index = convolutions<Net>().
+template <class Net>
+constexpr int side_before(int index) {
+    int side = Net::SIDE;
+    for (int i = 0; i < index; ++i) side = pooled(convolved(side, Net::CONVOLUTIONS[i]), Net::CONVOLUTIONS[i]);
+    return side;
+}
+
+// Numbers that the convolutions make of one crop.
+template <class Net>
+constexpr int features() {
+    const int last = convolutions<Net>();
+    return side_before<Net>(last) * side_before<Net>(last) * Net::CONVOLUTIONS[last - 1].filters;
+}
+
+}  // namespace facesieve

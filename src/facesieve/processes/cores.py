@@ -1,0 +1,53 @@
+"""How many processor cores this process may use: those of its affinity, as far as its container's CPU quota allows."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+CGROUPS = "sys/fs/cgroup"
+
+
+def cores(root: Path = Path("/")) -> int:
+    """The number of cores, at least 1. A quota of one and a half cores counts as two, so that no time is left unused.
+
+    root: the folder that has `proc` and `sys`.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min([allowed, *_quotas(root)])))
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    """The CPU quotas of this process's control group and of all groups above it, in cores, for versions 1 and 2."""
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
+        if number == "0" and not controllers:
+            for folder in _upwards(root / CGROUPS, group):
+                yield from _ratio(*_text(folder / "cpu.max").split())
+        elif "cpu" in controllers.split(","):
+            for folder in _upwards(root / CGROUPS / controllers, group):
+                yield from _ratio(_text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us"))
+
+
+def _upwards(mount: Path, group: str) -> Iterator[Path]:
+    """The folders of a group and of those above it. In a container, only the last may be there."""
+    path = PurePosixPath(group.lstrip("/"))
+    for folder in (path, *path.parents):
+        yield mount / folder
+
+
+def _ratio(*numbers: str) -> Iterator[float]:
+    """Quota over period, where there are two positive whole numbers. Without a quota, the first is `max` or -1."""
+    match numbers:
+        case (quota, period) if quota.strip().isdigit() and period.strip().isdigit() and int(quota) and int(period):
+            yield int(quota) / int(period)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
