@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import json
+import random
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -15,6 +17,8 @@ import pytest
 from raw import exchange, file_part, form, post, post_form
 
 from facesieve.service.faults import Fault
+from facesieve.service.text import picture_of
+from facesieve.service.turns import Turns
 from facesieve.service.unpack import unpacker
 
 MIB = 1 << 20
@@ -130,6 +134,8 @@ def texts(data: bytes) -> dict[str, tuple[str, bytes]]:
         "JSON image": ("application/json", json.dumps({"image": url}).encode()),
         "JSON under another type": ("text/plain", json.dumps({"image": url}, indent=2).encode()),
         "a string in JSON": ("application/json", json.dumps(url).encode()),
+        "JSON with escapes": ("application/json", json.dumps({"image": plain.decode()}).replace("/", "\\/").encode()),
+        "JSON with lines": ("application/json", json.dumps({"image": base64.encodebytes(data).decode()}).encode()),
         "bytes under JSON's type": ("application/json", data),
         "bytes under curl's type": ("application/x-www-form-urlencoded", data),
     }
@@ -140,6 +146,23 @@ def test_a_picture_as_text_is_read(service: Any, hopper: Path, name: str) -> Non
     kind, body = texts(hopper.read_bytes())[name]
     [answer] = exchange(service.port, post("/v1/faces", body, f"Content-Type: {kind}"))
     assert (answer.status, answer.json().get("faces_total")) == (200, 1)
+
+
+def test_a_text_of_any_length_loses_nothing_at_the_edges_of_its_steps() -> None:
+    """Escapes, lines and padding may stand where one step ends and the next begins."""
+    data = b"\xff\xd8\xff\xe0" + random.Random(0).randbytes(400_000)
+    for cut in (0, 1, 2, 3, 5, 7):
+        picture = data[: len(data) - cut]
+        plain = base64.b64encode(picture).decode()
+        written = [
+            plain,
+            json.dumps("data:image/jpeg;base64," + plain),
+            json.dumps({"image": "data:image/jpeg;base64," + plain}).replace("/", "\\/"),
+            json.dumps({"image_base64": plain.replace("A", "A\n")}).replace("=", "\\u003d"),
+            '{"image":"' + "".join(f"\\u{ord(letter):04x}" for letter in plain) + '"}',
+        ]
+        for text in written:
+            assert asyncio.run(picture_of(text.encode(), Turns(), True)) == picture
 
 
 @pytest.mark.parametrize(

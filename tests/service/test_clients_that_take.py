@@ -58,6 +58,22 @@ def test_answers_that_nobody_reads_are_given_up_and_their_memory_returns(start: 
         client.close()
 
 
+def test_a_client_that_does_not_read_holds_no_more_than_the_limit_and_keeps_nobody_out(
+    start: Any, large: bytes, astronaut: Path
+) -> None:
+    """Eight answers of 3 MB each come to one client, which reads none; 12 MB may be held of bodies, and of answers."""
+    limits = {"max_held_bytes": 12 * MIB, "max_request_bytes": 9 * MIB, "max_image_bytes": 9 * MIB}
+    running = start(workers=2, write_timeout=60, deadline=300, **limits)
+    clients = [silent(running.port, "/upload", form(large), address="127.0.0.2") for _ in range(8)]
+    until(lambda: not running.gauge("facesieve_working") and not running.gauge("facesieve_waiting"), 120)
+    assert running.gauge("facesieve_held_bytes") <= 12 * MIB
+    assert running.gauge("facesieve_unread_answers_total") + running.gauge("facesieve_requests_total{") > 0
+    assert running.faces(astronaut.read_bytes()).status_code == 200
+    for client in clients:
+        client.close()
+    until(lambda: running.gauge("facesieve_held_bytes") == 0)
+
+
 def test_forms_of_clients_that_do_not_read_are_released_when_the_workers_have_the_pictures(
     start: Any, medium: bytes, astronaut: Path
 ) -> None:

@@ -175,6 +175,21 @@ def test_workers_stopped_for_good_while_they_work_cost_their_requests_and_are_re
     assert running.stop() == 0
 
 
+def test_a_service_whose_folder_is_removed_replaces_its_workers(
+    start: Any, astronaut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "release").mkdir()
+    monkeypatch.chdir(tmp_path / "release")
+    running = start(workers=1, deadline=120)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "release").rmdir()
+    [worker] = running.workers()
+    worker.kill()
+    until(lambda: requests.get(f"{running.url}/readyz", timeout=5).status_code == 503)
+    running.wait_ready()
+    assert running.faces(astronaut.read_bytes()).status_code == 200
+
+
 def test_a_request_waits_while_the_only_worker_is_replaced(start: Any, astronaut: Path) -> None:
     running = start(workers=1, deadline=120)
     [worker] = running.workers()

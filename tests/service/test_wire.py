@@ -27,6 +27,7 @@ def head(*lines: str, path: str = "/v1/faces") -> bytes:
         pytest.param(
             b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", id="5000 digits"
         ),
+        pytest.param(b"GET /livez HTTP/1.1\r\nHost: x:" + b"9" * 5000 + b"\r\n\r\n", id="a port of 5000 digits"),
         pytest.param(b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", id="negative length"),
         pytest.param(b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\nhello", id="a sign"),
         pytest.param(b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 0x5\r\n\r\nhello", id="hexadecimal length"),

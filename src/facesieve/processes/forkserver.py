@@ -7,11 +7,13 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from multiprocessing.util import Finalize
+from pathlib import Path
 from typing import Any
 
 # These are for the parent alone, which decides when its children end.
@@ -53,9 +55,18 @@ def spawned(target: Callable[..., None], *arguments: Any) -> BaseProcess:
 
 
 def _started(process: BaseProcess) -> BaseProcess:
+    _leave_removed_folder()
     with signals_withheld():
         process.start()
     return process
+
+
+def _leave_removed_folder() -> None:
+    """A new process starts in the folder of this one, and cannot where that folder was removed."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        os.chdir(tempfile.gettempdir() if os.name == "nt" else "/")
 
 
 @contextlib.contextmanager

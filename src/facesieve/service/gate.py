@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from facesieve.service.faults import Fault, FaultCode
 Client = tuple[str, str]  # token, address
 
 _NEWEST = 0.1  # share of the newest picture in the remembered time at work
+_HELD = "The service holds as many bytes of requests as it may; come again after Retry-After seconds."
 HELD_BY_ONE = 0.75  # of max_held: the most that one client may hold
 
 
@@ -86,7 +87,8 @@ class Place:
 class Gate:
     """Admits requests, and hands their pictures to the owners of seats (`processes.seat.Asks`).
 
-    seats: pictures at work at once. waiting: requests that may wait. max_held: most bytes of bodies in memory.
+    seats: pictures at work at once. waiting: requests that may wait. max_held: most bytes of bodies in memory, and as
+    many of answers that are being sent.
     """
 
     def __init__(self, seats: int, waiting: int, max_held: int) -> None:
@@ -99,13 +101,17 @@ class Gate:
         self._owners: deque[asyncio.Future[None]] = deque()
         self._held: Counter[Client] = Counter()
         self._seconds = 0.5
-        self.held = 0
+        self._bodies = self._peak = 0
+        self._unread: dict[Client, dict[object, int]] = {}
+        self._give_up: dict[object, Callable[[], None]] = {}
         self.working = 0
 
     # for requests
 
     def admits(self, client: Client) -> bool:
-        """Whether a request of this client would find a place now."""
+        """Whether a request of this client would find a place now, and the client reads its answers."""
+        if sum(self._unread.get(client, {}).values()) > self._max_held * HELD_BY_ONE:
+            return False
         return self.inside < self._places or self._loser(client) is not None or self._newcomer(client)
 
     @property
@@ -152,22 +158,64 @@ class Gate:
 
     def hold(self, client: Client, size: int) -> None:
         """Take `size` more bytes of a client's bodies into memory. Raises Fault `busy` when there is no room."""
-        if self.held + size > self._max_held or self._held[client] + size > self._max_held * HELD_BY_ONE:
-            raise self.no(
-                "The service holds as many bytes of requests as it may; come again after Retry-After seconds."
-            )
+        of_client = self._held[client] + size + sum(self._unread.get(client, {}).values())
+        if self._bodies + size > self._max_held or of_client > self._max_held * HELD_BY_ONE:
+            raise self.no(_HELD)
         self.keep(client, size)
 
     def keep(self, client: Client, size: int) -> None:
-        """Count bytes that are in memory in any case, such as an answer that is being sent."""
-        self.held += size
+        """Count bytes that are in memory in any case."""
+        self._bodies += size
         self._held[client] += size
+        self._peak = max(self._peak, self.held)
+
+    def peak(self) -> int:
+        """The most bytes that were held since the last call."""
+        peak, self._peak = self._peak, self.held
+        return peak
 
     def release(self, client: Client, size: int) -> None:
-        self.held -= size
+        """Bytes of a client's bodies are no longer in memory."""
+        self._bodies -= size
         self._held[client] -= size
         if self._held[client] <= 0:
             del self._held[client]
+
+    @contextmanager
+    def sending(self, client: Client, size: int, give_up: Callable[[], None]) -> Iterator[None]:
+        """Count an answer while it is sent.
+
+        Where unread answers are more than `max_held`, the oldest one of the client with most is given up.
+        """
+        key = object()
+        self._unread.setdefault(client, {})[key] = size
+        self._give_up[key] = give_up
+        self._peak = max(self._peak, self.held)
+        try:
+            while self.unread > self._max_held:
+                most = max(self._unread, key=lambda each: sum(self._unread[each].values()))
+                oldest = next(iter(self._unread[most]))
+                self._sent(most, oldest)()
+            yield
+        finally:
+            if key in self._give_up:
+                self._sent(client, key)
+
+    def _sent(self, client: Client, key: object) -> Callable[[], None]:
+        self._unread[client].pop(key)
+        if not self._unread[client]:
+            del self._unread[client]
+        return self._give_up.pop(key)
+
+    @property
+    def unread(self) -> int:
+        """Bytes of answers that are being sent."""
+        return sum(sum(sizes.values()) for sizes in self._unread.values())
+
+    @property
+    def held(self) -> int:
+        """Bytes of bodies and unread answers in memory."""
+        return self._bodies + self.unread
 
     # for places
 

@@ -110,7 +110,8 @@ class Pictures(Work):
         try:
             if picture.text:
                 picture.content = await picture_of_field(picture.content, self.service.turns)
-            precheck(picture.content, self.service.pictures, self.service.settings.formats)
+            async with self.service.turns:
+                precheck(picture.content, self.service.pictures, self.service.settings.formats)
         except Fault as fault:
             self.service.metrics.pictures.labels(fault.code).inc()
             raise
@@ -186,6 +187,7 @@ class Uploads(Pictures):
         async def one_after_another() -> None:
             for number in numbers:
                 entries[number] = await self._entry(place, pictures[number], options)
+                self.receiver.keep(len(entries[number]))
 
         # As many at once as there are workers, so that one request can use all that are free.
         tasks = [asyncio.ensure_future(one_after_another()) for _ in range(min(self.service.gate.seats, len(pictures)))]

@@ -13,6 +13,7 @@ from tornado.netutil import bind_sockets
 
 from facesieve.errors import UsageError
 from facesieve.processes.cores import cores
+from facesieve.processes.trim import trim
 from facesieve.service.app import application
 from facesieve.service.connections import BoundedServer, Connections, room_for_connections
 from facesieve.service.crew import Crew
@@ -28,6 +29,7 @@ from facesieve.sieve import Policy
 
 _BACKLOG = 1024
 _TICK = 0.02
+_QUIET, _MUCH = 1.0, 16 << 20  # seconds, bytes
 _SAME_SIGNAL = 0.5  # seconds; some supervisors signal the process and then its whole group
 _LINGER = 0.5  # seconds in which a request on an open connection is still taken after SIGTERM
 
@@ -56,8 +58,10 @@ async def run(settings: Settings, service_settings: ServiceSettings, policy: Pol
         if made:
             say(f"No token is set. This one is accepted until the service stops: {made}")
         say(f"FaceSieve is listening on {_url(service_settings.address, sockets)}")
+        tidying = asyncio.ensure_future(_tidy(gate))
         await _first(stop.wait(), crew.wait_ready())
         await stop.wait()
+        tidying.cancel()
         await _drain(service, server, sockets)
     finally:
         crew.close()
@@ -108,6 +112,17 @@ def _on_signals(crew: Crew) -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, heard)
     return stop
+
+
+async def _tidy(gate: Gate) -> None:
+    """Return memory to the system in the first quiet second after much was held."""
+    most = 0
+    while True:
+        await asyncio.sleep(_QUIET)
+        most = max(most, gate.peak())
+        if most > _MUCH and not gate.held:
+            await asyncio.to_thread(trim)
+            most = 0
 
 
 async def _drain(service: Service, server: Server, sockets: list[socket.socket]) -> None:

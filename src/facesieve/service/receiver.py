@@ -67,6 +67,11 @@ class Receiver:
         self._gate.release(self._client, size)
         self._held -= size
 
+    def keep(self, size: int) -> None:
+        """Count `size` bytes of answers that are kept with the body until all are sent."""
+        self._gate.keep(self._client, size)
+        self._held += size
+
     def drop(self) -> None:
         """Hold nothing of the body any more, and take no more of it."""
         self._dropped = True

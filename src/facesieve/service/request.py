@@ -298,27 +298,28 @@ class Request(RequestHandler):
         return Fault(FaultCode.INTERNAL)
 
     async def _send(self, whole: bool = True) -> None:
-        """Send the answer. A client that has not read it within `write_timeout` is cut off.
+        """Send the answer, for at most `write_timeout`.
 
         whole: whether the request is at its end too; otherwise the rest of its body is still to come.
         """
         content, self._content = self._content, b""
-        size = len(content)
-        self.service.gate.keep(self.client, size)
-        try:
-            async with asyncio.timeout(self.service.settings.write_timeout):
-                if content:
-                    self.write(content)
-                    del content
-                await (self.finish() if whole else self.flush())
-        except TimeoutError:
-            self.service.metrics.unread.inc()
-            self._end(_GONE, "unread")
-            self.stream.close()
-        except StreamClosedError:
-            pass
-        finally:
-            self.service.gate.release(self.client, size)
+        with self.service.gate.sending(self.client, len(content), self._give_up):
+            try:
+                async with asyncio.timeout(self.service.settings.write_timeout):
+                    if content:
+                        self.write(content)
+                        del content
+                    await (self.finish() if whole else self.flush())
+            except TimeoutError:
+                self._give_up()
+            except StreamClosedError:
+                pass
+
+    def _give_up(self) -> None:
+        """The client does not read its answer."""
+        self.service.metrics.unread.inc()
+        self._end(_GONE, "unread")
+        self.stream.close()
 
     def _end(self, status: int = 0, code: str = "") -> None:
         """Count and log this request, once. status, code: where they are not those of its answer."""

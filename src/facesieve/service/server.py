@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -18,6 +19,7 @@ from facesieve.service.shared import Service
 from facesieve.service.wire import Connection, Limits, Peer
 
 _HEADER_BYTES = 1 << 15
+_FAILURES = 10  # lines about connections that failed, in one interval of the log
 _AFTER_ALARM = 0.5  # seconds from the answer "too slow" to the end of the connection
 
 
@@ -65,7 +67,7 @@ class Server(HTTPServer):
 
     def _note(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._service.log.error("failure", request_id="", exc_info=error)
+            self._service.log.seldom("failure", _FAILURES, logging.ERROR, request_id="", exc_info=error)
 
     def _peer_of(self, peer: str, headers: HTTPHeaders) -> Peer:
         return Peer(address_of(headers, peer, self._service.settings))

@@ -1,9 +1,14 @@
-"""Pictures that are sent as text: base64, data URLs, and JSON that holds one of them."""
+"""Pictures that are sent as text: base64, data URLs, and JSON that holds one of them.
+
+Texts have up to 14 MB, so everything that looks at a whole one goes in steps.
+"""
 
 from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from pydantic_core import from_json
@@ -15,17 +20,22 @@ from facesieve.service.turns import Turns
 
 KEYS = ("image_base64", "image")
 _STEP = 1 << 17  # characters that are decoded at once
-_SLACK = 1 << 16  # JSON and the head of a data URL around the base64
+_SLACK = 1 << 16  # JSON and the head of a data URL around the base64; most white space before and after it
+_SMALL_JSON = 1 << 16  # JSON of another shape than ours is parsed up to this size, to say what is wrong with it
+_BEGIN = 300  # characters that tell what a text is; the head of a data URL is shorter
+_ESCAPE = 6  # characters of the longest escape in a JSON string: \u002f
 _SPACE = b" \t\r\n"
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_BOM = b"\xef\xbb\xbf"
 _ADDRESS = re.compile(rb"[a-z][a-z0-9+.-]{0,20}://", re.IGNORECASE)
 _DATA = re.compile(rb"data:", re.IGNORECASE)
 _DATA_URL = re.compile(rb"data:[^,]{0,200}?(;base64)?,", re.IGNORECASE)
 _TEXT = re.compile(rb"[A-Za-z0-9+/_=\s-]+")
 _FIELD = re.compile(rb"[A-Za-z][A-Za-z0-9_]*=.")
+_JSON_STRING = re.compile(rb'(\{\s*"(?:%s)"\s*:\s*)?"' % "|".join(KEYS).encode())
+_JSON_END = {True: re.compile(rb'"\s*\}\Z'), False: re.compile(rb'"\Z')}
+_NOT_PLAIN = re.compile(rb'["\\\x00-\x1f\x7f-\xff]')
 _KINDS = ("text/", "application/json", "application/base64", "application/x-www-form-urlencoded")
-
-_MOST_COMMAS = 100  # in JSON that holds one picture
 
 
 def is_text(content_type: str) -> bool:
@@ -46,44 +56,39 @@ async def picture_of(body: bytes, turns: Turns, said_to_be_text: bool) -> bytes:
     """
     if _is_picture(body):
         return body
-    text = body.removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)
-    if text[:1] in (b"{", b'"', b"["):
-        async with turns:
-            text = _in_json(text)
-        return await decoded(text, turns)
-    if _FIELD.match(text) and b"=" in text.rstrip(b"=" + _SPACE)[:100]:
+    start, end = _ends(body)
+    if body[start : start + 1] in (b"{", b'"', b"["):
+        return await _in_json(body, start, end, turns)
+    begins = body[start : min(end, start + _BEGIN)]
+    if _FIELD.match(begins) and b"=" in (begins if end - start > _BEGIN else begins.rstrip(b"=")):
         raise Fault(FaultCode.UNSUPPORTED_BODY)
     try:
-        return await picture_of_field(text, turns) if text else body
+        return await picture_of_field(body, turns)
     except Fault:
-        if said_to_be_text or _DATA.match(text) or _ADDRESS.match(text):
+        if said_to_be_text or _DATA.match(begins) or _ADDRESS.match(begins):
             raise
         return body
 
 
 async def picture_of_field(content: bytes, turns: Turns) -> bytes:
     """The picture in a text field of a form: base64 or a data URL; what is neither is returned as it is."""
-    text = content.strip(_SPACE)
-    if _is_picture(content) or not (_ADDRESS.match(text) or _DATA.match(text) or _TEXT.fullmatch(text[:100])):
+    start, end = _ends(content)
+    begins = content[start : min(end, start + _BEGIN)]
+    if _is_picture(content) or not (_ADDRESS.match(begins) or _DATA.match(begins) or _TEXT.fullmatch(begins)):
         return content
-    return await decoded(text, turns)
+    start = _after_head(begins, start)
+    return await _decoded((content[at : min(end, at + _STEP)] for at in range(start, end, _STEP)), turns)
 
 
-async def decoded(text: bytes, turns: Turns) -> bytes:
-    """The bytes of base64 or a data URL, in either alphabet, with or without padding. Raises Fault `bad_base64`."""
-    start = 0
-    if _ADDRESS.match(text):
-        raise Fault(FaultCode.BAD_BASE64, "Pictures are sent, not fetched: send base64 or a data URL, not an address.")
-    if _DATA.match(text):
-        head = _DATA_URL.match(text)
-        if not head or not head[1]:
-            raise Fault(FaultCode.BAD_BASE64, "A data URL begins with data:image/jpeg;base64, and goes on in base64.")
-        start = head.end()
-    found, rest = [], b""
-    for place in range(start, len(text), _STEP):
+async def _decoded(pieces: Iterator[bytes], turns: Turns) -> bytes:
+    """The bytes of base64 in either alphabet, with or without padding and white space. Raises Fault `bad_base64`."""
+    found, rest, more = [], b"", True
+    while more:
         async with turns:
-            rest += text[place : place + _STEP].translate(_URL_SAFE, _SPACE)
-            whole = rest if place + _STEP >= len(text) else rest[: len(rest) // 4 * 4]
+            piece = next(pieces, b"")
+            more = bool(piece)
+            rest += piece.translate(_URL_SAFE, _SPACE)
+            whole = rest[: len(rest) // 4 * 4] if more else rest
             rest = rest[len(whole) :]
             try:
                 found.append(binascii.a2b_base64(whole + b"=" * (-len(whole) % 4), strict_mode=True))
@@ -91,6 +96,56 @@ async def decoded(text: bytes, turns: Turns) -> bytes:
                 raise Fault(FaultCode.BAD_BASE64) from None
     async with turns:
         return b"".join(found)
+
+
+async def _in_json(text: bytes, start: int, end: int, turns: Turns) -> bytes:
+    """The picture in `{"image": "..."}` or in a string. Everything else is a Fault that says what is wrong with it."""
+    begin = _JSON_STRING.match(text, start, end)
+    if not begin:
+        raise _bad_json(text, start, end)
+    tail = max(begin.end(), end - _SLACK)
+    last = _JSON_END[begin[1] is not None].search(text, tail, end)
+    if not last:
+        raise _bad_json(text, start, end)
+    pieces = _unescaped(text, begin.end(), last.start(), _bad_json(text, start, end))
+    async with turns:
+        first = next(pieces, b"").lstrip(_SPACE)
+    first = first[_after_head(first[:_BEGIN], 0) :]
+    return await _decoded(chain([first] if first else [], pieces), turns)
+
+
+def _unescaped(text: bytes, start: int, end: int, fault: Fault) -> Iterator[bytes]:
+    """The content of a JSON string in pieces. Raises the fault if it is none."""
+    while start < end:
+        stop = min(end, start + _STEP)
+        if stop < end and (escape := text.rfind(b"\\", max(start, stop - _ESCAPE), stop)) > start:
+            stop = escape - (text[escape - 1 : escape] == b"\\")  # an escape stays whole
+        piece, start = text[start:stop], stop
+        if _NOT_PLAIN.search(piece):
+            try:
+                piece = from_json(b'"' + piece + b'"').encode("ascii", "replace")
+            except (ValueError, AttributeError):
+                raise fault from None
+        yield piece
+
+
+def _after_head(begins: bytes, start: int) -> int:
+    """Where base64 begins, behind the head of a data URL if there is one. Raises Fault `bad_base64`."""
+    if _ADDRESS.match(begins):
+        raise Fault(FaultCode.BAD_BASE64, "Pictures are sent, not fetched: send base64 or a data URL, not an address.")
+    if not _DATA.match(begins):
+        return start
+    head = _DATA_URL.match(begins)
+    if not head or not head[1]:
+        raise Fault(FaultCode.BAD_BASE64, "A data URL begins with data:image/jpeg;base64, and goes on in base64.")
+    return start + head.end()
+
+
+def _ends(text: bytes) -> tuple[int, int]:
+    """Where a text begins and ends without white space; more than `_SLACK` bytes of it are not text of ours."""
+    head, tail = text[:_SLACK].removeprefix(_BOM), text[-_SLACK:]
+    start = min(_SLACK, len(text)) - len(head.lstrip(_SPACE))
+    return start, max(start, len(text) - (len(tail) - len(tail.rstrip(_SPACE))))
 
 
 def _is_picture(body: bytes) -> bool:
@@ -101,21 +156,18 @@ def _is_picture(body: bytes) -> bool:
     return True
 
 
-def _in_json(text: bytes) -> bytes:
-    if text.count(b",") > _MOST_COMMAS or text.count(b"[") > _MOST_COMMAS:  # told without parsing megabytes of it
-        raise Fault(FaultCode.BAD_JSON)
+def _bad_json(text: bytes, start: int, end: int) -> Fault:
+    """What is wrong with JSON that is not `{"image": "..."}` or a string."""
+    one_key = f"JSON here has the key {' or '.join(KEYS)} and no other; options go into the query."
+    if end - start > _SMALL_JSON:
+        return Fault(FaultCode.BAD_JSON, one_key)
     try:
-        sent: Any = from_json(text)
+        sent: Any = from_json(text[start:end])
     except ValueError:
-        raise Fault(FaultCode.BAD_JSON) from None
+        return Fault(FaultCode.BAD_JSON)
     if isinstance(sent, dict):
-        unknown = [key for key in sent if key not in KEYS]
-        if unknown:
-            message = f"JSON here has the key {' or '.join(KEYS)} and no other; options go into the query."
-            raise Fault(FaultCode.BAD_JSON, message)
-        sent = next((sent[key] for key in KEYS if key in sent), None)
-        if sent is None:
-            raise Fault(FaultCode.NO_IMAGE, f"The JSON has no key {' or '.join(KEYS)}.")
-    if not isinstance(sent, str):
-        raise Fault(FaultCode.BAD_JSON, "The picture in JSON is a string of base64 or a data URL.")
-    return sent.strip().encode("ascii", "replace")
+        if any(key not in KEYS for key in sent) or len(sent) > 1:
+            return Fault(FaultCode.BAD_JSON, one_key)
+        if not sent or None in sent.values():
+            return Fault(FaultCode.NO_IMAGE, f"The JSON has no key {' or '.join(KEYS)}.")
+    return Fault(FaultCode.BAD_JSON, "The picture in JSON is a string of base64 or a data URL.")

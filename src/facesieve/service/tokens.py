@@ -88,10 +88,15 @@ def _digests(token: str) -> set[bytes]:
         raise SettingsError("bad_token", "A token has a control character, which no header can carry.")
     if token.lower().startswith("bearer "):
         raise SettingsError("bad_token", "A token begins with the word Bearer: set the token without that word.")
-    if not token.startswith(_HASHED):
-        return {hashlib.sha256(sent).digest() for sent in _encoded(token)}
+    if token.lower() == "null":
+        raise SettingsError("bad_token", "A token is the word null: set a long random one, or none.")
+    if not token.lower().startswith(_HASHED):
+        digests = {hashlib.sha256(sent).digest() for sent in _encoded(token)}
+        if not digests:
+            raise SettingsError("bad_token", "A token has a character that no encoding can carry.")
+        return digests
     try:
-        digest = bytes.fromhex(token.removeprefix(_HASHED))
+        digest = bytes.fromhex(token[len(_HASHED) :])
     except ValueError:
         digest = b""
     if len(digest) != hashlib.sha256().digest_size:

@@ -9,6 +9,7 @@ from typing import Protocol
 from facesieve.service.faults import Fault, FaultCode
 
 TAKEN = ("gzip", "deflate")
+_MEMBERS = 2000  # of one gzip body; tools that make many begin one each 64 KiB
 _GZIP = 16 + zlib.MAX_WBITS
 _NAMES = {"": "", "identity": "", "gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}
 
@@ -47,6 +48,7 @@ class _Packed:
     def __init__(self, name: str) -> None:
         self._name = name
         self._stream: zlib._Decompress | None = None
+        self._members = 1
 
     def feed(self, data: bytes, step: int) -> Iterator[bytes]:
         more = False  # whether zlib holds back bytes for which there was no room in the last piece
@@ -70,7 +72,8 @@ class _Packed:
         if self._stream is None:
             self._stream = zlib.decompressobj(self._bits(data[0]))
         elif self._stream.eof:
-            if self._name != "gzip":
+            self._members += 1
+            if self._name != "gzip" or self._members > _MEMBERS:
                 raise Fault(FaultCode.BAD_ENCODING)
             self._stream = zlib.decompressobj(_GZIP)
         return self._stream

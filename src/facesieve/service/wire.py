@@ -280,7 +280,7 @@ class Connection:
         delegate = self._server.start_request(self, exchange)
         try:
             await _settled(delegate.headers_received(start, headers))
-        except HTTPInputError:
+        except (HTTPInputError, ValueError):  # ValueError: a port of thousands of digits
             return await self._refuse(
                 Fault(FaultCode.BAD_REQUEST, "The Host is missing or malformed, or the query is not understood."),
                 headers,

@@ -5,8 +5,6 @@ Strangers' pictures are decoded in a process that may die: that costs one reques
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
 import time
 import traceback
@@ -16,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from facesieve.processes.protocol import Answer, Say, serve
+from facesieve.processes.trim import trim
 from facesieve.records import RefusalCode
 from facesieve.service.answers import AnswerOptions, encoded, modern, reference, without_pose
 from facesieve.service.faults import FaultCode
@@ -54,7 +53,7 @@ def work(pipe: Connection, settings: Settings, niceness: int) -> None:
 
         return answer
 
-    serve(pipe, prepare, _return_memory)
+    serve(pipe, prepare, trim)
 
 
 class Replies:
@@ -102,9 +101,3 @@ class Replies:
         kept = sum(face.verdict.kept for face in faces)
         body = encoded(answer)
         return Reply(body, "", "", len(faces), kept, dict(reasons), time.perf_counter() - started)
-
-
-def _return_memory() -> None:
-    """Return to the system what glibc keeps of past photos, some 40 MB; other C libraries have no such call."""
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
