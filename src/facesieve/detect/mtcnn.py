@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from facesieve.detect.boxes import Indices, from_cells, regress, squared
-from facesieve.detect.networks import Cells, Networks, Tensor
+from facesieve.detect.boxes import from_cells, regress, squared
+from facesieve.detect.networks import Cells, Networks
 from facesieve.detect.order import best_first
 from facesieve.detect.pyramid import scales
-from facesieve.records import Faces, Floats, Photo, Pixels
+from facesieve.records import Faces, Floats, Floats32, Indices, Photo, Pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Mtcnn:
         windows = Candidates(np.full(len(boxes), photo), boxes, cells.probability, cells.offsets)
         return windows.take(self._apart(boxes, cells.probability, 0.5))
 
-    def _crops(self, pictures: Sequence[Pixels], candidates: Candidates, size: int) -> tuple[Tensor, Candidates]:
+    def _crops(self, pictures: Sequence[Pixels], candidates: Candidates, size: int) -> tuple[Floats32, Candidates]:
         """The candidates' pixels (n, size, size, 3), and the candidates that have any."""
         candidates = candidates.take(np.flatnonzero((candidates.boxes[:, 2:] >= candidates.boxes[:, :2]).all(axis=1)))
         boxes = candidates.boxes.astype(np.int32)
