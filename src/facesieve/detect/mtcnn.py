@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from facesieve.detect.boxes import from_cells, regress, squared
-from facesieve.detect.networks import Cells, Networks
+from facesieve.detect.networks import ONET_SIDE, RNET_SIDE, Cells, Networks
 from facesieve.detect.order import best_first
 from facesieve.detect.pyramid import scales
 from facesieve.records import Faces, Floats, Floats32, Indices, Photo, Pixels
@@ -77,7 +77,7 @@ class Mtcnn:
 
     def _refine(self, pictures: Sequence[Pixels], candidates: Candidates) -> Candidates:
         """R-Net: rejects most of what P-Net proposed, and moves the rest."""
-        crops, candidates = self._crops(pictures, candidates, 24)
+        crops, candidates = self._crops(pictures, candidates, RNET_SIDE)
         probability, offsets = self.networks.refine(crops)
         candidates = replace(candidates, score=probability, offsets=offsets)
         candidates = candidates.take(np.flatnonzero(probability > self._refine_above))
@@ -87,7 +87,7 @@ class Mtcnn:
 
     def _locate(self, pictures: Sequence[Pixels], candidates: Candidates) -> Faces:
         """O-Net: decides, moves the box a last time, and places the five landmarks."""
-        crops, candidates = self._crops(pictures, candidates, 48)
+        crops, candidates = self._crops(pictures, candidates, ONET_SIDE)
         probability, offsets, points = self.networks.locate(crops)
         passed = np.flatnonzero(probability > self._locate_above)
         photo, before, score = candidates.photo[passed], candidates.boxes[passed], probability[passed]

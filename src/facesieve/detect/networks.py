@@ -16,6 +16,8 @@ from facesieve.records import Floats, Floats32, Indices, Pixels
 
 Net = Callable[[Floats32], Sequence[Floats32]]
 
+RNET_SIDE, ONET_SIDE = 24, 48  # pixels of the crops that they see
+
 STRIP_PIXELS = 2**17  # of a pyramid level that P-Net sees at once: bounds memory on large photos
 BATCH = 32  # crops that R-Net and O-Net see at once: 256 take 200 MB more, and no less time on a processor
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from facesieve.detect.mtcnn import Mtcnn
+from facesieve.detect.networks import ONET_SIDE, RNET_SIDE
 from facesieve.records import Faces, Floats, Floats32, Mask, Photo, Pixels, Source
 
 Frames = tuple[tuple[int, int, int], ...]
@@ -49,8 +50,8 @@ class UpsideDown:
         """
         suspects = np.flatnonzero(faces.confidence < SURE)
         for frames, above in SUSPECT:
-            suspects = suspects[self._gain(self._refine, crops[suspects], frames, 24) > above]
-        gain = self._gain(self._locate, crops[suspects], CORNERS_AND_MIDDLE, 48)
+            suspects = suspects[self._gain(self._refine, crops[suspects], frames, RNET_SIDE) > above]
+        gain = self._gain(self._locate, crops[suspects], CORNERS_AND_MIDDLE, ONET_SIDE)
         settled, unsettled = gain > 0, (gain > OPEN_ABOVE) & (gain <= 0)
         settled[unsettled] = self._surer_when_turned(photos, faces.take(suspects[unsettled]))
         answer = np.zeros(len(faces), bool)
@@ -59,7 +60,7 @@ class UpsideDown:
 
     def upright(self, crops: Pixels) -> Mask:
         """(N,) whether each crop looks more like a face as it is than in any of the three other turns."""
-        views = self._views(crops, CORNERS_AND_MIDDLE, 48)
+        views = self._views(crops, CORNERS_AND_MIDDLE, ONET_SIDE)
         as_is, *turned = (_odds(self._locate, views, quarters) for quarters in range(4))
         upright: Mask = as_is >= np.maximum.reduce(turned)
         return upright
