@@ -1,4 +1,4 @@
-// Arrays that begin on a cache line: reading a vector that crosses two cache lines takes two reads.
+// Arrays that begin on a cache line, because a vector that crosses two cache lines takes two reads.
 #pragma once
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Which instruction sets this machine runs.
 #include <stdexcept>
 #include <string>
 #include <vector>

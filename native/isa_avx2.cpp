@@ -1,3 +1,4 @@
+// The kernels for AVX2.
 #include "kernels/baseline.hpp"
 
 #if defined(__x86_64__)

@@ -1,3 +1,4 @@
+// The kernels for AVX-512.
 #include "kernels/baseline.hpp"
 
 #if defined(__x86_64__)

@@ -17,9 +17,9 @@
 namespace facesieve::ISA {
 
 inline void level(const Picture& picture, int width, int height, std::uint8_t* out) {
-    Level level(picture, width, height);
+    Level rows(picture, width, height);
     for (int y = 0; y < height; ++y) {
-        const float* row = level.row(y);
+        const float* row = rows.row(y);
         for (int i = 0; i < COLOURS * width; ++i) *out++ = static_cast<std::uint8_t>(row[i]);
     }
 }

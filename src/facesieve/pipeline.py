@@ -9,7 +9,6 @@ from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from facesieve.align import TEMPLATE_SIZE, Aligner, similarities
 from facesieve.decode import Decoded, batches, decode, prefetch
@@ -22,6 +21,7 @@ from facesieve.records import (
     Face,
     Faces,
     Floats,
+    Mask,
     Measures,
     Photo,
     Pixels,
@@ -141,7 +141,7 @@ class Pipeline:
         over[over] = self._upside_down(photos, faces.take(over), crops[over])
         return turned_over(pose, over)
 
-    def _upright(self, photos: Sequence[Photo], faces: Faces) -> npt.NDArray[np.bool_]:
+    def _upright(self, photos: Sequence[Photo], faces: Faces) -> Mask:
         return self._upside_down.upright(self._reference_crops(photos, faces)[0])
 
 

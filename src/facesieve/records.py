@@ -13,6 +13,10 @@ import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
+Floats32 = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -162,7 +166,7 @@ class Faces:
     landmarks: (N, 5, 2) float64, x, y of the viewer's left eye, right eye, nose, left and right mouth corner.
     """
 
-    photo: npt.NDArray[np.intp]
+    photo: Indices
     boxes: Floats
     confidence: Floats
     landmarks: Floats
@@ -170,7 +174,7 @@ class Faces:
     def __len__(self) -> int:
         return len(self.photo)
 
-    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> Faces:
+    def take(self, rows: Mask | Indices | slice) -> Faces:
         """Some of the faces, by mask, index or slice."""
         return Faces(self.photo[rows], self.boxes[rows], self.confidence[rows], self.landmarks[rows])
 

@@ -178,9 +178,9 @@ class Settings(Layered):
         1, description="Turns that a picture without a confident upright face is searched in: 1 or 4."
     )
 
-    # who runs the networks
+    # what runs the networks
     engine: Literal["auto", "native", "onnxruntime"] = Field(
-        "auto", description="Who runs MTCNN and WHENet; auto takes the compiled extension where it was built."
+        "auto", description="What runs MTCNN and WHENet; auto takes the compiled extension where it was built."
     )
     isa: Literal["auto", "avx512", "avx2", "portable"] = Field(
         "auto", description="Instruction set of the compiled extension; auto takes the fastest that runs here."

@@ -14,7 +14,8 @@ import pytest
 from facesieve.detect import Mtcnn, load_networks
 from facesieve.detect.boxes import suppress
 from facesieve.detect.native import NativeNetworks
-from facesieve.detect.networks import OnnxNetworks
+from facesieve.detect.networks import ONET_SIDE, RNET_SIDE, OnnxNetworks
+from facesieve.detect.pyramid import WINDOW
 from facesieve.models.onnx_file import initializers
 from facesieve.models.store import Store
 from facesieve.native import Extension, instruction_sets
@@ -296,6 +297,17 @@ PIXELS, PORTABLE = np.zeros((40, 40, 3), np.uint8), Extension("portable")
 def test_what_does_not_fit_is_refused(networks: NativeNetworks, call: Callable, error: type[Exception]) -> None:
     with pytest.raises(error):
         call(networks._native)
+
+
+def test_the_extension_and_python_state_the_same_sizes(networks: NativeNetworks) -> None:
+    """Sizes of layers come from the weights; the sides of what the networks see are stated on both sides."""
+    with pytest.raises(ValueError, match=rf"shape \(n, {RNET_SIDE}, {RNET_SIDE}, 3\)"):
+        networks.refine(np.zeros((1, 1, 1, 3), np.float32))
+    with pytest.raises(ValueError, match=rf"shape \(n, {ONET_SIDE}, {ONET_SIDE}, 3\)"):
+        networks.locate(np.zeros((1, 1, 1, 3), np.float32))
+    for side, cells in ((WINDOW - 1, 0), (WINDOW, 1)):
+        [[found]] = networks.propose([np.zeros((side, side, 3), np.uint8)], [1.0], 0.0)
+        assert len(found.rows) == cells
 
 
 def test_an_error_about_weights_names_the_network_and_the_layer() -> None:

@@ -19,6 +19,7 @@ from facesieve.models.session import Session
 from facesieve.models.store import Store
 from facesieve.native import Extension, instruction_sets
 from facesieve.pose.crops import crop
+from facesieve.pose.hopenet import SIDE
 from facesieve.pose.layers import OtherGraphError, PoseLayers, layers
 from facesieve.pose.native import NativeNetwork
 from facesieve.pose.network import load_network
@@ -124,6 +125,11 @@ def test_a_pose_depends_on_its_crop_alone(network: NativeNetwork, random: Random
 def test_other_crops_are_refused(network: NativeNetwork, crops: np.ndarray, error: type[Exception]) -> None:
     with pytest.raises(error):
         network(crops)
+
+
+def test_the_extension_and_python_state_the_same_side_of_a_crop(network: NativeNetwork) -> None:
+    with pytest.raises(ValueError, match=rf"shape \(n, {SIDE}, {SIDE}, 3\)"):
+        network(np.zeros((1, 1, 1, 3), np.uint8))
 
 
 def test_the_table_of_layers_is_the_one_of_the_paper(read: PoseLayers) -> None:

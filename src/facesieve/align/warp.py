@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from facesieve.native import Extension
-from facesieve.records import Floats, Pixels
+from facesieve.records import Floats, Integers, Pixels
 
 COORDINATE, FRACTION_BITS = 1024, 5
 FRACTIONS = 1 << FRACTION_BITS
@@ -48,7 +47,7 @@ def warp_by_remap(pixels: Pixels, matrices: Floats, size: int) -> Pixels:
     return crops
 
 
-def _places(matrix: Floats, size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _places(matrix: Floats, size: int) -> tuple[Integers, Integers]:
     """Where in the photo each crop pixel looks, in 1/32 pixel: x and y, each (size, size)."""
     (a, b, shift_x), (c, d, shift_y) = matrix.tolist()
     determinant = a * d - b * c
@@ -60,8 +59,8 @@ def _places(matrix: Floats, size: int) -> tuple[npt.NDArray[np.int64], npt.NDArr
     return x, y
 
 
-def _coordinates(along: Floats, down: Floats) -> npt.NDArray[np.int64]:
+def _coordinates(along: Floats, down: Floats) -> Integers:
     half = COORDINATE // FRACTIONS // 2
     across, below = (np.rint(part.clip(-FARTHEST, FARTHEST)).astype(np.int64) for part in (along, down))
-    places: npt.NDArray[np.int64] = (below[:, np.newaxis] + across + half) // (COORDINATE // FRACTIONS)
+    places: Integers = (below[:, np.newaxis] + across + half) // (COORDINATE // FRACTIONS)
     return places

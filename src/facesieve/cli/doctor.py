@@ -38,7 +38,7 @@ def doctor(
 
 
 def _engine(settings: Settings) -> dict[str, Any]:
-    """Who runs MTCNN and WHENet. `built` says whether the compiled extension is there, whoever is asked for."""
+    """What runs MTCNN and WHENet. `built` says whether the extension can be used, whatever the settings ask for."""
     from facesieve.native import instruction_sets, unavailable
 
     built = unavailable() is None

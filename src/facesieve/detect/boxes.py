@@ -7,11 +7,8 @@ x2 - x1 + 1 wherever MTCNN (Zhang et al., 2016) and its ports count it so.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from facesieve.records import Floats
-
-Indices = npt.NDArray[np.intp]
+from facesieve.records import Floats, Indices
 
 
 def suppress(boxes: Floats, threshold: float, *, minimum: bool = False) -> Indices:

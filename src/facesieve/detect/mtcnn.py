@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from facesieve.detect.boxes import Indices, from_cells, regress, squared
-from facesieve.detect.networks import Cells, Networks, Tensor
+from facesieve.detect.boxes import from_cells, regress, squared
+from facesieve.detect.networks import ONET_SIDE, RNET_SIDE, Cells, Networks
 from facesieve.detect.order import best_first
 from facesieve.detect.pyramid import scales
-from facesieve.records import Faces, Floats, Photo, Pixels
+from facesieve.records import Faces, Floats, Floats32, Indices, Photo, Pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Mtcnn:
 
     def _refine(self, pictures: Sequence[Pixels], candidates: Candidates) -> Candidates:
         """R-Net: rejects most of what P-Net proposed, and moves the rest."""
-        crops, candidates = self._crops(pictures, candidates, 24)
+        crops, candidates = self._crops(pictures, candidates, RNET_SIDE)
         probability, offsets = self.networks.refine(crops)
         candidates = replace(candidates, score=probability, offsets=offsets)
         candidates = candidates.take(np.flatnonzero(probability > self._refine_above))
@@ -87,7 +87,7 @@ class Mtcnn:
 
     def _locate(self, pictures: Sequence[Pixels], candidates: Candidates) -> Faces:
         """O-Net: decides, moves the box a last time, and places the five landmarks."""
-        crops, candidates = self._crops(pictures, candidates, 48)
+        crops, candidates = self._crops(pictures, candidates, ONET_SIDE)
         probability, offsets, points = self.networks.locate(crops)
         passed = np.flatnonzero(probability > self._locate_above)
         photo, before, score = candidates.photo[passed], candidates.boxes[passed], probability[passed]
@@ -110,7 +110,7 @@ class Mtcnn:
         windows = Candidates(np.full(len(boxes), photo), boxes, cells.probability, cells.offsets)
         return windows.take(self._apart(boxes, cells.probability, 0.5))
 
-    def _crops(self, pictures: Sequence[Pixels], candidates: Candidates, size: int) -> tuple[Tensor, Candidates]:
+    def _crops(self, pictures: Sequence[Pixels], candidates: Candidates, size: int) -> tuple[Floats32, Candidates]:
         """The candidates' pixels (n, size, size, 3), and the candidates that have any."""
         candidates = candidates.take(np.flatnonzero((candidates.boxes[:, 2:] >= candidates.boxes[:, :2]).all(axis=1)))
         boxes = candidates.boxes.astype(np.int32)

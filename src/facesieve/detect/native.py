@@ -9,17 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from facesieve.detect.boxes import Indices
-from facesieve.detect.networks import Cells, Tensor
+from facesieve.detect.networks import Cells
 from facesieve.native import Extension
-from facesieve.records import Floats, Pixels
+from facesieve.records import Floats, Floats32, Indices, Pixels
 
-Weights = Mapping[str, Tensor]
-Layer = tuple[Tensor, Tensor, Tensor]
+Weights = Mapping[str, Floats32]
+Layer = tuple[Floats32, Floats32, Floats32]
 
 
 class NativeNetworks:
-    """The networks of `OnnxNetworks`, same numbers, several times faster.
+    """The networks of `OnnxNetworks` with the same numbers, several times as fast.
 
     pnet, rnet, onet: weights by name, as `models` converts them (O, I, h, w; normalisation inside the first layer).
     Raises ValueError when weights have other shapes.
@@ -37,14 +36,14 @@ class NativeNetworks:
         found = self._native.propose(np.ascontiguousarray(pixels), scales, threshold)
         return [Cells(rows, columns, p.astype(float), offsets.astype(float)) for rows, columns, p, offsets in found]
 
-    def crop(self, pixels: Pixels, boxes: npt.NDArray[np.int32], size: int) -> Tensor:
+    def crop(self, pixels: Pixels, boxes: npt.NDArray[np.int32], size: int) -> Floats32:
         return self._native.crop(np.ascontiguousarray(pixels), np.ascontiguousarray(boxes), size)
 
-    def refine(self, crops: Tensor) -> tuple[Floats, Floats]:
+    def refine(self, crops: Floats32) -> tuple[Floats, Floats]:
         answers = self._native.refine(np.ascontiguousarray(crops)).astype(float)
         return answers[:, 0], answers[:, 1:]
 
-    def locate(self, crops: Tensor) -> tuple[Floats, Floats, Floats]:
+    def locate(self, crops: Floats32) -> tuple[Floats, Floats, Floats]:
         answers = self._native.locate(np.ascontiguousarray(crops)).astype(float)
         return answers[:, 0], answers[:, 1:5], answers[:, 5:]
 
@@ -80,7 +79,7 @@ def _convolutions(weights: Weights) -> Iterator[Layer]:
         yield weights[f"conv{n}.weight"], weights[f"conv{n}.bias"], weights[f"prelu{n}.slope"]
 
 
-def _panels(weight: Tensor, bias: Tensor, slope: Tensor, panel: int) -> Layer:
+def _panels(weight: Floats32, bias: Floats32, slope: Floats32, panel: int) -> Layer:
     """weight: (..., filter). Filters are filled up with zeros to whole panels of so many filters."""
     filters = weight.shape[-1]
     pad = -filters % panel
@@ -89,9 +88,9 @@ def _panels(weight: Tensor, bias: Tensor, slope: Tensor, panel: int) -> Layer:
     return _flat(weight, np.pad(bias, (0, pad)), np.pad(slope.ravel(), (0, pad)))
 
 
-def _flat(weight: Tensor, bias: Tensor, slope: Tensor) -> Layer:
+def _flat(weight: Floats32, bias: Floats32, slope: Floats32) -> Layer:
     return _packed(weight).ravel(), _packed(bias).ravel(), _packed(slope).ravel()
 
 
-def _packed(values: Tensor) -> Tensor:
+def _packed(values: Floats32) -> Floats32:
     return np.ascontiguousarray(values, np.float32)

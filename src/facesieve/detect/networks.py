@@ -1,4 +1,4 @@
-"""The three networks behind one seam: `OnnxNetworks` runs them on ONNX Runtime."""
+"""The three networks as a protocol, and `OnnxNetworks`, which runs them on ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from facesieve.detect.boxes import Indices, suppress
+from facesieve.detect.boxes import suppress
 from facesieve.detect.pyramid import WINDOW, levels
-from facesieve.records import Floats, Pixels
+from facesieve.records import Floats, Floats32, Indices, Pixels
 
-Tensor = npt.NDArray[np.float32]
-Net = Callable[[Tensor], Sequence[Tensor]]
+Net = Callable[[Floats32], Sequence[Floats32]]
+
+RNET_SIDE, ONET_SIDE = 24, 48  # pixels of the crops that they see
 
 STRIP_PIXELS = 2**17  # of a pyramid level that P-Net sees at once: bounds memory on large photos
 BATCH = 32  # crops that R-Net and O-Net see at once: 256 take 200 MB more, and no less time on a processor
@@ -35,21 +36,21 @@ class Cells:
 
 
 class Networks(Protocol):
-    """What the cascade asks of whoever runs its arithmetic."""
+    """The arithmetic that the cascade needs of an engine."""
 
     def propose(self, pictures: Sequence[Pixels], scales: list[float], threshold: float) -> list[list[Cells]]:
         """P-Net over the pyramids of (H, W, 3) RGB pictures of one size; by picture, one `Cells` a scale."""
         ...
 
-    def crop(self, pixels: Pixels, boxes: npt.NDArray[np.int32], size: int) -> Tensor:
+    def crop(self, pixels: Pixels, boxes: npt.NDArray[np.int32], size: int) -> Floats32:
         """Boxes (n, 4) x1 y1 x2 y2 cut out, black outside the picture, area-resized: (n, size, size, 3), 0..255."""
         ...
 
-    def refine(self, crops: Tensor) -> tuple[Floats, Floats]:
+    def refine(self, crops: Floats32) -> tuple[Floats, Floats]:
         """R-Net over (n, 24, 24, 3): probability (n,), offsets (n, 4)."""
         ...
 
-    def locate(self, crops: Tensor) -> tuple[Floats, Floats, Floats]:
+    def locate(self, crops: Floats32) -> tuple[Floats, Floats, Floats]:
         """O-Net over (n, 48, 48, 3): probability (n,), offsets (n, 4), landmarks (n, 10) x1..x5 y1..y5."""
         ...
 
@@ -59,7 +60,7 @@ class Networks(Protocol):
 
 
 class OnnxNetworks:
-    """The networks on ONNX Runtime: works everywhere, and is the oracle of faster ones.
+    """The networks on ONNX Runtime: they run everywhere, and tests compare faster engines with them.
 
     pnet, rnet, onet: callables over (n, h, w, 3) float32 RGB in 0..255, upright, as `models` converts them.
     strip_pixels: what P-Net sees at once of a pyramid level. batch: crops that R-Net and O-Net see at once.
@@ -89,22 +90,22 @@ class OnnxNetworks:
             columns, rows = np.nonzero((probability >= threshold).T)
             yield Cells(rows, columns, probability[rows, columns].astype(float), own[rows, columns].astype(float))
 
-    def crop(self, pixels: Pixels, boxes: npt.NDArray[np.int32], size: int) -> Tensor:
+    def crop(self, pixels: Pixels, boxes: npt.NDArray[np.int32], size: int) -> Floats32:
         crops = np.empty((len(boxes), size, size, 3), np.float32)
         for crop, box in zip(crops, boxes, strict=True):
             cv2.resize(_padded(pixels, *box.tolist()), (size, size), dst=crop, interpolation=cv2.INTER_AREA)
         return crops
 
-    def refine(self, crops: Tensor) -> tuple[Floats, Floats]:
+    def refine(self, crops: Floats32) -> tuple[Floats, Floats]:
         probability, offsets = _batched(self._rnet, crops, self._batch, (), (4,))
         return probability, offsets
 
-    def locate(self, crops: Tensor) -> tuple[Floats, Floats, Floats]:
+    def locate(self, crops: Floats32) -> tuple[Floats, Floats, Floats]:
         probability, offsets, landmarks = _batched(self._onet, crops, self._batch, (), (4,), (10,))
         return probability, offsets, landmarks
 
 
-def _batched(net: Net, crops: Tensor, batch: int, *shapes: tuple[int, ...]) -> list[Floats]:
+def _batched(net: Net, crops: Floats32, batch: int, *shapes: tuple[int, ...]) -> list[Floats]:
     """Outputs of a network over all crops, `batch` at a time; their shapes a crop are given for zero crops."""
     outs = [net(crops[start : start + batch]) for start in range(0, len(crops), batch)]
     empty = [np.empty((0, *shape)) for shape in shapes]
@@ -124,7 +125,7 @@ def _strips(level: Pixels, pixels: int) -> Iterator[Pixels]:
         yield level[:, top:] if last else level[:, top : top + rows + WINDOW - 2]
 
 
-def _padded(pixels: Pixels, x1: int, y1: int, x2: int, y2: int) -> Tensor:
+def _padded(pixels: Pixels, x1: int, y1: int, x2: int, y2: int) -> Floats32:
     """Pixels of a box whose corners count from 1 and are both inside it, black beyond the picture, as float32."""
     height, width = pixels.shape[:2]
     inside = pixels[max(y1 - 1, 0) : max(y2, 0), max(x1 - 1, 0) : max(x2, 0)]

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from facesieve.detect.boxes import Indices
-from facesieve.records import Floats
+from facesieve.records import Floats, Indices
 
 LANES = 8  # indices in a vector
 NETWORK = 64  # most keys that go to a sorting network

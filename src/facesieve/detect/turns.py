@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from facesieve.records import Faces, Photo
+from facesieve.records import Faces, Mask, Photo
 
 QUARTERS = (90, 180, 270)
 CONFIDENT = 0.99  # a picture with an upright face this sure is not searched again
@@ -24,7 +23,7 @@ class Turns:
     def __init__(
         self,
         find: Callable[[Sequence[Photo]], Faces],
-        upright: Callable[[Sequence[Photo], Faces], npt.NDArray[np.bool_]],
+        upright: Callable[[Sequence[Photo], Faces], Mask],
     ) -> None:
         self._find, self._upright = find, upright
 

@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from facesieve.detect.mtcnn import Mtcnn
-from facesieve.detect.networks import Tensor
-from facesieve.records import Faces, Floats, Photo, Pixels, Source
+from facesieve.detect.networks import ONET_SIDE, RNET_SIDE
+from facesieve.records import Faces, Floats, Floats32, Mask, Photo, Pixels, Source
 
-Mask = npt.NDArray[np.bool_]
 Frames = tuple[tuple[int, int, int], ...]
-Score = Callable[[Tensor], Floats]
+Score = Callable[[Floats32], Floats]
 
 # Parts of a 112 x 112 crop: x, y and side in pixels. A half turn maps each set onto itself.
 TWO_CORNERS: Frames = ((0, 0, 88), (24, 24, 88))
@@ -52,8 +50,8 @@ class UpsideDown:
         """
         suspects = np.flatnonzero(faces.confidence < SURE)
         for frames, above in SUSPECT:
-            suspects = suspects[self._gain(self._refine, crops[suspects], frames, 24) > above]
-        gain = self._gain(self._locate, crops[suspects], CORNERS_AND_MIDDLE, 48)
+            suspects = suspects[self._gain(self._refine, crops[suspects], frames, RNET_SIDE) > above]
+        gain = self._gain(self._locate, crops[suspects], CORNERS_AND_MIDDLE, ONET_SIDE)
         settled, unsettled = gain > 0, (gain > OPEN_ABOVE) & (gain <= 0)
         settled[unsettled] = self._surer_when_turned(photos, faces.take(suspects[unsettled]))
         answer = np.zeros(len(faces), bool)
@@ -62,7 +60,7 @@ class UpsideDown:
 
     def upright(self, crops: Pixels) -> Mask:
         """(N,) whether each crop looks more like a face as it is than in any of the three other turns."""
-        views = self._views(crops, CORNERS_AND_MIDDLE, 48)
+        views = self._views(crops, CORNERS_AND_MIDDLE, ONET_SIDE)
         as_is, *turned = (_odds(self._locate, views, quarters) for quarters in range(4))
         upright: Mask = as_is >= np.maximum.reduce(turned)
         return upright
@@ -72,7 +70,7 @@ class UpsideDown:
         views = self._views(crops, frames, size)
         return _odds(score, views, HALF) - _odds(score, views, 0)
 
-    def _views(self, crops: Pixels, frames: Frames, size: int) -> Tensor:
+    def _views(self, crops: Pixels, frames: Frames, size: int) -> Floats32:
         """(N, frames, size, size, 3): what each frame shows of each crop."""
         count, side = crops.shape[:2]
         if count == 0:
@@ -84,10 +82,10 @@ class UpsideDown:
         views = self._networks.crop(crops.reshape(count * side, side, 3), boxes.astype(np.int32), size)
         return views.reshape(count, len(frames), size, size, 3)
 
-    def _refine(self, views: Tensor) -> Floats:
+    def _refine(self, views: Floats32) -> Floats:
         return self._networks.refine(views)[0]
 
-    def _locate(self, views: Tensor) -> Floats:
+    def _locate(self, views: Floats32) -> Floats:
         return self._networks.locate(views)[0]
 
     def _surer_when_turned(self, photos: Sequence[Photo], faces: Faces) -> Mask:
@@ -113,7 +111,7 @@ class UpsideDown:
         return Photo(Source(""), "", pixels, "array")
 
 
-def _odds(score: Score, views: Tensor, quarters: int) -> Floats:
+def _odds(score: Score, views: Floats32, quarters: int) -> Floats:
     """(N,) mean log-odds of a face over the frames of (N, frames, S, S, 3) views, turned by quarter turns."""
     turned = np.ascontiguousarray(np.rot90(views, quarters, axes=(2, 3)))
     probability = score(turned.reshape(-1, *views.shape[2:])).clip(LOWEST, HIGHEST)

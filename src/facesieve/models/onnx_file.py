@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from facesieve.errors import ModelError
+from facesieve.records import Floats32
 
 Array = npt.NDArray[np.generic]
-Floats32 = npt.NDArray[np.float32]
 Attribute = int | float | str | Sequence[int]
 Shape = Sequence[int | str]
 

@@ -12,9 +12,8 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from facesieve.errors import SettingsError
+from facesieve.records import Floats32
 from facesieve.settings import Device
-
-Outputs = Sequence[npt.NDArray[np.float32]]
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 # TF32 rounds to 10 bits: scores would differ from the processor's in the third digit. A pyramid has many shapes, and an
@@ -43,8 +42,8 @@ class Session:
         self._session._model_bytes = None  # the file once more, kept for falling back to other providers
         self._input = self._session.get_inputs()[0].name
 
-    def __call__(self, batch: npt.NDArray[np.generic]) -> Outputs:
-        outputs: Outputs = self._session.run(None, {self._input: batch})
+    def __call__(self, batch: npt.NDArray[np.generic]) -> Sequence[Floats32]:
+        outputs: Sequence[Floats32] = self._session.run(None, {self._input: batch})
         return outputs
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesieve.errors import ModelError
-from facesieve.models.onnx_file import Floats32
+from facesieve.records import Floats32
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001

@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from facesieve.records import Floats
+from facesieve.records import Floats, Mask
 
 SIGNS = np.array([1.0, -1.0, 1.0])
 
@@ -37,7 +37,7 @@ def to_raw(degrees: npt.ArrayLike) -> Floats:
     return raw
 
 
-def turned_over(degrees: Floats, over: npt.NDArray[np.bool_]) -> Floats:
+def turned_over(degrees: Floats, over: Mask) -> Floats:
     """Pitch, yaw, roll (N, 3) with 180 degrees more roll, within -180 to 180, for the faces that are upside down.
 
     A pose model takes an upside-down face for an upright one, so its roll lacks half a turn.

@@ -6,21 +6,18 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from facesieve.records import Faces, Floats, Photo, Pixels
-
-Squares = npt.NDArray[np.int64]
+from facesieve.records import Faces, Floats, Integers, Photo, Pixels
 
 
-def squares(boxes: Floats, margin: float) -> Squares:
+def squares(boxes: Floats, margin: float) -> Integers:
     """Left, top and side (N, 3), in whole pixels, of the square around each box (N, 4) x, y, w, h.
 
     The centre is the box's; the side is the longer side of the box and `margin` times that on either side.
     """
     sides = np.maximum(boxes[:, 2:].max(axis=1, initial=0) * (1 + 2 * margin), 1)
     corners = boxes[:, :2] + boxes[:, 2:] / 2 - sides[:, None] / 2
-    whole: Squares = np.rint(np.column_stack([corners, sides])).astype(np.int64)
+    whole: Integers = np.rint(np.column_stack([corners, sides])).astype(np.int64)
     return whole
 
 

@@ -1,7 +1,7 @@
-"""The layers of a network such as WHENet, read off its ONNX graph.
+"""The layers of a network such as WHENet, read from its ONNX graph.
 
-The graph is walked operation by operation, and each must be the one that is expected: what the compiled kernels would
-not compute as the graph says is refused, never computed otherwise.
+The graph is read operation by operation, and each operation must be the expected one. A graph that the compiled kernels
+would not compute exactly is refused.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facesieve.models.onnx_file import Attribute, Floats32, Node, initializers, nodes
+from facesieve.models.onnx_file import Attribute, Node, initializers, nodes
+from facesieve.records import Floats32
 
 
 class OtherGraphError(ValueError):
@@ -28,7 +29,7 @@ class Filters(NamedTuple):
 class Block(NamedTuple):
     """A mobile inverted bottleneck (Tan and Le, 2019, https://arxiv.org/abs/1905.11946).
 
-    kernel, stride: of the depthwise filters. skip: whether the block's input is added to its answer.
+    kernel, stride: of the depthwise filters. skip: whether the block's input is added to its output.
     """
 
     expand: Filters
@@ -43,7 +44,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PoseLayers:
-    """mean, deviation: three numbers by colour. heads: what each bin stands for, in degrees, head by head."""
+    """mean, deviation: by colour. heads: by head, the angle of each bin in degrees."""
 
     mean: list[float]
     deviation: list[float]
@@ -54,9 +55,9 @@ class PoseLayers:
 
 
 def layers(model: bytes) -> PoseLayers:
-    """The layers of an ONNX model as `models.convert.whenet` writes them; the first block's expansion is the stem.
+    """The layers of an ONNX model as `models.convert.whenet` writes it; the first block's expansion is the stem.
 
-    Raises OtherGraphError when the graph is another one, ModelError when the bytes are no ONNX model.
+    Raises OtherGraphError when the graph has another form, ModelError when the bytes are no ONNX model.
     """
     walk = _Walk(nodes(model), initializers(model), "crops")
     walk.step("Transpose", perm=(0, 3, 1, 2))
@@ -65,7 +66,7 @@ def layers(model: bytes) -> PoseLayers:
     blocks, expand = [], walk.conv_swish(kernel=3, stride=2)
     by_row = np.ascontiguousarray(expand.weight.transpose(0, 2, 3, 1))  # taps by row, column, colour
     expand = Filters(by_row, expand.bias)
-    start = ""  # the stem's input is no map that could be added
+    start = ""  # the stem's input is no map, so that it cannot be added
     while not walk.meets("GlobalAveragePool"):
         blocks.append(_block(walk, expand, start))
         start, expand = walk.at, walk.conv_swish()
@@ -76,7 +77,7 @@ def layers(model: bytes) -> PoseLayers:
 
 
 def _block(walk: _Walk, expand: Filters, start: str) -> Block:
-    """One block after its expansion. start: the name of what the expansion has read."""
+    """One block after its expansion. start: the name of the expansion's input."""
     channels = len(expand.bias)
     kernel, stride = walk.sizes()
     depthwise = walk.conv_swish(kernel, stride, channels)
@@ -94,7 +95,7 @@ def _block(walk: _Walk, expand: Filters, start: str) -> Block:
 
 
 def _heads(walk: _Walk) -> tuple[Filters, list[list[float]]]:
-    """All rows of bins as one dense layer, and what the bins stand for."""
+    """All rows of bins as one dense layer, and the angles of the bins."""
     features, rows, biases, degrees, angles = walk.at, [], [], [], []
     while walk.meets("Gemm"):
         walk.at = features
@@ -115,7 +116,7 @@ def _heads(walk: _Walk) -> tuple[Filters, list[list[float]]]:
 
 @dataclass
 class _Walk:
-    """Goes through the operations in order. at: the name of the value that the next one must read first."""
+    """Reads the operations in order. at: the name of the value that the next one must have as its first input."""
 
     ahead: list[Node]
     weights: dict[str, Floats32]
@@ -125,19 +126,19 @@ class _Walk:
         return bool(self.ahead) and self.ahead[0].op == op
 
     def step(self, op: str, *others: str, **attributes: Attribute) -> None:
-        """Take the next operation, which must be this one, of the value before it and `others`."""
+        """Take the next operation, which must be this one. Its inputs: the current value and `others`."""
         node = self.ahead.pop(0) if self.ahead else Node("nothing", (), "", {})
         if (node.op, node.inputs, node.attributes) != (op, (self.at, *others), attributes):
             raise OtherGraphError(f"the graph has {node.op} {node.output!r} where {op} of {self.at!r} is expected")
         self.at = node.output
 
     def join(self, op: str, earlier: str) -> None:
-        """Take the next operation, which must be this one, of an earlier value and the one at hand."""
+        """Take the next operation, which must be this one. Its inputs: an earlier value and the current one."""
         now, self.at = self.at, earlier
         self.step(op, now)
 
     def weighted(self, op: str, count: int = 1, **attributes: Attribute) -> tuple[Floats32, ...]:
-        """Take the next operation and give the `count` weights that it has."""
+        """Take the next operation, which must have `count` weights, and return them."""
         names = self.ahead[0].inputs[1:] if self.ahead else ()
         if len(names) != count or any(name not in self.weights for name in names):
             raise OtherGraphError(f"the graph has no {op} with {count} weights after {self.at!r}")
@@ -152,7 +153,7 @@ class _Walk:
         return [float(number) for number in numbers.ravel()]
 
     def sizes(self) -> tuple[int, int]:
-        """Kernel and stride of the next convolution, as far as they can be read; taking it checks them."""
+        """Kernel and stride of the next convolution; `convolution` checks its other attributes."""
         attributes = self.ahead[0].attributes if self.ahead else {}
         match attributes.get("kernel_shape"), attributes.get("strides"):
             case (3 | 5 as kernel, *_), (1 | 2 as stride, *_):
@@ -169,7 +170,7 @@ class _Walk:
         return Filters(weight, bias)
 
     def conv_swish(self, kernel: int = 1, stride: int = 1, groups: int = 1) -> Filters:
-        """A convolution and the swish behind it."""
+        """A convolution and the swish of its output."""
         filters, out = self.convolution(kernel, stride, groups), self.at
         self.step("Sigmoid")
         self.join("Mul", out)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from facesieve.models.onnx_file import Floats32
 from facesieve.native import Extension
 from facesieve.pose.layers import OtherGraphError, PoseLayers
-from facesieve.records import Pixels
+from facesieve.records import Floats32, Pixels
 
 
 class NativeNetwork:

@@ -1,15 +1,14 @@
-"""Who computes a pose network: the compiled extension or ONNX Runtime."""
+"""Loads a pose network, on the compiled extension or ONNX Runtime."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from facesieve.models.onnx_file import Floats32
 from facesieve.models.store import Store
 from facesieve.native import load_extension
 from facesieve.pose.layers import OtherGraphError, layers
 from facesieve.pose.native import NativeNetwork
-from facesieve.records import Pixels
+from facesieve.records import Floats32, Pixels
 from facesieve.settings import Settings
 
 Network = Callable[[Pixels], Sequence[Floats32]]  # crops (N, side, side, 3) uint8 RGB to degrees (N, 3)
@@ -18,7 +17,7 @@ Network = Callable[[Pixels], Sequence[Floats32]]  # crops (N, side, side, 3) uin
 def load_network(name: str, settings: Settings, store: Store) -> Network:
     """A network from the catalog's verified file, on the engine that the settings want.
 
-    Only WHENet has compiled kernels; another network stays on ONNX Runtime whatever the engine.
+    The extension computes networks such as WHENet only; other networks run on ONNX Runtime, whatever the engine.
     Raises what `Store.load` and `load_extension` raise, and SettingsError `no_cuda` when a GPU cannot be used.
     """
     model = store.load(name)[name]

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from facesieve.records import Faces, Floats, Photo
+from facesieve.records import Faces, Floats, Mask, Photo, Pixels
 
 BLOCK = 8
 
@@ -30,7 +29,7 @@ def blockiness(photos: Sequence[Photo], faces: Faces) -> Floats:
     )
 
 
-def _steps(patch: npt.NDArray[np.uint8], x: int, y: int) -> float:
+def _steps(patch: Pixels, x: int, y: int) -> float:
     if min(patch.shape[:2]) <= BLOCK:
         return float("nan")
     grey = cv2.cvtColor(patch, cv2.COLOR_RGB2GRAY)
@@ -42,6 +41,6 @@ def _steps(patch: npt.NDArray[np.uint8], x: int, y: int) -> float:
     return float(steps[on_grid].mean() / elsewhere) if elsewhere > 0 else 1.0
 
 
-def _borders(steps: int, start: int) -> npt.NDArray[np.bool_]:
+def _borders(steps: int, start: int) -> Mask:
     """Which steps between neighbouring pixels cross from one block into the next."""
     return np.asarray((start + 1 + np.arange(steps)) % BLOCK == 0)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
 from facesieve.quality.region import face_region
-from facesieve.records import Floats, Pixels
-
-Counts = npt.NDArray[np.int64]
+from facesieve.records import Floats, Integers, Mask, Pixels
 
 WEIGHTS = (0.2126, 0.7152, 0.0722)
 LEVELS = 256
@@ -34,7 +31,7 @@ def luminance(crops: Pixels) -> Pixels:
     return answer
 
 
-def histograms(crops: Pixels, shown: npt.NDArray[np.bool_]) -> Counts:
+def histograms(crops: Pixels, shown: Mask) -> Integers:
     """(N, 2, 256) how often each luminance occurs in the viewer's left and right half of the face region.
 
     crops: (N, S, S, 3) uint8 RGB. shown: (N, S, S), which crop pixels show the picture; the others do not count.
@@ -48,7 +45,7 @@ def histograms(crops: Pixels, shown: npt.NDArray[np.bool_]) -> Counts:
     return np.bincount(counted, minlength=2 * LEVELS * len(crops)).reshape(len(crops), 2, LEVELS)
 
 
-def shares(counts: Counts) -> Floats:
+def shares(counts: Integers) -> Floats:
     """(..., 256) histograms that sum to 1; NaN where nothing was counted."""
     with np.errstate(invalid="ignore"):
         answer: Floats = counts / counts.sum(axis=-1, keepdims=True)

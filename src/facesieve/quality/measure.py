@@ -12,7 +12,7 @@ from facesieve.quality.blockiness import blockiness
 from facesieve.quality.blur import blur, luma
 from facesieve.quality.region import inside
 from facesieve.quality.table import MEASURES
-from facesieve.records import Faces, Floats, Measures, Photo, Pixels
+from facesieve.records import Faces, Floats, Integers, Measures, Photo, Pixels
 
 # Crops that are measured together: few enough to stay in the cache, whatever the size of the batch.
 BLOCK = 16
@@ -73,7 +73,7 @@ def _seen(crops: Pixels, matrices: Floats, sizes: Floats, extension: Extension |
     } | _light(luminance.histograms(crops, shown))
 
 
-def _light(counts: luminance.Counts) -> dict[str, Floats]:
+def _light(counts: Integers) -> dict[str, Floats]:
     face = luminance.shares(counts.sum(axis=1))
     under, over = exposure.under_exposure(face), exposure.over_exposure(face)
     bits = contrast.entropy(face)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
-from facesieve.records import Floats
+from facesieve.records import Floats, Indices, Mask
 
 # On the 112 template: from above the brows to the chin, inside the hair line; the region OFIQ draws through landmarks.
 CENTRE = (55.5, 72.0)
@@ -16,7 +15,7 @@ TEMPLATE_SIDE = 112
 
 
 @cache
-def face_region(side: int, reach: int = 0) -> tuple[slice, slice, npt.NDArray[np.bool_]]:
+def face_region(side: int, reach: int = 0) -> tuple[slice, slice, Mask]:
     """The rows and columns that hold the face region of a crop and `reach` pixels around it, and the region in them.
 
     An ellipse, symmetric about the middle column, so that its halves hold equally many pixels.
@@ -33,7 +32,7 @@ def face_region(side: int, reach: int = 0) -> tuple[slice, slice, npt.NDArray[np
     return *box, region
 
 
-def _span(indices: npt.NDArray[np.intp], reach: int, side: int) -> slice:
+def _span(indices: Indices, reach: int, side: int) -> slice:
     return slice(max(int(indices[0]) - reach, 0), min(int(indices[-1]) + 1 + reach, side))
 
 
@@ -54,7 +53,7 @@ def square(matrices: Floats) -> Floats:
     return full
 
 
-def inside(matrices: Floats, sizes: Floats, side: int, margin: float = 0.0) -> npt.NDArray[np.bool_]:
+def inside(matrices: Floats, sizes: Floats, side: int, margin: float = 0.0) -> Mask:
     """(N, side, side) boolean: does this crop pixel, with `margin` crop pixels around it, show the picture?
 
     matrices: (N, 2, 3) or (N, 3, 3) photo to crop. sizes: (N, 2) width and height of each face's photo.
@@ -73,10 +72,10 @@ def inside(matrices: Floats, sizes: Floats, side: int, margin: float = 0.0) -> n
     return answer
 
 
-def _within(back: Floats, sizes: Floats, u: Floats, v: Floats) -> npt.NDArray[np.bool_]:
+def _within(back: Floats, sizes: Floats, u: Floats, v: Floats) -> Mask:
     x, y, w = (row[:, 0] * u + row[:, 1] * v + row[:, 2] for row in np.moveaxis(back, 1, 0)[..., None, None])
     with np.errstate(divide="ignore", invalid="ignore"):
         x, y = x / w, y / w
     width, height = sizes[:, 0, None, None], sizes[:, 1, None, None]
-    answer: npt.NDArray[np.bool_] = (x >= -0.5) & (y >= -0.5) & (x <= width - 0.5) & (y <= height - 0.5)
+    answer: Mask = (x >= -0.5) & (y >= -0.5) & (x <= width - 0.5) & (y <= height - 0.5)
     return answer

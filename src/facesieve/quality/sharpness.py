@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from facesieve.quality.region import face_region
-from facesieve.records import Floats, Pixels
+from facesieve.records import Floats, Mask, Pixels
 
 # Pixels around a pixel that its re-blurred gradient depends on.
 REACH = 3
@@ -15,7 +14,7 @@ SHARP_EDGE = 0.5
 WIDEST_EDGE = 10.0
 
 
-def edge_width(grey: Pixels, shown: npt.NDArray[np.bool_]) -> Floats:
+def edge_width(grey: Pixels, shown: Mask) -> Floats:
     """(N,) sigma, in crop pixels, of the edges of the face region; NaN where no such pixel is shown.
 
     grey: (N, S, S) uint8 luma. shown: (N, S, S), which pixels have their whole neighbourhood in the picture.

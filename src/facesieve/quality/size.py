@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from facesieve.quality.region import inverse, square
 from facesieve.quality.score import sigmoid
-from facesieve.records import Floats
+from facesieve.records import Floats, Mask
 
 
 def inter_eye_distance(landmarks: Floats) -> Floats:
@@ -31,7 +30,7 @@ def face_size(boxes: Floats) -> Floats:
     return np.minimum(boxes[:, 2], boxes[:, 3])
 
 
-def outside(shown: npt.NDArray[np.bool_]) -> Floats:
+def outside(shown: Mask) -> Floats:
     """(N,) share of the crop's pixels that show nothing of the picture, 0 to 1, from (N, S, S) `inside`."""
     share: Floats = 1 - np.count_nonzero(shown, axis=(1, 2)) / (shown.shape[1] * shown.shape[2])
     return share

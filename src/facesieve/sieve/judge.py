@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
-import numpy.typing as npt
 
 from facesieve.errors import PolicyError
-from facesieve.records import Measures, Verdict
+from facesieve.records import Indices, Mask, Measures, Verdict
 from facesieve.sieve.policy import Policy
 
 PASSED, FAILED, MISSING = 0, 1, 2
@@ -23,8 +22,8 @@ class Judgement:
     patterns: the distinct lists of reasons that occurred; `()` for a face that is kept.
     """
 
-    kept: npt.NDArray[np.bool_]
-    pattern: npt.NDArray[np.intp]
+    kept: Mask
+    pattern: Indices
     patterns: tuple[tuple[str, ...], ...]
 
     def reasons(self) -> list[tuple[str, ...]]:
@@ -61,17 +60,17 @@ def judge_columns(policy: Policy, measures: Measures) -> Judgement:
     return Judgement(kept[which], which, patterns)
 
 
-def _outcomes(policy: Policy, measures: Measures, index: int) -> npt.NDArray[np.intp]:
+def _outcomes(policy: Policy, measures: Measures, index: int) -> Indices:
     rule = policy.rules[index]
     values = measures[rule.measure]
     return np.where(np.isnan(values), MISSING, np.where(rule.passes(values), PASSED, FAILED)).astype(np.intp)
 
 
-def _refined(pattern: npt.NDArray[np.intp], outcomes: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+def _refined(pattern: Indices, outcomes: Indices) -> Indices:
     return _occurring(pattern * 3 + outcomes)[1]
 
 
-def _occurring(pattern: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def _occurring(pattern: Indices) -> tuple[Indices, Indices]:
     """Where each distinct number first occurs, and each number's rank among the distinct."""
     _, first, which = np.unique(pattern, return_index=True, return_inverse=True)
     return first, which

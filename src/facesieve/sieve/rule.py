@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from facesieve.quality import measure_named
-from facesieve.records import Floats
+from facesieve.records import Floats, Mask
 from facesieve.sieve.nearest import did_you_mean
 from facesieve.sieve.reasons import OF_THE_POSE, REASON_OF, Reason
 
@@ -51,11 +50,11 @@ class Rule(BaseModel):
         """What the verdict says when the value was not measured."""
         return Reason.POSE_NOT_MEASURED if self.measure in OF_THE_POSE else Reason.NOT_MEASURED
 
-    def passes(self, values: Floats) -> npt.NDArray[np.bool_]:
+    def passes(self, values: Floats) -> Mask:
         """(N,) boolean for (N,) values."""
         low = -np.inf if self.low is None else self.low
         high = np.inf if self.high is None else self.high
-        answer: npt.NDArray[np.bool_] = (values >= low) & (values <= high)
+        answer: Mask = (values >= low) & (values <= high)
         return answer
 
     def limits(self) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facesieve.models.onnx_file import Floats32, Graph
+from facesieve.models.onnx_file import Graph
+from facesieve.records import Floats32
 
 SIDE = 224
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

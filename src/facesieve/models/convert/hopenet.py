@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from facesieve.errors import ModelError
 from facesieve.models.convert.ends import crops, degrees
 from facesieve.models.convert.whenet import fold
-from facesieve.models.onnx_file import Floats32, Graph
+from facesieve.models.onnx_file import Graph
 from facesieve.models.statedict import read_state_dict
+from facesieve.records import Floats32
 
 BLOCKS = (3, 4, 6, 3)
 EPSILON = 1e-5  # torch's default of batch normalisation

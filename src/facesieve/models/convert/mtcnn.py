@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facesieve.models.onnx_file import Floats32, Graph, initializers
+from facesieve.models.onnx_file import Graph, initializers
+from facesieve.records import Floats32
 
 MEAN, STD = 127.5, 128.0
 CELLS = 3  # side of the last map of R-Net and O-Net

@@ -15,7 +15,8 @@ import numpy as np
 
 from facesieve.errors import ModelError
 from facesieve.models.convert.ends import crops, degrees
-from facesieve.models.onnx_file import Array, Floats32, Graph
+from facesieve.models.onnx_file import Array, Graph
+from facesieve.records import Floats32
 
 # repeats, stride of the first, expansion; every stage changes the number of channels
 STAGES = ((1, 1, 1), (2, 2, 6), (2, 2, 6), (3, 2, 6), (3, 1, 6), (4, 2, 6), (1, 1, 6))
