@@ -150,8 +150,20 @@ def test_check_says_what_is_wrong_and_repair_sets_it_right(run: Run, dataset: Pa
     status, out, err = run("check", dataset, "--repair")
     assert (status, err) == (0, "")
     assert "missing   contact_sheet.html   set right\n" in out
-    assert "1 pictures will be done again by the next build\n" in out or "2 pictures" in out
+    assert "1 picture will be done again by the next build\n" in out or "2 pictures" in out
     assert run("check", dataset)[0] == 0
+
+
+def test_rows_that_went_with_a_part_of_the_ledger_are_told_by_every_check(run: Run, dataset: Path) -> None:
+    (part,) = (dataset / ".facesieve" / "parts").iterdir()
+    part.write_bytes(part.read_bytes()[:-9])
+    status, out, err = run("check", dataset, "--repair")
+    assert (status, err) == (0, "")
+    assert "damaged   .facesieve/parts/00000000.parquet   its rows are gone\n" in out
+    line = "1 ledger part was damaged: the rows of 16 pictures are gone until you run the same build again\n"
+    assert out.endswith(line) and run("check", dataset)[1].endswith(line)
+    report = json.loads(run("check", dataset, "--json")[1])
+    assert (report["undone"], report["lost"]) == (16, {"parts": 1, "pictures": 16})
 
 
 def test_forget_says_what_it_removed(run: Run, dataset: Path) -> None:

@@ -16,6 +16,7 @@ from facesieve.errors import DatasetError
 from facesieve.records import Verdict
 from facesieve.run.build import build
 from facesieve.run.check import Fault, FaultCode, check_dataset
+from facesieve.run.lost import Lost
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.repair import repair_dataset
 from facesieve.settings import Settings
@@ -130,9 +131,32 @@ def test_a_damaged_part_of_the_ledger_is_told_and_its_pictures_are_done_again(
     assert faults(out)[0] == ("missing" if damage is Path.unlink else "damaged", PART)
     assert repair_dataset(out, 500).faults == ()
     assert len(pq.read_table(out / "pictures.parquet")) == 16 - 5
+    for report in (check_dataset(out), repair_dataset(out, 500)):
+        assert (report.undone, len(report.lost.pictures), report.lost.parts) == (5, 5, (PART,))
     assert len(again(heap, out)) == 5
+    assert check_dataset(out).lost == Lost()
     assert faults(out) == []
     assert files_in(out) == files_in(good)
+
+
+def test_pictures_that_went_with_a_part_stay_told_until_they_are_done_or_given_up(heap: Path, out: Path) -> None:
+    flip(out / PART)
+    repair_dataset(out, 500)
+    lost = [name for name, _ in check_dataset(out).lost.pictures]
+    without = [source for source in sources_in(heap) if source.name != lost[0]]
+    build(without, out, Handmade, making(EVERYTHING, shard_size=5))
+    assert [name for name, _ in check_dataset(out).lost.pictures] == lost[:1]
+    build(without, out, Handmade, making(EVERYTHING, shard_size=5), named=["."], prune_gone=True)
+    assert check_dataset(out).lost == Lost()
+
+
+def test_where_the_manifest_is_damaged_too_a_lost_part_is_told_without_a_number(heap: Path, out: Path) -> None:
+    flip(out / PART)
+    (out / "pictures.parquet").unlink()
+    report = repair_dataset(out, 500)
+    assert "the rows of some pictures are gone" in report.lost.line()
+    again(heap, out)
+    assert check_dataset(out).lost == Lost()
 
 
 @pytest.mark.parametrize("name", [SUMS, ".facesieve/sums/published.txt"])

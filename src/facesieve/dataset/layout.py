@@ -71,6 +71,11 @@ class Layout:
         return self.sums / "published.txt"
 
     @property
+    def lost(self) -> Path:
+        """Pictures whose rows went with a damaged part, until a build has done them again; absent otherwise."""
+        return self.hidden / "lost.json"
+
+    @property
     def scratch(self) -> Path:
         return self.hidden / "scratch"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from facesieve.dataset.origin import versions
 from facesieve.errors import DatasetError
 from facesieve.records import Source
 from facesieve.run.claim import claim
-from facesieve.run.forget import drop_sources, gone_sources
+from facesieve.run.forget import drop_sources, gone_sources, lies_under
 from facesieve.run.known import readable, unfinished
 from facesieve.run.ledger import BY_A_LIMIT, TRY_AGAIN, Ledger
+from facesieve.run.lost import note_found
 from facesieve.run.mend import mark_damage, missing_thumbs, not_whole_files
 from facesieve.run.plan import Shard, shards, unique, workers
 from facesieve.run.pool import Start, share
@@ -117,6 +119,7 @@ def build(
             parts = ledger.tables()
         faces, pictures = merge(parts, making.measures)
         counts = _publish(faces, pictures, layout, making)
+        note_found(layout, pictures, partial(lies_under, named=named) if prune_gone else lambda name: False)
     return Built(
         counts,
         progress,

@@ -112,6 +112,11 @@ def gone_sources(parts: Iterable[pa.Table], wanted: Collection[bytes], named: Se
     return gone
 
 
+def lies_under(name: str, named: Sequence[str]) -> bool:
+    """Whether a source lies in one of the named places, as far as its name tells."""
+    return any(_under(name, plain(str(Path(argument)))) for argument in named)
+
+
 def drop_sources(ledger: Ledger, keys: Collection[bytes], outputs: Outputs) -> None:
     """Remove all rows of these inputs from the ledger. Their files go when the dataset is published."""
     for number in ledger.numbers():
