@@ -117,10 +117,16 @@ def build(
 
 
 def _sum_up(built: Built, found: Found, output: Path, quiet: bool, as_json: bool) -> None:
+    from facesieve.cli.notes import notes
+
     _tell_changes(built)
     if as_json:
         beside = {
             "pictures_with_several_kept_faces_under_one_label": built.shared_labels,
+            "pictures_under_several_labels": built.several_labels,
+            "changed_labels": [
+                {"from": old, "to": new, "pictures": pictures} for (old, new), pictures in built.relabelled.items()
+            ],
             "left_out": found.left_out.plain(),
             "notes": found.notes,
             "damaged": len(built.damaged),
@@ -131,6 +137,8 @@ def _sum_up(built: Built, found: Found, output: Path, quiet: bool, as_json: bool
         return
     if built.shared_labels:
         typer.echo(_shared(built.shared_labels), err=True)
+    for note in notes(built):
+        typer.echo(note, err=True)
     if not quiet:
         typer.echo(f"look at {output / 'contact_sheet.html'}")
     typer.echo(built.counts.line())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from facesieve.errors import DatasetError
 from facesieve.records import Source
 from facesieve.run.claim import claim
 from facesieve.run.forget import drop_sources, gone_sources, lies_under
-from facesieve.run.known import readable, unfinished
+from facesieve.run.known import new_labels, readable, unfinished
 from facesieve.run.ledger import BY_A_LIMIT, TRY_AGAIN, Ledger
 from facesieve.run.lost import note_found
 from facesieve.run.mend import mark_damage, missing_thumbs, not_whole_files
@@ -74,6 +74,8 @@ class Built:
 
     counts: of the whole dataset. readable: how many of this build's inputs gave pixels.
     shared_labels: pictures of the dataset with a label and more than one kept face, which all have that label.
+    several_labels: pictures of the dataset whose bytes lie at several paths under several labels.
+    relabelled: how many pictures of this build had another label before: by the old label and the new one.
     damaged: names of files that were missing or not whole when the build began; their pictures were done again.
     gone: sources in the dataset that the named places no longer have. pruned: whether their rows were removed.
     """
@@ -82,6 +84,8 @@ class Built:
     progress: Progress
     readable: int
     shared_labels: int = 0
+    several_labels: int = 0
+    relabelled: Mapping[tuple[str, str], int] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     pruned: bool = False
@@ -110,6 +114,7 @@ def build(
     with claim(layout, making.origin()):
         damaged = mark_damage(layout, making.measures, making.outputs)
         before = Ledger(layout).numbers()
+        relabelled = new_labels(wanted, Ledger(layout))
         progress = _work(wanted, layout, start, making, watch)
         parts = _all_parts(layout, before, progress.total)
         ledger = Ledger(layout)
@@ -125,6 +130,8 @@ def build(
         progress,
         readable(wanted, Ledger(layout)),
         _shared_labels(pictures),
+        _several_labels(pictures),
+        relabelled,
         tuple(damaged),
         tuple(sorted(gone.values())),
         prune_gone,
@@ -198,3 +205,9 @@ def alone(plan: Sequence[Shard], work: Work, start: Start) -> Iterator[Tally]:
 def _shared_labels(pictures: pa.Table) -> int:
     labelled = pc.not_equal(pictures["label"], "")
     return int(np.count_nonzero(np.asarray(pc.and_(labelled, pc.greater(pictures["kept"], 1)))))
+
+
+def _several_labels(pictures: pa.Table) -> int:
+    read = pictures.filter(pc.is_null(pictures["refusal"]))
+    labels = read.group_by("picture_id").aggregate([("label", "count_distinct")])
+    return int(pc.sum(pc.greater(labels["label_count_distinct"], 1)).as_py() or 0)
