@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -62,3 +63,72 @@ def test_labels_that_a_new_folder_changes_are_told(run: Run, here: Path) -> None
     shutil.rmtree("photos/Grace/x")
     found = json.loads(run(*build, "--json")[1])["changed_labels"]
     assert found == [{"from": "", "to": "Grace", "pictures": 1}]
+
+
+def test_photos_that_moved_are_told_and_prune_removes_their_old_names(run: Run, here: Path) -> None:
+    run("build", "photos", "-o", "out", "--marked", "-q")
+    Path("photos").rename("photos2")
+    Path("photos2/Grace/2.jpg").rename("photos2/Grace/renamed.jpg")
+    _, out, err = run("build", "photos2", "-o", "out", "--marked", "-q")
+    assert err == (
+        "moved: 2 files (photos/Eileen/1.png, photos/Grace/2.jpg) are not on disk any more, and their bytes are here; "
+        "the old names are kept (--prune removes them)\n"
+    )
+    assert "4 = 2 with rows + 2 refused (duplicate 2)" in out
+    status, out, err = run("build", "photos2", "-o", "out", "--marked", "-q", "--prune")
+    assert (status, "2 = 2 with rows + 0 refused" in out) == (0, True)
+    assert "moved: 2 files" in err and "the old names were removed" in err
+    assert sources("out") == ["photos2/Eileen/1.png", "photos2/Grace/renamed.jpg"]
+    assert run("check", "out")[0] == 0
+    assert run("build", "photos2", "-o", "out", "--marked", "-q", "--prune")[2] == ""
+
+
+def test_prune_in_the_build_that_finds_moved_photos_is_enough(run: Run, here: Path) -> None:
+    run("build", "photos", "-o", "out", "--label-from", "folder", "-q")
+    Path("photos").rename("photos2")
+    Path("photos2/Grace").rename("photos2/Hopper")
+    found = json.loads(run("build", "photos2", "-o", "out", "--label-from", "folder", "--json", "--prune")[1])
+    assert (found["moved"], found["pruned"], found["pictures_under_several_labels"]) == (2, True, 0)
+    assert {row["source"]: row["label"] for row in rows_of("out")} == {
+        "photos2/Eileen/1.png": "Eileen",
+        "photos2/Hopper/2.jpg": "Hopper",
+    }
+
+
+def test_prune_leaves_what_is_gone_elsewhere_and_has_no_other_place(run: Run, here: Path) -> None:
+    """As of a disk that is not mounted."""
+    shutil.move("photos/Grace", "disk")
+    run("build", "photos", "disk", "-o", "out", "-q")
+    shutil.rmtree("disk")
+    status, _, err = run("build", "photos", "-o", "out", "-q", "--prune")
+    assert (status, err, sources("out")) == (0, "", ["disk/2.jpg", "photos/Eileen/1.png"])
+
+
+def test_a_copy_of_a_photo_that_is_still_there_did_not_move(run: Run, here: Path) -> None:
+    run("build", "photos", "-o", "out", "-q")
+    shutil.copytree("photos", "copy")
+    assert run("build", "copy", "-o", "out", "-q", "--prune")[2] == ""
+    assert len(sources("out")) == 4
+
+
+def test_prune_removes_rows_past_the_end_of_a_list_that_holds_pictures(run: Run, here: Path) -> None:
+    pictures = [path.read_bytes() for path in (Path("photos/Eileen/1.png"), Path("photos/Grace/2.jpg"))]
+    struct = [{"bytes": data, "path": f"{name}.jpg"} for data, name in zip(pictures, "ab", strict=True)]
+    pq.write_table(pa.table({"image": struct}), "list.parquet")
+    run("build", "list.parquet", "-o", "out", "-q")
+    assert sources("out") == ["list.parquet:1!a.jpg", "list.parquet:2!b.jpg"]
+    pq.write_table(pa.table({"image": struct[1:]}), "list.parquet")
+    _, _, err = run("build", "list.parquet", "-o", "out", "-q")
+    assert "gone from the sources: 1 file (list.parquet:2!b.jpg); kept in the dataset" in err
+    run("build", "list.parquet", "-o", "out", "-q", "--prune")
+    assert sources("out") == ["list.parquet:1!b.jpg"]
+    assert len(rows_of("out", "faces")) == 1 and run("check", "out")[0] == 0
+
+
+def test_a_link_that_is_followed_now_is_not_gone(run: Run, here: Path) -> None:
+    shutil.move("photos/Grace", "store")
+    Path("photos/link").symlink_to("../store")
+    assert "outside_tree 1" in run("build", "photos", "-o", "out", "-q")[1]
+    _, out, err = run("build", "photos", "-o", "out", "-q", "--follow-links")
+    assert (err, sources("out")) == ("", ["photos/Eileen/1.png", "photos/link/2.jpg"])
+    assert "2 = 2 with rows + 0 refused" in out

@@ -131,6 +131,7 @@ def _sum_up(built: Built, found: Found, output: Path, quiet: bool, as_json: bool
             "notes": found.notes,
             "damaged": len(built.damaged),
             "gone": len(built.gone),
+            "moved": len(built.moved),
             "pruned": built.pruned,
         }
         typer.echo(json.dumps({"dataset": str(output), **built.counts.plain(), **beside}))
@@ -161,6 +162,9 @@ def _tell_changes(built: Built) -> None:
     if built.gone:
         verb = "removed" if built.pruned else "kept in the dataset (--prune removes them)"
         typer.echo(f"gone from the sources: {some(built.gone)}; {verb}", err=True)
+    if built.moved:
+        verb = "the old names were removed" if built.pruned else "the old names are kept (--prune removes them)"
+        typer.echo(f"moved: {some(built.moved)} are not on disk any more, and their bytes are here; {verb}", err=True)
 
 
 def call_workers(sources: list[str], settings: Settings) -> None:

@@ -21,8 +21,8 @@ from facesieve.dataset.named import named_files, some
 from facesieve.dataset.origin import versions
 from facesieve.errors import DatasetError
 from facesieve.records import Source
+from facesieve.run.absent import COLUMNS, Absent, drop_sources, find_absent, lies_under
 from facesieve.run.claim import claim
-from facesieve.run.forget import drop_sources, gone_sources, lies_under
 from facesieve.run.known import new_labels, readable, unfinished
 from facesieve.run.ledger import BY_A_LIMIT, TRY_AGAIN, Ledger
 from facesieve.run.lost import note_found
@@ -78,6 +78,7 @@ class Built:
     relabelled: how many pictures of this build had another label before: by the old label and the new one.
     damaged: names of files that were missing or not whole when the build began; their pictures were done again.
     gone: sources in the dataset that the named places no longer have. pruned: whether their rows were removed.
+    moved: sources elsewhere whose files are not on disk any more, while this build found the same bytes.
     """
 
     counts: Counts
@@ -89,6 +90,7 @@ class Built:
     damaged: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     pruned: bool = False
+    moved: tuple[str, ...] = ()
 
 
 def build(
@@ -105,23 +107,26 @@ def build(
     start: makes the pipeline, once in every process that works; picklable where there is more than one.
     watch: called with the running counts after every picture.
     named: the files, folders, archives and globs that the sources were found in.
-    prune_gone: remove the rows and files of sources that these places no longer have.
+    prune_gone: remove the rows and files of sources that these places no longer have, or that moved into them.
     Raises UsageError on one source with two labels, DatasetError when the dataset cannot be written or continued,
     or lacks files at the end, WorkerError when worker processes cannot be started, and what `start` raises.
     """
     wanted = unique(sources)
     layout = Layout(root)
     with claim(layout, making.origin()):
+        keys = {source.key for source in wanted}
+        absent = Absent()
+        if prune_gone:  # also before the work, so that what was a duplicate of it is done where its files are missing
+            absent = find_absent(Ledger(layout).tables(COLUMNS), keys, named)
+            drop_sources(Ledger(layout), absent.dropped(prune_gone), making.outputs)
         damaged = mark_damage(layout, making.measures, making.outputs)
         before = Ledger(layout).numbers()
         relabelled = new_labels(wanted, Ledger(layout))
         progress = _work(wanted, layout, start, making, watch)
         parts = _all_parts(layout, before, progress.total)
-        ledger = Ledger(layout)
-        gone = gone_sources(parts, {source.key for source in wanted}, named)
-        if gone and prune_gone:
-            drop_sources(ledger, gone, making.outputs)
-            parts = ledger.tables()
+        absent |= (last := find_absent(parts, keys, named))
+        if drop_sources(Ledger(layout), last.dropped(prune_gone), making.outputs):
+            parts = Ledger(layout).tables()
         faces, pictures = merge(parts, making.measures)
         counts = _publish(faces, pictures, layout, making)
         note_found(layout, pictures, partial(lies_under, named=named) if prune_gone else lambda name: False)
@@ -133,8 +138,9 @@ def build(
         _several_labels(pictures),
         relabelled,
         tuple(damaged),
-        tuple(sorted(gone.values())),
+        tuple(sorted(absent.gone.values())),
         prune_gone,
+        tuple(sorted(absent.moved.values())),
     )
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from glob import escape, has_magic
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.about import outputs_of, read_about
-from facesieve.dataset.distinct import keys_of
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.merge import merge, named_inputs
@@ -25,7 +21,6 @@ from facesieve.records import displayed
 from facesieve.run.claim import hold
 from facesieve.run.ledger import Ledger
 from facesieve.run.publish import prune, publish_dataset
-from facesieve.sources.naming import identity_of
 
 SHORTEST = 8  # hex digits of an id that is forgotten by its beginning
 
@@ -90,54 +85,6 @@ def replace_rows(ledger: Ledger, number: int, rows: pa.Table, outputs: Outputs) 
     names, sums = {name for _, name in files_of_rows(rows, outputs)}, ledger.sums(number)
     files = {name: sums[name] for name in names if name in sums}
     ledger.commit(number, rows, thumbs.filter(pc.is_in(thumbs["face_id"], ids)), files)
-
-
-def gone_sources(parts: Iterable[pa.Table], wanted: Collection[bytes], named: Sequence[str]) -> dict[bytes, str]:
-    """Inputs in parts of the ledger that lie under the named places and are not wanted any more: names by key.
-
-    wanted: keys of sources. An input lies where its identity says; only rows of version 0.1.0, which have none, are
-    compared by name.
-    """
-    if not named:
-        return {}
-    by_name = [plain(str(Path(argument))) for argument in named]
-    by_place = [_absolute(argument) for argument in named]
-    gone: dict[bytes, str] = {}
-    for rows in parts:
-        for key, name in zip(keys_of(rows).to_pylist(), rows["source"].to_pylist(), strict=True):
-            where = os.fsdecode(key)
-            places = by_place if Path(where).is_absolute() else by_name
-            if key not in wanted and any(_under(where, place) for place in places):
-                gone[key] = name
-    return gone
-
-
-def lies_under(name: str, named: Sequence[str]) -> bool:
-    """Whether a source lies in one of the named places, as far as its name tells."""
-    return any(_under(name, plain(str(Path(argument)))) for argument in named)
-
-
-def drop_sources(ledger: Ledger, keys: Collection[bytes], outputs: Outputs) -> None:
-    """Remove all rows of these inputs from the ledger. Their files go when the dataset is published."""
-    for number in ledger.numbers():
-        rows = ledger.table(number)
-        gone = pc.is_in(keys_of(rows), pa.array(sorted(keys), pa.binary()))
-        if pc.any(gone).as_py():
-            replace_rows(ledger, number, rows.filter(pc.invert(gone)), outputs)
-
-
-def _absolute(argument: str) -> str:
-    """A named place as an absolute path. The working folder is no pattern, whatever its name is."""
-    here = escape(str(Path.cwd())) if has_magic(argument) else str(Path.cwd())
-    return os.fsdecode(identity_of(Path(here) / argument))
-
-
-def _under(name: str, place: str) -> bool:
-    if place == ".":
-        return not name.startswith(("/", "../"))
-    if name == place or name.startswith((place.rstrip("/") + "/", place + "!")):
-        return True
-    return fnmatchcase(name, place.replace("**/", "")) and not os.path.lexists(name)
 
 
 def _fitting(ledger: Ledger, what: str, measures: Sequence[str]) -> tuple[str, set[Any]]:
