@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from facesieve.dataset.files import Outputs
 from facesieve.run.build import build
 from facesieve.settings import Settings
 from handmade import Handmade, making, photos, sources_in
@@ -170,11 +171,25 @@ def test_forget_says_what_it_removed(run: Run, dataset: Path) -> None:
     row = next(row for row in pq.read_table(dataset / "pictures.parquet").to_pylist() if row["faces"])
     status, out, err = run("forget", dataset, row["source"])
     assert (status, err) == (0, "")
-    assert out.startswith(f"forgotten: 1 pictures, {row['faces']} faces, ")
+    faces = "1 face" if row["faces"] == 1 else f"{row['faces']} faces"
+    assert out.startswith(f"forgotten: 1 picture, {faces}, ") and out.count("\n") == 1
     assert row["source"] not in pq.read_table(dataset / "pictures.parquet")["source"].to_pylist()
     status, _, err = run("forget", dataset, row["source"])
     assert status == 2 and err.endswith("[nothing_to_forget]\n")
     assert json.loads(run("forget", dataset, "Grace/000.png", "--json")[1])["pictures"] == 1
+    assert run("forget", dataset)[2].endswith("[nothing_named]\n")
+    assert run("forget", dataset, "--label", "Ada")[0] == 0
+    assert not {"Ada"} & set(pq.read_table(dataset / "pictures.parquet")["label"].to_pylist())
+
+
+def test_forgetting_a_face_of_a_marked_picture_says_why_the_picture_went(
+    run: Run, tmp_path: Path, astronaut: Path
+) -> None:
+    build(sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade, making(Outputs(marked=True)))
+    faces = pq.read_table(tmp_path / "out" / "faces.parquet").to_pylist()
+    face = next(row for row in faces if not row["kept"] and row["source"].endswith("2.png"))
+    out = run("forget", tmp_path / "out", face["face_id"])[1]
+    assert out.endswith("\n1 picture went with all faces, because the marked copy shows the face\n")
 
 
 @pytest.mark.parametrize("name", ["made.json", "dataset.json"])

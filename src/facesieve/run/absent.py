@@ -6,8 +6,6 @@ import os
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from glob import escape, has_magic
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,14 +13,12 @@ import pyarrow.compute as pc
 
 from facesieve.dataset.distinct import keys_of
 from facesieve.dataset.files import Outputs
-from facesieve.dataset.names import plain
 from facesieve.run.forget import replace_rows
 from facesieve.run.ledger import Ledger
-from facesieve.sources.naming import identity_of
+from facesieve.run.places import below, by_path, by_words, matches
 
 COLUMNS = ["source", "identity", "picture_id", "refusal"]  # of the ledger that tell what is absent
 
-_ROW = re.compile(r":\d+")  # of a list, behind the list's own name
 _WITHIN = re.compile(r"!|:(?=\d)")  # between an archive and its member, a list and its row
 
 
@@ -63,8 +59,8 @@ def find_absent(parts: Iterable[pa.Table], wanted: Collection[bytes], named: Seq
     absent = Absent()
     if not named:
         return absent
-    by_name = [plain(str(Path(argument))) for argument in named]
-    by_place = [_absolute(argument) for argument in named]
+    by_name = [by_words(argument) for argument in named]
+    by_place = [by_path(argument) for argument in named]
     rows = _latest(parts)
     found = {row.picture_id for key, row in rows.items() if key in wanted and not row.refused}
     for key, row in rows.items():
@@ -72,7 +68,7 @@ def find_absent(parts: Iterable[pa.Table], wanted: Collection[bytes], named: Seq
             continue
         where = os.fsdecode(key)
         absolute = Path(where).is_absolute()
-        if any(_under(where, place) for place in (by_place if absolute else by_name)):
+        if any(_gone(where, place) for place in (by_place if absolute else by_name)):
             untaken = row.refused and os.path.lexists(where)
             (absent.untaken if untaken else absent.gone)[key] = row.name
         elif absolute and row.picture_id in found and not _there(where):
@@ -89,15 +85,15 @@ def _latest(parts: Iterable[pa.Table]) -> dict[bytes, _Row]:
     return rows
 
 
+def _gone(where: str, place: str) -> bool:
+    """Whether an input that was not found lay in a place. What no longer fits a glob, but is there, is not gone."""
+    return below(where, place) or (matches(where, place) and not os.path.lexists(where))
+
+
 def _there(where: str) -> bool:
     """Whether the file of an input is on disk, or the archive or list that it may be in."""
     ends = [found.start() for found in _WITHIN.finditer(where)]
     return any(os.path.lexists(where[:end]) for end in (None, *ends))
-
-
-def lies_under(name: str, named: Sequence[str]) -> bool:
-    """Whether a source lies in one of the named places, as far as its name tells."""
-    return any(_under(name, plain(str(Path(argument)))) for argument in named)
 
 
 def drop_sources(ledger: Ledger, keys: Collection[bytes], outputs: Outputs) -> bool:
@@ -111,19 +107,3 @@ def drop_sources(ledger: Ledger, keys: Collection[bytes], outputs: Outputs) -> b
         if pc.any(gone).as_py():
             replace_rows(ledger, number, rows.filter(pc.invert(gone)), outputs)
     return bool(keys)
-
-
-def _absolute(argument: str) -> str:
-    """A named place as an absolute path. The working folder is no pattern, whatever its name is."""
-    here = escape(str(Path.cwd())) if has_magic(argument) else str(Path.cwd())
-    return os.fsdecode(identity_of(Path(here) / argument))
-
-
-def _under(name: str, place: str) -> bool:
-    if place == ".":
-        return not name.startswith(("/", "../"))
-    if name == place or name.startswith((place.rstrip("/") + "/", place + "!")):
-        return True
-    if name.startswith(place + ":") and _ROW.fullmatch(name, len(place)):
-        return True
-    return fnmatchcase(name, place.replace("**/", "")) and not os.path.lexists(name)

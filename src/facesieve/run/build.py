@@ -21,12 +21,13 @@ from facesieve.dataset.named import named_files, some
 from facesieve.dataset.origin import versions
 from facesieve.errors import DatasetError
 from facesieve.records import Source
-from facesieve.run.absent import COLUMNS, Absent, drop_sources, find_absent, lies_under
+from facesieve.run.absent import COLUMNS, Absent, drop_sources, find_absent
 from facesieve.run.claim import claim
 from facesieve.run.known import new_labels, readable, unfinished
 from facesieve.run.ledger import BY_A_LIMIT, TRY_AGAIN, Ledger
 from facesieve.run.lost import note_found
 from facesieve.run.mend import mark_damage, missing_thumbs, not_whole_files
+from facesieve.run.places import lies_under
 from facesieve.run.plan import Shard, shards, unique, workers
 from facesieve.run.pool import Start, share
 from facesieve.run.progress import Progress, Tally
