@@ -44,6 +44,7 @@ def test_what_is_left_out_is_one_line_on_stderr_and_in_the_json(run: Run, photos
         "system_folders": 1,
         "hidden": 1,
         "other_files": 1,
+        "archives": 0,
     }
 
 
