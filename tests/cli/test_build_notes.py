@@ -132,3 +132,31 @@ def test_a_link_that_is_followed_now_is_not_gone(run: Run, here: Path) -> None:
     _, out, err = run("build", "photos", "-o", "out", "-q", "--follow-links")
     assert (err, sources("out")) == ("", ["photos/Eileen/1.png", "photos/link/2.jpg"])
     assert "2 = 2 with rows + 0 refused" in out
+
+
+def test_explain_says_why_a_pose_was_not_measured(run: Run, here: Path) -> None:
+    run("build", "photos/Eileen", "-o", "out", "-q", "--setting", "measure_floor=1.0", "--keep-rejected")
+    (face,) = rows_of("out", "faces")
+    out = run("explain", "out", face["face_id"])[1]
+    assert "\nnote: Pose is measured only from confidence 1 up (measure_floor).\n" in out
+    run("build", "photos/Eileen", "-o", "none", "-q", "--setting", "pose=none")
+    assert (
+        "note: The dataset was made without a pose model (pose = none).\n" in run("explain", "none", face["face_id"])[1]
+    )
+
+
+def test_another_policy_names_the_command_that_judges_again(run: Run, here: Path) -> None:
+    run("build", "photos", "-o", "out", "-q")
+    _, _, err = run("build", "photos", "-o", "out", "-q", "--policy", "lenient")
+    assert "To judge with other limits: `facesieve sieve out --policy lenient -o NEW`. [other_settings]\n" in err
+    assert "policy.sentence" not in err and "policy.name: reference -> lenient" in err
+    assert "--policy NAME|FILE --set LIMIT=VALUE" in run("build", "photos", "-o", "out", "--set", "max_yaw=3")[2]
+    assert "To judge" not in run("build", "photos", "-o", "out", "--marked")[2]
+
+
+def test_judging_into_a_folder_that_exists_says_so(run: Run, here: Path) -> None:
+    run("build", "photos", "-o", "out", "-q")
+    assert run("sieve", "out", "--policy", "lenient", "-o", "new")[0] == 0
+    for folder in ("new", "out", "photos"):
+        status, _, err = run("sieve", "out", "--policy", "lenient", "-o", folder)
+        assert (status, err) == (2, f"error: {folder} exists already; name a new folder. [not_empty]\n")

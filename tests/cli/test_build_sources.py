@@ -77,7 +77,7 @@ def test_encodings_and_columns_are_chosen(run: Run, photos: Path) -> None:
     chosen = ("--archive-encoding", "gbk", "--path-column", "where", "--label-column", "who")
     _, _, err = run("build", "a.zip", "l.csv", "-o", "out", "-q", "--label-from", "folder", *chosen)
     assert labels("out") == {"a.zip!山田/1.png": "山田", "photos/anna/1.png": "Anna"}
-    assert err == "l.csv: columns not used: age\n"
+    assert err.startswith("l.csv: columns not used: age\n")
 
 
 @pytest.mark.parametrize(

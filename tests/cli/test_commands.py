@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from facesieve.dataset.files import Outputs
+from facesieve.errors import SettingsError
 from facesieve.run.build import build
 from facesieve.settings import Settings
 from handmade import Handmade, making, photos, sources_in
@@ -97,6 +98,20 @@ def test_a_variable_that_cannot_be_read_is_an_error_that_names_the_setting(
     status, out, err = run("settings")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert name.lower() in err and err.endswith("[bad_setting]\n")
+
+
+def test_a_misspelt_setting_names_the_nearest_one(run: Run) -> None:
+    status, _, err = run("build", "x", "-o", "y", "--setting", "min_fac_size=40")
+    assert (status, err) == (
+        2,
+        "error: There is no setting 'min_fac_size'; did you mean min_face_size? [bad_setting]\n",
+    )
+    for name, near in (("min_fac", "did you mean min_face_size?"), ("steam", "no setting 'steam'.")):
+        with pytest.raises(SettingsError) as caught:
+            Settings(**{name: 3})
+        assert caught.value.message.endswith(near)
+    with pytest.raises(SettingsError, match="'min_face_size': Input should be greater"):
+        Settings(min_face_size=1)
 
 
 def test_an_error_of_ours_is_one_sentence_with_its_code(run: Run, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ ELSEWHERE = {
 def contact_sheet(layout: Layout, most: int) -> bytes:
     """The page of a dataset whose manifests and `dataset.json` are published.
 
-    It has at most `most` kept and `most` rejected faces. More are thinned evenly over the dataset, and the page says so.
+    It has at most `most` kept and `most` rejected faces. More are thinned evenly, and the page says so.
     Raises DatasetError when a manifest is unreadable.
     """
     faces, pictures = read_table(layout.faces), read_table(layout.pictures)
