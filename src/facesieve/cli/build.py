@@ -236,7 +236,8 @@ def make(
         with showing(quiet) as watch:
             return run(found, output, partial(Pipeline, offline, policy), making, watch, named, prune)
     except Stopped as stopped:
-        remark = f"what was finished is kept, and the same command continues {output}"
+        done = stopped.remark or "what was finished is kept"
+        remark = f"{done}, and the same command continues {output}"
         raise Stopped(stopped.number, remark) from None
 
 

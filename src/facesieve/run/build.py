@@ -34,6 +34,7 @@ from facesieve.run.progress import Progress, Tally
 from facesieve.run.publish import prune, publish_dataset
 from facesieve.run.shard import Work
 from facesieve.settings import Settings
+from facesieve.stop import Stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ def build(
     named: the files, folders, archives and globs that the sources were found in.
     prune_gone: remove the rows and files of sources that these places no longer have, or that moved into them.
     Raises UsageError on one source with two labels, DatasetError when the dataset cannot be written or continued,
-    or lacks files at the end, WorkerError when worker processes cannot be started, and what `start` raises.
+    or lacks files at the end, WorkerError when worker processes cannot be started, what `start` raises, and Stopped
+    with a remark on how much is committed.
     """
     wanted = unique(sources)
     layout = Layout(root)
@@ -156,9 +158,15 @@ def _work(
     hands = workers(settings, len(todo))
     plan = shards(todo, hands, settings.shard_size, ledger.next_number())
     work = Work(layout, settings, making.measures, making.outputs)
-    for tally in alone(plan, work, start) if hands == 1 else share(plan, work, start, hands):
-        progress = progress.after(tally)
-        watch(progress)
+    try:
+        for tally in alone(plan, work, start) if hands == 1 else share(plan, work, start, hands):
+            progress = progress.after(tally)
+            watch(progress)
+    except Stopped as stopped:
+        numbers = [number for number in ledger.numbers() if plan and number >= plan[0].number]
+        committed = progress.already + sum(len(ledger.table(number, ["source"])) for number in numbers)
+        remark = f"{committed} of {len(wanted)} pictures are committed (the rest of a shard is done again)"
+        raise Stopped(stopped.number, remark) from None
     return progress
 
 
