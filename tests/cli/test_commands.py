@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -68,10 +69,13 @@ def test_every_setting_is_printed_with_default_name_and_sentence(run: Run, monke
     status, out, _ = run("settings")
     assert status == 0
     for name, field in Settings.model_fields.items():
-        assert f"\n{name} = " in "\n" + out and f"    {field.description}\n    FACESIEVE_{name.upper()}\n" in out
+        one_of = re.escape(f"    {field.description}\n") + r"(    one of: .+\n)?" + f"    FACESIEVE_{name.upper()}\n"
+        assert f"\n{name} = " in "\n" + out and re.search(one_of, out)
+    assert "    one of: whenet, hopenet, geometric, none\n    FACESIEVE_POSE\n" in out
     assert "min_face_size = 33   (default 20)\n" in out
     rows = {row["name"]: row for row in json.loads(run("settings", "--json")[1])}
     assert (rows["min_face_size"]["value"], rows["min_face_size"]["default"]) == (33, 20)
+    assert rows["alignment"]["choices"] == ["similarity", "affine", "perspective"]
 
 
 def test_the_environment_wins_over_a_file_and_a_given_value_over_both(
@@ -180,6 +184,26 @@ def test_rows_that_went_with_a_part_of_the_ledger_are_told_by_every_check(run: R
     assert out.endswith(line) and run("check", dataset)[1].endswith(line)
     report = json.loads(run("check", dataset, "--json")[1])
     assert (report["undone"], report["lost"]) == (16, {"parts": 1, "pictures": 16})
+
+
+def test_check_says_that_a_dataset_without_ledger_cannot_be_added_to(run: Run, dataset: Path, tmp_path: Path) -> None:
+    assert run("sieve", dataset, "--set", "max_yaw=99", "-o", tmp_path / "new")[0] == 0
+    status, out, _ = run("check", tmp_path / "new")
+    assert status == 0 and out.endswith("it can be used and judged again, and cannot be added to\n")
+    (tmp_path / "new" / "contact_sheet.html").unlink()
+    for option in ((), ("--repair",)):
+        status, _, err = run("check", tmp_path / "new", *option)
+        assert status == 2 and "not as written; judge the original again" in err
+    assert "added to" not in run("check", dataset)[1]
+    shutil.rmtree(dataset / ".facesieve")
+    status, out, _ = run("check", dataset)
+    assert status == 0 and "cannot be added to\n" in out
+    assert not json.loads(run("check", dataset, "--json")[1])["continuable"]
+
+
+def test_sieve_prints_one_line_when_it_is_asked_to_be_quiet(run: Run, dataset: Path) -> None:
+    _, out, _ = run("sieve", dataset, "--set", "max_yaw=99", "-q")
+    assert out.startswith("pictures: 16 = ") and out.count("\n") == 1
 
 
 def test_forget_says_what_it_removed(run: Run, dataset: Path) -> None:

@@ -177,7 +177,9 @@ def test_a_file_that_no_row_names_is_told_and_removed_and_a_note_of_the_users_ow
     stray = "kept/Ada/" + "0" * 32 + ".png"
     shutil.copy(out / first(out, "kept/*/*.png"), out / stray)
     (out / "kept" / "Ada" / "note.txt").write_text("mine")
+    shutil.copy(out / stray, out / "kept" / "Ada" / "extra.png")
     assert faults(out) == [("no_row", stray)]
+    assert check_dataset(out).foreign == ("kept/Ada/extra.png", "kept/Ada/note.txt")
     assert repair_dataset(out, 500).faults == ()
     assert not (out / stray).exists() and (out / "kept" / "Ada" / "note.txt").exists()
 

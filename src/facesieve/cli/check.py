@@ -38,6 +38,8 @@ def check(
     if after.faults:
         number = f"{len(after.faults)} file{'s' * (len(after.faults) > 1)}"
         wayout = "run the same build again, with the pictures" if repair else "--repair sets right what can be"
+        if not after.continuable:
+            wayout = "judge the original again with `facesieve sieve`"
         raise DatasetError("damaged_dataset", f"{number} of {dataset} not as written; {wayout}.")
 
 
@@ -55,5 +57,7 @@ def _tell(before: Report, after: Report, repair: bool) -> None:
         typer.echo(f"{after.without_sum} files have no checksum; --repair adds it")
     if not after.faults:
         typer.echo(f"{after.files} files are whole")
+    if not after.continuable:
+        typer.echo("it has no ledger of its inputs: it can be used and judged again, and cannot be added to")
     if after.lost.parts:
         typer.echo(after.lost.line())

@@ -50,7 +50,8 @@ class Report:
 
     faults: everything that is wrong. files: how many files were looked at. without_sum: of them, those whose
     checksum was never written. undone: pictures that the next build does again, those of `lost` among them.
-    foreign: names of files in the build's own folders that are not its own; they are left alone.
+    foreign: names of files in the dataset's folders that no build writes; they are left alone.
+    continuable: whether a build can add to it; what `facesieve sieve` wrote, or lost its `.facesieve`, has no ledger.
     lost: what went with parts of the ledger that a repair removed.
     """
 
@@ -60,6 +61,7 @@ class Report:
     undone: int
     foreign: tuple[str, ...]
     lost: Lost
+    continuable: bool
 
     @property
     def gone_parts(self) -> tuple[str, ...]:
@@ -74,6 +76,7 @@ class Report:
             "without_checksum": self.without_sum,
             "undone": self.undone,
             "foreign": list(self.foreign),
+            "continuable": self.continuable,
             "lost": {"parts": len(self.lost.parts), "pictures": len(self.lost.pictures)},
         }
 
@@ -116,8 +119,9 @@ def check_dataset(root: Path) -> Report:
         len(files),
         sum(name not in contents.sums for name in files),
         _undone(contents) + len(lost.pictures),
-        tuple(_foreign(layout)),
+        (*layout.strange(), *_foreign(layout)),
         lost,
+        has_ledger(layout),
     )
 
 
