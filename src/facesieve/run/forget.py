@@ -22,6 +22,7 @@ from facesieve.errors import DatasetError, UsageError
 from facesieve.records import displayed
 from facesieve.run.claim import hold
 from facesieve.run.ledger import Ledger
+from facesieve.run.lost import LostPicture, read_lost, strike
 from facesieve.run.places import below, by_path, by_words, matches
 from facesieve.run.publish import prune, publish_dataset
 
@@ -91,6 +92,7 @@ def forget(root: Path, names: Sequence[str], sheet_faces: int, labels: Sequence[
                 faces += _faces(before) - _faces(after)
                 replace_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
         files = _publish_again(layout, about, sheet_faces)
+        _strike_lost(layout, names, labels, fitting)
     if fitting.nothing:
         raise UsageError("nothing_to_forget", _nothing(root, fitting, [*names, *labels]))
     return Forgotten(pictures, faces, len(files), whole)
@@ -142,6 +144,22 @@ def _fitting(ledger: Ledger, names: Sequence[str], labels: Sequence[str], measur
         else:
             fitting.nothing.append(label)
     return fitting
+
+
+def _strike_lost(layout: Layout, names: Sequence[str], labels: Sequence[str], fitting: _Fitting) -> None:
+    """Forget pictures whose rows went with a damaged part too: their names are remembered until a build does them."""
+    lost = read_lost(layout).pictures
+    places = {one.source: os.fsencode(by_path(one.source)) for one in lost}
+    gone: set[LostPicture] = {one for one in lost if one.label in map(plain, labels)}
+    found = {label for label in labels if plain(label) in {one.label for one in gone}}
+    for what in names:
+        keys = _source(what, places) | _place(what, places)
+        ids = _ids(what, {one.picture_id for one in lost if one.picture_id})
+        fits = {one for one in lost if places[one.source] in keys or one.picture_id in ids}
+        gone |= fits
+        found |= {what} if fits else set()
+    strike(layout, gone.__contains__)
+    fitting.nothing[:] = [what for what in fitting.nothing if what not in found]
 
 
 def _source(what: str, named: Mapping[str, bytes]) -> set[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -13,20 +14,28 @@ from facesieve.dataset.tables import read_json, read_table, write_json
 from facesieve.errors import DatasetError
 
 
+class LostPicture(NamedTuple):
+    """What the manifest said of a picture before its row was lost."""
+
+    source: str
+    picture_id: str | None = None
+    label: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Names of parts of the ledger that a repair removed, and the pictures whose rows are gone: source, picture_id.
+    """Names of parts of the ledger that a repair removed, and the pictures whose rows are gone.
 
     Where the manifest was damaged too, nobody knows the pictures, and there are none here.
     """
 
     parts: tuple[str, ...] = ()
-    pictures: tuple[tuple[str, str | None], ...] = ()
+    pictures: tuple[LostPicture, ...] = ()
 
     def line(self) -> str:
         """One line for a person, or "" when nothing is lost.
 
-        >>> Lost(("parts/0.parquet",), (("a.jpg", None), ("b.jpg", None))).line()
+        >>> Lost(("parts/0.parquet",), (LostPicture("a.jpg"), LostPicture("b.jpg"))).line()
         '1 ledger part was damaged: the rows of 2 pictures are gone until you run the same build again'
         """
         if not self.parts:
@@ -43,7 +52,7 @@ def read_lost(layout: Layout) -> Lost:
         return Lost()
     try:
         values = read_json(layout.lost)
-        return Lost(tuple(values["parts"]), tuple((str(name), found) for name, found in values["pictures"]))
+        return Lost(tuple(values["parts"]), tuple(LostPicture(*picture) for picture in values["pictures"]))
     except (DatasetError, KeyError, TypeError, ValueError):
         return Lost((layout.name_of(layout.lost),))
 
@@ -52,27 +61,32 @@ def note_lost(layout: Layout, parts: Iterable[str], pictures: pa.Table) -> None:
     """Remember that parts will be removed, while the manifest still names their pictures; pictures: what is left."""
     known, before = read_lost(layout), _published(layout)
     left = set(pictures["source"].to_pylist())
-    gone = dict(known.pictures) | {name: found for name, found in before.items() if name not in left}
-    _write(layout, Lost(tuple(sorted({*known.parts, *parts})), tuple(gone.items())))
+    gone = {one.source: one for one in (*known.pictures, *before) if one.source not in left}
+    _write(layout, Lost(tuple(sorted({*known.parts, *parts})), tuple(gone.values())))
 
 
 def note_found(layout: Layout, pictures: pa.Table, given_up: Callable[[str], bool]) -> None:
     """Strike out the pictures that a build has done again, under their old name or another, and those given up."""
-    known = read_lost(layout)
-    if not known.parts:
-        return
     names, ids = set(pictures["source"].to_pylist()), set(pictures["picture_id"].to_pylist()) - {None}
-    left = [pair for pair in known.pictures if pair[0] not in names and pair[1] not in ids and not given_up(pair[0])]
-    _write(layout, Lost(known.parts if left else (), tuple(left)))
+    strike(layout, lambda one: one.source in names or one.picture_id in ids or given_up(one.source))
 
 
-def _published(layout: Layout) -> dict[str, str | None]:
-    """The picture_id of every source of the published manifest; none where it cannot be read."""
+def strike(layout: Layout, settled: Callable[[LostPicture], bool]) -> None:
+    """Strike out the pictures that need not be done again."""
+    known = read_lost(layout)
+    if known.parts:
+        left = tuple(one for one in known.pictures if not settled(one))
+        _write(layout, Lost(known.parts if left else (), left))
+
+
+def _published(layout: Layout) -> list[LostPicture]:
+    """The pictures of the published manifest; none where it cannot be read."""
     try:
-        rows = read_table(layout.pictures, ["source", "picture_id"])
-        return dict(zip(rows["source"].to_pylist(), rows["picture_id"].to_pylist(), strict=True))
+        rows = read_table(layout.pictures, list(LostPicture._fields))
     except DatasetError:
-        return {}
+        return []
+    columns = (rows[name].to_pylist() for name in LostPicture._fields)  # Arrow reads them in the file's order
+    return [LostPicture(*row) for row in zip(*columns, strict=True)]
 
 
 def _write(layout: Layout, lost: Lost) -> None:
