@@ -95,6 +95,15 @@ def test_prune_in_the_build_that_finds_moved_photos_is_enough(run: Run, here: Pa
     }
 
 
+def test_parts_of_the_ledger_that_prune_empties_are_not_called_missing(run: Run, here: Path) -> None:
+    build = ("build", "photos", "-o", "out", "-q", "--setting", "shard_size=1")
+    run(*build)
+    shutil.rmtree("photos/Grace")
+    _, _, err = run(*build, "--prune")
+    assert err == "gone from the sources: 1 file (photos/Grace/2.jpg); removed\n"
+    assert run("check", "out")[0] == 0
+
+
 def test_prune_leaves_what_is_gone_elsewhere_and_has_no_other_place(run: Run, here: Path) -> None:
     """As of a disk that is not mounted."""
     shutil.move("photos/Grace", "disk")

@@ -96,14 +96,16 @@ def _there(where: str) -> bool:
     return any(os.path.lexists(where[:end]) for end in (None, *ends))
 
 
-def drop_sources(ledger: Ledger, keys: Collection[bytes], outputs: Outputs) -> bool:
+def drop_sources(ledger: Ledger, keys: Collection[bytes], outputs: Outputs) -> set[str]:
     """Remove all rows of these inputs from the ledger. Their files go when the dataset is published.
 
-    Returns whether there were any keys.
+    Returns the names of parts that are gone because they had no other rows.
     """
-    for number in ledger.numbers() if keys else []:
+    before = ledger.numbers() if keys else []
+    for number in before:
         rows = ledger.table(number)
         gone = pc.is_in(keys_of(rows), pa.array(sorted(keys), pa.binary()))
         if pc.any(gone).as_py():
             replace_rows(ledger, number, rows.filter(pc.invert(gone)), outputs)
-    return bool(keys)
+    left = set(ledger.numbers())
+    return {ledger.layout.name_of(ledger.layout.part(number)) for number in before if number not in left}

@@ -118,17 +118,18 @@ def build(
     layout = Layout(root)
     with claim(layout, making.origin()):
         keys = {source.key for source in wanted}
-        absent = Absent()
+        absent, emptied = Absent(), set[str]()
         if prune_gone:  # also before the work, so that what was a duplicate of it is done where its files are missing
             absent = find_absent(Ledger(layout).tables(COLUMNS), keys, named)
-            drop_sources(Ledger(layout), absent.dropped(prune_gone), making.outputs)
-        damaged = mark_damage(layout, making.measures, making.outputs)
+            emptied = drop_sources(Ledger(layout), absent.dropped(prune_gone), making.outputs)
+        damaged = [name for name in mark_damage(layout, making.measures, making.outputs) if name not in emptied]
         before = Ledger(layout).numbers()
         relabelled = new_labels(wanted, Ledger(layout))
         progress = _work(wanted, layout, start, making, watch)
         parts = _all_parts(layout, before, progress.total)
         absent |= (last := find_absent(parts, keys, named))
-        if drop_sources(Ledger(layout), last.dropped(prune_gone), making.outputs):
+        if dropped := last.dropped(prune_gone):
+            drop_sources(Ledger(layout), dropped, making.outputs)
             parts = Ledger(layout).tables()
         faces, pictures = merge(parts, making.measures)
         counts = _publish(faces, pictures, layout, making)
