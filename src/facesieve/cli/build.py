@@ -164,7 +164,7 @@ def _tell_changes(built: Built) -> None:
         typer.echo(f"gone from the sources: {some(built.gone)}; {verb}", err=True)
     if built.moved:
         verb = "the old names were removed" if built.pruned else "the old names are kept (--prune removes them)"
-        typer.echo(f"moved: {some(built.moved)} are not on disk any more, and their bytes are here; {verb}", err=True)
+        typer.echo(f"moved: {some(built.moved)} no longer on disk, the same bytes are found here; {verb}", err=True)
 
 
 def call_workers(sources: list[str], settings: Settings) -> None:
