@@ -50,3 +50,7 @@ def __getattr__(name: str) -> Any:
         if name in names:
             return getattr(import_module(f"facesieve.{room}"), name)
     raise AttributeError(f"module 'facesieve' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ from facesieve.records import (
 from facesieve.settings import Settings
 from facesieve.sieve import Policy, judge
 from facesieve.sources import Picture, as_sources, each_source
+
+Given = TypeVar("Given", Settings, Policy)
 
 
 class Measured(NamedTuple):
@@ -59,6 +61,7 @@ class Pipeline:
     fetched on the way (`announce` is told in one line), unless the settings say offline.
 
     settings: every knob; None takes the environment and the defaults. policy: what is kept; None is `reference`.
+    Raises TypeError for settings or a policy of another type, such as a dict or the name of a preset.
     It pickles: settings and policy travel, and the networks are loaded again where it arrives. That takes a moment,
     so hand it to each process of a pool once, as its initializer does, and not with every task.
     Raises ModelError when weights are absent or not what the catalog says.
@@ -74,8 +77,8 @@ class Pipeline:
     def __init__(
         self, settings: Settings | None = None, policy: Policy | None = None, announce: Announce = tell
     ) -> None:
-        self.settings = settings or Settings.load()
-        self.policy = policy or Policy.preset()
+        self.settings = _of_type(Settings, settings, "settings=Settings(min_face_size=40)") or Settings.load()
+        self.policy = _of_type(Policy, policy, 'policy=Policy.preset("strict")') or Policy.preset()
         self._detect = load_detector(self.settings, Store(self.settings, announce))
         self._extension = load_extension(self.settings)
         self._align = Aligner(self.settings.alignment, self.settings.crop_size, self._extension)
@@ -143,6 +146,13 @@ class Pipeline:
 
     def _upright(self, photos: Sequence[Photo], faces: Faces) -> Mask:
         return self._upside_down.upright(self._reference_crops(photos, faces)[0])
+
+
+def _of_type(kind: type[Given], given: Given | None, example: str) -> Given | None:
+    if given is None or isinstance(given, kind):
+        return given
+    name = kind.__name__.lower()
+    raise TypeError(f"{name} is of type {type(given).__name__}, not {kind.__name__}; write Pipeline({example}).")
 
 
 def gather(

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_origin
 
@@ -48,6 +48,13 @@ class Layered(BaseModel):
     prefix: ClassVar[str]
     table: ClassVar[str] = ""
 
+    def __init__(self, **given: Any) -> None:
+        """Raises SettingsError that names the setting when one is unknown or out of range."""
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            raise SettingsError("bad_setting", self._fault(error, {})) from error
+
     @classmethod
     def load(cls, file: Path | None = None, **given: Any) -> Self:
         """Settings from a TOML file, the environment and given values, the later winning.
@@ -56,15 +63,25 @@ class Layered(BaseModel):
         """
         from_file = cls._of_file(file) if file else {}
         from_environment = cls._of_environment()
+        places = dict.fromkeys(from_file, str(file)) | {name: cls.variable(name) for name in from_environment}
         try:
             return cls(**(from_file | from_environment | given))
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = str(first["loc"][0])
-            where = f"Setting {name!r}"
-            if name not in given:
-                where = f"{where} ({cls.variable(name) if name in from_environment else file})"
-            raise SettingsError("bad_setting", f"{where}: {first['msg']}.") from error
+        except SettingsError as error:
+            assert isinstance(error.__cause__, ValidationError)
+            beside = {name: place for name, place in places.items() if name not in given}
+            raise SettingsError("bad_setting", cls._fault(error.__cause__, beside)) from error.__cause__
+
+    @classmethod
+    def _fault(cls, error: ValidationError, places: Mapping[str, str]) -> str:
+        """What is wrong with the first setting that is off, as a sentence. places: where a setting comes from."""
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            begun = (known for known in cls.model_fields if known.startswith(name))
+            near = _nearest(name, cls.model_fields) or next(begun, None)
+            return f"There is no setting {name!r}" + (f"; did you mean {near}?" if near else ".")
+        where = f" ({places[name]})" if name in places else ""
+        return f"Setting {name!r}{where}: {first['msg']}."
 
     @classmethod
     def variable(cls, name: str) -> str:

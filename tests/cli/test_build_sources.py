@@ -44,6 +44,7 @@ def test_what_is_left_out_is_one_line_on_stderr_and_in_the_json(run: Run, photos
         "system_folders": 1,
         "hidden": 1,
         "other_files": 1,
+        "archives": 0,
     }
 
 
@@ -76,7 +77,7 @@ def test_encodings_and_columns_are_chosen(run: Run, photos: Path) -> None:
     chosen = ("--archive-encoding", "gbk", "--path-column", "where", "--label-column", "who")
     _, _, err = run("build", "a.zip", "l.csv", "-o", "out", "-q", "--label-from", "folder", *chosen)
     assert labels("out") == {"a.zip!山田/1.png": "山田", "photos/anna/1.png": "Anna"}
-    assert err == "l.csv: columns not used: age\n"
+    assert err.startswith("l.csv: columns not used: age\n")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from facesieve.dataset.files import Outputs
+from facesieve.errors import SettingsError
 from facesieve.run.build import build
 from facesieve.settings import Settings
 from handmade import Handmade, making, photos, sources_in
@@ -32,7 +35,7 @@ def test_help_names_every_command_and_version_is_one_line(run) -> None:
         f"\n  {name} " in out
         for name in ("build", "sieve", "explain", "check", "forget", "settings", "doctor", "demo", "models")
     )
-    assert run("--version") == (0, "facesieve 0.1.0\n", "")
+    assert run("--version") == (0, "facesieve 0.2.0.dev0\n", "")
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -66,10 +69,13 @@ def test_every_setting_is_printed_with_default_name_and_sentence(run: Run, monke
     status, out, _ = run("settings")
     assert status == 0
     for name, field in Settings.model_fields.items():
-        assert f"\n{name} = " in "\n" + out and f"    {field.description}\n    FACESIEVE_{name.upper()}\n" in out
+        one_of = re.escape(f"    {field.description}\n") + r"(    one of: .+\n)?" + f"    FACESIEVE_{name.upper()}\n"
+        assert f"\n{name} = " in "\n" + out and re.search(one_of, out)
+    assert "    one of: whenet, hopenet, geometric, none\n    FACESIEVE_POSE\n" in out
     assert "min_face_size = 33   (default 20)\n" in out
     rows = {row["name"]: row for row in json.loads(run("settings", "--json")[1])}
     assert (rows["min_face_size"]["value"], rows["min_face_size"]["default"]) == (33, 20)
+    assert rows["alignment"]["choices"] == ["similarity", "affine", "perspective"]
 
 
 def test_the_environment_wins_over_a_file_and_a_given_value_over_both(
@@ -98,6 +104,20 @@ def test_a_variable_that_cannot_be_read_is_an_error_that_names_the_setting(
     assert name.lower() in err and err.endswith("[bad_setting]\n")
 
 
+def test_a_misspelt_setting_names_the_nearest_one(run: Run) -> None:
+    status, _, err = run("build", "x", "-o", "y", "--setting", "min_fac_size=40")
+    assert (status, err) == (
+        2,
+        "error: There is no setting 'min_fac_size'; did you mean min_face_size? [bad_setting]\n",
+    )
+    for name, near in (("min_fac", "did you mean min_face_size?"), ("steam", "no setting 'steam'.")):
+        with pytest.raises(SettingsError) as caught:
+            Settings(**{name: 3})
+        assert caught.value.message.endswith(near)
+    with pytest.raises(SettingsError, match="'min_face_size': Input should be greater"):
+        Settings(min_face_size=1)
+
+
 def test_an_error_of_ours_is_one_sentence_with_its_code(run: Run, tmp_path: Path) -> None:
     missing = tmp_path / "nowhere"
     status, out, err = run("explain", missing, "ab")
@@ -111,7 +131,7 @@ def test_explain_shows_every_rule_with_value_limits_and_outcome(run: Run, datase
     assert status == 0
     lines = out.splitlines()
     assert lines[0].endswith(row["face_id"]) and row["source"] in lines[1]
-    assert f"x {row['box_x']:.0f}, y {row['box_y']:.0f}," in lines[2]
+    assert any(line.startswith(f"box      x {row['box_x']:.0f}, y {row['box_y']:.0f},") for line in lines)
     assert "rejected: " + ", ".join(row["reasons"]) in out
     assert next(line for line in lines if line.startswith("blur ")).split()[:7] == [
         *("blur", f"{row['blur']:.5g}", "at", "least", "100", "FAIL", "blurred:")
@@ -150,19 +170,65 @@ def test_check_says_what_is_wrong_and_repair_sets_it_right(run: Run, dataset: Pa
     status, out, err = run("check", dataset, "--repair")
     assert (status, err) == (0, "")
     assert "missing   contact_sheet.html   set right\n" in out
-    assert "1 pictures will be done again by the next build\n" in out or "2 pictures" in out
+    assert "1 picture will be done again by the next build\n" in out or "2 pictures" in out
     assert run("check", dataset)[0] == 0
+
+
+def test_rows_that_went_with_a_part_of_the_ledger_are_told_by_every_check(run: Run, dataset: Path) -> None:
+    (part,) = (dataset / ".facesieve" / "parts").iterdir()
+    part.write_bytes(part.read_bytes()[:-9])
+    status, out, err = run("check", dataset, "--repair")
+    assert (status, err) == (0, "")
+    assert "damaged   .facesieve/parts/00000000.parquet   its rows are gone\n" in out
+    line = "1 ledger part was damaged: the rows of 16 pictures are gone until you run the same build again\n"
+    assert out.endswith(line) and run("check", dataset)[1].endswith(line)
+    report = json.loads(run("check", dataset, "--json")[1])
+    assert (report["undone"], report["lost"]) == (16, {"parts": 1, "pictures": 16})
+
+
+def test_check_says_that_a_dataset_without_ledger_cannot_be_added_to(run: Run, dataset: Path, tmp_path: Path) -> None:
+    assert run("sieve", dataset, "--set", "max_yaw=99", "-o", tmp_path / "new")[0] == 0
+    status, out, _ = run("check", tmp_path / "new")
+    assert status == 0 and out.endswith("it can be used and judged again, and cannot be added to\n")
+    (tmp_path / "new" / "contact_sheet.html").unlink()
+    for option in ((), ("--repair",)):
+        status, _, err = run("check", tmp_path / "new", *option)
+        assert status == 2 and "not as written; judge the original again" in err
+    assert "added to" not in run("check", dataset)[1]
+    shutil.rmtree(dataset / ".facesieve")
+    status, out, _ = run("check", dataset)
+    assert status == 0 and "cannot be added to\n" in out
+    assert not json.loads(run("check", dataset, "--json")[1])["continuable"]
+
+
+def test_sieve_prints_one_line_when_it_is_asked_to_be_quiet(run: Run, dataset: Path) -> None:
+    _, out, _ = run("sieve", dataset, "--set", "max_yaw=99", "-q")
+    assert out.startswith("pictures: 16 = ") and out.count("\n") == 1
 
 
 def test_forget_says_what_it_removed(run: Run, dataset: Path) -> None:
     row = next(row for row in pq.read_table(dataset / "pictures.parquet").to_pylist() if row["faces"])
     status, out, err = run("forget", dataset, row["source"])
     assert (status, err) == (0, "")
-    assert out.startswith(f"forgotten: 1 pictures, {row['faces']} faces, ")
+    faces = "1 face" if row["faces"] == 1 else f"{row['faces']} faces"
+    assert out.startswith(f"forgotten: 1 picture, {faces}, ") and out.count("\n") == 1
     assert row["source"] not in pq.read_table(dataset / "pictures.parquet")["source"].to_pylist()
     status, _, err = run("forget", dataset, row["source"])
     assert status == 2 and err.endswith("[nothing_to_forget]\n")
     assert json.loads(run("forget", dataset, "Grace/000.png", "--json")[1])["pictures"] == 1
+    assert run("forget", dataset)[2].endswith("[nothing_named]\n")
+    assert run("forget", dataset, "--label", "Ada")[0] == 0
+    assert not {"Ada"} & set(pq.read_table(dataset / "pictures.parquet")["label"].to_pylist())
+
+
+def test_forgetting_a_face_of_a_marked_picture_says_why_the_picture_went(
+    run: Run, tmp_path: Path, astronaut: Path
+) -> None:
+    build(sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade, making(Outputs(marked=True)))
+    faces = pq.read_table(tmp_path / "out" / "faces.parquet").to_pylist()
+    face = next(row for row in faces if not row["kept"] and "001" not in row["source"] and "not" not in row["source"])
+    out = run("forget", tmp_path / "out", face["face_id"])[1]
+    assert out.endswith("\n1 picture went with all faces, because the marked copy shows the face\n")
 
 
 @pytest.mark.parametrize("name", ["made.json", "dataset.json"])

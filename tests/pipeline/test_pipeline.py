@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+import facesieve
 from facesieve import Pipeline, Policy, Record, Settings
 from facesieve.decode import Decoded
 from facesieve.pipeline import face_id
@@ -174,3 +175,17 @@ def test_the_seed_photo_has_the_reference_s_funnel_and_its_four_faces(pipeline: 
     (rejected,) = [face for face in sharp if not face.verdict.kept]
     assert (int(rejected.box[0]), int(rejected.box[1])) == (431, 259)
     assert set(rejected.verdict.reasons) <= {"turned", "nodding", "tilted"}
+
+
+def test_settings_and_policy_of_another_type_are_told_with_what_to_write() -> None:
+    for given, advice in (
+        ({"settings": {"min_face_size": 40}}, r"settings is of type dict.*Pipeline\(settings=Settings\("),
+        ({"settings": {}}, "settings is of type dict"),
+        ({"policy": "strict"}, r"policy is of type str.*Pipeline\(policy=Policy\.preset\("),
+    ):
+        with pytest.raises(TypeError, match=advice):
+            Pipeline(**given)  # type: ignore[arg-type]
+
+
+def test_dir_shows_the_public_names() -> None:
+    assert dir(facesieve) == sorted(facesieve.__all__)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from facesieve.dataset.layout import Layout
 from facesieve.report.sheet import contact_sheet
 from facesieve.run.build import build
+from facesieve.sieve import Policy
 from handmade import Handmade, making, photos, sources_in
 
 
@@ -94,3 +97,47 @@ def test_a_large_dataset_is_thinned_evenly_and_the_page_says_so(dataset: Layout)
 def test_a_dataset_without_faces_has_a_page(tmp_path: Path) -> None:
     build([], tmp_path / "out", Handmade, making())
     assert Page((tmp_path / "out" / "contact_sheet.html").read_bytes()).cards == []
+
+
+def test_the_page_says_which_policy_judged_and_by_which_limits(heap: Path, tmp_path: Path) -> None:
+    strict = Policy.preset("strict")
+    build(sources_in(heap), tmp_path / "out", Handmade, replace(making(), policy=strict.describe()))
+    page = (tmp_path / "out" / "contact_sheet.html").read_text()
+    assert "Judged by <b>strict</b>: " in page
+    assert all(f"{rule.measure} {rule.limits()}" in page for rule in strict.rules)
+
+
+def test_what_the_policy_judges_by_is_on_the_card_and_what_failed_stands_out(heap: Path, tmp_path: Path) -> None:
+    policy = {"name": "own", "rules": [{"measure": "confidence", "low": 0.9}, {"measure": "yaw", "high": 50}]}
+    build(sources_in(heap), tmp_path / "out", Handmade, replace(making(), policy=policy))
+    page = (tmp_path / "out" / "contact_sheet.html").read_text()
+    cards = re.findall(r"<article.*?</article>", page)
+    facts = [card.split("<details>")[0] for card in cards]
+    assert len(facts) > 0 and all("<dt>confidence</dt>" in one and "<dt>yaw</dt>" in one for one in facts)
+    for row in pq.read_table(tmp_path / "out" / "faces.parquet").to_pylist():
+        card = next(one for one in cards if row["face_id"] in one)
+        failed = " class=failed" if row["confidence"] < 0.9 else ""
+        assert f"<dt>confidence</dt><dd{failed}>{row['confidence']:.4f}</dd>" in card
+
+
+CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
+MEASURE = """<script>
+const tall = [...document.querySelectorAll(".facts dd")].filter(one => one.getClientRects().length
+  && one.getBoundingClientRect().height > 1.6 * parseFloat(getComputedStyle(one).lineHeight));
+const wide = [...document.querySelectorAll("article")].filter(one => one.scrollWidth > one.clientWidth);
+const shown = document.querySelectorAll(".facts dd").length;
+document.body.textContent = `numbers ${shown} broken ${tall.length} overflowing ${wide.length} ` + document.title;
+</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@pytest.mark.parametrize("width", [800, 1280, 1400, 1920])
+def test_no_number_is_broken_and_the_page_is_called_like_its_folder(heap: Path, tmp_path: Path, width: int) -> None:
+    strict = Policy.preset("strict")
+    build(sources_in(heap), tmp_path / "my faces", Handmade, replace(making(), policy=strict.describe()))
+    page = tmp_path / "my faces" / "contact_sheet.html"
+    page.write_text(page.read_text().replace("</body>", MEASURE + "</body>"))
+    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},1000", page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert re.search(r"numbers [1-9]\d* broken 0 overflowing 0 my faces – contact sheet", done.stdout)

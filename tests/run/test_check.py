@@ -12,10 +12,12 @@ import pytest
 
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.read import read
-from facesieve.errors import DatasetError
+from facesieve.errors import DatasetError, UsageError
 from facesieve.records import Verdict
 from facesieve.run.build import build
 from facesieve.run.check import Fault, FaultCode, check_dataset
+from facesieve.run.forget import forget
+from facesieve.run.lost import Lost
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.repair import repair_dataset
 from facesieve.settings import Settings
@@ -130,9 +132,33 @@ def test_a_damaged_part_of_the_ledger_is_told_and_its_pictures_are_done_again(
     assert faults(out)[0] == ("missing" if damage is Path.unlink else "damaged", PART)
     assert repair_dataset(out, 500).faults == ()
     assert len(pq.read_table(out / "pictures.parquet")) == 16 - 5
+    for report in (check_dataset(out), repair_dataset(out, 500)):
+        assert (report.undone, len(report.lost.pictures), report.lost.parts) == (5, 5, (PART,))
     assert len(again(heap, out)) == 5
+    assert check_dataset(out).lost == Lost()
     assert faults(out) == []
     assert files_in(out) == files_in(good)
+
+
+def test_pictures_that_went_with_a_part_stay_told_until_they_are_done_or_given_up(heap: Path, out: Path) -> None:
+    flip(out / PART)
+    repair_dataset(out, 500)
+    lost = [one.source for one in check_dataset(out).lost.pictures]
+    assert set(lost) < {source.name for source in sources_in(heap)}
+    without = [source for source in sources_in(heap) if source.name != lost[0]]
+    build(without, out, Handmade, making(EVERYTHING, shard_size=5))
+    assert [one.source for one in check_dataset(out).lost.pictures] == lost[:1]
+    build(without, out, Handmade, making(EVERYTHING, shard_size=5), named=["."], prune_gone=True)
+    assert check_dataset(out).lost == Lost()
+
+
+def test_where_the_manifest_is_damaged_too_a_lost_part_is_told_without_a_number(heap: Path, out: Path) -> None:
+    flip(out / PART)
+    (out / "pictures.parquet").unlink()
+    report = repair_dataset(out, 500)
+    assert "the rows of some pictures are gone" in report.lost.line()
+    again(heap, out)
+    assert check_dataset(out).lost == Lost()
 
 
 @pytest.mark.parametrize("name", [SUMS, ".facesieve/sums/published.txt"])
@@ -153,7 +179,9 @@ def test_a_file_that_no_row_names_is_told_and_removed_and_a_note_of_the_users_ow
     stray = "kept/Ada/" + "0" * 32 + ".png"
     shutil.copy(out / first(out, "kept/*/*.png"), out / stray)
     (out / "kept" / "Ada" / "note.txt").write_text("mine")
+    shutil.copy(out / stray, out / "kept" / "Ada" / "extra.png")
     assert faults(out) == [("no_row", stray)]
+    assert check_dataset(out).foreign == ("kept/Ada/extra.png", "kept/Ada/note.txt")
     assert repair_dataset(out, 500).faults == ()
     assert not (out / stray).exists() and (out / "kept" / "Ada" / "note.txt").exists()
 
@@ -238,3 +266,17 @@ def test_where_nothing_says_what_made_a_dataset_it_is_one_sentence(out: Path) ->
     for look in (check_dataset, lambda root: repair_dataset(root, 500)):
         with pytest.raises(DatasetError, match="is damaged"):
             look(out)
+
+
+def test_lost_pictures_can_be_forgotten_and_their_names_go(out: Path) -> None:
+    flip(out / PART)
+    repair_dataset(out, 500)
+    first, *others = check_dataset(out).lost.pictures
+    forget(out, [first.source], 500)
+    assert check_dataset(out).lost.pictures == tuple(others)
+    with pytest.raises(UsageError):
+        forget(out, [first.source], 500)
+    forget(out, [], 500, sorted({one.label for one in others} - {""}))
+    assert all(one.label == "" for one in check_dataset(out).lost.pictures)
+    if (out / ".facesieve" / "lost.json").exists():
+        assert first.source not in (out / ".facesieve" / "lost.json").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from drawn import SETTINGS, look, outcomes, png, put
 
+from facesieve.decode import decode
 from facesieve.errors import UsageError
 from facesieve.sources import LeftOut, SourceOptions, search
 
@@ -180,3 +182,34 @@ def test_pictures_hidden_in_an_archive_are_taken_on_request(tmp_path: Path) -> N
             archive.writestr(name, png(at))
     assert look(tmp_path / "a.zip").left_out == LeftOut(hidden=2)
     assert len(look(tmp_path / "a.zip", include_hidden=True).sources) == 3
+
+
+def test_archives_in_a_folder_and_in_an_archive_are_counted_with_the_way_to_take_them(tmp_path: Path) -> None:
+    (tmp_path / "albums").mkdir()
+    for name in ("a.zip", "b.TAR.GZ"):
+        with zipfile.ZipFile(tmp_path / "albums" / name, "w") as archive:
+            archive.writestr("1.png", b"x")
+            archive.writestr("inner.zip", b"x")
+    assert look(tmp_path / "albums" / "a.zip").left_out == LeftOut(archives=1)
+    with pytest.raises(UsageError, match=r"left out: 2 archives .* name them as SOURCES: albums/\*\.zip") as caught:
+        look(tmp_path / "albums")
+    assert caught.value.code == "empty_source"
+    shutil.copy(tmp_path / "albums" / "a.zip", tmp_path / "albums" / "p.png")
+    assert look(tmp_path / "albums").lines() == [
+        "left out: 2 archives inside a folder or archive (they are not opened; name them as SOURCES: albums/*.zip)"
+    ]
+
+
+def test_the_output_folder_as_source_is_told(tmp_path: Path, astronaut: Path) -> None:
+    shutil.copy(astronaut, tmp_path / "1.png")
+    with pytest.raises(UsageError, match="is the output folder itself") as caught:
+        search([tmp_path], SETTINGS, SourceOptions(), leave_out=[tmp_path])
+    assert caught.value.code == "empty_source"
+
+
+def test_what_is_not_there_is_told_apart_from_what_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("path\nnowhere.png\nlink.png\n")
+    (tmp_path / "link.png").symlink_to("gone.png")
+    found = look(tmp_path / "list.csv").sources
+    said = [(refusal.code, refusal.message) for refusal in decode(found, SETTINGS).refusals]
+    assert said == [("unreadable", "There is no such file."), ("unreadable", "The link leads to nothing.")]

@@ -117,20 +117,29 @@ def build(
 
 
 def _sum_up(built: Built, found: Found, output: Path, quiet: bool, as_json: bool) -> None:
+    from facesieve.cli.notes import notes
+
     _tell_changes(built)
     if as_json:
         beside = {
             "pictures_with_several_kept_faces_under_one_label": built.shared_labels,
+            "pictures_under_several_labels": built.several_labels,
+            "changed_labels": [
+                {"from": old, "to": new, "pictures": pictures} for (old, new), pictures in built.relabelled.items()
+            ],
             "left_out": found.left_out.plain(),
             "notes": found.notes,
             "damaged": len(built.damaged),
             "gone": len(built.gone),
+            "moved": len(built.moved),
             "pruned": built.pruned,
         }
         typer.echo(json.dumps({"dataset": str(output), **built.counts.plain(), **beside}))
         return
     if built.shared_labels:
         typer.echo(_shared(built.shared_labels), err=True)
+    for note in notes(built):
+        typer.echo(note, err=True)
     if not quiet:
         typer.echo(f"look at {output / 'contact_sheet.html'}")
     typer.echo(built.counts.line())
@@ -153,6 +162,9 @@ def _tell_changes(built: Built) -> None:
     if built.gone:
         verb = "removed" if built.pruned else "kept in the dataset (--prune removes them)"
         typer.echo(f"gone from the sources: {some(built.gone)}; {verb}", err=True)
+    if built.moved:
+        verb = "the old names were removed" if built.pruned else "the old names are kept (--prune removes them)"
+        typer.echo(f"moved: {some(built.moved)} no longer on disk, the same bytes are found here; {verb}", err=True)
 
 
 def call_workers(sources: list[str], settings: Settings) -> None:
@@ -224,7 +236,8 @@ def make(
         with showing(quiet) as watch:
             return run(found, output, partial(Pipeline, offline, policy), making, watch, named, prune)
     except Stopped as stopped:
-        remark = f"what was finished is kept, and the same command continues {output}"
+        done = stopped.remark or "what was finished is kept"
+        remark = f"{done}, and the same command continues {output}"
         raise Stopped(stopped.number, remark) from None
 
 

@@ -38,18 +38,26 @@ def check(
     if after.faults:
         number = f"{len(after.faults)} file{'s' * (len(after.faults) > 1)}"
         wayout = "run the same build again, with the pictures" if repair else "--repair sets right what can be"
+        if not after.continuable:
+            wayout = "judge the original again with `facesieve sieve`"
         raise DatasetError("damaged_dataset", f"{number} of {dataset} not as written; {wayout}.")
 
 
 def _tell(before: Report, after: Report, repair: bool) -> None:
     for fault in before.faults:
-        mended = "   set right" if repair and fault not in after.faults else ""
+        mended = "" if not repair or fault in after.faults else "   set right"
+        if mended and fault.name in before.gone_parts:
+            mended = "   its rows are gone"
         typer.echo(f"{fault.code:<9} {fault.name}{mended}")
     for name in after.foreign:
         typer.echo(f"foreign   {name}   not written by a build; left alone")
-    if after.undone:
-        typer.echo(f"{after.undone} pictures will be done again by the next build")
+    if marked := after.undone - len(after.lost.pictures):
+        typer.echo(f"{marked} picture{'s' * (marked > 1)} will be done again by the next build")
     if after.without_sum:
         typer.echo(f"{after.without_sum} files have no checksum; --repair adds it")
     if not after.faults:
         typer.echo(f"{after.files} files are whole")
+    if not after.continuable:
+        typer.echo("it has no ledger of its inputs: it can be used and judged again, and cannot be added to")
+    if after.lost.parts:
+        typer.echo(after.lost.line())

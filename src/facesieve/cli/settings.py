@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
@@ -32,6 +32,7 @@ def settings(
             "value": _shown(name, getattr(now, name)),
             "default": _default(field),
             "environment": kind.variable(name),
+            "choices": choices(field.annotation),
             "meaning": field.description,
         }
         for name, field in kind.model_fields.items()
@@ -42,7 +43,13 @@ def settings(
     for row in rows:
         default = "none" if row["default"] is None else row["default"]
         changed = "" if row["value"] == row["default"] else f"   (default {default})"
-        typer.echo(f"{row['name']} = {row['value']}{changed}\n    {row['meaning']}\n    {row['environment']}")
+        words = f"\n    one of: {', '.join(map(str, row['choices']))}" if row["choices"] else ""
+        typer.echo(f"{row['name']} = {row['value']}{changed}\n    {row['meaning']}{words}\n    {row['environment']}")
+
+
+def choices(kind: Any) -> list[Any]:
+    """The values that a setting may have, where they are a closed list."""
+    return list(get_args(kind)) if get_origin(kind) is Literal else []
 
 
 def _shown(name: str, value: Any) -> Any:

@@ -80,7 +80,9 @@ def line(progress: Progress, rate: float) -> str:
 
 
 def _counts(progress: Progress) -> str:
-    return f"{progress.kept} kept, {progress.rejected} rejected, {progress.refused} refused"
+    counts = f"{progress.kept} kept, {progress.rejected} rejected, {progress.refused} refused"
+    # Duplicates are told apart when all is read: the summary has fewer faces.
+    return f"{counts}, duplicates included" if 0 < progress.total == progress.done else counts
 
 
 def _rate(progress: Progress, started: float) -> float:

@@ -21,6 +21,7 @@ def sieve(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="NEW", help="Write the result as a new dataset.")
     ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the last line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Judge a dataset again under other rules.
@@ -47,6 +48,9 @@ def sieve(
     if as_json:
         summary = {"before": new.before.plain(), "after": new.after.plain(), **turned}
         typer.echo(json.dumps(summary | ({"dataset": str(output)} if output else {})))
+        return
+    if quiet:
+        typer.echo(new.after.line())
         return
     typer.echo(f"before | {new.before.line()}")
     typer.echo(f"{new.newly_kept} newly kept, {new.newly_rejected} newly rejected")

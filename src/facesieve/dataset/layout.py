@@ -71,6 +71,11 @@ class Layout:
         return self.sums / "published.txt"
 
     @property
+    def lost(self) -> Path:
+        """Pictures whose rows went with a damaged part, until a build has done them again; absent otherwise."""
+        return self.hidden / "lost.json"
+
+    @property
     def scratch(self) -> Path:
         return self.hidden / "scratch"
 
@@ -102,12 +107,21 @@ class Layout:
 
     def written(self) -> Iterator[tuple[str, int]]:
         """Names, relative to the root, and sizes of all picture files that a build has put here."""
+        for path in self._pictures():
+            if _OURS.fullmatch(path.name):
+                size = size_of(path)
+                if size is not None:
+                    yield self.name_of(path), size
+
+    def strange(self) -> Iterator[str]:
+        """Names, relative to the root, of other files in the folders of pictures: no build writes such a name."""
+        for path in self._pictures():
+            if path != self.metadata and not _OURS.fullmatch(path.name):
+                yield self.name_of(path)
+
+    def _pictures(self) -> Iterator[Path]:
         for top in ("kept", "rejected", "crops", "marked"):
-            for path in _files_below(self.root / top):
-                if _OURS.fullmatch(path.name):
-                    size = size_of(path)
-                    if size is not None:
-                        yield self.name_of(path), size
+            yield from _files_below(self.root / top)
 
 
 def size_of(path: Path) -> int | None:

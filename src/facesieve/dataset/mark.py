@@ -3,37 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from facesieve.dataset.label_places import Rectangle, label_places
 from facesieve.records import Face, Pixels
 
 BLUE = (0, 0, 255)
 MAGENTA = (255, 0, 255)
 WHITE = (255, 255, 255)
+FONT = cv2.FONT_HERSHEY_SIMPLEX
 LINE = 1.6  # height of one line of text, in heights of a capital letter
+SMALLEST = 0.3  # scale of the font at which digits can still be read
 
 
 def mark(pixels: Pixels, faces: Sequence[Face]) -> Pixels:
-    """A (H, W, 3) uint8 RGB copy with the faces drawn on it; the input is left as it is."""
+    """A (H, W, 3) uint8 RGB copy with the faces drawn on it; the input is left as it is.
+
+    Numbers are as wide as their face where they can be read then. They stand beside it where they cover no other face
+    and no other numbers, as far as there is room.
+    """
     canvas = np.ascontiguousarray(pixels).copy()
-    thick = max(1, round(max(canvas.shape[:2]) / 400))
-    for face in faces:
-        _draw(canvas, face, thick)
+    height, width = canvas.shape[:2]
+    boxes = [_clipped(face.box, width, height) for face in faces]
+    texts = [_text(face, box, max(height, width)) for face, box in zip(faces, boxes, strict=True)]
+    for face, box, text in zip(faces, boxes, texts, strict=True):
+        _outline(canvas, face, box, text.thick)
+    places = label_places(boxes, [text.size for text in texts], (width, height))
+    for face, text, place in zip(faces, texts, places, strict=True):
+        _write(canvas, text, place, _colour(face))
     return canvas
 
 
-def _draw(canvas: Pixels, face: Face, thick: int) -> None:
-    colour = BLUE if face.verdict.kept else MAGENTA
-    x, y, w, h = (round(value) for value in face.box)
-    # A box may reach beyond the picture; clipped to it, all four sides show.
-    left, right = (min(max(at, 0), canvas.shape[1] - 1) for at in (x, x + w))
-    top, bottom = (min(max(at, 0), canvas.shape[0] - 1) for at in (y, y + h))
-    cv2.rectangle(canvas, (left, top), (right, bottom), colour, thick)
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """Lines of numbers; size: width and height in pixels; thick: of the lines around the face, in pixels."""
+
+    lines: list[str]
+    scale: float
+    step: int
+    size: tuple[int, int]
+    thick: int
+
+    @property
+    def stroke(self) -> int:
+        return max(1, round(self.scale * 1.5))
+
+
+def _clipped(box: tuple[float, float, float, float], width: int, height: int) -> Rectangle:
+    """A box may reach beyond the picture; clipped to it, all four sides show."""
+    x, y, w, h = (round(value) for value in box)
+    left, right = (min(max(at, 0), width - 1) for at in (x, x + w))
+    top, bottom = (min(max(at, 0), height - 1) for at in (y, y + h))
+    return left, top, right, bottom
+
+
+def _colour(face: Face) -> tuple[int, int, int]:
+    return BLUE if face.verdict.kept else MAGENTA
+
+
+def _outline(canvas: Pixels, face: Face, box: Rectangle, thick: int) -> None:
+    left, top, right, bottom = box
+    cv2.rectangle(canvas, (left, top), (right, bottom), _colour(face), thick)
     for point in np.rint(face.landmarks).astype(int):
-        cv2.circle(canvas, (int(point[0]), int(point[1])), thick, colour, -1)
-    _write(canvas, _numbers(face), left, top, bottom, colour, thick)
+        cv2.circle(canvas, (int(point[0]), int(point[1])), thick, _colour(face), -1)
 
 
 def _numbers(face: Face) -> list[str]:
@@ -47,17 +82,21 @@ def _numbers(face: Face) -> list[str]:
     return lines
 
 
-def _write(
-    canvas: Pixels, lines: list[str], x: int, top: int, bottom: int, colour: tuple[int, int, int], thick: int
-) -> None:
-    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.4 * thick
-    sizes = [cv2.getTextSize(line, font, scale, thick)[0] for line in lines]
+def _text(face: Face, box: Rectangle, side: int) -> _Text:
+    """The numbers of a face, scaled to its width; side: the picture's longer one, which bounds the scale."""
+    lines, wide = _numbers(face), box[2] - box[0]
+    widest = max(cv2.getTextSize(line, FONT, 1.0, 1)[0][0] for line in lines)
+    scale = min(max(wide / widest, SMALLEST), max(SMALLEST, side / 1000))
+    stroke = max(1, round(scale * 1.5))
+    sizes = [cv2.getTextSize(line, FONT, scale, stroke)[0] for line in lines]
     step = round(max(size[1] for size in sizes) * LINE)
-    width, height = max(size[0] for size in sizes), step * len(lines)
-    above = top - height >= 0
-    y = top - height if above else min(bottom, canvas.shape[0] - height)
-    x = int(np.clip(x, 0, max(0, canvas.shape[1] - width)))
-    cv2.rectangle(canvas, (x, y), (x + width, y + height), colour, -1)
-    for index, line in enumerate(lines):
-        baseline = y + step * (index + 1) - round(step * 0.25)
-        cv2.putText(canvas, line, (x, baseline), font, scale, WHITE, thick, cv2.LINE_AA)
+    thick = max(1, round(min(side / 400, wide / 40)))
+    return _Text(lines, scale, step, (max(size[0] for size in sizes) + 2, step * len(lines)), thick)
+
+
+def _write(canvas: Pixels, text: _Text, place: Rectangle, colour: tuple[int, int, int]) -> None:
+    left, top, right, bottom = place
+    cv2.rectangle(canvas, (left, top), (right, bottom), colour, -1)
+    for index, line in enumerate(text.lines):
+        baseline = top + text.step * (index + 1) - round(text.step * 0.25)
+        cv2.putText(canvas, line, (left + 1, baseline), FONT, text.scale, WHITE, text.stroke, cv2.LINE_AA)

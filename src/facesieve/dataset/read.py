@@ -38,16 +38,19 @@ class Dataset:
         columns = {name: self.faces[name].combine_chunks() for name in self.names}
         return Measures({name: np.asarray(column.fill_null(np.nan), np.float64) for name, column in columns.items()})
 
-    def face(self, prefix: str) -> dict[str, Any]:
-        """The row of the face whose id begins so. Raises UsageError when it is none or more than one."""
+    def face(self, prefix: str) -> list[dict[str, Any]]:
+        """The rows of the face whose id begins so: one for each label that its picture is under.
+
+        Raises UsageError when no face or more than one begins so.
+        """
         rows = self.faces.filter(pc.starts_with(self.faces["face_id"], prefix.lower()))
         ids = sorted(set(rows["face_id"].to_pylist()))
         if not ids:
             raise UsageError("no_such_face", f"No face of {self.layout.root} has an id that begins with {prefix!r}.")
         if len(ids) > 1:
             raise UsageError("ambiguous_face", f"{len(ids)} faces begin with {prefix!r}: {', '.join(ids[:5])}.")
-        row: dict[str, Any] = rows.slice(0, 1).to_pylist()[0]
-        return row
+        found: list[dict[str, Any]] = rows.to_pylist()
+        return found
 
 
 def read(root: Path) -> Dataset:

@@ -8,35 +8,51 @@ from typing import Any
 
 from facesieve.dataset.read import Dataset
 from facesieve.dataset.schema import BOX
-from facesieve.sieve import Finding, Policy
+from facesieve.sieve import Finding, Policy, Reason
 from facesieve.sieve import explain as find_out
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A face, where it is, what it measures, and how it fared under each rule."""
+    """A face, where it is, what it measures, and how it fared under each rule.
+
+    also: the rows of the same face under other labels, where the bytes of its picture lie at several paths.
+    note: why the pose was not measured, or "".
+    """
 
     face: dict[str, Any]
+    also: tuple[dict[str, Any], ...]
     findings: tuple[Finding, ...]
     measures: dict[str, float | None]
+    note: str = ""
 
     def plain(self) -> dict[str, Any]:
         """As values that JSON holds."""
         checks = [asdict(finding) for finding in self.findings]
-        return {"face": self.face, "checks": checks, "measures": self.measures}
+        return {
+            "face": self.face,
+            "also": list(self.also),
+            "checks": checks,
+            "measures": self.measures,
+            "note": self.note,
+        }
 
     def lines(self) -> Iterator[str]:
         """For a person to read."""
         face, box = self.face, [self.face[name] for name in BOX]
         yield f"face     {face['face_id']}"
-        yield f"source   {face['source']}" + (f"   label {face['label']}" if face["label"] else "")
+        for row in (face, *self.also):
+            yield f"source   {row['source']}" + (f"   label {row['label']}" if row["label"] else "")
         yield "box      x {:.0f}, y {:.0f}, {:.0f} wide, {:.0f} high".format(*box)
-        yield f"crop     {face['file_name'] or 'not written'}"
+        for row in (face, *self.also):
+            yield f"crop     {row['file_name'] or 'not written'}"
         yield "verdict  " + ("kept" if face["kept"] else "rejected: " + ", ".join(face["reasons"]))
         yield ""
         for finding in self.findings:
             outcome = "pass" if finding.passed else f"FAIL  {finding.reason}: {finding.text}"
             yield f"{finding.measure:<28} {_number(finding.value):>12}   {finding.limits:<16} {outcome}"
+        if self.note:
+            yield f"note: {self.note}"
         ruled = {finding.measure for finding in self.findings}
         for name, value in self.measures.items():
             if name not in ruled:
@@ -48,9 +64,22 @@ def explain(dataset: Dataset, prefix: str) -> Explanation:
 
     Raises UsageError when no face or more than one begins so.
     """
-    face = dataset.face(prefix)
-    measures = {name: face.pop(name) for name in dataset.names}
-    return Explanation(face, tuple(find_out(Policy.parse(dataset.about["policy"]), measures)), measures)
+    face, *others = dataset.face(prefix)
+    measures = {name: face[name] for name in dataset.names}
+    face, *also = ({name: row[name] for name in row if name not in measures} for row in (face, *others))
+    findings = tuple(find_out(Policy.parse(dataset.about["policy"]), measures))
+    no_pose = any(finding.reason == Reason.POSE_NOT_MEASURED for finding in findings)
+    note = _why_no_pose(dataset.about["settings"], measures["confidence"] or 0.0) if no_pose else ""
+    return Explanation(face, tuple(also), findings, measures, note)
+
+
+def _why_no_pose(settings: dict[str, Any], confidence: float) -> str:
+    if settings.get("pose") == "none":
+        return "The dataset was made without a pose model (pose = none)."
+    floor = settings.get("measure_floor", 0.0)
+    if confidence < floor:
+        return f"Pose is measured only from confidence {floor:g} up (measure_floor)."
+    return ""
 
 
 def _number(value: float | None) -> str:

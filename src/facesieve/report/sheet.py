@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Collection
 from html import escape
 from importlib import resources
 from string import Template
@@ -12,34 +13,39 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from facesieve.dataset.about import read_about
 from facesieve.dataset.count import Counts, count
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.schema import BOX, LANDMARKS, LEADING
 from facesieve.dataset.sums import read_sums
 from facesieve.dataset.tables import read_table
 from facesieve.errors import DatasetError
+from facesieve.sieve import Policy
+from facesieve.sieve import explain as find_out
 
-HEADLINE = ("pitch", "yaw", "roll", "blur")
+HEADLINE = ("confidence", "pitch", "yaw", "roll", "blur")
 ELSEWHERE = {
     "face_id", "picture_id", "source", "label", "kept", "reasons", "file_name", *BOX, *LANDMARKS, *LEADING
 }  # fmt: skip
 
 
 def contact_sheet(layout: Layout, most: int) -> bytes:
-    """The page of a dataset whose manifests are published, with at most `most` kept and `most` rejected faces.
+    """The page of a dataset whose manifests and `dataset.json` are published.
 
-    More are thinned evenly over the dataset, and the page says so. Raises DatasetError when a manifest is unreadable.
+    It has at most `most` kept and `most` rejected faces. More are thinned evenly, and the page says so.
+    Raises DatasetError when a manifest is unreadable.
     """
     faces, pictures = read_table(layout.faces), read_table(layout.pictures)
-    counts = count(faces, pictures)
+    counts, policy = count(faces, pictures), Policy.parse(read_about(layout.about)["policy"])
     chosen = pa.concat_tables([_thin(faces.filter(faces["kept"]), most), _thin(_rejected(faces), most)])
     thumbs = _thumbs(layout, chosen)
     page = Template(resources.files("facesieve.report").joinpath("sheet.html").read_text(encoding="utf-8"))
     return page.substitute(
         books=_books(counts),
+        policy=_policy(policy),
         reasons="".join(f'<option value="{escape(code)}">{_words(code)}</option>' for code in counts.reasons),
         note=_note(counts, len(chosen)),
-        cards="\n".join(_card(row, thumbs.get(row["face_id"])) for row in chosen.to_pylist()),
+        cards="\n".join(_card(row, thumbs.get(row["face_id"]), policy) for row in chosen.to_pylist()),
         refusals=_refusals(pictures, most),
     ).encode()
 
@@ -90,20 +96,30 @@ def _note(counts: Counts, shown: int) -> str:
     return f"{shown:,} of {counts.faces:,} faces are on this page, evenly spaced; faces.parquet has all of them."
 
 
-def _card(row: dict[str, Any], thumb: bytes | None) -> str:
+def _policy(policy: Policy) -> str:
+    rules = ", ".join(f"<span>{escape(rule.measure)} {escape(rule.limits())}</span>" for rule in policy.rules)
+    return f"<b>{escape(policy.name)}</b>: " + (rules or "no rules, every face is kept")
+
+
+def _card(row: dict[str, Any], thumb: bytes | None, policy: Policy) -> str:
+    """One face: what the policy judges by, what it failed, and the rest folded away."""
     verdict = "kept" if row["kept"] else "rejected"
     reasons = "".join(f"<li>{_words(code)}</li>" for code in row["reasons"])
     label = f" · {escape(row['label'])}" if row["label"] else ""
-    facts = {"confidence": f"{row['confidence']:.4f}", **{name: _number(row[name]) for name in HEADLINE}}
+    findings = find_out(policy, row)
+    shown = dict.fromkeys([*(finding.measure for finding in findings), *HEADLINE])
+    facts = {name: f"{row[name]:.4f}" if name == "confidence" else _number(row.get(name)) for name in shown}
     facts["size"] = f"{row['box_w']:.0f} × {row['box_h']:.0f}"
-    rest = {name: _number(value) for name, value in row.items() if name not in ELSEWHERE}
+    failed = {finding.measure for finding in findings if not finding.passed}
+    rest = {name: _number(value) for name, value in row.items() if name not in ELSEWHERE | set(shown)}
     rest["face"] = row["face_id"]
     return (
         f'<article class="{verdict}" data-reasons="{escape(" ".join(row["reasons"]))}">{_image(thumb)}'
-        f'<div class="facts"><b>{verdict}</b>{_list(facts)}</div>'
+        f'<div class="verdict"><b>{verdict}</b>'
         + (f'<ul class="why">{reasons}</ul>' if reasons else "")
-        + f'<div class="from">{escape(row["source"])}{label}</div>'
-        f"<details><summary>all measures</summary>{_list(rest)}</details></article>"
+        + f'<div class="from">{escape(row["source"])}{label}</div></div>'
+        f'<div class="facts">{_list(facts, failed)}</div>'
+        f"<details><summary>other measures</summary>{_list(rest)}</details></article>"
     )
 
 
@@ -113,10 +129,13 @@ def _image(thumb: bytes | None) -> str:
     return f'<img alt="" loading="lazy" src="data:image/jpeg;base64,{base64.b64encode(thumb).decode()}">'
 
 
-def _list(facts: dict[str, str]) -> str:
-    return (
-        "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items()) + "</dl>"
+def _list(facts: dict[str, str], failed: Collection[str] = ()) -> str:
+    """Names and values; those of rules that the face failed stand out."""
+    rows = (
+        f"<dt>{escape(name)}</dt><dd{' class=failed' if name in failed else ''}>{escape(value)}</dd>"
+        for name, value in facts.items()
     )
+    return f"<dl>{''.join(rows)}</dl>"
 
 
 def _number(value: float | None) -> str:

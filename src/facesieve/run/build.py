@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,20 @@ from facesieve.dataset.named import named_files, some
 from facesieve.dataset.origin import versions
 from facesieve.errors import DatasetError
 from facesieve.records import Source
+from facesieve.run.absent import COLUMNS, Absent, drop_sources, find_absent
 from facesieve.run.claim import claim
-from facesieve.run.forget import drop_sources, gone_sources
-from facesieve.run.known import readable, unfinished
+from facesieve.run.known import new_labels, readable, unfinished
 from facesieve.run.ledger import BY_A_LIMIT, TRY_AGAIN, Ledger
+from facesieve.run.lost import note_found
 from facesieve.run.mend import mark_damage, missing_thumbs, not_whole_files
+from facesieve.run.places import lies_under
 from facesieve.run.plan import Shard, shards, unique, workers
 from facesieve.run.pool import Start, share
 from facesieve.run.progress import Progress, Tally
 from facesieve.run.publish import prune, publish_dataset
 from facesieve.run.shard import Work
 from facesieve.settings import Settings
+from facesieve.stop import Stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +76,23 @@ class Built:
 
     counts: of the whole dataset. readable: how many of this build's inputs gave pixels.
     shared_labels: pictures of the dataset with a label and more than one kept face, which all have that label.
+    several_labels: pictures of the dataset whose bytes lie at several paths under several labels.
+    relabelled: how many pictures of this build had another label before: by the old label and the new one.
     damaged: names of files that were missing or not whole when the build began; their pictures were done again.
     gone: sources in the dataset that the named places no longer have. pruned: whether their rows were removed.
+    moved: sources elsewhere whose files are not on disk any more, while this build found the same bytes.
     """
 
     counts: Counts
     progress: Progress
     readable: int
     shared_labels: int = 0
+    several_labels: int = 0
+    relabelled: Mapping[tuple[str, str], int] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     pruned: bool = False
+    moved: tuple[str, ...] = ()
 
 
 def build(
@@ -99,32 +109,42 @@ def build(
     start: makes the pipeline, once in every process that works; picklable where there is more than one.
     watch: called with the running counts after every picture.
     named: the files, folders, archives and globs that the sources were found in.
-    prune_gone: remove the rows and files of sources that these places no longer have.
+    prune_gone: remove the rows and files of sources that these places no longer have, or that moved into them.
     Raises UsageError on one source with two labels, DatasetError when the dataset cannot be written or continued,
-    or lacks files at the end, WorkerError when worker processes cannot be started, and what `start` raises.
+    or lacks files at the end, WorkerError when worker processes cannot be started, what `start` raises, and Stopped
+    with a remark on how much is committed.
     """
     wanted = unique(sources)
     layout = Layout(root)
     with claim(layout, making.origin()):
-        damaged = mark_damage(layout, making.measures, making.outputs)
+        keys = {source.key for source in wanted}
+        absent, emptied = Absent(), set[str]()
+        if prune_gone:  # also before the work, so that what was a duplicate of it is done where its files are missing
+            absent = find_absent(Ledger(layout).tables(COLUMNS), keys, named)
+            emptied = drop_sources(Ledger(layout), absent.dropped(prune_gone), making.outputs)
+        damaged = [name for name in mark_damage(layout, making.measures, making.outputs) if name not in emptied]
         before = Ledger(layout).numbers()
+        relabelled = new_labels(wanted, Ledger(layout))
         progress = _work(wanted, layout, start, making, watch)
         parts = _all_parts(layout, before, progress.total)
-        ledger = Ledger(layout)
-        gone = gone_sources(parts, {source.key for source in wanted}, named)
-        if gone and prune_gone:
-            drop_sources(ledger, gone, making.outputs)
-            parts = ledger.tables()
+        absent |= (last := find_absent(parts, keys, named))
+        if dropped := last.dropped(prune_gone):
+            drop_sources(Ledger(layout), dropped, making.outputs)
+            parts = Ledger(layout).tables()
         faces, pictures = merge(parts, making.measures)
         counts = _publish(faces, pictures, layout, making)
+        note_found(layout, pictures, partial(lies_under, named=named) if prune_gone else lambda name: False)
     return Built(
         counts,
         progress,
         readable(wanted, Ledger(layout)),
         _shared_labels(pictures),
+        _several_labels(pictures),
+        relabelled,
         tuple(damaged),
-        tuple(sorted(gone.values())),
+        tuple(sorted(absent.gone.values())),
         prune_gone,
+        tuple(sorted(absent.moved.values())),
     )
 
 
@@ -139,9 +159,15 @@ def _work(
     hands = workers(settings, len(todo))
     plan = shards(todo, hands, settings.shard_size, ledger.next_number())
     work = Work(layout, settings, making.measures, making.outputs)
-    for tally in alone(plan, work, start) if hands == 1 else share(plan, work, start, hands):
-        progress = progress.after(tally)
-        watch(progress)
+    try:
+        for tally in alone(plan, work, start) if hands == 1 else share(plan, work, start, hands):
+            progress = progress.after(tally)
+            watch(progress)
+    except Stopped as stopped:
+        numbers = [number for number in ledger.numbers() if plan and number >= plan[0].number]
+        committed = progress.already + sum(len(ledger.table(number, ["source"])) for number in numbers)
+        remark = f"{committed} of {len(wanted)} pictures are committed (the rest of a shard is done again)"
+        raise Stopped(stopped.number, remark) from None
     return progress
 
 
@@ -195,3 +221,9 @@ def alone(plan: Sequence[Shard], work: Work, start: Start) -> Iterator[Tally]:
 def _shared_labels(pictures: pa.Table) -> int:
     labelled = pc.not_equal(pictures["label"], "")
     return int(np.count_nonzero(np.asarray(pc.and_(labelled, pc.greater(pictures["kept"], 1)))))
+
+
+def _several_labels(pictures: pa.Table) -> int:
+    read = pictures.filter(pc.is_null(pictures["refusal"]))
+    labels = read.group_by("picture_id").aggregate([("label", "count_distinct")])
+    return int(pc.sum(pc.greater(labels["label_count_distinct"], 1)).as_py() or 0)

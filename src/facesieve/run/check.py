@@ -13,15 +13,18 @@ from PIL import Image
 
 from facesieve.dataset.about import outputs_of, read_about
 from facesieve.dataset.distinct import keys_of
-from facesieve.dataset.layout import Layout, size_of
+from facesieve.dataset.layout import HIDDEN, Layout, size_of
 from facesieve.dataset.merge import merge
 from facesieve.dataset.named import ends_well, named_files
 from facesieve.dataset.schema import picture_schema, with_later_columns
 from facesieve.dataset.sums import Sum, Sums, pairs_of, read_sums, sum_of_file, sums_of
 from facesieve.dataset.tables import read_table
 from facesieve.errors import DatasetError
+from facesieve.run.lost import Lost, read_lost
 from facesieve.run.mend import UNDONE
 from facesieve.run.publish import published_files
+
+_PARTS = f"{HIDDEN}/parts/"
 
 
 class FaultCode(StrEnum):
@@ -46,8 +49,10 @@ class Report:
     """What a check found.
 
     faults: everything that is wrong. files: how many files were looked at. without_sum: of them, those whose
-    checksum was never written. undone: pictures that the next build does again. foreign: names of files in the
-    build's own folders that are not its own; they are left alone.
+    checksum was never written. undone: pictures that the next build does again, those of `lost` among them.
+    foreign: names of files in the dataset's folders that no build writes; they are left alone.
+    continuable: whether a build can add to it; what `facesieve sieve` wrote, or lost its `.facesieve`, has no ledger.
+    lost: what went with parts of the ledger that a repair removed.
     """
 
     faults: tuple[Fault, ...]
@@ -55,6 +60,13 @@ class Report:
     without_sum: int
     undone: int
     foreign: tuple[str, ...]
+    lost: Lost
+    continuable: bool
+
+    @property
+    def gone_parts(self) -> tuple[str, ...]:
+        """Names of parts of the ledger that are damaged or missing: a repair cannot restore their rows."""
+        return tuple(fault.name for fault in self.faults if fault.name.startswith(_PARTS))
 
     def plain(self) -> dict[str, Any]:
         """As values that JSON holds."""
@@ -64,6 +76,8 @@ class Report:
             "without_checksum": self.without_sum,
             "undone": self.undone,
             "foreign": list(self.foreign),
+            "continuable": self.continuable,
+            "lost": {"parts": len(self.lost.parts), "pictures": len(self.lost.pictures)},
         }
 
 
@@ -99,12 +113,15 @@ def check_dataset(root: Path) -> Report:
     if len(contents.parts) == len(layout.numbers(layout.parts)):  # else it is not known what their rows name
         written = (name for name, _ in layout.written())
         faults += [Fault(FaultCode.NO_ROW, name) for name in sorted(written) if name not in contents.named]
+    lost = read_lost(layout)
     return Report(
         tuple(dict.fromkeys(faults)),
         len(files),
         sum(name not in contents.sums for name in files),
-        _undone(contents),
-        tuple(_foreign(layout)),
+        _undone(contents) + len(lost.pictures),
+        (*layout.strange(), *_foreign(layout)),
+        lost,
+        has_ledger(layout),
     )
 
 

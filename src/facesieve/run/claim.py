@@ -19,6 +19,7 @@ from facesieve.dataset.sums import Sum, read_sums
 from facesieve.dataset.tables import write_json
 from facesieve.errors import DatasetError
 from facesieve.run.publish import unpublish
+from facesieve.sieve import Policy
 
 # What desktops, file systems and git leave in a folder that people call empty, in lower case.
 LEFTOVERS = frozenset(
@@ -98,13 +99,9 @@ def hold(layout: Layout) -> Iterator[None]:
 def _agree(layout: Layout, origin: dict[str, Any]) -> None:
     new = not layout.made.exists()
     before = origin if new else read_about(layout.made, _known(layout))
-    differs = difference(before, origin)
+    differs = [line for line in difference(before, origin) if not line.startswith("policy.sentence:")]
     if differs:
-        raise DatasetError(
-            "other_settings",
-            f"{layout.root} was made otherwise; build into a new folder, or with what made it.\n"
-            + "\n".join(f"  {line}" for line in differs),
-        )
+        raise DatasetError("other_settings", _differently(layout, differs, str(origin["policy"].get("name", ""))))
     names = sorted({*before["versions"], *origin["versions"]})
     versions = {
         name: sorted({*_listed(before["versions"].get(name)), *_listed(origin["versions"].get(name))}) for name in names
@@ -113,6 +110,15 @@ def _agree(layout: Layout, origin: dict[str, Any]) -> None:
     if new or made != before:
         unpublish(layout)
         write_json(made, layout.made, layout.scratch)
+
+
+def _differently(layout: Layout, differs: list[str], policy: str) -> str:
+    lines = [f"{layout.root} was made otherwise; build into a new folder, or with what made it."]
+    lines += [f"  {line}" for line in differs]
+    if any(line.startswith("policy.") for line in differs):
+        how = f"--policy {policy}" if policy in Policy.presets() else "--policy NAME|FILE --set LIMIT=VALUE"
+        lines.append(f"To judge with other limits: `facesieve sieve {layout.root} {how} -o NEW`.")
+    return "\n".join(lines)
 
 
 def _known(layout: Layout) -> frozenset[Sum]:

@@ -1,12 +1,11 @@
-"""Rows leave a dataset, with everything that was made from them: a source, a picture, a face, what is gone."""
+"""Rows leave a dataset, with everything that was made from them: sources, pictures, faces, people."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from glob import escape, has_magic
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.about import outputs_of, read_about
-from facesieve.dataset.distinct import keys_of
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.merge import merge, named_inputs
@@ -24,8 +22,9 @@ from facesieve.errors import DatasetError, UsageError
 from facesieve.records import displayed
 from facesieve.run.claim import hold
 from facesieve.run.ledger import Ledger
+from facesieve.run.lost import LostPicture, read_lost, strike
+from facesieve.run.places import below, by_path, by_words, matches
 from facesieve.run.publish import prune, publish_dataset
-from facesieve.sources.naming import identity_of
 
 SHORTEST = 8  # hex digits of an id that is forgotten by its beginning
 
@@ -34,21 +33,41 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What left a dataset: rows of pictures and of faces in the ledger, and picture files."""
+    """What left a dataset: rows of pictures and of faces in the ledger, and picture files.
+
+    whole: of the pictures, those that went with a face of theirs, because their marked copy shows it.
+    """
 
     pictures: int
     faces: int
     files: int
+    whole: int = 0
 
 
-def forget(root: Path, what: str, sheet_faces: int) -> Forgotten:
-    """Remove a source, a picture or a face, and all that was made from it, from a dataset.
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """What is to be forgotten: keys of inputs, ids, labels; and the names that fit nothing."""
 
-    what: a source as the manifests name it, or the id of a picture or a face, or its first digits. A face takes its
-    picture with it where marked pictures are written, for they show it.
+    inputs: set[bytes] = field(default_factory=set)
+    pictures: set[str] = field(default_factory=set)
+    faces: set[str] = field(default_factory=set)
+    labels: set[str] = field(default_factory=set)
+    nothing: list[str] = field(default_factory=list)
+
+    def takes(self, row: Row) -> bool:
+        """Whether the whole row goes."""
+        return _key(row) in self.inputs or row["picture_id"] in self.pictures or row["label"] in self.labels
+
+
+def forget(root: Path, names: Sequence[str], sheet_faces: int, labels: Sequence[str] = ()) -> Forgotten:
+    """Remove sources, pictures, faces or people, and all that was made from them, from a dataset.
+
+    names: each a source as the manifests name it; or the id of a picture or a face, or its first digits; or a file,
+    folder, archive, list or glob, as a path or as the manifests name it. labels: all pictures under these go. A face
+    takes its picture with it where marked pictures are written, for they show it.
     Where the command was interrupted, it goes on when it is called again.
-    Raises UsageError when nothing fits or more than one does, DatasetError when the dataset has no ledger, is damaged,
-    or the disk refuses.
+    Raises UsageError when nothing fits one of the names or labels, after what fits the others was removed, and when
+    more than one id begins so; DatasetError when the dataset has no ledger, is damaged, or the disk refuses.
     """
     layout = Layout(root)
     if not layout.made.exists():
@@ -60,24 +79,32 @@ def forget(root: Path, what: str, sheet_faces: int) -> Forgotten:
     with hold(layout):
         about = read_about(layout.made)
         outputs, ledger = outputs_of(about), Ledger(layout)
-        fitting = _fitting(ledger, what, about["measures"])
-        left = _without(fitting, outputs.marked)
-        pictures = faces = 0
+        fitting = _fitting(ledger, names, labels, about["measures"])
+        pictures = faces = whole = 0
         for number in ledger.numbers():
             rows = ledger.table(number)
             before = rows.to_pylist()
-            after = [row for row in map(left, before) if row is not None]
+            kept = [row for row in before if not fitting.takes(row)]
+            after = [row for row in (_without(row, fitting.faces, outputs.marked) for row in kept) if row is not None]
             if after != before:
                 pictures += len(before) - len(after)
+                whole += len(kept) - len(after)
                 faces += _faces(before) - _faces(after)
                 replace_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
         files = _publish_again(layout, about, sheet_faces)
-    if not fitting[1]:
-        raise UsageError(
-            "nothing_to_forget",
-            f"{root} has no source {what!r}, and no picture or face whose id begins so ({SHORTEST} digits or more).",
-        )
-    return Forgotten(pictures, faces, len(files))
+        _strike_lost(layout, names, labels, fitting)
+    if fitting.nothing:
+        raise UsageError("nothing_to_forget", _nothing(root, fitting, [*names, *labels]))
+    return Forgotten(pictures, faces, len(files), whole)
+
+
+def _nothing(root: Path, fitting: _Fitting, named: Sequence[str]) -> str:
+    some = ", ".join(map(repr, fitting.nothing))
+    rest = "; what the others name was forgotten" if len(fitting.nothing) < len(named) else ""
+    return (
+        f"{root} has no source, folder or label {some}, and no picture or face whose id begins so"
+        f" ({SHORTEST} digits or more){rest}."
+    )
 
 
 def replace_rows(ledger: Ledger, number: int, rows: pa.Table, outputs: Outputs) -> None:
@@ -92,85 +119,77 @@ def replace_rows(ledger: Ledger, number: int, rows: pa.Table, outputs: Outputs) 
     ledger.commit(number, rows, thumbs.filter(pc.is_in(thumbs["face_id"], ids)), files)
 
 
-def gone_sources(parts: Iterable[pa.Table], wanted: Collection[bytes], named: Sequence[str]) -> dict[bytes, str]:
-    """Inputs in parts of the ledger that lie under the named places and are not wanted any more: names by key.
-
-    wanted: keys of sources. An input lies where its identity says; only rows of version 0.1.0, which have none, are
-    compared by name.
-    """
-    if not named:
-        return {}
-    by_name = [plain(str(Path(argument))) for argument in named]
-    by_place = [_absolute(argument) for argument in named]
-    gone: dict[bytes, str] = {}
-    for rows in parts:
-        for key, name in zip(keys_of(rows).to_pylist(), rows["source"].to_pylist(), strict=True):
-            where = os.fsdecode(key)
-            places = by_place if Path(where).is_absolute() else by_name
-            if key not in wanted and any(_under(where, place) for place in places):
-                gone[key] = name
-    return gone
-
-
-def drop_sources(ledger: Ledger, keys: Collection[bytes], outputs: Outputs) -> None:
-    """Remove all rows of these inputs from the ledger. Their files go when the dataset is published."""
-    for number in ledger.numbers():
-        rows = ledger.table(number)
-        gone = pc.is_in(keys_of(rows), pa.array(sorted(keys), pa.binary()))
-        if pc.any(gone).as_py():
-            replace_rows(ledger, number, rows.filter(pc.invert(gone)), outputs)
-
-
-def _absolute(argument: str) -> str:
-    """A named place as an absolute path. The working folder is no pattern, whatever its name is."""
-    here = escape(str(Path.cwd())) if has_magic(argument) else str(Path.cwd())
-    return os.fsdecode(identity_of(Path(here) / argument))
-
-
-def _under(name: str, place: str) -> bool:
-    if place == ".":
-        return not name.startswith(("/", "../"))
-    if name == place or name.startswith((place.rstrip("/") + "/", place + "!")):
-        return True
-    return fnmatchcase(name, place.replace("**/", "")) and not os.path.lexists(name)
-
-
-def _fitting(ledger: Ledger, what: str, measures: Sequence[str]) -> tuple[str, set[Any]]:
-    """Which column names it, and the values that fit: `identity`, `picture_id` or `face_id`."""
-    tables = ledger.tables()
+def _fitting(ledger: Ledger, names: Sequence[str], labels: Sequence[str], measures: Sequence[str]) -> _Fitting:
+    fitting, tables = _Fitting(), ledger.tables()
     named = named_inputs(tables, measures)
-    for spelled in (what, displayed(what), plain(what)):
-        if spelled in named:
-            return "identity", {named[spelled]}
-    prefix = what.lower()
-    ids = {"picture_id": set[str](), "face_id": set[str]()}
+    ids = (set[str](), set[str]())
     for table in tables:
-        ids["picture_id"] |= set(table["picture_id"].drop_null().to_pylist())
-        ids["face_id"] |= set(pc.struct_field(table["faces"].combine_chunks().flatten(), "face_id").to_pylist())
-    for name, values in ids.items():
-        found = {value for value in values if len(prefix) >= SHORTEST and value.startswith(prefix)}
-        if len(found) > 1:
-            raise UsageError("ambiguous_id", f"{len(found)} ids begin with {what!r}; write more of it.")
-        if found:
-            return name, found
-    return "identity", set()
+        ids[0].update(table["picture_id"].drop_null().to_pylist())
+        ids[1].update(pc.struct_field(table["faces"].combine_chunks().flatten(), "face_id").to_pylist())
+    for what in names:
+        if inputs := _source(what, named):
+            fitting.inputs.update(inputs)
+        elif found := _ids(what, ids[0]):
+            fitting.pictures.update(found)
+        elif found := _ids(what, ids[1]):
+            fitting.faces.update(found)
+        elif inputs := _place(what, named):
+            fitting.inputs.update(inputs)
+        else:
+            fitting.nothing.append(what)
+    known = {label for table in tables for label in pc.unique(table["label"]).to_pylist()}
+    for label in labels:
+        if plain(label) in known:
+            fitting.labels.add(plain(label))
+        else:
+            fitting.nothing.append(label)
+    return fitting
 
 
-def _without(fitting: tuple[str, set[Any]], marked: bool) -> Callable[[Row], Row | None]:
-    """A function that returns what stays of a row: all, the row with fewer faces, or nothing."""
-    column, values = fitting
+def _strike_lost(layout: Layout, names: Sequence[str], labels: Sequence[str], fitting: _Fitting) -> None:
+    """Forget pictures whose rows went with a damaged part too: their names are remembered until a build does them."""
+    lost = read_lost(layout).pictures
+    places = {one.source: os.fsencode(by_path(one.source)) for one in lost}
+    gone: set[LostPicture] = {one for one in lost if one.label in map(plain, labels)}
+    found = {label for label in labels if plain(label) in {one.label for one in gone}}
+    for what in names:
+        keys = _source(what, places) | _place(what, places)
+        ids = _ids(what, {one.picture_id for one in lost if one.picture_id})
+        fits = {one for one in lost if places[one.source] in keys or one.picture_id in ids}
+        gone |= fits
+        found |= {what} if fits else set()
+    strike(layout, gone.__contains__)
+    fitting.nothing[:] = [what for what in fitting.nothing if what not in found]
 
-    def left(row: Row) -> Row | None:
-        if column == "identity":
-            return None if _key(row) in values else row
-        if column == "picture_id":
-            return None if row["picture_id"] in values else row
-        faces = [face for face in row["faces"] if face["face_id"] not in values]
-        if len(faces) == len(row["faces"]):
-            return row
-        return None if marked else {**row, "faces": faces}
 
-    return left
+def _source(what: str, named: Mapping[str, bytes]) -> set[bytes]:
+    return next(({named[name]} for name in (what, displayed(what), plain(what)) if name in named), set())
+
+
+def _ids(what: str, known: set[str]) -> set[str]:
+    """The id that begins so. Raises UsageError when there are several."""
+    found = {one for one in known if one.startswith(what.lower())} if len(what) >= SHORTEST else set[str]()
+    if len(found) > 1:
+        raise UsageError("ambiguous_id", f"{len(found)} ids begin with {what!r}; write more of it.")
+    return found
+
+
+def _place(what: str, named: Mapping[str, bytes]) -> set[bytes]:
+    """Inputs in a file, folder, archive, list or glob: by where they are, or by what the manifests call them."""
+    if not what.strip():
+        return set()
+    path, words = by_path(what), by_words(what)
+    within = matches if has_magic(what) else below
+    here = words in (".", "..")  # of the working folder, which is another one for names of another build
+    return {key for name, key in named.items() if within(os.fsdecode(key), path) or (not here and within(name, words))}
+
+
+def _without(row: Row, faces: set[str], marked: bool) -> Row | None:
+    """What stays of a row without some faces: all of it, fewer faces, or nothing where its marked copy shows them."""
+    left = [face for face in row["faces"] if face["face_id"] not in faces]
+    if len(left) == len(row["faces"]):
+        return row
+    return None if marked else {**row, "faces": left}
 
 
 def _key(row: Row) -> bytes:

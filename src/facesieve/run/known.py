@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
@@ -71,6 +71,16 @@ def unfinished(sources: Sequence[Source], ledger: Ledger, limit: int, again: Set
     for part, rows in learnt.items():
         ledger.rewrite(part, _with(ledger.table(part), rows))
     return sorted(left, key=lambda source: (source.name, source.key)) if touched else left
+
+
+def new_labels(sources: Iterable[Source], ledger: Ledger) -> Counter[tuple[str, str]]:
+    """How many of the sources have another label than in the ledger, by the old label and the new one."""
+    labels = {source.key: plain(source.label) for source in sources}
+    before: dict[bytes, str] = {}
+    for table in ledger.tables(["source", "identity", "label"]):
+        rows = zip(keys_of(table).to_pylist(), table["label"].to_pylist(), strict=True)
+        before |= {key: label for key, label in rows if key in labels}
+    return Counter((old, labels[key]) for key, old in before.items() if old != labels[key])
 
 
 def readable(sources: Iterable[Source], ledger: Ledger) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -59,10 +61,13 @@ def _sum_up(layout: Layout) -> None:
 def prune(layout: Layout, named: set[str]) -> list[str]:
     """Remove picture files that no row names: of changed inputs, of duplicates, of shards that never finished.
 
-    Returns their names.
+    A folder that loses its last file goes too. Returns the names of the files.
     """
     extra = sorted(name for name, _ in layout.written() if name not in named)
     with writing(layout.root):
         for name in extra:
             (layout.root / name).unlink(missing_ok=True)
+        for folder in sorted({path for name in extra for path in Path(name).parents if path.name}, reverse=True):
+            with suppress(OSError):  # it holds other files
+                (layout.root / folder).rmdir()
     return extra

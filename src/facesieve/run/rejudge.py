@@ -71,10 +71,9 @@ def write_rejudged(dataset: Dataset, new: Rejudged, root: Path, policy: dict[str
     Marked pictures show the old verdicts and are not taken over.
     Raises DatasetError when `root` is not new or empty, or where the disk refuses.
     """
+    if root.is_dir() and others(root):
+        raise DatasetError("not_empty", f"{root} exists already; name a new folder.")
     check(root)
-    in_the_way = others(root) if root.exists() else []
-    if in_the_way:
-        raise DatasetError("not_empty", f"{root} is not empty: it holds {in_the_way[0]!r}; choose a new folder.")
     layout = Layout(root)
     names = [*_crops(dataset, new), *_cuts(dataset, new), *_thumbs(dataset.layout)]
     for old_name, new_name in names:

@@ -18,6 +18,7 @@ from facesieve.dataset.tables import write_json
 from facesieve.run.check import Contents, FaultCode, Report, check_dataset, has_ledger, read_contents
 from facesieve.run.claim import hold
 from facesieve.run.ledger import Ledger
+from facesieve.run.lost import note_lost
 from facesieve.run.mend import marked
 from facesieve.run.publish import prune, publish_dataset, published_files
 
@@ -25,7 +26,8 @@ from facesieve.run.publish import prune, publish_dataset, published_files
 def repair_dataset(root: Path, sheet_faces: int) -> Report:
     """Set right what a check finds, and return what a check finds then.
 
-    Damaged parts of the ledger are removed: their pictures are new to the next build. Damaged crops are removed, their
+    Damaged parts of the ledger are removed: their pictures are new to the next build, and until then every check says
+    how many they are. Damaged crops are removed, their
     rows stay, without a file until the next build makes it again. Small pictures that are damaged become blank.
     Manifests and the contact sheet are written again from the ledger, and files without checksums get them.
     A dataset without a ledger only gets checksums. Raises DatasetError as `check_dataset`, and where the disk refuses.
@@ -49,6 +51,8 @@ def repair_dataset(root: Path, sheet_faces: int) -> Report:
 def _repair_ledger(layout: Layout, contents: Contents, report: Report, sheet_faces: int) -> None:
     ledger, outputs = Ledger(layout), outputs_of(contents.about)
     bad = _bad(report)
+    if report.gone_parts:
+        note_lost(layout, report.gone_parts, contents.pictures)
     if layout.name_of(layout.made) in bad:
         made = {name: value for name, value in contents.about.items() if name != "counts"}
         write_json(made, layout.made, layout.scratch)

@@ -12,21 +12,27 @@ from facesieve.errors import FacesieveError, Refused
 from facesieve.records import RefusalCode, Source, displayed
 from facesieve.sources.folder import left_out
 from facesieve.sources.member import Member
-from facesieve.sources.naming import former, hidden, identity_of, is_dataset, system_folder, unsafe
+from facesieve.sources.naming import (
+    ZIP_SUFFIXES,
+    former,
+    hidden,
+    identity_of,
+    is_archive_name,
+    is_dataset,
+    system_folder,
+    unsafe,
+)
 from facesieve.sources.opening import Closed, open_file
 from facesieve.sources.state import Search
 from facesieve.sources.tarred import tar_members
 from facesieve.sources.zipped import zip_members
-
-ZIP_SUFFIXES = (".zip",)
-TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 _MOST_LINKS = 40  # of a chain, as on Linux
 
 
 def is_archive(path: Path) -> bool:
     """Whether a file named by the user is opened as an archive, by its suffix."""
-    return path.name.lower().endswith(ZIP_SUFFIXES + TAR_SUFFIXES)
+    return is_archive_name(path.name)
 
 
 def from_archive(path: Path, search: Search) -> Iterator[Source]:
@@ -130,7 +136,10 @@ def _left_out(parts: list[str], datasets: set[str], counted: set[str], search: S
                 counted.add(folder)
                 left_out(name, True, search)
             return True
-    return "" in datasets or left_out(parts[-1], False, search)
+    if "" in datasets or left_out(parts[-1], False, search):
+        return True
+    search.left_out.archives += is_archive_name(parts[-1])
+    return is_archive_name(parts[-1])
 
 
 def _datasets(members: list[Member]) -> set[str]:

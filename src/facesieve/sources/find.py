@@ -101,6 +101,11 @@ def _behind(one: _Named, now: Search, alone: bool) -> Iterator[Source]:
         for source in _of_path(path, one, now, alone):
             found = True
             yield source
+    if not found and not one.loose and places(one.paths) & now.outside:
+        raise UsageError(
+            "empty_source",
+            f"{one.argument!r} is the output folder itself; name another folder for the dataset with -o.",
+        )
     if not found and not one.loose:
         raise _nothing(repr(one.argument), now)
     if one.matched and not one.paths:

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesieve.records import RefusalCode, Source, displayed
-from facesieve.sources.naming import former, hidden, identity_of, ignored_file, is_dataset, system_folder
+from facesieve.sources.naming import (
+    former,
+    hidden,
+    identity_of,
+    ignored_file,
+    is_archive_name,
+    is_dataset,
+    system_folder,
+)
 from facesieve.sources.opening import Closed, File, what_is_wrong
 from facesieve.sources.state import Search, places
 
@@ -24,12 +32,20 @@ def from_file(path: Path, label: str = "", identity: bytes = b"") -> Source:
     identity, before = identity or identity_of(path), former(name)
     try:
         status = path.stat()
-    except (OSError, ValueError):
-        return Source(*known, Closed(RefusalCode.UNREADABLE), identity=identity, former=before)
+    except (OSError, ValueError) as error:
+        closed = Closed(RefusalCode.UNREADABLE, _absent(path, error))
+        return Source(*known, closed, identity=identity, former=before)
     if wrong := what_is_wrong(status):
         return Source(*known, Closed(RefusalCode.NOT_A_FILE, wrong), identity=identity, former=before)
     stamp = f"{status.st_size}-{status.st_mtime_ns}@{status.st_ctime_ns}"
     return Source(*known, File(str(path)), stamp, identity=identity, former=before)
+
+
+def _absent(path: Path, error: Exception) -> str:
+    """What is wrong with a path that has no file, as a sentence; "" where there may be one."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        return ""
+    return "The link leads to nothing." if os.path.islink(path) else "There is no such file."  # noqa: PTH114
 
 
 def from_folder(root: Path, search: Search, alone: bool = True, above: bool = False) -> Iterator[Source]:
@@ -113,6 +129,9 @@ class _Walk:
         is_folder = os.path.isdir(path) if is_link else _is_folder(entry)  # noqa: PTH112 - never raises
         if left_out(entry.name, is_folder, self._search):
             return None
+        if is_archive_name(entry.name) and _is_file(entry):
+            self._search.left_out.archives += 1
+            return None
         above = (*folder.above, folder.name) if folder.name else folder.above
         return _Place(path, above, entry.name, is_folder), is_link
 
@@ -171,6 +190,13 @@ def left_out(name: str, is_folder: bool, search: Search) -> bool:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
     except OSError:
         return False
 

@@ -28,6 +28,9 @@ _TEXT_AND_DATA = """
 """
 IGNORED_SUFFIXES = frozenset(_TEXT_AND_DATA.split())
 
+ZIP_SUFFIXES = (".zip",)
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -38,6 +41,11 @@ def ignored_file(name: str) -> bool:
     """
     lower = name.lower()
     return lower in IGNORED_FILES or name.startswith("._") or PurePath(lower).suffix in IGNORED_SUFFIXES
+
+
+def is_archive_name(name: str) -> bool:
+    """Whether a file is an archive by the end of its name."""
+    return name.lower().endswith(ZIP_SUFFIXES + TAR_SUFFIXES)
 
 
 def system_folder(name: str) -> bool:

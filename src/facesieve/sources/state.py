@@ -17,6 +17,10 @@ _KINDS = {
     "system_folders": ("trash or system folder", "trash or system folders"),
     "hidden": ("hidden file or folder", "hidden files and folders"),
     "other_files": ("file of text or data", "files of text or data"),
+    "archives": (
+        "archive inside a folder or archive (it is not opened; name it as a SOURCE: albums/*.zip)",
+        "archives inside a folder or archive (they are not opened; name them as SOURCES: albums/*.zip)",
+    ),
 }
 
 
@@ -28,6 +32,7 @@ class LeftOut:
     system_folders: int = 0
     hidden: int = 0
     other_files: int = 0
+    archives: int = 0
 
     def plain(self) -> dict[str, int]:
         """As values that JSON holds."""
@@ -39,13 +44,10 @@ class LeftOut:
         >>> LeftOut(datasets=1, hidden=3).line()
         'left out: 1 dataset made by FaceSieve, 3 hidden files and folders (--include-hidden takes them)'
         """
-        words = [f"{n} {_KINDS[kind][n > 1]}" for kind, n in self.plain().items() if n]
-        hint = " (--include-hidden takes them)" if self.hidden or self.system_folders else ""
-        if hint and self.other_files:
-            words[-2] += hint
-        elif hint:
-            words[-1] += hint
-        return "left out: " + ", ".join(words) if words else ""
+        words = {kind: f"{n} {_KINDS[kind][n > 1]}" for kind, n in self.plain().items() if n}
+        if hidden := [kind for kind in ("system_folders", "hidden") if kind in words]:
+            words[hidden[-1]] += " (--include-hidden takes them)"
+        return "left out: " + ", ".join(words.values()) if words else ""
 
 
 @dataclass(frozen=True, slots=True)
