@@ -112,6 +112,15 @@ constexpr int LANES = sizeof(Lanes) / sizeof(float);
 typedef std::int32_t Whole __attribute__((vector_size(sizeof(Lanes))));  // as many integers, or the bits of the floats
 typedef std::int16_t Narrow __attribute__((vector_size(sizeof(Lanes) / 2)));
 
+// The same for one number, fused where the vectors' is.
+inline float multiply_add(float a, float b, float c) {
+#if defined(FACESIEVE_AVX512) || defined(FACESIEVE_AVX2) || defined(__aarch64__)
+    return __builtin_fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
 // Each integer of a and b is a pair of sixteen-bit integers; both products are added to c.
 inline Whole multiply_add_pairs(Whole a, Whole b, Whole c) {
 #if defined(FACESIEVE_AVX512)

@@ -69,11 +69,18 @@ inline void sum_block(const SpanRows& rows, const Span& down, int banded, std::p
     for (int v = 0; v < VECTORS; ++v) store(sums + at + v * LANES, sum[v]);
 }
 
+// One column, in the order of sum_block, so that a column's sum does not depend on the width of the vectors.
 inline float sum_one(const SpanRows& rows, const Span& down, std::ptrdiff_t at) {
-    float sum = 0;
+    float sum = 0, inner = 0;
     const std::uint8_t* row = rows.first + at;
-    for (int i = rows.from; i < rows.to; ++i, row += rows.stride)
-        sum += static_cast<float>(*row) * (i == 0 ? down.first : i == down.count - 1 ? down.last : down.middle);
+    int i = rows.from;
+    if (i == 0 && i < rows.to) {
+        sum = static_cast<float>(*row) * down.first;
+        ++i, row += rows.stride;
+    }
+    for (; i < rows.to && i < down.count - 1; ++i, row += rows.stride) inner += static_cast<float>(*row);
+    sum = multiply_add(inner, down.middle, sum);
+    if (i < rows.to) sum = multiply_add(static_cast<float>(*row), down.last, sum);
     return sum;
 }
 

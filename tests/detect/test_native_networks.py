@@ -252,6 +252,13 @@ def test_instruction_sets_that_fuse_give_the_same_bits(named: Callable[[str], Na
     for other in answers[1:]:
         for a, b in zip(answers[0], other, strict=True):
             assert a.probability.tolist() == b.probability.tolist() and a.offsets.tolist() == b.offsets.tolist()
+    sides = np.arange(9, 249, 3, np.int32)  # rows of all remainders of a vector
+    boxes = np.column_stack([sides // 5, sides // 3, sides // 5 + sides, sides // 3 + sides + 1])
+    for side, ask in ((RNET_SIDE, "refine"), (ONET_SIDE, "locate")):
+        crops = [one.crop(pixels, boxes, side) for one in fusing]
+        numbers = [np.column_stack(getattr(one, ask)(own)) for one, own in zip(fusing, crops, strict=True)]
+        for other in range(1, len(fusing)):
+            assert crops[0].tobytes() == crops[other].tobytes() and numbers[0].tobytes() == numbers[other].tobytes()
 
 
 def test_a_view_that_is_not_contiguous_is_taken_for_its_values(networks: NativeNetworks, astronaut: Path) -> None:
