@@ -23,7 +23,7 @@ _WITHHELD = {signal.SIGINT, signal.SIGTERM} | ({signal.SIGHUP} if hasattr(signal
 def start_forkserver(preload: Sequence[str]) -> bool:
     """Start the fork server, which imports the modules of `preload` while this process goes on.
 
-    Returns False where there is none: outside Linux, or without a usable temporary folder. A second call does nothing.
+    Returns False if there can be none: outside Linux, or without a usable temporary folder. A second call does nothing.
     """
     if sys.platform != "linux":  # Windows cannot fork, and some libraries of macOS do not survive a fork
         return False

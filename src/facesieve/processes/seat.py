@@ -134,7 +134,7 @@ class Seat:
                 failed = await self._slow_down(failed, asyncio.get_running_loop().time() - began)
 
     def close(self) -> None:
-        """Kill the child and let the owner end; whoever still waits for a reply gets ChildDied."""
+        """Kill the child and let the owner end. A client that still waits for a reply gets ChildDied."""
         self._closing.set()
         if self._child is not None:
             self._child.kill()

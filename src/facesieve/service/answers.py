@@ -86,7 +86,7 @@ def modern(
 
 
 def numbers(measures: Mapping[str, float]) -> dict[str, float | None]:
-    """Measures as JSON has them: null where there is none."""
+    """Measures for JSON: null where a measure is NaN."""
     return {name: None if math.isnan(value) else value for name, value in measures.items()}
 
 

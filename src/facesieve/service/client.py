@@ -26,7 +26,7 @@ def _is_proxy(peer: str, settings: ServiceSettings) -> bool:
 
 
 def _plain(text: str) -> str:
-    """An address without port, brackets or zone; "" where it is none."""
+    """An address without port, brackets or zone; "" if it is not an address."""
     host = text.partition("]")[0].removeprefix("[") if text.startswith("[") else text
     if host.count(":") == 1:
         host = host.partition(":")[0]

@@ -74,7 +74,7 @@ class Connections:
         return len(self._open) >= self.most
 
     def must_wait(self) -> bool:
-        """Whether a new connection should wait for room. Where there is none, idle connections are closed first."""
+        """Whether a new connection should wait for room. If there is no room, idle connections are closed first."""
         if not self.full or self._close_idle(self._open):
             self._full_since = None
             return False
@@ -236,7 +236,7 @@ def _refuse(connection: socket.socket, full: bool) -> None:
         connection.setblocking(False)
         connection.send(error_response(fault, uuid.uuid4().hex))
         connection.shutdown(socket.SHUT_WR)
-        connection.recv(1 << 16)  # bytes that nobody has read would make the end of the connection a reset
+        connection.recv(1 << 16)  # unread bytes would make the end of the connection a reset
 
 
 def _raised_limit(wanted: int) -> int:

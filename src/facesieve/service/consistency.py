@@ -1,4 +1,4 @@
-"""Settings of the service that cannot work, alone or together: told at the start, in one sentence."""
+"""Finds settings that cannot work, alone or together, before the service starts."""
 
 from __future__ import annotations
 

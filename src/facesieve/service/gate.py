@@ -1,9 +1,9 @@
-"""Which requests are admitted, who waits, and who is refused: the whole overload story.
+"""Decides which requests are admitted, which wait, and which are refused when there are too many.
 
-As many pictures are at work as there are workers. `waiting` more requests may wait; others are told to come again, at
-once. No client can take all places. Pictures of different clients take turns. When all places are taken, the client
-with most places loses one to a client with at least two fewer: its newest request that no worker has begun. A client
-that has no place is admitted beyond the limit. A client is a token at an address.
+As many pictures are at work as there are workers. `waiting` more requests may wait; others are refused at once, with
+`Retry-After`. No client can take all places. Pictures of different clients take turns. When all places are taken, the
+client with most places loses one to a client with at least two fewer: its newest request that no worker has begun. A
+client that has no place is admitted beyond the limit. A client is a token at an address.
 """
 
 from __future__ import annotations

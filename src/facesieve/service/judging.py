@@ -30,7 +30,7 @@ _WORDS = {
     "extra_forbidden": "is not a known key",
     "unknown_measure": "is not a known measure",
 }
-_TOLD = 20  # places that are off that an answer names
+_TOLD = 20  # the most mistakes that an answer names
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _answer(body: bytes, default: Policy) -> bytes:
 
 
 def _wrong_shape(asked: Any) -> list[tuple[str, str]]:
-    """Where and what is off about everything but the values of the measures."""
+    """What is wrong, and where, with everything except the values of the measures."""
     if not isinstance(asked, dict):
         return [("", "dict_type")]
     wrong = [(str(key), "extra_forbidden") for key in sorted(asked.keys() - _KEYS)[:_TOLD]]
@@ -110,9 +110,9 @@ def _wrong_shape(asked: Any) -> list[tuple[str, str]]:
 
 
 def _table(rows: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """One line a face and one column a measure, NaN where there is none.
+    """One line for each face and one column for each measure; NaN where a measure is missing.
 
-    Looks no further once enough is off: a body of nothing but unknown keys costs no more than reading it.
+    Stops after `_TOLD` mistakes, so that a body of unknown keys costs no more than reading it.
     """
     table = np.full((len(rows), len(_NAMES)), np.nan)
     wrong: list[tuple[str, str]] = []
@@ -155,6 +155,6 @@ def _is_number(value: Any) -> bool:
 
 
 def _bad(wrong: list[tuple[str, str]]) -> Fault:
-    """Names the places that are off and not their content."""
+    """Names where the mistakes are, but does not repeat what was sent."""
     told = [{"where": where[:100], "what": _WORDS[what]} for where, what in wrong[:_TOLD]]
     return Fault(FaultCode.BAD_JSON, details={"wrong": told})

@@ -1,4 +1,4 @@
-"""From the first line to the last: listen, warm up, serve, and on SIGTERM finish what was accepted."""
+"""The life of the service: listen, start workers, serve, and on SIGTERM finish the accepted requests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def run(settings: Settings, service_settings: ServiceSettings, policy: Pol
     """Serve until SIGTERM or SIGINT; a second signal, half a second later or more, exits at once
     with status 1.
 
-    say: told, in a line each, what the operator has to know: a token that was made, the address.
+    say: called with each line for the operator: a token that was made, the address.
     Raises UsageError when the address cannot be had, and FacesieveError that a worker could not start with.
     """
     tokens, made = tokens_of(service_settings)
@@ -126,7 +126,7 @@ async def _tidy(gate: Gate) -> None:
 
 
 async def _drain(service: Service, server: Server, sockets: list[socket.socket]) -> None:
-    """Take no new connection, and answer what was accepted, also by the kernel."""
+    """Take no new connections, and answer all requests on those that are open or that the kernel has accepted."""
     loop = asyncio.get_running_loop()
     service.stopping = True
     service.log.info("stopping", active=len(service.active))
@@ -154,7 +154,7 @@ async def _cut_off(service: Service) -> None:
 
 
 def _accept_all(server: Server, listener: socket.socket) -> None:
-    """Connections that the kernel has taken already and that closing the listener would reset."""
+    """Accept the connections that the kernel has taken already; closing the listener would reset them."""
     for _ in range(_BACKLOG):
         try:
             connection, address = listener.accept()

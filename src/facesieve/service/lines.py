@@ -1,4 +1,4 @@
-"""Lines to a descriptor that may be slow, full, closed or never read: whoever logs neither waits nor fails."""
+"""Writes lines to a descriptor that may be slow, full, closed or never read. Logging never waits and never fails."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Lines:
     """A bounded queue, and a thread that writes its lines in order.
 
     A line is dropped and counted in `dropped` when the queue is full, or when it cannot be written. The thread may hang
-    in a write for as long as nobody reads; it is a daemon, so the process can still end.
+    in a write while nothing reads; it is a daemon, so the process can still end.
     """
 
     def __init__(self, descriptor: int) -> None:

@@ -1,4 +1,4 @@
-"""The server: takes connections, says who asks, and answers what is not a request."""
+"""The HTTP server: accepts connections, finds the client of each request, and answers what is not a request."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ async def _in_json(text: bytes, start: int, end: int, turns: Turns) -> bytes:
 
 
 def _unescaped(text: bytes, start: int, end: int, fault: Fault) -> Iterator[bytes]:
-    """The content of a JSON string in pieces. Raises the fault if it is none."""
+    """The content of a JSON string in pieces. Raises the fault if it is not a JSON string."""
     while start < end:
         stop = min(end, start + _STEP)
         if stop < end and (escape := text.rfind(b"\\", max(start, stop - _ESCAPE), stop)) > start:

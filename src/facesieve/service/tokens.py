@@ -37,7 +37,7 @@ class Tokens:
         self._digests = tuple(digest for token in tokens for digest in _digests(token.strip()))
 
     def accept(self, token: str) -> bool:
-        """Whether it is one of them. The time it takes tells neither which nor how much of it is right.
+        """Whether it is one of them. The time that it takes does not depend on the token.
 
         token: as Tornado has it, one character for each byte of the header.
         """
@@ -115,7 +115,7 @@ def _lines(file: Path) -> list[str]:
     try:
         with os.fdopen(os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as opened:
             if stat.S_ISFIFO(os.fstat(opened.fileno()).st_mode):
-                select.select([opened], [], [], _PATIENCE)  # a pipe that nobody writes to must not hold up the start
+                select.select([opened], [], [], _PATIENCE)  # a pipe without a writer must not hold up the start
             os.set_blocking(opened.fileno(), True)
             data = opened.read(_MAX_FILE + 1)
     except (OSError, ValueError) as error:
@@ -133,7 +133,7 @@ def _lines(file: Path) -> list[str]:
 
 
 def _text(data: bytes) -> str | None:
-    """The text of a file, however an editor has saved it; None where it is none."""
+    """The text of a file in any encoding that editors save; None if it is not text."""
     marked = [encoding for mark, encoding in _MARKS.items() if data.startswith(mark)]
     for encoding in marked or _ENCODINGS:
         with contextlib.suppress(UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""Work on bodies that costs time: a little in each turn of the event loop, whatever the number of clients."""
+"""Shares the event loop: work on bodies goes in short steps, whatever the number of clients."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ class Turns:
             self._spent += time.perf_counter() - self._began
             if self._spent >= _BUDGET:
                 self._spent = 0.0
-                await asyncio.sleep(0)  # with the lock held: nobody else works in this turn
+                await asyncio.sleep(0)  # the lock is held, so that nothing else works in this turn
         finally:
             self._lock.release()

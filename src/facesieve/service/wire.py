@@ -153,7 +153,7 @@ class Exchange(HTTPConnection):
         self._when_malformed: Callable[[Fault], Awaitable[None]] | None = None
 
     def asks_first(self, headers: HTTPHeaders) -> bool:
-        """Whether the client waits for leave to send the body; in HTTP/1.0 nobody does."""
+        """Whether the client waits for `100 Continue` before it sends the body. HTTP/1.0 has no such thing."""
         return self._start.version != "HTTP/1.0" and headers.get("Expect", "").lower() == "100-continue"
 
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
