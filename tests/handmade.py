@@ -13,7 +13,7 @@ import numpy as np
 
 from facesieve.dataset.files import Outputs
 from facesieve.records import Face, Photo, Record, Refusal, Source, Verdict
-from facesieve.run.build import Making
+from facesieve.run.build import BuildSpec
 from facesieve.settings import Settings
 
 MEASURES = ("confidence", "pitch", "yaw", "roll", "blur", "Sharpness", "InterEyeDistance")
@@ -83,8 +83,8 @@ def face_of(photo: Photo, index: int) -> Face:
     )
 
 
-def making(outputs: Outputs | None = None, workers: int = 1, **settings: object) -> Making:
-    return Making(
+def making(outputs: Outputs | None = None, workers: int = 1, **settings: object) -> BuildSpec:
+    return BuildSpec(
         settings=Settings.load(workers=workers, **settings),
         measures=MEASURES,
         outputs=outputs or Outputs(),

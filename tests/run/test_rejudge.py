@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from facesieve.dataset.files import Outputs
-from facesieve.dataset.read import Dataset, read
+from facesieve.dataset.read import Manifests, read
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
 from facesieve.run.build import build
@@ -32,7 +32,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
     return photos(tmp_path / "heap", astronaut)
 
 
-def built(heap: Path, root: Path, outputs: Outputs) -> Dataset:
+def built(heap: Path, root: Path, outputs: Outputs) -> Manifests:
     build(sources_in(heap), root, Handmade, making(outputs))
     return read(root)
 

@@ -20,7 +20,7 @@ from facesieve.records import Measures
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class Manifests:
     """What a build published: what made it (`dataset.json`), and the rows of `faces` and `pictures`."""
 
     layout: Layout
@@ -50,8 +50,8 @@ class Dataset:
         return row
 
 
-def read(root: Path) -> Dataset:
-    """Open a dataset. Raises DatasetError when the folder is none, unfinished or damaged."""
+def read(root: Path) -> Manifests:
+    """Read a dataset's manifests. Raises DatasetError when the folder is none, unfinished or damaged."""
     layout = Layout(root)
     if layout.made.exists() and not layout.about.exists():
         raise DatasetError("unfinished", f"{root} is unfinished; run the same build again to finish it.")
@@ -65,6 +65,6 @@ def read(root: Path) -> Dataset:
     pictures = read_table(layout.pictures, known=known(layout.pictures))
     try:
         pictures = with_later_columns(pictures, picture_schema())
-        return Dataset(layout, about, faces.cast(face_schema(about["measures"])), pictures.cast(picture_schema()))
+        return Manifests(layout, about, faces.cast(face_schema(about["measures"])), pictures.cast(picture_schema()))
     except (KeyError, TypeError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
         raise DatasetError("damaged_dataset", f"The files of {root} do not fit each other; build it again.") from error

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from facesieve.dataset.read import Dataset
+from facesieve.dataset.read import Manifests
 from facesieve.dataset.schema import BOX
 from facesieve.sieve import Finding, Policy
 from facesieve.sieve import explain as find_out
@@ -43,7 +43,7 @@ class Explanation:
                 yield f"{name:<28} {_number(value):>12}"
 
 
-def explain(dataset: Dataset, prefix: str) -> Explanation:
+def explain(dataset: Manifests, prefix: str) -> Explanation:
     """The face whose id begins with `prefix`, under the policy of the dataset.
 
     Raises UsageError when no face or more than one begins so.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,11 @@ from facesieve.run.progress import Progress, Tally
 from facesieve.run.publish import prune, publish_dataset
 from facesieve.run.shard import Work
 from facesieve.settings import Settings
+from facesieve.sources import LeftOut
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
+class BuildSpec:
     """How a dataset is made, besides from what.
 
     policy, models, options: plain values that JSON holds: the rules, the sha256 of each model by name, and
@@ -67,13 +68,14 @@ class Making:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuildResult:
     """What a build came to.
 
     counts: of the whole dataset. readable: how many of this build's inputs gave pixels.
     shared_labels: pictures of the dataset with a label and more than one kept face, which all have that label.
     damaged: names of files that were missing or not whole when the build began; their pictures were done again.
     gone: sources in the dataset that the named places no longer have. pruned: whether their rows were removed.
+    left_out: what lay among the sources and was not taken. notes: sentences about the sources, for a person.
     """
 
     counts: Counts
@@ -83,17 +85,19 @@ class Built:
     damaged: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     pruned: bool = False
+    left_out: LeftOut = field(default_factory=LeftOut)
+    notes: tuple[str, ...] = ()
 
 
 def build(
     sources: Iterable[Source],
     root: Path,
     start: Start,
-    making: Making,
+    spec: BuildSpec,
     watch: Callable[[Progress], None] = lambda progress: None,
     named: Sequence[str] = (),
     prune_gone: bool = False,
-) -> Built:
+) -> BuildResult:
     """Add the sources that are new to the dataset in `root`, and publish it.
 
     start: makes the pipeline, once in every process that works; picklable where there is more than one.
@@ -105,19 +109,19 @@ def build(
     """
     wanted = unique(sources)
     layout = Layout(root)
-    with claim(layout, making.origin()):
-        damaged = mark_damage(layout, making.measures, making.outputs)
+    with claim(layout, spec.origin()):
+        damaged = mark_damage(layout, spec.measures, spec.outputs)
         before = Ledger(layout).numbers()
-        progress = _work(wanted, layout, start, making, watch)
+        progress = _work(wanted, layout, start, spec, watch)
         parts = _all_parts(layout, before, progress.total)
         ledger = Ledger(layout)
         gone = gone_sources(parts, {source.key for source in wanted}, named)
         if gone and prune_gone:
-            drop_sources(ledger, gone, making.outputs)
+            drop_sources(ledger, gone, spec.outputs)
             parts = ledger.tables()
-        faces, pictures = merge(parts, making.measures)
-        counts = _publish(faces, pictures, layout, making)
-    return Built(
+        faces, pictures = merge(parts, spec.measures)
+        counts = _publish(faces, pictures, layout, spec)
+    return BuildResult(
         counts,
         progress,
         readable(wanted, Ledger(layout)),
@@ -129,16 +133,16 @@ def build(
 
 
 def _work(
-    wanted: list[Source], layout: Layout, start: Start, making: Making, watch: Callable[[Progress], None]
+    wanted: list[Source], layout: Layout, start: Start, spec: BuildSpec, watch: Callable[[Progress], None]
 ) -> Progress:
-    ledger, settings = Ledger(layout), making.settings
+    ledger, settings = Ledger(layout), spec.settings
     again = TRY_AGAIN if _same_limits(layout, settings) else TRY_AGAIN | BY_A_LIMIT
     todo = unfinished(wanted, ledger, settings.max_file_bytes, again)
     progress = Progress(total=len(todo), already=len(wanted) - len(todo))
     watch(progress)
     hands = workers(settings, len(todo))
     plan = shards(todo, hands, settings.shard_size, ledger.next_number())
-    work = Work(layout, settings, making.measures, making.outputs)
+    work = Work(layout, settings, spec.measures, spec.outputs)
     for tally in alone(plan, work, start) if hands == 1 else share(plan, work, start, hands):
         progress = progress.after(tally)
         watch(progress)
@@ -170,9 +174,9 @@ def _all_parts(layout: Layout, before: Sequence[int], added: int) -> list[pa.Tab
     return list(parts.values())
 
 
-def _publish(faces: pa.Table, pictures: pa.Table, layout: Layout, making: Making) -> Counts:
-    named = named_files(faces, pictures, making.outputs)
-    counts = publish_dataset(faces, pictures, layout, read_about(layout.made), making.settings.sheet_faces)
+def _publish(faces: pa.Table, pictures: pa.Table, layout: Layout, spec: BuildSpec) -> Counts:
+    named = named_files(faces, pictures, spec.outputs)
+    counts = publish_dataset(faces, pictures, layout, read_about(layout.made), spec.settings.sheet_faces)
     prune(layout, named)
     lost = [*not_whole_files(layout, named), *missing_thumbs(layout)]
     if lost:

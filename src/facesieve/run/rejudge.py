@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from facesieve.dataset.commit import settle, whole, writing
 from facesieve.dataset.count import Counts, count
 from facesieve.dataset.layout import Layout, crop_name, cut_name
-from facesieve.dataset.read import Dataset
+from facesieve.dataset.read import Manifests
 from facesieve.dataset.sums import write_sums
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
@@ -44,7 +44,7 @@ class Rejudged:
     without_crop: int
 
 
-def rejudge(dataset: Dataset, judge: Judge) -> Rejudged:
+def rejudge(dataset: Manifests, judge: Judge) -> Rejudged:
     """New verdicts for every face."""
     old = dataset.faces
     verdicts = judge(dataset.measures())
@@ -65,7 +65,7 @@ def rejudge(dataset: Dataset, judge: Judge) -> Rejudged:
     )
 
 
-def write_rejudged(dataset: Dataset, new: Rejudged, root: Path, policy: dict[str, Any], settings: Settings) -> None:
+def write_rejudged(dataset: Manifests, new: Rejudged, root: Path, policy: dict[str, Any], settings: Settings) -> None:
     """Write a new dataset with the new verdicts: crops linked (or copied) from the old one, which stays as it is.
 
     Marked pictures show the old verdicts and are not taken over.
@@ -108,12 +108,12 @@ def _kept_each(faces: pa.Table, pictures: pa.Table) -> pa.Array:
     return pa.array(np.bincount(owner[kept], minlength=len(pictures)).astype(np.int32))
 
 
-def _crops(dataset: Dataset, new: Rejudged) -> Iterable[tuple[str, str]]:
+def _crops(dataset: Manifests, new: Rejudged) -> Iterable[tuple[str, str]]:
     pairs = zip(dataset.faces["file_name"].to_pylist(), new.faces["file_name"].to_pylist(), strict=True)
     return {(was, now) for was, now in pairs if was and now}
 
 
-def _cuts(dataset: Dataset, new: Rejudged) -> Iterable[tuple[str, str]]:
+def _cuts(dataset: Manifests, new: Rejudged) -> Iterable[tuple[str, str]]:
     written = new.faces.filter(pc.is_valid(new.faces["file_name"]))
     faces = list(zip(written["label"].to_pylist(), written["face_id"].to_pylist(), strict=True))
     names = {cut_name(what, *face) for what in dataset.about["options"].get("crops", ()) for face in faces}
