@@ -15,6 +15,7 @@ from facesieve.dataset.files import Outputs
 from facesieve.records import Face, Photo, Record, Refusal, Source, Verdict
 from facesieve.run.build import BuildSpec
 from facesieve.settings import Settings
+from facesieve.sieve import Policy
 
 MEASURES = ("confidence", "pitch", "yaw", "roll", "blur", "Sharpness", "InterEyeDistance")
 
@@ -88,9 +89,9 @@ def making(outputs: Outputs | None = None, workers: int = 1, **settings: object)
         settings=Settings.load(workers=workers, **settings),
         measures=MEASURES,
         outputs=outputs or Outputs(),
-        policy={"name": "by hand", "rules": [{"measure": "blur", "low": 100, "reason": "blurred"}]},
+        policy=Policy.parse({"name": "by hand", "rules": [{"measure": "blur", "low": 100, "reason": "blurred"}]}),
         models={"none": "0" * 64},
-        options={"label_from": "folder"},
+        label_from="folder",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from facesieve.dataset.read import Manifests
 from facesieve.dataset.schema import BOX
+from facesieve.errors import DatasetError, PolicyError
 from facesieve.sieve import Finding, Policy
 from facesieve.sieve import explain as find_out
 
@@ -46,11 +47,19 @@ class Explanation:
 def explain(dataset: Manifests, prefix: str) -> Explanation:
     """The face whose id begins with `prefix`, under the policy of the dataset.
 
-    Raises UsageError when no face or more than one begins so.
+    Raises UsageError when no face or more than one begins so, DatasetError where what is recorded is no policy.
     """
     face = dataset.face(prefix)
     measures = {name: face.pop(name) for name in dataset.names}
-    return Explanation(face, tuple(find_out(Policy.parse(dataset.about["policy"]), measures)), measures)
+    return Explanation(face, tuple(find_out(policy_of(dataset), measures)), measures)
+
+
+def policy_of(dataset: Manifests) -> Policy:
+    """The rules that a dataset was judged by. Raises DatasetError where what is recorded is no policy."""
+    try:
+        return Policy.parse(dataset.about.origin.policy.plain())
+    except PolicyError as error:
+        raise DatasetError("damaged_dataset", f"{dataset.layout.about} is damaged: {error.message}") from error
 
 
 def _number(value: float | None) -> str:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.about import read_about
+from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.count import Counts
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.merge import merge
 from facesieve.dataset.named import named_files, some
-from facesieve.dataset.origin import versions
+from facesieve.dataset.origin import Options, Origin, RecordedPolicy, versions
 from facesieve.errors import DatasetError
 from facesieve.records import Source
 from facesieve.run.claim import claim
@@ -31,6 +30,7 @@ from facesieve.run.progress import Progress, Tally
 from facesieve.run.publish import prune, publish_dataset
 from facesieve.run.shard import Work
 from facesieve.settings import Settings
+from facesieve.sieve import Policy
 from facesieve.sources import LeftOut
 
 
@@ -38,33 +38,34 @@ from facesieve.sources import LeftOut
 class BuildSpec:
     """How a dataset is made, besides from what.
 
-    policy, models, options: plain values that JSON holds: the rules, the sha256 of each model by name, and
-    options of the caller that shape the dataset. measures: names of the columns of raw numbers, in order.
+    measures: names of the columns of raw numbers, in order. models: sha256 of each model file by model and part.
+    label_from: where labels come from.
     """
 
     settings: Settings
     measures: tuple[str, ...]
     outputs: Outputs
-    policy: dict[str, Any]
+    policy: Policy
     models: dict[str, str]
-    options: dict[str, Any]
+    label_from: str = "none"
 
-    def origin(self) -> dict[str, Any]:
-        """What made the dataset, as plain values."""
-        written = {
-            "keep_rejected": self.outputs.keep_rejected,
-            "crops": sorted(self.outputs.cuts),
-            "marked": self.outputs.marked,
-        }
-        return {
-            "versions": versions(),
-            "settings": self.settings.shaping(),
-            "policy": self.policy,
-            "models": self.models,
-            "measures": list(self.measures),
-            "options": written | self.options,
-            "limits": self.settings.limits(),
-        }
+    def origin(self) -> Origin:
+        """What makes the dataset, as it is recorded."""
+        outputs = self.outputs
+        return Origin(
+            versions={name: (held,) for name, held in versions().items()},
+            settings=self.settings.shaping(),
+            policy=RecordedPolicy(**self.policy.describe()),
+            models=self.models,
+            measures=self.measures,
+            options=Options(
+                keep_rejected=outputs.keep_rejected,
+                crops=tuple(sorted(outputs.cuts)),
+                marked=outputs.marked,
+                label_from=self.label_from,
+            ),
+            limits=self.settings.limits(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +153,9 @@ def _work(
 def _same_limits(layout: Layout, settings: Settings) -> bool:
     """Whether the dataset was published with these limits; a build that was interrupted has not published."""
     try:
-        published = read_about(layout.about) if layout.about.exists() else {}
+        recorded = read_about(layout).origin.limits if layout.about.exists() else {}
     except DatasetError:  # damaged: the build writes it again, and cannot know
         return False
-    recorded = published.get("settings", {}) | published.get("limits", {})  # earlier versions kept both in one place
     return all(recorded.get(name, value) == value for name, value in settings.limits().items())
 
 
@@ -176,7 +176,7 @@ def _all_parts(layout: Layout, before: Sequence[int], added: int) -> list[pa.Tab
 
 def _publish(faces: pa.Table, pictures: pa.Table, layout: Layout, spec: BuildSpec) -> Counts:
     named = named_files(faces, pictures, spec.outputs)
-    counts = publish_dataset(faces, pictures, layout, read_about(layout.made), spec.settings.sheet_faces)
+    counts = publish_dataset(faces, pictures, layout, read_made(layout), spec.settings.sheet_faces)
     prune(layout, named)
     lost = [*not_whole_files(layout, named), *missing_thumbs(layout)]
     if lost:

@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from facesieve.dataset.read import Manifests, read
-from facesieve.errors import DatasetError, PolicyError
-from facesieve.report.explain import Explanation, explain
+from facesieve.report.explain import Explanation, explain, policy_of
 from facesieve.run.rejudge import Rejudged, rejudge, write_rejudged
 from facesieve.settings import Settings
 from facesieve.sieve import Policy, judge
@@ -32,10 +31,7 @@ class Dataset(Manifests):
     @property
     def policy(self) -> Policy:
         """The rules that the dataset was judged by. Raises DatasetError where what is recorded is no policy."""
-        try:
-            return Policy.parse(self.about["policy"])
-        except PolicyError as error:
-            raise DatasetError("damaged_dataset", f"{self.layout.about} is damaged: {error.message}") from error
+        return policy_of(self)
 
     def explain(self, face_id: str) -> Explanation:
         """Every rule, value and limit of one face. face_id: the beginning of its id.
@@ -60,5 +56,5 @@ class Dataset(Manifests):
         policy = policy or self.policy
         new = rejudge(self, partial(judge, policy))
         if output is not None:
-            write_rejudged(self, new, Path(output), policy.describe(), settings or Settings.load())
+            write_rejudged(self, new, Path(output), policy, settings or Settings.load())
         return new

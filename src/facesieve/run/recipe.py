@@ -85,7 +85,7 @@ def build(
     _check_device(settings, announce)
     measures = tuple(measure.name for measure in MEASURES)
     models = _models(settings, announce)
-    spec = BuildSpec(settings, measures, outputs, policy.describe(), models, {"label_from": label_from})
+    spec = BuildSpec(settings, measures, outputs, policy, models, label_from)
     offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
     result = run(found.sources, root, partial(Pipeline, offline, policy), spec, watch, named, prune)
     return replace(result, left_out=found.left_out, notes=tuple(found.notes))
