@@ -26,9 +26,7 @@ from typing import Any
 import cv2
 
 from facesieve import pipeline as rooms
-from facesieve.cli.build import LabelFrom, look, make
-from facesieve.cli.choices import choose_policy, choose_settings
-from facesieve.dataset.files import Outputs
+from facesieve.cli.choices import choose_settings
 from facesieve.dataset.rows import Rows
 from facesieve.decode import picture
 from facesieve.detect import Mtcnn
@@ -36,6 +34,7 @@ from facesieve.pipeline import Pipeline
 from facesieve.run import build as running
 from facesieve.run import shard
 from facesieve.run.ledger import Ledger
+from facesieve.run.recipe import build
 from facesieve.settings import Settings
 from facesieve.sources import find
 
@@ -111,12 +110,10 @@ def stages(files: list[str], given: list[str]) -> None:
     seen = Stages()
     with tempfile.TemporaryDirectory() as folder, seen.watching():
         start = time.process_time()
-        out, unlabelled = Path(folder) / "out", LabelFrom.none
-        found = look(files, out, settings, unlabelled)
-        built = make(found, out, settings, choose_policy(), Outputs(), unlabelled, quiet=True)
+        result = build(files, Path(folder) / "out", settings=settings)
         total = time.process_time() - start
     spent = seen.spent | {"rest": total - seen.spent.total()}
-    counts = built.counts
+    counts = result.counts
     photos, faces = counts.with_rows, max(counts.faces, 1)
     print(
         f"\n{photos} photos, {counts.faces} faces, {counts.kept} kept; one worker,"

@@ -13,8 +13,9 @@ import numpy as np
 
 from facesieve.dataset.files import Outputs
 from facesieve.records import Face, Photo, Record, Refusal, Source, Verdict
-from facesieve.run.build import Making
+from facesieve.run.build import BuildSpec
 from facesieve.settings import Settings
+from facesieve.sieve import Policy
 
 MEASURES = ("confidence", "pitch", "yaw", "roll", "blur", "Sharpness", "InterEyeDistance")
 
@@ -83,14 +84,14 @@ def face_of(photo: Photo, index: int) -> Face:
     )
 
 
-def making(outputs: Outputs | None = None, workers: int = 1, **settings: object) -> Making:
-    return Making(
+def making(outputs: Outputs | None = None, workers: int = 1, **settings: object) -> BuildSpec:
+    return BuildSpec(
         settings=Settings.load(workers=workers, **settings),
         measures=MEASURES,
         outputs=outputs or Outputs(),
-        policy={"name": "by hand", "rules": [{"measure": "blur", "low": 100, "reason": "blurred"}]},
+        policy=Policy.parse({"name": "by hand", "rules": [{"measure": "blur", "low": 100, "reason": "blurred"}]}),
         models={"none": "0" * 64},
-        options={"label_from": "folder"},
+        label_from="folder",
     )
 
 

@@ -9,13 +9,27 @@ from typing import TYPE_CHECKING, Any
 from facesieve.version import __version__
 
 if TYPE_CHECKING:
-    from facesieve.errors import DatasetError, FacesieveError, ModelError, PolicyError, SettingsError, UsageError
+    from facesieve.errors import (
+        DatasetError,
+        FacesieveError,
+        ModelError,
+        PolicyError,
+        SettingsError,
+        UsageError,
+        WorkerError,
+    )
     from facesieve.pipeline import Pipeline
     from facesieve.records import Face, Photo, Record, Refusal, RefusalCode, Source, Verdict
+    from facesieve.run.build import BuildResult
+    from facesieve.run.opened import Dataset, open_dataset
+    from facesieve.run.progress import Progress
+    from facesieve.run.recipe import build
     from facesieve.settings import Settings
     from facesieve.sieve import Policy, Reason
 
 __all__ = [
+    "BuildResult",
+    "Dataset",
     "DatasetError",
     "Face",
     "FacesieveError",
@@ -24,6 +38,7 @@ __all__ = [
     "Pipeline",
     "Policy",
     "PolicyError",
+    "Progress",
     "Reason",
     "Record",
     "Refusal",
@@ -33,23 +48,44 @@ __all__ = [
     "Source",
     "UsageError",
     "Verdict",
+    "WorkerError",
     "__version__",
+    "build",
+    "open_dataset",
 ]
 
-_ROOMS = {
-    "errors": ("DatasetError", "FacesieveError", "ModelError", "PolicyError", "SettingsError", "UsageError"),
-    "pipeline": ("Pipeline",),
-    "records": ("Face", "Photo", "Record", "Refusal", "RefusalCode", "Source", "Verdict"),
-    "settings": ("Settings",),
-    "sieve": ("Policy", "Reason"),
+# Where each public name is defined.
+_MODULES = {
+    "BuildResult": "run.build",
+    "Dataset": "run.opened",
+    "DatasetError": "errors",
+    "Face": "records",
+    "FacesieveError": "errors",
+    "ModelError": "errors",
+    "Photo": "records",
+    "Pipeline": "pipeline",
+    "Policy": "sieve",
+    "PolicyError": "errors",
+    "Progress": "run.progress",
+    "Reason": "sieve",
+    "Record": "records",
+    "Refusal": "records",
+    "RefusalCode": "records",
+    "Settings": "settings",
+    "SettingsError": "errors",
+    "Source": "records",
+    "UsageError": "errors",
+    "Verdict": "records",
+    "WorkerError": "errors",
+    "build": "run.recipe",
+    "open_dataset": "run.opened",
 }
 
 
 def __getattr__(name: str) -> Any:
-    for room, names in _ROOMS.items():
-        if name in names:
-            return getattr(import_module(f"facesieve.{room}"), name)
-    raise AttributeError(f"module 'facesieve' has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'facesieve' has no attribute {name!r}")
+    return getattr(import_module(f"facesieve.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

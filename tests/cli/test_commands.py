@@ -33,7 +33,7 @@ def test_help_names_every_command_and_version_is_one_line(run) -> None:
     assert status == 0
     assert all(
         f"\n  {name} " in out
-        for name in ("build", "sieve", "explain", "check", "forget", "settings", "doctor", "demo", "models")
+        for name in ("build", "sieve", "explain", "check", "forget", "upgrade", "settings", "doctor", "demo", "models")
     )
     assert run("--version") == (0, "facesieve 0.2.0.dev0\n", "")
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facesieve.cli.build import call_workers, look
+from facesieve.errors import DatasetError
+from facesieve.run.recipe import build
+from facesieve.run.start import start_workers
 from facesieve.settings import Settings
-from facesieve.sources import SourceOptions
 
 HEAVY = {"numpy", "cv2", "PIL", "pyarrow", "pandas", "pydantic", "pydantic_settings", "onnxruntime", "rich", "asyncio"}
 SAY = "\nimport sys\nprint(*sorted(sys.modules))"
@@ -42,7 +43,7 @@ def test_a_worker_that_imports_the_main_module_again_has_no_command_line() -> No
 
 
 def test_how_many_workers_there_may_be_is_known_without_any_heavy_package() -> None:
-    assert imported("import facesieve.processes.forkserver, facesieve.run.plan") & HEAVY == set()
+    assert imported("import facesieve.processes.forkserver, facesieve.run.start") & HEAVY == set()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("facesieve._native") is None, reason="needs the compiled extension")
@@ -76,28 +77,29 @@ def test_a_build_uses_one_thread_of_the_linear_algebra_unless_told_otherwise(mon
         ([], 2, False),
     ],
 )
-def test_workers_are_called_before_pictures_are_counted_where_there_may_be_many(
+def test_workers_are_started_before_pictures_are_counted_where_there_may_be_many(
     sources: list[str], workers: int, called: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = list[None]()
-    monkeypatch.setattr("facesieve.processes.forkserver.start_forkserver", lambda preload: calls.append(None))
+    monkeypatch.setattr("facesieve.run.start.start_forkserver", lambda preload: calls.append(None))
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
     Path("a.png").touch()
-    call_workers(sources, Settings(workers=workers))
+    start_workers(sources, Settings(workers=workers))
     assert bool(calls) == called
 
 
 @pytest.mark.parametrize(("rows", "called"), [(3, False), (9, True)])
-def test_workers_are_called_once_a_list_is_known_to_be_long(
+def test_workers_are_started_once_a_list_is_known_to_be_long(
     rows: int, called: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = list[None]()
-    monkeypatch.setattr("facesieve.processes.forkserver.start_forkserver", lambda preload: calls.append(None))
+    monkeypatch.setattr("facesieve.run.start.start_forkserver", lambda preload: calls.append(None))
     pictures = tmp_path / "list.txt"
     pictures.write_text("".join(f"{row}.png\n" for row in range(rows)))
-    call_workers([str(pictures)], Settings(workers=2))
+    start_workers([str(pictures)], Settings(workers=2))
     assert not calls
-    found = look([str(pictures)], tmp_path / "out", Settings(workers=2), SourceOptions())
-    assert len(found.sources) == rows
+    (tmp_path / "out").touch()
+    with pytest.raises(DatasetError, match="is not a folder"):  # the search is over by then
+        build(pictures, tmp_path / "out", settings=Settings(workers=2))
     assert bool(calls) == called

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.origin import difference
-from facesieve.dataset.tables import read_json, write_json
 from facesieve.decode import decode_one
 from facesieve.records import Photo, Record, Source
 from facesieve.run.build import build
+from facesieve.run.upgrade import upgrade
 from facesieve.settings import LIMITS, Settings
 from handmade import making, sources_in
+from unnumbered import without_number
 
 
 class Decodes:
@@ -64,12 +65,12 @@ def test_a_dataset_that_recorded_limits_among_its_settings_is_continued(tmp_path
     """The version before did, and had no colour profiles and no sums."""
     photos, layout = photos_of(tmp_path / "photos"), Layout(tmp_path / "out")
     built(photos, layout.root, max_pixels=500, colour_profiles=False)
-    shutil.rmtree(layout.sums)
-    for file in (layout.made, layout.about):
-        old = read_json(file)
+
+    def about(old: dict[str, Any]) -> None:
         old["settings"] |= old.pop("limits")
         del old["settings"]["colour_profiles"]
-        write_json(old, file, layout.scratch)
+
+    assert upgrade(without_number(layout.root, about=about, sums=False))
     seen, refusals = built(photos, layout.root, max_pixels=1000, colour_profiles=False)
     assert (seen, refusals["30.png"]) == (["30.png"], None)
 
@@ -77,7 +78,8 @@ def test_a_dataset_that_recorded_limits_among_its_settings_is_continued(tmp_path
 def test_colour_profiles_shape_a_dataset_and_its_limits_do_not() -> None:
     ours = making(max_side=100, max_file_bytes=5).origin()
     assert difference(making().origin(), ours) == []
-    assert set(ours["limits"]) == LIMITS
-    old = making().origin()
-    del old["settings"]["colour_profiles"]
+    assert set(ours.limits) == LIMITS
+    made = making().origin()
+    recorded = {name: value for name, value in made.settings.items() if name != "colour_profiles"}
+    old = made.model_copy(update={"settings": recorded})
     assert difference(old, ours) == ["settings.colour_profiles: False -> True"]

@@ -218,7 +218,7 @@ def test_a_dataset_without_sums_is_checked_as_far_as_can_be_and_gets_them(heap: 
 def test_a_dataset_that_was_judged_again_is_checked_too(out: Path, tmp_path: Path) -> None:
     dataset = read(out)
     new = rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
-    write_rejudged(dataset, new, tmp_path / "new", dataset.about["policy"], Settings())
+    write_rejudged(dataset, new, tmp_path / "new", making().policy, Settings())
     report = check_dataset(tmp_path / "new")
     assert (report.faults, report.without_sum) == ((), 0)
     crop = tmp_path / "new" / first(tmp_path / "new", "kept/*/*.png")

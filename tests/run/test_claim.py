@@ -60,7 +60,7 @@ def test_other_versions_are_welcome_and_remembered(tmp_path: Path) -> None:
 
     layout = Layout(tmp_path / "out")
     for version in ("4.11", "5.0", "4.11"):
-        with claim(layout, making().origin() | {"versions": {"opencv": version}}):
+        with claim(layout, making().origin().model_copy(update={"versions": {"opencv": (version,)}})):
             pass
     assert read_json(layout.made)["versions"] == {"opencv": ["4.11", "5.0"]}
 
@@ -107,7 +107,7 @@ def test_what_is_remembered_without_keys_is_one_sentence(tmp_path: Path) -> None
     layout = Layout(tmp_path)
     with claim(layout, making().origin()):
         pass
-    for text in ('{"settings": {}}', "{}", '{"versions": 3}', "[]"):
+    for text in ('{"format": 1, "settings": {}}', '{"format": 1}', '{"format": 1, "versions": 3}', "[]"):
         layout.made.write_text(text)
         with pytest.raises(DatasetError, match="damaged") as caught, claim(layout, making().origin()):
             raise AssertionError("claimed")

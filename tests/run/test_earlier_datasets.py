@@ -1,4 +1,4 @@
-"""Datasets of the version before `turns`: read, judged again and continued."""
+"""Datasets of the version before `turns`, upgraded: read, judged again and continued."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-import pyarrow.parquet as pq
+import pyarrow as pa
 import pytest
 
 from facesieve.dataset.read import read
@@ -14,21 +14,20 @@ from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
 from facesieve.run.build import build
 from facesieve.run.rejudge import rejudge, write_rejudged
+from facesieve.run.upgrade import upgrade
 from facesieve.settings import Settings
+from facesieve.sieve import Policy
 from handmade import Handmade, making, photos, sources_in
+from unnumbered import without_number
 
 
 def as_before(root: Path) -> None:
-    """What that version wrote: no column `turn`, no setting `turns`, no sums."""
-    shutil.rmtree(root / ".facesieve" / "sums")
-    for file in [root / "pictures.parquet", *(root / ".facesieve" / "parts").glob("*.parquet")]:
-        table = pq.read_table(file)
-        assert "turn" in table.column_names
-        pq.write_table(table.drop_columns(["turn"]), file)
-    for file in (root / "dataset.json", root / ".facesieve" / "made.json"):
-        about = json.loads(file.read_text())
-        assert about["settings"].pop("turns") == 1
-        file.write_text(json.dumps(about))
+    """What that version wrote: no format number, no column `turn`, no setting `turns`, no sums."""
+
+    def without_turn(table: pa.Table) -> pa.Table:
+        return table.drop_columns(["turn"])
+
+    without_number(root, without_turn, lambda values: values["settings"].pop("turns"), without_turn, sums=False)
 
 
 @pytest.fixture
@@ -40,6 +39,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
 def old(heap: Path, tmp_path: Path) -> Path:
     build(sources_in(heap), tmp_path / "old", Handmade, making())
     as_before(tmp_path / "old")
+    upgrade(tmp_path / "old")
     return tmp_path / "old"
 
 
@@ -55,8 +55,8 @@ def test_it_is_judged_again(old: Path, tmp_path: Path) -> None:
 
     dataset = read(old)
     new = rejudge(dataset, keep)
-    write_rejudged(dataset, new, tmp_path / "new", {"name": "all", "rules": []}, Settings())
-    assert read(tmp_path / "new").about["counts"]["kept"] == len(dataset.faces)
+    write_rejudged(dataset, new, tmp_path / "new", Policy.parse({"name": "all", "rules": []}), Settings())
+    assert read(tmp_path / "new").about.counts.kept == len(dataset.faces)
 
 
 def test_it_is_continued(old: Path, heap: Path, astronaut: Path) -> None:

@@ -163,7 +163,7 @@ def test_a_dataset_without_a_ledger_says_where_to_forget(heap: Path, tmp_path: P
     out = made(heap, tmp_path / "out")
     dataset = read(out)
     new = rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
-    write_rejudged(dataset, new, tmp_path / "new", dataset.about["policy"], Settings())
+    write_rejudged(dataset, new, tmp_path / "new", making().policy, Settings())
     with pytest.raises(DatasetError, match="judged from") as caught:
         forget(tmp_path / "new", ["Grace/002.png"], 500)
     assert caught.value.code == "not_continuable"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import unicodedata
 from pathlib import Path
 
@@ -18,9 +17,11 @@ from facesieve.records import Source
 from facesieve.run.build import build
 from facesieve.run.known import unfinished
 from facesieve.run.ledger import Ledger
+from facesieve.run.upgrade import upgrade
 from facesieve.settings import Settings
 from facesieve.sources import SourceOptions, search
 from handmade import Handmade, files_in, making
+from unnumbered import without_number
 
 PORTRAITS = 4
 
@@ -53,17 +54,20 @@ def rows(root: Path) -> list[tuple[str, str, str | None]]:
 
 
 def as_version_0_1_0(root: Path) -> None:
-    """Rewrite the ledger as version 0.1.0 wrote it: names escaped and composed, no identity, time of change or sums."""
-    shutil.rmtree(Layout(root).sums)
-    for path in Layout(root).parts.glob("*.parquet"):
-        table = pq.read_table(path).drop_columns(["identity"])
-        written = path.stat().st_mtime_ns
+    """Make it a dataset that version 0.1.0 wrote and that was upgraded.
+
+    That version escaped and composed names, and wrote no identity, time of change or sums.
+    """
+
+    def part(table: pa.Table) -> pa.Table:
+        table = table.drop_columns(["identity"])
         for name, change in (("source", former), ("fingerprint", lambda text: text.partition("@")[0])):
             at = table.schema.get_field_index(name)
             values = [change(value) for value in table[name].to_pylist()]
             table = table.set_column(at, name, pa.array(values, pa.string()))
-        pq.write_table(table, path)
-        os.utime(path, ns=(written, written))
+        return table
+
+    assert upgrade(without_number(root, part, sums=False))
 
 
 def former(name: str) -> str:

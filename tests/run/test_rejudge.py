@@ -10,15 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from facesieve.dataset.files import Outputs
-from facesieve.dataset.read import Dataset, read
+from facesieve.dataset.read import Manifests, read
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
 from facesieve.run.build import build
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.settings import Settings
+from facesieve.sieve import Policy
 from handmade import Handmade, files_in, making, photos, sources_in
 
-POLICY = {"name": "other", "rules": [{"measure": "yaw", "low": -50, "high": 50, "reason": "turned"}]}
+POLICY = Policy.parse({"name": "other", "rules": [{"measure": "yaw", "low": -50, "high": 50, "reason": "turned"}]})
 
 
 def facing(measures: Measures) -> list[Verdict]:
@@ -32,7 +33,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
     return photos(tmp_path / "heap", astronaut)
 
 
-def built(heap: Path, root: Path, outputs: Outputs) -> Dataset:
+def built(heap: Path, root: Path, outputs: Outputs) -> Manifests:
     build(sources_in(heap), root, Handmade, making(outputs))
     return read(root)
 
@@ -72,7 +73,7 @@ def test_a_new_dataset_has_the_crops_and_the_old_one_stays(heap: Path, tmp_path:
     assert not [name for name in files if name.startswith("marked/")]
     assert len([name for name in files if name.startswith("crops/head/")]) == len(crops)
     again = read(tmp_path / "new")
-    assert (again.about["policy"], again.about["counts"]) == (POLICY, new.after.plain())
+    assert (again.about.origin.policy.plain(), again.about.counts) == (POLICY.describe(), new.after)
     assert files["contact_sheet.html"].count(b"<img") == len(rows), "rejected faces keep their small pictures"
 
 
@@ -80,7 +81,7 @@ def test_the_same_rules_give_the_same_manifests_as_a_build(heap: Path, tmp_path:
     dataset = built(heap, tmp_path / "out", Outputs(keep_rejected=True))
     rows = dataset.faces.to_pylist()
     new = rejudge(dataset, lambda measures: [Verdict(row["kept"], tuple(row["reasons"])) for row in rows])
-    write_rejudged(dataset, new, tmp_path / "new", dataset.about["policy"], Settings())
+    write_rejudged(dataset, new, tmp_path / "new", making().policy, Settings())
     assert files_in(tmp_path / "new") == files_in(tmp_path / "out")
 
 

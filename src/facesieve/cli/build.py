@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Sequence
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facesieve.errors import UsageError
 from facesieve.stop import Stopped
 
 if TYPE_CHECKING:
-    from facesieve.dataset.files import Outputs
-    from facesieve.records import Source
-    from facesieve.run.build import Built
-    from facesieve.settings import Settings
-    from facesieve.sieve import Policy
-    from facesieve.sources import Found, SourceOptions
+    from facesieve.run.build import BuildResult
+    from facesieve.run.progress import Progress
 
 
 class LabelFrom(StrEnum):
@@ -97,52 +89,77 @@ def build(
     Run again with the same options, it adds what is new. Exits 1 when no picture could be read.
     """
     from facesieve.cli.choices import choose_policy, choose_settings
+    from facesieve.run.start import start_workers
 
     options = {"workers": workers, "min_face_size": min_face_size, "turns": turns, "device": device}
     chosen = [*(given or []), *(f"{name}={value}" for name, value in options.items() if value)]
     settings = choose_settings(settings_file, chosen)
-    call_workers(sources, settings)
-    from facesieve.dataset.files import Outputs
+    start_workers(sources, settings)  # they start while this process imports the rest
+    from facesieve.cli.show import showing
+    from facesieve.run.recipe import build as run
 
-    outputs = Outputs(keep_rejected, _cuts(crops), marked)
-    rules = choose_policy(policy, changes or [])
-    from facesieve.sources import SourceOptions
+    begun = False
+    try:
+        with showing(quiet) as show:
 
-    wanted = SourceOptions(label_from.value, follow_links, include_hidden, archive_encoding, path_column, label_column)
-    found = look(sources, output, settings, wanted)
-    built = make(found.sources, output, settings, rules, outputs, label_from, quiet, sources, prune)
-    _sum_up(built, found, output, quiet, as_json)
-    if not built.readable:
+            def watch(progress: Progress) -> None:
+                nonlocal begun
+                begun = True
+                show(progress)
+
+            result = run(
+                sources,
+                output,
+                settings=settings,
+                policy=choose_policy(policy, changes or []),
+                label_from=label_from.value,
+                crops={crop.strip() for crop in crops.split(",")} - {""},
+                keep_rejected=keep_rejected,
+                marked=marked,
+                prune=prune,
+                follow_links=follow_links,
+                include_hidden=include_hidden,
+                archive_encoding=archive_encoding,
+                path_column=path_column,
+                label_column=label_column,
+                watch=watch,
+            )
+    except Stopped as stopped:
+        done = stopped.remark or "what was finished is kept"
+        remark = f"{done}, and the same command continues {output}"
+        raise Stopped(stopped.number, remark if begun else "") from None
+    _sum_up(result, output, quiet, as_json)
+    if not result.readable:
         raise typer.Exit(1)
 
 
-def _sum_up(built: Built, found: Found, output: Path, quiet: bool, as_json: bool) -> None:
+def _sum_up(result: BuildResult, output: Path, quiet: bool, as_json: bool) -> None:
     from facesieve.cli.notes import notes
 
-    _tell_changes(built)
+    _tell_changes(result)
     if as_json:
         beside = {
-            "pictures_with_several_kept_faces_under_one_label": built.shared_labels,
-            "pictures_under_several_labels": built.several_labels,
+            "pictures_with_several_kept_faces_under_one_label": result.shared_labels,
+            "pictures_under_several_labels": result.several_labels,
             "changed_labels": [
-                {"from": old, "to": new, "pictures": pictures} for (old, new), pictures in built.relabelled.items()
+                {"from": old, "to": new, "pictures": pictures} for (old, new), pictures in result.relabelled.items()
             ],
-            "left_out": found.left_out.plain(),
-            "notes": found.notes,
-            "damaged": len(built.damaged),
-            "gone": len(built.gone),
-            "moved": len(built.moved),
-            "pruned": built.pruned,
+            "left_out": result.left_out.plain(),
+            "notes": list(result.notes),
+            "damaged": len(result.damaged),
+            "gone": len(result.gone),
+            "moved": len(result.moved),
+            "pruned": result.pruned,
         }
-        typer.echo(json.dumps({"dataset": str(output), **built.counts.plain(), **beside}))
+        typer.echo(json.dumps({"dataset": str(output), **result.counts.plain(), **beside}))
         return
-    if built.shared_labels:
-        typer.echo(_shared(built.shared_labels), err=True)
-    for note in notes(built):
+    if result.shared_labels:
+        typer.echo(_shared(result.shared_labels), err=True)
+    for note in notes(result):
         typer.echo(note, err=True)
     if not quiet:
         typer.echo(f"look at {output / 'contact_sheet.html'}")
-    typer.echo(built.counts.line())
+    typer.echo(result.counts.line())
 
 
 def _shared(pictures: int) -> str:
@@ -153,111 +170,15 @@ def _shared(pictures: int) -> str:
     )
 
 
-def _tell_changes(built: Built) -> None:
+def _tell_changes(result: BuildResult) -> None:
     """What was not as the last build left it, on stderr."""
     from facesieve.dataset.named import some
 
-    if built.damaged:
-        typer.echo(f"missing or not whole: {some(built.damaged)}; their pictures were done again", err=True)
-    if built.gone:
-        verb = "removed" if built.pruned else "kept in the dataset (--prune removes them)"
-        typer.echo(f"gone from the sources: {some(built.gone)}; {verb}", err=True)
-    if built.moved:
-        verb = "the old names were removed" if built.pruned else "the old names are kept (--prune removes them)"
-        typer.echo(f"moved: {some(built.moved)} no longer on disk, the same bytes are found here; {verb}", err=True)
-
-
-def call_workers(sources: list[str], settings: Settings) -> None:
-    """Let workers import, where there may be some, beside all that this process has to do before they can begin."""
-    from facesieve.run.plan import WORTH_A_WORKER
-
-    # A file is one picture as a rule; how many a folder or a glob holds is not known yet.
-    pictures = sum(1 if os.path.isfile(source) else 2 * WORTH_A_WORKER for source in sources)  # noqa: PTH113 - any text
-    _call(pictures, settings)
-
-
-def _call(pictures: int, settings: Settings) -> None:
-    from facesieve.processes.forkserver import start_forkserver
-    from facesieve.run.plan import PRELOAD, workers
-
-    if workers(settings, pictures) > 1:
-        start_forkserver(PRELOAD)
-
-
-def look(sources: list[str], output: Path, settings: Settings, options: SourceOptions) -> Found:
-    """The pictures behind the arguments; what was left out and what the user should know is one line each on stderr.
-
-    Also starts workers when many pictures turn out to be inside an archive or list.
-    """
-    from facesieve.sources import search
-
-    found = search(sources, settings, options, leave_out=[output])
-    for line in found.lines():
-        typer.echo(line, err=True)
-    _call(len(found.sources), settings)
-    return found
-
-
-def make(
-    found: list[Source],
-    output: Path,
-    settings: Settings,
-    policy: Policy,
-    outputs: Outputs,
-    label_from: LabelFrom,
-    quiet: bool,
-    named: Sequence[str] = (),
-    prune: bool = False,
-) -> Built:
-    """Build with the real pipeline, showing progress on stderr. Raises Stopped, saying how to continue."""
-    from facesieve.cli.show import showing
-    from facesieve.detect import load_networks
-    from facesieve.models.store import Store
-    from facesieve.pipeline import Pipeline
-    from facesieve.quality import MEASURES
-    from facesieve.run.build import Making
-    from facesieve.run.build import build as run
-    from facesieve.run.claim import check
-
-    check(output)
-    if settings.device != "cpu":
-        load_networks(settings, Store(settings))  # a GPU that cannot be used ends it before anything is written
-    try:
-        options = {"label_from": label_from.value}
-        making = Making(
-            settings,
-            tuple(measure.name for measure in MEASURES),
-            outputs,
-            policy.describe(),
-            _models(settings),
-            options,
-        )
-        offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
-        with showing(quiet) as watch:
-            return run(found, output, partial(Pipeline, offline, policy), making, watch, named, prune)
-    except Stopped as stopped:
-        done = stopped.remark or "what was finished is kept"
-        remark = f"{done}, and the same command continues {output}"
-        raise Stopped(stopped.number, remark) from None
-
-
-def _models(settings: Settings) -> dict[str, str]:
-    """Sha256 of every model file that the settings use, by model and part; the files are there and verified."""
-    from facesieve.models.catalog import catalog
-    from facesieve.models.store import Store
-
-    store = Store(settings)
-    used = [name for name in ("mtcnn", settings.pose) if name in catalog()]
-    for name in used:
-        store.load(name)
-    return {f"{name}/{part}": digest for name in used for part, digest in store.digests(name).items()}
-
-
-def _cuts(crops: str) -> tuple[str, ...]:
-    from facesieve.dataset.files import CUTS
-
-    wanted = tuple(sorted({crop.strip() for crop in crops.split(",")} - {""}))
-    unknown = [crop for crop in wanted if crop not in CUTS]
-    if unknown:
-        raise UsageError("unknown_crop", f"There is no crop {unknown[0]!r}; --crops takes {', '.join(CUTS)}.")
-    return wanted
+    if result.damaged:
+        typer.echo(f"missing or not whole: {some(result.damaged)}; their pictures were done again", err=True)
+    if result.gone:
+        verb = "removed" if result.pruned else "kept in the dataset (--prune removes them)"
+        typer.echo(f"gone from the sources: {some(result.gone)}; {verb}", err=True)
+    if result.moved:
+        verb = "the old names were removed" if result.pruned else "the old names are kept (--prune removes them)"
+        typer.echo(f"moved: {some(result.moved)} no longer on disk, the same bytes are found here; {verb}", err=True)

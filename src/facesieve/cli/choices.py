@@ -28,14 +28,14 @@ def choose_policy(policy: str | None = None, limits: Sequence[str] = ()) -> Poli
     return Policy.load(policy or DEFAULT).adjusted(limits)
 
 
-def choose_again(policy: str | None, limits: Sequence[str], before: dict[str, Any]) -> Policy:
+def choose_again(policy: str | None, limits: Sequence[str], before: Policy) -> Policy:
     """The policy to judge again by: a named one, or the one the dataset was made with; and changes to it.
 
     Raises PolicyError that names what is off.
     """
     from facesieve.sieve import Policy
 
-    start = Policy.load(policy) if policy else Policy.parse(before)
+    start = Policy.load(policy) if policy else before
     return start.adjusted(limits)
 
 

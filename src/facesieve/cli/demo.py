@@ -15,23 +15,25 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Try it on real portraits and spoiled copies of them."""
-    from facesieve.cli.build import LabelFrom, call_workers, look, make
-    from facesieve.cli.choices import choose_policy, choose_settings
-    from facesieve.cli.table import face_table
-    from facesieve.dataset.files import Outputs
-    from facesieve.dataset.read import read
-    from facesieve.demo import write_photos
-    from facesieve.sources import SourceOptions
+    from facesieve.cli.choices import choose_settings
+    from facesieve.run.start import start_workers
 
     photos, dataset = output / "photos", output / "dataset"
-    settings, unlabelled = choose_settings(), LabelFrom.none
-    call_workers([str(photos)], settings)
+    settings = choose_settings()
+    start_workers([str(photos)], settings)  # they start while this process imports the rest
+    from facesieve.cli.show import showing
+    from facesieve.cli.table import face_table
+    from facesieve.demo import write_photos
+    from facesieve.run.opened import open_dataset
+    from facesieve.run.recipe import build
+
     write_photos(photos)
-    outputs = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
-    found = look([str(photos)], dataset, settings, SourceOptions())
-    built = make(found.sources, dataset, settings, choose_policy(), outputs, unlabelled, quiet)
-    face_table(read(dataset))
+    with showing(quiet) as watch:
+        result = build(
+            photos, dataset, settings=settings, crops=("face", "head"), keep_rejected=True, marked=True, watch=watch
+        )
+    face_table(open_dataset(dataset))
     typer.echo(f"\nopen     {dataset / 'contact_sheet.html'}   every face, its numbers and the reasons")
     typer.echo(f"see also {dataset / 'marked'}   the photos with boxes: kept in blue, rejected in magenta")
     typer.echo(f"train on {dataset / 'kept'}   aligned faces\n")
-    typer.echo(built.counts.line())
+    typer.echo(result.counts.line())

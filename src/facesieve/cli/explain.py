@@ -15,10 +15,9 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say of one face why it was kept or not."""
-    from facesieve.dataset.read import read
-    from facesieve.report.explain import explain as why
+    from facesieve.run.opened import open_dataset
 
-    explanation = why(read(dataset), face_id)
+    explanation = open_dataset(dataset).explain(face_id)
     if as_json:
         typer.echo(json.dumps(explanation.plain(), indent=2))
     else:

@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from facesieve.run.build import Built
+    from facesieve.run.build import BuildResult
 
 
-def notes(built: Built) -> Iterator[str]:
+def notes(result: BuildResult) -> Iterator[str]:
     """Changed labels, and pictures under several labels."""
-    for (old, new), pictures in sorted(built.relabelled.items()):
+    for (old, new), pictures in sorted(result.relabelled.items()):
         before, now = (repr(label) if label else "none" for label in (old, new))
         their = "its" if pictures == 1 else "their"
         yield f"note: {_pictures(pictures)} changed {their} label from {before} to {now}"
-    if built.several_labels:
-        are = "is" if built.several_labels == 1 else "are"
+    if result.several_labels:
+        are = "is" if result.several_labels == 1 else "are"
         yield (
-            f"note: {_pictures(built.several_labels)} {are} under several labels, as the same bytes lie at several "
+            f"note: {_pictures(result.several_labels)} {are} under several labels, as the same bytes lie at several "
             "paths; each face is kept under each label (pictures.parquet: picture_id that occurs under two labels)"
         )
 

@@ -39,23 +39,33 @@ def _bar() -> Iterator[Watch]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[counts]}"),
     )
-    started = time.monotonic()
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=None, rate="", counts="")
+    bar = Bar(*columns, console=Console(stderr=True))
+    task = bar.add_task("", total=None, rate="", counts="")
+    started: float | None = None
 
-        def watch(progress: Progress) -> None:
-            rate = f"{_rate(progress, started):.1f}/s"
-            bar.update(task, total=progress.total, completed=progress.done, rate=rate, counts=_counts(progress))
+    def watch(progress: Progress) -> None:
+        nonlocal started
+        if started is None:  # what is told about the sources before comes above the bar
+            started = time.monotonic()
+            bar.start()
+        rate = f"{_rate(progress, started):.1f}/s"
+        bar.update(task, total=progress.total, completed=progress.done, rate=rate, counts=_counts(progress))
 
+    try:
         yield watch
+    finally:
+        if started is not None:
+            bar.stop()
 
 
 def _lines() -> Watch:
-    started = last = time.monotonic()
+    started: float | None = None
+    last = 0.0
 
     def watch(progress: Progress) -> None:
-        nonlocal last
+        nonlocal started, last
         now = time.monotonic()
+        started = now if started is None else started
         if now - last < EVERY and 0 < progress.done < progress.total:
             return
         last = now

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -30,16 +29,10 @@ def sieve(
     --set changes the dataset's own rules.
     """
     from facesieve.cli.choices import choose_again
-    from facesieve.dataset.read import read
-    from facesieve.run.rejudge import rejudge, write_rejudged
-    from facesieve.settings import Settings
-    from facesieve.sieve.judge import judge
+    from facesieve.run.opened import open_dataset
 
-    old = read(dataset)
-    rules = choose_again(policy, changes or [], old.about["policy"])
-    new = rejudge(old, partial(judge, rules))
-    if output:
-        write_rejudged(old, new, output, rules.describe(), Settings.load())
+    old = open_dataset(dataset)
+    new = old.rejudge(choose_again(policy, changes or [], old.policy), output)
     turned = {
         "newly_kept": new.newly_kept,
         "newly_rejected": new.newly_rejected,

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from facesieve.dataset.read import Dataset
+from facesieve.dataset.read import Manifests
 
 WIDE = 140  # columns; a pipe has no width of its own
 
 
-def face_table(dataset: Dataset) -> None:
+def face_table(dataset: Manifests) -> None:
     """Print one line a face and one a picture without faces: numbers, verdict and reasons."""
     table = Table(
         Column("picture", no_wrap=True),
@@ -33,7 +33,7 @@ def face_table(dataset: Dataset) -> None:
     (console if console.is_terminal else Console(width=WIDE)).print(table)
 
 
-def _faces(dataset: Dataset) -> Iterator[tuple[str, list[str]]]:
+def _faces(dataset: Manifests) -> Iterator[tuple[str, list[str]]]:
     for face in dataset.faces.to_pylist():
         angles = "/".join(_number(face[name], "{:.0f}") for name in ("pitch", "yaw", "roll"))
         numbers = [_number(face["confidence"], "{:.4f}"), angles, _number(face["blur"], "{:.0f}")]
@@ -41,7 +41,7 @@ def _faces(dataset: Dataset) -> Iterator[tuple[str, list[str]]]:
         yield face["source"], [_name(face["source"]), *numbers, verdict, ", ".join(face["reasons"])]
 
 
-def _others(dataset: Dataset) -> Iterator[tuple[str, list[str]]]:
+def _others(dataset: Manifests) -> Iterator[tuple[str, list[str]]]:
     for picture in dataset.pictures.to_pylist():
         verdict = "[yellow]refused[/]" if picture["refusal"] else "no face"
         if not picture["faces"]:

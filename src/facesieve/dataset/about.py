@@ -1,68 +1,86 @@
-"""What made a dataset, read back from `dataset.json` or the build's own `made.json` and checked."""
+"""What made a dataset, written to `dataset.json` and the build's own `made.json`, and read back and checked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facesieve.dataset.files import CUTS, Outputs
+from pydantic import TypeAdapter, ValidationError
+
+from facesieve.dataset.count import Counts
+from facesieve.dataset.format import FORMAT, check_format
+from facesieve.dataset.layout import Layout
+from facesieve.dataset.origin import Origin
 from facesieve.dataset.sums import Sum
-from facesieve.dataset.tables import read_json
+from facesieve.dataset.tables import read_json, write_json
 from facesieve.errors import DatasetError
 
+_COUNTS = TypeAdapter(Counts)
 
-def read_about(path: Path, known: frozenset[Sum] = frozenset()) -> dict[str, Any]:
-    """The values, every key there and of its type.
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What `dataset.json` says: what made the dataset, and how many of what it holds."""
+
+    origin: Origin
+    counts: Counts
+
+
+def about_json(origin: Origin, counts: Counts) -> dict[str, Any]:
+    """What `dataset.json` holds."""
+    return {**made_json(origin), "counts": counts.plain()}
+
+
+def made_json(origin: Origin) -> dict[str, Any]:
+    """What `made.json` holds."""
+    return {"format": FORMAT, **origin.plain()}
+
+
+def write_made(origin: Origin, layout: Layout) -> None:
+    """Publish `made.json`. Raises DatasetError where the disk refuses."""
+    write_json(made_json(origin), layout.made, layout.scratch)
+
+
+def read_about(layout: Layout, known: frozenset[Sum] = frozenset()) -> About:
+    """What `dataset.json` says.
 
     known: the sums that the file may have; nothing is compared where there is none.
-    Raises DatasetError when the file is absent, damaged, or lacks a key.
+    Raises DatasetError when the file is absent, damaged, of another format, or has not the keys of its format.
     """
+    values = _read(layout.about, layout, known)
+    counts = values.pop("counts", None)
+    origin = origin_of(values, layout.about)
+    try:
+        return About(origin, _COUNTS.validate_python(counts))
+    except ValidationError as error:
+        raise _damaged(layout.about, f"'counts' {'is missing' if counts is None else 'has a wrong value'}") from error
+
+
+def read_made(layout: Layout, known: frozenset[Sum] = frozenset()) -> Origin:
+    """What `made.json` says; `known` and errors are those of `read_about`."""
+    return origin_of(_read(layout.made, layout, known), layout.made)
+
+
+def origin_of(values: Mapping[str, Any], path: Path) -> Origin:
+    """What made a dataset, from the values in a file. Raises DatasetError that names the first wrong key."""
+    try:
+        return Origin.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key, *rest = first["loc"]
+        what = {"missing": "is missing", "extra_forbidden": "is not known"}.get(first["type"] if not rest else "")
+        raise _damaged(path, f"{key!r} {what or 'has a wrong value'}") from error
+
+
+def _read(path: Path, layout: Layout, known: frozenset[Sum]) -> dict[str, Any]:
     values = read_json(path, known)
-    for name, fits in _KEYS.items():
-        if not fits(values.get(name)):
-            what = "has a wrong value" if name in values else "is missing"
-            raise DatasetError(
-                "damaged_dataset",
-                f"{path} is damaged: {name!r} {what}; `facesieve check DATASET --repair` sets right what it can.",
-            )
+    check_format(values.pop("format", None), path, layout.root)
     return values
 
 
-def outputs_of(about: Mapping[str, Any]) -> Outputs:
-    """Which files a dataset has besides its kept crops."""
-    options = about["options"]
-    return Outputs(options["keep_rejected"], tuple(options["crops"]), options["marked"])
-
-
-def _names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _versions(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(item, str) or _names(item) for item in value.values())
-
-
-def _models(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
-
-
-def _policy(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("rules"), list)
-
-
-def _options(value: Any) -> bool:
-    if not isinstance(value, dict):
-        return False
-    switches = all(isinstance(value.get(name), bool) for name in ("keep_rejected", "marked"))
-    return switches and _names(value.get("crops")) and set(value["crops"]) <= set(CUTS)
-
-
-_KEYS: Mapping[str, Callable[[Any], bool]] = {
-    "versions": _versions,
-    "settings": lambda value: isinstance(value, dict),
-    "policy": _policy,
-    "models": _models,
-    "measures": lambda value: _names(value) and len(set(value)) == len(value),
-    "options": _options,
-}
+def _damaged(path: Path, what: str) -> DatasetError:
+    return DatasetError(
+        "damaged_dataset", f"{path} is damaged: {what}; `facesieve check DATASET --repair` sets right what it can."
+    )

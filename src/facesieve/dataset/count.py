@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import ConfigDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Counts:
     kept: int
     rejected: int
     reasons: dict[str, int]
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # of counts that are read back
 
     def plain(self) -> dict[str, Any]:
         """As values that JSON holds."""

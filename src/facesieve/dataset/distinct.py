@@ -14,8 +14,7 @@ from facesieve.records import displayed
 
 def keys_of(rows: pa.Table) -> pa.ChunkedArray:
     """What tells the inputs of these rows apart: the identity, or the name where version 0.1.0 wrote none."""
-    names = pc.cast(rows["source"], pa.binary())
-    return pc.coalesce(rows["identity"], names) if "identity" in rows.column_names else names
+    return pc.coalesce(rows["identity"], pc.cast(rows["source"], pa.binary()))
 
 
 def codes_of(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:

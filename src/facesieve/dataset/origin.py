@@ -2,15 +2,92 @@
 
 from __future__ import annotations
 
-import json
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Annotated, Any
 
-from facesieve.settings import BEFORE_IT_WAS_A_SETTING, NOT_SHAPING
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
+
+from facesieve.dataset.files import CUTS, Outputs
+from facesieve.dataset.schema import column_names
+from facesieve.settings import BEFORE_IT_WAS_A_SETTING
 from facesieve.version import __version__
 
+PACKAGES = (
+    *("numpy", "opencv-python-headless", "opencv-python", "onnxruntime", "onnxruntime-gpu"),
+    *("pillow", "pillow-heif", "simplejpeg", "isal", "pyarrow"),
+)
 SHAPING = ("settings", "policy", "models", "measures", "options")
-PACKAGES = ("numpy", "opencv-python-headless", "opencv-python", "onnxruntime", "onnxruntime-gpu", "pillow", "pyarrow")
+
+Scalar = str | bool | int | float | None
+
+
+def _are_measures(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names) or set(names) & column_names():
+        raise ValueError("these names cannot be columns of measures")
+    return names
+
+
+def _are_crops(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not set(names) <= set(CUTS):
+        raise ValueError("there are no such crops")
+    return names
+
+
+class Recorded(BaseModel):
+    """Values as a JSON file holds them: nothing more and nothing less than the fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def plain(self) -> dict[str, Any]:
+        """As values that JSON holds."""
+        return self.model_dump(mode="json")
+
+
+class RecordedPolicy(Recorded):
+    """A policy as `Policy.describe` has it."""
+
+    name: str
+    sentence: str
+    rules: tuple[dict[str, Scalar], ...]
+
+
+class Options(Recorded):
+    """What the caller of a build chose besides settings and policy."""
+
+    keep_rejected: StrictBool
+    crops: Annotated[tuple[str, ...], AfterValidator(_are_crops)]
+    marked: StrictBool
+    label_from: str
+
+    @property
+    def outputs(self) -> Outputs:
+        """Which files the dataset has besides its kept crops."""
+        return Outputs(self.keep_rejected, self.crops, self.marked)
+
+
+class Origin(Recorded):
+    """What made a dataset.
+
+    versions: of FaceSieve and of the packages whose arithmetic shapes a dataset, all that ever worked on it.
+    settings: those that shape a dataset. limits: what decided that a picture is too large. models: sha256 of each file
+    by model and part. measures: names of the columns of raw numbers, in order.
+    """
+
+    versions: dict[str, tuple[str, ...]]
+    settings: dict[str, Scalar | tuple[Scalar, ...]]
+    policy: RecordedPolicy
+    models: dict[str, str]
+    measures: Annotated[tuple[str, ...], AfterValidator(_are_measures)]
+    options: Options
+    limits: dict[str, Scalar] = Field(description="They may change while a dataset grows.")
+
+    def joined(self, before: Origin) -> Origin:
+        """This origin with what worked on the dataset before."""
+        names = sorted({*before.versions, *self.versions})
+        versions = {
+            name: tuple(sorted({*before.versions.get(name, ()), *self.versions.get(name, ())})) for name in names
+        }
+        return self.model_copy(update={"versions": versions})
 
 
 def versions() -> dict[str, str]:
@@ -24,24 +101,17 @@ def versions() -> dict[str, str]:
     return found
 
 
-def difference(theirs: dict[str, Any], yours: dict[str, Any]) -> list[str]:
+def difference(theirs: Origin, yours: Origin) -> list[str]:
     """What shapes a dataset and differs, one line each: `settings.min_face_size: 20 -> 40`."""
-    before, after = (
-        _flat(json.loads(json.dumps({key: one.get(key) for key in SHAPING} | {"settings": _shaping(one)})))
-        for one in (theirs, yours)
-    )
+    before, after = (_flat({name: one.plain()[name] for name in SHAPING}) for one in (theirs, yours))
+    # A setting that did not exist yet when the dataset was made.
+    before = {f"settings.{name}": value for name, value in BEFORE_IT_WAS_A_SETTING.items()} | before
     names = [*before, *(name for name in after if name not in before)]
     return [
         f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
         for name in names
         if before.get(name) != after.get(name)
     ]
-
-
-def _shaping(origin: dict[str, Any]) -> dict[str, Any]:
-    """The settings that shape a dataset, whatever version recorded them."""
-    recorded = BEFORE_IT_WAS_A_SETTING | origin.get("settings", {})
-    return {name: value for name, value in recorded.items() if name not in NOT_SHAPING}
 
 
 def _flat(values: Any, name: str = "") -> dict[str, Any]:

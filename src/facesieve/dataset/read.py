@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.about import read_about
+from facesieve.dataset.about import About, read_about
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.schema import face_schema, measure_columns, picture_schema, with_later_columns
 from facesieve.dataset.sums import Sum, read_sums
@@ -20,18 +20,18 @@ from facesieve.records import Measures
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class Manifests:
     """What a build published: what made it (`dataset.json`), and the rows of `faces` and `pictures`."""
 
     layout: Layout
-    about: dict[str, Any]
+    about: About
     faces: pa.Table
     pictures: pa.Table
 
     @property
     def names(self) -> tuple[str, ...]:
         """The columns of raw numbers."""
-        return measure_columns(self.about["measures"])
+        return measure_columns(self.about.origin.measures)
 
     def measures(self) -> Measures:
         """Every raw number of every face, (N,) float64 by name; null becomes NaN."""
@@ -53,8 +53,8 @@ class Dataset:
         return found
 
 
-def read(root: Path) -> Dataset:
-    """Open a dataset. Raises DatasetError when the folder is none, unfinished or damaged."""
+def read(root: Path) -> Manifests:
+    """Read a dataset's manifests. Raises DatasetError when the folder is none, unfinished or damaged."""
     layout = Layout(root)
     if layout.made.exists() and not layout.about.exists():
         raise DatasetError("unfinished", f"{root} is unfinished; run the same build again to finish it.")
@@ -63,11 +63,13 @@ def read(root: Path) -> Dataset:
     def known(path: Path) -> frozenset[Sum]:
         return sums.get(layout.name_of(path), frozenset())
 
-    about = read_about(layout.about, known(layout.about))
+    about = read_about(layout, known(layout.about))
     faces = read_table(layout.faces, known=known(layout.faces))
     pictures = read_table(layout.pictures, known=known(layout.pictures))
     try:
-        pictures = with_later_columns(pictures, picture_schema())
-        return Dataset(layout, about, faces.cast(face_schema(about["measures"])), pictures.cast(picture_schema()))
+        schema = face_schema(about.origin.measures)
+        faces = with_later_columns(faces, schema).cast(schema)
+        pictures = with_later_columns(pictures, picture_schema()).cast(picture_schema())
+        return Manifests(layout, about, faces, pictures)
     except (KeyError, TypeError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
         raise DatasetError("damaged_dataset", f"The files of {root} do not fit each other; build it again.") from error

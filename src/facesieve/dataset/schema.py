@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
@@ -29,6 +29,12 @@ def face_fields(measures: Iterable[str]) -> list[pa.Field]:
     ]
 
 
+def column_names() -> frozenset[str]:
+    """The columns that every dataset has besides the raw numbers."""
+    faces = {*(field.name for field in face_fields(())), "picture_id", "source", "label"}
+    return frozenset(faces - set(LEADING))
+
+
 def face_schema(measures: Iterable[str]) -> pa.Schema:
     """`faces.parquet`: one row per face, kept or not."""
     face_id, *rest = face_fields(measures)
@@ -44,8 +50,8 @@ PICTURE_FIELDS = (
     pa.field("format", pa.string()),
     pa.field("turn", pa.int32()),
 )
-# Columns of pictures that datasets of earlier versions do not have; there they are read as null.
-LATER = ("turn",)
+# Columns that were added since format 1 began, of pictures, faces and parts. Where they are absent they read as null.
+LATER: tuple[str, ...] = ()
 REFUSAL_FIELDS = (pa.field("refusal", pa.string()), pa.field("message", pa.string()))
 
 
@@ -58,20 +64,38 @@ def picture_schema() -> pa.Schema:
 def part_schema(measures: Iterable[str]) -> pa.Schema:
     """One part of the ledger: a row per input, with its faces inside and the evidence of what was read.
 
-    `identity` tells inputs apart; it is null in rows that version 0.1.0 wrote, where `source` does.
+    `identity` tells inputs apart; it is null in rows of datasets that version 0.1.0 began, where `source` does.
     """
     faces = pa.list_(pa.struct(face_fields(measures)))
     evidence = [pa.field("fingerprint", pa.string()), pa.field("identity", pa.binary())]
     return pa.schema([*PICTURE_FIELDS, *REFUSAL_FIELDS, *evidence, pa.field("faces", faces)])
 
 
-def with_later_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table with the columns of `LATER` that it lacks as nulls, at the place that the schema has for them."""
-    for name in LATER:
-        if name not in table.column_names:
-            field = schema.field(name)
-            table = table.add_column(schema.get_field_index(name), field, pa.nulls(len(table), field.type))
+def with_later_columns(table: pa.Table, schema: pa.Schema, later: Sequence[str] | None = None) -> pa.Table:
+    """The table with the columns that it lacks as nulls, at the place that the schema has for them.
+
+    later: the columns that may be lacking, `LATER` by default; in a list of faces they are added to each face.
+    """
+    later = LATER if later is None else later
+    for field in schema:
+        at = table.schema.get_field_index(field.name)
+        if at < 0 and field.name in later:
+            place = min(schema.get_field_index(field.name), table.num_columns)
+            table = table.add_column(place, field, pa.nulls(len(table), field.type))
+        elif at >= 0 and pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type):
+            faces = _with_later_fields(table[field.name].combine_chunks(), field.type.value_type, later)
+            table = table.set_column(at, field.name, faces)
     return table
+
+
+def _with_later_fields(lists: pa.ListArray, fields: pa.StructType, later: Sequence[str]) -> pa.ListArray:
+    """Lists of structs with the fields that they lack as nulls, behind those that they have."""
+    held, structs = lists.type.value_type, lists.values
+    added = [field for field in fields if held.get_field_index(field.name) < 0 and field.name in later]
+    if not added:
+        return lists
+    columns = [*(structs.field(field.name) for field in held), *(pa.nulls(len(structs), f.type) for f in added)]
+    return pa.ListArray.from_arrays(lists.offsets, pa.StructArray.from_arrays(columns, fields=[*held, *added]))
 
 
 THUMB_SCHEMA = pa.schema([pa.field("face_id", pa.string()), pa.field("jpeg", pa.binary())])

@@ -90,7 +90,12 @@ def damaged(path: Path) -> DatasetError:
 
 def write_json(values: dict[str, Any], path: Path, scratch: Path) -> None:
     """Publish values as JSON a person can read. Raises DatasetError where the disk refuses."""
-    publish((json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode(), path, scratch)
+    publish(json_bytes(values), path, scratch)
+
+
+def json_bytes(values: dict[str, Any]) -> bytes:
+    """Values as JSON that a person can read."""
+    return (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def read_json(path: Path, known: frozenset[Sum] = frozenset()) -> dict[str, Any]:
@@ -103,6 +108,7 @@ def read_json(path: Path, known: frozenset[Sum] = frozenset()) -> dict[str, Any]
         if known and sum_of(data) not in known:
             raise damaged(path)
         values = json.loads(data)
+        json_bytes(values)  # halves of characters cannot be written again
     except FileNotFoundError as error:
         raise DatasetError("not_a_dataset", f"{path} is missing: not a dataset.") from error
     except OSError as error:

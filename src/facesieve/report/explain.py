@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from facesieve.dataset.read import Dataset
+from facesieve.dataset.read import Manifests
 from facesieve.dataset.schema import BOX
-from facesieve.sieve import Finding, Policy, Reason
+from facesieve.report.policy import policy_of
+from facesieve.sieve import Finding, Reason
 from facesieve.sieve import explain as find_out
 
 
@@ -59,25 +60,25 @@ class Explanation:
                 yield f"{name:<28} {_number(value):>12}"
 
 
-def explain(dataset: Dataset, prefix: str) -> Explanation:
+def explain(dataset: Manifests, prefix: str) -> Explanation:
     """The face whose id begins with `prefix`, under the policy of the dataset.
 
-    Raises UsageError when no face or more than one begins so.
+    Raises UsageError when no face or more than one begins so, DatasetError where what is recorded is no policy.
     """
     face, *others = dataset.face(prefix)
     measures = {name: face[name] for name in dataset.names}
     face, *also = ({name: row[name] for name in row if name not in measures} for row in (face, *others))
-    findings = tuple(find_out(Policy.parse(dataset.about["policy"]), measures))
+    findings = tuple(find_out(policy_of(dataset.about, dataset.layout), measures))
     no_pose = any(finding.reason == Reason.POSE_NOT_MEASURED for finding in findings)
-    note = _why_no_pose(dataset.about["settings"], measures["confidence"] or 0.0) if no_pose else ""
+    note = _why_no_pose(dataset.about.origin.settings, measures["confidence"] or 0.0) if no_pose else ""
     return Explanation(face, tuple(also), findings, measures, note)
 
 
-def _why_no_pose(settings: dict[str, Any], confidence: float) -> str:
+def _why_no_pose(settings: Mapping[str, Any], confidence: float) -> str:
     if settings.get("pose") == "none":
         return "The dataset was made without a pose model (pose = none)."
-    floor = settings.get("measure_floor", 0.0)
-    if confidence < floor:
+    floor = settings.get("measure_floor")
+    if isinstance(floor, int | float) and confidence < floor:
         return f"Pose is measured only from confidence {floor:g} up (measure_floor)."
     return ""
 

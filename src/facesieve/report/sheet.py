@@ -20,6 +20,7 @@ from facesieve.dataset.schema import BOX, LANDMARKS, LEADING
 from facesieve.dataset.sums import read_sums
 from facesieve.dataset.tables import read_table
 from facesieve.errors import DatasetError
+from facesieve.report.policy import policy_of
 from facesieve.sieve import Policy
 from facesieve.sieve import explain as find_out
 
@@ -33,10 +34,10 @@ def contact_sheet(layout: Layout, most: int) -> bytes:
     """The page of a dataset whose manifests and `dataset.json` are published.
 
     It has at most `most` kept and `most` rejected faces. More are thinned evenly, and the page says so.
-    Raises DatasetError when a manifest is unreadable.
+    Raises DatasetError when a manifest or `dataset.json` is unreadable.
     """
     faces, pictures = read_table(layout.faces), read_table(layout.pictures)
-    counts, policy = count(faces, pictures), Policy.parse(read_about(layout.about)["policy"])
+    counts, policy = count(faces, pictures), policy_of(read_about(layout), layout)
     chosen = pa.concat_tables([_thin(faces.filter(faces["kept"]), most), _thin(_rejected(faces), most)])
     thumbs = _thumbs(layout, chosen)
     page = Template(resources.files("facesieve.report").joinpath("sheet.html").read_text(encoding="utf-8"))

@@ -6,19 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.about import read_about
+from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.count import Counts
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.merge import merge
 from facesieve.dataset.named import named_files, some
-from facesieve.dataset.origin import versions
+from facesieve.dataset.origin import Options, Origin, RecordedPolicy, versions
 from facesieve.errors import DatasetError
 from facesieve.records import Source
 from facesieve.run.absent import COLUMNS, Absent, drop_sources, find_absent
@@ -34,44 +33,47 @@ from facesieve.run.progress import Progress, Tally
 from facesieve.run.publish import prune, publish_dataset
 from facesieve.run.shard import Work
 from facesieve.settings import Settings
+from facesieve.sieve import Policy
+from facesieve.sources import LeftOut
 from facesieve.stop import Stopped
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
+class BuildSpec:
     """How a dataset is made, besides from what.
 
-    policy, models, options: plain values that JSON holds: the rules, the sha256 of each model by name, and
-    options of the caller that shape the dataset. measures: names of the columns of raw numbers, in order.
+    measures: names of the columns of raw numbers, in order. models: sha256 of each model file by model and part.
+    label_from: where labels come from.
     """
 
     settings: Settings
     measures: tuple[str, ...]
     outputs: Outputs
-    policy: dict[str, Any]
+    policy: Policy
     models: dict[str, str]
-    options: dict[str, Any]
+    label_from: str = "none"
 
-    def origin(self) -> dict[str, Any]:
-        """What made the dataset, as plain values."""
-        written = {
-            "keep_rejected": self.outputs.keep_rejected,
-            "crops": sorted(self.outputs.cuts),
-            "marked": self.outputs.marked,
-        }
-        return {
-            "versions": versions(),
-            "settings": self.settings.shaping(),
-            "policy": self.policy,
-            "models": self.models,
-            "measures": list(self.measures),
-            "options": written | self.options,
-            "limits": self.settings.limits(),
-        }
+    def origin(self) -> Origin:
+        """What makes the dataset, as it is recorded."""
+        outputs = self.outputs
+        return Origin(
+            versions={name: (held,) for name, held in versions().items()},
+            settings=self.settings.shaping(),
+            policy=RecordedPolicy(**self.policy.describe()),
+            models=self.models,
+            measures=self.measures,
+            options=Options(
+                keep_rejected=outputs.keep_rejected,
+                crops=tuple(sorted(outputs.cuts)),
+                marked=outputs.marked,
+                label_from=self.label_from,
+            ),
+            limits=self.settings.limits(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuildResult:
     """What a build came to.
 
     counts: of the whole dataset. readable: how many of this build's inputs gave pixels.
@@ -81,6 +83,7 @@ class Built:
     damaged: names of files that were missing or not whole when the build began; their pictures were done again.
     gone: sources in the dataset that the named places no longer have. pruned: whether their rows were removed.
     moved: sources elsewhere whose files are not on disk any more, while this build found the same bytes.
+    left_out: what lay among the sources and was not taken. notes: sentences about the sources, for a person.
     """
 
     counts: Counts
@@ -93,17 +96,19 @@ class Built:
     gone: tuple[str, ...] = ()
     pruned: bool = False
     moved: tuple[str, ...] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
+    notes: tuple[str, ...] = ()
 
 
 def build(
     sources: Iterable[Source],
     root: Path,
     start: Start,
-    making: Making,
+    spec: BuildSpec,
     watch: Callable[[Progress], None] = lambda progress: None,
     named: Sequence[str] = (),
     prune_gone: bool = False,
-) -> Built:
+) -> BuildResult:
     """Add the sources that are new to the dataset in `root`, and publish it.
 
     start: makes the pipeline, once in every process that works; picklable where there is more than one.
@@ -116,25 +121,25 @@ def build(
     """
     wanted = unique(sources)
     layout = Layout(root)
-    with claim(layout, making.origin()):
+    with claim(layout, spec.origin()):
         keys = {source.key for source in wanted}
         absent, emptied = Absent(), set[str]()
         if prune_gone:  # also before the work, so that what was a duplicate of it is done where its files are missing
             absent = find_absent(Ledger(layout).tables(COLUMNS), keys, named)
-            emptied = drop_sources(Ledger(layout), absent.dropped(prune_gone), making.outputs)
-        damaged = [name for name in mark_damage(layout, making.measures, making.outputs) if name not in emptied]
+            emptied = drop_sources(Ledger(layout), absent.dropped(prune_gone), spec.outputs)
+        damaged = [name for name in mark_damage(layout, spec.measures, spec.outputs) if name not in emptied]
         before = Ledger(layout).numbers()
         relabelled = new_labels(wanted, Ledger(layout))
-        progress = _work(wanted, layout, start, making, watch)
+        progress = _work(wanted, layout, start, spec, watch)
         parts = _all_parts(layout, before, progress.total)
         absent |= (last := find_absent(parts, keys, named))
         if dropped := last.dropped(prune_gone):
-            drop_sources(Ledger(layout), dropped, making.outputs)
+            drop_sources(Ledger(layout), dropped, spec.outputs)
             parts = Ledger(layout).tables()
-        faces, pictures = merge(parts, making.measures)
-        counts = _publish(faces, pictures, layout, making)
+        faces, pictures = merge(parts, spec.measures)
+        counts = _publish(faces, pictures, layout, spec)
         note_found(layout, pictures, partial(lies_under, named=named) if prune_gone else lambda name: False)
-    return Built(
+    return BuildResult(
         counts,
         progress,
         readable(wanted, Ledger(layout)),
@@ -149,16 +154,16 @@ def build(
 
 
 def _work(
-    wanted: list[Source], layout: Layout, start: Start, making: Making, watch: Callable[[Progress], None]
+    wanted: list[Source], layout: Layout, start: Start, spec: BuildSpec, watch: Callable[[Progress], None]
 ) -> Progress:
-    ledger, settings = Ledger(layout), making.settings
+    ledger, settings = Ledger(layout), spec.settings
     again = TRY_AGAIN if _same_limits(layout, settings) else TRY_AGAIN | BY_A_LIMIT
     todo = unfinished(wanted, ledger, settings.max_file_bytes, again)
     progress = Progress(total=len(todo), already=len(wanted) - len(todo))
     watch(progress)
     hands = workers(settings, len(todo))
     plan = shards(todo, hands, settings.shard_size, ledger.next_number())
-    work = Work(layout, settings, making.measures, making.outputs)
+    work = Work(layout, settings, spec.measures, spec.outputs)
     try:
         for tally in alone(plan, work, start) if hands == 1 else share(plan, work, start, hands):
             progress = progress.after(tally)
@@ -174,10 +179,9 @@ def _work(
 def _same_limits(layout: Layout, settings: Settings) -> bool:
     """Whether the dataset was published with these limits; a build that was interrupted has not published."""
     try:
-        published = read_about(layout.about) if layout.about.exists() else {}
+        recorded = read_about(layout).origin.limits if layout.about.exists() else {}
     except DatasetError:  # damaged: the build writes it again, and cannot know
         return False
-    recorded = published.get("settings", {}) | published.get("limits", {})  # earlier versions kept both in one place
     return all(recorded.get(name, value) == value for name, value in settings.limits().items())
 
 
@@ -196,9 +200,9 @@ def _all_parts(layout: Layout, before: Sequence[int], added: int) -> list[pa.Tab
     return list(parts.values())
 
 
-def _publish(faces: pa.Table, pictures: pa.Table, layout: Layout, making: Making) -> Counts:
-    named = named_files(faces, pictures, making.outputs)
-    counts = publish_dataset(faces, pictures, layout, read_about(layout.made), making.settings.sheet_faces)
+def _publish(faces: pa.Table, pictures: pa.Table, layout: Layout, spec: BuildSpec) -> Counts:
+    named = named_files(faces, pictures, spec.outputs)
+    counts = publish_dataset(faces, pictures, layout, read_made(layout), spec.settings.sheet_faces)
     prune(layout, named)
     lost = [*not_whole_files(layout, named), *missing_thumbs(layout)]
     if lost:

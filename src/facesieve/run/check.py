@@ -11,15 +11,18 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image
 
-from facesieve.dataset.about import outputs_of, read_about
+from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.distinct import keys_of
+from facesieve.dataset.format import OTHER_FORMAT
 from facesieve.dataset.layout import HIDDEN, Layout, size_of
 from facesieve.dataset.merge import merge
 from facesieve.dataset.named import ends_well, named_files
-from facesieve.dataset.schema import picture_schema, with_later_columns
+from facesieve.dataset.origin import Origin
+from facesieve.dataset.schema import with_later_columns
 from facesieve.dataset.sums import Sum, Sums, pairs_of, read_sums, sum_of_file, sums_of
 from facesieve.dataset.tables import read_table
 from facesieve.errors import DatasetError
+from facesieve.run.ledger import Ledger
 from facesieve.run.lost import Lost, read_lost
 from facesieve.run.mend import UNDONE
 from facesieve.run.publish import published_files
@@ -89,7 +92,7 @@ class Contents:
     named: the picture files of their rows. sums: of all files that have one.
     """
 
-    about: dict[str, Any]
+    origin: Origin
     parts: Mapping[int, pa.Table]
     faces: pa.Table
     pictures: pa.Table
@@ -128,14 +131,14 @@ def check_dataset(root: Path) -> Report:
 def read_contents(layout: Layout, faults: list[Fault]) -> Contents:
     """Read what can be read; what cannot becomes a fault. Raises DatasetError when nothing says what the rows are."""
     sums = sums_of(_read_sums(layout, faults))
-    about = _about(layout, sums, faults)
-    parts = dict(_parts(layout, sums, about["measures"], faults))
+    origin = _origin(layout, sums, faults)
+    parts = dict(_parts(layout, sums, origin.measures, faults))
     if has_ledger(layout):
-        faces, pictures = merge(list(parts.values()), about["measures"])
+        faces, pictures = merge(list(parts.values()), origin.measures)
     else:
         faces, pictures = (_manifest(path, layout, sums) for path in (layout.faces, layout.pictures))
-    named = frozenset(named_files(faces, pictures, outputs_of(about)))
-    return Contents(about, parts, faces, pictures, named, sums)
+    named = frozenset(named_files(faces, pictures, origin.options.outputs))
+    return Contents(origin, parts, faces, pictures, named, sums)
 
 
 def has_ledger(layout: Layout) -> bool:
@@ -160,14 +163,17 @@ def _read_sums(layout: Layout, faults: list[Fault]) -> Iterator[tuple[str, Sum]]
             faults.append(Fault(FaultCode.DAMAGED, layout.name_of(path)))
 
 
-def _about(layout: Layout, sums: Sums, faults: list[Fault]) -> dict[str, Any]:
+def _origin(layout: Layout, sums: Sums, faults: list[Fault]) -> Origin:
     """What made the dataset, from either of the two files that say it."""
-    found: list[dict[str, Any]] = []
+    found: list[Origin] = []
     errors: list[DatasetError] = []
     for path in [layout.about, *([layout.made] if has_ledger(layout) else [])]:
+        known = sums.get(layout.name_of(path), frozenset())
         try:
-            found.append(read_about(path, sums.get(layout.name_of(path), frozenset())))
+            found.append(read_about(layout, known).origin if path == layout.about else read_made(layout, known))
         except DatasetError as error:
+            if error.code in OTHER_FORMAT:
+                raise
             errors.append(error)
             missing = error.code == "not_a_dataset"
             faults.append(Fault(FaultCode.MISSING if missing else FaultCode.DAMAGED, layout.name_of(path)))
@@ -184,12 +190,12 @@ def _parts(layout: Layout, sums: Sums, measures: Sequence[str], faults: list[Fau
         if layout.name_of(layout.sums_of(number)) in damaged_sums:
             known = frozenset()
         try:
-            rows = read_table(path, known=known)
+            rows = Ledger(layout).read(number, None, known)
             if not known:
                 merge([rows], measures)  # has it the columns of a part?
             yield number, rows
         except DatasetError as error:
-            if error.code == "out_of_memory":
+            if error.code in ("out_of_memory", *OTHER_FORMAT):
                 raise
             faults.append(Fault(FaultCode.DAMAGED, layout.name_of(path)))
 
@@ -251,9 +257,7 @@ def _manifests(layout: Layout, contents: Contents, known: list[Fault]) -> list[F
         if name in told or not size_of(path):
             continue
         held = read_table(path)
-        if path == layout.pictures:
-            held = with_later_columns(held, picture_schema())
-        if not held.equals(table):
+        if not with_later_columns(held, table.schema).equals(table):
             found.append(Fault(FaultCode.OUTDATED, name))
     return found
 

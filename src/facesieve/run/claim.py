@@ -7,16 +7,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
-from facesieve.dataset.about import read_about
+from facesieve.dataset.about import read_made, write_made
 from facesieve.dataset.commit import writing
 from facesieve.dataset.layout import Layout
-from facesieve.dataset.origin import difference
+from facesieve.dataset.origin import Origin, difference
 from facesieve.dataset.sums import Sum, read_sums
-from facesieve.dataset.tables import write_json
 from facesieve.errors import DatasetError
 from facesieve.run.publish import unpublish
 from facesieve.sieve import Policy
@@ -67,7 +65,7 @@ def others(root: Path) -> list[str]:
 
 
 @contextmanager
-def claim(layout: Layout, origin: dict[str, Any]) -> Iterator[None]:
+def claim(layout: Layout, origin: Origin) -> Iterator[None]:
     """Hold a dataset for one build of what `origin` describes.
 
     Raises DatasetError when another build holds it, when what made it differs, or where the disk refuses.
@@ -96,20 +94,16 @@ def hold(layout: Layout) -> Iterator[None]:
         lock.release()
 
 
-def _agree(layout: Layout, origin: dict[str, Any]) -> None:
+def _agree(layout: Layout, origin: Origin) -> None:
     new = not layout.made.exists()
-    before = origin if new else read_about(layout.made, _known(layout))
+    before = origin if new else read_made(layout, _known(layout))
     differs = [line for line in difference(before, origin) if not line.startswith("policy.sentence:")]
     if differs:
-        raise DatasetError("other_settings", _differently(layout, differs, str(origin["policy"].get("name", ""))))
-    names = sorted({*before["versions"], *origin["versions"]})
-    versions = {
-        name: sorted({*_listed(before["versions"].get(name)), *_listed(origin["versions"].get(name))}) for name in names
-    }
-    made = {**origin, "versions": versions}
+        raise DatasetError("other_settings", _differently(layout, differs, origin.policy.name))
+    made = origin.joined(before)
     if new or made != before:
         unpublish(layout)
-        write_json(made, layout.made, layout.scratch)
+        write_made(made, layout)
 
 
 def _differently(layout: Layout, differs: list[str], policy: str) -> str:
@@ -123,10 +117,6 @@ def _differently(layout: Layout, differs: list[str], policy: str) -> str:
 
 def _known(layout: Layout) -> frozenset[Sum]:
     return read_sums(layout.published_sums).get(layout.name_of(layout.made), frozenset())
-
-
-def _listed(versions: Any) -> list[str]:
-    return versions if type(versions) is list else [versions] if versions else []
 
 
 @contextmanager

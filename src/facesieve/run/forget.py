@@ -12,12 +12,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.about import outputs_of, read_about
+from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.merge import merge, named_inputs
 from facesieve.dataset.named import files_of_rows, named_files
 from facesieve.dataset.names import plain
+from facesieve.dataset.origin import Origin
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import displayed
 from facesieve.run.claim import hold
@@ -71,15 +72,15 @@ def forget(root: Path, names: Sequence[str], sheet_faces: int, labels: Sequence[
     """
     layout = Layout(root)
     if not layout.made.exists():
-        read_about(layout.about)
+        read_about(layout)
         raise DatasetError(
             "not_continuable",
             f"{root} has no ledger; forget it in the dataset that it was judged from, and judge again.",
         )
     with hold(layout):
-        about = read_about(layout.made)
-        outputs, ledger = outputs_of(about), Ledger(layout)
-        fitting = _fitting(ledger, names, labels, about["measures"])
+        origin = read_made(layout)
+        outputs, ledger = origin.options.outputs, Ledger(layout)
+        fitting = _fitting(ledger, names, labels, origin.measures)
         pictures = faces = whole = 0
         for number in ledger.numbers():
             rows = ledger.table(number)
@@ -91,7 +92,7 @@ def forget(root: Path, names: Sequence[str], sheet_faces: int, labels: Sequence[
                 whole += len(kept) - len(after)
                 faces += _faces(before) - _faces(after)
                 replace_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
-        files = _publish_again(layout, about, sheet_faces)
+        files = _publish_again(layout, origin, sheet_faces)
         _strike_lost(layout, names, labels, fitting)
     if fitting.nothing:
         raise UsageError("nothing_to_forget", _nothing(root, fitting, [*names, *labels]))
@@ -202,7 +203,7 @@ def _faces(rows: Iterable[Row]) -> int:
     return sum(len(row["faces"]) for row in rows)
 
 
-def _publish_again(layout: Layout, about: dict[str, Any], sheet_faces: int) -> list[str]:
-    faces, pictures = merge(Ledger(layout).tables(), about["measures"])
-    publish_dataset(faces, pictures, layout, about, sheet_faces)
-    return prune(layout, named_files(faces, pictures, outputs_of(about)))
+def _publish_again(layout: Layout, origin: Origin, sheet_faces: int) -> list[str]:
+    faces, pictures = merge(Ledger(layout).tables(), origin.measures)
+    publish_dataset(faces, pictures, layout, origin, sheet_faces)
+    return prune(layout, named_files(faces, pictures, origin.options.outputs))

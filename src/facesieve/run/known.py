@@ -102,9 +102,7 @@ def _known(
     found: dict[bytes, Known] = {}
     for part in ledger.numbers():
         table = ledger.table(part, _COLUMNS)
-        absent = pa.nulls(len(table), pa.binary())
-        columns = [table[name] if name in table.column_names else absent for name in _COLUMNS]
-        rows = zip(*(column.to_pylist() for column in columns), strict=True)
+        rows = zip(*(table[name].to_pylist() for name in _COLUMNS), strict=True)
         for row, (name, identity, fingerprint, label, refusal) in enumerate(rows):
             source = by_name.get(name) if identity is None else by_key.get(identity)
             if source is None:
@@ -143,14 +141,12 @@ def _same_content(source: Source, picture_id: str | None, limit: int) -> bool:
 
 def _with(table: pa.Table, rows: dict[int, Learnt]) -> pa.Table:
     """The table with what was learnt of some of its rows."""
-    known = "identity" in table.column_names
-    identities = table["identity"].to_pylist() if known else [None] * len(table)
-    fingerprints = table["fingerprint"].to_pylist()
+    columns = {name: table[name].to_pylist() for name in ("identity", "fingerprint")}
     for row, learnt in rows.items():
-        identities[row] = learnt.identity
-        fingerprints[row] = learnt.fingerprint or fingerprints[row]
-    if known:
-        table = table.drop_columns(["identity"])
-    at = table.schema.get_field_index("fingerprint")
-    table = table.set_column(at, "fingerprint", pa.array(fingerprints, pa.string()))
-    return table.add_column(at + 1, pa.field("identity", pa.binary()), pa.array(identities, pa.binary()))
+        columns["identity"][row] = learnt.identity
+        columns["fingerprint"][row] = learnt.fingerprint or columns["fingerprint"][row]
+    for name, values in columns.items():
+        at = table.schema.get_field_index(name)
+        field = table.schema.field(at)
+        table = table.set_column(at, field, pa.array(values, field.type))
+    return table

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from facesieve.dataset.commit import put, settle, writing
+from facesieve.dataset.format import check_format, format_of, with_format
 from facesieve.dataset.layout import HIDDEN, Layout
-from facesieve.dataset.sums import Sums, pairs_of, read_sums, sum_of, sum_of_file, sums_of, write_sums
+from facesieve.dataset.schema import part_schema, with_later_columns
+from facesieve.dataset.sums import Sum, Sums, pairs_of, read_sums, sum_of, sum_of_file, sums_of, write_sums
 from facesieve.dataset.tables import damaged, read_table, table_bytes
 from facesieve.records import RefusalCode
 
@@ -27,6 +29,8 @@ BY_A_LIMIT = {
     RefusalCode.TOO_LONG_SIDE.value,
     RefusalCode.TOO_MANY_SCANS.value,
 }
+
+EARLIEST = {"source", "label", "refusal", "fingerprint"}  # columns that parts of every version have
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Ledger:
         """
         layout = self.layout
         thumbs_path, part_path, sums_path = layout.thumbs_of(number), layout.part(number), layout.sums_of(number)
-        data = {thumbs_path: table_bytes(thumbs), part_path: table_bytes(rows)}
+        data = {thumbs_path: table_bytes(thumbs), part_path: table_bytes(with_format(rows))}
         sums = [*pairs_of(files), *((layout.name_of(path), sum_of(part)) for path, part in data.items())]
         replaced = [(layout.name_of(path), sum_of_file(path)) for path in data if path.exists()]
         made = self.written(number) if part_path.exists() else None
@@ -95,15 +99,19 @@ class Ledger:
         return sums_of(pair for number in numbers for pair in pairs_of(self.sums(number)))
 
     def table(self, number: int, columns: list[str] | None = None) -> pa.Table:
-        """The rows of one part. Raises DatasetError when it is absent or damaged.
+        """The rows of one part. Raises DatasetError when it is absent, damaged or of another format."""
+        return self.read(number, columns, self.sums(number).get(self.layout.name_of(self.layout.part(number))))
 
-        Parts of version 0.1.0 have no column `identity`.
-        """
+    def read(self, number: int, columns: list[str] | None, known: frozenset[Sum] | None) -> pa.Table:
+        """The same, with the sums that the file may have; nothing is compared where there is none."""
         path = self.layout.part(number)
-        known = self.sums(number).get(self.layout.name_of(path), frozenset())
-        table = read_table(path, columns, known)
-        expected = {"source", "label", "refusal"}
-        if not (expected & set(columns) if columns else expected) <= set(table.column_names):
+        table = read_table(path, columns, known or frozenset())
+        wanted = pa.schema([field for field in part_schema(()) if columns is None or field.name in columns])
+        if not EARLIEST & set(wanted.names) <= set(table.column_names):
+            raise damaged(path)
+        check_format(format_of(table), path, self.layout.root)
+        table = with_later_columns(table, wanted)
+        if not set(wanted.names) <= set(table.column_names):
             raise damaged(path)
         return table
 

@@ -8,14 +8,17 @@ child breaks its pool.)
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import ModuleType
+from typing import Any
 
 import cv2
 import pyarrow as pa
@@ -127,7 +130,7 @@ class Pool:
             if self._failed >= self._most_failed:
                 break
             try:
-                self._crew.append(Worker(Child(partial(forked, PRELOAD), _work, self._work, self._start)))
+                self._crew.append(Worker(Child(_begin, _work, self._work, self._start)))
             except OSError:
                 self._failed += 1
                 if self._crew:
@@ -229,6 +232,16 @@ def share(shards: Sequence[Shard], work: Work, start: Start, workers: int) -> It
         yield from pool.tallies()
     finally:
         pool.end()
+
+
+def _begin(target: Callable[..., None], *arguments: Any) -> BaseProcess:
+    """Start a worker that does not run the caller's script again, as `multiprocessing` would have it do."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        return forked(PRELOAD, target, *arguments)
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _work(pipe: Connection, work: Work, start: Start) -> None:

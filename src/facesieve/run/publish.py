@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
+from facesieve.dataset.about import about_json
 from facesieve.dataset.commit import publish, settle, writing
 from facesieve.dataset.count import Counts, count
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.manifest import write_manifests
+from facesieve.dataset.origin import Origin
 from facesieve.dataset.sums import sum_of_file, sums_of, write_sums
 from facesieve.dataset.tables import write_json
 from facesieve.report.sheet import contact_sheet
 
 
-def publish_dataset(
-    faces: pa.Table, pictures: pa.Table, layout: Layout, about: Mapping[str, Any], sheet_faces: int
-) -> Counts:
-    """Write the files that readers open; about: what made the dataset. Returns the books.
+def publish_dataset(faces: pa.Table, pictures: pa.Table, layout: Layout, origin: Origin, sheet_faces: int) -> Counts:
+    """Write the files that readers open; origin: what made the dataset. Returns the books.
 
     While they are written there are no sums of them, so that a crash leaves nothing that looks damaged.
     Raises DatasetError where the disk refuses.
@@ -30,7 +28,7 @@ def publish_dataset(
     unpublish(layout)
     write_manifests(faces, pictures, layout)
     settle([layout.metadata, layout.faces], layout.root)
-    write_json({**about, "counts": counts.plain()}, layout.about, layout.scratch)
+    write_json(about_json(origin, counts), layout.about, layout.scratch)
     publish(contact_sheet(layout, sheet_faces), layout.sheet, layout.scratch)
     _sum_up(layout)
     return counts

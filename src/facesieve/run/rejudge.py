@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +14,8 @@ import pyarrow.compute as pc
 from facesieve.dataset.commit import settle, whole, writing
 from facesieve.dataset.count import Counts, count
 from facesieve.dataset.layout import Layout, crop_name, cut_name
-from facesieve.dataset.read import Dataset
+from facesieve.dataset.origin import RecordedPolicy
+from facesieve.dataset.read import Manifests
 from facesieve.dataset.sums import write_sums
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
@@ -23,6 +23,7 @@ from facesieve.run.claim import check, others
 from facesieve.run.ledger import Ledger
 from facesieve.run.publish import publish_dataset
 from facesieve.settings import Settings
+from facesieve.sieve import Policy
 
 Judge = Callable[[Measures], Sequence[Verdict]]
 
@@ -44,14 +45,14 @@ class Rejudged:
     without_crop: int
 
 
-def rejudge(dataset: Dataset, judge: Judge) -> Rejudged:
+def rejudge(dataset: Manifests, judge: Judge) -> Rejudged:
     """New verdicts for every face."""
     old = dataset.faces
     verdicts = judge(dataset.measures())
     kept = pa.array([verdict.kept for verdict in verdicts], pa.bool_())
     reasons = pa.array([verdict.reasons for verdict in verdicts], pa.list_(pa.string()))
     faces = _with(_with(old, "kept", kept), "reasons", reasons)
-    faces = _with(faces, "file_name", _file_names(faces, bool(dataset.about["options"].get("keep_rejected"))))
+    faces = _with(faces, "file_name", _file_names(faces, dataset.about.origin.options.keep_rejected))
     pictures = _with(dataset.pictures, "kept", _kept_each(faces, dataset.pictures))
     was, now = np.asarray(old["kept"], bool), np.asarray(kept, bool)
     return Rejudged(
@@ -65,7 +66,7 @@ def rejudge(dataset: Dataset, judge: Judge) -> Rejudged:
     )
 
 
-def write_rejudged(dataset: Dataset, new: Rejudged, root: Path, policy: dict[str, Any], settings: Settings) -> None:
+def write_rejudged(dataset: Manifests, new: Rejudged, root: Path, policy: Policy, settings: Settings) -> None:
     """Write a new dataset with the new verdicts: crops linked (or copied) from the old one, which stays as it is.
 
     Marked pictures show the old verdicts and are not taken over.
@@ -80,9 +81,10 @@ def write_rejudged(dataset: Dataset, new: Rejudged, root: Path, policy: dict[str
         _link(dataset.layout.root / old_name, root / new_name, layout.scratch)
     settle([root / name for _, name in names], root)
     _sum_up(dataset.layout, names, layout)
-    options = dataset.about["options"] | {"marked": False}
-    about = dataset.about | {"policy": policy, "options": options}
-    publish_dataset(new.faces, new.pictures, layout, about, settings.sheet_faces)
+    before = dataset.about.origin
+    options = before.options.model_copy(update={"marked": False})
+    origin = before.model_copy(update={"policy": RecordedPolicy(**policy.describe()), "options": options})
+    publish_dataset(new.faces, new.pictures, layout, origin, settings.sheet_faces)
     with writing(layout.scratch):
         layout.scratch.rmdir()
 
@@ -107,15 +109,15 @@ def _kept_each(faces: pa.Table, pictures: pa.Table) -> pa.Array:
     return pa.array(np.bincount(owner[kept], minlength=len(pictures)).astype(np.int32))
 
 
-def _crops(dataset: Dataset, new: Rejudged) -> Iterable[tuple[str, str]]:
+def _crops(dataset: Manifests, new: Rejudged) -> Iterable[tuple[str, str]]:
     pairs = zip(dataset.faces["file_name"].to_pylist(), new.faces["file_name"].to_pylist(), strict=True)
     return {(was, now) for was, now in pairs if was and now}
 
 
-def _cuts(dataset: Dataset, new: Rejudged) -> Iterable[tuple[str, str]]:
+def _cuts(dataset: Manifests, new: Rejudged) -> Iterable[tuple[str, str]]:
     written = new.faces.filter(pc.is_valid(new.faces["file_name"]))
     faces = list(zip(written["label"].to_pylist(), written["face_id"].to_pylist(), strict=True))
-    names = {cut_name(what, *face) for what in dataset.about["options"].get("crops", ()) for face in faces}
+    names = {cut_name(what, *face) for what in dataset.about.origin.options.crops for face in faces}
     return {(name, name) for name in names}
 
 

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from facesieve.dataset.about import outputs_of
+from facesieve.dataset.about import write_made
 from facesieve.dataset.commit import settle, writing
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.merge import merge
 from facesieve.dataset.named import files_of_rows, named_files
 from facesieve.dataset.schema import THUMB_SCHEMA
 from facesieve.dataset.sums import pairs_of, read_sums, sum_of_file, sums_of, write_sums
-from facesieve.dataset.tables import write_json
 from facesieve.run.check import Contents, FaultCode, Report, check_dataset, has_ledger, read_contents
 from facesieve.run.claim import hold
 from facesieve.run.ledger import Ledger
@@ -49,13 +48,12 @@ def repair_dataset(root: Path, sheet_faces: int) -> Report:
 
 
 def _repair_ledger(layout: Layout, contents: Contents, report: Report, sheet_faces: int) -> None:
-    ledger, outputs = Ledger(layout), outputs_of(contents.about)
+    ledger, outputs = Ledger(layout), contents.origin.options.outputs
     bad = _bad(report)
     if report.gone_parts:
         note_lost(layout, report.gone_parts, contents.pictures)
     if layout.name_of(layout.made) in bad:
-        made = {name: value for name, value in contents.about.items() if name != "counts"}
-        write_json(made, layout.made, layout.scratch)
+        write_made(contents.origin, layout)
     for number in layout.numbers(layout.sums):
         if layout.name_of(layout.sums_of(number)) in bad or number not in contents.parts:
             _remove(layout.sums_of(number), layout)
@@ -66,14 +64,13 @@ def _repair_ledger(layout: Layout, contents: Contents, report: Report, sheet_fac
             ledger.remove(number)
     for number in set(layout.numbers(layout.thumbs)) - set(contents.parts):
         _remove(layout.thumbs_of(number), layout)
-    faces, pictures = merge(ledger.tables(), contents.about["measures"])
-    about = {name: value for name, value in contents.about.items() if name != "counts"}
-    publish_dataset(faces, pictures, layout, about, sheet_faces)
+    faces, pictures = merge(ledger.tables(), contents.origin.measures)
+    publish_dataset(faces, pictures, layout, contents.origin, sheet_faces)
     prune(layout, named_files(faces, pictures, outputs))
 
 
 def _repair_part(ledger: Ledger, number: int, contents: Contents, bad: set[str]) -> None:
-    layout, rows, outputs = ledger.layout, contents.parts[number], outputs_of(contents.about)
+    layout, rows, outputs = ledger.layout, contents.parts[number], contents.origin.options.outputs
     lost = {row for row, name in files_of_rows(rows, outputs) if name in bad}
     if layout.name_of(layout.thumbs_of(number)) in bad:
         ledger.rewrite(number, marked(_without_files(rows, bad), range(len(rows))), THUMB_SCHEMA.empty_table())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from facesieve.errors import UsageError
 
@@ -29,7 +29,10 @@ class SourceOptions:
     label_column: str | None = None
 
     def __post_init__(self) -> None:
-        """Raises UsageError `bad_encoding`."""
+        """Raises UsageError `bad_label_from`, `bad_encoding`."""
+        if self.label_from not in get_args(LabelFrom):
+            known = ", ".join(get_args(LabelFrom))
+            raise UsageError("bad_label_from", f"Labels cannot come from {self.label_from!r}; there are {known}.")
         if self.archive_encoding is None:
             return
         try:

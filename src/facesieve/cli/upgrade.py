@@ -1,0 +1,20 @@
+"""`facesieve upgrade`: a dataset of an earlier version gets the format of this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def upgrade(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder that an earlier version wrote.")],
+) -> None:
+    """Rewrite a dataset of an earlier version in the format of this one.
+
+    Pictures, crops and verdicts stay as they are. When it is interrupted, run it again.
+    """
+    from facesieve.run.upgrade import upgrade as run
+
+    typer.echo(f"{dataset} has the format of this version now" if run(dataset) else f"{dataset} needs no upgrade")

@@ -1,0 +1,129 @@
+"""A build anyone can call: sources in, dataset out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesieve.run.start import start_for, start_workers
+from facesieve.settings import Settings
+
+if TYPE_CHECKING:  # what is heavy is imported while the fork server starts
+    from facesieve.models.store import Announce
+    from facesieve.run.build import BuildResult
+    from facesieve.run.progress import Progress
+    from facesieve.sieve import Policy
+    from facesieve.sources import LabelFrom
+
+PathText = str | os.PathLike[str]
+
+
+def build(
+    sources: PathText | Iterable[PathText],
+    dataset: PathText,
+    *,
+    settings: Settings | None = None,
+    policy: Policy | None = None,
+    label_from: LabelFrom = "none",
+    crops: Iterable[str] = (),
+    keep_rejected: bool = False,
+    marked: bool = False,
+    prune: bool = False,
+    follow_links: bool = False,
+    include_hidden: bool = False,
+    archive_encoding: str | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    watch: Callable[[Progress], None] = lambda progress: None,
+    announce: Announce | None = None,
+) -> BuildResult:
+    """Find, measure, align and judge every face of the sources, and write or continue the dataset.
+
+    sources: files, folders, globs, archives and lists of paths, one or many. dataset: the folder to write; it is new,
+    empty, or a dataset that the same settings, policy and options made, to which new pictures are added.
+    settings: every knob, such as `Settings.load(workers=2)`; None takes the environment and the defaults.
+    policy: what is kept; None is `reference`.
+    label_from: `folder` labels a picture with the folder it lies in, `top-folder` with the first folder below the
+    named one. crops: unaligned crops to add, of `face` and `head`. keep_rejected: write crops of rejected faces too.
+    marked: add the pictures with boxes and numbers drawn.
+    prune: remove from the dataset what the sources no longer have, and the old names of what moved into them.
+    follow_links: follow links that lead out of a named folder. include_hidden: take hidden files and folders, and those
+    of trash and NAS systems. archive_encoding: encoding of names in old archives, such as `gbk`. path_column,
+    label_column: columns of lists, by name, or by number in lists without a header.
+    watch: called with the running counts, before the first and after every picture. announce: called with one line
+    about models that are fetched and about what was left out of the sources; None writes it to stderr.
+
+    The build works with `settings.workers` processes. A caller that wants one process sets `workers=1`.
+    Raises UsageError when the request is off, ModelError without the models, DatasetError when the dataset cannot be
+    written or continued or lacks files at the end, and WorkerError when worker processes cannot be started.
+    """
+    settings = settings or Settings.load()
+    named = _listed(sources)
+    start_workers(named, settings)
+    from facesieve.dataset.files import Outputs
+    from facesieve.models.store import tell
+    from facesieve.pipeline import Pipeline
+    from facesieve.quality import MEASURES
+    from facesieve.run.build import BuildSpec
+    from facesieve.run.build import build as run
+    from facesieve.run.claim import check
+    from facesieve.sieve import Policy
+    from facesieve.sources import SourceOptions, search
+
+    root, policy, announce = Path(dataset), policy or Policy.preset(), announce or tell
+    outputs = Outputs(keep_rejected, _cuts(crops), marked)
+    reading = SourceOptions(label_from, follow_links, include_hidden, archive_encoding, path_column, label_column)
+    found = search(named, settings, reading, leave_out=[root])
+    for line in found.lines():
+        announce(line)
+    start_for(len(found.sources), settings)  # also where the pictures turned out to be in an archive or a list
+    check(root)
+    _check_device(settings, announce)
+    measures = tuple(measure.name for measure in MEASURES)
+    models = _models(settings, announce)
+    spec = BuildSpec(settings, measures, outputs, policy, models, label_from)
+    offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
+    result = run(found.sources, root, partial(Pipeline, offline, policy), spec, watch, named, prune)
+    return replace(result, left_out=found.left_out, notes=tuple(found.notes))
+
+
+def _listed(sources: PathText | Iterable[PathText]) -> list[str]:
+    if isinstance(sources, str | os.PathLike):
+        return [os.fsdecode(sources)]
+    return [os.fsdecode(source) for source in sources]
+
+
+def _cuts(crops: Iterable[str]) -> tuple[str, ...]:
+    from facesieve.dataset.files import CUTS
+    from facesieve.errors import UsageError
+
+    wanted = tuple(sorted({crops} if isinstance(crops, str) else set(crops)))
+    unknown = [crop for crop in wanted if crop not in CUTS]
+    if unknown:
+        raise UsageError("unknown_crop", f"There is no crop {unknown[0]!r}; there are {', '.join(CUTS)}.")
+    return wanted
+
+
+def _check_device(settings: Settings, announce: Announce) -> None:
+    """Let a GPU that cannot be used end the build before anything is written."""
+    if settings.device != "cpu":
+        from facesieve.detect import load_networks
+        from facesieve.models.store import Store
+
+        load_networks(settings, Store(settings, announce))
+
+
+def _models(settings: Settings, announce: Announce) -> dict[str, str]:
+    """Sha256 of every model file that the settings use, by model and part; the files are there and verified."""
+    from facesieve.models.catalog import catalog
+    from facesieve.models.store import Store
+
+    store = Store(settings, announce)
+    used = [name for name in ("mtcnn", settings.pose) if name in catalog()]
+    for name in used:
+        store.load(name)
+    return {f"{name}/{part}": digest for name in used for part, digest in store.digests(name).items()}

@@ -1,0 +1,152 @@
+"""Datasets of before format 1, which had no number, are rewritten in the format of today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from facesieve.dataset.about import made_json, origin_of
+from facesieve.dataset.commit import publish, settle
+from facesieve.dataset.format import check_format, format_of
+from facesieve.dataset.layout import Layout
+from facesieve.dataset.schema import THUMB_SCHEMA, part_schema, picture_schema, with_later_columns
+from facesieve.dataset.sums import Sum, Sums, pairs_of, read_sums, sum_of, sums_of, write_sums
+from facesieve.dataset.tables import json_bytes, read_json, read_table, table_bytes
+from facesieve.errors import DatasetError
+from facesieve.run.claim import hold
+from facesieve.run.ledger import EARLIEST, Ledger
+from facesieve.run.mend import marked
+from facesieve.settings import LIMITS, NOT_SHAPING
+
+ADDED = ("turn", "identity")  # columns that some datasets without a number lack
+
+
+def upgrade(root: Path) -> bool:
+    """Rewrite a dataset that has no format number; returns False when there is nothing to do.
+
+    It may be interrupted at any moment and called again: until all is rewritten, the dataset says what it needs.
+    What is damaged stays as it is, with the checksums that it had, and `check_dataset` tells it afterwards.
+    Raises DatasetError when the folder is no dataset, is of a newer format, when nothing says what made it, or where
+    the disk refuses.
+    """
+    layout = Layout(root)
+    if not layout.made.exists() and not layout.about.exists():
+        raise DatasetError("not_a_dataset", f"{root} is not a dataset.")
+    with hold(layout):
+        files = dict(_rewritten(layout))
+        ledger = Ledger(layout)
+        parts = [number for number in ledger.numbers() if _rewrite_part(ledger, number)]
+        _publish(layout, files)
+    return bool(files or parts)
+
+
+def _rewrite_part(ledger: Ledger, number: int) -> bool:
+    """Whether a part was rewritten: it had no number, and is whole."""
+    path = ledger.layout.part(number)
+    try:
+        known = ledger.sums(number).get(ledger.layout.name_of(path), frozenset())
+        rows = read_table(path, known=known)
+    except DatasetError as error:
+        if error.code == "damaged_dataset":
+            return False
+        raise
+    if format_of(rows) is not None or not set(rows.column_names) >= EARLIEST:
+        return False
+    rows = with_later_columns(rows, part_schema(()), ADDED)
+    try:
+        ledger.rewrite(number, rows, ledger.thumbs(number))
+    except DatasetError as error:
+        if error.code not in ("damaged_dataset", "not_a_dataset"):
+            raise
+        ledger.rewrite(number, marked(rows, range(len(rows))), THUMB_SCHEMA.empty_table())
+    return True
+
+
+def _rewritten(layout: Layout) -> Iterator[tuple[Path, bytes]]:
+    """New contents of the files beside the parts, in the order in which they are to be written.
+
+    `dataset.json` is the last: as long as it has no number, whatever reads the dataset asks for the upgrade.
+    """
+    sums = _published(layout)
+    failed = list[DatasetError]()
+    there = [path for path in (layout.pictures, layout.made, layout.about) if path.exists()]
+    for path in there:
+        known = sums.get(layout.name_of(path), frozenset())
+        try:
+            data = _pictures(path, known) if path == layout.pictures else _origin(path, layout, known)
+        except DatasetError as error:
+            if error.code != "damaged_dataset":
+                raise
+            if path != layout.pictures:
+                failed.append(error)
+            continue
+        if data is not None:
+            yield path, data
+    if failed and len(failed) == len([path for path in there if path != layout.pictures]):
+        raise failed[0]
+
+
+def _pictures(path: Path, known: frozenset[Sum]) -> bytes | None:
+    held = read_table(path, known=known)
+    full = with_later_columns(held, picture_schema(), ADDED)
+    return table_bytes(full) if full.num_columns > held.num_columns else None
+
+
+def _origin(path: Path, layout: Layout, known: frozenset[Sum]) -> bytes | None:
+    """What made the dataset, with a format number; None where it has one."""
+    values = read_json(path, known)
+    if "format" in values:
+        check_format(values["format"], path, layout.root)
+        return None
+    counts = {"counts": values["counts"]} if "counts" in values else {}
+    return json_bytes(made_json(origin_of(_sorted_out(values, path), path)) | counts)
+
+
+def _sorted_out(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The keys of format 1. Earlier versions had one version a package, and limits among the settings."""
+    try:
+        settings, limits = values["settings"], values.get("limits", {})
+        return {
+            "versions": {name: [held] if isinstance(held, str) else held for name, held in values["versions"].items()},
+            "settings": {name: value for name, value in settings.items() if name not in NOT_SHAPING},
+            "policy": values["policy"],
+            "models": values["models"],
+            "measures": values["measures"],
+            "options": {"label_from": "none", **values["options"]},
+            "limits": {name: value for name, value in settings.items() if name in LIMITS} | limits,
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(
+            "damaged_dataset", f"{path} is damaged: it does not say what made the dataset; build it again."
+        ) from error
+
+
+def _published(layout: Layout) -> Sums:
+    """The sums of the published files; none where their own file is damaged, which a check tells."""
+    try:
+        return read_sums(layout.published_sums)
+    except DatasetError as error:
+        if error.code != "damaged_dataset":
+            raise
+        return {}
+
+
+def _publish(layout: Layout, files: dict[Path, bytes]) -> None:
+    """Write the files. Their old and new sums both hold until all are written, so that no crash looks like damage."""
+    before, after = _published(layout), {layout.name_of(path): sum_of(data) for path, data in files.items()}
+    if before:
+        _write_sums(layout, sums_of([*pairs_of(before), *after.items()]))
+    for path, data in files.items():
+        publish(data, path, layout.scratch)
+    if before:
+        ledger, now = Ledger(layout), {name: frozenset([one]) for name, one in after.items()}
+        for number in ledger.numbers():
+            name = layout.name_of(layout.part(number))
+            now[name] = ledger.sums(number).get(name, frozenset())
+        _write_sums(layout, {name: now.get(name) or known for name, known in before.items()})
+
+
+def _write_sums(layout: Layout, sums: Sums) -> None:
+    write_sums(sums, layout.published_sums, layout.scratch)
+    settle([layout.published_sums], layout.root)

@@ -1,0 +1,49 @@
+"""Datasets as versions before format 1 wrote them: made from one of today by taking away what came later."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facesieve.dataset.layout import Layout
+from facesieve.dataset.sums import pairs_of, read_sums, sum_of_file, sums_of, write_sums
+
+
+def without_number(
+    root: Path,
+    part: Callable[[pa.Table], pa.Table] = lambda table: table,
+    about: Callable[[dict[str, Any]], object] = lambda values: None,
+    pictures: Callable[[pa.Table], pa.Table] = lambda table: table,
+    sums: bool = True,
+) -> Path:
+    """Rewrite a dataset without format numbers and engines, and with more changes by the given functions.
+
+    sums: whether that version wrote checksums; then they fit what was rewritten.
+    """
+    layout = Layout(root)
+    for path in layout.parts.glob("*.parquet"):
+        written = path.stat().st_mtime_ns
+        pq.write_table(part(pq.read_table(path)).replace_schema_metadata(None), path)
+        os.utime(path, ns=(written, written))
+    pq.write_table(pictures(pq.read_table(layout.pictures)), layout.pictures)
+    for path in (layout.made, layout.about):
+        if path.exists():
+            values = json.loads(path.read_text())
+            assert values.pop("format") == 1
+            values.pop("engines", None)
+            about(values)
+            path.write_text(json.dumps(values))
+    if not sums:
+        shutil.rmtree(layout.sums)
+        return root
+    for path in layout.sums.glob("*.txt"):
+        fitting = [(name, sum_of_file(root / name)) for name, _ in pairs_of(read_sums(path))]
+        write_sums(sums_of(fitting), path, layout.scratch)
+    return root
