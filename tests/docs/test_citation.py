@@ -13,16 +13,6 @@ import facesieve
 ROOT = Path(__file__).resolve().parents[2]
 REQUIRED = {"cff-version", "message", "title", "authors"}
 KNOWN = REQUIRED | {"type", "abstract", "version", "date-released", "license", "keywords", "doi", "url"}
-    "type",
-    "abstract",
-    "version",
-    "date-released",
-    "license",
-    "keywords",
-    "doi",
-    "url",
-    "repository-code",
-}
 
 
 def citation() -> dict[str, Any]:
