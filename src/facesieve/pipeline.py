@@ -66,12 +66,13 @@ class Pipeline:
     so hand it to each process of a pool once, as its initializer does, and not with every task.
     Raises ModelError when weights are absent or not what the catalog says.
 
-    >>> import skimage.data
-    >>> pipeline = Pipeline()
-    >>> [record] = pipeline.process([skimage.data.astronaut()])
-    >>> [face] = record.faces
-    >>> face.crop.shape, face.verdict.kept
-    ((112, 112, 3), True)
+    Examples:
+        >>> import skimage.data
+        >>> pipeline = Pipeline()
+        >>> [record] = pipeline.process([skimage.data.astronaut()])
+        >>> [face] = record.faces
+        >>> face.crop.shape, face.verdict.kept
+        ((112, 112, 3), True)
     """
 
     def __init__(
