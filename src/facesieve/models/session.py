@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from facesieve.errors import SettingsError
 from facesieve.records import Floats32
 from facesieve.settings import Device
+
+# ONNX Runtime 1.32 sends reports of its use to its maker, unless this is set before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime as ort
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 # TF32 rounds to 10 bits: scores would differ from the processor's in the third digit. A pyramid has many shapes, and an
