@@ -13,7 +13,7 @@ from facesieve.errors import FacesieveError, Refused
 from facesieve.records import RefusalCode, Source, displayed
 from facesieve.sources.folder import left_out
 from facesieve.sources.member import Member
-from facesieve.sources.naming import former, hidden, identity_of, is_dataset, system_folder, unsafe
+from facesieve.sources.naming import former, hidden, identity_of, identity_of_member, is_dataset, system_folder, unsafe
 from facesieve.sources.opening import Closed, open_file
 from facesieve.sources.state import Search
 from facesieve.sources.tarred import tar_members
@@ -73,7 +73,7 @@ def _members(path: Path, search: Search) -> tuple[list[Member], Closed | None]:
 def _source(archive: str, identity: bytes, member: Member, times: int, search: Search) -> Source:
     """times: how often the archive has had this name by now."""
     name = displayed(f"{archive}!{member.name}") + (f" ({times})" if times > 1 else "")
-    place = identity + b"!" + member.raw + (b"\0%d" % times if times > 1 else b"")
+    place = identity_of_member(identity, member.raw, times)
     before = former(f"{archive}!{member.before}", name) if times == 1 else ""
     if unsafe(member.parts):
         return Source(name, "", Closed(RefusalCode.UNSAFE_NAME), identity=place, former=before)

@@ -86,6 +86,28 @@ def identity_of(path: str | Path) -> bytes:
     return os.fsencode(os.path.normpath(place)).replace(b"//", b"/", 1)
 
 
+def identity_of_member(archive: bytes, raw: bytes, times: int) -> bytes:
+    """Of a member of an archive, by its stored name; times: how often the archive has had this name by now.
+
+    A NUL byte stands where the parts meet: no path holds one, so that no file has the identity of a member.
+    """
+    return archive + b"!\0" + raw + b"\0" + (b" (%d)" % times if times > 1 else b"")
+
+
+def identity_of_row(table: bytes, number: int) -> bytes:
+    """Of what a list holds in one of its rows."""
+    return table + b":\0%d" % number
+
+
+def former_identity(identity: bytes) -> bytes:
+    """How the identity of a member or row was written when it had no NUL bytes; b"" for that of a file."""
+    place, nul, part = identity.partition(b"\0")
+    if not nul or place.endswith(b":"):
+        return place + part if nul else b""
+    raw, _, again = part.rpartition(b"\0")
+    return place + raw + (b"\0" + again.strip(b" ()") if again else b"")
+
+
 def _climbed(place: str) -> str:
     here, *parts = Path(place).parts
     for part in parts:

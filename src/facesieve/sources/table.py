@@ -14,7 +14,7 @@ from facesieve.errors import Refused, UsageError
 from facesieve.records import RefusalCode, Source, displayed
 from facesieve.sources.columns import shown
 from facesieve.sources.folder import from_file
-from facesieve.sources.naming import former, identity_of
+from facesieve.sources.naming import former, identity_of, identity_of_row
 from facesieve.sources.opening import Closed, Slice, open_file
 from facesieve.sources.rows import READERS, Row
 from facesieve.sources.state import Search
@@ -96,7 +96,7 @@ def _source(table: Path, row: Row) -> Source:
     picture, label = _path(row.picture), label_of(row.label)
     if not picture or "\0" in picture or len(picture) > LONGEST_PATH or not _encodable(picture):
         name = f"{table.as_posix()}:{row.number}"
-        identity = identity_of(table) + b":%d" % row.number
+        identity = identity_of_row(identity_of(table), row.number)
         closed = Closed(RefusalCode.BAD_ROW)
         return Source(displayed(name), displayed(label), closed, identity=identity, former=former(name))
     path = table.parent / picture
@@ -110,7 +110,7 @@ def _inside(table: Path, row: Row, data: Slice | Closed, fingerprint: str) -> So
     """The picture that a row holds."""
     path = _path(row.picture)
     name = f"{table.as_posix()}:{row.number}" + (f"!{path}" if path else "")
-    identity = identity_of(table) + b":%d" % row.number
+    identity = identity_of_row(identity_of(table), row.number)
     return Source(displayed(name), displayed(label_of(row.label)), data, fingerprint, identity=identity)
 
 
