@@ -84,6 +84,9 @@ def build(
     ] = None,
     path_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of paths in lists.")] = None,
     label_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of labels in lists.")] = None,
+    list_encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Encoding of lists that are not Unicode: cp1252, gbk, shift_jis.")
+    ] = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove what is in the dataset but gone from the named sources.")
     ] = False,
@@ -108,7 +111,9 @@ def build(
     rules = choose_policy(policy, changes or [])
     from facesieve.sources import SourceOptions
 
-    wanted = SourceOptions(label_from.value, follow_links, include_hidden, archive_encoding, path_column, label_column)
+    wanted = SourceOptions(
+        label_from.value, follow_links, include_hidden, archive_encoding, path_column, label_column, list_encoding
+    )
     found = look(sources, output, settings, wanted)
     built = make(found.sources, output, settings, rules, outputs, label_from, quiet, sources, prune)
     _sum_up(built, found, output, quiet, as_json)
