@@ -72,9 +72,13 @@ def test_empty_cells_at_the_end_are_no_fault(folder: Path) -> None:
 def test_a_row_that_ends_before_its_label_is_told(folder: Path) -> None:
     text = "path,label\np/1.png,Anna\np/2.png\n"
     assert read(folder / "l.csv", text) == [(1, "Anna"), (2, "")]
-    assert notes(folder / "l.csv") == [": 1 row ends before the column of labels, first on line 3, and has no label"]
+    assert notes(folder / "l.csv") == [
+        ": 1 row ends before the column of labels, first on line 3; such rows have no label"
+    ]
     read(folder / "l.csv", "path,age,label\np/1.png,3\np/2.png\n")
-    assert ": 2 rows end before the column of labels, first on line 2, and has no label" in notes(folder / "l.csv")
+    assert ": 2 rows end before the column of labels, first on line 2; such rows have no label" in notes(
+        folder / "l.csv"
+    )
 
 
 def test_a_line_that_was_cut_is_not_taken_for_a_row(folder: Path) -> None:

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from facesieve.errors import Refused, UsageError
+from facesieve.errors import UsageError
 from facesieve.records import RefusalCode, Source, displayed
 from facesieve.sources.columns import shown
 from facesieve.sources.folder import from_file
@@ -43,14 +43,8 @@ def from_table(path: Path, search: Search) -> Iterator[Source]:
         if data is None or _fault(row):
             yield _source(path, row, search)
             continue
-        try:
-            inside = inside or Unpacking(path)
-            if inside.size + len(data) > search.settings.max_unpacked_bytes:
-                raise Refused(RefusalCode.TOO_MANY_BYTES, "The list holds more bytes than max_unpacked_bytes.")
-            inside.write(data)
-        except Refused as refused:
-            yield _inside(path, row, Closed(refused.code, refused.message), "")
-            continue
+        inside = inside or Unpacking(path)
+        inside.write(data)
         here = Slice(inside.file.path, inside.size - len(data), len(data), inside.file)
         yield _inside(path, row, here, f"{len(data)}-{zlib.crc32(data):08x}")
     if inside:
@@ -95,10 +89,10 @@ def _path(picture: Any) -> str:
 
 def _source(table: Path, row: Row, search: Search) -> Source:
     """The file that a row names."""
-    label = displayed(label_of(row.label))
+    label = label_of(row.label)
+    label = displayed(label) if len(label) <= LONGEST_LABEL else ""
     if fault := _fault(row):
         name, identity = f"{table.as_posix()}:{row.number}", identity_of_row(identity_of(table), row.number)
-        label = label if len(label) <= LONGEST_LABEL else ""
         return Source(displayed(name), label, fault, identity=identity, former=former(name))
     return from_file(target(table, _path(row.picture), search.options.list_encoding), label)
 
@@ -117,7 +111,7 @@ def _fault(row: Row) -> Closed | None:
     return None
 
 
-def _inside(table: Path, row: Row, data: Slice | Closed, fingerprint: str) -> Source:
+def _inside(table: Path, row: Row, data: Slice, fingerprint: str) -> Source:
     """The picture that a row holds."""
     path = _path(row.picture)
     name = f"{table.as_posix()}:{row.number}" + (f"!{path}" if path else "")

@@ -14,7 +14,9 @@ def target(table: Path, text: str, encoding: str | None = None) -> Path:
     Raises UnicodeError for what is no text.
     """
     places = [table.parent / spelled for spelled in _spellings(text, encoding)]
-    return next((place for place in places if os.path.lexists(place)), places[0])
+    if len(places) > 1:  # else the caller sees whether it is there
+        places = [place for place in places if os.path.lexists(place)] or places
+    return places[0]
 
 
 def _spellings(text: str, encoding: str | None) -> Iterator[str]:
