@@ -59,7 +59,7 @@ def is_dataset(names: Collection[str]) -> bool:
 def unsafe(parts: list[str]) -> bool:
     """Whether the parts of an archive member's name are absolute, climb out, or are more than a file system takes."""
     absolute = parts[0] == "" or bool(_DRIVE.fullmatch(parts[0]))
-    too_long = any(len(part) > LONGEST_NAME or len(os.fsencode(part)) > LONGEST_NAME for part in parts)
+    too_long = any(len(part.encode("utf-8", "surrogateescape")) > LONGEST_NAME for part in parts)
     return absolute or ".." in parts or any("\0" in part for part in parts) or too_long
 
 
