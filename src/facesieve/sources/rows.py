@@ -113,7 +113,7 @@ def _table(
     if short:
         rows_end = "1 row ends" if len(short) == 1 else f"{len(short)} rows end"
         search.tell(
-            f"{shown(path)}: {rows_end} before the column of labels, first on line {short[0]}, and has no label"
+            f"{shown(path)}: {rows_end} before the column of labels, first on line {short[0]}; such rows have no label"
         )
 
 
