@@ -94,9 +94,9 @@ def test_one_picture_in_many_rows_fills_no_disk(tmp_path: Path, scratch: Path, s
     assert codes(found).count("too_many_bytes") == 2_000 - held.stat().st_size // 1_000_000
 
 
-def test_a_column_that_unpacks_to_very_much_more_than_it_has_is_one_sentence(tmp_path: Path) -> None:
+def test_rows_that_unpack_to_very_much_more_than_the_list_has_are_one_sentence(tmp_path: Path) -> None:
     path = write(tmp_path / "l.parquet", {"image": [b"x" * 10_000_000] * 30}, use_dictionary=False, compression="zstd")
-    with pytest.raises(UsageError, match=r"'image' .* unpacks to 300,000,") as caught:
+    with pytest.raises(UsageError, match=r"Rows of the list .* unpack to 300,000,") as caught:
         look(path)
     assert caught.value.code == "bad_list"
 
@@ -117,6 +117,34 @@ def test_a_lack_of_memory_is_one_sentence(folder: Path, monkeypatch: pytest.Monk
     with pytest.raises(UsageError, match="not enough memory to read the list") as caught:
         look(path)
     assert caught.value.code == "unreadable_list"
+
+
+def test_damaged_statistics_of_a_column_do_not_end_the_process(tmp_path: Path) -> None:
+    """Arrow would: it throws through code that does not catch."""
+    path = write(tmp_path / "l.parquet", {"path": ["a", "b", "c"] * 9, "label": ["x", "y", None] * 9})
+    data = path.read_bytes()
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    probe = "import sys; from facesieve.sources import find; from facesieve.settings import Settings\n"
+    probe += "for path in sys.argv[1:]:\n    try: find([path], Settings())\n    except Exception: pass\n"
+    paths = []
+    for at in range(footer, len(data) - 8, 2):
+        paths.append(tmp_path / f"{at}.parquet")
+        paths[-1].write_bytes(data[:at] + bytes([data[at] ^ 0x11]) + data[at + 1 :])
+    run = subprocess.run([sys.executable, "-c", probe, *paths], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_rows_that_a_damaged_list_counts_and_lacks_are_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "l.parquet", {"path": [f"{number}.png" for number in range(27)]})
+    data = path.read_bytes()
+    counted = [at for at in range(len(data)) if data[at] == 27 << 1]  # as the footer holds it (zigzag of Thrift)
+    assert counted
+    for at in counted:
+        path.write_bytes(data[:at] + bytes([11 << 1]) + data[at + 1 :])
+        try:
+            assert len(look(path).sources) == 27
+        except UsageError as error:
+            assert error.code == "unreadable_list"
 
 
 def test_long_paths_and_labels_cost_their_rows(folder: Path) -> None:

@@ -23,8 +23,8 @@ from facesieve.sources.state import Search
 _ROWS = 1 << 16  # that are in memory together, where they are text or numbers
 _NESTED = 16  # rows, the same where labels are lists or structs
 _PICTURES, _PICTURE_BYTES = 1 << 12, 128 << 20  # rows of pictures that are in memory together, and their bytes
-_MOST_TIMES = 100  # that a list, or a column of one of its groups of rows, may be larger once it is unpacked
-_SMALL = 256 << 20  # bytes; a column that unpacks to less is never too large
+_MOST_TIMES = 100  # that the pictures of a list, or a group of its rows, may be larger than the list once unpacked
+_SMALL = 256 << 20  # bytes; a group of rows that unpacks to less is never too large
 _LONGEST_PATH = 4096  # bytes, as on Linux
 _MANY_ROWS = 1 << 20  # a list may have as many, and 8 times as many as it has bytes
 
@@ -65,7 +65,7 @@ def _rows(path: Path, table: pyarrow.parquet.ParquetFile, names: list[str], size
         raise UsageError(
             "bad_list", f"The list {shown(path)} claims {table.metadata.num_rows:,} rows in {size:,} bytes."
         )
-    largest = max(_unpacked(path, table, name) for name in names)
+    largest = _unpacked(path, table, size)
     together = _ROWS if _is_text(kind) else max(1, min(_PICTURES, _PICTURE_BYTES // largest))
     if label_name and kinds.is_nested(schema.field(label_name).type):
         together = min(together, _NESTED)
@@ -81,6 +81,8 @@ def _rows(path: Path, table: pyarrow.parquet.ParquetFile, names: list[str], size
         if held > most:
             break
         yield Row(number, picture, classes.name(number, label))
+    if held <= most and number != table.metadata.num_rows:
+        raise OSError(f"{path} has {number} rows and counts {table.metadata.num_rows}.")
     if held > most:  # the other pictures are not even unpacked
         closed = Closed(
             RefusalCode.TOO_MANY_BYTES, "The list unpacks to more bytes than it may; see max_unpacked_bytes."
@@ -116,24 +118,19 @@ def _plain(column: Any) -> list[Any]:
     return [held.get(index) for index in column.indices.to_pylist()]
 
 
-def _unpacked(path: Path, table: pyarrow.parquet.ParquetFile, name: str) -> int:
-    """The most bytes that a column has in one group of rows. No value is longer.
+def _unpacked(path: Path, table: pyarrow.parquet.ParquetFile, size: int) -> int:
+    """The most bytes that one group of rows unpacks to. No value is longer.
 
-    Raises UsageError where that is very much more than the file has.
+    What the file says of single columns is not asked for: where it is damaged, Arrow ends the whole process.
+    Raises UsageError where a group unpacks to very much more than the file has.
     """
-    data, most = table.metadata, 1
-    leaves = [at for at in range(data.num_columns) if f"{data.schema.column(at).path}.".startswith(f"{name}.")]
-    for group in range(data.num_row_groups):
-        for leaf in leaves:
-            chunk = data.row_group(group).column(leaf)
-            if chunk.total_uncompressed_size > max(_SMALL, _MOST_TIMES * chunk.total_compressed_size):
-                raise UsageError(
-                    "bad_list",
-                    f"Column {name!r} of the list {shown(path)} unpacks to {chunk.total_uncompressed_size:,} bytes"
-                    f" from {chunk.total_compressed_size:,}, which no column of paths or pictures does.",
-                )
-            most = max(most, chunk.total_uncompressed_size)
-    return most
+    most = max((table.metadata.row_group(at).total_byte_size for at in range(table.metadata.num_row_groups)), default=0)
+    if most > max(_SMALL, _MOST_TIMES * size):
+        raise UsageError(
+            "bad_list",
+            f"Rows of the list {shown(path)} unpack to {most:,} bytes from {size:,}, as no paths or pictures do.",
+        )
+    return max(1, most)
 
 
 def _as_path(value: Any) -> Any:
