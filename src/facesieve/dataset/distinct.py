@@ -43,7 +43,10 @@ def distinct_names(sources: pa.ChunkedArray, identities: pa.ChunkedArray) -> pa.
 
 
 def _absolute(identity: bytes | None, name: str) -> str:
-    return displayed(identity.decode("utf-8", "surrogateescape")) if identity else name
+    if not identity:
+        return name
+    plain = identity.replace(b"\0", b"")  # which stands between an archive and its member
+    return displayed(plain.decode("utf-8", "surrogateescape"))
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from facesieve.dataset.distinct import keys_of
 from facesieve.dataset.names import plain
 from facesieve.records import Source
 from facesieve.run.ledger import TRY_AGAIN, Ledger
+from facesieve.sources.naming import former_identity
 
 _COLUMNS = ["source", "identity", "fingerprint", "label", "refusal"]
 _CHUNK = 1 << 20
@@ -95,8 +97,13 @@ def readable(sources: Iterable[Source], ledger: Ledger) -> int:
 def _known(
     sources: Sequence[Source], ledger: Ledger, again: Set[str], learnt: dict[int, dict[int, Learnt]]
 ) -> dict[bytes, Known]:
-    """The last row of every source that has one. Rows without an identity are matched by name, and get one."""
+    """The last row of every source that has one.
+
+    Rows without an identity are matched by name, and get one. So do rows with an identity of the form that members of
+    archives had before; where a file has that very path, the row may be the file's and stays.
+    """
     by_key = {source.key: source for source in sources}
+    by_former = {former_identity(source.key): source for source in sources if b"\0" in source.key}
     by_name = {source.former: source for source in sources if source.former}
     by_name |= {source.name: source for source in sources if not source.former}
     found: dict[bytes, Known] = {}
@@ -105,9 +112,11 @@ def _known(
         rows = zip(*(table[name].to_pylist() for name in _COLUMNS), strict=True)
         for row, (name, identity, fingerprint, label, refusal) in enumerate(rows):
             source = by_name.get(name) if identity is None else by_key.get(identity)
+            if source is None and identity in by_former and not os.path.lexists(identity):
+                source = by_former[identity]
             if source is None:
                 continue
-            if identity is None:
+            if identity != source.key:
                 learnt[part][row] = Learnt(source.key)
             renamed = identity is None and bool(source.former)
             found[source.key] = Known(part, row, fingerprint, label, refusal in again, renamed)
