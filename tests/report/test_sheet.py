@@ -9,7 +9,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from facesieve.dataset.count import count
 from facesieve.dataset.layout import Layout
+from facesieve.dataset.read import read
 from facesieve.report.sheet import contact_sheet
 from facesieve.run.build import build
 from handmade import Handmade, making, photos, sources_in
@@ -83,7 +85,7 @@ def test_names_cannot_become_markup(heap: Path, tmp_path: Path) -> None:
 
 def test_a_large_dataset_is_thinned_evenly_and_the_page_says_so(dataset: Layout) -> None:
     faces = pq.read_table(dataset.faces)
-    page = Page(contact_sheet(dataset, 3))
+    page = Page(contact_sheet(dataset, count(read(dataset.root).blocks()), 3))
     assert [card["class"] for card in page.cards] == ["kept"] * 3 + ["rejected"] * 3
     assert f"6 of {len(faces)} faces are on this page" in " ".join(page.text)
     ids = faces.filter(faces["kept"])["face_id"].to_pylist()

@@ -100,7 +100,7 @@ def test_a_damaged_picture_file_is_told_and_the_next_build_makes_it_again(
     damage(out / name)
     code = "missing" if damage is Path.unlink else "damaged"
     assert faults(out) == [(code, name)]
-    repair_dataset(out, 500)
+    repair_dataset(out, Settings())
     assert len(again(heap, out)) > 0
     assert faults(out) == []
     assert files_in(out) == files_in(good)
@@ -117,7 +117,7 @@ def test_damaged_published_files_are_written_again_without_the_pictures(
     name = ".facesieve/made.json" if name == "made" else name
     damage(out / name)
     assert [fault[1] for fault in faults(out)] == [name]
-    assert repair_dataset(out, 500).faults == ()
+    assert repair_dataset(out, Settings()).faults == ()
     assert files_in(out) == files_in(good)
     assert (out / ".facesieve" / "made.json").read_bytes() == (good / ".facesieve" / "made.json").read_bytes()
 
@@ -128,7 +128,7 @@ def test_a_damaged_part_of_the_ledger_is_told_and_its_pictures_are_done_again(
 ) -> None:
     damage(out / PART)
     assert faults(out)[0] == ("missing" if damage is Path.unlink else "damaged", PART)
-    assert repair_dataset(out, 500).faults == ()
+    assert repair_dataset(out, Settings()).faults == ()
     assert len(pq.read_table(out / "pictures.parquet")) == 16 - 5
     assert len(again(heap, out)) == 5
     assert faults(out) == []
@@ -144,7 +144,7 @@ def test_damaged_sums_are_written_again(out: Path, good: Path, name: str, damage
         assert report.faults == () and report.without_sum > 0
     else:
         assert report.faults == (Fault(FaultCode.DAMAGED, name),)
-    mended = repair_dataset(out, 500)
+    mended = repair_dataset(out, Settings())
     assert (mended.faults, mended.without_sum) == ((), 0)
     assert (out / name).read_bytes() == (good / name).read_bytes()
 
@@ -154,7 +154,7 @@ def test_a_file_that_no_row_names_is_told_and_removed_and_a_note_of_the_users_ow
     shutil.copy(out / first(out, "kept/*/*.png"), out / stray)
     (out / "kept" / "Ada" / "note.txt").write_text("mine")
     assert faults(out) == [("no_row", stray)]
-    assert repair_dataset(out, 500).faults == ()
+    assert repair_dataset(out, Settings()).faults == ()
     assert not (out / stray).exists() and (out / "kept" / "Ada" / "note.txt").exists()
 
 
@@ -162,7 +162,7 @@ def test_a_crop_that_is_repaired_without_its_picture_leaves_its_row(out: Path) -
     name = first(out, "kept/*/*.png")
     (out / name).unlink()
     before = pq.read_table(out / "faces.parquet").to_pylist()
-    report = repair_dataset(out, 500)
+    report = repair_dataset(out, Settings())
     assert report.faults == () and report.undone > 0
     after = pq.read_table(out / "faces.parquet").to_pylist()
     expected = [row | {"file_name": None} if row["file_name"] == name else row for row in before]
@@ -180,9 +180,9 @@ def test_a_dataset_without_sums_is_checked_as_far_as_can_be_and_gets_them(heap: 
     assert len(faults(out)) == 3
     assert again(heap, out), "a build notices those that do not end as their format does"
     flip(out / first(out, "rejected/*/*.png"))
-    repair_dataset(out, 500)
+    repair_dataset(out, Settings())
     again(heap, out)
-    repair_dataset(out, 500)
+    repair_dataset(out, Settings())
     assert (check_dataset(out).faults, check_dataset(out).without_sum) == ((), 0)
     assert files_in(out) == files_in(good)
 
@@ -197,7 +197,7 @@ def test_a_dataset_that_was_judged_again_is_checked_too(out: Path, tmp_path: Pat
     crop.unlink()
     assert faults(tmp_path / "new") == [("missing", crop.relative_to(tmp_path / "new").as_posix())]
     shutil.rmtree(tmp_path / "new" / ".facesieve" / "sums")
-    assert repair_dataset(tmp_path / "new", 500).without_sum == 1
+    assert repair_dataset(tmp_path / "new", Settings()).without_sum == 1
 
 
 def test_manifests_of_an_earlier_build_are_outdated(heap: Path, out: Path) -> None:
@@ -206,7 +206,7 @@ def test_manifests_of_an_earlier_build_are_outdated(heap: Path, out: Path) -> No
     (out / ".facesieve" / "sums" / "published.txt").unlink()
     pq.write_table(old, out / "pictures.parquet")
     assert faults(out) == [("damaged", "faces.parquet"), ("outdated", "pictures.parquet")]
-    assert repair_dataset(out, 500).faults == ()
+    assert repair_dataset(out, Settings()).faults == ()
 
 
 def test_foreign_files_in_the_ledger_are_named_and_left_alone(out: Path, heap: Path) -> None:
@@ -218,7 +218,7 @@ def test_foreign_files_in_the_ledger_are_named_and_left_alone(out: Path, heap: P
     assert report.faults == ()
     assert len(report.foreign) == 3 * len(names)
     assert again(heap, out) == []
-    assert repair_dataset(out, 500).foreign == report.foreign
+    assert repair_dataset(out, Settings()).foreign == report.foreign
 
 
 def test_what_is_no_dataset_or_unfinished_is_one_sentence(out: Path, tmp_path: Path) -> None:
@@ -235,6 +235,6 @@ def test_what_is_no_dataset_or_unfinished_is_one_sentence(out: Path, tmp_path: P
 def test_where_nothing_says_what_made_a_dataset_it_is_one_sentence(out: Path) -> None:
     for name in ("dataset.json", ".facesieve/made.json"):
         (out / name).write_text(json.dumps({"settings": 3}))
-    for look in (check_dataset, lambda root: repair_dataset(root, 500)):
+    for look in (check_dataset, lambda root: repair_dataset(root, Settings())):
         with pytest.raises(DatasetError, match="is damaged"):
             look(out)

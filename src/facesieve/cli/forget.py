@@ -27,7 +27,7 @@ def forget(
     from facesieve.run.forget import forget as run
     from facesieve.settings import Settings
 
-    gone = run(dataset, what, Settings.load().sheet_faces)
+    gone = run(dataset, what, Settings.load())
     if as_json:
         typer.echo(json.dumps({"dataset": str(dataset), **asdict(gone)}))
         return

@@ -68,7 +68,7 @@ def part_schema(measures: Iterable[str]) -> pa.Schema:
 def with_later_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The table with the columns of `LATER` that it lacks as nulls, at the place that the schema has for them."""
     for name in LATER:
-        if name not in table.column_names:
+        if name in schema.names and name not in table.column_names:
             field = schema.field(name)
             table = table.add_column(schema.get_field_index(name), field, pa.nulls(len(table), field.type))
     return table

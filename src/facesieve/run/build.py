@@ -7,28 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from facesieve.dataset.about import read_about
-from facesieve.dataset.count import Counts
+from facesieve.dataset.count import Books, Counts
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout
-from facesieve.dataset.merge import merge
-from facesieve.dataset.named import named_files, some
+from facesieve.dataset.named import some
 from facesieve.dataset.origin import versions
+from facesieve.dataset.survey import survey
 from facesieve.errors import DatasetError
 from facesieve.records import Source
 from facesieve.run.claim import claim
 from facesieve.run.forget import drop_sources, gone_sources
 from facesieve.run.known import readable, unfinished
 from facesieve.run.ledger import BY_A_LIMIT, TRY_AGAIN, Ledger
-from facesieve.run.mend import mark_damage, missing_thumbs, not_whole_files
+from facesieve.run.mend import lost_files, mark_damage, missing_thumbs
 from facesieve.run.plan import Shard, shards, unique, workers
 from facesieve.run.pool import Start, share
 from facesieve.run.progress import Progress, Tally
-from facesieve.run.publish import prune, publish_dataset
+from facesieve.run.publish import publish_ledger
 from facesieve.run.shard import Work
 from facesieve.settings import Settings
 
@@ -106,22 +102,20 @@ def build(
     wanted = unique(sources)
     layout = Layout(root)
     with claim(layout, making.origin()):
-        damaged = mark_damage(layout, making.measures, making.outputs)
-        before = Ledger(layout).numbers()
-        progress = _work(wanted, layout, start, making, watch)
-        parts = _all_parts(layout, before, progress.total)
         ledger = Ledger(layout)
-        gone = gone_sources(parts, {source.key for source in wanted}, named)
+        damaged = mark_damage(layout, making.outputs)
+        before = ledger.numbers()
+        progress = _work(wanted, layout, start, making, watch)
+        _check_parts(ledger, before, progress.total)
+        gone = gone_sources(ledger, wanted, named)
         if gone and prune_gone:
             drop_sources(ledger, gone, making.outputs)
-            parts = ledger.tables()
-        faces, pictures = merge(parts, making.measures)
-        counts = _publish(faces, pictures, layout, making)
+        books = _publish(ledger, making)
     return Built(
-        counts,
+        books.counts(),
         progress,
-        readable(wanted, Ledger(layout)),
-        _shared_labels(pictures),
+        readable(wanted, ledger),
+        books.shared_labels,
         tuple(damaged),
         tuple(sorted(gone.values())),
         prune_gone,
@@ -155,33 +149,32 @@ def _same_limits(layout: Layout, settings: Settings) -> bool:
     return all(recorded.get(name, value) == value for name, value in settings.limits().items())
 
 
-def _all_parts(layout: Layout, before: Sequence[int], added: int) -> list[pa.Table]:
-    """The rows of all parts: those there were `before`, and new ones with `added` rows.
+def _check_parts(ledger: Ledger, before: Sequence[int], added: int) -> None:
+    """Raise DatasetError when parts are gone: those there were `before`, or new ones with `added` rows in all.
 
-    Raises DatasetError when some are gone, so that a dataset without them is never published.
+    A dataset without them is never published.
     """
-    ledger = Ledger(layout)
-    parts = {number: ledger.table(number) for number in ledger.numbers()}
-    new = sum(len(rows) for number, rows in parts.items() if number not in before)
-    if new != added or not set(before) <= set(parts):
+    numbers = ledger.numbers()
+    new = sum(ledger.length(number) for number in numbers if number not in before)
+    if new != added or not set(before) <= set(numbers):
         raise DatasetError(
-            "ledger_changed", f"Parts of the ledger in {layout.parts} went away while the build ran; run it again."
+            "ledger_changed",
+            f"Parts of the ledger in {ledger.layout.parts} went away while the build ran; run it again.",
         )
-    return list(parts.values())
 
 
-def _publish(faces: pa.Table, pictures: pa.Table, layout: Layout, making: Making) -> Counts:
-    named = named_files(faces, pictures, making.outputs)
-    counts = publish_dataset(faces, pictures, layout, read_about(layout.made), making.settings.sheet_faces)
-    prune(layout, named)
-    lost = [*not_whole_files(layout, named), *missing_thumbs(layout)]
+def _publish(ledger: Ledger, making: Making) -> Books:
+    layout = ledger.layout
+    with survey(ledger.tables, layout.scratch) as found:
+        books, _ = publish_ledger(ledger, found, read_about(layout.made), making.settings)
+        lost = [*sorted(lost_files(ledger, found, making.outputs)), *missing_thumbs(layout)]
     if lost:
         raise DatasetError(
             "missing_files",
             f"Missing or not whole in {layout.root}: {some(lost)}. Run the same build again with the pictures "
             "that they were made from, or run `facesieve check DATASET --repair`.",
         )
-    return counts
+    return books
 
 
 def alone(plan: Sequence[Shard], work: Work, start: Start) -> Iterator[Tally]:
@@ -190,8 +183,3 @@ def alone(plan: Sequence[Shard], work: Work, start: Start) -> Iterator[Tally]:
     for shard in plan:
         assert pipeline
         yield from work.do(shard, pipeline)
-
-
-def _shared_labels(pictures: pa.Table) -> int:
-    labelled = pc.not_equal(pictures["label"], "")
-    return int(np.count_nonzero(np.asarray(pc.and_(labelled, pc.greater(pictures["kept"], 1)))))

@@ -10,21 +10,24 @@ from glob import escape, has_magic
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.about import outputs_of, read_about
 from facesieve.dataset.distinct import keys_of
 from facesieve.dataset.files import Outputs
+from facesieve.dataset.hashes import HashSet, hashes_of
 from facesieve.dataset.layout import Layout
-from facesieve.dataset.merge import merge, named_inputs
-from facesieve.dataset.named import files_of_rows, named_files
+from facesieve.dataset.named import files_of_rows
 from facesieve.dataset.names import plain
+from facesieve.dataset.survey import survey
 from facesieve.errors import DatasetError, UsageError
-from facesieve.records import displayed
+from facesieve.records import Source, displayed
 from facesieve.run.claim import hold
 from facesieve.run.ledger import Ledger
-from facesieve.run.publish import prune, publish_dataset
+from facesieve.run.publish import publish_ledger
+from facesieve.settings import Settings
 from facesieve.sources.naming import identity_of
 
 SHORTEST = 8  # hex digits of an id that is forgotten by its beginning
@@ -41,7 +44,7 @@ class Forgotten:
     files: int
 
 
-def forget(root: Path, what: str, sheet_faces: int) -> Forgotten:
+def forget(root: Path, what: str, settings: Settings) -> Forgotten:
     """Remove a source, a picture or a face, and all that was made from it, from a dataset.
 
     what: a source as the manifests name it, or the id of a picture or a face, or its first digits. A face takes its
@@ -60,7 +63,7 @@ def forget(root: Path, what: str, sheet_faces: int) -> Forgotten:
     with hold(layout):
         about = read_about(layout.made)
         outputs, ledger = outputs_of(about), Ledger(layout)
-        fitting = _fitting(ledger, what, about["measures"])
+        fitting = _fitting(ledger, what)
         left = _without(fitting, outputs.marked)
         pictures = faces = 0
         for number in ledger.numbers():
@@ -71,7 +74,8 @@ def forget(root: Path, what: str, sheet_faces: int) -> Forgotten:
                 pictures += len(before) - len(after)
                 faces += _faces(before) - _faces(after)
                 replace_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
-        files = _publish_again(layout, about, sheet_faces)
+        with survey(ledger.tables, layout.scratch) as found:
+            _, files = publish_ledger(ledger, found, about, settings)
     if not fitting[1]:
         raise UsageError(
             "nothing_to_forget",
@@ -92,23 +96,26 @@ def replace_rows(ledger: Ledger, number: int, rows: pa.Table, outputs: Outputs) 
     ledger.commit(number, rows, thumbs.filter(pc.is_in(thumbs["face_id"], ids)), files)
 
 
-def gone_sources(parts: Iterable[pa.Table], wanted: Collection[bytes], named: Sequence[str]) -> dict[bytes, str]:
-    """Inputs in parts of the ledger that lie under the named places and are not wanted any more: names by key.
+def gone_sources(ledger: Ledger, wanted: Sequence[Source], named: Sequence[str]) -> dict[bytes, str]:
+    """Inputs in the ledger that lie under the named places and are not wanted any more: names by key.
 
-    wanted: keys of sources. An input lies where its identity says; only rows of version 0.1.0, which have none, are
-    compared by name.
+    An input lies where its identity says; only rows of version 0.1.0, which have none, are compared by name.
     """
     if not named:
         return {}
     by_name = [plain(str(Path(argument))) for argument in named]
     by_place = [_absolute(argument) for argument in named]
+    keys = HashSet([np.fromiter((hash(source.key) for source in wanted), np.int64, len(wanted))])
     gone: dict[bytes, str] = {}
-    for rows in parts:
-        for key, name in zip(keys_of(rows).to_pylist(), rows["source"].to_pylist(), strict=True):
-            where = os.fsdecode(key)
+    for rows in ledger.tables(["source", "identity"]):
+        held = keys_of(rows).to_pylist()
+        unwanted = np.flatnonzero(~keys.has(hashes_of(held)))
+        names = rows["source"].take(pa.array(unwanted)).to_pylist()
+        for at, name in zip(unwanted.tolist(), names, strict=True):
+            where = os.fsdecode(held[at])
             places = by_place if Path(where).is_absolute() else by_name
-            if key not in wanted and any(_under(where, place) for place in places):
-                gone[key] = name
+            if any(_under(where, place) for place in places):
+                gone[held[at]] = name
     return gone
 
 
@@ -135,24 +142,29 @@ def _under(name: str, place: str) -> bool:
     return fnmatchcase(name, place.replace("**/", "")) and not os.path.lexists(name)
 
 
-def _fitting(ledger: Ledger, what: str, measures: Sequence[str]) -> tuple[str, set[Any]]:
+def _fitting(ledger: Ledger, what: str) -> tuple[str, set[Any]]:
     """Which column names it, and the values that fit: `identity`, `picture_id` or `face_id`."""
-    tables = ledger.tables()
-    named = named_inputs(tables, measures)
-    for spelled in (what, displayed(what), plain(what)):
-        if spelled in named:
-            return "identity", {named[spelled]}
-    prefix = what.lower()
+    spelled, prefix = (what, displayed(what), plain(what)), what.lower()
+    named = dict[str, bytes]()
     ids = {"picture_id": set[str](), "face_id": set[str]()}
-    for table in tables:
-        ids["picture_id"] |= set(table["picture_id"].drop_null().to_pylist())
-        ids["face_id"] |= set(pc.struct_field(table["faces"].combine_chunks().flatten(), "face_id").to_pylist())
-    for name, values in ids.items():
-        found = {value for value in values if len(prefix) >= SHORTEST and value.startswith(prefix)}
-        if len(found) > 1:
-            raise UsageError("ambiguous_id", f"{len(found)} ids begin with {what!r}; write more of it.")
-        if found:
-            return name, found
+    with survey(ledger.tables, ledger.layout.scratch) as found:
+        for part in found.settled(ledger.tables()):
+            rows = part.counting
+            fit = pc.is_in(rows["source"], pa.array(spelled, pa.string()))
+            those = rows.filter(fit)
+            named |= dict(zip(those["source"].to_pylist(), keys_of(those).to_pylist(), strict=True))
+            if len(prefix) >= SHORTEST:
+                faces = pc.struct_field(part.rows["faces"].combine_chunks().flatten(), "face_id")
+                for name, values in (("picture_id", part.rows["picture_id"]), ("face_id", faces)):
+                    ids[name] |= set(values.filter(pc.starts_with(values, prefix)).drop_null().to_pylist())
+    for name in spelled:
+        if name in named:
+            return "identity", {named[name]}
+    for name, fitting in ids.items():
+        if len(fitting) > 1:
+            raise UsageError("ambiguous_id", f"{len(fitting)} ids begin with {what!r}; write more of it.")
+        if fitting:
+            return name, fitting
     return "identity", set()
 
 
@@ -181,9 +193,3 @@ def _key(row: Row) -> bytes:
 
 def _faces(rows: Iterable[Row]) -> int:
     return sum(len(row["faces"]) for row in rows)
-
-
-def _publish_again(layout: Layout, about: dict[str, Any], sheet_faces: int) -> list[str]:
-    faces, pictures = merge(Ledger(layout).tables(), about["measures"])
-    publish_dataset(faces, pictures, layout, about, sheet_faces)
-    return prune(layout, named_files(faces, pictures, outputs_of(about)))

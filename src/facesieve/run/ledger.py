@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pyarrow as pa
 from facesieve.dataset.commit import put, settle, writing
 from facesieve.dataset.layout import HIDDEN, Layout
 from facesieve.dataset.sums import Sums, pairs_of, read_sums, sum_of, sum_of_file, sums_of, write_sums
-from facesieve.dataset.tables import damaged, read_table, table_bytes
+from facesieve.dataset.tables import damaged, read_table, rows_in, table_bytes
 from facesieve.records import RefusalCode
 
 # The disk, the memory or the load may have been at fault, so the next build tries these again.
@@ -94,7 +95,7 @@ class Ledger:
         numbers = self.layout.numbers(self.layout.sums)
         return sums_of(pair for number in numbers for pair in pairs_of(self.sums(number)))
 
-    def table(self, number: int, columns: list[str] | None = None) -> pa.Table:
+    def table(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of one part. Raises DatasetError when it is absent or damaged.
 
         Parts of version 0.1.0 have no column `identity`.
@@ -112,9 +113,13 @@ class Ledger:
         path = self.layout.thumbs_of(number)
         return read_table(path, None, self.sums(number).get(self.layout.name_of(path), frozenset()))
 
-    def tables(self, columns: list[str] | None = None) -> list[pa.Table]:
-        """The rows of all parts, oldest first."""
-        return [self.table(number, columns) for number in self.numbers()]
+    def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The rows of all parts, oldest first, one part at a time."""
+        return (self.table(number, columns) for number in self.numbers())
+
+    def length(self, number: int) -> int:
+        """How many rows a part has; only its end is read. Raises DatasetError when it is absent or damaged."""
+        return rows_in(self.layout.part(number))
 
     def written(self, number: int) -> int:
         """When the rows of a part were made, in nanoseconds since 1970."""
