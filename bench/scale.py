@@ -3,15 +3,22 @@
     python bench/scale.py FOLDER --faces 10000 100000 1000000 10000000 [--order mixed]
 
 Makes one dataset per size in FOLDER (2.5 faces per picture, 1 % duplicates, 1 % refused, 10 % of the faces kept with a
-crop) and runs each step in a process of its own: merge (ledger to published dataset), rebuild (a build with nothing to
-do), sieve (new verdicts, without -o) and explain (one face). Prints seconds and the peak of resident memory.
+crop) and runs each step in a process of its own: merge (ledger to published dataset), inputs (nothing but the list of
+inputs of the next step), rebuild (a build with nothing to do), sieve (new verdicts, without -o) and explain (one face).
+Prints seconds, CPU seconds and the peak of resident memory.
 
 sorted: parts follow each other by name, as one build writes them. mixed: every part has names from the whole range.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
+import resource
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +30,7 @@ SHARD_SIZES = (16, 64, 256)
 FACES = (0, 1, 1, 1, 2, 2, 3, 3, 4, 8)  # per picture: 2.5 on average
 PER_LABEL = 20
 CROP = b"\x89PNG\r\n\x1a\n" + bytes(60) + b"IEND\xaeB`\x82"
-STEPS = ("merge", "rebuild", "sieve", "explain")
+STEPS = ("merge", "inputs", "rebuild", "sieve", "explain")
 
 
 def names_of(numbers: np.ndarray) -> tuple[list[str], list[str], list[str]]:
@@ -137,3 +144,102 @@ def making_of() -> Any:
 
     measures = tuple(measure.name for measure in MEASURES)
     return Making(Settings(workers=1), measures, Outputs(), Policy.preset().describe(), {}, {"label_from": "folder"})
+
+
+def merge(root: Path) -> None:
+    from facesieve.dataset.about import read_about
+    from facesieve.dataset.layout import Layout
+    from facesieve.dataset.survey import survey
+    from facesieve.run.claim import hold
+    from facesieve.run.ledger import Ledger
+    from facesieve.run.publish import publish_ledger
+    from facesieve.settings import Settings
+
+    layout = Layout(root)
+    ledger = Ledger(layout)
+    with hold(layout), survey(ledger.tables, layout.scratch) as found:
+        publish_ledger(ledger, found, read_about(layout.made), Settings())
+
+
+def rebuild(root: Path) -> None:
+    from facesieve.run.build import build
+
+    def nothing() -> Any:
+        raise AssertionError("there was something to do")
+
+    built = build(list(sources_of(root)), root, nothing, making_of())
+    assert not built.damaged
+
+
+def sources_of(root: Path) -> Iterator[Any]:
+    """The inputs of a dataset, as a search of its folders finds them."""
+    from facesieve.records import Source
+
+    pictures = json.loads((root / "dataset.json").read_bytes())["counts"]["pictures"]
+    for start in range(0, pictures, 100_000):
+        numbers = np.arange(start, min(start + 100_000, pictures))
+        for source, label, fingerprint in zip(*names_of(numbers), strict=True):
+            yield Source(source, label, Path(source).open, fingerprint, identity=identity_of(source))
+
+
+def inputs(root: Path) -> None:
+    """Nothing but the list of inputs that `rebuild` is called with."""
+    list(sources_of(root))
+
+
+def sieve(root: Path) -> None:
+    from functools import partial
+
+    from facesieve.dataset.read import read
+    from facesieve.run.rejudge import rejudge
+    from facesieve.sieve import Policy
+    from facesieve.sieve.judge import judge
+
+    rejudge(read(root), partial(judge, Policy.preset("strict")))
+
+
+def explain(root: Path) -> None:
+    from facesieve.dataset.read import read
+    from facesieve.report.explain import explain as why
+
+    dataset = read(root)
+    first = next(dataset.face_tables(["face_id"]))["face_id"][0].as_py()
+    assert list(why(dataset, first[:12]).lines())
+
+
+def run(step: str, root: Path) -> dict[str, float]:
+    """Seconds, seconds of CPU and peak of resident memory in MB of a step in a process of its own."""
+    command = [sys.executable, __file__, str(root), "--step", step]
+    return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--faces", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--order", choices=["sorted", "mixed"], default="mixed")
+    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.step:
+        started = time.monotonic()
+        globals()[chosen.step](chosen.folder)
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        times = {"seconds": time.monotonic() - started, "cpu": used.ru_utime + used.ru_stime}
+        print(json.dumps(times | {"peak_mb": used.ru_maxrss / 1024}))
+        return
+    print("| faces | step | seconds | CPU seconds | peak, MB |\n|---|---|---|---|---|")
+    for faces in chosen.faces:
+        root = chosen.folder / f"{faces}-{chosen.order}"
+        if not root.exists():
+            command = [sys.executable, "-c", MAKE, str(root), str(faces), chosen.order]
+            subprocess.run(command, check=True, cwd=Path(__file__).parent)
+        for step in STEPS:
+            figures = run(step, root)
+            seconds, cpu, peak = figures["seconds"], figures["cpu"], figures["peak_mb"]
+            print(f"| {faces:,} | {step} | {seconds:.1f} | {cpu:.1f} | {peak:.0f} |", flush=True)
+
+
+MAKE = "import sys, pathlib, scale; scale.make(pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])"
+
+if __name__ == "__main__":
+    main()

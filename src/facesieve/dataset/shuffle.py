@@ -26,8 +26,8 @@ class Shuffle:
     None takes the system's. Raises DatasetError where the disk refuses.
     """
 
-    def __init__(self, schema: pa.Schema, scratch: Path | None, held: int = HELD) -> None:
-        self._schema, self._scratch, self._most = schema, scratch, held
+    def __init__(self, schema: pa.Schema, scratch: Path | None) -> None:
+        self._schema, self._scratch = schema, scratch
         self._held: list[tuple[pa.Table, Integers]] = []
         self._bytes = 0
         self._file: IO[bytes] | None = None
@@ -54,7 +54,7 @@ class Shuffle:
         if len(rows):
             self._held.append((rows, buckets))
             self._bytes += rows.nbytes
-        if self._bytes > self._most:
+        if self._bytes > HELD:
             self._write()
 
     def numbers(self) -> list[int]:

@@ -287,7 +287,8 @@ def _outdated(contents: Contents, told: set[str]) -> Iterator[Fault]:
     if not has_ledger(layout):
         return
     schemas = {layout.faces: face_schema(contents.about["measures"]), layout.pictures: picture_schema()}
-    whole = [path for path in schemas if not told & {layout.name_of(path), *map(layout.name_of, layout.files_of(path))}]
+    names = {path: layout.name_of(path) for path in schemas}
+    whole = [path for path, name in names.items() if not any(f"{one}/".startswith(f"{name}/") for one in told)]
     held = {path: RowStream(_rows_in(layout, path, schemas[path]), schemas[path]) for path in whole}
     same = dict.fromkeys(whole, True)
     for block in contents.blocks():
@@ -296,7 +297,7 @@ def _outdated(contents: Contents, told: set[str]) -> Iterator[Fault]:
                 same[path] &= held[path].take(len(rows)).equals(rows)
     for path in whole:
         if not (same[path] and held[path].ended()):
-            yield Fault(FaultCode.OUTDATED, layout.name_of(path))
+            yield Fault(FaultCode.OUTDATED, names[path])
 
 
 def _rows_in(layout: Layout, manifest: Path, schema: pa.Schema) -> Iterator[pa.Table]:
