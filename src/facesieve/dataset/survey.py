@@ -26,7 +26,9 @@ from facesieve.records import RefusalCode
 
 Tables = Callable[[Sequence[str] | None], Iterable[pa.Table]]  # the parts of a ledger with some or all columns
 
-_EVIDENCE = ("source", "identity", "label", "picture_id", "refusal")
+_EVIDENCE = pa.schema(
+    [part_schema([]).field(name) for name in ("source", "identity", "label", "picture_id", "refusal")]
+)
 _FACES = ("faces.list.element.kept", "faces.list.item.kept")  # the second is how older versions of Parquet call it
 BUCKET = 100_000  # rows that are compared at a time
 SPAN = 65_536  # rows of the ledger whose changes are read at a time
@@ -147,8 +149,8 @@ def survey(tables: Tables, scratch: Path | None) -> Iterator[Survey]:
     Raises DatasetError when the parts do not have the columns of a ledger.
     """
     with Shuffle(_CHANGES, scratch) as changes:
-        with fitting():
-            look = _Look(tables, scratch, changes)
+        with fitting(), Shuffle(_EVIDENCE, scratch) as evidence:
+            look = _Look(tables, scratch, evidence, changes)
             look.compare()
         yield Survey(look.sample.bounds(), changes)
 
@@ -175,12 +177,13 @@ class _Sample:
 class _Look:
     """The work of `survey`, step by step; each step passes rows on in buckets."""
 
-    def __init__(self, tables: Tables, scratch: Path | None, changes: Shuffle) -> None:
-        self._tables, self._scratch, self._changes = tables, scratch, changes
+    def __init__(self, tables: Tables, scratch: Path | None, evidence: Shuffle, changes: Shuffle) -> None:
+        self._scratch, self._all, self._changes = scratch, evidence, changes
         self.sample, self._rows, self._replaced = _Sample(), 0, list[Integers]()
         keys, names, contents = list[Hashes](), list[Hashes](), list[Hashes]()
-        for table in tables([*_EVIDENCE, *_FACES]):
+        for table in tables([*_EVIDENCE.names, *_FACES]):
             rows = _evidence(table)
+            evidence.add(rows, np.full(len(rows), self._rows // SPAN))
             self._rows += len(rows)
             keys.append(_hashes(keys_of(rows)))
             names.append(_hashes(rows["source"]))
@@ -199,6 +202,10 @@ class _Look:
             self._tell_names_apart(by_name, by_content)
             self._find_duplicates(by_content)
 
+    def _evidence(self) -> Iterator[pa.Table]:
+        """What tells the rows apart, in their order."""
+        return (self._all.bucket(number) for number in self._all.numbers())
+
     def _shuffle(self) -> Shuffle:
         return Shuffle(_COMPARED, self._scratch)
 
@@ -208,8 +215,7 @@ class _Look:
     def _choose(self, by_key: Shuffle, by_name: Shuffle) -> None:
         """Rows that seem to have their input, their name or their content in common with another one."""
         first = 0
-        for table in self._tables(_EVIDENCE):
-            rows = _evidence(table)
+        for rows in self._evidence():
             keys = keys_of(rows)
             key_hashes, name_hashes = _hashes(keys), _hashes(rows["source"])
             again, named = self._keys.has(key_hashes), self._names.has(name_hashes)
@@ -263,16 +269,14 @@ class _Look:
         new = HashSet(chunks)
         if not len(new):
             return False
-        return len(repeated(chunks)) > 0 or any(
-            new.has(_hashes(rows["source"])).any() for rows in self._tables(["source"])
-        )
+        return len(repeated(chunks)) > 0 or any(new.has(_hashes(rows["source"])).any() for rows in self._evidence())
 
     def _numbered(self, by_name: Shuffle) -> dict[int, str]:
         """Names by row, each free when it is chosen, in the order of identities. Holds all shared names in memory."""
         shared = [row for number in by_name.numbers() for row in _sharing(by_name.bucket(number)).to_pylist()]
         used, first, names = list[Hashes](), 0, {row["source"] for row in shared}
         replaced = np.concatenate([np.zeros(0, np.int64), *self._replaced])
-        for table in self._tables(["source"]):
+        for table in self._evidence():
             counts = ~np.isin(np.arange(first, first + len(table)), replaced)
             mine = [
                 name for name, one in zip(table["source"].to_pylist(), counts, strict=True) if one and name not in names
@@ -308,9 +312,8 @@ class _Look:
 
 
 def _evidence(rows: pa.Table) -> pa.Table:
-    schema = pa.schema([part_schema([]).field(name) for name in _EVIDENCE])
-    held = rows.select([name for name in _EVIDENCE if name in rows.column_names])
-    return pa.concat_tables([schema.empty_table(), held], promote_options="default")
+    held = rows.select([name for name in _EVIDENCE.names if name in rows.column_names])
+    return pa.concat_tables([_EVIDENCE.empty_table(), held], promote_options="default")
 
 
 def _faces_each(rows: pa.Table) -> Integers:

@@ -24,8 +24,7 @@ def mark_damage(layout: Layout, outputs: Outputs) -> list[str]:
     Returns the names of these files. Raises DatasetError when a part of the ledger is damaged.
     """
     ledger = Ledger(layout)
-    with survey(ledger.tables, layout.scratch) as found:
-        lost = set(lost_files(ledger, found, outputs))
+    lost = _lost_files(ledger, outputs)
     names = sorted(lost) + vanished_parts(layout)
     for number in ledger.numbers():
         whole = thumbs_whole(ledger, number)
@@ -39,6 +38,16 @@ def mark_damage(layout: Layout, outputs: Outputs) -> list[str]:
         elif undone:
             ledger.rewrite(number, marked(rows, undone))
     return names
+
+
+def _lost_files(ledger: Ledger, outputs: Outputs) -> set[str]:
+    """As `lost_files`; the ledger is only surveyed where files of any row are gone, such as of a changed picture."""
+    rows = zip(ledger.numbers(), ledger.tables(NAMING), strict=True)
+    named = ((number, [name for _, name in files_of_rows(part, outputs)]) for number, part in rows)
+    if not any(not_whole(names, ledger.sums(number), ledger.layout.root) for number, names in named):
+        return set()
+    with survey(ledger.tables, ledger.layout.scratch) as found:
+        return set(lost_files(ledger, found, outputs))
 
 
 def lost_files(ledger: Ledger, found: Survey, outputs: Outputs) -> Iterator[str]:
