@@ -26,11 +26,13 @@ def scratch(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     """A folder for temporary files; on disk, a few rows are many, so that every step works in pieces."""
     if request.param == "on disk":
         for module, name, value in (
-            ("survey", "BUCKET", 3),
+            ("compare", "BUCKET", 3),
+            ("compare", "SPAN", 5),
             ("survey", "SPAN", 5),
-            ("survey", "SPACING", 2),
-            ("survey", "BLOCK", 6),
+            ("compare", "SPACING", 2),
+            ("compare", "BLOCK", 6),
             ("shuffle", "HELD", 2000),
+            ("shuffle", "LOOSE", 2),
         ):
             monkeypatch.setattr(f"facesieve.dataset.{module}.{name}", value)
     return tmp_path / "scratch"
@@ -147,8 +149,9 @@ def test_without_anything_in_common_nothing_changes(tmp_path: Path) -> None:
 
 def test_buckets_keep_the_order_of_rows_in_memory_and_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     schema = pa.schema([pa.field("n", pa.int64())])
-    for held in (1 << 20, 50):
+    for held, loose in ((1 << 20, 256), (1 << 20, 3), (50, 256), (200, 2)):
         monkeypatch.setattr("facesieve.dataset.shuffle.HELD", held)
+        monkeypatch.setattr("facesieve.dataset.shuffle.LOOSE", loose)
         with Shuffle(schema, tmp_path / "scratch") as shuffle:
             for start in range(0, 40, 4):
                 numbers = pa.table({"n": list(range(start, start + 4))}, schema=schema)

@@ -114,7 +114,7 @@ def write_beside_crops(faces: Manifest, path: Path, scratch: Path) -> Manifest:
 
 def _kept(faces: Manifest, columns: list[str] | None = None) -> Iterator[pa.Table]:
     for file in faces.files:
-        for rows in read_groups(file, columns):
+        for rows in read_groups(file, columns, trusted=True):
             yield rows.filter(pc.and_(rows["kept"], pc.is_valid(rows["file_name"])))
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from facesieve.dataset.compare import Tables
 from facesieve.dataset.schema import face_schema, part_schema, picture_schema
 from facesieve.dataset.shuffle import Integers, Shuffle
-from facesieve.dataset.survey import Survey, Tables, fitted, survey
+from facesieve.dataset.survey import Survey, fitted, survey
 
 Block = tuple[pa.Table, pa.Table]  # faces and pictures of the same sources
 

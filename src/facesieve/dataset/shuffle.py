@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,6 +16,7 @@ import pyarrow as pa
 from facesieve.dataset.commit import writing
 
 HELD = 64 * 2**20  # bytes of rows in memory before they are written
+LOOSE = 256  # tables that are held before they become one, for a table takes some 20 kB beside its rows
 
 Integers = npt.NDArray[np.int64]
 
@@ -29,7 +31,7 @@ class Shuffle:
     def __init__(self, schema: pa.Schema, scratch: Path | None) -> None:
         self._schema, self._scratch = schema, scratch
         self._held: list[tuple[pa.Table, Integers]] = []
-        self._bytes = 0
+        self._bytes = self._loose = 0
         self._file: IO[bytes] | None = None
         self._writer: pa.ipc.RecordBatchFileWriter | None = None
         self._reader: pa.ipc.RecordBatchFileReader | None = None
@@ -54,6 +56,11 @@ class Shuffle:
         if len(rows):
             self._held.append((rows, buckets))
             self._bytes += rows.nbytes
+            self._loose += 1
+        if self._loose == LOOSE:
+            rows, buckets = self._joined(self._held[-LOOSE:])
+            self._held[-LOOSE:] = [(rows.combine_chunks(), buckets)]
+            self._loose = 0
         if self._bytes > HELD:
             self._write()
 
@@ -64,12 +71,18 @@ class Shuffle:
 
     def bucket(self, number: int) -> pa.Table:
         """The rows of one bucket; none where it has none."""
+        return pa.concat_tables([self._schema.empty_table(), *self.pieces(number)])
+
+    def pieces(self, number: int) -> Iterator[pa.Table]:
+        """The same in tables that are no larger than what is held, for a bucket that may be large."""
         self._end()
         if number in self._kept:
-            return self._kept[number]
-        with self._disk():
-            batches = [self._reader.get_batch(at) for at in self._written.get(number, ()) if self._reader]
-        return pa.Table.from_batches(batches, self._schema)
+            yield self._kept[number]
+        for at in self._written.get(number, ()):
+            assert self._reader
+            with self._disk():
+                batch = self._reader.get_batch(at)
+            yield pa.Table.from_batches([batch])
 
     def _end(self) -> None:
         """After the last row: what was never written stays in memory where nothing was, else it is written too."""
@@ -87,9 +100,8 @@ class Shuffle:
         """The held rows by bucket; nothing is held afterwards."""
         if not self._held:
             return []
-        rows = pa.concat_tables([rows for rows, _ in self._held])
-        buckets = np.concatenate([numbers for _, numbers in self._held])
-        self._held, self._bytes = [], 0
+        rows, buckets = self._joined(self._held)
+        self._held, self._bytes, self._loose = [], 0, 0
         if np.any(buckets[1:] < buckets[:-1]):
             order = np.argsort(buckets, kind="stable")
             rows, buckets = rows.take(order), buckets[order]
@@ -97,6 +109,9 @@ class Shuffle:
         ends = np.append(starts[1:], len(buckets))
         pairs = zip(starts.tolist(), ends.tolist(), strict=True)
         return [(int(buckets[start]), rows.slice(start, end - start)) for start, end in pairs]
+
+    def _joined(self, held: list[tuple[pa.Table, Integers]]) -> tuple[pa.Table, Integers]:
+        return pa.concat_tables([rows for rows, _ in held]), np.concatenate([buckets for _, buckets in held])
 
     def _write(self) -> None:
         with self._disk():

@@ -1,60 +1,22 @@
-"""Which rows of a ledger count, what their inputs are called, and which pictures are there twice.
-
-The parts are read row by row for what tells inputs apart, and of most rows only hashes are kept. Rows whose hashes
-occur more than once are compared by their values, in buckets of bounded size.
-"""
+"""Which rows of a ledger count, what their inputs are called, and which pictures are there twice."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.distinct import absolute, codes_of, free_name, keys_of
-from facesieve.dataset.hashes import Hashes, HashSet, hashes_of, repeated
+from facesieve.dataset.compare import CHANGES, EVIDENCE, SPAN, Comparison, Tables, with_values
 from facesieve.dataset.schema import part_schema
-from facesieve.dataset.shuffle import Integers, Shuffle
+from facesieve.dataset.shuffle import Shuffle
 from facesieve.errors import DatasetError
 from facesieve.records import RefusalCode
-
-Tables = Callable[[Sequence[str] | None], Iterable[pa.Table]]  # the parts of a ledger with some or all columns
-
-_EVIDENCE = pa.schema(
-    [part_schema([]).field(name) for name in ("source", "identity", "label", "picture_id", "refusal")]
-)
-_FACES = ("faces.list.element.kept", "faces.list.item.kept")  # the second is how older versions of Parquet call it
-BUCKET = 100_000  # rows that are compared at a time
-SPAN = 65_536  # rows of the ledger whose changes are read at a time
-BLOCK = 32_768  # pictures and faces that are sorted at a time
-SPACING = 512  # pictures and faces from one name of the sample to the next
-
-_COMPARED = pa.schema(
-    [
-        pa.field("row", pa.int64()),
-        pa.field("key", pa.binary()),
-        pa.field("source", pa.string()),
-        pa.field("identity", pa.binary()),
-        pa.field("label", pa.string()),
-        pa.field("picture_id", pa.string()),
-        pa.field("by_content", pa.bool_()),
-        pa.field("renamed", pa.bool_()),
-    ]
-)
-_CHANGES = pa.schema(
-    [
-        pa.field("row", pa.int64()),
-        pa.field("counts", pa.bool_()),
-        pa.field("source", pa.string()),
-        pa.field("same_as", pa.string()),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +43,7 @@ class Survey:
 
     def settled(self, parts: Iterable[pa.Table]) -> Iterator[Settled]:
         """The parts in order, with all or some columns; `source`, `refusal` and `message` are changed if there."""
-        first, held, number = 0, _CHANGES.empty_table(), -1
+        first, held, number = 0, CHANGES.empty_table(), -1
         for rows in parts:
             after = first + len(rows)
             while number < (after - 1) // SPAN:
@@ -103,18 +65,8 @@ def _changed(rows: pa.Table, changes: pa.Table, first: int) -> Settled:
     duplicate = pc.if_else(pc.is_valid(again), RefusalCode.DUPLICATE.value, pa.scalar(None, pa.string()))
     for name, values in {"source": changes["source"], "refusal": duplicate, "message": again}.items():
         if name in rows.column_names:
-            rows = _with(rows, name, at, values)
+            rows = with_values(rows, name, at, values)
     return Settled(rows, counts)
-
-
-def _with(rows: pa.Table, name: str, at: Integers, values: pa.ChunkedArray) -> pa.Table:
-    """The rows with values in the places `at`; a null leaves what is there."""
-    there = np.asarray(pc.is_valid(values))
-    mask = np.zeros(len(rows), bool)
-    mask[at[there]] = True
-    index, field = rows.schema.get_field_index(name), rows.schema.field(name)
-    old, new = (column.combine_chunks() for column in (rows[name], values.drop_null()))
-    return rows.set_column(index, field, pc.replace_with_mask(old, pa.array(mask), new))
 
 
 def fitted(rows: pa.Table, measures: Sequence[str]) -> pa.Table:
@@ -148,219 +100,8 @@ def survey(tables: Tables, scratch: Path | None) -> Iterator[Survey]:
     A picture whose bytes another input of the same label already has (the first by name) is a duplicate.
     Raises DatasetError when the parts do not have the columns of a ledger.
     """
-    with Shuffle(_CHANGES, scratch) as changes:
-        with fitting(), Shuffle(_EVIDENCE, scratch) as evidence:
-            look = _Look(tables, scratch, evidence, changes)
-            look.compare()
-        yield Survey(look.sample.bounds(), changes)
-
-
-class _Sample:
-    """Names at even distances, counted in pictures and faces."""
-
-    def __init__(self) -> None:
-        self._weight, self._names = 0, list[str]()
-
-    def add(self, names: pa.ChunkedArray, faces: Integers) -> None:
-        """The next names, with the number of faces of each."""
-        weights = self._weight + np.cumsum(faces + 1)
-        steps = np.diff(weights // SPACING, prepend=self._weight // SPACING)
-        self._names += names.take(pa.array(np.flatnonzero(steps))).to_pylist()
-        self._weight = int(weights[-1]) if len(weights) else self._weight
-
-    def bounds(self) -> list[str]:
-        """Names that cut all of them into blocks of about the same weight."""
-        step = BLOCK // SPACING
-        return sorted(set(sorted(self._names)[step::step]))
-
-
-class _Look:
-    """The work of `survey`, step by step; each step passes rows on in buckets."""
-
-    def __init__(self, tables: Tables, scratch: Path | None, evidence: Shuffle, changes: Shuffle) -> None:
-        self._scratch, self._all, self._changes = scratch, evidence, changes
-        self.sample, self._rows, self._replaced = _Sample(), 0, list[Integers]()
-        keys, names, contents = list[Hashes](), list[Hashes](), list[Hashes]()
-        for table in tables([*_EVIDENCE.names, *_FACES]):
-            rows = _evidence(table)
-            evidence.add(rows, np.full(len(rows), self._rows // SPAN))
-            self._rows += len(rows)
-            keys.append(_hashes(keys_of(rows)))
-            names.append(_hashes(rows["source"]))
-            contents.append(_contents(rows)[_read(rows)])
-            self.sample.add(rows["source"], _faces_each(table))
-        self._keys, self._names, self._contents = repeated(keys), repeated(names), repeated(contents)
-
-    def compare(self) -> None:
-        """Write down what changes."""
-        if not (len(self._keys) or len(self._names) or len(self._contents)):
-            return
-        with self._shuffle() as by_name, self._shuffle() as by_content:
-            with self._shuffle() as by_key:
-                self._choose(by_key, by_name)
-                self._drop_replaced(by_key, by_name)
-            self._tell_names_apart(by_name, by_content)
-            self._find_duplicates(by_content)
-
-    def _evidence(self) -> Iterator[pa.Table]:
-        """What tells the rows apart, in their order."""
-        return (self._all.bucket(number) for number in self._all.numbers())
-
-    def _shuffle(self) -> Shuffle:
-        return Shuffle(_COMPARED, self._scratch)
-
-    def _bucket(self, hashes: Hashes) -> Integers:
-        return hashes % (self._rows // BUCKET + 1)
-
-    def _choose(self, by_key: Shuffle, by_name: Shuffle) -> None:
-        """Rows that seem to have their input, their name or their content in common with another one."""
-        first = 0
-        for rows in self._evidence():
-            keys = keys_of(rows)
-            key_hashes, name_hashes = _hashes(keys), _hashes(rows["source"])
-            again, named = self._keys.has(key_hashes), self._names.has(name_hashes)
-            content = self._contents.has(_contents(rows)) & _read(rows)
-            columns = dict(zip(rows.column_names, rows.columns, strict=True)) | {
-                "row": pa.array(np.arange(first, first + len(rows))),
-                "key": keys,
-                "by_content": pa.array(content),
-                "renamed": pa.array(np.zeros(len(rows), bool)),
-            }
-            compared = pa.table([columns[name] for name in _COMPARED.names], schema=_COMPARED)
-            other = (named | content) & ~again
-            for shuffle, hashes, mask in ((by_key, key_hashes, again), (by_name, name_hashes, other)):
-                if mask.any():
-                    shuffle.add(compared.filter(pa.array(mask)), self._bucket(hashes[mask]))
-            first += len(rows)
-
-    def _drop_replaced(self, by_key: Shuffle, by_name: Shuffle) -> None:
-        """Of each input only the last row goes on."""
-        for number in by_key.numbers():
-            rows = by_key.bucket(number)
-            codes = codes_of(rows["key"])
-            last = np.zeros(len(rows), np.int64)
-            last[codes] = np.arange(len(rows))
-            counts = last[codes] == np.arange(len(rows))
-            self._replaced.append(np.asarray(rows["row"])[~counts])
-            self._change(rows.filter(pa.array(~counts)), counts=False)
-            rows = rows.filter(pa.array(counts))
-            by_name.add(rows, self._bucket(_hashes(rows["source"])))
-
-    def _tell_names_apart(self, by_name: Shuffle, by_content: Shuffle) -> None:
-        """Inputs of one name are called by their absolute paths, or where these clash, as `_numbered` says."""
-        numbered = self._numbered(by_name) if self._clash(by_name) else {}
-        for number in by_name.numbers():
-            rows = by_name.bucket(number)
-            alike = _alike(rows)
-            if alike.any():
-                rows = _renamed(rows, alike, numbered)
-                self.sample.add(rows["source"].filter(pa.array(alike)), np.zeros(int(alike.sum()), np.int64))
-            content = np.asarray(rows["by_content"])
-            self._change(rows.filter(pa.array(alike & ~content)))
-            rows = rows.filter(pa.array(content))
-            by_content.add(rows, self._bucket(_contents(rows)))
-
-    def _clash(self, by_name: Shuffle) -> bool:
-        """Whether two inputs, of which one shares its name, would have the same absolute path as their name."""
-        chunks = list[Hashes]()
-        for number in by_name.numbers():
-            rows = _sharing(by_name.bucket(number)).select(["identity", "source"])
-            chunks.append(hashes_of([_absolute(row) for row in rows.to_pylist()]))
-        new = HashSet(chunks)
-        if not len(new):
-            return False
-        return len(repeated(chunks)) > 0 or any(new.has(_hashes(rows["source"])).any() for rows in self._evidence())
-
-    def _numbered(self, by_name: Shuffle) -> dict[int, str]:
-        """Names by row, each free when it is chosen, in the order of identities. Holds all shared names in memory."""
-        shared = [row for number in by_name.numbers() for row in _sharing(by_name.bucket(number)).to_pylist()]
-        used, first, names = list[Hashes](), 0, {row["source"] for row in shared}
-        replaced = np.concatenate([np.zeros(0, np.int64), *self._replaced])
-        for table in self._evidence():
-            counts = ~np.isin(np.arange(first, first + len(table)), replaced)
-            mine = [
-                name for name, one in zip(table["source"].to_pylist(), counts, strict=True) if one and name not in names
-            ]
-            used.append(hashes_of(mine))
-            first += len(table)
-        others, chosen, found = HashSet(used), set[str](), dict[int, str]()
-        for row in sorted(shared, key=lambda row: (row["identity"] or b"", row["key"])):
-            name = free_name(_absolute(row), lambda name: name in chosen or others.has(hashes_of([name]))[0])
-            chosen.add(name)
-            found[row["row"]] = name
-        return found
-
-    def _find_duplicates(self, by_content: Shuffle) -> None:
-        """Of equal pictures within a label all but the first by name are duplicates of it."""
-        for number in by_content.numbers():
-            rows = by_content.bucket(number)
-            first = _first_equal(rows)
-            again = first != np.arange(len(rows))
-            same_as = pc.if_else(pa.array(again), rows["source"].take(pa.array(first)), pa.scalar(None, pa.string()))
-            changed = pa.array(again | np.asarray(rows["renamed"]))
-            self._change(rows.filter(changed), same_as=same_as.filter(changed))
-
-    def _change(self, rows: pa.Table, counts: bool = True, same_as: pa.ChunkedArray | None = None) -> None:
-        nothing = pa.scalar(None, pa.string())
-        columns = [
-            rows["row"],
-            pa.array(np.full(len(rows), counts)),
-            pc.if_else(rows["renamed"], rows["source"], nothing),
-            pa.nulls(len(rows), pa.string()) if same_as is None else same_as,
-        ]
-        self._changes.add(pa.table(columns, schema=_CHANGES), np.asarray(rows["row"]) // SPAN)
-
-
-def _evidence(rows: pa.Table) -> pa.Table:
-    held = rows.select([name for name in _EVIDENCE.names if name in rows.column_names])
-    return pa.concat_tables([_EVIDENCE.empty_table(), held], promote_options="default")
-
-
-def _faces_each(rows: pa.Table) -> Integers:
-    return np.asarray(pc.fill_null(pc.list_value_length(rows["faces"]), 0)).astype(np.int64)
-
-
-def _read(rows: pa.Table) -> npt.NDArray[np.bool_]:
-    return np.asarray(pc.is_null(rows["refusal"]))
-
-
-def _hashes(column: pa.ChunkedArray) -> Hashes:
-    return hashes_of(column.to_pylist())
-
-
-def _contents(rows: pa.Table) -> Hashes:
-    return hashes_of(list(zip(rows["label"].to_pylist(), rows["picture_id"].to_pylist(), strict=True)))
-
-
-def _alike(rows: pa.Table) -> npt.NDArray[np.bool_]:
-    """Which rows share their name with another one; all rows of a name are in one bucket."""
-    codes = codes_of(rows["source"])
-    return np.asarray(np.bincount(codes)[codes] > 1) if len(codes) else np.zeros(0, bool)
-
-
-def _sharing(rows: pa.Table) -> pa.Table:
-    return rows.filter(pa.array(_alike(rows)))
-
-
-def _renamed(rows: pa.Table, alike: npt.NDArray[np.bool_], numbered: Mapping[int, str]) -> pa.Table:
-    those = rows.filter(pa.array(alike)).select(["row", "identity", "source"]).to_pylist()
-    names = pa.array([numbered.get(row["row"]) or _absolute(row) for row in those], pa.string())
-    rows = _with(rows, "source", np.flatnonzero(alike), pa.chunked_array([names]))
-    return rows.set_column(rows.schema.get_field_index("renamed"), "renamed", pa.array(alike))
-
-
-def _absolute(row: Mapping[str, Any]) -> str:
-    return absolute(row["identity"], row["source"])
-
-
-def _first_equal(rows: pa.Table) -> Integers:
-    """For each row the index of the first by name with its label and bytes."""
-    if not len(rows):
-        return np.zeros(0, np.int64)
-    ids = codes_of(rows["picture_id"])
-    codes = codes_of(rows["label"]) * (ids.max() + 1) + ids
-    order = np.asarray(pc.sort_indices(rows["source"])).astype(np.int64)
-    _, first, inverse = np.unique(codes[order], return_index=True, return_inverse=True)
-    result = np.zeros(len(rows), np.int64)
-    result[order] = order[first][inverse.reshape(-1)]
-    return result
+    with Shuffle(CHANGES, scratch) as changes:
+        with fitting(), Shuffle(EVIDENCE, scratch) as evidence:
+            comparison = Comparison(tables, scratch, evidence, changes)
+            comparison.run()
+        yield Survey(comparison.sample.bounds(), changes)

@@ -18,6 +18,7 @@ from facesieve.dataset.layout import Layout, crop_name, cut_name
 from facesieve.dataset.matched import matched
 from facesieve.dataset.merge import Block
 from facesieve.dataset.read import Dataset
+from facesieve.dataset.schema import face_schema, picture_schema
 from facesieve.dataset.sums import write_sums
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
@@ -52,12 +53,13 @@ class Rejudged:
     @property
     def faces(self) -> pa.Table:
         """All rows of `faces` under the new rules, in memory."""
-        return pa.concat_tables([self.dataset.faces.schema.empty_table(), *(new[0] for _, new in self.blocks())])
+        schema = face_schema(self.dataset.about["measures"])
+        return pa.concat_tables([schema.empty_table(), *(new[0] for _, new in self.blocks())])
 
     @property
     def pictures(self) -> pa.Table:
         """All rows of `pictures` under the new rules, in memory."""
-        return pa.concat_tables([self.dataset.pictures.schema.empty_table(), *(new[1] for _, new in self.blocks())])
+        return pa.concat_tables([picture_schema().empty_table(), *(new[1] for _, new in self.blocks())])
 
 
 def rejudge(dataset: Dataset, judge: Judge) -> Rejudged:
