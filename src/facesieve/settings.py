@@ -26,7 +26,7 @@ LIMITS = {
 NOT_SHAPING = {
     *LIMITS,
     *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa"),
-    *("shard_size", "sheet_faces", "cache_dir", "offline"),
+    *("shard_size", "sheet_faces", "manifest_rows", "cache_dir", "offline"),
     *("picture_timeout", "start_timeout"),
 }
 
@@ -242,6 +242,9 @@ class Settings(Layered):
     )
     sheet_faces: int = Field(
         500, ge=0, le=20_000, description="Most kept and most rejected faces that the contact sheet shows."
+    )
+    manifest_rows: int = Field(
+        1_000_000, ge=1, description="Most rows of a manifest in one file; with more it is a folder of such files."
     )
 
     # models
