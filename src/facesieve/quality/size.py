@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from facesieve.quality import libm
 from facesieve.quality.region import inverse, square
 from facesieve.quality.score import sigmoid
 from facesieve.records import Floats
@@ -22,7 +23,7 @@ def inter_eye_distance_score(distance: Floats, yaw: Floats) -> Floats:
     Source: ISO/IEC 29794-5:2025 InterEyeDistance, parameters of BSI OFIQ. A profile (90 degrees or more) is
     taken as 89 degrees, where straightening stops to mean anything.
     """
-    straight = distance / np.cos(np.radians(np.minimum(np.abs(yaw), 89.0)))
+    straight = distance / libm.cos(np.radians(np.minimum(np.abs(yaw), 89.0)))
     return 100 * sigmoid(straight, 70, 20)
 
 
