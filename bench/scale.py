@@ -143,7 +143,7 @@ def spec_of() -> Any:
     from facesieve.sieve import Policy
 
     measures = tuple(measure.name for measure in MEASURES)
-    return BuildSpec(Settings(workers=1), measures, Outputs(), Policy.preset(), {}, "folder")
+    return BuildSpec(Settings(workers=1), measures, Outputs(), Policy.preset(), {}, (), "folder")
 
 
 def merge(root: Path) -> None:

@@ -87,10 +87,12 @@ inline void sum_rows(const SpanRows& rows, const Span& down, int values, float* 
             add_band(rows.first + (begin - rows.from + banded) * rows.stride, rows.stride, values, sums);
     }
 
-    constexpr int WIDE = 4;
+    // One by one the last bits differ from a vector's: AVX2 takes as many values alone as AVX-512, so that both agree.
+    constexpr int WIDE = 4, TOGETHER = std::max(LANES, LANES < 8 ? 0 : 16);
+    const int whole = values / TOGETHER * TOGETHER;
     int at = 0;
-    for (; at + WIDE * LANES <= values; at += WIDE * LANES) sum_block<WIDE>(rows, down, banded, at, sums);
-    for (; at + LANES <= values; at += LANES) sum_block<1>(rows, down, banded, at, sums);
+    for (; at + WIDE * LANES <= whole; at += WIDE * LANES) sum_block<WIDE>(rows, down, banded, at, sums);
+    for (; at + LANES <= whole; at += LANES) sum_block<1>(rows, down, banded, at, sums);
     for (; at < values; ++at) sums[at] = sum_one(rows, down, at);
 }
 

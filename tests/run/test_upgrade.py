@@ -136,7 +136,7 @@ def test_an_upgraded_dataset_is_the_one_that_this_version_would_have_made(out: P
     report = check_dataset(out)
     assert report.faults == () and (report.without_sum == 0) == sums
     assert not upgrade(out)
-    assert build(sources_in(heap), out, Handmade, making()).progress.total == 0
+    assert build(sources_in(heap), out, Handmade, making(), mixed_engines=True).progress.total == 0
     assert files_in(out).keys() == before.keys()
 
 
@@ -203,7 +203,7 @@ def test_what_was_damaged_is_damaged_afterwards_too(out: Path, heap: Path) -> No
         ("damaged", "pictures.parquet"),
     }
     repair_dataset(out, Settings())
-    build(sources_in(heap), out, Handmade, making())
+    build(sources_in(heap), out, Handmade, making(), mixed_engines=True)
     assert check_dataset(out).faults == ()
 
 
@@ -214,7 +214,7 @@ def test_one_of_the_two_files_is_enough_to_upgrade_and_repair(out: Path, heap: P
     assert upgrade(out)
     assert [fault.name for fault in check_dataset(out).faults] == [name]
     assert repair_dataset(out, Settings()).faults == ()
-    assert build(sources_in(heap), out, Handmade, making()).progress.total == 0
+    assert build(sources_in(heap), out, Handmade, making(), mixed_engines=True).progress.total == 0
 
 
 @pytest.mark.parametrize("text", ["{}", '{"settings": 3}', '{"settings": {}, "versions": []}', "[]", "{"])
@@ -246,7 +246,7 @@ def test_an_unfinished_dataset_is_upgraded_and_finished(out: Path, heap: Path) -
     Layout(out).about.unlink()
     assert upgrade(out)
     assert code_of(lambda: read(out)) == "unfinished"
-    assert build(sources_in(heap), out, Handmade, making()).progress.total == 0
+    assert build(sources_in(heap), out, Handmade, making(), mixed_engines=True).progress.total == 0
     assert read_about(Layout(out)).origin == read_made(Layout(out))
 
 

@@ -12,7 +12,7 @@ from facesieve.dataset.count import Books, Counts
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.named import some
-from facesieve.dataset.origin import Options, Origin, RecordedPolicy, versions
+from facesieve.dataset.origin import Engine, Options, Origin, RecordedPolicy, versions
 from facesieve.dataset.survey import survey
 from facesieve.errors import DatasetError
 from facesieve.records import Source
@@ -39,7 +39,7 @@ class BuildSpec:
     """How a dataset is made, besides from what.
 
     measures: names of the columns of raw numbers, in order. models: sha256 of each model file by model and part.
-    label_from: where labels come from.
+    engines: what runs each network. label_from: where labels come from.
     """
 
     settings: Settings
@@ -47,6 +47,7 @@ class BuildSpec:
     outputs: Outputs
     policy: Policy
     models: dict[str, str]
+    engines: tuple[Engine, ...]
     label_from: str = "none"
 
     def origin(self) -> Origin:
@@ -54,6 +55,7 @@ class BuildSpec:
         outputs = self.outputs
         return Origin(
             versions={name: (held,) for name, held in versions().items()},
+            engines=self.engines,
             settings=self.settings.shaping(),
             policy=RecordedPolicy(**self.policy.describe()),
             models=self.models,
@@ -104,6 +106,7 @@ def build(
     watch: Callable[[Progress], None] = lambda progress: None,
     named: Sequence[str] = (),
     prune_gone: bool = False,
+    mixed_engines: bool = False,
 ) -> BuildResult:
     """Add the sources that are new to the dataset in `root`, and publish it.
 
@@ -111,13 +114,14 @@ def build(
     watch: called with the running counts after every picture.
     named: the files, folders, archives and globs that the sources were found in.
     prune_gone: remove the rows and files of sources that these places no longer have, or that moved into them.
+    mixed_engines: continue a dataset of engines whose numbers differ from this one's.
     Raises UsageError on one source with two labels, DatasetError when the dataset cannot be written or continued,
     or lacks files at the end, WorkerError when worker processes cannot be started, what `start` raises, and Stopped
     with a remark on how much is committed.
     """
     wanted = unique(sources)
     layout = Layout(root)
-    with claim(layout, spec.origin()):
+    with claim(layout, spec.origin(), mixed_engines):
         ledger, absent, emptied = Ledger(layout), Absent(), set[str]()
         if prune_gone:  # also before the work, so that what was a duplicate of it is done where its files are missing
             absent = find_absent(ledger, wanted, named)
