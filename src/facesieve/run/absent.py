@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,14 +43,7 @@ class Absent:
         return Absent(self.gone | other.gone, self.moved | other.moved, self.untaken | other.untaken)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    name: str
-    picture_id: str | None
-    refused: bool
-
-
-def find_absent(parts: Iterable[pa.Table], wanted: Collection[bytes], named: Sequence[str]) -> Absent:
+def find_absent(parts: Sequence[pa.Table], wanted: Collection[bytes], named: Sequence[str]) -> Absent:
     """What the ledger has and a build did not find. Nothing where no places were named.
 
     wanted: keys of the build's sources. An input lies where its identity says; only rows of version 0.1.0, which have
@@ -61,28 +54,27 @@ def find_absent(parts: Iterable[pa.Table], wanted: Collection[bytes], named: Seq
         return absent
     by_name = [by_words(argument) for argument in named]
     by_place = [by_path(argument) for argument in named]
-    rows = _latest(parts)
-    found = {row.picture_id for key, row in rows.items() if key in wanted and not row.refused}
-    for key, row in rows.items():
+    found = {picture_id for key, _, picture_id, refusal in _rows(parts) if key in wanted and refusal is None}
+    for key, name, picture_id, refusal in _rows(parts):
         if key in wanted:
             continue
+        for kind in (absent.gone, absent.moved, absent.untaken):  # of an input the last row counts
+            kind.pop(key, None)
         where = os.fsdecode(key)
         absolute = Path(where).is_absolute()
         if any(_gone(where, place) for place in (by_place if absolute else by_name)):
-            untaken = row.refused and os.path.lexists(where)
-            (absent.untaken if untaken else absent.gone)[key] = row.name
-        elif absolute and row.picture_id in found and not _there(where):
-            absent.moved[key] = row.name
+            untaken = refusal is not None and os.path.lexists(where)
+            (absent.untaken if untaken else absent.gone)[key] = name
+        elif absolute and picture_id in found and not _there(where):
+            absent.moved[key] = name
     return absent
 
 
-def _latest(parts: Iterable[pa.Table]) -> dict[bytes, _Row]:
-    rows: dict[bytes, _Row] = {}
+def _rows(parts: Iterable[pa.Table]) -> Iterator[tuple[bytes, str, str | None, str | None]]:
+    """Key, name, picture_id and refusal of every row, oldest first."""
     for table in parts:
         columns = (keys_of(table), *(table[name] for name in ("source", "picture_id", "refusal")))
-        for key, name, picture_id, refusal in zip(*(column.to_pylist() for column in columns), strict=True):
-            rows[key] = _Row(name, picture_id, refusal is not None)
-    return rows
+        yield from zip(*(column.to_pylist() for column in columns), strict=True)
 
 
 def _gone(where: str, place: str) -> bool:
