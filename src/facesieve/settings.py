@@ -67,7 +67,8 @@ class Layered(BaseModel):
         try:
             return cls(**(from_file | from_environment | given))
         except SettingsError as error:
-            assert isinstance(error.__cause__, ValidationError)
+            if not isinstance(error.__cause__, ValidationError):  # such as no home that models could be kept in
+                raise
             beside = {name: place for name, place in places.items() if name not in given}
             raise SettingsError("bad_setting", cls._fault(error.__cause__, beside)) from error.__cause__
 
