@@ -6,6 +6,7 @@ The worker processes of a build import this module again, before anything else.
 import atexit
 import gc
 import os
+import sys
 
 # At the end all goes anyway; looking through what was imported for what else could go takes a tenth of a second.
 atexit.register(gc.freeze)
@@ -21,6 +22,7 @@ os.environ.setdefault("PYTHONSAFEPATH", "1")
 
 def main() -> None:
     """Run the command line."""
+    _in_utf8()
     from facesieve.stop import stoppable  # workers need none of these
     from facesieve.streams import safe_streams
 
@@ -28,6 +30,16 @@ def main() -> None:
         from facesieve.cli import main as run
 
         run()
+
+
+def _in_utf8() -> None:
+    """Begin again in Python's UTF-8 mode where the locale holds ASCII alone: names on disk are UTF-8 all the same.
+
+    Else labels would be escapes, and folders of labels could not be made. A running Python cannot change its mode.
+    """
+    if sys.getfilesystemencoding() == "ascii" and os.environ.get("PYTHONUTF8") != "1":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ class Source:
     fingerprint: cheap evidence of content (size and times, or an archive's CRC); "" when there is none.
     pixels: an upright RGB picture (H, W, 3) uint8 handed in by the caller; then `open` is None.
     image: a Pillow image handed in by the caller; then `open` is None.
-    identity: what tells this source from all others: the raw bytes of its absolute path. b"" takes the name.
+    identity: what tells this source from all others: the raw bytes of its absolute path, and a NUL
+        byte before what lies in an archive or list. b"" takes the name.
     former: the name that version 0.1.0 wrote for this source, where it differs from `name`; else "".
     cost: how many still pictures it counts as when a build is cut into shards; more than 1 for a clip.
     """

@@ -80,10 +80,22 @@ def test_encodings_and_columns_are_chosen(run: Run, photos: Path) -> None:
     assert err.startswith("l.csv: columns not used: age\n")
 
 
+def test_text_in_another_encoding_is_told_in_the_summary_and_read_on_request(run: Run, photos: Path) -> None:
+    Path("l.csv").write_bytes("path,label\nphotos/anna/1.png,André\n".encode("cp1252"))
+    told = "l.csv: some rows are not UTF-8; --list-encoding chooses an encoding, such as cp1252, gbk or shift_jis"
+    _, out, err = run("build", "l.csv", "-o", "told", "-q", "--json")
+    assert told in err.splitlines()
+    assert json.loads(out)["notes"] == [told]
+    _, _, err = run("build", "l.csv", "-o", "right", "-q", "--list-encoding", "cp1252")
+    assert labels("right") == {"photos/anna/1.png": "André"}
+    assert err == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
         (["photos", "--archive-encoding", "klingon"], "bad_encoding"),
+        (["photos", "--list-encoding", "klingon"], "bad_encoding"),
         (["photos/anna/1.png", "--label-from", "top-folder"], "no_top_folder"),
         (["store/two.csv"], "two_labels"),
         (["store/open.csv"], "bad_list"),

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from facesieve.settings import Settings
@@ -96,3 +100,20 @@ def test_a_home_that_may_not_be_entered_is_one_sentence(tmp_path: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"HOME": str(home)}, check=True
     )
     assert done.stdout.split() == ["False", "cache_unwritable"]
+
+
+@pytest.mark.parametrize("source", ["José", "a.zip", "a.tar", "l.csv"])
+def test_names_and_labels_are_text_in_a_locale_of_ascii(source: str, astronaut: Path, tmp_path: Path) -> None:
+    (tmp_path / "José").mkdir()
+    shutil.copy(astronaut, tmp_path / "José" / "1.png")
+    (tmp_path / "l.csv").write_text("path,label\nJosé/1.png,José\n", encoding="utf-8")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
+        zipped.write(astronaut, "José/1.png")
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.add(astronaut, "José/1.png")
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "FACESIEVE_CACHE_DIR": str(Settings.load().cache_dir)}
+    done = facesieve("build", tmp_path / source, "-o", tmp_path / "out", "-q", "--label-from", "folder", **ascii_only)
+    assert done.returncode == 0, done.stderr
+    [row] = pq.read_table(tmp_path / "out" / "pictures.parquet", columns=["source", "label", "refusal"]).to_pylist()
+    name = f"{source}!José/1.png" if source in ("a.zip", "a.tar") else "José/1.png"
+    assert row == {"source": f"{tmp_path}/{name}", "label": "José", "refusal": None}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import unicodedata
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -20,6 +22,7 @@ from facesieve.run.ledger import Ledger
 from facesieve.run.upgrade import upgrade
 from facesieve.settings import Settings
 from facesieve.sources import SourceOptions, search
+from facesieve.sources.naming import former_identity
 from handmade import Handmade, files_in, making
 from unnumbered import without_number
 
@@ -224,3 +227,48 @@ def test_a_part_that_is_rewritten_still_says_when_its_pictures_were_read(heap: P
     done(found(heap / "anna"), out)
     assert Ledger(Layout(out)).written(0) == before
     assert f"{heap}/ben/2.png" in done(found(heap), out)
+
+
+def as_before_nul_bytes(root: Path) -> None:
+    """Rewrite the ledger with identities as they were when nothing stood between an archive and its member."""
+    shutil.rmtree(Layout(root).sums)
+    for path in Layout(root).parts.glob("*.parquet"):
+        table = pq.read_table(path)
+        before = [former_identity(value) or value for value in table["identity"].to_pylist()]
+        assert not any(b"\0" in value.removesuffix(b"\x002") for value in before)
+        at = table.schema.get_field_index("identity")
+        pq.write_table(table.set_column(at, "identity", pa.array(before, pa.binary())), path)
+
+
+@pytest.fixture
+def packed(heap: Path, tmp_path: Path) -> list[Path]:
+    """An archive with one name twice, and a list that holds a picture."""
+    one, two = heap / "anna" / "1.png", heap / "ben" / "2.png"
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(one, "x.png")
+        with pytest.warns(UserWarning):
+            archive.write(two, "x.png")
+    pq.write_table(pa.table({"image": [(heap / "ben" / "山田　太郎.png").read_bytes()]}), tmp_path / "l.parquet")
+    return [tmp_path / "a.zip", tmp_path / "l.parquet"]
+
+
+def test_a_dataset_with_identities_of_the_former_kind_is_continued(packed: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert len(done(found(*packed), out)) == 3
+    before, now = rows(out), files_in(out)
+    as_before_nul_bytes(out)
+    assert done(found(*packed), out) == []
+    assert (rows(out), files_in(out)) == (before, now)
+    keys = {value for path in Layout(out).parts.glob("*") for value in pq.read_table(path)["identity"].to_pylist()}
+    assert keys == {source.key for source in found(*packed)}
+
+
+def test_a_row_that_may_be_a_files_is_not_taken_for_a_members(packed: list[Path], heap: Path, tmp_path: Path) -> None:
+    out, beside = tmp_path / "out", tmp_path / "a.zip!x.png"
+    shutil.copy(heap / "ben" / "Jose\u0301.png", beside)
+    done(found(beside), out)
+    assert len(done(found(packed[0], beside), out)) == 2
+    assert done(found(packed[0], beside), out) == []
+    names = [row[0] for row in rows(out)]
+    assert len(set(names)) == len(names) == 3
+    assert all("\\x00" not in name for name in names)

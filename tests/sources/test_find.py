@@ -257,6 +257,6 @@ def test_many_sources_of_every_kind_balance(tmp_path: Path, heap: Path) -> None:
         archive.writestr("in/z.png", png(8))
     (tmp_path / "l.txt").write_text("heap/top.PNG\ngone.jpg\n")
     found = find([heap, tmp_path / "z.zip", tmp_path / "l.txt"], SETTINGS)
-    _, photos, refusals = decode(found, SETTINGS)
-    assert (len(photos), len(refusals)) == (6, 1)
+    decoded = decode(found, SETTINGS)
+    assert (len(decoded.photos), len(decoded.answers)) == (6, 7)
     assert len(found) == 7

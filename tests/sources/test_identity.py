@@ -8,6 +8,8 @@ import unicodedata
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from drawn import labels, look, outcome, png, put
 
@@ -15,6 +17,7 @@ from facesieve.errors import UsageError
 from facesieve.records import displayed
 from facesieve.run.plan import unique
 from facesieve.sources import as_sources
+from facesieve.sources.naming import former_identity, identity_of_member, identity_of_row
 
 NFC, NFD = unicodedata.normalize("NFC", "café.png"), unicodedata.normalize("NFD", "café.png")
 
@@ -130,3 +133,55 @@ def test_a_member_name_twice_is_two_sources_and_the_later_is_marked(tmp_path: Pa
         assert [outcome(source) for source in unique(found.sources)] == [1, 2]
         assert [source.name for source in found.sources] == [f"{tmp_path / name}!x.png", f"{tmp_path / name}!x.png (2)"]
         assert found.notes == [f"{tmp_path / name}: 1 member has the name of an earlier one; a number was added to it"]
+
+
+def test_a_file_that_is_called_like_a_member_is_another_source(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
+        zipped.writestr("x.png", png(1))
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        put(tmp_path / "x.png", 2)
+        tar.add(tmp_path / "x.png", "x.png")
+    for level, name in enumerate(("a.zip", "a.tar"), 1):
+        beside = put(tmp_path / f"{name}!x.png", 9)
+        found = unique(look(tmp_path / name, beside).sources)
+        assert sorted(outcome(source) for source in found) == [level, 9]
+        assert len({source.name for source in found}) == 1
+
+
+def test_a_file_that_is_called_like_a_row_is_another_source(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("path,label\n,Anna\n")
+    pq.write_table(pa.table({"image": [png(1)]}), tmp_path / "l.parquet")
+    for name, row, expected in (("l.csv", 2, "bad_row"), ("l.parquet", 1, 1)):
+        found = look(tmp_path / name, put(tmp_path / f"{name}:{row}", 9)).sources
+        assert [outcome(source) for source in found] == [expected, 9]
+        assert len({source.key for source in found}) == 2
+
+
+@pytest.mark.parametrize("odd", [b"x.png\x002", b"x.png\0", b"x.png\0 (2)", b"\0x.png", b"x.png (2)"])
+def test_no_stored_name_is_taken_for_the_number_of_another_member(tmp_path: Path, odd: bytes) -> None:
+    stand_in = "?" * len(odd)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
+        for name in ("x.png", stand_in):
+            zipped.writestr(name, png(1))
+        with pytest.warns(UserWarning):
+            zipped.writestr("x.png", png(2))
+    data = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(data.replace(stand_in.encode(), odd))
+    found = look(tmp_path / "a.zip").sources
+    assert len({source.key for source in found}) == len(found) == 3
+    assert [outcome(source) for source in found][0::2] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("identity", "former"),
+    [
+        (identity_of_member(b"/a.zip", b"d/x.png", 1), b"/a.zip!d/x.png"),
+        (identity_of_member(b"/a.zip", b"d/x.png", 12), b"/a.zip!d/x.png\x0012"),
+        (identity_of_member(b"/a.zip", b"x\0y", 1), b"/a.zip!x\0y"),
+        (identity_of_member(b"/a.zip", b"x\0y", 2), b"/a.zip!x\0y\x002"),
+        (identity_of_row(b"/l.csv", 7), b"/l.csv:7"),
+        (b"/a.zip!d/x.png", b""),
+    ],
+)
+def test_an_identity_without_nul_bytes_is_remembered(identity: bytes, former: bytes) -> None:
+    assert former_identity(identity) == former

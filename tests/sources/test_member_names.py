@@ -24,7 +24,7 @@ def raw_zip(path: Path, names: list[bytes], flag: int = 0, extra: bytes = b"") -
     """A zip of pictures whose names are stored as they are."""
     body, directory = b"", b""
     for level, name in enumerate(names):
-        data = png(level)
+        data = b"" if name.endswith(b"\\") else png(level)
         crc, size = zlib.crc32(data), len(data)
         common = struct.pack("<HHHHHIIIHH", 20, flag, 0, 0, 0, crc, size, size, len(name), len(extra))
         directory += b"PK\1\2" + struct.pack("<H", 20) + common

@@ -76,6 +76,9 @@ def build(
     ] = None,
     path_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of paths in lists.")] = None,
     label_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of labels in lists.")] = None,
+    list_encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Encoding of lists that are not Unicode: cp1252, gbk, shift_jis.")
+    ] = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove what is in the dataset but gone from the named sources.")
     ] = False,
@@ -129,6 +132,7 @@ def build(
                 archive_encoding=archive_encoding,
                 path_column=path_column,
                 label_column=label_column,
+                list_encoding=list_encoding,
                 watch=watch,
             )
     except Stopped as stopped:

@@ -29,7 +29,10 @@ def absolute(identity: bytes | None, name: str) -> str:
 
     It is the absolute path; a row of version 0.1.0 has none, and keeps its name.
     """
-    return displayed(identity.decode("utf-8", "surrogateescape")) if identity else name
+    if not identity:
+        return name
+    plain = identity.replace(b"\0", b"")  # which stands between an archive and its member
+    return displayed(plain.decode("utf-8", "surrogateescape"))
 
 
 def free_name(name: str, taken: Callable[[str], bool]) -> str:

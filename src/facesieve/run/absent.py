@@ -19,7 +19,7 @@ from facesieve.records import Source
 from facesieve.run.forget import replace_rows
 from facesieve.run.known import Places
 from facesieve.run.ledger import Ledger
-from facesieve.run.places import below, by_path, by_words, matches
+from facesieve.run.places import below, by_path, by_words, matches, where
 
 COLUMNS = ["source", "identity", "picture_id", "refusal"]  # of the ledger that tell what is absent
 
@@ -67,12 +67,12 @@ def find_absent(ledger: Ledger, wanted: Sequence[Source], named: Sequence[str]) 
             key, refused = row["key"], row["refusal"] is not None
             for kind in (absent.gone, absent.moved, absent.untaken):  # of an input the last row counts
                 kind.pop(key, None)
-            where = os.fsdecode(key)
-            absolute = Path(where).is_absolute()
-            if any(_gone(where, place) for place in (by_place if absolute else by_name)):
-                untaken = refused and os.path.lexists(where)
+            path = where(key)
+            absolute = Path(path).is_absolute()
+            if any(_gone(path, place) for place in (by_place if absolute else by_name)):
+                untaken = refused and os.path.lexists(path)
                 (absent.untaken if untaken else absent.gone)[key] = row["source"]
-            elif absolute and elsewhere and not _there(where):
+            elif absolute and elsewhere and not _there(path):
                 absent.moved[key] = row["source"]
     return absent
 
@@ -89,15 +89,15 @@ def _contents(ledger: Ledger, places: Places, count: int) -> HashSet | None:
     return HashSet([ids[read]]) if others else None
 
 
-def _gone(where: str, place: str) -> bool:
+def _gone(path: str, place: str) -> bool:
     """Whether an input that was not found lay in a place. What no longer fits a glob, but is there, is not gone."""
-    return below(where, place) or (matches(where, place) and not os.path.lexists(where))
+    return below(path, place) or (matches(path, place) and not os.path.lexists(path))
 
 
-def _there(where: str) -> bool:
+def _there(path: str) -> bool:
     """Whether the file of an input is on disk, or the archive or list that it may be in."""
-    ends = [found.start() for found in _WITHIN.finditer(where)]
-    return any(os.path.lexists(where[:end]) for end in (None, *ends))
+    ends = [found.start() for found in _WITHIN.finditer(path)]
+    return any(os.path.lexists(path[:end]) for end in (None, *ends))
 
 
 def drop_sources(ledger: Ledger, keys: Collection[bytes], outputs: Outputs) -> set[str]:

@@ -25,7 +25,7 @@ from facesieve.records import displayed
 from facesieve.run.claim import hold
 from facesieve.run.ledger import Ledger
 from facesieve.run.lost import LostPicture, read_lost, strike
-from facesieve.run.places import below, by_path, by_words, matches
+from facesieve.run.places import below, by_path, by_words, matches, where
 from facesieve.run.publish import publish_ledger
 from facesieve.settings import Settings
 
@@ -234,7 +234,7 @@ def _place(what: str, named: Mapping[str, bytes]) -> set[bytes]:
     path, words = by_path(what), by_words(what)
     within = matches if has_magic(what) else below
     here = words in (".", "..")  # of the working folder, which is another one for names of another build
-    return {key for name, key in named.items() if within(os.fsdecode(key), path) or (not here and within(name, words))}
+    return {key for name, key in named.items() if within(where(key), path) or (not here and within(name, words))}
 
 
 def _without(row: Row, faces: set[str], marked: bool) -> Row | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from enum import IntEnum
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,7 @@ from facesieve.dataset.names import plain
 from facesieve.dataset.shuffle import Integers
 from facesieve.records import Source
 from facesieve.run.ledger import TRY_AGAIN, Ledger
+from facesieve.sources.naming import former_identity
 
 _COLUMNS = ["source", "identity", "fingerprint", "label", "refusal"]
 _CHUNK = 1 << 20
@@ -108,11 +111,11 @@ def readable(sources: Sequence[Source], ledger: Ledger) -> int:
 
 
 class Places:
-    """Where in a list each source is, by its key: sixteen bytes a source."""
+    """Where in a list each source is, by its key or what else tells it apart: sixteen bytes a source."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self._sources = sources
-        hashes = np.fromiter((hash(source.key) for source in sources), np.int64, len(sources))
+    def __init__(self, sources: Sequence[Source], key_of: Callable[[Source], bytes] = attrgetter("key")) -> None:
+        self._sources, self._key_of = sources, key_of
+        hashes = np.fromiter((hash(key_of(source)) for source in sources), np.int64, len(sources))
         self._order = np.argsort(hashes, kind="stable")
         self._hashes = hashes[self._order]
 
@@ -125,15 +128,21 @@ class Places:
         wanted = hash(key)
         while start < len(self._hashes) and self._hashes[start] == wanted:
             at = int(self._order[start])
-            if self._sources[at].key == key:
+            if self._key_of(self._sources[at]) == key:
                 return at
             start += 1
         return -1
 
 
 def _known(sources: Sequence[Source], ledger: Ledger, again: Set[str], learnt: dict[int, dict[int, Learnt]]) -> Known:
-    """The last row of every source that has one. Rows without an identity are matched by name, and get one."""
+    """The last row of every source that has one.
+
+    Rows without an identity are matched by name, and get one. So do rows with an identity of the form that members of
+    archives had before; where a file has that very path, the row may be the file's and stays.
+    """
     places, by_name = Places(sources), dict[str, int]()
+    members = [at for at, source in enumerate(sources) if b"\0" in source.key]
+    by_former = Places([sources[at] for at in members], lambda source: former_identity(source.key))
     count = len(sources)
     known = Known(np.zeros(count, np.int32), np.zeros(count, np.int32), np.zeros(count, np.uint8))
     for part in ledger.numbers():
@@ -141,13 +150,16 @@ def _known(sources: Sequence[Source], ledger: Ledger, again: Set[str], learnt: d
         names, identities, fingerprints, labels, refusals = (table[name].to_pylist() for name in _COLUMNS)
         if None in identities and not by_name:
             by_name = _by_name(sources)
-        found = places.of([b"" if identity is None else identity for identity in identities]).tolist()
+        keys = [b"" if identity is None else identity for identity in identities]
+        found, before = places.of(keys).tolist(), by_former.of(keys).tolist()
         for row, identity in enumerate(identities):
             at = by_name.get(names[row], -1) if identity is None else found[row]
+            if at < 0 <= before[row] and identity is not None and not os.path.lexists(identity):
+                at = members[before[row]]
             if at < 0:
                 continue
             source = sources[at]
-            if identity is None:
+            if identity != source.key:
                 learnt[part][row] = Learnt(source.key)
             known.part[at], known.row[at] = part, row
             renamed = identity is None and bool(source.former)

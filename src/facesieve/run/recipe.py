@@ -39,6 +39,7 @@ def build(
     archive_encoding: str | None = None,
     path_column: str | None = None,
     label_column: str | None = None,
+    list_encoding: str | None = None,
     watch: Callable[[Progress], None] = lambda progress: None,
     announce: Announce | None = None,
 ) -> BuildResult:
@@ -56,7 +57,7 @@ def build(
     and record both.
     follow_links: follow links that lead out of a named folder. include_hidden: take hidden files and folders, and those
     of trash and NAS systems. archive_encoding: encoding of names in old archives, such as `gbk`. path_column,
-    label_column: columns of lists, by name, or by number in lists without a header.
+    label_column: columns of lists, by name, or by number in lists without a header. list_encoding: of text lists.
     watch: called with the running counts, before the first and after every picture. announce: called with one line
     about models that are fetched and about what was left out of the sources; None writes it to stderr.
 
@@ -80,7 +81,9 @@ def build(
 
     root, policy, announce = Path(dataset), policy or Policy.preset(), announce or tell
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
-    reading = SourceOptions(label_from, follow_links, include_hidden, archive_encoding, path_column, label_column)
+    reading = SourceOptions(
+        label_from, follow_links, include_hidden, archive_encoding, path_column, label_column, list_encoding
+    )
     found = search(named, settings, reading, leave_out=[root])
     for line in found.lines():
         announce(line)

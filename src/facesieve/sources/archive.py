@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from facesieve.sources.naming import (
     former,
     hidden,
     identity_of,
+    identity_of_member,
     is_archive_name,
     is_dataset,
     system_folder,
@@ -78,7 +80,7 @@ def _members(path: Path, search: Search) -> tuple[list[Member], Closed | None]:
 def _source(archive: str, identity: bytes, member: Member, times: int, search: Search) -> Source:
     """times: how often the archive has had this name by now."""
     name = displayed(f"{archive}!{member.name}") + (f" ({times})" if times > 1 else "")
-    place = identity + b"!" + member.raw + (b"\0%d" % times if times > 1 else b"")
+    place = identity_of_member(identity, member.raw, times)
     before = former(f"{archive}!{member.before}", name) if times == 1 else ""
     if unsafe(member.parts):
         return Source(name, "", Closed(RefusalCode.UNSAFE_NAME), identity=place, former=before)
@@ -91,21 +93,38 @@ def _linked(members: list[Member]) -> Iterator[Member]:
     if all(member.link is None for member in members):
         yield from members
         return
-    by_name = {"/".join(member.parts): member for member in reversed(members)}
+    places: dict[str, list[int]] = {}
+    for at, member in enumerate(members):
+        places.setdefault("/".join(member.parts), []).append(at)
     folders = {"/".join(member.parts[:at]) for member in members for at in range(len(member.parts))}
-    for member in members:
+    for at, member in enumerate(members):
         if member.link is None:
             yield member
             continue
-        end = member
-        for _ in range(_MOST_LINKS):
-            if end.link is None:
-                break
-            end = by_name.get(posixpath.normpath(end.link), replace(end, link=posixpath.normpath(end.link)))
+        end = _end_of(at, members, places)
         if end.link is None and not end.is_folder:
             yield replace(member, open=end.open, fingerprint=end.fingerprint)
         elif end.link is not None and end.link not in folders:
             yield replace(member, open=_nowhere(end.link))
+
+
+def _end_of(at: int, members: list[Member], places: dict[str, list[int]]) -> Member:
+    """What a chain of links ends at: no link, or a link whose target is absent or that leads on and on.
+
+    places: where the members of each name are. As programs unpack archives, a hard link stands for the last member of
+    its name before it, and a symbolic one for the last of all.
+    """
+    for _ in range(_MOST_LINKS):
+        member = members[at]
+        if member.link is None:
+            return member
+        target = posixpath.normpath(member.link)
+        found = places.get(target)
+        if found is None:
+            return replace(member, link=target)
+        before = bisect_left(found, at) if member.hard else 0
+        at = found[before - 1]
+    return members[at]
 
 
 def _nowhere(target: str) -> Closed:

@@ -18,6 +18,7 @@ class Member:
 
     raw: the name as it is stored. name: the same as text. before: the text that version 0.1.0 made of it.
     open: opens its bytes, or refuses. link: the name of the member that it stands for, if it is a link.
+    hard: the link is a hard one: of several members of that name it stands for the last before it.
     """
 
     raw: bytes
@@ -26,6 +27,7 @@ class Member:
     open: Callable[[], BinaryIO] = _UNOPENED
     fingerprint: str = ""
     link: str | None = None
+    hard: bool = False
     is_folder: bool = False
 
     @property

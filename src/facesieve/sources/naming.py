@@ -67,7 +67,7 @@ def is_dataset(names: Collection[str]) -> bool:
 def unsafe(parts: list[str]) -> bool:
     """Whether the parts of an archive member's name are absolute, climb out, or are more than a file system takes."""
     absolute = parts[0] == "" or bool(_DRIVE.fullmatch(parts[0]))
-    too_long = any(len(part) > LONGEST_NAME or len(os.fsencode(part)) > LONGEST_NAME for part in parts)
+    too_long = any(len(part.encode("utf-8", "surrogateescape")) > LONGEST_NAME for part in parts)
     return absolute or ".." in parts or any("\0" in part for part in parts) or too_long
 
 
@@ -92,6 +92,28 @@ def identity_of(path: str | Path) -> bytes:
     if ".." in Path(place).parts:
         place = _climbed(place)
     return os.fsencode(os.path.normpath(place)).replace(b"//", b"/", 1)
+
+
+def identity_of_member(archive: bytes, raw: bytes, times: int) -> bytes:
+    """Of a member of an archive, by its stored name; times: how often the archive has had this name by now.
+
+    A NUL byte stands where the parts meet: no path holds one, so that no file has the identity of a member.
+    """
+    return archive + b"!\0" + raw + b"\0" + (b" (%d)" % times if times > 1 else b"")
+
+
+def identity_of_row(table: bytes, number: int) -> bytes:
+    """Of what a list holds in one of its rows."""
+    return table + b":\0%d" % number
+
+
+def former_identity(identity: bytes) -> bytes:
+    """How the identity of a member or row was written when it had no NUL bytes; b"" for that of a file."""
+    place, nul, part = identity.partition(b"\0")
+    if not nul or place.endswith(b":"):
+        return place + part if nul else b""
+    raw, _, again = part.rpartition(b"\0")
+    return place + raw + (b"\0" + again.strip(b" ()") if again else b"")
 
 
 def _climbed(place: str) -> str:

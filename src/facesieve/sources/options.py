@@ -19,6 +19,7 @@ class SourceOptions:
     named one. follow_links: follow links that lead out of the named folder. include_hidden: take hidden files and
     folders, and those of trash and NAS systems. archive_encoding: how member names without a mark are encoded.
     path_column, label_column: columns of lists, by name, or by number (from 1) in lists without a header.
+    list_encoding: how lists of text are encoded that have no mark of Unicode.
     """
 
     label_from: LabelFrom = "none"
@@ -27,19 +28,24 @@ class SourceOptions:
     archive_encoding: str | None = None
     path_column: str | None = None
     label_column: str | None = None
+    list_encoding: str | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError `bad_label_from`, `bad_encoding`."""
         if self.label_from not in get_args(LabelFrom):
             known = ", ".join(get_args(LabelFrom))
             raise UsageError("bad_label_from", f"Labels cannot come from {self.label_from!r}; there are {known}.")
-        if self.archive_encoding is None:
-            return
-        try:
-            b"a".decode(self.archive_encoding)
-            codecs.lookup(self.archive_encoding)
-        except (LookupError, UnicodeError, ValueError) as error:
-            raise UsageError(
-                "bad_encoding",
-                f"There is no text encoding {self.archive_encoding!r}; try gbk, shift_jis, cp437 or utf-8.",
-            ) from error
+        for name in (self.archive_encoding, self.list_encoding):
+            if name is not None:
+                _check_encoding(name)
+
+
+def _check_encoding(name: str) -> None:
+    try:
+        b"a".decode(name)
+        "a".encode(name)
+        codecs.getincrementaldecoder(name)
+    except (LookupError, UnicodeError, ValueError) as error:
+        raise UsageError(
+            "bad_encoding", f"There is no text encoding {name!r}; try gbk, shift_jis, cp1252, cp437 or utf-8."
+        ) from error

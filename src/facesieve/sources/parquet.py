@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,45 +13,135 @@ import pyarrow.parquet
 import pyarrow.types as kinds
 
 from facesieve.errors import UsageError
+from facesieve.records import RefusalCode
+from facesieve.sources.classes import Classes
 from facesieve.sources.columns import choose, shown
+from facesieve.sources.opening import Closed
 from facesieve.sources.rows import Row
 from facesieve.sources.state import Search
 
-_PATHS, _PICTURES = 4096, 16  # rows that are in memory together, of paths and of encoded pictures
+_ROWS = 1 << 16  # that are in memory together, where they are text or numbers
+_NESTED = 16  # rows, the same where labels are lists or structs
+_PICTURES, _PICTURE_BYTES = 1 << 12, 128 << 20  # rows of pictures that are in memory together, and their bytes
+_MOST_TIMES = 100  # that the pictures of a list, or a group of its rows, may be larger than the list once unpacked
+_SMALL = 256 << 20  # bytes; a group of rows that unpacks to less is never too large
+_LONGEST_PATH = 4096  # bytes, as on Linux
+_MANY_ROWS = 1 << 20  # a list may have as many, and 8 times as many as it has bytes
 
 
 def parquet_rows(path: Path, stream: BinaryIO, search: Search) -> Iterator[Row]:
     """Rows of a Parquet list, a few at a time.
 
-    Raises UsageError `bad_list` when no column holds pictures, OSError when the file is not Parquet.
+    Raises UsageError `bad_list` when no column holds pictures or a few bytes claim to be very many, OSError when the
+    file is not Parquet.
     """
     try:
-        with pyarrow.parquet.ParquetFile(stream, pre_buffer=False, buffer_size=1 << 20) as table:
-            yield from _rows(path, table, search)
+        schema = pyarrow.parquet.read_schema(stream)
+        chosen = choose(path, schema.names, search)
+        names = [schema.names[at] for at in (chosen.picture, chosen.label) if at is not None]
+        # A dictionary is read as one: a value that many rows share is in memory once.
+        shared = [name for name in names if _is_text(_values(schema.field(name).type))]
+        stream.seek(0)
+        with pyarrow.parquet.ParquetFile(
+            stream, pre_buffer=False, buffer_size=1 << 20, read_dictionary=shared
+        ) as table:
+            yield from _rows(path, table, names, os.fstat(stream.fileno()).st_size, search)
+    except MemoryError:
+        raise
     except pyarrow.ArrowException as error:
         raise OSError(f"{path} is not Parquet.") from error
 
 
-def _rows(path: Path, table: pyarrow.parquet.ParquetFile, search: Search) -> Iterator[Row]:
+def _rows(path: Path, table: pyarrow.parquet.ParquetFile, names: list[str], size: int, search: Search) -> Iterator[Row]:
+    """size: of the file, in bytes."""
+    picture_name, label_name = names[0], names[1] if len(names) > 1 else None
     schema = table.schema_arrow
-    chosen = choose(path, schema.names, search)
-    kind = _values(schema.field(chosen.picture).type)
+    kind = _values(schema.field(picture_name).type)
     if not (_is_text(kind) or _is_bytes(kind) or _is_image(kind)):
         raise UsageError(
-            "bad_list",
-            f"Column {schema.names[chosen.picture]!r} of the list {shown(path)} holds no paths and no pictures.",
+            "bad_list", f"Column {picture_name!r} of the list {shown(path)} holds no paths and no pictures."
         )
-    classes = _classes(schema, chosen.label)
-    names = [schema.names[at] for at in (chosen.picture, chosen.label) if at is not None]
-    number = 0
-    for batch in table.iter_batches(_PATHS if _is_text(kind) else _PICTURES, columns=names):
-        pictures = batch.column(batch.schema.get_field_index(names[0])).to_pylist()
-        labels = [None] * len(pictures)
-        if chosen.label is not None:
-            labels = batch.column(batch.schema.get_field_index(names[1])).to_pylist()
-        for picture, label in zip(pictures, labels, strict=True):
-            number += 1
-            yield Row(number, picture, _class(label, classes))
+    if table.metadata.num_rows > max(_MANY_ROWS, 8 * size):
+        raise UsageError(
+            "bad_list", f"The list {shown(path)} claims {table.metadata.num_rows:,} rows in {size:,} bytes."
+        )
+    largest = _unpacked(path, table, size)
+    together = _ROWS if _is_text(kind) else max(1, min(_PICTURES, _PICTURE_BYTES // largest))
+    if label_name and kinds.is_nested(schema.field(label_name).type):
+        together = min(together, _NESTED)
+    classes = Classes.of(path, schema, label_name)
+    most = min(search.settings.max_unpacked_bytes, max(search.settings.max_file_bytes, _MOST_TIMES * size))
+    held = number = 0
+    for picture, label in _pairs(table, names, together):
+        number += 1
+        if _is_bytes(kind):
+            picture = _as_path(picture)
+        data = picture.get("bytes") if isinstance(picture, dict) else picture
+        held += len(data) if isinstance(data, bytes) else 0
+        if held > most:
+            break
+        yield Row(number, picture, classes.name(number, label))
+    if held <= most and number != table.metadata.num_rows:
+        raise OSError(f"{path} has {number} rows and counts {table.metadata.num_rows}.")
+    if held > most:  # the other pictures are not even unpacked
+        closed = Closed(
+            RefusalCode.TOO_MANY_BYTES, "The list unpacks to more bytes than it may; see max_unpacked_bytes."
+        )
+        for at, label in enumerate(_labels(table, label_name, together), 1):
+            if at >= number:
+                yield Row(at, label=classes.name(at, label), refusal=closed)
+    classes.tell(search)
+
+
+def _pairs(table: pyarrow.parquet.ParquetFile, names: list[str], together: int) -> Iterator[tuple[Any, Any]]:
+    """Pictures and labels, row by row."""
+    for batch in table.iter_batches(together, columns=names):
+        pictures, *labels = (_plain(batch.column(batch.schema.get_field_index(name))) for name in names)
+        yield from zip(pictures, labels[0] if labels else repeat(None), strict=bool(labels))
+
+
+def _labels(table: pyarrow.parquet.ParquetFile, name: str | None, together: int) -> Iterator[Any]:
+    if name is None:
+        yield from repeat(None, table.metadata.num_rows)
+        return
+    for batch in table.iter_batches(together, columns=[name]):
+        yield from _plain(batch.column(0))
+
+
+def _plain(column: Any) -> list[Any]:
+    """The values of a column; those that a dictionary holds once are one object."""
+    if not kinds.is_dictionary(column.type):
+        values: list[Any] = column.to_pylist()
+        return values
+    used = column.indices.unique().drop_null()
+    held = dict(zip(used.to_pylist(), column.dictionary.take(used).to_pylist(), strict=True))
+    return [held.get(index) for index in column.indices.to_pylist()]
+
+
+def _unpacked(path: Path, table: pyarrow.parquet.ParquetFile, size: int) -> int:
+    """The most bytes that one group of rows unpacks to. No value is longer.
+
+    What the file says of single columns is not asked for: where it is damaged, Arrow ends the whole process.
+    Raises UsageError where a group unpacks to very much more than the file has.
+    """
+    most = max((table.metadata.row_group(at).total_byte_size for at in range(table.metadata.num_row_groups)), default=0)
+    if most > max(_SMALL, _MOST_TIMES * size):
+        raise UsageError(
+            "bad_list",
+            f"Rows of the list {shown(path)} unpack to {most:,} bytes from {size:,}, as no paths or pictures do.",
+        )
+    return max(1, most)
+
+
+def _as_path(value: Any) -> Any:
+    """The text of a path that is stored as bytes; the bytes of anything else. No picture is one line of text."""
+    if not value or len(value) > _LONGEST_PATH:
+        return value
+    try:
+        text: str = value.decode("utf-8")
+    except UnicodeError:
+        return value
+    return text if text.isprintable() else value
 
 
 def _values(kind: Any) -> Any:
@@ -72,20 +163,3 @@ def _is_image(kind: Any) -> bool:
     if not kinds.is_struct(kind):
         return False
     return bool({"bytes", "path"} & {kind.field(at).name for at in range(kind.num_fields)})
-
-
-def _classes(schema: Any, label: int | None) -> list[str]:
-    """The names of classes that Hugging Face `datasets` stores as numbers; they are in the file's metadata."""
-    if label is None:
-        return []
-    try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        return [str(name) for name in features[schema.names[label]]["names"]]
-    except (KeyError, TypeError, ValueError, RecursionError):
-        return []
-
-
-def _class(label: Any, classes: list[str]) -> Any:
-    if classes and type(label) is int:
-        return classes[label] if 0 <= label < len(classes) else None
-    return label

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import math
-import os
 import zlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from facesieve.errors import Refused, UsageError
+from facesieve.errors import UsageError
 from facesieve.records import RefusalCode, Source, displayed
 from facesieve.sources.columns import shown
 from facesieve.sources.folder import from_file
-from facesieve.sources.naming import former, identity_of
+from facesieve.sources.naming import former, identity_of, identity_of_row
 from facesieve.sources.opening import Closed, Slice, open_file
 from facesieve.sources.rows import READERS, Row
 from facesieve.sources.state import Search
+from facesieve.sources.target import target
 from facesieve.sources.unpacked import Unpacking
 
 SUFFIXES = (*READERS, ".parquet")
-LONGEST_PATH = 32_767  # characters, on any system
+LONGEST_PATH = LONGEST_LABEL = 32_767  # characters; no system has longer paths
 
 _ENOUGH = 20  # rows that show whether a file is a list
 
@@ -40,17 +40,11 @@ def from_table(path: Path, search: Search) -> Iterator[Source]:
     inside: Unpacking | None = None
     for row in _rows(path, search):
         data = _bytes(row.picture)
-        if data is None:
-            yield _source(path, row)
+        if data is None or _fault(row):
+            yield _source(path, row, search)
             continue
-        try:
-            inside = inside or Unpacking(path)
-            if inside.size + len(data) > search.settings.max_unpacked_bytes:
-                raise Refused(RefusalCode.TOO_MANY_BYTES, "The list holds more bytes than max_unpacked_bytes.")
-            inside.write(data)
-        except Refused as refused:
-            yield _inside(path, row, Closed(refused.code, refused.message), "")
-            continue
+        inside = inside or Unpacking(path)
+        inside.write(data)
         here = Slice(inside.file.path, inside.size - len(data), len(data), inside.file)
         yield _inside(path, row, here, f"{len(data)}-{zlib.crc32(data):08x}")
     if inside:
@@ -64,7 +58,7 @@ def looks_like_a_list(path: Path, search: Search) -> bool:
         rows = list(islice(_rows(path, quiet), _ENOUGH))
     except (UsageError, OSError):
         return False
-    return any(_bytes(row.picture) is not None or _source(path, row).fingerprint for row in rows)
+    return any(_bytes(row.picture) is not None or _source(path, row, search).fingerprint for row in rows)
 
 
 def _rows(path: Path, search: Search) -> Iterator[Row]:
@@ -78,6 +72,8 @@ def _rows(path: Path, search: Search) -> Iterator[Row]:
                 yield from READERS[path.suffix.lower()](path, stream, search)
     except (OSError, UnicodeError) as error:
         raise UsageError("unreadable_list", f"The list {shown(path)} cannot be read.") from error
+    except MemoryError as error:
+        raise UsageError("unreadable_list", f"There is not enough memory to read the list {shown(path)}.") from error
 
 
 def _bytes(picture: Any) -> bytes | None:
@@ -91,32 +87,41 @@ def _path(picture: Any) -> str:
     return path if isinstance(path, str) else ""
 
 
-def _source(table: Path, row: Row) -> Source:
+def _source(table: Path, row: Row, search: Search) -> Source:
     """The file that a row names."""
-    picture, label = _path(row.picture), label_of(row.label)
-    if not picture or "\0" in picture or len(picture) > LONGEST_PATH or not _encodable(picture):
-        name = f"{table.as_posix()}:{row.number}"
-        identity = identity_of(table) + b":%d" % row.number
-        closed = Closed(RefusalCode.BAD_ROW)
-        return Source(displayed(name), displayed(label), closed, identity=identity, former=former(name))
-    path = table.parent / picture
-    if "\\" in picture and not os.path.lexists(path):  # written on Windows
-        other = table.parent / picture.replace("\\", "/")
-        path = other if os.path.lexists(other) else path
-    return from_file(path, label)
+    label = label_of(row.label)
+    label = displayed(label) if len(label) <= LONGEST_LABEL else ""
+    if fault := _fault(row):
+        name, identity = f"{table.as_posix()}:{row.number}", identity_of_row(identity_of(table), row.number)
+        return Source(displayed(name), label, fault, identity=identity, former=former(name))
+    return from_file(target(table, _path(row.picture), search.options.list_encoding), label)
 
 
-def _inside(table: Path, row: Row, data: Slice | Closed, fingerprint: str) -> Source:
+def _fault(row: Row) -> Closed | None:
+    """Why a row leads to no picture."""
+    if row.refusal:
+        return row.refusal
+    if len(label_of(row.label)) > LONGEST_LABEL:
+        return Closed(RefusalCode.BAD_ROW, f"The row's label has more than {LONGEST_LABEL:,} characters.")
+    path = _path(row.picture)
+    if len(path) > LONGEST_PATH:
+        return Closed(RefusalCode.BAD_ROW, f"The row's path has more than {LONGEST_PATH:,} characters.")
+    if _bytes(row.picture) is None and (not path or "\0" in path or not _encodable(path)):
+        return Closed(RefusalCode.BAD_ROW)
+    return None
+
+
+def _inside(table: Path, row: Row, data: Slice, fingerprint: str) -> Source:
     """The picture that a row holds."""
     path = _path(row.picture)
     name = f"{table.as_posix()}:{row.number}" + (f"!{path}" if path else "")
-    identity = identity_of(table) + b":%d" % row.number
+    identity = identity_of_row(identity_of(table), row.number)
     return Source(displayed(name), displayed(label_of(row.label)), data, fingerprint, identity=identity)
 
 
 def _encodable(text: str) -> bool:
     try:
-        os.fsencode(text)
+        text.encode("utf-8", "surrogateescape")
     except UnicodeError:
         return False
     return True

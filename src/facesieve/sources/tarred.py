@@ -43,18 +43,43 @@ def tar_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member
     whole, plain = True, Unpacked(str(path))
     if magic in (_GZIP, _BZIP2, _XZ):
         whole, plain = _unpack(path, magic, stream, search.settings.max_unpacked_bytes)
-    with Path(plain.path).open("rb") as tar, tarfile.open(fileobj=tar, mode="r:", tarinfo=_Bounded) as archive:
-        for info in archive:
-            raw, name = _name(path, info, search)
-            if info.isdir():
-                yield Member(raw, name, info.name, is_folder=True)
-                continue
-            stamp = f"{info.size}-{times.format(info.offset)}"
-            yield Member(raw, name, info.name, _data(plain, info), stamp, _link(info, name))
-        tar.seek(archive.offset)
-        ended = not tar.read(tarfile.BLOCKSIZE).strip(b"\0")
-    if not (whole and ended):  # tarfile takes a damaged header for the end
+    with Path(plain.path).open("rb") as tar:
+        start: int | None = 0
+        while start is not None:
+            tar.seek(start)
+            with tarfile.open(fileobj=tar, mode="r:", tarinfo=_Bounded) as archive:
+                for info in archive:
+                    yield _member(path, info, plain, times, search)
+            start = _content(tar, archive.offset)
+            if start == archive.offset:  # tarfile takes a damaged header for the end
+                whole = False
+                break
+    if not whole:
         raise Refused(RefusalCode.BAD_ARCHIVE)
+
+
+def _content(tar: BinaryIO, start: int) -> int | None:
+    """The first block from `start` on that is not all zeros; None where only zeros follow.
+
+    Blocks of zeros end an archive. What follows them is another archive, as `cat a.tar b.tar` makes it, or members
+    behind a header that was lost.
+    """
+    tar.seek(start)
+    while part := tar.read(_CHUNK):
+        if filled := part.lstrip(b"\0"):
+            return start + (len(part) - len(filled)) // tarfile.BLOCKSIZE * tarfile.BLOCKSIZE
+        start += len(part)
+    return None
+
+
+def _member(path: Path, info: tarfile.TarInfo, plain: Unpacked, times: str, search: Search) -> Member:
+    """times: those of the archive's file, with a gap for the member's place."""
+    raw, name = _text(path, info, "path", info.name, search)
+    if info.isdir():
+        return Member(raw, name, info.name, is_folder=True)
+    link = _link(info, name, _text(path, info, "linkpath", info.linkname, search)[1])
+    stamp = f"{info.size}-{times.format(info.offset)}"
+    return Member(raw, name, info.name, _data(plain, info), stamp, link, info.islnk())
 
 
 class _Bounded(tarfile.TarInfo):
@@ -66,11 +91,14 @@ class _Bounded(tarfile.TarInfo):
         return super()._proc_member(archive)  # type: ignore[misc,no-any-return]  # tarfile's own hook, without a type
 
 
-def _name(path: Path, info: tarfile.TarInfo, search: Search) -> tuple[bytes, str]:
-    """The stored name and its text."""
-    raw = info.name.encode("utf-8", "surrogateescape")
-    text, chosen = info.name, search.options.archive_encoding
-    if chosen and "path" not in info.pax_headers:
+def _text(path: Path, info: tarfile.TarInfo, header: str, read: str, search: Search) -> tuple[bytes, str]:
+    """A name as it is stored, and its text.
+
+    header: the extended header that would hold it in UTF-8. read: the text that tarfile made of it.
+    """
+    raw = read.encode("utf-8", "surrogateescape")
+    text, chosen = read, search.options.archive_encoding
+    if chosen and header not in info.pax_headers:
         try:
             text = raw.decode(chosen)
         except UnicodeError:
@@ -91,11 +119,11 @@ def _data(plain: Unpacked, info: tarfile.TarInfo) -> Slice | Closed:
     return Slice(plain.path, info.offset_data, info.size, plain)
 
 
-def _link(info: tarfile.TarInfo, name: str) -> str | None:
+def _link(info: tarfile.TarInfo, name: str, target: str) -> str | None:
     """Where a link leads, from the archive's root; None for what is no link."""
     if info.issym():
-        return posixpath.join(posixpath.dirname(name), info.linkname)
-    return info.linkname if info.islnk() else None
+        return posixpath.join(posixpath.dirname(name), target)
+    return target if info.islnk() else None
 
 
 def _unpack(path: Path, magic: bytes, packed: BinaryIO, limit: int) -> tuple[bool, Unpacked]:

@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from facesieve.errors import Refused
 from facesieve.records import RefusalCode, displayed
+from facesieve.sources.directory import Directory, Entry, extra_field, read_directory
 from facesieve.sources.member import Member
 from facesieve.sources.opening import LOCAL_HEADER, Closed, ZipMember
 from facesieve.sources.state import Search
 
-_ENCRYPTED, _UTF8 = 0x1, 0x800
+_ENCRYPTED = 0x1
 _DOS_FOLDER = 0x10
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 _LONGEST_LINK = 4096  # bytes, as on Linux
@@ -26,63 +28,66 @@ _UNICODE_PATH = 0x7075  # the extra field that Info-ZIP writes; APPNOTE.TXT 4.6.
 
 def zip_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member]:
     """All entries of a zip, in the order of its directory."""
-    with zipfile.ZipFile(stream) as archive:
-        infos, end = archive.infolist(), archive.start_dir
+    directory = read_directory(stream)
     most = max(search.settings.max_unpacked_bytes, 2 * os.fstat(stream.fileno()).st_size)
-    overlapping, total = _overlapping(infos, end), 0
-    for index, info in enumerate(infos):
-        raw, name = _name(path, info, search)
-        if _is_folder(info, name):
-            yield Member(raw, name, info.orig_filename, is_folder=True)
+    overlapping, total = _overlapping(directory), 0
+    for index, entry in enumerate(directory.entries):
+        name, before = _name(path, entry, search), entry.raw.decode("utf-8" if entry.utf8 else "cp437")
+        if _is_folder(entry, name):
+            yield Member(entry.raw, name, before, is_folder=True)
             continue
-        total += info.file_size
-        closed = _refusal(info, index in overlapping, total > most, search)
-        data = ZipMember(
-            str(path), info.header_offset, info.compress_type, info.compress_size, info.file_size, info.CRC
-        )
-        link = _link(info, data, name) if closed is None else None
-        stamp = f"{info.file_size}-{info.CRC:08x}"
-        yield Member(raw, name, info.orig_filename, closed or data, stamp, link)
+        total += entry.size
+        closed = _refusal(entry, index in overlapping, total > most, search)
+        data = ZipMember(str(path), entry.offset, entry.method, entry.compressed, entry.size, entry.crc)
+        link = None
+        if closed is None and stat.S_ISLNK(entry.attributes >> 16) and entry.size <= _LONGEST_LINK:
+            try:
+                link = _link(path, data, name, entry, search)
+            except Exception:  # what is damaged is this link, not the archive
+                closed = Closed(RefusalCode.UNREADABLE, "The link is damaged.")
+        stamp = f"{entry.size}-{entry.crc:08x}"
+        yield Member(entry.raw, name, before, closed or data, stamp, link)
+    if not directory.whole:
+        raise Refused(RefusalCode.BAD_ARCHIVE)
 
 
-def _refusal(info: zipfile.ZipInfo, overlaps: bool, beyond: bool, search: Search) -> Closed | None:
-    if info.flag_bits & _ENCRYPTED:
+def _refusal(entry: Entry, overlaps: bool, beyond: bool, search: Search) -> Closed | None:
+    if entry.flags & _ENCRYPTED:
         return Closed(RefusalCode.ENCRYPTED)
+    if not entry.sound:
+        return Closed(RefusalCode.BAD_ARCHIVE, "The archive does not say where the member is.")
     if overlaps:
         return Closed(RefusalCode.BAD_ARCHIVE, "The archive's entries overlap.")
-    if info.file_size > search.settings.max_file_bytes:
+    if entry.size > search.settings.max_file_bytes:
         return Closed(RefusalCode.TOO_MANY_BYTES)
     if beyond:
         return Closed(RefusalCode.TOO_MANY_BYTES, "The archive declares more bytes than max_unpacked_bytes.")
-    if info.compress_type not in _METHODS:
-        return Closed(RefusalCode.BAD_ARCHIVE, f"Compression method {info.compress_type} is not supported.")
+    if entry.method not in _METHODS:
+        return Closed(RefusalCode.BAD_ARCHIVE, f"Compression method {entry.method} is not supported.")
     return None
 
 
-def _overlapping(infos: list[zipfile.ZipInfo], end: int) -> set[int]:
-    """Entries that share bytes with another one, or with the directory that begins at `end`."""
+def _overlapping(directory: Directory) -> set[int]:
+    """Entries that share bytes with another one, or with the directory itself."""
+    entries = directory.entries
     found, reach, holder = set[int](), 0, -1
-    for index in sorted(range(len(infos)), key=lambda index: infos[index].header_offset):
-        first = infos[index].header_offset
-        last = first + LOCAL_HEADER + infos[index].compress_size
+    for index in sorted(range(len(entries)), key=lambda index: entries[index].offset):
+        first = entries[index].offset
+        last = first + LOCAL_HEADER + entries[index].compressed
         if first < reach:
             found |= {index, holder}
-        if last > end:
+        if last > directory.start:
             found.add(index)
         if last > reach:
             reach, holder = last, index
     return found
 
 
-def _name(path: Path, info: zipfile.ZipInfo, search: Search) -> tuple[bytes, str]:
-    """The stored name and its text."""
-    if info.flag_bits & _UTF8:
-        raw = info.orig_filename.encode("utf-8", "surrogatepass")
-        text = info.orig_filename
-    else:
-        raw = info.orig_filename.encode("cp437")
-        text = _unicode_path(info, raw) or _decoded(path, raw, search)
-    return raw, text
+def _name(path: Path, entry: Entry, search: Search) -> str:
+    """The text of a stored name."""
+    if entry.utf8:
+        return entry.raw.decode("utf-8")
+    return _unicode_path(entry) or _decoded(path, entry.raw, search)
 
 
 def _decoded(path: Path, raw: bytes, search: Search) -> str:
@@ -101,26 +106,23 @@ def _decoded(path: Path, raw: bytes, search: Search) -> str:
         return raw.decode("cp437")
 
 
-def _unicode_path(info: zipfile.ZipInfo, raw: bytes) -> str:
+def _unicode_path(entry: Entry) -> str:
     """The UTF-8 name beside the stored one, where it was made from it; else ""."""
-    extra = info.extra
-    while len(extra) >= 4:
-        kind, size = struct.unpack_from("<HH", extra)
-        field, extra = extra[4 : 4 + size], extra[4 + size :]
-        if kind == _UNICODE_PATH and field[1:5] == struct.pack("<I", zlib.crc32(raw)):
-            return field[5:].decode("utf-8", "replace")
+    field = extra_field(entry.extra, _UNICODE_PATH)
+    if field[1:5] == struct.pack("<I", zlib.crc32(entry.raw)):
+        return field[5:].decode("utf-8", "replace")
     return ""
 
 
-def _is_folder(info: zipfile.ZipInfo, name: str) -> bool:
-    marked = stat.S_ISDIR(info.external_attr >> 16) or bool(info.external_attr & _DOS_FOLDER)
-    return name.endswith(("/", "\\")) or (marked and not info.file_size)
+def _is_folder(entry: Entry, name: str) -> bool:
+    """Whether an entry stands for a folder. One that holds bytes does not, whatever its name."""
+    marked = stat.S_ISDIR(entry.attributes >> 16) or bool(entry.attributes & _DOS_FOLDER)
+    return not entry.size and (marked or name.endswith(("/", "\\")))
 
 
-def _link(info: zipfile.ZipInfo, data: ZipMember, name: str) -> str | None:
-    """Where a link leads, from the archive's root; None for what is no link."""
-    if not stat.S_ISLNK(info.external_attr >> 16) or info.file_size > _LONGEST_LINK:
-        return None
+def _link(path: Path, data: ZipMember, name: str, entry: Entry, search: Search) -> str:
+    """Where a link leads, from the archive's root."""
     with data() as stream:
-        target = stream.read(_LONGEST_LINK).decode("utf-8", "surrogateescape")
+        raw = stream.read(_LONGEST_LINK)
+    target = raw.decode("utf-8", "surrogateescape") if entry.utf8 else _decoded(path, raw, search)
     return posixpath.join(posixpath.dirname(name.replace("\\", "/")), target)

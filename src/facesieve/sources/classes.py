@@ -1,0 +1,54 @@
+"""The names of classes that Hugging Face `datasets` stores as numbers; they are in the metadata of a Parquet file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from facesieve.sources.columns import shown
+from facesieve.sources.state import Search
+
+_NO_CLASS = -1  # what Hugging Face writes for a row without a class
+
+
+class Classes:
+    """Names by number, and how many rows have a number without one. Without any names, labels stay as they are."""
+
+    def __init__(self, path: Path, names: dict[int, str], fault: bool = False) -> None:
+        self._path, self._names, self._fault = path, names, fault
+        self._unnamed, self._first = 0, ""
+
+    @classmethod
+    def of(cls, path: Path, schema: Any, label: str | None) -> Classes:
+        """The classes of a column of labels."""
+        try:
+            features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+            names = features[label]["names"]
+        except (KeyError, TypeError, ValueError, RecursionError):
+            return cls(path, {})
+        if isinstance(names, list):
+            return cls(path, {number: str(name) for number, name in enumerate(names)})
+        try:
+            return cls(path, {int(number): str(name) for number, name in names.items()})
+        except (AttributeError, TypeError, ValueError):
+            return cls(path, {}, fault=True)
+
+    def name(self, row: int, label: Any) -> Any:
+        """The label of a row."""
+        if not self._names or type(label) is not int:
+            return label
+        if label not in self._names and label != _NO_CLASS:
+            self._unnamed += 1
+            self._first = self._first or f"number {label} in row {row}"
+        return self._names.get(label)
+
+    def tell(self, search: Search) -> None:
+        """Tell what has no name."""
+        if self._fault:
+            search.tell(f"{shown(self._path)}: the names of its classes cannot be read, and their numbers are labels")
+        if self._unnamed:
+            rows_have = "1 row has a class" if self._unnamed == 1 else f"{self._unnamed} rows have classes"
+            search.tell(
+                f"{shown(self._path)}: {rows_have} without a name, first {self._first}; such rows have no label"
+            )
