@@ -26,7 +26,7 @@ LIMITS = {
 NOT_SHAPING = {
     *LIMITS,
     *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa"),
-    *("shard_size", "sheet_faces", "cache_dir", "offline"),
+    *("shard_size", "sheet_faces", "manifest_rows", "cache_dir", "offline"),
     *("picture_timeout", "start_timeout"),
 }
 
@@ -67,7 +67,8 @@ class Layered(BaseModel):
         try:
             return cls(**(from_file | from_environment | given))
         except SettingsError as error:
-            assert isinstance(error.__cause__, ValidationError)
+            if not isinstance(error.__cause__, ValidationError):  # such as no home that models could be kept in
+                raise
             beside = {name: place for name, place in places.items() if name not in given}
             raise SettingsError("bad_setting", cls._fault(error.__cause__, beside)) from error.__cause__
 
@@ -242,6 +243,9 @@ class Settings(Layered):
     )
     sheet_faces: int = Field(
         500, ge=0, le=20_000, description="Most kept and most rejected faces that the contact sheet shows."
+    )
+    manifest_rows: int = Field(
+        1_000_000, ge=1, description="Most rows of a manifest in one file; with more it is a folder of such files."
     )
 
     # models

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -69,9 +68,8 @@ def test_every_setting_is_printed_with_default_name_and_sentence(run: Run, monke
     status, out, _ = run("settings")
     assert status == 0
     for name, field in Settings.model_fields.items():
-        one_of = re.escape(f"    {field.description}\n") + r"(    one of: .+\n)?" + f"    FACESIEVE_{name.upper()}\n"
-        assert f"\n{name} = " in "\n" + out and re.search(one_of, out)
-    assert "    one of: whenet, hopenet, geometric, none\n    FACESIEVE_POSE\n" in out
+        assert f"\n{name} = " in "\n" + out and f"    {field.description}\n    FACESIEVE_{name.upper()}\n" in out
+    assert "    FACESIEVE_POSE\n    one of: whenet, hopenet, geometric, none\n" in out
     assert "min_face_size = 33   (default 20)\n" in out
     rows = {row["name"]: row for row in json.loads(run("settings", "--json")[1])}
     assert (rows["min_face_size"]["value"], rows["min_face_size"]["default"]) == (33, 20)

@@ -81,6 +81,34 @@ def test_killed_at_every_sync(heap: Path, tmp_path: Path, whole: dict[str, bytes
         shutil.rmtree(out)
 
 
+SMALL = {**os.environ, "FACESIEVE_MANIFEST_ROWS": "3"}
+
+
+@pytest.fixture(scope="module")
+def large(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The same dataset with manifests that are folders."""
+    out = tmp_path_factory.mktemp("large") / "out"
+    assert finish(heap, out, env=SMALL) == (0, "")
+    assert (out / "faces.parquet").is_dir() and (out / "pictures.parquet").is_dir()
+    return files_in(out)
+
+
+@pytest.mark.parametrize("kill_at", [74, 79, 84, 88])
+def test_killed_while_it_publishes_folders_and_continued_is_the_same_dataset(
+    heap: Path, tmp_path: Path, large: dict[str, bytes], whole: dict[str, bytes], kill_at: int
+) -> None:
+    """Each continues what was killed, in turn with a limit that makes folders and one that makes files."""
+    out = tmp_path / "out"
+    assert finish(heap, out, kill_at, env=SMALL)[0] == -signal.SIGKILL
+    assert_whole(out)
+    assert finish(heap, out) == (0, "")
+    assert files_in(out) == whole
+    assert finish(heap, out, kill_at - 70, env=SMALL)[0] == -signal.SIGKILL
+    assert_whole(out)
+    assert finish(heap, out, env=SMALL) == (0, "")
+    assert files_in(out) == large
+
+
 def test_killed_from_outside_again_and_again_it_still_gets_there(
     heap: Path, tmp_path: Path, whole: dict[str, bytes]
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from facesieve.dataset.count import Counts, count
 from facesieve.dataset.files import Outputs
-from facesieve.dataset.merge import merge
+from facesieve.dataset.merge import merge as merged
 from facesieve.dataset.rows import Rows
 from facesieve.dataset.schema import face_schema, picture_schema
 from facesieve.records import Record
@@ -18,6 +19,14 @@ from handmade import MEASURES, photos, record_of, sources_in
 @pytest.fixture
 def records(tmp_path: Path, astronaut: Path) -> list[Record]:
     return [record_of(source) for source in sources_in(photos(tmp_path, astronaut))]
+
+
+def merge(parts: list[pa.Table], measures: Sequence[str] = MEASURES) -> tuple[pa.Table, pa.Table]:
+    """Both manifests as one table each."""
+    blocks = list(merged(lambda columns: parts, measures))
+    faces = [face_schema(measures).empty_table(), *(block[0] for block in blocks)]
+    pictures = [picture_schema().empty_table(), *(block[1] for block in blocks)]
+    return pa.concat_tables(faces), pa.concat_tables(pictures)
 
 
 def part(records: list[Record]) -> pa.Table:
@@ -32,7 +41,7 @@ def test_no_parts_and_an_empty_part_are_empty_manifests() -> None:
         faces, pictures = merge(parts, MEASURES)
         assert (faces.schema, pictures.schema) == (face_schema(MEASURES), picture_schema())
         assert (len(faces), len(pictures)) == (0, 0)
-        assert count(faces, pictures) == Counts(0, 0, 0, {}, 0, 0, 0, {})
+        assert count([(faces, pictures)]) == Counts(0, 0, 0, {}, 0, 0, 0, {})
 
 
 def test_how_records_are_cut_into_parts_and_their_order_make_no_difference(records: list[Record]) -> None:
@@ -67,7 +76,7 @@ def test_three_equal_pictures_leave_one(records: list[Record]) -> None:
 
 
 def test_the_books_balance_and_say_so_on_one_line(records: list[Record]) -> None:
-    counts = count(*merge([part(records)], MEASURES))
+    counts = count([merge([part(records)])])
     assert counts.pictures == counts.with_rows + counts.refused == len(records)
     assert counts.refused == sum(counts.refusals.values())
     assert counts.faces == counts.kept + counts.rejected
@@ -78,7 +87,7 @@ def test_the_books_balance_and_say_so_on_one_line(records: list[Record]) -> None
 
 
 def test_two_reasons_of_one_face_count_under_both(records: list[Record]) -> None:
-    counts = count(*merge([part(records)], MEASURES))
+    counts = count([merge([part(records)])])
     both = sum(len(face.verdict.reasons) == 2 for record in records if record.faces for face in record.faces)
     assert both > 0
     assert counts.reasons["blurred"] == counts.rejected

@@ -261,6 +261,18 @@ def test_instruction_sets_that_fuse_give_the_same_bits(named: Callable[[str], Na
             assert crops[0].tobytes() == crops[other].tobytes() and numbers[0].tobytes() == numbers[other].tobytes()
 
 
+def test_instruction_sets_that_fuse_cut_the_same_crops(
+    named: Callable[[str], NativeNetworks], astronaut: Path, random: Random
+) -> None:
+    fusing = [named(isa) for isa in instruction_sets() if isa != "portable"]
+    pixels = read(astronaut)
+    corners = random.integers(-20, 480, (200, 2))
+    boxes = np.hstack([corners, corners + random.integers(5, 200, (200, 1))]).astype(np.int32)
+    for size in (24, 48):
+        for other in fusing[1:]:
+            assert np.array_equal(fusing[0].crop(pixels, boxes, size), other.crop(pixels, boxes, size))
+
+
 def test_a_view_that_is_not_contiguous_is_taken_for_its_values(networks: NativeNetworks, astronaut: Path) -> None:
     pixels = read(astronaut)
     [[mirrored]] = networks.propose([pixels[:, ::-1]], [0.2], 0.3)

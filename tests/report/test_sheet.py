@@ -101,14 +101,16 @@ def test_a_dataset_without_faces_has_a_page(tmp_path: Path) -> None:
 
 def test_the_page_says_which_policy_judged_and_by_which_limits(heap: Path, tmp_path: Path) -> None:
     strict = Policy.preset("strict")
-    build(sources_in(heap), tmp_path / "out", Handmade, replace(making(), policy=strict.describe()))
+    build(sources_in(heap), tmp_path / "out", Handmade, replace(making(), policy=strict))
     page = (tmp_path / "out" / "contact_sheet.html").read_text()
     assert "Judged by <b>strict</b>: " in page
     assert all(f"{rule.measure} {rule.limits()}" in page for rule in strict.rules)
 
 
 def test_what_the_policy_judges_by_is_on_the_card_and_what_failed_stands_out(heap: Path, tmp_path: Path) -> None:
-    policy = {"name": "own", "rules": [{"measure": "confidence", "low": 0.9}, {"measure": "yaw", "high": 50}]}
+    policy = Policy.parse(
+        {"name": "own", "rules": [{"measure": "confidence", "low": 0.9}, {"measure": "yaw", "high": 50}]}
+    )
     build(sources_in(heap), tmp_path / "out", Handmade, replace(making(), policy=policy))
     page = (tmp_path / "out" / "contact_sheet.html").read_text()
     cards = re.findall(r"<article.*?</article>", page)
@@ -134,7 +136,7 @@ document.body.textContent = `numbers ${shown} broken ${tall.length} overflowing 
 @pytest.mark.parametrize("width", [800, 1280, 1400, 1920])
 def test_no_number_is_broken_and_the_page_is_called_like_its_folder(heap: Path, tmp_path: Path, width: int) -> None:
     strict = Policy.preset("strict")
-    build(sources_in(heap), tmp_path / "my faces", Handmade, replace(making(), policy=strict.describe()))
+    build(sources_in(heap), tmp_path / "my faces", Handmade, replace(making(), policy=strict))
     page = tmp_path / "my faces" / "contact_sheet.html"
     page.write_text(page.read_text().replace("</body>", MEASURE + "</body>"))
     command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]

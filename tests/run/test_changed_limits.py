@@ -39,7 +39,7 @@ def built(photos: Path, root: Path, **limits: int) -> tuple[list[str], dict[str,
     """The sources that were looked at, and every source's refusal."""
     how = making(**limits)
     pipeline = Decodes(how.settings)
-    build(sources_in(photos), root, lambda: pipeline, how)
+    build(sources_in(photos), root, lambda: pipeline, how, mixed_engines=True)  # of an upgraded one it is not known
     rows = pq.read_table(root / "pictures.parquet").to_pylist()
     return pipeline.seen, {row["source"]: row["refusal"] for row in rows}
 

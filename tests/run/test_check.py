@@ -102,7 +102,7 @@ def test_a_damaged_picture_file_is_told_and_the_next_build_makes_it_again(
     damage(out / name)
     code = "missing" if damage is Path.unlink else "damaged"
     assert faults(out) == [(code, name)]
-    repair_dataset(out, 500)
+    repair_dataset(out, Settings())
     assert len(again(heap, out)) > 0
     assert faults(out) == []
     assert files_in(out) == files_in(good)
@@ -119,7 +119,7 @@ def test_damaged_published_files_are_written_again_without_the_pictures(
     name = ".facesieve/made.json" if name == "made" else name
     damage(out / name)
     assert [fault[1] for fault in faults(out)] == [name]
-    assert repair_dataset(out, 500).faults == ()
+    assert repair_dataset(out, Settings()).faults == ()
     assert files_in(out) == files_in(good)
     assert (out / ".facesieve" / "made.json").read_bytes() == (good / ".facesieve" / "made.json").read_bytes()
 
@@ -130,9 +130,9 @@ def test_a_damaged_part_of_the_ledger_is_told_and_its_pictures_are_done_again(
 ) -> None:
     damage(out / PART)
     assert faults(out)[0] == ("missing" if damage is Path.unlink else "damaged", PART)
-    assert repair_dataset(out, 500).faults == ()
+    assert repair_dataset(out, Settings()).faults == ()
     assert len(pq.read_table(out / "pictures.parquet")) == 16 - 5
-    for report in (check_dataset(out), repair_dataset(out, 500)):
+    for report in (check_dataset(out), repair_dataset(out, Settings())):
         assert (report.undone, len(report.lost.pictures), report.lost.parts) == (5, 5, (PART,))
     assert len(again(heap, out)) == 5
     assert check_dataset(out).lost == Lost()
@@ -142,7 +142,7 @@ def test_a_damaged_part_of_the_ledger_is_told_and_its_pictures_are_done_again(
 
 def test_pictures_that_went_with_a_part_stay_told_until_they_are_done_or_given_up(heap: Path, out: Path) -> None:
     flip(out / PART)
-    repair_dataset(out, 500)
+    repair_dataset(out, Settings())
     lost = [one.source for one in check_dataset(out).lost.pictures]
     assert set(lost) < {source.name for source in sources_in(heap)}
     without = [source for source in sources_in(heap) if source.name != lost[0]]
@@ -155,7 +155,7 @@ def test_pictures_that_went_with_a_part_stay_told_until_they_are_done_or_given_u
 def test_where_the_manifest_is_damaged_too_a_lost_part_is_told_without_a_number(heap: Path, out: Path) -> None:
     flip(out / PART)
     (out / "pictures.parquet").unlink()
-    report = repair_dataset(out, 500)
+    report = repair_dataset(out, Settings())
     assert "the rows of some pictures are gone" in report.lost.line()
     again(heap, out)
     assert check_dataset(out).lost == Lost()
@@ -170,7 +170,7 @@ def test_damaged_sums_are_written_again(out: Path, good: Path, name: str, damage
         assert report.faults == () and report.without_sum > 0
     else:
         assert report.faults == (Fault(FaultCode.DAMAGED, name),)
-    mended = repair_dataset(out, 500)
+    mended = repair_dataset(out, Settings())
     assert (mended.faults, mended.without_sum) == ((), 0)
     assert (out / name).read_bytes() == (good / name).read_bytes()
 
@@ -182,7 +182,7 @@ def test_a_file_that_no_row_names_is_told_and_removed_and_a_note_of_the_users_ow
     shutil.copy(out / stray, out / "kept" / "Ada" / "extra.png")
     assert faults(out) == [("no_row", stray)]
     assert check_dataset(out).foreign == ("kept/Ada/extra.png", "kept/Ada/note.txt")
-    assert repair_dataset(out, 500).faults == ()
+    assert repair_dataset(out, Settings()).faults == ()
     assert not (out / stray).exists() and (out / "kept" / "Ada" / "note.txt").exists()
 
 
@@ -190,7 +190,7 @@ def test_a_crop_that_is_repaired_without_its_picture_leaves_its_row(out: Path) -
     name = first(out, "kept/*/*.png")
     (out / name).unlink()
     before = pq.read_table(out / "faces.parquet").to_pylist()
-    report = repair_dataset(out, 500)
+    report = repair_dataset(out, Settings())
     assert report.faults == () and report.undone > 0
     after = pq.read_table(out / "faces.parquet").to_pylist()
     expected = [row | {"file_name": None} if row["file_name"] == name else row for row in before]
@@ -208,9 +208,9 @@ def test_a_dataset_without_sums_is_checked_as_far_as_can_be_and_gets_them(heap: 
     assert len(faults(out)) == 3
     assert again(heap, out), "a build notices those that do not end as their format does"
     flip(out / first(out, "rejected/*/*.png"))
-    repair_dataset(out, 500)
+    repair_dataset(out, Settings())
     again(heap, out)
-    repair_dataset(out, 500)
+    repair_dataset(out, Settings())
     assert (check_dataset(out).faults, check_dataset(out).without_sum) == ((), 0)
     assert files_in(out) == files_in(good)
 
@@ -225,7 +225,7 @@ def test_a_dataset_that_was_judged_again_is_checked_too(out: Path, tmp_path: Pat
     crop.unlink()
     assert faults(tmp_path / "new") == [("missing", crop.relative_to(tmp_path / "new").as_posix())]
     shutil.rmtree(tmp_path / "new" / ".facesieve" / "sums")
-    assert repair_dataset(tmp_path / "new", 500).without_sum == 1
+    assert repair_dataset(tmp_path / "new", Settings()).without_sum == 1
 
 
 def test_manifests_of_an_earlier_build_are_outdated(heap: Path, out: Path) -> None:
@@ -234,7 +234,7 @@ def test_manifests_of_an_earlier_build_are_outdated(heap: Path, out: Path) -> No
     (out / ".facesieve" / "sums" / "published.txt").unlink()
     pq.write_table(old, out / "pictures.parquet")
     assert faults(out) == [("damaged", "faces.parquet"), ("outdated", "pictures.parquet")]
-    assert repair_dataset(out, 500).faults == ()
+    assert repair_dataset(out, Settings()).faults == ()
 
 
 def test_foreign_files_in_the_ledger_are_named_and_left_alone(out: Path, heap: Path) -> None:
@@ -246,7 +246,7 @@ def test_foreign_files_in_the_ledger_are_named_and_left_alone(out: Path, heap: P
     assert report.faults == ()
     assert len(report.foreign) == 3 * len(names)
     assert again(heap, out) == []
-    assert repair_dataset(out, 500).foreign == report.foreign
+    assert repair_dataset(out, Settings()).foreign == report.foreign
 
 
 def test_what_is_no_dataset_or_unfinished_is_one_sentence(out: Path, tmp_path: Path) -> None:
@@ -263,20 +263,20 @@ def test_what_is_no_dataset_or_unfinished_is_one_sentence(out: Path, tmp_path: P
 def test_where_nothing_says_what_made_a_dataset_it_is_one_sentence(out: Path) -> None:
     for name in ("dataset.json", ".facesieve/made.json"):
         (out / name).write_text(json.dumps({"settings": 3}))
-    for look in (check_dataset, lambda root: repair_dataset(root, 500)):
+    for look in (check_dataset, lambda root: repair_dataset(root, Settings())):
         with pytest.raises(DatasetError, match="is damaged"):
             look(out)
 
 
 def test_lost_pictures_can_be_forgotten_and_their_names_go(out: Path) -> None:
     flip(out / PART)
-    repair_dataset(out, 500)
+    repair_dataset(out, Settings())
     first, *others = check_dataset(out).lost.pictures
-    forget(out, [first.source], 500)
+    forget(out, [first.source], Settings())
     assert check_dataset(out).lost.pictures == tuple(others)
     with pytest.raises(UsageError):
-        forget(out, [first.source], 500)
-    forget(out, [], 500, sorted({one.label for one in others} - {""}))
+        forget(out, [first.source], Settings())
+    forget(out, [], Settings(), sorted({one.label for one in others} - {""}))
     assert all(one.label == "" for one in check_dataset(out).lost.pictures)
     if (out / ".facesieve" / "lost.json").exists():
         assert first.source not in (out / ".facesieve" / "lost.json").read_text()

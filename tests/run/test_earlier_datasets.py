@@ -61,7 +61,7 @@ def test_it_is_judged_again(old: Path, tmp_path: Path) -> None:
 
 def test_it_is_continued(old: Path, heap: Path, astronaut: Path) -> None:
     shutil.copy(astronaut, heap / "Ada" / "new.png")
-    built = build(sources_in(heap), old, Handmade, making())
+    built = build(sources_in(heap), old, Handmade, making(), mixed_engines=True)
     assert built.progress.total == 1, "what was there is not done again"
     rows = read(old).pictures.to_pylist()
     assert {Path(row["source"]).name for row in rows if row["turn"] == 0} == {"new.png"}

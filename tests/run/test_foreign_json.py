@@ -19,6 +19,7 @@ from facesieve.run.check import check_dataset
 from facesieve.run.forget import forget
 from facesieve.run.opened import open_dataset
 from facesieve.run.upgrade import upgrade
+from facesieve.settings import Settings
 from handmade import Handmade, making, photos, sources_in
 
 TEXT = st.text(st.characters(), max_size=8)  # halves of characters too
@@ -102,7 +103,7 @@ def test_what_is_written_nowhere_in_its_place_is_never_a_traceback(out: Path, he
     for call in (
         lambda: check_dataset(out),
         lambda: build(sources_in(heap), out, Handmade, making()),
-        lambda: forget(out, "Ada/nothing.png", 10),
+        lambda: forget(out, ["Ada/nothing.png"], Settings(sheet_faces=10)),
         lambda: upgrade(out),
     ):
         holds(values, out / "dataset.json", out / ".facesieve" / "made.json")

@@ -63,7 +63,7 @@ def test_a_source_leaves_no_trace_and_the_rest_is_the_dataset_without_it(heap: P
     assert len(faces) > 0
     traces = [source.encode(), picture["picture_id"].encode(), *(face["face_id"].encode() for face in faces)]
     assert all(trace in everything(out) for trace in traces)
-    gone = forget(out, [source], 500)
+    gone = forget(out, [source], Settings())
     assert (gone.pictures, gone.faces) == (1, len(faces))
     assert gone.files == 3 * len(faces) + 1, "a crop, two cuts of each face, and the marked picture"
     assert not any(trace in everything(out) for trace in traces)
@@ -74,7 +74,7 @@ def test_a_source_leaves_no_trace_and_the_rest_is_the_dataset_without_it(heap: P
 def test_a_picture_is_forgotten_under_every_name_by_the_beginning_of_its_id(heap: Path, tmp_path: Path) -> None:
     out = made(heap, tmp_path / "out")
     picture_id = rows_of(out, "pictures", "Ada/001.png")[0]["picture_id"]
-    assert forget(out, [picture_id[:8]], 500).pictures == 3
+    assert forget(out, [picture_id[:8]], Settings()).pictures == 3
     assert picture_id.encode() not in everything(out)
     names = ("Ada/001.png", "Ada/001 again.png", "Grace/not Grace.png")
     assert files_in(out) == files_in(made(heap, tmp_path / "never", without=names))
@@ -82,7 +82,7 @@ def test_a_picture_is_forgotten_under_every_name_by_the_beginning_of_its_id(heap
 
 def test_one_of_two_equal_pictures_leaves_the_other_with_the_faces(heap: Path, tmp_path: Path) -> None:
     out = made(heap, tmp_path / "out")
-    forget(out, ["Ada/001 again.png"], 500)
+    forget(out, ["Ada/001 again.png"], Settings())
     assert rows_of(out, "pictures", "Ada/001.png")[0]["refusal"] is None
     lost = [fault.name for fault in check_dataset(out).faults]
     assert all(name.startswith("marked/") for name in lost), "crops are shared, the marked picture was never kept"
@@ -95,7 +95,7 @@ def test_a_face_goes_and_the_others_of_its_picture_stay(heap: Path, tmp_path: Pa
     out = made(heap, tmp_path / "out", outputs)
     source = of_several_faces(out)
     first, *others = rows_of(out, "faces", source)
-    assert forget(out, [first["face_id"]], 500) == Forgotten(pictures=0, faces=1, files=2)
+    assert forget(out, [first["face_id"]], Settings()) == Forgotten(pictures=0, faces=1, files=2)
     assert first["face_id"].encode() not in everything(out)
     assert rows_of(out, "faces", source) == others
     assert rows_of(out, "pictures", source)[0]["faces"] == len(others)
@@ -107,7 +107,7 @@ def test_a_face_goes_and_the_others_of_its_picture_stay(heap: Path, tmp_path: Pa
 def test_a_face_takes_its_picture_along_where_marked_pictures_show_it(heap: Path, tmp_path: Path) -> None:
     out = made(heap, tmp_path / "out")
     source = of_several_faces(out)
-    assert forget(out, [rows_of(out, "faces", source)[0]["face_id"]], 500).pictures == 1
+    assert forget(out, [rows_of(out, "faces", source)[0]["face_id"]], Settings()).pictures == 1
     assert source.encode() not in everything(out)
 
 
@@ -119,7 +119,7 @@ def test_small_pictures_leave_the_ledger_and_the_sheet(heap: Path, tmp_path: Pat
         face["face_id"]
     ]
     assert base64.b64encode(small) in (out / "contact_sheet.html").read_bytes()
-    forget(out, ["Grace/002.png"], 500)
+    forget(out, ["Grace/002.png"], Settings())
     assert base64.b64encode(small) not in (out / "contact_sheet.html").read_bytes()
     assert all(small not in ledger.thumbs(number)["jpeg"].to_pylist() for number in ledger.numbers())
 
@@ -127,7 +127,7 @@ def test_small_pictures_leave_the_ledger_and_the_sheet(heap: Path, tmp_path: Pat
 def test_the_last_picture_can_be_forgotten(heap: Path, tmp_path: Path) -> None:
     only = [source for source in sources_in(heap) if source.name == "Grace/002.png"]
     build(only, tmp_path / "out", Handmade, making(EVERYTHING))
-    forget(tmp_path / "out", ["Grace/002.png"], 500)
+    forget(tmp_path / "out", ["Grace/002.png"], Settings())
     assert len(read(tmp_path / "out").pictures) == 0
     assert check_dataset(tmp_path / "out").faults == ()
     assert not list((tmp_path / "out").rglob("*.png"))
@@ -138,7 +138,7 @@ def test_what_is_not_there_is_one_sentence(heap: Path, tmp_path: Path, what: str
     out = made(heap, tmp_path / "out")
     before = files_in(out)
     with pytest.raises(UsageError) as caught:
-        forget(out, [what], 500)
+        forget(out, [what], Settings())
     assert caught.value.code == "nothing_to_forget"
     assert files_in(out) == before
 
@@ -150,12 +150,12 @@ def test_an_interrupted_forgetting_goes_on(heap: Path, tmp_path: Path, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("facesieve.run.forget.publish_dataset", stopped)
+        patch.setattr("facesieve.run.forget.publish_ledger", stopped)
         with pytest.raises(KeyboardInterrupt):
-            forget(out, ["Grace/002.png"], 500)
+            forget(out, ["Grace/002.png"], Settings())
     assert b"Grace/002.png" in everything(out)
     with pytest.raises(UsageError):
-        forget(out, ["Grace/002.png"], 500)
+        forget(out, ["Grace/002.png"], Settings())
     assert b"Grace/002.png" not in everything(out)
 
 
@@ -165,7 +165,7 @@ def test_a_dataset_without_a_ledger_says_where_to_forget(heap: Path, tmp_path: P
     new = rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
     write_rejudged(dataset, new, tmp_path / "new", making().policy, Settings())
     with pytest.raises(DatasetError, match="judged from") as caught:
-        forget(tmp_path / "new", ["Grace/002.png"], 500)
+        forget(tmp_path / "new", ["Grace/002.png"], Settings())
     assert caught.value.code == "not_continuable"
 
 
@@ -241,7 +241,7 @@ def test_one_of_two_sources_of_one_relative_name_is_forgotten_as_the_manifests_n
         build(found(Path("heap")), tmp_path / "out", Handmade, making(EVERYTHING))
     name = f"{tmp_path}/first/heap/Grace/002.png"
     assert name in read(tmp_path / "out").pictures["source"].to_pylist()
-    assert forget(tmp_path / "out", [name], 500).pictures == 1
+    assert forget(tmp_path / "out", [name], Settings()).pictures == 1
     monkeypatch.chdir(tmp_path / "first")
     assert build(found(Path("heap")), tmp_path / "out", Handmade, making(EVERYTHING)).progress.total == 1
 
@@ -251,7 +251,7 @@ def test_a_folder_a_glob_and_several_names_are_forgotten(
 ) -> None:
     def without(*names: str) -> list[str]:
         build(found(changing), tmp_path / "out", Handmade, making(EVERYTHING, shard_size=5))
-        forget(tmp_path / "out", names, 500)
+        forget(tmp_path / "out", names, Settings())
         return sorted(set(everyone) - set(read(tmp_path / "out").pictures["source"].to_pylist()))
 
     everyone = [source.name for source in found(changing)]
@@ -266,15 +266,15 @@ def test_a_folder_a_glob_and_several_names_are_forgotten(
     build(found(changing), tmp_path / "out", Handmade, making(EVERYTHING, shard_size=5))
     monkeypatch.chdir(tmp_path / "elsewhere")
     with pytest.raises(UsageError):
-        forget(tmp_path / "out", ["."], 500)
-    forget(tmp_path / "out", ["heap/Ada"], 500)
+        forget(tmp_path / "out", ["."], Settings())
+    forget(tmp_path / "out", ["heap/Ada"], Settings())
     assert not any("/Ada/" in name for name in read(tmp_path / "out").pictures["source"].to_pylist())
 
 
 def test_a_person_is_forgotten_by_label_and_leaves_no_folder(heap: Path, tmp_path: Path) -> None:
     out = made(heap, tmp_path / "out")
     assert {path.name for path in out.rglob("Ada")} == {"Ada"}
-    forget(out, [], 500, ["Ada"])
+    forget(out, [], Settings(), ["Ada"])
     assert not list(out.rglob("Ada"))
     never = tuple(source.name for source in sources_in(heap) if source.label == "Ada")
     assert files_in(out) == files_in(made(heap, tmp_path / "never", without=never))
@@ -283,10 +283,10 @@ def test_a_person_is_forgotten_by_label_and_leaves_no_folder(heap: Path, tmp_pat
 def test_of_several_names_one_that_fits_nothing_is_told_and_the_others_go(heap: Path, tmp_path: Path) -> None:
     out = made(heap, tmp_path / "out")
     with pytest.raises(UsageError, match=r"'Grace/nobody.png', .*the others name was forgotten"):
-        forget(out, ["Grace/002.png", "Grace/nobody.png"], 500)
+        forget(out, ["Grace/002.png", "Grace/nobody.png"], Settings())
     assert "Grace/002.png" not in read(out).pictures["source"].to_pylist()
     with pytest.raises(UsageError, match="label 'Bob'"):
-        forget(out, [], 500, ["Bob"])
+        forget(out, [], Settings(), ["Bob"])
 
 
 def test_pruning_the_last_picture_of_a_person_removes_the_folders(changing: Path, tmp_path: Path) -> None:

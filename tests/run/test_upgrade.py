@@ -54,8 +54,8 @@ def readers(root: Path, heap: Path) -> list[Callable[[], object]]:
     return [
         lambda: read(root),
         lambda: check_dataset(root),
-        lambda: repair_dataset(root, 10),
-        lambda: forget(root, "Ada/000.png", 10),
+        lambda: repair_dataset(root, Settings()),
+        lambda: forget(root, ["Ada/000.png"], Settings()),
         lambda: build(sources_in(heap), root, Handmade, making()),
     ]
 
@@ -124,7 +124,7 @@ def test_a_part_of_an_earlier_version_is_not_continued(out: Path, heap: Path) ->
 
 @pytest.mark.parametrize("sums", [True, False])
 def test_an_upgraded_dataset_is_the_one_that_this_version_would_have_made(out: Path, heap: Path, sums: bool) -> None:
-    before, rows = files_in(out), Ledger(Layout(out)).tables()
+    before, rows = files_in(out), list(Ledger(Layout(out)).tables())
     without_number(out, part=without_turn, pictures=without_turn, sums=sums)
     assert upgrade(out)
     after = files_in(out)
@@ -136,7 +136,7 @@ def test_an_upgraded_dataset_is_the_one_that_this_version_would_have_made(out: P
     report = check_dataset(out)
     assert report.faults == () and (report.without_sum == 0) == sums
     assert not upgrade(out)
-    assert build(sources_in(heap), out, Handmade, making()).progress.total == 0
+    assert build(sources_in(heap), out, Handmade, making(), mixed_engines=True).progress.total == 0
     assert files_in(out).keys() == before.keys()
 
 
@@ -182,7 +182,7 @@ def test_stopped_at_any_sync_it_goes_on_and_nobody_reads_half_of_it(
         upgrade(again)
         assert files_in(again) == files_in(whole)
         assert check_dataset(again).faults == ()
-        assert Ledger(Layout(again)).tables() == Ledger(Layout(whole)).tables()
+        assert list(Ledger(Layout(again)).tables()) == list(Ledger(Layout(whole)).tables())
         shutil.rmtree(again)
     assert at > 10
 
@@ -202,8 +202,8 @@ def test_what_was_damaged_is_damaged_afterwards_too(out: Path, heap: Path) -> No
         ("damaged", ".facesieve/parts/00000000.parquet"),
         ("damaged", "pictures.parquet"),
     }
-    repair_dataset(out, 10)
-    build(sources_in(heap), out, Handmade, making())
+    repair_dataset(out, Settings())
+    build(sources_in(heap), out, Handmade, making(), mixed_engines=True)
     assert check_dataset(out).faults == ()
 
 
@@ -213,8 +213,8 @@ def test_one_of_the_two_files_is_enough_to_upgrade_and_repair(out: Path, heap: P
     (out / name).write_text("{")
     assert upgrade(out)
     assert [fault.name for fault in check_dataset(out).faults] == [name]
-    assert repair_dataset(out, 10).faults == ()
-    assert build(sources_in(heap), out, Handmade, making()).progress.total == 0
+    assert repair_dataset(out, Settings()).faults == ()
+    assert build(sources_in(heap), out, Handmade, making(), mixed_engines=True).progress.total == 0
 
 
 @pytest.mark.parametrize("text", ["{}", '{"settings": 3}', '{"settings": {}, "versions": []}', "[]", "{"])
@@ -246,7 +246,7 @@ def test_an_unfinished_dataset_is_upgraded_and_finished(out: Path, heap: Path) -
     Layout(out).about.unlink()
     assert upgrade(out)
     assert code_of(lambda: read(out)) == "unfinished"
-    assert build(sources_in(heap), out, Handmade, making()).progress.total == 0
+    assert build(sources_in(heap), out, Handmade, making(), mixed_engines=True).progress.total == 0
     assert read_about(Layout(out)).origin == read_made(Layout(out))
 
 

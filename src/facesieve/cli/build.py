@@ -82,6 +82,12 @@ def build(
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove what is in the dataset but gone from the named sources.")
     ] = False,
+    allow_mixed_engines: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mixed-engines", help="Continue a dataset of an engine whose numbers differ, and record both."
+        ),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the last line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
 ) -> None:
@@ -120,6 +126,7 @@ def build(
                 keep_rejected=keep_rejected,
                 marked=marked,
                 prune=prune,
+                allow_mixed_engines=allow_mixed_engines,
                 follow_links=follow_links,
                 include_hidden=include_hidden,
                 archive_encoding=archive_encoding,

@@ -30,7 +30,7 @@ def check(
     from facesieve.settings import Settings
 
     before = check_dataset(dataset)
-    after = repair_dataset(dataset, Settings.load().sheet_faces) if repair else before
+    after = repair_dataset(dataset, Settings.load()) if repair else before
     if as_json:
         typer.echo(json.dumps({"dataset": str(dataset), **after.plain(), "found": before.plain()["faults"]}))
     else:

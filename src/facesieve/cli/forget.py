@@ -36,7 +36,7 @@ def forget(
 
     if not names and not labels:
         raise UsageError("nothing_named", "Say what to forget: a source, a folder, an id, or --label LABEL.")
-    gone = run(dataset, names or [], Settings.load().sheet_faces, labels or [])
+    gone = run(dataset, names or [], Settings.load(), labels or [])
     if as_json:
         typer.echo(json.dumps({"dataset": str(dataset), **asdict(gone)}))
         return

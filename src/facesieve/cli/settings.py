@@ -44,7 +44,7 @@ def settings(
         default = "none" if row["default"] is None else row["default"]
         changed = "" if row["value"] == row["default"] else f"   (default {default})"
         words = f"\n    one of: {', '.join(map(str, row['choices']))}" if row["choices"] else ""
-        typer.echo(f"{row['name']} = {row['value']}{changed}\n    {row['meaning']}{words}\n    {row['environment']}")
+        typer.echo(f"{row['name']} = {row['value']}{changed}\n    {row['meaning']}\n    {row['environment']}{words}")
 
 
 def choices(kind: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -53,6 +54,33 @@ def whole(path: Path, scratch: Path, made: int | None = None) -> Iterator[Binary
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
+
+
+def switch(new: Path, path: Path, scratch: Path) -> None:
+    """Put a durable file or folder in the place of what `path` is, which may be the other of the two.
+
+    A file replaces a file in one step. Else what is there is moved away first, so that a crash between the two steps
+    leaves nothing in its place, and never a mixture. The name is durable after `settle`.
+    Raises DatasetError where the disk refuses.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not (new.is_dir() or path.is_dir()):
+            new.replace(path)
+            return
+        away = scratch / f"{os.getpid()}.{path.name}.away"
+        if path.exists():
+            path.rename(away)
+        new.rename(path)
+        remove(away)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; nothing where it is absent."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def settle(paths: Iterable[Path], root: Path) -> None:

@@ -14,6 +14,7 @@ from facesieve.dataset.names import folder_of, plain, safe_name
 
 _OURS = re.compile(r"(.+\.[0-9a-f]{8}\.jpg|[0-9a-f]{32}\.(png|jpg))")
 HIDDEN = ".facesieve"
+_PART = re.compile(r"part-[0-9]{5,}\.parquet")
 _NUMBERED = re.compile(r"[0-9]{8,}\.(parquet|txt)")
 
 
@@ -25,10 +26,12 @@ class Layout:
 
     @property
     def faces(self) -> Path:
+        """A file, or a folder of files where it has many rows; see `files_of`."""
         return self.root / "faces.parquet"
 
     @property
     def pictures(self) -> Path:
+        """As `faces`."""
         return self.root / "pictures.parquet"
 
     @property
@@ -83,6 +86,17 @@ class Layout:
     def lock(self) -> Path:
         return self.hidden / "lock"
 
+    def files_of(self, manifest: Path) -> list[Path]:
+        """The files that hold a manifest, in order: itself, or those in the folder of its name.
+
+        Other files in the folder are not ours. A folder without any of ours counts as a manifest that is missing.
+        """
+        if not manifest.is_dir():
+            return [manifest]
+        with reading(manifest):
+            names = sorted((name for name in os.listdir(manifest) if _PART.fullmatch(name)), key=_by_number)  # noqa: PTH208 - names alone
+        return [manifest / name for name in names] or [manifest / part_name(0)]
+
     def part(self, number: int) -> Path:
         """The rows of one finished shard."""
         return self.parts / f"{number:08d}.parquet"
@@ -105,13 +119,11 @@ class Layout:
         """A path below the root as a name relative to it."""
         return path.relative_to(self.root).as_posix()
 
-    def written(self) -> Iterator[tuple[str, int]]:
-        """Names, relative to the root, and sizes of all picture files that a build has put here."""
+    def written(self) -> Iterator[str]:
+        """Names, relative to the root, of all picture files that a build has put here."""
         for path in self._pictures():
             if _OURS.fullmatch(path.name):
-                size = size_of(path)
-                if size is not None:
-                    yield self.name_of(path), size
+                yield self.name_of(path)
 
     def strange(self) -> Iterator[str]:
         """Names, relative to the root, of other files in the folders of pictures: no build writes such a name."""
@@ -122,6 +134,15 @@ class Layout:
     def _pictures(self) -> Iterator[Path]:
         for top in ("kept", "rejected", "crops", "marked"):
             yield from _files_below(self.root / top)
+
+
+def part_name(number: int) -> str:
+    """Name of a file in the folder of a manifest with many rows."""
+    return f"part-{number:05d}.parquet"
+
+
+def _by_number(name: str) -> tuple[int, str]:
+    return len(name), name
 
 
 def size_of(path: Path) -> int | None:
@@ -135,18 +156,17 @@ def size_of(path: Path) -> int | None:
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    """Every file in a folder and the folders in it, by name; links to folders are not followed."""
+    """Every file in a folder and the folders in it; links to folders are not followed."""
     with reading(folder):
         try:
-            with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        yield from _files_below(Path(entry.path))
+                    elif entry.is_file():
+                        yield Path(entry.path)
         except (FileNotFoundError, NotADirectoryError):
             return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _files_below(Path(entry.path))
-        elif entry.is_file():
-            yield Path(entry.path)
 
 
 def crop_name(label: str, face_id: str, kept: bool) -> str:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.commit import reading
 from facesieve.dataset.files import Outputs
-from facesieve.dataset.layout import cut_name, marked_name
+from facesieve.dataset.layout import cut_name, marked_name, size_of
 from facesieve.dataset.sums import Sums
+from facesieve.dataset.survey import Settled
 
 _ENDS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9"}
 
 
+# Columns of the ledger that tell which files the rows name; the `item` is how older versions of Parquet call it.
+NAMING = (
+    *("source", "label", "picture_id", "refusal"),
+    *(f"faces.list.{item}.{name}" for item in ("element", "item") for name in ("face_id", "file_name")),
+)
+
+
 def named_files(faces: pa.Table, pictures: pa.Table, outputs: Outputs) -> set[str]:
-    """The picture files that belong to the manifests, by name relative to the dataset."""
+    """The picture files that belong to rows of the manifests, by name relative to the dataset."""
     written = faces.filter(pc.is_valid(faces["file_name"])).select(["label", "face_id", "file_name"])
     names = set(written["file_name"].to_pylist())
     for what in outputs.cuts:
@@ -28,6 +37,12 @@ def named_files(faces: pa.Table, pictures: pa.Table, outputs: Outputs) -> set[st
         columns = _columns(read, "label", "source", "picture_id")
         names |= {marked_name(*row) for row in zip(*columns, strict=True)}
     return names
+
+
+def names_of(part: Settled, outputs: Outputs) -> set[str]:
+    """The picture files that the manifests name because of one part of the ledger."""
+    read = np.asarray(pc.is_null(part.rows["refusal"]))
+    return {name for _, name in files_of_rows(part.rows.filter(pa.array(read & part.counts)), outputs)}
 
 
 def files_of_rows(rows: pa.Table, outputs: Outputs) -> Iterator[tuple[int, str]]:
@@ -47,12 +62,12 @@ def files_of_rows(rows: pa.Table, outputs: Outputs) -> Iterator[tuple[int, str]]
                 yield row, marked_name(labels[row], sources[row], ids[row])
 
 
-def not_whole(names: Iterable[str], written: Mapping[str, int], sums: Sums, root: Path) -> list[str]:
-    """The names whose files are absent, empty or of a wrong size, sorted; no file with a known size is opened.
+def not_whole(names: Iterable[str], sums: Sums, root: Path) -> list[str]:
+    """The names whose files are absent, empty or of a wrong size; no file with a known size is opened.
 
-    written: sizes of the files on disk. A file without a sum is opened, and must end as its format does.
+    A file without a sum is opened, and must end as its format does.
     """
-    return sorted(name for name in names if not _whole(name, written.get(name), sums, root))
+    return [name for name in names if not _whole(name, size_of(root / name), sums, root)]
 
 
 def some(names: Sequence[str]) -> str:

@@ -18,6 +18,9 @@ PACKAGES = (
 )
 SHAPING = ("settings", "policy", "models", "measures", "options")
 
+# The compiled extension does the same arithmetic in the same order with both, so that no bit differs.
+_SAME_AS = {("native", "avx512"): "avx2"}
+
 Scalar = str | bool | int | float | None
 
 
@@ -65,15 +68,36 @@ class Options(Recorded):
         return Outputs(self.keep_rejected, self.crops, self.marked)
 
 
+class Engine(Recorded):
+    """What ran one network: `native`, `onnxruntime` or, in datasets of earlier versions, `unknown`.
+
+    instruction_set: of the processor, such as `avx2`, or `cuda`.
+    """
+
+    network: str
+    engine: str
+    instruction_set: str
+
+    def numbers(self) -> tuple[str, str, str]:
+        """Equal for engines whose numbers are equal to the last bit."""
+        return self.network, self.engine, _SAME_AS.get((self.engine, self.instruction_set), self.instruction_set)
+
+    def line(self) -> str:
+        """As one word each: network, engine, instruction set."""
+        return f"{self.network} {self.engine} {self.instruction_set}"
+
+
 class Origin(Recorded):
     """What made a dataset.
 
     versions: of FaceSieve and of the packages whose arithmetic shapes a dataset, all that ever worked on it.
+    engines: what ran each network; several of one network where a dataset was continued elsewhere.
     settings: those that shape a dataset. limits: what decided that a picture is too large. models: sha256 of each file
     by model and part. measures: names of the columns of raw numbers, in order.
     """
 
     versions: dict[str, tuple[str, ...]]
+    engines: tuple[Engine, ...]
     settings: dict[str, Scalar | tuple[Scalar, ...]]
     policy: RecordedPolicy
     models: dict[str, str]
@@ -87,7 +111,8 @@ class Origin(Recorded):
         versions = {
             name: tuple(sorted({*before.versions.get(name, ()), *self.versions.get(name, ())})) for name in names
         }
-        return self.model_copy(update={"versions": versions})
+        engines = tuple(sorted({*before.engines, *self.engines}, key=Engine.line))
+        return self.model_copy(update={"versions": versions, "engines": engines})
 
 
 def versions() -> dict[str, str]:
@@ -112,6 +137,21 @@ def difference(theirs: Origin, yours: Origin) -> list[str]:
         for name in names
         if before.get(name) != after.get(name)
     ]
+
+
+def other_engines(theirs: Origin, yours: Origin) -> list[str]:
+    """Engines whose numbers differ from all that made a dataset, one line each: `whenet: native avx2 -> ...`."""
+    known = {engine.numbers() for engine in theirs.engines}
+    return [
+        f"{engine.network}: {_used_for(engine.network, theirs)} -> {engine.engine} {engine.instruction_set}"
+        for engine in yours.engines
+        if engine.numbers() not in known
+    ]
+
+
+def _used_for(network: str, origin: Origin) -> str:
+    used = [f"{engine.engine} {engine.instruction_set}" for engine in origin.engines if engine.network == network]
+    return ", ".join(used) or "absent"
 
 
 def _flat(values: Any, name: str = "") -> dict[str, Any]:

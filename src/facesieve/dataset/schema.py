@@ -83,17 +83,17 @@ def with_later_columns(table: pa.Table, schema: pa.Schema, later: Sequence[str] 
             place = min(schema.get_field_index(field.name), table.num_columns)
             table = table.add_column(place, field, pa.nulls(len(table), field.type))
         elif at >= 0 and pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type):
-            faces = _with_later_fields(table[field.name].combine_chunks(), field.type.value_type, later)
-            table = table.set_column(at, field.name, faces)
+            held = table.schema.field(at).type.value_type
+            added = [f for f in field.type.value_type if f.name in later and held.get_field_index(f.name) < 0]
+            if added:
+                faces = _with_fields(table[field.name].combine_chunks(), added)
+                table = table.set_column(at, field.name, faces)
     return table
 
 
-def _with_later_fields(lists: pa.ListArray, fields: pa.StructType, later: Sequence[str]) -> pa.ListArray:
-    """Lists of structs with the fields that they lack as nulls, behind those that they have."""
+def _with_fields(lists: pa.ListArray, added: Sequence[pa.Field]) -> pa.ListArray:
+    """Lists of structs with more fields, null in each, behind those that they have."""
     held, structs = lists.type.value_type, lists.values
-    added = [field for field in fields if held.get_field_index(field.name) < 0 and field.name in later]
-    if not added:
-        return lists
     columns = [*(structs.field(field.name) for field in held), *(pa.nulls(len(structs), f.type) for f in added)]
     return pa.ListArray.from_arrays(lists.offsets, pa.StructArray.from_arrays(columns, fields=[*held, *added]))
 

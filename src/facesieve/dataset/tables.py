@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facesieve.dataset.commit import publish, whole
+from facesieve.dataset.commit import publish
 from facesieve.dataset.sums import Sum, sum_of, sum_of_stream
 from facesieve.errors import DatasetError
 
@@ -25,31 +27,66 @@ def table_bytes(table: pa.Table) -> bytes:
     return bytes(buffer.getvalue())
 
 
-def write_table(table: pa.Table, path: Path, scratch: Path) -> None:
-    """Publish a table as Parquet. Equal tables give equal bytes. Raises DatasetError where the disk refuses."""
-    with whole(path, scratch) as stream:
-        _write(table, stream)
-
-
 def _write(table: pa.Table, where: Any) -> None:
-    with pq.ParquetWriter(where, table.schema, compression="zstd") as file:
+    with writer_of(where, table.schema) as file:
         if len(table):  # Hugging Face `datasets` cannot read a group of no rows
             file.write_table(table.combine_chunks(), ROW_GROUP)
 
 
-def read_table(path: Path, columns: list[str] | None = None, known: frozenset[Sum] = frozenset()) -> pa.Table:
-    """A Parquet file.
+def writer_of(where: Any, schema: pa.Schema) -> pq.ParquetWriter:
+    """How all tables are written, so that equal tables give equal bytes."""
+    return pq.ParquetWriter(where, schema, compression="zstd")
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None, known: frozenset[Sum] = frozenset()) -> pa.Table:
+    """A Parquet file. columns: some of them; those that it does not have are left out.
 
     known: the sums that the file may have; nothing is checked where there is none.
     Raises DatasetError when the file is absent, damaged, or when there is not enough memory to read it.
     """
+    with _opened(path, known) as file:
+        table = file.read(columns, use_threads=False)
+        if not known:
+            table.validate(full=True)
+        return table
+
+
+def read_groups(
+    path: Path, columns: Sequence[str] | None = None, known: frozenset[Sum] = frozenset(), trusted: bool = False
+) -> Iterator[pa.Table]:
+    """As `read_table`, one group of rows after the other. trusted: the file was compared with its sum before."""
+    with _opened(path, known, trusted) as file:
+        for number in range(file.num_row_groups):
+            rows = file.read_row_group(number, columns, use_threads=False)
+            if not (known or trusted):
+                rows.validate(full=True)
+            yield rows
+
+
+def schema_of(path: Path, known: frozenset[Sum] = frozenset()) -> pa.Schema:
+    """The columns of a Parquet file. Raises DatasetError as `read_table`."""
+    with _opened(path, known) as file:
+        return file.schema_arrow
+
+
+def rows_in(path: Path) -> int:
+    """How many rows a Parquet file has; only its end is read. Raises DatasetError as `read_table`."""
+    with _opened(path, frozenset()) as file:
+        return int(file.metadata.num_rows)
+
+
+@contextmanager
+def _opened(path: Path, known: frozenset[Sum], trusted: bool = False) -> Iterator[pq.ParquetFile]:
+    """A Parquet file; what Arrow says of damage becomes one error, unless the file has the right sum."""
     try:
         with path.open("rb") as stream:  # Arrow would take some names for addresses, and needs names in UTF-8
             if known:
                 _verify(path, stream, known)
-            return _parse(stream, columns, checked=bool(known))
+            # In this thread alone: a thread of Arrow that lets go of a Python file while the process ends aborts it.
+            with _told(path, bool(known) or trusted), pq.ParquetFile(stream, pre_buffer=False) as file:
+                yield file
     except FileNotFoundError as error:
-        raise DatasetError("not_a_dataset", f"{path} is missing: not a finished dataset.") from error
+        raise missing(path) from error
     except (MemoryError, OSError) as error:
         if isinstance(error, MemoryError) or error.errno == errno.ENOMEM:
             raise DatasetError(
@@ -64,21 +101,21 @@ def _verify(path: Path, stream: BufferedReader, known: frozenset[Sum]) -> None:
     stream.seek(0)
 
 
-def _parse(stream: BufferedReader, columns: list[str] | None, checked: bool) -> pa.Table:
-    """The table in a Parquet file; what Arrow says of damage becomes one error, unless the file has the right sum."""
+@contextmanager
+def _told(path: Path, checked: bool) -> Iterator[None]:
     try:
-        # In this thread alone: a thread of Arrow that lets go of a Python file while the process ends aborts it.
-        with pq.ParquetFile(stream, pre_buffer=False) as file:
-            table = file.read(columns, use_threads=False)
-        if not checked:
-            table.validate(full=True)
-        return table
+        yield
     except MemoryError:
         raise
     except (OSError, ValueError, KeyError, TypeError, OverflowError, pa.ArrowException) as error:
         if checked or getattr(error, "errno", None):  # the bytes are right, or never came: the machine is at fault
             raise OSError(getattr(error, "errno", None), str(error)) from error
-        raise damaged(Path(stream.name)) from error
+        raise damaged(path) from error
+
+
+def missing(path: Path) -> DatasetError:
+    """What is told of a file that is not there."""
+    return DatasetError("not_a_dataset", f"{path} is missing: not a finished dataset.")
 
 
 def damaged(path: Path) -> DatasetError:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from facesieve.quality import libm
 from facesieve.quality.score import sigmoid
 from facesieve.records import Floats
 
 
 def entropy(shares: Floats) -> Floats:
     """(N,) bits, 0 to 8, of (N, 256) histogram shares."""
-    logarithms = np.log2(np.where(shares > 0, shares, 1))
+    logarithms = libm.log2(np.where(shares > 0, shares, 1))
     bits: Floats = -(shares * logarithms).sum(axis=1)
     return bits + 0.0
 
@@ -27,4 +28,4 @@ def luminance_mean_score(mean: Floats) -> Floats:
 
 def luminance_variance_score(variance: Floats) -> Floats:
     """(N,) 0 to 100, best at a variance of 1/60."""
-    return 100 * np.sin(np.pi * 60 * variance / (60 * variance + 1))
+    return 100 * libm.sin(np.pi * 60 * variance / (60 * variance + 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from facesieve.quality import libm
 from facesieve.records import Floats
 
 
@@ -19,4 +20,4 @@ def uniformity(halves: Floats) -> Floats:
 
 def illumination_uniformity(uniformity: Floats) -> Floats:
     """(N,) 0 to 100."""
-    return 100 * uniformity**0.3
+    return 100 * libm.power(uniformity, 0.3)

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from facesieve.quality import libm
 from facesieve.quality.region import face_region
 from facesieve.records import Floats, Integers, Mask, Pixels
 
@@ -17,7 +18,7 @@ LEVELS = 256
 def _tables() -> Floats:
     """(3, 256) what a red, green and blue byte each add to luminance on a scale of 255."""
     value = np.arange(LEVELS) / 255
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    linear = np.where(value <= 0.04045, value / 12.92, libm.power((value + 0.055) / 1.055, 2.4))
     tables: Floats = 255 * np.array(WEIGHTS)[:, None] * linear
     tables.flags.writeable = False
     return tables

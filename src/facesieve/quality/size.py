@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from facesieve.quality import libm
 from facesieve.quality.region import inverse, square
 from facesieve.quality.score import sigmoid
 from facesieve.records import Floats, Mask
@@ -21,7 +22,7 @@ def inter_eye_distance_score(distance: Floats, yaw: Floats) -> Floats:
     Source: ISO/IEC 29794-5:2025 InterEyeDistance, parameters of BSI OFIQ. A profile (90 degrees or more) is
     taken as 89 degrees, where straightening stops to mean anything.
     """
-    straight = distance / np.cos(np.radians(np.minimum(np.abs(yaw), 89.0)))
+    straight = distance / libm.cos(np.radians(np.minimum(np.abs(yaw), 89.0)))
     return 100 * sigmoid(straight, 70, 20)
 
 

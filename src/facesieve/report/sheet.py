@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from html import escape
 from importlib import resources
+from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -14,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.about import read_about
-from facesieve.dataset.count import Counts, count
+from facesieve.dataset.count import Counts
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.schema import BOX, LANDMARKS, LEADING
 from facesieve.dataset.sums import read_sums
-from facesieve.dataset.tables import read_table
+from facesieve.dataset.tables import read_groups, read_table
 from facesieve.errors import DatasetError
 from facesieve.report.policy import policy_of
 from facesieve.sieve import Policy
@@ -36,35 +37,47 @@ def contact_sheet(layout: Layout, most: int) -> bytes:
     It has at most `most` kept and `most` rejected faces. More are thinned evenly, and the page says so.
     Raises DatasetError when a manifest or `dataset.json` is unreadable.
     """
-    faces, pictures = read_table(layout.faces), read_table(layout.pictures)
-    counts, policy = count(faces, pictures), policy_of(read_about(layout), layout)
-    chosen = pa.concat_tables([_thin(faces.filter(faces["kept"]), most), _thin(_rejected(faces), most)])
-    thumbs = _thumbs(layout, chosen)
+    about = read_about(layout)
+    counts, policy = about.counts, policy_of(about, layout)
+    kept, rejected = _Thinned(counts.kept, most), _Thinned(counts.rejected, most)
+    for rows in _rows(layout, layout.faces):
+        kept.add(rows.filter(rows["kept"]))
+        rejected.add(rows.filter(pc.invert(rows["kept"])))
+    chosen = [*kept.chosen, *rejected.chosen]
+    thumbs = _thumbs(layout, [row["face_id"] for row in chosen])
     page = Template(resources.files("facesieve.report").joinpath("sheet.html").read_text(encoding="utf-8"))
     return page.substitute(
         books=_books(counts),
         policy=_policy(policy),
         reasons="".join(f'<option value="{escape(code)}">{_words(code)}</option>' for code in counts.reasons),
         note=_note(counts, len(chosen)),
-        cards="\n".join(_card(row, thumbs.get(row["face_id"]), policy) for row in chosen.to_pylist()),
-        refusals=_refusals(pictures, most),
+        cards="\n".join(_card(row, thumbs.get(row["face_id"]), policy) for row in chosen),
+        refusals=_refusals(layout, counts.refused, most),
     ).encode()
 
 
-def _rejected(faces: pa.Table) -> pa.Table:
-    return faces.filter(pc.invert(faces["kept"]))
+def _rows(layout: Layout, manifest: Path) -> Iterator[pa.Table]:
+    return (rows for path in layout.files_of(manifest) for rows in read_groups(path))
 
 
-def _thin(faces: pa.Table, most: int) -> pa.Table:
-    """At most `most` rows, evenly spaced."""
-    if len(faces) <= most:
-        return faces
-    return faces.take(np.linspace(0, len(faces) - 1, most).round().astype(np.int64))
+class _Thinned:
+    """At most `most` of `total` rows, evenly spaced, as they come by."""
+
+    def __init__(self, total: int, most: int) -> None:
+        few = np.arange(total) if total <= most else np.linspace(0, total - 1, most).round().astype(np.int64)
+        self._wanted, self._seen = few, 0
+        self.chosen: list[dict[str, Any]] = []
+
+    def add(self, rows: pa.Table) -> None:
+        """The next rows."""
+        start, end = np.searchsorted(self._wanted, [self._seen, self._seen + len(rows)])
+        self.chosen += rows.take(pa.array(self._wanted[start:end] - self._seen)).to_pylist()
+        self._seen += len(rows)
 
 
-def _thumbs(layout: Layout, faces: pa.Table) -> dict[str, bytes]:
+def _thumbs(layout: Layout, faces: Sequence[str]) -> dict[str, bytes]:
     """Small JPEGs by face id, as far as the build left them."""
-    wanted = faces["face_id"].combine_chunks()
+    wanted = pa.array(faces, pa.string())
     found: dict[str, bytes] = {}
     for number in layout.numbers(layout.thumbs):
         path = layout.thumbs_of(number)
@@ -147,13 +160,13 @@ def _words(code: str) -> str:
     return escape(code.replace("_", " "))
 
 
-def _refusals(pictures: pa.Table, most: int) -> str:
-    refused = pictures.filter(pc.is_valid(pictures["refusal"])).select(["source", "refusal", "message"])
-    if not len(refused):
+def _refusals(layout: Layout, refused: int, most: int) -> str:
+    if not refused:
         return ""
-    rows = "".join(
-        f"<tr><td>{escape(source)}</td><td>{_words(code)}</td><td>{escape(message or '')}</td></tr>"
-        for source, code, message in zip(*(column.to_pylist() for column in _thin(refused, most).columns), strict=True)
-    )
-    more = f" ({most:,} of {len(refused):,})" if len(refused) > most else ""
+    some = _Thinned(refused, most)
+    for pictures in _rows(layout, layout.pictures):
+        some.add(pictures.filter(pc.is_valid(pictures["refusal"])).select(["source", "refusal", "message"]))
+    cells = ((escape(row["source"]), _words(row["refusal"]), escape(row["message"] or "")) for row in some.chosen)
+    rows = "".join(f"<tr><td>{source}</td><td>{code}</td><td>{message}</td></tr>" for source, code, message in cells)
+    more = f" ({most:,} of {refused:,})" if refused > most else ""
     return f"<h2>Refused pictures{more}</h2><table><tr><th>source</th><th>code</th><th>why</th></tr>{rows}</table>"

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.distinct import keys_of
 from facesieve.dataset.files import Outputs
+from facesieve.dataset.hashes import HashSet, hashes_of
+from facesieve.records import Source
 from facesieve.run.forget import replace_rows
+from facesieve.run.known import Places
 from facesieve.run.ledger import Ledger
-from facesieve.run.places import below, by_path, by_words, matches
+from facesieve.run.places import below, by_path, by_words, matches, where
 
 COLUMNS = ["source", "identity", "picture_id", "refusal"]  # of the ledger that tell what is absent
 
@@ -43,57 +47,57 @@ class Absent:
         return Absent(self.gone | other.gone, self.moved | other.moved, self.untaken | other.untaken)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    name: str
-    picture_id: str | None
-    refused: bool
-
-
-def find_absent(parts: Iterable[pa.Table], wanted: Collection[bytes], named: Sequence[str]) -> Absent:
+def find_absent(ledger: Ledger, wanted: Sequence[Source], named: Sequence[str]) -> Absent:
     """What the ledger has and a build did not find. Nothing where no places were named.
 
-    wanted: keys of the build's sources. An input lies where its identity says; only rows of version 0.1.0, which have
-    none, are compared by name.
+    wanted: the build's sources. An input lies where its identity says; only rows of version 0.1.0, which have none, are
+    compared by name. The parts are read one at a time; only what is absent is held.
     """
-    absent = Absent()
-    if not named:
+    absent, places = Absent(), Places(wanted)
+    found = _contents(ledger, places, len(wanted)) if named else None
+    if found is None:
         return absent
     by_name = [by_words(argument) for argument in named]
     by_place = [by_path(argument) for argument in named]
-    rows = _latest(parts)
-    found = {row.picture_id for key, row in rows.items() if key in wanted and not row.refused}
-    for key, row in rows.items():
-        if key in wanted:
-            continue
-        where = os.fsdecode(key)
-        absolute = Path(where).is_absolute()
-        if any(_gone(where, place) for place in (by_place if absolute else by_name)):
-            untaken = row.refused and os.path.lexists(where)
-            (absent.untaken if untaken else absent.gone)[key] = row.name
-        elif absolute and row.picture_id in found and not _there(where):
-            absent.moved[key] = row.name
+    for rows in ledger.tables(COLUMNS):
+        keys = keys_of(rows)
+        unwanted = rows.append_column("key", keys).filter(pa.array(places.of(keys.to_pylist()) < 0))
+        same = found.has(hashes_of(unwanted["picture_id"].to_pylist())).tolist()
+        for row, elsewhere in zip(unwanted.to_pylist(), same, strict=True):
+            key, refused = row["key"], row["refusal"] is not None
+            for kind in (absent.gone, absent.moved, absent.untaken):  # of an input the last row counts
+                kind.pop(key, None)
+            path = where(key)
+            absolute = Path(path).is_absolute()
+            if any(_gone(path, place) for place in (by_place if absolute else by_name)):
+                untaken = refused and os.path.lexists(path)
+                (absent.untaken if untaken else absent.gone)[key] = row["source"]
+            elif absolute and elsewhere and not _there(path):
+                absent.moved[key] = row["source"]
     return absent
 
 
-def _latest(parts: Iterable[pa.Table]) -> dict[bytes, _Row]:
-    rows: dict[bytes, _Row] = {}
-    for table in parts:
-        columns = (keys_of(table), *(table[name] for name in ("source", "picture_id", "refusal")))
-        for key, name, picture_id, refusal in zip(*(column.to_pylist() for column in columns), strict=True):
-            rows[key] = _Row(name, picture_id, refusal is not None)
-    return rows
+def _contents(ledger: Ledger, places: Places, count: int) -> HashSet | None:
+    """Hashes of the bytes of the `count` wanted pictures by their last rows; None where all rows are of these."""
+    ids, read, others = np.zeros(count, np.int64), np.zeros(count, bool), False
+    for rows in ledger.tables(COLUMNS):
+        at = places.of(keys_of(rows).to_pylist())
+        there = at >= 0
+        ids[at[there]] = hashes_of(rows["picture_id"].to_pylist())[there]
+        read[at[there]] = np.asarray(pc.is_null(rows["refusal"]))[there]
+        others = others or not there.all()
+    return HashSet([ids[read]]) if others else None
 
 
-def _gone(where: str, place: str) -> bool:
+def _gone(path: str, place: str) -> bool:
     """Whether an input that was not found lay in a place. What no longer fits a glob, but is there, is not gone."""
-    return below(where, place) or (matches(where, place) and not os.path.lexists(where))
+    return below(path, place) or (matches(path, place) and not os.path.lexists(path))
 
 
-def _there(where: str) -> bool:
+def _there(path: str) -> bool:
     """Whether the file of an input is on disk, or the archive or list that it may be in."""
-    ends = [found.start() for found in _WITHIN.finditer(where)]
-    return any(os.path.lexists(where[:end]) for end in (None, *ends))
+    ends = [found.start() for found in _WITHIN.finditer(path)]
+    return any(os.path.lexists(path[:end]) for end in (None, *ends))
 
 
 def drop_sources(ledger: Ledger, keys: Collection[bytes], outputs: Outputs) -> set[str]:

@@ -7,30 +7,26 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from facesieve.dataset.about import read_about, read_made
-from facesieve.dataset.count import Counts
+from facesieve.dataset.count import Books, Counts
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout
-from facesieve.dataset.merge import merge
-from facesieve.dataset.named import named_files, some
-from facesieve.dataset.origin import Options, Origin, RecordedPolicy, versions
+from facesieve.dataset.named import some
+from facesieve.dataset.origin import Engine, Options, Origin, RecordedPolicy, versions
+from facesieve.dataset.survey import survey
 from facesieve.errors import DatasetError
 from facesieve.records import Source
-from facesieve.run.absent import COLUMNS, Absent, drop_sources, find_absent
+from facesieve.run.absent import Absent, drop_sources, find_absent
 from facesieve.run.claim import claim
 from facesieve.run.known import new_labels, readable, unfinished
 from facesieve.run.ledger import BY_A_LIMIT, TRY_AGAIN, Ledger
 from facesieve.run.lost import note_found
-from facesieve.run.mend import mark_damage, missing_thumbs, not_whole_files
+from facesieve.run.mend import lost_files, mark_damage, missing_thumbs
 from facesieve.run.places import lies_under
 from facesieve.run.plan import Shard, shards, unique, workers
 from facesieve.run.pool import Start, share
 from facesieve.run.progress import Progress, Tally
-from facesieve.run.publish import prune, publish_dataset
+from facesieve.run.publish import publish_ledger
 from facesieve.run.shard import Work
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
@@ -43,7 +39,7 @@ class BuildSpec:
     """How a dataset is made, besides from what.
 
     measures: names of the columns of raw numbers, in order. models: sha256 of each model file by model and part.
-    label_from: where labels come from.
+    engines: what runs each network. label_from: where labels come from.
     """
 
     settings: Settings
@@ -51,6 +47,7 @@ class BuildSpec:
     outputs: Outputs
     policy: Policy
     models: dict[str, str]
+    engines: tuple[Engine, ...]
     label_from: str = "none"
 
     def origin(self) -> Origin:
@@ -58,6 +55,7 @@ class BuildSpec:
         outputs = self.outputs
         return Origin(
             versions={name: (held,) for name, held in versions().items()},
+            engines=self.engines,
             settings=self.settings.shaping(),
             policy=RecordedPolicy(**self.policy.describe()),
             models=self.models,
@@ -108,6 +106,7 @@ def build(
     watch: Callable[[Progress], None] = lambda progress: None,
     named: Sequence[str] = (),
     prune_gone: bool = False,
+    mixed_engines: bool = False,
 ) -> BuildResult:
     """Add the sources that are new to the dataset in `root`, and publish it.
 
@@ -115,36 +114,33 @@ def build(
     watch: called with the running counts after every picture.
     named: the files, folders, archives and globs that the sources were found in.
     prune_gone: remove the rows and files of sources that these places no longer have, or that moved into them.
+    mixed_engines: continue a dataset of engines whose numbers differ from this one's.
     Raises UsageError on one source with two labels, DatasetError when the dataset cannot be written or continued,
     or lacks files at the end, WorkerError when worker processes cannot be started, what `start` raises, and Stopped
     with a remark on how much is committed.
     """
     wanted = unique(sources)
     layout = Layout(root)
-    with claim(layout, spec.origin()):
-        keys = {source.key for source in wanted}
-        absent, emptied = Absent(), set[str]()
+    with claim(layout, spec.origin(), mixed_engines):
+        ledger, absent, emptied = Ledger(layout), Absent(), set[str]()
         if prune_gone:  # also before the work, so that what was a duplicate of it is done where its files are missing
-            absent = find_absent(Ledger(layout).tables(COLUMNS), keys, named)
-            emptied = drop_sources(Ledger(layout), absent.dropped(prune_gone), spec.outputs)
-        damaged = [name for name in mark_damage(layout, spec.measures, spec.outputs) if name not in emptied]
-        before = Ledger(layout).numbers()
-        relabelled = new_labels(wanted, Ledger(layout))
+            absent = find_absent(ledger, wanted, named)
+            emptied = drop_sources(ledger, absent.dropped(prune_gone), spec.outputs)
+        damaged = [name for name in mark_damage(layout, spec.outputs) if name not in emptied]
+        before = ledger.numbers()
+        relabelled = new_labels(wanted, ledger)
         progress = _work(wanted, layout, start, spec, watch)
-        parts = _all_parts(layout, before, progress.total)
-        absent |= (last := find_absent(parts, keys, named))
-        if dropped := last.dropped(prune_gone):
-            drop_sources(Ledger(layout), dropped, spec.outputs)
-            parts = Ledger(layout).tables()
-        faces, pictures = merge(parts, spec.measures)
-        counts = _publish(faces, pictures, layout, spec)
-        note_found(layout, pictures, partial(lies_under, named=named) if prune_gone else lambda name: False)
+        _check_parts(ledger, before, progress.total)
+        absent |= (last := find_absent(ledger, wanted, named))
+        drop_sources(ledger, last.dropped(prune_gone), spec.outputs)
+        books = _publish(ledger, spec)
+        note_found(layout, partial(lies_under, named=named) if prune_gone else lambda name: False)
     return BuildResult(
-        counts,
+        books.counts(),
         progress,
-        readable(wanted, Ledger(layout)),
-        _shared_labels(pictures),
-        _several_labels(pictures),
+        readable(wanted, ledger),
+        books.shared_labels,
+        books.several_labels(),
         relabelled,
         tuple(damaged),
         tuple(sorted(absent.gone.values())),
@@ -170,7 +166,7 @@ def _work(
             watch(progress)
     except Stopped as stopped:
         numbers = [number for number in ledger.numbers() if plan and number >= plan[0].number]
-        committed = progress.already + sum(len(ledger.table(number, ["source"])) for number in numbers)
+        committed = progress.already + sum(map(ledger.length, numbers))
         remark = f"{committed} of {len(wanted)} pictures are committed (the rest of a shard is done again)"
         raise Stopped(stopped.number, remark) from None
     return progress
@@ -185,33 +181,32 @@ def _same_limits(layout: Layout, settings: Settings) -> bool:
     return all(recorded.get(name, value) == value for name, value in settings.limits().items())
 
 
-def _all_parts(layout: Layout, before: Sequence[int], added: int) -> list[pa.Table]:
-    """The rows of all parts: those there were `before`, and new ones with `added` rows.
+def _check_parts(ledger: Ledger, before: Sequence[int], added: int) -> None:
+    """Raise DatasetError when parts are gone: those there were `before`, or new ones with `added` rows in all.
 
-    Raises DatasetError when some are gone, so that a dataset without them is never published.
+    A dataset without them is never published.
     """
-    ledger = Ledger(layout)
-    parts = {number: ledger.table(number) for number in ledger.numbers()}
-    new = sum(len(rows) for number, rows in parts.items() if number not in before)
-    if new != added or not set(before) <= set(parts):
+    numbers = ledger.numbers()
+    new = sum(ledger.length(number) for number in numbers if number not in before)
+    if new != added or not set(before) <= set(numbers):
         raise DatasetError(
-            "ledger_changed", f"Parts of the ledger in {layout.parts} went away while the build ran; run it again."
+            "ledger_changed",
+            f"Parts of the ledger in {ledger.layout.parts} went away while the build ran; run it again.",
         )
-    return list(parts.values())
 
 
-def _publish(faces: pa.Table, pictures: pa.Table, layout: Layout, spec: BuildSpec) -> Counts:
-    named = named_files(faces, pictures, spec.outputs)
-    counts = publish_dataset(faces, pictures, layout, read_made(layout), spec.settings.sheet_faces)
-    prune(layout, named)
-    lost = [*not_whole_files(layout, named), *missing_thumbs(layout)]
+def _publish(ledger: Ledger, spec: BuildSpec) -> Books:
+    layout = ledger.layout
+    with survey(ledger.tables, layout.scratch) as found:
+        books, _ = publish_ledger(ledger, found, read_made(layout), spec.settings)
+        lost = [*sorted(lost_files(ledger, found, spec.outputs)), *missing_thumbs(layout)]
     if lost:
         raise DatasetError(
             "missing_files",
             f"Missing or not whole in {layout.root}: {some(lost)}. Run the same build again with the pictures "
             "that they were made from, or run `facesieve check DATASET --repair`.",
         )
-    return counts
+    return books
 
 
 def alone(plan: Sequence[Shard], work: Work, start: Start) -> Iterator[Tally]:
@@ -220,14 +215,3 @@ def alone(plan: Sequence[Shard], work: Work, start: Start) -> Iterator[Tally]:
     for shard in plan:
         assert pipeline
         yield from work.do(shard, pipeline)
-
-
-def _shared_labels(pictures: pa.Table) -> int:
-    labelled = pc.not_equal(pictures["label"], "")
-    return int(np.count_nonzero(np.asarray(pc.and_(labelled, pc.greater(pictures["kept"], 1)))))
-
-
-def _several_labels(pictures: pa.Table) -> int:
-    read = pictures.filter(pc.is_null(pictures["refusal"]))
-    labels = read.group_by("picture_id").aggregate([("label", "count_distinct")])
-    return int(pc.sum(pc.greater(labels["label_count_distinct"], 1)).as_py() or 0)

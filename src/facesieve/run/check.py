@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image
 
 from facesieve.dataset.about import read_about, read_made
-from facesieve.dataset.distinct import keys_of
+from facesieve.dataset.files import Outputs
 from facesieve.dataset.format import OTHER_FORMAT
+from facesieve.dataset.hashes import Hashes, HashSet, hashes_of
 from facesieve.dataset.layout import HIDDEN, Layout, size_of
-from facesieve.dataset.merge import merge
-from facesieve.dataset.named import ends_well, named_files
+from facesieve.dataset.matched import matched
+from facesieve.dataset.merge import Block, merge
+from facesieve.dataset.named import NAMING, ends_well, named_files, names_of
 from facesieve.dataset.origin import Origin
-from facesieve.dataset.schema import with_later_columns
+from facesieve.dataset.read import manifests_of
+from facesieve.dataset.row_stream import RowStream
+from facesieve.dataset.schema import face_schema, picture_schema, with_later_columns
 from facesieve.dataset.sums import Sum, Sums, pairs_of, read_sums, sum_of_file, sums_of
-from facesieve.dataset.tables import read_table
+from facesieve.dataset.survey import fitted, survey
+from facesieve.dataset.tables import read_groups, rows_in
 from facesieve.errors import DatasetError
 from facesieve.run.ledger import Ledger
 from facesieve.run.lost import Lost, read_lost
 from facesieve.run.mend import UNDONE
-from facesieve.run.publish import published_files
+from facesieve.run.publish import published_files, unnamed
 
 _PARTS = f"{HIDDEN}/parts/"
 
@@ -88,16 +96,73 @@ class Report:
 class Contents:
     """What could be read of a dataset.
 
-    parts: the rows of the ledger's parts by number. faces, pictures: what the manifests should say.
-    named: the picture files of their rows. sums: of all files that have one.
+    origin: what made it. parts: numbers of the ledger's parts whose rows could be read, ascending.
+    published: the sums of the published files, as far as they could be read.
+    damaged_sums: names of files of sums that could not.
     """
 
+    layout: Layout
     origin: Origin
-    parts: Mapping[int, pa.Table]
-    faces: pa.Table
-    pictures: pa.Table
-    named: frozenset[str]
-    sums: Sums
+    parts: tuple[int, ...]
+    published: Sums
+    damaged_sums: frozenset[str]
+
+    @property
+    def outputs(self) -> Outputs:
+        return self.origin.options.outputs
+
+    def table(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of one part. Raises DatasetError when they are absent, damaged or of another format."""
+        return Ledger(self.layout).read(number, columns, self.known(number))
+
+    def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The rows of the parts that could be read, one part at a time."""
+        return (self.table(number, columns) for number in self.parts)
+
+    def sums(self, number: int) -> Sums:
+        """The sums of a shard's files; none where they are damaged."""
+        path = self.layout.sums_of(number)
+        return {} if self.layout.name_of(path) in self.damaged_sums else read_sums(path)
+
+    def known(self, number: int) -> frozenset[Sum]:
+        """The sums that the rows of a shard may have; none where those of the shard are damaged."""
+        if self.layout.name_of(self.layout.sums_of(number)) in self.damaged_sums:
+            return frozenset()
+        name = self.layout.name_of(self.layout.part(number))
+        return self.sums(number).get(name, frozenset()) | self.published.get(name, frozenset())
+
+    def own_sums(self) -> Sums:
+        """The sums of all files besides pictures."""
+        numbers = self.layout.numbers(self.layout.sums)
+        hidden = (pair for number in numbers for pair in pairs_of(self.sums(number)) if pair[0].startswith(HIDDEN))
+        return sums_of([*hidden, *pairs_of(self.published)])
+
+    def names(self) -> Iterator[tuple[Collection[str], Sums]]:
+        """The picture files that the manifests name, some at a time, with the sums of at least these files."""
+        if not has_ledger(self.layout):
+            yield from self._names_of_manifests()
+            return
+        with survey(self.tables, None) as found:
+            for number, part in zip(self.parts, found.settled(self.tables(NAMING)), strict=True):
+                yield names_of(part, self.outputs), self.sums(number)
+
+    def blocks(self) -> Iterator[Block]:
+        """What the manifests say, or should say where there is a ledger."""
+        if has_ledger(self.layout):
+            return merge(self.tables, self.origin.measures)
+        return manifests_of(self.layout, self.published).blocks()
+
+    def sources(self) -> Iterator[list[str]]:
+        """What the inputs in the parts that could be read are called, some at a time."""
+        with survey(self.tables, None) as found:
+            for part in found.settled(self.tables(["source"])):
+                yield part.counting["source"].to_pylist()
+
+    def _names_of_manifests(self) -> Iterator[tuple[Collection[str], Sums]]:
+        names = (dict.fromkeys(named_files(*block, self.outputs), "") for block in self.blocks())
+        sums = (self.sums(number) for number in self.layout.numbers(self.layout.sums))
+        faces = sum(map(rows_in, self.layout.files_of(self.layout.faces)))
+        return matched(names, sums, faces * (1 + len(self.outputs.cuts)), None)
 
 
 def check_dataset(root: Path) -> Report:
@@ -110,19 +175,23 @@ def check_dataset(root: Path) -> Report:
         raise DatasetError("unfinished", f"{root} is unfinished; run the same build again to finish it.")
     faults: list[Fault] = []
     contents = read_contents(layout, faults)
-    files = [*sorted(contents.named), *_own_files(layout, has_ledger(layout))]
-    faults += _files(layout, files, contents.sums, known=faults)
-    faults += _manifests(layout, contents, known=faults)
+    look, named = _Look(layout, {fault.name for fault in faults}), list[Hashes]()
+    for names, sums in contents.names():
+        named.append(hashes_of(list(names)))
+        look.at(names, sums)
+    look.faults.sort(key=lambda fault: fault.name)
+    look.at(_own_files(contents), contents.own_sums())
+    faults += look.faults
+    faults += _outdated(contents, {fault.name for fault in faults})
     if len(contents.parts) == len(layout.numbers(layout.parts)):  # else it is not known what their rows name
-        written = (name for name, _ in layout.written())
-        faults += [Fault(FaultCode.NO_ROW, name) for name in sorted(written) if name not in contents.named]
+        faults += [Fault(FaultCode.NO_ROW, name) for name in sorted(unnamed(layout, HashSet(named)))]
     lost = read_lost(layout)
     return Report(
         tuple(dict.fromkeys(faults)),
-        len(files),
-        sum(name not in contents.sums for name in files),
+        look.files,
+        look.without_sum,
         _undone(contents) + len(lost.pictures),
-        (*layout.strange(), *_foreign(layout)),
+        (*sorted(layout.strange()), *_foreign(layout)),
         lost,
         has_ledger(layout),
     )
@@ -130,15 +199,19 @@ def check_dataset(root: Path) -> Report:
 
 def read_contents(layout: Layout, faults: list[Fault]) -> Contents:
     """Read what can be read; what cannot becomes a fault. Raises DatasetError when nothing says what the rows are."""
-    sums = sums_of(_read_sums(layout, faults))
-    origin = _origin(layout, sums, faults)
-    parts = dict(_parts(layout, sums, origin.measures, faults))
-    if has_ledger(layout):
-        faces, pictures = merge(list(parts.values()), origin.measures)
-    else:
-        faces, pictures = (_manifest(path, layout, sums) for path in (layout.faces, layout.pictures))
-    named = frozenset(named_files(faces, pictures, origin.options.outputs))
-    return Contents(origin, parts, faces, pictures, named, sums)
+    published, damaged_sums = dict[str, frozenset[Sum]](), set[str]()
+    for path in [layout.published_sums, *(layout.sums_of(number) for number in layout.numbers(layout.sums))]:
+        try:
+            sums = read_sums(path)
+            published = sums if path == layout.published_sums else published
+        except DatasetError:
+            damaged_sums.add(layout.name_of(path))
+            faults.append(Fault(FaultCode.DAMAGED, layout.name_of(path)))
+    origin = _origin(layout, published, faults)
+    contents = Contents(layout, origin, tuple(layout.numbers(layout.parts)), published, frozenset(damaged_sums))
+    if not has_ledger(layout):
+        manifests_of(layout, published)
+    return replace(contents, parts=tuple(_readable_parts(contents, faults)))
 
 
 def has_ledger(layout: Layout) -> bool:
@@ -148,19 +221,12 @@ def has_ledger(layout: Layout) -> bool:
 
 def _undone(contents: Contents) -> int:
     """How many sources have a last row that is marked as to be done again."""
-    last: dict[bytes, str] = {}
-    for rows in contents.parts.values():
-        last |= dict(zip(keys_of(rows).to_pylist(), rows["fingerprint"].to_pylist(), strict=True))
-    return list(last.values()).count(UNDONE)
-
-
-def _read_sums(layout: Layout, faults: list[Fault]) -> Iterator[tuple[str, Sum]]:
-    """The sums of every shard and of the published files."""
-    for path in [layout.published_sums, *(layout.sums_of(number) for number in layout.numbers(layout.sums))]:
-        try:
-            yield from pairs_of(read_sums(path))
-        except DatasetError:
-            faults.append(Fault(FaultCode.DAMAGED, layout.name_of(path)))
+    undone = 0
+    with survey(contents.tables, None) as found:
+        for part in found.settled(contents.tables(["fingerprint"])):
+            marked = pc.equal(part.rows["fingerprint"], UNDONE)
+            undone += int(np.count_nonzero(np.asarray(pc.fill_null(marked, False)) & part.counts))
+    return undone
 
 
 def _origin(layout: Layout, sums: Sums, faults: list[Fault]) -> Origin:
@@ -182,56 +248,57 @@ def _origin(layout: Layout, sums: Sums, faults: list[Fault]) -> Origin:
     return found[0]
 
 
-def _parts(layout: Layout, sums: Sums, measures: Sequence[str], faults: list[Fault]) -> Iterator[tuple[int, pa.Table]]:
-    damaged_sums = {fault.name for fault in faults}
-    for number in layout.numbers(layout.parts):
-        path = layout.part(number)
-        known = sums.get(layout.name_of(path), frozenset())
-        if layout.name_of(layout.sums_of(number)) in damaged_sums:
-            known = frozenset()
+def _readable_parts(contents: Contents, faults: list[Fault]) -> Iterator[int]:
+    for number in contents.parts:
         try:
-            rows = Ledger(layout).read(number, None, known)
-            if not known:
-                merge([rows], measures)  # has it the columns of a part?
-            yield number, rows
+            rows = contents.table(number)
+            if not contents.known(number):
+                fitted(rows, contents.origin.measures)  # has it the columns of a part?
+            yield number
         except DatasetError as error:
             if error.code in ("out_of_memory", *OTHER_FORMAT):
                 raise
-            faults.append(Fault(FaultCode.DAMAGED, layout.name_of(path)))
+            faults.append(Fault(FaultCode.DAMAGED, contents.layout.name_of(contents.layout.part(number))))
 
 
-def _manifest(path: Path, layout: Layout, sums: Sums) -> pa.Table:
-    return read_table(path, known=sums.get(layout.name_of(path), frozenset()))
-
-
-def _own_files(layout: Layout, ledger: bool) -> list[str]:
-    """Files besides pictures that must be there: small pictures, published files, and parts when last published."""
+def _own_files(contents: Contents) -> list[str]:
+    """Files besides pictures that must be there: small pictures, and what was there when last published."""
+    layout, ledger = contents.layout, has_ledger(contents.layout)
     thumbs = (layout.thumbs_of(number) for number in layout.numbers(layout.parts if ledger else layout.thumbs))
-    once = {name for name in _published_sums(layout) if name.startswith(layout.name_of(layout.parts))}
+    manifests = tuple(f"{layout.name_of(path)}/" for path in (layout.parts, layout.faces, layout.pictures))
+    once = {name for name in contents.published if name.startswith(manifests)}
     names = {*map(layout.name_of, thumbs), *published_files(layout), *once}
-    return sorted(names if ledger else names - {layout.name_of(layout.made)})
+    if not ledger:
+        names.discard(layout.name_of(layout.made))
+    for manifest in (layout.faces, layout.pictures):  # a folder that is gone is told by its files
+        if any(name.startswith(f"{layout.name_of(manifest)}/") for name in once) and not manifest.exists():
+            names.discard(layout.name_of(manifest))
+    return sorted(names)
 
 
-def _published_sums(layout: Layout) -> Sums:
-    try:
-        return read_sums(layout.published_sums)
-    except DatasetError:  # told already
-        return {}
+class _Look:
+    """Files as they are on disk, one after the other. told: names of files whose fault is known already."""
 
+    def __init__(self, layout: Layout, told: set[str]) -> None:
+        self._layout, self._told = layout, told
+        self.faults: list[Fault] = []
+        self.files = self.without_sum = 0
 
-def _files(layout: Layout, names: list[str], sums: Sums, known: list[Fault]) -> list[Fault]:
-    told = {fault.name for fault in known}
-    found = []
-    for name in names:
-        if name in told:
-            continue
-        path = layout.root / name
+    def at(self, names: Iterable[str], sums: Sums) -> None:
+        """Files with the sums that they may have."""
+        for name in names:
+            self.files += 1
+            self.without_sum += name not in sums
+            if name not in self._told:
+                self._compare(name, sums)
+
+    def _compare(self, name: str, sums: Sums) -> None:
+        path = self._layout.root / name
         size = size_of(path)
         if size is None:
-            found.append(Fault(FaultCode.MISSING, name))
+            self.faults.append(Fault(FaultCode.MISSING, name))
         elif not (sum_of_file(path) in sums[name] if name in sums else size and _readable(path)):
-            found.append(Fault(FaultCode.DAMAGED, name))
-    return found
+            self.faults.append(Fault(FaultCode.DAMAGED, name))
 
 
 def _readable(path: Path) -> bool:
@@ -242,24 +309,35 @@ def _readable(path: Path) -> bool:
                 picture.load()
             return ends_well(path)
         if path.suffix == ".parquet":
-            read_table(path)
+            deque(read_groups(path), maxlen=0)
     except Exception:  # Pillow raises anything for damaged pictures
         return False
     return True
 
 
-def _manifests(layout: Layout, contents: Contents, known: list[Fault]) -> list[Fault]:
+def _outdated(contents: Contents, told: set[str]) -> Iterator[Fault]:
     """Manifests that are whole but say something else than the ledger: the build that would change them never ended."""
-    told = {fault.name for fault in known}
-    found = []
-    for path, table in ((layout.faces, contents.faces), (layout.pictures, contents.pictures)):
-        name = layout.name_of(path)
-        if name in told or not size_of(path):
-            continue
-        held = read_table(path)
-        if not with_later_columns(held, table.schema).equals(table):
-            found.append(Fault(FaultCode.OUTDATED, name))
-    return found
+    layout = contents.layout
+    if not has_ledger(layout):
+        return
+    schemas = {layout.faces: face_schema(contents.origin.measures), layout.pictures: picture_schema()}
+    names = {path: layout.name_of(path) for path in schemas}
+    whole = [path for path, name in names.items() if not any(f"{one}/".startswith(f"{name}/") for one in told)]
+    held = {path: RowStream(_rows_in(layout, path, schemas[path]), schemas[path]) for path in whole}
+    same = dict.fromkeys(whole, True)
+    for block in contents.blocks():
+        for path, rows in zip(schemas, block, strict=True):
+            if path in same:
+                same[path] &= held[path].take(len(rows)).equals(rows)
+    for path in whole:
+        if not (same[path] and held[path].ended()):
+            yield Fault(FaultCode.OUTDATED, names[path])
+
+
+def _rows_in(layout: Layout, manifest: Path, schema: pa.Schema) -> Iterator[pa.Table]:
+    for path in layout.files_of(manifest):
+        for rows in read_groups(path):
+            yield with_later_columns(rows, schema)
 
 
 def _foreign(layout: Layout) -> Iterator[str]:

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from facesieve.dataset.about import read_made, write_made
 from facesieve.dataset.commit import writing
 from facesieve.dataset.layout import Layout
-from facesieve.dataset.origin import Origin, difference
+from facesieve.dataset.origin import Origin, difference, other_engines
 from facesieve.dataset.sums import Sum, read_sums
 from facesieve.errors import DatasetError
 from facesieve.run.publish import unpublish
@@ -65,14 +65,16 @@ def others(root: Path) -> list[str]:
 
 
 @contextmanager
-def claim(layout: Layout, origin: Origin) -> Iterator[None]:
+def claim(layout: Layout, origin: Origin, mixed_engines: bool = False) -> Iterator[None]:
     """Hold a dataset for one build of what `origin` describes.
+
+    mixed_engines: also where the dataset was made by engines whose numbers differ.
 
     Raises DatasetError when another build holds it, when what made it differs, or where the disk refuses.
     """
     check(layout.root)
     with hold(layout):
-        _agree(layout, origin)
+        _agree(layout, origin, mixed_engines)
         yield
 
 
@@ -94,12 +96,20 @@ def hold(layout: Layout) -> Iterator[None]:
         lock.release()
 
 
-def _agree(layout: Layout, origin: Origin) -> None:
+def _agree(layout: Layout, origin: Origin, mixed_engines: bool) -> None:
     new = not layout.made.exists()
     before = origin if new else read_made(layout, _known(layout))
     differs = [line for line in difference(before, origin) if not line.startswith("policy.sentence:")]
     if differs:
         raise DatasetError("other_settings", _differently(layout, differs, origin.policy.name))
+    foreign = [] if mixed_engines else other_engines(before, origin)
+    if foreign:
+        raise DatasetError(
+            "other_engine",
+            f"{layout.root} was made by an engine whose numbers differ in their last digits; go on with that one "
+            "(settings `engine` and `isa`), or allow and record both with --allow-mixed-engines.\n"
+            + "\n".join(f"  {line}" for line in foreign),
+        )
     made = origin.joined(before)
     if new or made != before:
         unpublish(layout)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from glob import has_magic
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.about import read_about, read_made
+from facesieve.dataset.distinct import keys_of
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout
-from facesieve.dataset.merge import merge, named_inputs
-from facesieve.dataset.named import files_of_rows, named_files
+from facesieve.dataset.named import files_of_rows
 from facesieve.dataset.names import plain
-from facesieve.dataset.origin import Origin
+from facesieve.dataset.survey import Survey, survey
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import displayed
 from facesieve.run.claim import hold
 from facesieve.run.ledger import Ledger
 from facesieve.run.lost import LostPicture, read_lost, strike
-from facesieve.run.places import below, by_path, by_words, matches
-from facesieve.run.publish import prune, publish_dataset
+from facesieve.run.places import below, by_path, by_words, matches, where
+from facesieve.run.publish import publish_ledger
+from facesieve.settings import Settings
 
 SHORTEST = 8  # hex digits of an id that is forgotten by its beginning
+
+# Columns of the ledger that tell what fits; the `item` is how older versions of Parquet call it.
+_TELLING = (
+    *("source", "identity", "picture_id", "label"),
+    *(f"faces.list.{item}.face_id" for item in ("element", "item")),
+)
 
 Row = dict[str, Any]
 
@@ -60,7 +68,7 @@ class _Fitting:
         return _key(row) in self.inputs or row["picture_id"] in self.pictures or row["label"] in self.labels
 
 
-def forget(root: Path, names: Sequence[str], sheet_faces: int, labels: Sequence[str] = ()) -> Forgotten:
+def forget(root: Path, names: Sequence[str], settings: Settings, labels: Sequence[str] = ()) -> Forgotten:
     """Remove sources, pictures, faces or people, and all that was made from them, from a dataset.
 
     names: each a source as the manifests name it; or the id of a picture or a face, or its first digits; or a file,
@@ -80,7 +88,7 @@ def forget(root: Path, names: Sequence[str], sheet_faces: int, labels: Sequence[
     with hold(layout):
         origin = read_made(layout)
         outputs, ledger = origin.options.outputs, Ledger(layout)
-        fitting = _fitting(ledger, names, labels, origin.measures)
+        fitting = _fitting(ledger, names, labels)
         pictures = faces = whole = 0
         for number in ledger.numbers():
             rows = ledger.table(number)
@@ -92,7 +100,8 @@ def forget(root: Path, names: Sequence[str], sheet_faces: int, labels: Sequence[
                 whole += len(kept) - len(after)
                 faces += _faces(before) - _faces(after)
                 replace_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
-        files = _publish_again(layout, origin, sheet_faces)
+        with survey(ledger.tables, layout.scratch) as found:
+            _, files = publish_ledger(ledger, found, origin, settings)
         _strike_lost(layout, names, labels, fitting)
     if fitting.nothing:
         raise UsageError("nothing_to_forget", _nothing(root, fitting, [*names, *labels]))
@@ -120,31 +129,69 @@ def replace_rows(ledger: Ledger, number: int, rows: pa.Table, outputs: Outputs) 
     ledger.commit(number, rows, thumbs.filter(pc.is_in(thumbs["face_id"], ids)), files)
 
 
-def _fitting(ledger: Ledger, names: Sequence[str], labels: Sequence[str], measures: Sequence[str]) -> _Fitting:
-    fitting, tables = _Fitting(), ledger.tables()
-    named = named_inputs(tables, measures)
-    ids = (set[str](), set[str]())
-    for table in tables:
-        ids[0].update(table["picture_id"].drop_null().to_pylist())
-        ids[1].update(pc.struct_field(table["faces"].combine_chunks().flatten(), "face_id").to_pylist())
-    for what in names:
-        if inputs := _source(what, named):
-            fitting.inputs.update(inputs)
-        elif found := _ids(what, ids[0]):
-            fitting.pictures.update(found)
-        elif found := _ids(what, ids[1]):
-            fitting.faces.update(found)
-        elif inputs := _place(what, named):
-            fitting.inputs.update(inputs)
-        else:
-            fitting.nothing.append(what)
-    known = {label for table in tables for label in pc.unique(table["label"]).to_pylist()}
-    for label in labels:
-        if plain(label) in known:
-            fitting.labels.add(plain(label))
-        else:
-            fitting.nothing.append(label)
+def _fitting(ledger: Ledger, names: Sequence[str], labels: Sequence[str]) -> _Fitting:
+    """Look through the ledger part by part, so that only what fits is held."""
+    fitting, rest = _Fitting(), list[str]()
+    with survey(ledger.tables, ledger.layout.scratch) as found:
+        known = _looked_up(ledger, found, names, labels)
+        for what in names:
+            if inputs := _source(what, known.sources):
+                fitting.inputs.update(inputs)
+            elif ids := _ids(what, known.pictures):
+                fitting.pictures.update(ids)
+            elif ids := _ids(what, known.faces):
+                fitting.faces.update(ids)
+            else:
+                rest.append(what)
+        placed = _placed(ledger, found, rest) if rest else {}
+        fitting.inputs.update(*(placed[what] for what in rest))
+    fitting.labels.update({plain(label) for label in labels} & known.labels)
+    fitting.nothing.extend(what for what in rest if not placed[what])
+    fitting.nothing.extend(label for label in labels if plain(label) not in known.labels)
     return fitting
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is in the ledger of what was asked for: keys of inputs by name, ids that begin so, labels."""
+
+    sources: dict[str, bytes] = field(default_factory=dict)
+    pictures: set[str] = field(default_factory=set)
+    faces: set[str] = field(default_factory=set)
+    labels: set[str] = field(default_factory=set)
+
+
+def _looked_up(ledger: Ledger, found: Survey, names: Sequence[str], labels: Sequence[str]) -> _Known:
+    known = _Known()
+    spelled = pa.array([name for what in names for name in _spellings(what)], pa.string())
+    wanted = pa.array(map(plain, labels), pa.string())
+    begins = [what.lower() for what in names if len(what) >= SHORTEST]
+    for rows, named, keys in _parts(ledger, found):
+        fit = pc.is_in(named, spelled)
+        known.sources.update(zip(named.filter(fit).to_pylist(), keys.filter(fit).to_pylist(), strict=True))
+        known.labels.update(pc.unique(rows["label"].filter(pc.is_in(rows["label"], wanted))).to_pylist())
+        face_ids = pc.struct_field(rows["faces"].combine_chunks().flatten(), "face_id")
+        for ids, values in ((known.pictures, rows["picture_id"]), (known.faces, face_ids)):
+            for begin in begins:
+                ids.update(values.filter(pc.starts_with(values, begin)).drop_null().to_pylist())
+    return known
+
+
+def _placed(ledger: Ledger, found: Survey, names: Sequence[str]) -> dict[str, set[bytes]]:
+    """Keys of the inputs that lie in each of these places."""
+    placed: dict[str, set[bytes]] = {what: set() for what in names}
+    for _, named, keys in _parts(ledger, found):
+        inputs = dict(zip(named.to_pylist(), keys.to_pylist(), strict=True))
+        for what in names:
+            placed[what] |= _place(what, inputs)
+    return placed
+
+
+def _parts(ledger: Ledger, found: Survey) -> Iterator[tuple[pa.Table, pa.ChunkedArray, pa.ChunkedArray]]:
+    """The rows of each part; of those that count, what the manifests call the input, and its key."""
+    raw, again = tee(ledger.tables(_TELLING))
+    for rows, part in zip(raw, found.settled(again), strict=True):
+        yield rows, part.counting["source"], keys_of(rows).filter(pa.array(part.counts))
 
 
 def _strike_lost(layout: Layout, names: Sequence[str], labels: Sequence[str], fitting: _Fitting) -> None:
@@ -163,8 +210,13 @@ def _strike_lost(layout: Layout, names: Sequence[str], labels: Sequence[str], fi
     fitting.nothing[:] = [what for what in fitting.nothing if what not in found]
 
 
+def _spellings(what: str) -> tuple[str, ...]:
+    """A name as it was typed, and as the manifests may have it."""
+    return what, displayed(what), plain(what)
+
+
 def _source(what: str, named: Mapping[str, bytes]) -> set[bytes]:
-    return next(({named[name]} for name in (what, displayed(what), plain(what)) if name in named), set())
+    return next(({named[name]} for name in _spellings(what) if name in named), set())
 
 
 def _ids(what: str, known: set[str]) -> set[str]:
@@ -182,7 +234,7 @@ def _place(what: str, named: Mapping[str, bytes]) -> set[bytes]:
     path, words = by_path(what), by_words(what)
     within = matches if has_magic(what) else below
     here = words in (".", "..")  # of the working folder, which is another one for names of another build
-    return {key for name, key in named.items() if within(os.fsdecode(key), path) or (not here and within(name, words))}
+    return {key for name, key in named.items() if within(where(key), path) or (not here and within(name, words))}
 
 
 def _without(row: Row, faces: set[str], marked: bool) -> Row | None:
@@ -201,9 +253,3 @@ def _key(row: Row) -> bytes:
 
 def _faces(rows: Iterable[Row]) -> int:
     return sum(len(row["faces"]) for row in rows)
-
-
-def _publish_again(layout: Layout, origin: Origin, sheet_faces: int) -> list[str]:
-    faces, pictures = merge(Ledger(layout).tables(), origin.measures)
-    publish_dataset(faces, pictures, layout, origin, sheet_faces)
-    return prune(layout, named_files(faces, pictures, origin.options.outputs))

@@ -5,13 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from enum import IntEnum
+from operator import attrgetter
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from facesieve.dataset.distinct import keys_of
+from facesieve.dataset.hashes import hashes_of
 from facesieve.dataset.names import plain
+from facesieve.dataset.shuffle import Integers
 from facesieve.records import Source
 from facesieve.run.ledger import TRY_AGAIN, Ledger
 from facesieve.sources.naming import former_identity
@@ -20,19 +27,25 @@ _COLUMNS = ["source", "identity", "fingerprint", "label", "refusal"]
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The last row of one input: where it stands in the ledger, and what it says.
+class Standing(IntEnum):
+    """What the last row of a source says of it."""
 
-    renamed: version 0.1.0 wrote the row, and spelled the name in another way than today.
+    NEW = 0  # there is none
+    DONE = 1
+    OTHER = 2  # it is to be done again: another label, a refusal that is tried again, another spelling in version 0.1.0
+    CHANGED = 3  # its fingerprint is another one
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """The last row of each of N sources, as columns.
+
+    part, row: (N,) int32, where it stands in the ledger. standing: (N,) uint8.
     """
 
-    part: int
-    row: int
-    fingerprint: str
-    label: str
-    again: bool
-    renamed: bool
+    part: npt.NDArray[np.int32]
+    row: npt.NDArray[np.int32]
+    standing: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,85 +66,126 @@ def unfinished(sources: Sequence[Source], ledger: Ledger, limit: int, again: Set
     """
     learnt: dict[int, dict[int, Learnt]] = defaultdict(dict)
     known = _known(sources, ledger, again, learnt)
-    left, touched = list[Source](), defaultdict[int, list[tuple[Source, Known]]](list)
-    for source in sources:
-        row = known.get(source.key)
-        if row is None or row.again or row.renamed or row.label != plain(source.label):
-            left.append(source)
-        elif row.fingerprint != source.fingerprint:
-            if _only_changed(source, row):
-                touched[row.part].append((source, row))
+    fresh = (known.standing == Standing.NEW) | (known.standing == Standing.OTHER)
+    left = [sources[at] for at in np.flatnonzero(fresh).tolist()]
+    changed = np.flatnonzero(known.standing == Standing.CHANGED)
+    for part in sorted({*learnt, *np.unique(known.part[changed]).tolist()}):
+        since, rows, news = ledger.written(part), ledger.table(part), learnt.pop(part, {})
+        for at in changed[known.part[changed] == part].tolist():
+            source, row = sources[at], int(known.row[at])
+            before, picture_id = rows["fingerprint"][row].as_py(), rows["picture_id"][row].as_py()
+            if _only_changed(source, before) and (
+                _older(source, before, since) or _same_content(source, picture_id, limit)
+            ):
+                news[row] = Learnt(source.key, source.fingerprint)
             else:
                 left.append(source)
-    for part, pairs in touched.items():
-        since, ids = ledger.written(part), ledger.table(part, ["picture_id"])["picture_id"]
-        for source, row in pairs:
-            if _older(source, row, since) or _same_content(source, ids[row.row].as_py(), limit):
-                learnt[part][row.row] = Learnt(source.key, source.fingerprint)
-            else:
-                left.append(source)
-    for part, rows in learnt.items():
-        ledger.rewrite(part, _with(ledger.table(part), rows))
-    return sorted(left, key=lambda source: (source.name, source.key)) if touched else left
+        if news:
+            ledger.rewrite(part, _with(rows, news))
+    return sorted(left, key=lambda source: (source.name, source.key)) if len(changed) else left
 
 
-def new_labels(sources: Iterable[Source], ledger: Ledger) -> Counter[tuple[str, str]]:
+def new_labels(sources: Sequence[Source], ledger: Ledger) -> Counter[tuple[str, str]]:
     """How many of the sources have another label than in the ledger, by the old label and the new one."""
-    labels = {source.key: plain(source.label) for source in sources}
-    before: dict[bytes, str] = {}
+    places, numbers = Places(sources), dict[str, int]()
+    last = np.full(len(sources), -1, np.int32)  # the number of the label in the last row of each source
     for table in ledger.tables(["source", "identity", "label"]):
-        rows = zip(keys_of(table).to_pylist(), table["label"].to_pylist(), strict=True)
-        before |= {key: label for key, label in rows if key in labels}
-    return Counter((old, labels[key]) for key, old in before.items() if old != labels[key])
+        at = places.of(keys_of(table).to_pylist())
+        there = at >= 0
+        labels = [numbers.setdefault(label, len(numbers)) for label in table["label"].to_pylist()]
+        last[at[there]] = np.array(labels, np.int32)[there]
+    names = list(numbers)
+    known = np.flatnonzero(last >= 0).tolist()
+    pairs = ((names[last[at]], plain(sources[at].label)) for at in known)
+    return Counter(pair for pair in pairs if pair[0] != pair[1])
 
 
-def readable(sources: Iterable[Source], ledger: Ledger) -> int:
+def readable(sources: Sequence[Source], ledger: Ledger) -> int:
     """How many of the sources gave pixels, when they were last looked at."""
-    wanted, found = {source.key for source in sources}, dict[bytes, bool]()
+    places, found = Places(sources), np.zeros(len(sources), bool)
     for table in ledger.tables(["source", "identity", "refusal"]):
-        rows = zip(keys_of(table).to_pylist(), table["refusal"].to_pylist(), strict=True)
-        found |= {key: refusal is None for key, refusal in rows if key in wanted}
-    return sum(found.values())
+        at = places.of(keys_of(table).to_pylist())
+        there = at >= 0
+        found[at[there]] = np.asarray(pc.is_null(table["refusal"]))[there]
+    return int(found.sum())
 
 
-def _known(
-    sources: Sequence[Source], ledger: Ledger, again: Set[str], learnt: dict[int, dict[int, Learnt]]
-) -> dict[bytes, Known]:
+class Places:
+    """Where in a list each source is, by its key or what else tells it apart: sixteen bytes a source."""
+
+    def __init__(self, sources: Sequence[Source], key_of: Callable[[Source], bytes] = attrgetter("key")) -> None:
+        self._sources, self._key_of = sources, key_of
+        hashes = np.fromiter((hash(key_of(source)) for source in sources), np.int64, len(sources))
+        self._order = np.argsort(hashes, kind="stable")
+        self._hashes = hashes[self._order]
+
+    def of(self, keys: Sequence[bytes]) -> Integers:
+        """The index of the source of each key; -1 where there is none."""
+        starts = np.searchsorted(self._hashes, hashes_of(list(keys))).tolist()
+        return np.array([self._find(key, start) for key, start in zip(keys, starts, strict=True)], np.int64)
+
+    def _find(self, key: bytes, start: int) -> int:
+        wanted = hash(key)
+        while start < len(self._hashes) and self._hashes[start] == wanted:
+            at = int(self._order[start])
+            if self._key_of(self._sources[at]) == key:
+                return at
+            start += 1
+        return -1
+
+
+def _known(sources: Sequence[Source], ledger: Ledger, again: Set[str], learnt: dict[int, dict[int, Learnt]]) -> Known:
     """The last row of every source that has one.
 
     Rows without an identity are matched by name, and get one. So do rows with an identity of the form that members of
     archives had before; where a file has that very path, the row may be the file's and stays.
     """
-    by_key = {source.key: source for source in sources}
-    by_former = {former_identity(source.key): source for source in sources if b"\0" in source.key}
-    by_name = {source.former: source for source in sources if source.former}
-    by_name |= {source.name: source for source in sources if not source.former}
-    found: dict[bytes, Known] = {}
+    places, by_name = Places(sources), dict[str, int]()
+    members = [at for at, source in enumerate(sources) if b"\0" in source.key]
+    by_former = Places([sources[at] for at in members], lambda source: former_identity(source.key))
+    count = len(sources)
+    known = Known(np.zeros(count, np.int32), np.zeros(count, np.int32), np.zeros(count, np.uint8))
     for part in ledger.numbers():
         table = ledger.table(part, _COLUMNS)
-        rows = zip(*(table[name].to_pylist() for name in _COLUMNS), strict=True)
-        for row, (name, identity, fingerprint, label, refusal) in enumerate(rows):
-            source = by_name.get(name) if identity is None else by_key.get(identity)
-            if source is None and identity in by_former and not os.path.lexists(identity):
-                source = by_former[identity]
-            if source is None:
+        names, identities, fingerprints, labels, refusals = (table[name].to_pylist() for name in _COLUMNS)
+        if None in identities and not by_name:
+            by_name = _by_name(sources)
+        keys = [b"" if identity is None else identity for identity in identities]
+        found, before = places.of(keys).tolist(), by_former.of(keys).tolist()
+        for row, identity in enumerate(identities):
+            at = by_name.get(names[row], -1) if identity is None else found[row]
+            if at < 0 <= before[row] and identity is not None and not os.path.lexists(identity):
+                at = members[before[row]]
+            if at < 0:
                 continue
+            source = sources[at]
             if identity != source.key:
                 learnt[part][row] = Learnt(source.key)
+            known.part[at], known.row[at] = part, row
             renamed = identity is None and bool(source.former)
-            found[source.key] = Known(part, row, fingerprint, label, refusal in again, renamed)
-    return found
+            if refusals[row] in again or renamed or labels[row] != plain(source.label):
+                known.standing[at] = Standing.OTHER
+            else:
+                same = fingerprints[row] == source.fingerprint
+                known.standing[at] = Standing.DONE if same else Standing.CHANGED
+    return known
 
 
-def _only_changed(source: Source, row: Known) -> bool:
+def _by_name(sources: Sequence[Source]) -> dict[str, int]:
+    """Sources by the name that version 0.1.0 had for them."""
+    places = {source.former: at for at, source in enumerate(sources) if source.former}
+    return places | {source.name: at for at, source in enumerate(sources) if not source.former}
+
+
+def _only_changed(source: Source, fingerprint: str) -> bool:
     """Whether size and time of writing are the same, so that only the content can tell."""
     stamp, _, changed = source.fingerprint.partition("@")
-    return bool(changed) and stamp == row.fingerprint.partition("@")[0]
+    return bool(changed) and stamp == fingerprint.partition("@")[0]
 
 
-def _older(source: Source, row: Known, since: int) -> bool:
+def _older(source: Source, fingerprint: str, since: int) -> bool:
     """Whether a row without a time of change, as version 0.1.0 wrote, is younger than the file's last change."""
-    return "@" not in row.fingerprint and int(source.fingerprint.partition("@")[2]) < since
+    return "@" not in fingerprint and int(source.fingerprint.partition("@")[2]) < since
 
 
 def _same_content(source: Source, picture_id: str | None, limit: int) -> bool:

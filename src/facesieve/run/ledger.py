@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from facesieve.dataset.format import check_format, format_of, with_format
 from facesieve.dataset.layout import HIDDEN, Layout
 from facesieve.dataset.schema import part_schema, with_later_columns
 from facesieve.dataset.sums import Sum, Sums, pairs_of, read_sums, sum_of, sum_of_file, sums_of, write_sums
-from facesieve.dataset.tables import damaged, read_table, table_bytes
+from facesieve.dataset.tables import damaged, read_table, rows_in, table_bytes
 from facesieve.records import RefusalCode
 
 # The disk, the memory or the load may have been at fault, so the next build tries these again.
@@ -98,20 +99,20 @@ class Ledger:
         numbers = self.layout.numbers(self.layout.sums)
         return sums_of(pair for number in numbers for pair in pairs_of(self.sums(number)))
 
-    def table(self, number: int, columns: list[str] | None = None) -> pa.Table:
+    def table(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of one part. Raises DatasetError when it is absent, damaged or of another format."""
         return self.read(number, columns, self.sums(number).get(self.layout.name_of(self.layout.part(number))))
 
-    def read(self, number: int, columns: list[str] | None, known: frozenset[Sum] | None) -> pa.Table:
+    def read(self, number: int, columns: Sequence[str] | None, known: frozenset[Sum] | None) -> pa.Table:
         """The same, with the sums that the file may have; nothing is compared where there is none."""
         path = self.layout.part(number)
         table = read_table(path, columns, known or frozenset())
-        wanted = pa.schema([field for field in part_schema(()) if columns is None or field.name in columns])
+        wanted = _wanted(columns)
         if not EARLIEST & set(wanted.names) <= set(table.column_names):
             raise damaged(path)
         check_format(format_of(table), path, self.layout.root)
         table = with_later_columns(table, wanted)
-        if not set(wanted.names) <= set(table.column_names):
+        if not all(_holds(table.schema, field) for field in wanted):
             raise damaged(path)
         return table
 
@@ -120,10 +121,37 @@ class Ledger:
         path = self.layout.thumbs_of(number)
         return read_table(path, None, self.sums(number).get(self.layout.name_of(path), frozenset()))
 
-    def tables(self, columns: list[str] | None = None) -> list[pa.Table]:
-        """The rows of all parts, oldest first."""
-        return [self.table(number, columns) for number in self.numbers()]
+    def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The rows of all parts, oldest first, one part at a time."""
+        return (self.table(number, columns) for number in self.numbers())
+
+    def length(self, number: int) -> int:
+        """How many rows a part has; only its end is read. Raises DatasetError when it is absent or damaged."""
+        return rows_in(self.layout.part(number))
 
     def written(self, number: int) -> int:
         """When the rows of a part were made, in nanoseconds since 1970."""
         return self.layout.part(number).stat().st_mtime_ns
+
+
+def _wanted(columns: Sequence[str] | None) -> pa.Schema:
+    """The columns that a part must have for `columns`, which may name fields of faces: `faces.list.element.face_id`."""
+    schema = part_schema(())
+    if columns is None:
+        return schema
+    fields = [field for field in schema if field.name in columns]
+    named = {column.rpartition(".")[2] for column in columns if column.startswith("faces.list.")}
+    faces = [field for field in schema.field("faces").type.value_type if field.name in named]
+    return pa.schema([*fields, *([pa.field("faces", pa.list_(pa.struct(faces)))] if faces else [])])
+
+
+def _holds(schema: pa.Schema, field: pa.Field) -> bool:
+    """Whether a part has a column, and each of its fields where it is a list of structs."""
+    if field.name not in schema.names:
+        return False
+    if not pa.types.is_list(field.type) or not pa.types.is_struct(field.type.value_type):
+        return True
+    held = schema.field(field.name).type
+    if not pa.types.is_list(held) or not pa.types.is_struct(held.value_type):
+        return False
+    return all(held.value_type.get_field_index(one.name) >= 0 for one in field.type.value_type)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from facesieve.dataset.commit import settle, writing
+from facesieve.dataset.hashes import HashSet, hashes_of
 from facesieve.dataset.layout import Layout
-from facesieve.dataset.tables import read_json, read_table, write_json
+from facesieve.dataset.tables import read_groups, read_json, write_json
 from facesieve.errors import DatasetError
 
 
@@ -57,18 +59,34 @@ def read_lost(layout: Layout) -> Lost:
         return Lost((layout.name_of(layout.lost),))
 
 
-def note_lost(layout: Layout, parts: Iterable[str], pictures: pa.Table) -> None:
-    """Remember that parts will be removed, while the manifest still names their pictures; pictures: what is left."""
-    known, before = read_lost(layout), _published(layout)
-    left = set(pictures["source"].to_pylist())
-    gone = {one.source: one for one in (*known.pictures, *before) if one.source not in left}
+def note_lost(layout: Layout, parts: Iterable[str], left: Iterable[Sequence[str]]) -> None:
+    """Remember that parts will be removed, while the manifest still names their pictures; left: names that stay."""
+    known, names = read_lost(layout), HashSet(map(hashes_of, left))
+    before = (LostPicture(*row) for rows in _published(layout, names) for row in _rows(rows))
+    gone = {one.source: one for one in known.pictures if not names.has(hashes_of([one.source]))[0]}
+    gone |= {one.source: one for one in before}
     _write(layout, Lost(tuple(sorted({*known.parts, *parts})), tuple(gone.values())))
 
 
-def note_found(layout: Layout, pictures: pa.Table, given_up: Callable[[str], bool]) -> None:
-    """Strike out the pictures that a build has done again, under their old name or another, and those given up."""
-    names, ids = set(pictures["source"].to_pylist()), set(pictures["picture_id"].to_pylist()) - {None}
-    strike(layout, lambda one: one.source in names or one.picture_id in ids or given_up(one.source))
+def note_found(layout: Layout, given_up: Callable[[str], bool]) -> None:
+    """Strike out the pictures that a build has done again, under their old name or another, and those given up.
+
+    The manifest is that of the build.
+    """
+    lost = read_lost(layout).pictures
+    wanted = {
+        "source": pa.array([one.source for one in lost], pa.string()),
+        "picture_id": pa.array([one.picture_id for one in lost if one.picture_id is not None], pa.string()),
+    }
+    there: dict[str, set[str]] = {name: set() for name in wanted}
+    for path in layout.files_of(layout.pictures) if lost else ():
+        for rows in read_groups(path, list(wanted), trusted=True):
+            for name, values in wanted.items():
+                there[name].update(rows[name].filter(pc.is_in(rows[name], values)).to_pylist())
+    strike(
+        layout,
+        lambda one: one.source in there["source"] or one.picture_id in there["picture_id"] or given_up(one.source),
+    )
 
 
 def strike(layout: Layout, settled: Callable[[LostPicture], bool]) -> None:
@@ -79,14 +97,18 @@ def strike(layout: Layout, settled: Callable[[LostPicture], bool]) -> None:
         _write(layout, Lost(known.parts if left else (), left))
 
 
-def _published(layout: Layout) -> list[LostPicture]:
-    """The pictures of the published manifest; none where it cannot be read."""
+def _published(layout: Layout, left: HashSet) -> list[pa.Table]:
+    """What the published manifest says of other pictures than those that are left; nothing where it cannot be read."""
+    groups = (rows for path in layout.files_of(layout.pictures) for rows in read_groups(path, LostPicture._fields))
     try:
-        rows = read_table(layout.pictures, list(LostPicture._fields))
+        return [rows.filter(pa.array(~left.has(hashes_of(rows["source"].to_pylist())))) for rows in groups]
     except DatasetError:
         return []
-    columns = (rows[name].to_pylist() for name in LostPicture._fields)  # Arrow reads them in the file's order
-    return [LostPicture(*row) for row in zip(*columns, strict=True)]
+
+
+def _rows(table: pa.Table) -> Iterator[tuple[str, ...]]:
+    columns = (table[name].to_pylist() for name in LostPicture._fields)  # Arrow reads them in the file's order
+    return zip(*columns, strict=True)
 
 
 def _write(layout: Layout, lost: Lost) -> None:

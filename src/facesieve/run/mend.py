@@ -2,46 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import pyarrow as pa
 
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.layout import Layout, size_of
-from facesieve.dataset.merge import merge
-from facesieve.dataset.named import files_of_rows, named_files, not_whole
+from facesieve.dataset.named import NAMING, files_of_rows, names_of, not_whole
 from facesieve.dataset.schema import THUMB_SCHEMA
 from facesieve.dataset.sums import read_sums
+from facesieve.dataset.survey import Survey, survey
 from facesieve.run.ledger import Ledger
 
 UNDONE = "undone"  # the fingerprint of a row whose picture the next build does again; no source has it
 
 
-def mark_damage(layout: Layout, measures: Sequence[str], outputs: Outputs) -> list[str]:
+def mark_damage(layout: Layout, outputs: Outputs) -> list[str]:
     """Mark the rows whose crops, thumbnails or other picture files are missing, empty or of a wrong size.
 
     Returns the names of these files. Raises DatasetError when a part of the ledger is damaged.
     """
     ledger = Ledger(layout)
-    numbers = ledger.numbers()
-    tables = ledger.tables()
-    lost = set(not_whole_files(layout, named_files(*merge(tables, measures), outputs)))
-    found = sorted(lost)
-    found += vanished_parts(layout)
-    for number, rows in zip(numbers, tables, strict=True):
-        undone = {row for row, name in files_of_rows(rows, outputs) if name in lost} if lost else set()
-        if not thumbs_whole(ledger, number):
-            found.append(layout.name_of(layout.thumbs_of(number)))
+    lost = _lost_files(ledger, outputs)
+    names = sorted(lost) + vanished_parts(layout)
+    for number in ledger.numbers():
+        whole = thumbs_whole(ledger, number)
+        if whole and not lost:
+            continue
+        rows = ledger.table(number)
+        undone = {row for row, name in files_of_rows(rows, outputs) if name in lost}
+        if not whole:
+            names.append(layout.name_of(layout.thumbs_of(number)))
             ledger.rewrite(number, marked(rows, range(len(rows))), THUMB_SCHEMA.empty_table())
         elif undone:
             ledger.rewrite(number, marked(rows, undone))
-    return found
+    return names
 
 
-def not_whole_files(layout: Layout, named: set[str]) -> list[str]:
-    """Of these picture files, those that are missing, empty or of a wrong size."""
-    return not_whole(named, dict(layout.written()), Ledger(layout).all_sums(), layout.root)
+def _lost_files(ledger: Ledger, outputs: Outputs) -> set[str]:
+    """As `lost_files`; the ledger is only surveyed where files of any row are gone, such as of a changed picture."""
+    rows = zip(ledger.numbers(), ledger.tables(NAMING), strict=True)
+    named = ((number, [name for _, name in files_of_rows(part, outputs)]) for number, part in rows)
+    if not any(not_whole(names, ledger.sums(number), ledger.layout.root) for number, names in named):
+        return set()
+    with survey(ledger.tables, ledger.layout.scratch) as found:
+        return set(lost_files(ledger, found, outputs))
+
+
+def lost_files(ledger: Ledger, found: Survey, outputs: Outputs) -> Iterator[str]:
+    """Picture files that the manifests name and that are missing, empty or of a wrong size, part by part."""
+    layout = ledger.layout
+    for number, part in zip(ledger.numbers(), found.settled(ledger.tables(NAMING)), strict=True):
+        yield from not_whole(names_of(part, outputs), ledger.sums(number), layout.root)
 
 
 def missing_thumbs(layout: Layout) -> list[str]:

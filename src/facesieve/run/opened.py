@@ -18,7 +18,7 @@ from facesieve.sieve import Policy, judge
 def open_dataset(path: str | os.PathLike[str]) -> Dataset:
     """Open the dataset in a folder. Raises DatasetError when the folder is none, unfinished or damaged."""
     manifests = read(Path(path))
-    return Dataset(manifests.layout, manifests.about, manifests.faces, manifests.pictures)
+    return Dataset(manifests.layout, manifests.about, manifests.sums)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,11 @@ from facesieve.sources.naming import identity_of
 _ROW = re.compile(r":\d+")  # of a list, behind the list's own name
 
 
+def where(key: bytes) -> str:
+    """The identity of an input as a path; the NUL bytes between an archive or a list and what it holds are left out."""
+    return os.fsdecode(key.replace(b"\0", b""))
+
+
 def by_path(argument: str) -> str:
     """A named place as an absolute path. The working folder is no pattern, whatever its name is."""
     here = escape(str(Path.cwd())) if has_magic(argument) else str(Path.cwd())

@@ -2,36 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
-
-import pyarrow as pa
 
 from facesieve.dataset.about import about_json
 from facesieve.dataset.commit import publish, settle, writing
-from facesieve.dataset.count import Counts, count
+from facesieve.dataset.count import Books
+from facesieve.dataset.hashes import Hashes, HashSet, hashes_of
 from facesieve.dataset.layout import Layout
-from facesieve.dataset.manifest import write_manifests
+from facesieve.dataset.manifest import Manifest, write_beside_crops
+from facesieve.dataset.merge import Block, merge_surveyed
+from facesieve.dataset.named import named_files
 from facesieve.dataset.origin import Origin
+from facesieve.dataset.schema import face_schema, picture_schema
 from facesieve.dataset.sums import sum_of_file, sums_of, write_sums
+from facesieve.dataset.survey import Survey
 from facesieve.dataset.tables import write_json
 from facesieve.report.sheet import contact_sheet
+from facesieve.run.ledger import Ledger
+from facesieve.settings import Settings
+
+SOME = 10_000  # names that are looked up together
 
 
-def publish_dataset(faces: pa.Table, pictures: pa.Table, layout: Layout, origin: Origin, sheet_faces: int) -> Counts:
+def publish_dataset(blocks: Iterable[Block], layout: Layout, origin: Origin, settings: Settings) -> Books:
     """Write the files that readers open; origin: what made the dataset. Returns the books.
 
-    While they are written there are no sums of them, so that a crash leaves nothing that looks damaged.
+    blocks: faces and pictures in order. All manifests are written before the first takes its place. While they do
+    there are no sums of them, so that a crash leaves nothing that looks damaged.
     Raises DatasetError where the disk refuses.
     """
-    counts = count(faces, pictures)
+    books = Books()
+    faces = Manifest(layout.faces, face_schema(origin.measures), layout.scratch, settings.manifest_rows)
+    pictures = Manifest(layout.pictures, picture_schema(), layout.scratch, settings.manifest_rows)
+    for some_faces, some_pictures in blocks:
+        books.add(some_faces, some_pictures)
+        faces.add(some_faces)
+        pictures.add(some_pictures)
+    faces.end()
+    pictures.end()
+    beside = write_beside_crops(faces, layout.metadata, layout.scratch)
     unpublish(layout)
-    write_manifests(faces, pictures, layout)
+    for manifest in (beside, faces, pictures):
+        manifest.publish()
     settle([layout.metadata, layout.faces], layout.root)
-    write_json(about_json(origin, counts), layout.about, layout.scratch)
-    publish(contact_sheet(layout, sheet_faces), layout.sheet, layout.scratch)
+    write_json(about_json(origin, books.counts()), layout.about, layout.scratch)
+    publish(contact_sheet(layout, settings.sheet_faces), layout.sheet, layout.scratch)
     _sum_up(layout)
-    return counts
+    return books
+
+
+def publish_ledger(ledger: Ledger, found: Survey, origin: Origin, settings: Settings) -> tuple[Books, list[str]]:
+    """Publish what the parts of a ledger say, and remove picture files that no row names any more.
+
+    Returns the books, and the names of the files that were removed.
+    Raises DatasetError when a part is damaged, or where the disk refuses.
+    """
+    layout, outputs, named = ledger.layout, origin.options.outputs, list[Hashes]()
+
+    def blocks() -> Iterator[Block]:
+        for faces, pictures in merge_surveyed(ledger.tables, found, origin.measures, layout.scratch):
+            named.append(hashes_of(list(named_files(faces, pictures, outputs))))
+            yield faces, pictures
+
+    books = publish_dataset(blocks(), layout, origin, settings)
+    return books, prune(layout, HashSet(named))
 
 
 def unpublish(layout: Layout) -> None:
@@ -44,7 +81,8 @@ def unpublish(layout: Layout) -> None:
 
 def published_files(layout: Layout) -> list[str]:
     """Names of the files whose sums are published: what readers open, what made the dataset, and its ledger."""
-    readers = (layout.faces, layout.pictures, layout.metadata, layout.about, layout.sheet, layout.made)
+    manifests = [path for manifest in (layout.faces, layout.pictures) for path in layout.files_of(manifest)]
+    readers = (*manifests, layout.metadata, layout.about, layout.sheet, layout.made)
     parts = (layout.part(number) for number in layout.numbers(layout.parts))
     return [layout.name_of(path) for path in (*readers, *parts)]
 
@@ -56,12 +94,13 @@ def _sum_up(layout: Layout) -> None:
     settle([layout.published_sums], layout.root)
 
 
-def prune(layout: Layout, named: set[str]) -> list[str]:
+def prune(layout: Layout, named: HashSet) -> list[str]:
     """Remove picture files that no row names: of changed inputs, of duplicates, of shards that never finished.
 
-    A folder that loses its last file goes too. Returns the names of the files.
+    named: hashes of the names that rows have. A folder that loses its last file goes too.
+    Returns the names of the files that were removed.
     """
-    extra = sorted(name for name, _ in layout.written() if name not in named)
+    extra = sorted(unnamed(layout, named))
     with writing(layout.root):
         for name in extra:
             (layout.root / name).unlink(missing_ok=True)
@@ -69,3 +108,11 @@ def prune(layout: Layout, named: set[str]) -> list[str]:
             with suppress(OSError):  # it holds other files
                 (layout.root / folder).rmdir()
     return extra
+
+
+def unnamed(layout: Layout, named: HashSet) -> Iterator[str]:
+    """Picture files that no row names."""
+    written = layout.written()
+    while names := list(islice(written, SOME)):
+        known = named.has(hashes_of(names))
+        yield from (name for name, one in zip(names, known, strict=True) if not one)

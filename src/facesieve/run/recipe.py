@@ -33,6 +33,7 @@ def build(
     keep_rejected: bool = False,
     marked: bool = False,
     prune: bool = False,
+    allow_mixed_engines: bool = False,
     follow_links: bool = False,
     include_hidden: bool = False,
     archive_encoding: str | None = None,
@@ -52,6 +53,8 @@ def build(
     named one. crops: unaligned crops to add, of `face` and `head`. keep_rejected: write crops of rejected faces too.
     marked: add the pictures with boxes and numbers drawn.
     prune: remove from the dataset what the sources no longer have, and the old names of what moved into them.
+    allow_mixed_engines: continue a dataset of an engine whose numbers differ in their last digits from this machine's,
+    and record both.
     follow_links: follow links that lead out of a named folder. include_hidden: take hidden files and folders, and those
     of trash and NAS systems. archive_encoding: encoding of names in old archives, such as `gbk`. path_column,
     label_column: columns of lists, by name, or by number in lists without a header. list_encoding: of text lists that
@@ -73,6 +76,7 @@ def build(
     from facesieve.run.build import BuildSpec
     from facesieve.run.build import build as run
     from facesieve.run.claim import check
+    from facesieve.run.engine import engines_of, resolved
     from facesieve.sieve import Policy
     from facesieve.sources import SourceOptions, search
 
@@ -85,13 +89,15 @@ def build(
     for line in found.lines():
         announce(line)
     start_for(len(found.sources), settings)  # also where the pictures turned out to be in an archive or a list
+    settings = resolved(settings)
     check(root)
     _check_device(settings, announce)
     measures = tuple(measure.name for measure in MEASURES)
     models = _models(settings, announce)
-    spec = BuildSpec(settings, measures, outputs, policy, models, label_from)
+    spec = BuildSpec(settings, measures, outputs, policy, models, engines_of(settings), label_from)
     offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
-    result = run(found.sources, root, partial(Pipeline, offline, policy), spec, watch, named, prune)
+    start = partial(Pipeline, offline, policy)
+    result = run(found.sources, root, start, spec, watch, named, prune, allow_mixed_engines)
     return replace(result, left_out=found.left_out, notes=tuple(found.notes))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.commit import settle, whole, writing
-from facesieve.dataset.count import Counts, count
+from facesieve.dataset.count import Books, Counts
 from facesieve.dataset.layout import Layout, crop_name, cut_name
+from facesieve.dataset.matched import matched
+from facesieve.dataset.merge import Block
 from facesieve.dataset.origin import RecordedPolicy
 from facesieve.dataset.read import Manifests
+from facesieve.dataset.schema import face_schema, picture_schema
 from facesieve.dataset.sums import write_sums
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
@@ -30,40 +33,51 @@ Judge = Callable[[Measures], Sequence[Verdict]]
 
 @dataclass(frozen=True, slots=True)
 class Rejudged:
-    """A dataset under other rules.
+    """A dataset under other rules. Its rows are made when they are asked for, some thousands at a time.
 
     before, after: the books of both. newly_kept, newly_rejected: faces whose verdict turned.
     without_crop: kept faces that have no crop, because rejected ones were not written when the dataset was built.
     """
 
-    faces: pa.Table
-    pictures: pa.Table
+    dataset: Manifests
+    judge: Judge
     before: Counts
     after: Counts
     newly_kept: int
     newly_rejected: int
     without_crop: int
 
+    def blocks(self) -> Iterator[tuple[Block, Block]]:
+        """Faces and pictures of the same sources, as they were and under the new rules."""
+        return _judged(self.dataset, self.judge)
+
+    @property
+    def faces(self) -> pa.Table:
+        """All rows of `faces` under the new rules, in memory."""
+        schema = face_schema(self.dataset.about.origin.measures)
+        return pa.concat_tables([schema.empty_table(), *(new[0] for _, new in self.blocks())])
+
+    @property
+    def pictures(self) -> pa.Table:
+        """All rows of `pictures` under the new rules, in memory."""
+        return pa.concat_tables([picture_schema().empty_table(), *(new[1] for _, new in self.blocks())])
+
 
 def rejudge(dataset: Manifests, judge: Judge) -> Rejudged:
-    """New verdicts for every face."""
-    old = dataset.faces
-    verdicts = judge(dataset.measures())
-    kept = pa.array([verdict.kept for verdict in verdicts], pa.bool_())
-    reasons = pa.array([verdict.reasons for verdict in verdicts], pa.list_(pa.string()))
-    faces = _with(_with(old, "kept", kept), "reasons", reasons)
-    faces = _with(faces, "file_name", _file_names(faces, dataset.about.origin.options.keep_rejected))
-    pictures = _with(dataset.pictures, "kept", _kept_each(faces, dataset.pictures))
-    was, now = np.asarray(old["kept"], bool), np.asarray(kept, bool)
-    return Rejudged(
-        faces,
-        pictures,
-        count(old, dataset.pictures),
-        count(faces, pictures),
-        newly_kept=int((now & ~was).sum()),
-        newly_rejected=int((was & ~now).sum()),
-        without_crop=int((now & ~np.asarray(pc.is_valid(faces["file_name"]))).sum()),
-    )
+    """New verdicts for every face.
+
+    judge: called with the measures of some thousands of faces at a time, in order.
+    """
+    before, after = Books(), Books()
+    newly_kept = newly_rejected = without_crop = 0
+    for old, new in _judged(dataset, judge):
+        before.add(*old)
+        after.add(*new)
+        was, now = (np.asarray(faces["kept"], bool) for faces, _ in (old, new))
+        newly_kept += int((now & ~was).sum())
+        newly_rejected += int((was & ~now).sum())
+        without_crop += int((now & ~np.asarray(pc.is_valid(new[0]["file_name"]))).sum())
+    return Rejudged(dataset, judge, before.counts(), after.counts(), newly_kept, newly_rejected, without_crop)
 
 
 def write_rejudged(dataset: Manifests, new: Rejudged, root: Path, policy: Policy, settings: Settings) -> None:
@@ -75,18 +89,31 @@ def write_rejudged(dataset: Manifests, new: Rejudged, root: Path, policy: Policy
     if root.is_dir() and others(root):
         raise DatasetError("not_empty", f"{root} exists already; name a new folder.")
     check(root)
-    layout = Layout(root)
-    names = [*_crops(dataset, new), *_cuts(dataset, new), *_thumbs(dataset.layout)]
-    for old_name, new_name in names:
-        _link(dataset.layout.root / old_name, root / new_name, layout.scratch)
-    settle([root / name for _, name in names], root)
-    _sum_up(dataset.layout, names, layout)
+    old, layout = dataset.layout, Layout(root)
+    cuts = dataset.about.origin.options.crops
+    sums = (Ledger(old).sums(number) for number in old.numbers(old.sums))
+    files = new.after.faces * (1 + len(cuts))
+    for number, (now, known) in enumerate(matched(_linked(new, root, cuts), sums, files, layout.scratch)):
+        theirs = {now[name]: one for name, one in known.items() if name in now}  # a file without a sum stays so
+        write_sums(theirs, layout.sums_of(number), layout.scratch)
+    settle([layout.sums_of(0)], root)
     before = dataset.about.origin
     options = before.options.model_copy(update={"marked": False})
     origin = before.model_copy(update={"policy": RecordedPolicy(**policy.describe()), "options": options})
-    publish_dataset(new.faces, new.pictures, layout, origin, settings.sheet_faces)
+    publish_dataset((block for _, block in new.blocks()), layout, origin, settings)
     with writing(layout.scratch):
         layout.scratch.rmdir()
+
+
+def _judged(dataset: Manifests, judge: Judge) -> Iterator[tuple[Block, Block]]:
+    keep_rejected = dataset.about.origin.options.keep_rejected
+    for old, pictures in dataset.blocks():
+        verdicts = judge(dataset.measures(old))
+        kept = pa.array([verdict.kept for verdict in verdicts], pa.bool_())
+        reasons = pa.array([verdict.reasons for verdict in verdicts], pa.list_(pa.string()))
+        faces = _with(_with(old, "kept", kept), "reasons", reasons)
+        faces = _with(faces, "file_name", _file_names(faces, keep_rejected))
+        yield (old, pictures), (faces, _with(pictures, "kept", _kept_each(faces, pictures)))
 
 
 def _with(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
@@ -104,34 +131,30 @@ def _file_names(faces: pa.Table, keep_rejected: bool) -> pa.Array:
 
 
 def _kept_each(faces: pa.Table, pictures: pa.Table) -> pa.Array:
-    owner = np.asarray(pc.index_in(faces["source"], pictures["source"].combine_chunks()), np.int64)
+    owner = np.repeat(np.arange(len(pictures)), np.asarray(pictures["faces"]))
     kept = np.asarray(faces["kept"], bool)
     return pa.array(np.bincount(owner[kept], minlength=len(pictures)).astype(np.int32))
 
 
-def _crops(dataset: Manifests, new: Rejudged) -> Iterable[tuple[str, str]]:
-    pairs = zip(dataset.faces["file_name"].to_pylist(), new.faces["file_name"].to_pylist(), strict=True)
-    return {(was, now) for was, now in pairs if was and now}
+def _files(new: Rejudged, cuts: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Files of the old dataset that the new one takes over, by their old names, some at a time."""
+    for (old, _), (faces, _) in new.blocks():
+        pairs = zip(old["file_name"].to_pylist(), faces["file_name"].to_pylist(), strict=True)
+        written = faces.filter(pc.is_valid(faces["file_name"]))
+        ids = list(zip(written["label"].to_pylist(), written["face_id"].to_pylist(), strict=True))
+        same = (cut_name(what, *face) for what in cuts for face in ids)
+        yield {was: now for was, now in pairs if was and now} | {name: name for name in same}
+    layout = new.dataset.layout
+    yield {name: name for name in map(layout.name_of, map(layout.thumbs_of, layout.numbers(layout.thumbs)))}
 
 
-def _cuts(dataset: Manifests, new: Rejudged) -> Iterable[tuple[str, str]]:
-    written = new.faces.filter(pc.is_valid(new.faces["file_name"]))
-    faces = list(zip(written["label"].to_pylist(), written["face_id"].to_pylist(), strict=True))
-    names = {cut_name(what, *face) for what in dataset.about.origin.options.crops for face in faces}
-    return {(name, name) for name in names}
-
-
-def _thumbs(layout: Layout) -> Iterable[tuple[str, str]]:
-    names = [layout.name_of(layout.thumbs_of(number)) for number in layout.numbers(layout.thumbs)]
-    return [(name, name) for name in names]
-
-
-def _sum_up(old: Layout, names: Iterable[tuple[str, str]], new: Layout) -> None:
-    """Take over the sums of the files; a file that has none stays without."""
-    sums = Ledger(old).all_sums()
-    known = {now: sums[was] for was, now in names if was in sums}
-    write_sums(known, new.sums_of(0), new.scratch)
-    settle([new.sums_of(0)], new.root)
+def _linked(new: Rejudged, root: Path, cuts: Sequence[str]) -> Iterator[dict[str, str]]:
+    """As `_files`; each is in its place and durable when it is named."""
+    for pairs in _files(new, cuts):
+        for was, now in pairs.items():
+            _link(new.dataset.layout.root / was, root / now, Layout(root).scratch)
+        settle((root / name for name in pairs.values()), root)
+        yield pairs
 
 
 def _link(old: Path, new: Path, scratch: Path) -> None:

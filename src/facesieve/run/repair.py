@@ -9,20 +9,22 @@ import pyarrow as pa
 
 from facesieve.dataset.about import write_made
 from facesieve.dataset.commit import settle, writing
+from facesieve.dataset.hashes import HashSet, hashes_of
 from facesieve.dataset.layout import Layout
-from facesieve.dataset.merge import merge
-from facesieve.dataset.named import files_of_rows, named_files
+from facesieve.dataset.named import files_of_rows
 from facesieve.dataset.schema import THUMB_SCHEMA
 from facesieve.dataset.sums import pairs_of, read_sums, sum_of_file, sums_of, write_sums
+from facesieve.dataset.survey import survey
 from facesieve.run.check import Contents, FaultCode, Report, check_dataset, has_ledger, read_contents
 from facesieve.run.claim import hold
 from facesieve.run.ledger import Ledger
 from facesieve.run.lost import note_lost
 from facesieve.run.mend import marked
-from facesieve.run.publish import prune, publish_dataset, published_files
+from facesieve.run.publish import publish_ledger, published_files
+from facesieve.settings import Settings
 
 
-def repair_dataset(root: Path, sheet_faces: int) -> Report:
+def repair_dataset(root: Path, settings: Settings) -> Report:
     """Set right what a check finds, and return what a check finds then.
 
     Damaged parts of the ledger are removed: their pictures are new to the next build, and until then every check says
@@ -36,22 +38,29 @@ def repair_dataset(root: Path, sheet_faces: int) -> Report:
     with hold(layout):
         contents = read_contents(layout, [])
         if has_ledger(layout):
-            _repair_ledger(layout, contents, report, sheet_faces)
+            _repair_ledger(layout, contents, report, settings)
         else:
-            bad = _bad(report)
-            thumbs = [layout.name_of(layout.thumbs_of(number)) for number in layout.numbers(layout.thumbs)]
-            _complete_sums(layout, layout.sums_of(0), [name for name in [*contents.named, *thumbs] if name not in bad])
-            made = layout.name_of(layout.made)
-            names = [name for name in published_files(layout) if name not in bad and name != made]
-            _complete_sums(layout, layout.published_sums, names)
+            _add_sums(layout, contents, _bad(report))
     return check_dataset(root)
 
 
-def _repair_ledger(layout: Layout, contents: Contents, report: Report, sheet_faces: int) -> None:
-    ledger, outputs = Ledger(layout), contents.origin.options.outputs
+def _add_sums(layout: Layout, contents: Contents, bad: set[str]) -> None:
+    """Sums for the files of a dataset without a ledger."""
+    for number, (names, sums) in enumerate(contents.names()):
+        _complete_sums(layout, layout.sums_of(number), [name for name in names if not (name in bad or name in sums)])
+    thumbs = [layout.name_of(layout.thumbs_of(number)) for number in layout.numbers(layout.thumbs)]
+    known = {*bad, *contents.own_sums()}
+    _complete_sums(layout, layout.sums_of(0), [name for name in thumbs if name not in known])
+    names = [name for name in published_files(layout) if name not in bad and name != layout.name_of(layout.made)]
+    _complete_sums(layout, layout.published_sums, names)
+
+
+def _repair_ledger(layout: Layout, contents: Contents, report: Report, settings: Settings) -> None:
+    ledger = Ledger(layout)
     bad = _bad(report)
+    named = HashSet([hashes_of(list(names)) for names, _ in contents.names()])
     if report.gone_parts:
-        note_lost(layout, report.gone_parts, contents.pictures)
+        note_lost(layout, report.gone_parts, contents.sources())
     if layout.name_of(layout.made) in bad:
         write_made(contents.origin, layout)
     for number in layout.numbers(layout.sums):
@@ -59,24 +68,25 @@ def _repair_ledger(layout: Layout, contents: Contents, report: Report, sheet_fac
             _remove(layout.sums_of(number), layout)
     for number in layout.numbers(layout.parts):
         if number in contents.parts:
-            _repair_part(ledger, number, contents, bad)
+            _repair_part(ledger, number, contents, named, bad)
         else:
             ledger.remove(number)
     for number in set(layout.numbers(layout.thumbs)) - set(contents.parts):
         _remove(layout.thumbs_of(number), layout)
-    faces, pictures = merge(ledger.tables(), contents.origin.measures)
-    publish_dataset(faces, pictures, layout, contents.origin, sheet_faces)
-    prune(layout, named_files(faces, pictures, outputs))
+    with survey(ledger.tables, layout.scratch) as found:
+        publish_ledger(ledger, found, contents.origin, settings)
 
 
-def _repair_part(ledger: Ledger, number: int, contents: Contents, bad: set[str]) -> None:
-    layout, rows, outputs = ledger.layout, contents.parts[number], contents.origin.options.outputs
-    lost = {row for row, name in files_of_rows(rows, outputs) if name in bad}
+def _repair_part(ledger: Ledger, number: int, contents: Contents, named: HashSet, bad: set[str]) -> None:
+    layout, rows, outputs = ledger.layout, contents.table(number), contents.outputs
+    files = list(files_of_rows(rows, outputs))
+    lost = {row for row, name in files if name in bad}
     if layout.name_of(layout.thumbs_of(number)) in bad:
         ledger.rewrite(number, marked(_without_files(rows, bad), range(len(rows))), THUMB_SCHEMA.empty_table())
     elif lost:
         ledger.rewrite(number, marked(_without_files(rows, bad), lost))
-    pictures = {name for _, name in files_of_rows(rows, outputs)} & contents.named - bad
+    names = [name for _, name in files]
+    pictures = {name for name, one in zip(names, named.has(hashes_of(names)), strict=True) if one} - bad
     own = (layout.name_of(path) for path in (layout.part(number), layout.thumbs_of(number)))
     _complete_sums(layout, layout.sums_of(number), [*pictures, *own])
 

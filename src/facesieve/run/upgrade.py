@@ -107,8 +107,10 @@ def _sorted_out(values: dict[str, Any], path: Path) -> dict[str, Any]:
     """The keys of format 1. Earlier versions had one version a package, and limits among the settings."""
     try:
         settings, limits = values["settings"], values.get("limits", {})
+        networks = sorted({name.partition("/")[0] for name in values["models"]})
         return {
             "versions": {name: [held] if isinstance(held, str) else held for name, held in values["versions"].items()},
+            "engines": [{"network": name, "engine": "unknown", "instruction_set": "unknown"} for name in networks],
             "settings": {name: value for name, value in settings.items() if name not in NOT_SHAPING},
             "policy": values["policy"],
             "models": values["models"],
