@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,15 +15,17 @@ import pyarrow.compute as pc
 from facesieve.dataset.distinct import keys_of
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.hashes import HashSet, hashes_of
-from facesieve.records import Source
+from facesieve.records import RefusalCode, Source
 from facesieve.run.forget import replace_rows
 from facesieve.run.known import Places
 from facesieve.run.ledger import Ledger
-from facesieve.run.places import below, by_path, by_words, matches, where
+from facesieve.run.places import below, by_path, by_words, matches
+from facesieve.sources.opening import Closed
 
 COLUMNS = ["source", "identity", "picture_id", "refusal"]  # of the ledger that tell what is absent
 
-_WITHIN = re.compile(r"!|:(?=\d)")  # between an archive and its member, a list and its row
+_UNSEEN = (RefusalCode.UNREADABLE, RefusalCode.BAD_ARCHIVE, RefusalCode.TOO_MANY_BYTES)
+_WITHIN = re.compile(r"!|:(?=\0?\d)")  # between an archive and its member, a list and its row
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ def find_absent(ledger: Ledger, wanted: Sequence[Source], named: Sequence[str]) 
     found = _contents(ledger, places, len(wanted)) if named else None
     if found is None:
         return absent
+    unseen = _unseen(wanted)
     by_name = [by_words(argument) for argument in named]
     by_place = [by_path(argument) for argument in named]
     for rows in ledger.tables(COLUMNS):
@@ -67,11 +70,15 @@ def find_absent(ledger: Ledger, wanted: Sequence[Source], named: Sequence[str]) 
             key, refused = row["key"], row["refusal"] is not None
             for kind in (absent.gone, absent.moved, absent.untaken):  # of an input the last row counts
                 kind.pop(key, None)
-            path = where(key)
+            path = os.fsdecode(key)
+            if any(below(path, place) for place in unseen):
+                continue
             absolute = Path(path).is_absolute()
-            if any(_gone(path, place) for place in (by_place if absolute else by_name)):
-                untaken = refused and os.path.lexists(path)
-                (absent.untaken if untaken else absent.gone)[key] = row["source"]
+            if any(below(path, place) or matches(path, place) for place in (by_place if absolute else by_name)):
+                if not os.path.lexists(path):
+                    absent.gone[key] = row["source"]
+                elif refused:
+                    absent.untaken[key] = row["source"]
             elif absolute and elsewhere and not _there(path):
                 absent.moved[key] = row["source"]
     return absent
@@ -89,9 +96,10 @@ def _contents(ledger: Ledger, places: Places, count: int) -> HashSet | None:
     return HashSet([ids[read]]) if others else None
 
 
-def _gone(path: str, place: str) -> bool:
-    """Whether an input that was not found lay in a place. What no longer fits a glob, but is there, is not gone."""
-    return below(path, place) or (matches(path, place) and not os.path.lexists(path))
+def _unseen(wanted: Iterable[Source]) -> list[str]:
+    """Folders, archives and lists that the build could not read whole: what lies in them is not known to be gone."""
+    closed = ((source, source.open.code) for source in wanted if isinstance(source.open, Closed))
+    return [re.split(r"[!:]\0", os.fsdecode(source.key))[0] for source, code in closed if code in _UNSEEN]
 
 
 def _there(path: str) -> bool:
