@@ -48,7 +48,7 @@ def decode_still(format: str, data: bytes, settings: Settings) -> Pixels:
     elif format == "gif":
         data = first_frame(data)
     else:
-        check_structure(format, data)
+        check_structure(format, data, settings)
     with open_still(format, data) as image:
         check_cost(format, image.size, length, settings)
         exif, icc = exif or image.info.get("exif", b""), icc or image.info.get("icc_profile") or b""
