@@ -25,8 +25,6 @@ def check_structure(format: str, data: bytes, settings: Settings) -> None:
             check_tiff(data, settings)
         case "bmp":
             _check_bmp(data)
-        case "webp":
-            _check_webp(data)
         case "heif" | "avif" | "jpeg2000":
             _check_boxes(data)
 
@@ -55,16 +53,6 @@ def _check_boxes(data: bytes) -> None:
     for kind, start, end in boxes(data):
         if kind in _LISTS and end - start > MOST_META:
             raise Refused(RefusalCode.CORRUPT, f"The file's table of contents is larger than {MOST_META:,} bytes.")
-
-
-def _check_webp(data: bytes) -> None:
-    at = 12
-    for _ in range(_MOST_PARTS):
-        if at >= len(data):
-            return
-        size = int.from_bytes(data[at + 4 : at + 8], "little")
-        at += 8 + size + size % 2
-    raise Refused(RefusalCode.CORRUPT, f"The file has more than {_MOST_PARTS:,} parts.")
 
 
 def _check_bmp(data: bytes) -> None:
