@@ -127,7 +127,8 @@ class Pool:
             if self._failed >= self._most_failed:
                 break
             try:
-                self._crew.append(Worker(Child(partial(forked, PRELOAD), _work, self._work, self._start)))
+                begin = partial(forked, PRELOAD, patience=self._work.settings.start_timeout)
+                self._crew.append(Worker(Child(begin, _work, self._work, self._start)))
             except OSError:
                 self._failed += 1
                 if self._crew:
