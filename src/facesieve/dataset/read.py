@@ -40,7 +40,9 @@ class Dataset:
 
     def face(self, prefix: str) -> dict[str, Any]:
         """The row of the face whose id begins so. Raises UsageError when it is none or more than one."""
-        rows = self.faces.filter(pc.starts_with(self.faces["face_id"], prefix.lower()))
+        # Arrow takes no text with bytes that are no UTF-8, and no id has any.
+        wanted = prefix.lower() if prefix.isascii() else "?"
+        rows = self.faces.filter(pc.starts_with(self.faces["face_id"], wanted))
         ids = sorted(set(rows["face_id"].to_pylist()))
         if not ids:
             raise UsageError("no_such_face", f"No face of {self.layout.root} has an id that begins with {prefix!r}.")

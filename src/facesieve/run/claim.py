@@ -38,6 +38,9 @@ def check(root: Path) -> None:
     """
     layout = Layout(root)
     with _readable(root):
+        inside = next((folder for folder in Path(os.path.realpath(root)).parents if _is_dataset(folder)), None)
+        if inside:
+            raise DatasetError("inside_a_dataset", f"{root} is inside the dataset {inside}; choose a folder elsewhere.")
         there = next(path for path in (root, *root.absolute().parents) if path.exists() or path.is_symlink())
         if not there.is_dir():
             raise DatasetError("not_a_folder", f"{there} is not a folder.")
@@ -63,6 +66,11 @@ def check(root: Path) -> None:
 def others(root: Path) -> list[str]:
     """Names of what is in a folder, sorted, without what desktops, file systems and git leave in empty ones."""
     return sorted(name for name in os.listdir(root) if name.lower() not in LEFTOVERS)  # noqa: PTH208 - names alone
+
+
+def _is_dataset(folder: Path) -> bool:
+    layout = Layout(folder)
+    return layout.hidden.is_dir() or (layout.about.exists() and layout.faces.exists())
 
 
 @contextmanager
