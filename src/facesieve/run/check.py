@@ -20,8 +20,9 @@ from facesieve.dataset.schema import picture_schema, with_later_columns
 from facesieve.dataset.sums import Sum, Sums, pairs_of, read_sums, sum_of_file, sums_of
 from facesieve.dataset.tables import read_table
 from facesieve.errors import DatasetError
-from facesieve.run.mend import UNDONE
-from facesieve.run.publish import published_files
+from facesieve.run.claim import being_written
+from facesieve.run.mend import UNDONE, missing_sums
+from facesieve.run.publish import orphans, published_files
 
 
 class FaultCode(StrEnum):
@@ -86,19 +87,36 @@ class Contents:
 def check_dataset(root: Path) -> Report:
     """Look at every file of a dataset; nothing is changed.
 
-    Raises DatasetError when the folder is no dataset, is unfinished, or nothing can be said of it.
+    Raises DatasetError when the folder is no dataset, is unfinished, or nothing can be said of it, and `in_use` where
+    something is not as it was written and a build was writing meanwhile.
     """
     layout = Layout(root)
+    busy = being_written(layout)
+    try:
+        report = _look_at(layout)
+    except DatasetError:
+        if not busy and not being_written(layout):
+            raise
+    else:
+        if not report.faults or not (busy or being_written(layout)):
+            return report
+    raise DatasetError("in_use", f"A build is writing to {root}; check it when the build has ended.")
+
+
+def _look_at(layout: Layout) -> Report:
     if layout.made.exists() and not layout.about.exists() and not layout.faces.exists():
-        raise DatasetError("unfinished", f"{root} is unfinished; run the same build again to finish it.")
+        raise DatasetError("unfinished", f"{layout.root} is unfinished; run the same build again to finish it.")
     faults: list[Fault] = []
     contents = read_contents(layout, faults)
     files = [*sorted(contents.named), *_own_files(layout, has_ledger(layout))]
+    faults += _missing_sums(layout)
     faults += _files(layout, files, contents.sums, known=faults)
     faults += _manifests(layout, contents, known=faults)
     if len(contents.parts) == len(layout.numbers(layout.parts)):  # else it is not known what their rows name
         written = (name for name, _ in layout.written())
         faults += [Fault(FaultCode.NO_ROW, name) for name in sorted(written) if name not in contents.named]
+        told = {fault.name for fault in faults}
+        faults += [Fault(FaultCode.NO_ROW, name) for name in _orphans(layout) if name not in told]
     return Report(
         tuple(dict.fromkeys(faults)),
         len(files),
@@ -124,6 +142,26 @@ def read_contents(layout: Layout, faults: list[Fault]) -> Contents:
 def has_ledger(layout: Layout) -> bool:
     """Whether a build wrote this dataset; what `facesieve sieve` wrote has manifests alone."""
     return layout.made.exists() or bool(layout.numbers(layout.parts))
+
+
+def _missing_sums(layout: Layout) -> list[Fault]:
+    """Files of sums that are gone. Where there are none at all, version 0.1.0 wrote the dataset."""
+    gone = [layout.name_of(layout.published_sums)] if layout.numbers(layout.sums) and layout.about.exists() else []
+    if layout.published_sums.exists():
+        try:
+            gone = missing_sums(layout)
+        except DatasetError:  # told already
+            gone = []
+    return [Fault(FaultCode.MISSING, name) for name in gone]
+
+
+def _orphans(layout: Layout) -> list[str]:
+    """What shards that have no part left behind, but not what was left when the part of a finished one was lost."""
+    if not has_ledger(layout):
+        return []
+    parts = (layout.name_of(layout.parts) + "/" + Path(name).with_suffix(".parquet").name for name in orphans(layout))
+    published = _published_sums(layout)
+    return [name for name, part in zip(orphans(layout), parts, strict=True) if part not in published]
 
 
 def _undone(contents: Contents) -> int:

@@ -30,6 +30,8 @@ LEFTOVERS = frozenset(
     }
 )
 
+_PROBED = 0.2  # seconds; a check takes the lock for a moment
+
 
 def check(root: Path) -> None:
     """Whether a build may write here: a new or empty folder, or a dataset that can be continued.
@@ -90,7 +92,7 @@ def hold(layout: Layout) -> Iterator[None]:
     """Be the only one that writes into a dataset. Raises DatasetError when another does, or the disk refuses."""
     with writing(layout.root):
         layout.hidden.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(layout.lock, timeout=0)
+        lock = FileLock(layout.lock, timeout=_PROBED)
         try:
             lock.acquire()
         except Timeout as error:
@@ -101,6 +103,21 @@ def hold(layout: Layout) -> Iterator[None]:
         with writing(layout.scratch):
             shutil.rmtree(layout.scratch, ignore_errors=True)
         lock.release()
+
+
+def being_written(layout: Layout) -> bool:
+    """Whether a build, or another command that writes, holds the dataset."""
+    if not layout.lock.exists():
+        return False
+    lock = FileLock(layout.lock, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    except OSError:  # a dataset that may only be read
+        return False
+    lock.release()
+    return False
 
 
 def _agree(layout: Layout, origin: dict[str, Any]) -> None:

@@ -50,19 +50,33 @@ def published_files(layout: Layout) -> list[str]:
 
 
 def _sum_up(layout: Layout) -> None:
-    there = [name for name in published_files(layout) if (layout.root / name).exists()]
-    sums = sums_of((name, sum_of_file(layout.root / name)) for name in there)
-    write_sums(sums, layout.published_sums, layout.scratch)
+    left = set(orphans(layout)) if layout.made.exists() else set()
+    sums = {layout.name_of(layout.sums_of(number)) for number in layout.numbers(layout.sums)} - left
+    there = [*(name for name in published_files(layout) if (layout.root / name).exists()), *sums]
+    listed = sums_of((name, sum_of_file(layout.root / name)) for name in there)
+    write_sums(listed, layout.published_sums, layout.scratch)
     settle([layout.published_sums], layout.root)
 
 
 def prune(layout: Layout, named: set[str]) -> list[str]:
     """Remove picture files that no row names: of changed inputs, of duplicates, of shards that never finished.
 
-    Returns their names.
+    Returns their names. What such shards left among the build's own files goes too.
     """
     extra = sorted(name for name, _ in layout.written() if name not in named)
     with writing(layout.root):
         for name in extra:
             (layout.root / name).unlink(missing_ok=True)
+        for name in orphans(layout):
+            (layout.root / name).unlink(missing_ok=True)
     return extra
+
+
+def orphans(layout: Layout) -> list[str]:
+    """Names of small pictures and sums of shards that have no part: a build was killed before it wrote the part."""
+    parts = set(layout.numbers(layout.parts))
+    of_shards = ((layout.thumbs, layout.thumbs_of), (layout.sums, layout.sums_of))
+    paths = (
+        path_of(number) for folder, path_of in of_shards for number in layout.numbers(folder) if number not in parts
+    )
+    return [layout.name_of(path) for path in paths]
