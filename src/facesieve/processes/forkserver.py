@@ -15,6 +15,8 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.util import Finalize
 from typing import Any
 
+from facesieve.processes.temporary import remove_stale, temporary_folder
+
 PATIENCE = 60.0  # seconds
 
 # These are for the parent alone, which decides when its children end.
@@ -33,11 +35,14 @@ def start_forkserver(preload: Sequence[str]) -> bool:
     multiprocessing.set_forkserver_preload(list(preload))
     resource_tracker.ensure_running()  # starting it later would unblock SIGINT
     try:
+        made = _make_folder()
         with signals_withheld():
             forkserver.ensure_running()
     except OSError:  # no temporary folder for its socket, or the folder's name is too long for a socket
         return False
     _end_at_exit()
+    if made:
+        remove_stale()  # while the fork server imports
     return True
 
 
@@ -96,6 +101,17 @@ def signals_withheld() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _make_folder() -> bool:
+    """A temporary folder of ours for the socket of the fork server, where multiprocessing has none yet."""
+    config = getattr(multiprocessing.current_process(), "_config", None)  # it has no public name
+    if config is None or config.get("tempdir"):
+        return False
+    stack = contextlib.ExitStack()
+    config["tempdir"] = str(stack.enter_context(temporary_folder()))
+    Finalize(None, stack.close, exitpriority=-100)  # after all that uses it
+    return True
 
 
 @cache
