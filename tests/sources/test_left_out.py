@@ -12,6 +12,7 @@ from drawn import SETTINGS, look, outcomes, png, put
 
 from facesieve.decode import decode
 from facesieve.errors import UsageError
+from facesieve.records import Refusal
 from facesieve.sources import LeftOut, SourceOptions, search
 
 
