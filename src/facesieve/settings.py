@@ -15,6 +15,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError
 
 from facesieve.errors import SettingsError
+from facesieve.small_file import read_small
 
 # What bounds the reading of one picture. A dataset may be continued with other limits.
 LIMITS = {
@@ -34,6 +35,8 @@ NOT_SHAPING = {
 BEFORE_IT_WAS_A_SETTING = {"colour_profiles": False, "turns": 1}
 
 Device = Literal["cpu", "cuda"]
+Share = Annotated[float, Field(ge=0.1, le=1)]  # with less, every place of a picture may hold a face
+_LONGEST = 10**6  # seconds; more than waiting takes as a time
 
 TABLES = ("service",)  # of a settings file, read by settings of their own
 
@@ -61,6 +64,8 @@ class Layered(BaseModel):
 
         Raises SettingsError that names the setting when one is unknown, unreadable or out of range.
         """
+        texts = {name: text for name, text in given.items() if isinstance(text, str) and name in cls.model_fields}
+        given |= {name: _parts(name, text) for name, text in texts.items() if cls._is_list(name)}
         from_file = cls._of_file(file) if file else {}
         from_environment = cls._of_environment()
         places = dict.fromkeys(from_file, str(file)) | {name: cls.variable(name) for name in from_environment}
@@ -82,7 +87,8 @@ class Layered(BaseModel):
             near = _nearest(name, cls.model_fields) or next(begun, None)
             return f"There is no setting {name!r}" + (f"; did you mean {near}?" if near else ".")
         where = f" ({places[name]})" if name in places else ""
-        return f"Setting {name!r}{where}: {first['msg']}."
+        form = f" Write it like {list(cls.model_fields[name].default)}." if cls._is_list(name) else ""
+        return f"Setting {name!r}{where}: {first['msg']}.{form}"
 
     @classmethod
     def variable(cls, name: str) -> str:
@@ -186,9 +192,9 @@ class Settings(Layered):
     )
 
     # detect
-    min_face_size: int = Field(20, ge=12, description="Smallest face that is searched for, in pixels.")
-    scale_factor: float = Field(0.709, gt=0.1, lt=1, description="Ratio between levels of the image pyramid.")
-    steps_threshold: tuple[float, float, float] = Field(
+    min_face_size: int = Field(20, ge=12, le=32_768, description="Smallest face that is searched for, in pixels.")
+    scale_factor: float = Field(0.709, gt=0.1, le=0.95, description="Ratio between levels of the image pyramid.")
+    steps_threshold: tuple[Share, Share, Share] = Field(
         (0.6, 0.7, 0.7), description="Score that P-Net, R-Net and O-Net each ask of a candidate."
     )
 
@@ -222,18 +228,24 @@ class Settings(Layered):
     batch_pixels: int = Field(
         2_000_000, ge=1, description="Pixels that make a batch full, however few photos they belong to."
     )
-    workers: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+    workers: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
         "auto",
         description="Processes that a build works with; auto is one for every core it may use, by affinity and quota.",
     )
-    threads: int = Field(1, ge=1, description="Threads that one network uses.")
+    threads: int = Field(1, ge=1, le=1024, description="Threads that one network uses.")
     shard_size: int = Field(64, ge=1, le=100_000, description="Pictures whose results are committed together.")
 
     picture_timeout: float = Field(
-        120.0, gt=0, description="Seconds that one picture may take where several workers build; then it is refused."
+        120.0,
+        gt=0,
+        le=_LONGEST,
+        description="Seconds that one picture may take where several workers build; then it is refused.",
     )
     start_timeout: float = Field(
-        120.0, gt=0, description="Seconds that a worker process may take to start; then it is killed and replaced."
+        120.0,
+        gt=0,
+        le=_LONGEST,
+        description="Seconds that a worker process may take to start; then it is killed and replaced.",
     )
 
     # dataset
@@ -357,7 +369,7 @@ def _user_cache() -> Path:
 def _read(file: Path) -> dict[str, Any]:
     try:
         # Editors on Windows begin a file with a byte order mark.
-        return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+        return tomllib.loads(read_small(file).decode("utf-8-sig"))
     except OSError as error:
         raise SettingsError("unreadable_settings", f"Cannot read settings file {file}: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

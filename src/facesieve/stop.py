@@ -40,8 +40,18 @@ def stoppable() -> Iterator[None]:
     try:
         yield
     finally:
-        for number in heard:  # the functions that run at exit remove temporary files and must not be interrupted
-            signal.signal(number, signal.SIG_IGN)
+        _ignore(heard)  # the functions that run at exit remove temporary files and must not be interrupted
+
+
+def _ignore(numbers: list[signal.Signals]) -> None:
+    """Ignore these signals, also when one comes meanwhile: at exit Python undoes handlers that are left."""
+    while True:
+        try:
+            for number in numbers:
+                signal.signal(number, signal.SIG_IGN)
+        except Stopped:
+            continue
+        return
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -17,6 +17,8 @@ import cv2
 import psutil
 import pytest
 
+from facesieve.stop import Stopped, stoppable
+
 FACESIEVE = [sys.executable, "-m", "facesieve"]
 STOPPED = {
     signal.SIGINT: "stopped",
@@ -156,3 +158,24 @@ def test_a_terminal_that_is_closed_ends_all_processes_of_a_build(photos: Path, s
     assert build.returncode == 129
     assert none_is_left(children)
     assert list(scratch.iterdir()) == []
+
+
+def test_a_signal_that_comes_while_signals_are_about_to_be_ignored_leaves_no_handler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = {number: signal.getsignal(number) for number in STOPPED}
+    set_handler, comes = signal.signal, iter([False, True])
+
+    def interrupted(number: int, handler: signal.Handlers) -> None:
+        set_handler(number, handler)
+        if next(comes, False):
+            raise Stopped(signal.SIGTERM)
+
+    try:
+        with stoppable():
+            monkeypatch.setattr(signal, "signal", interrupted)
+        assert [signal.getsignal(number) for number in STOPPED] == [signal.SIG_IGN] * len(STOPPED)
+    finally:
+        monkeypatch.undo()
+        for number, handler in before.items():
+            signal.signal(number, handler)

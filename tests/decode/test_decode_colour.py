@@ -114,3 +114,26 @@ def test_tall_pictures_are_converted_whole() -> None:
     converted = to_srgb(column, profile(DISPLAY_P3))
     assert converted.shape == (768, 1, 3)
     assert np.abs(converted.astype(int) - column).max() <= 1
+
+
+def parametric(kind: int, *numbers: float) -> bytes:
+    return b"para" + bytes(4) + struct.pack(">HH", kind, 0) + struct.pack(f">{len(numbers)}i", *map(round, numbers))
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        parametric(0, -(2**31)),
+        parametric(0, 2**31 - 1),
+        parametric(1, 2**31 - 1, 2**31 - 1, 2**31 - 1),
+        parametric(3, -(2**31), 1, 1, 1, 1),
+        b"para",
+        b"curv",
+        b"curv" + bytes(4) + b"\xff\xff\xff\xff",
+    ],
+)
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_a_tone_curve_out_of_all_bounds_leaves_the_picture_as_it_is(curve: bytes, format: str) -> None:
+    image = Image.linear_gradient("L").convert("RGB")
+    odd = pixels(encoded(image, format, profile(DISPLAY_P3, curve)))
+    assert np.array_equal(odd, pixels(encoded(image, format, b"")))

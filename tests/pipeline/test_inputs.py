@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import pickle
+import tempfile
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -36,6 +38,25 @@ def ids(records: list[Record]) -> list[list[str]]:
     return [[face.face_id for face in record.faces] for record in records]
 
 
+def written(file: IO[bytes], path: Path) -> IO[bytes]:
+    """A file at its end, as it is after writing."""
+    file.write(path.read_bytes())
+    file.flush()
+    return file
+
+
+class ReadAndSeek:
+    def __init__(self, data: bytes) -> None:
+        self._file = io.BytesIO(data)
+        self._file.seek(0, io.SEEK_END)
+        self.read, self.seek = self._file.read, self._file.seek
+
+
+class PathOfNumber:
+    def __fspath__(self) -> int:
+        return 5
+
+
 SINGLE: dict[str, Callable[[Path], object]] = {
     "str": str,
     "Path": Path,
@@ -48,6 +69,9 @@ SINGLE: dict[str, Callable[[Path], object]] = {
     "lazy image": Image.open,
     "open file": lambda path: path.open("rb"),
     "BytesIO": lambda path: io.BytesIO(path.read_bytes()),
+    "temporary file": lambda path: written(tempfile.NamedTemporaryFile(), path),  # noqa: SIM115
+    "spooled file": lambda path: written(tempfile.SpooledTemporaryFile(), path),  # noqa: SIM115
+    "object with read and seek": lambda path: ReadAndSeek(path.read_bytes()),
     "response": lambda path: urllib.request.urlopen(path.as_uri()),
 }
 
@@ -70,7 +94,13 @@ def test_a_batch_of_arrays_in_one_array_and_a_column_of_paths_are_many(pipeline:
     assert boxes(pipeline.process((astronaut,))) == boxes(pipeline.process({astronaut})) == expected
 
 
-@pytest.mark.parametrize("several", [3, None, 2.5, object(), {"a.jpg": "Ada"}, str, io.StringIO("a.jpg")])
+@pytest.mark.parametrize(
+    "several",
+    [
+        *(3, None, 2.5, object(), {"a.jpg": "Ada"}, str, io.StringIO("a.jpg"), PathOfNumber()),
+        *(np.array("a.jpg"), np.array("a.jpg", dtype=object), np.array(None)),
+    ],
+)
 def test_what_is_no_picture_is_one_type_error_that_names_its_type(pipeline: Pipeline, several: object) -> None:
     for answer in (pipeline.process, pipeline.stream):
         with pytest.raises(TypeError, match=r"a picture is a path, encoded bytes, ") as caught:
@@ -106,6 +136,29 @@ def test_an_array_of_another_shape_or_type_is_refused_whether_alone_or_in_a_list
 ) -> None:
     for records in (pipeline.process(pixels), pipeline.process([pixels])):
         assert [record.refusal.code for record in records if record.refusal] == ["bad_pixels"]
+
+
+@pytest.mark.parametrize("path", ["\ud800.jpg", Path("a\udbff.jpg"), "folder\ud834/a.jpg"])
+def test_half_a_character_in_a_path_is_a_refusal(pipeline: Pipeline, path: str | Path) -> None:
+    (record,) = pipeline.process(path)
+    assert record.refusal and record.refusal.code == "unreadable"
+    assert str(path).encode("ascii", "backslashreplace").decode() == record.source.name
+
+
+def test_a_relative_path_in_a_working_folder_that_was_deleted_is_a_refusal(
+    pipeline: Pipeline, astronaut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    records = pipeline.process(["a.jpg", astronaut])
+    assert [record.refusal and record.refusal.code for record in records] == ["unreadable", None]
+
+
+def test_a_temporary_file_opened_as_text_is_a_type_error(pipeline: Pipeline) -> None:
+    with tempfile.NamedTemporaryFile("w+") as file, pytest.raises(TypeError, match="opened as text"):
+        pipeline.process(file)  # type: ignore[arg-type]
 
 
 def test_a_path_that_is_missing_is_one_refusal_and_no_letters(pipeline: Pipeline, tmp_path: Path) -> None:

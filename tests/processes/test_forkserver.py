@@ -6,12 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
+from facesieve.processes.child import Child
 from facesieve.processes.forkserver import forked
 from facesieve.run.plan import PRELOAD
 from handmade import files_in, photos
@@ -20,6 +23,19 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked
 
 PROGRAM = """from facesieve.__main__ import main
 if __name__ == "__main__":
+    main()
+"""
+
+STOPPED = """import os, signal, sys
+from multiprocessing import forkserver
+from facesieve.__main__ import main
+from facesieve.processes.forkserver import start_forkserver
+from facesieve.run.plan import PRELOAD
+
+if __name__ == "__main__":
+    start_forkserver(PRELOAD)
+    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGSTOP)
+    print("stopped", flush=True)
     main()
 """
 
@@ -122,3 +138,58 @@ def test_where_nothing_can_be_forked_workers_are_new_processes(program: Path, he
         assert done.stderr == b""
     assert len(list((tmp_path / "2" / ".facesieve" / "parts").iterdir())) > 2, "the pictures were shared out"
     assert files_in(tmp_path / "1") == files_in(tmp_path / "2")
+
+
+def server() -> int:
+    from multiprocessing import forkserver
+
+    pid = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]  # it has no public name
+    assert isinstance(pid, int)
+    return pid
+
+
+@linux
+def test_a_fork_server_that_is_stopped_is_killed_and_the_next_one_serves() -> None:
+    ours, theirs = Pipe()
+    forked(PRELOAD, modules, theirs).join()
+    stopped = server()
+    os.kill(stopped, signal.SIGSTOP)
+    for _ in range(2):
+        ours, theirs = Pipe()
+        process = forked(PRELOAD, modules, theirs, patience=0.5)
+        assert ours.poll(60)
+        process.join()
+    assert server() != stopped
+
+
+def idle(pipe: Connection) -> None:
+    time.sleep(600)
+
+
+@linux
+def test_a_child_is_closed_although_the_fork_server_was_stopped() -> None:
+    child = Child(partial(forked, PRELOAD), idle)
+    os.kill(server(), signal.SIGSTOP)
+    child.close()
+
+
+@linux
+@pytest.mark.parametrize("signalled", [False, True])
+def test_a_build_whose_fork_server_is_stopped_goes_on_and_a_signal_ends_it(
+    program: Path, heap: Path, tmp_path: Path, signalled: bool
+) -> None:
+    program.write_text(STOPPED)
+    patience = 600 if signalled else 15
+    run = [*command(program, heap, tmp_path / "out", 2), "--setting", f"start_timeout={patience}"]
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as build:
+        try:
+            assert build.stdout and build.stdout.readline() == "stopped\n"
+            if signalled:
+                while not (tmp_path / "out" / ".facesieve" / "lock").exists():
+                    time.sleep(0.05)
+                time.sleep(1)  # now it waits for its first worker
+                build.terminate()
+            _, said = build.communicate(timeout=300)
+        finally:
+            build.kill()
+    assert build.returncode == (128 + signal.SIGTERM if signalled else 0), said

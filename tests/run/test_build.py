@@ -251,3 +251,13 @@ def test_names_that_are_no_text_and_labels_that_are_no_folder_names_stay_inside(
     folders = [entry.name for entry in (tmp_path / "deep" / "out" / "marked").iterdir()]
     assert len(folders) == len(labels)
     assert all(re.fullmatch(r"[^/\\\x00.][^/\\\x00]*", folder) and len(folder.encode()) <= 100 for folder in folders)
+
+
+@pytest.mark.parametrize("label", ["metadata.parquet", "Metadata.PARQUET", "unlabelled"])
+def test_a_label_that_is_called_like_a_file_of_the_dataset_gets_a_folder_of_its_own(
+    heap: Path, tmp_path: Path, label: str
+) -> None:
+    sources = [source_of(heap / "Ada" / "001.png", heap, label), source_of(heap / "Grace" / "004.png", heap)]
+    build(sources, tmp_path / "out", Handmade, making(EVERYTHING))
+    assert pq.read_table(tmp_path / "out" / "kept" / "metadata.parquet").num_rows > 0
+    assert pq.read_table(tmp_path / "out" / "pictures.parquet")["label"].to_pylist() == [label, ""]

@@ -13,7 +13,7 @@ import pytest
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.read import read
 from facesieve.errors import DatasetError, UsageError
-from facesieve.records import Verdict
+from facesieve.records import Record, Source, Verdict
 from facesieve.run.build import build
 from facesieve.run.check import Fault, FaultCode, check_dataset
 from facesieve.run.forget import forget
@@ -165,14 +165,80 @@ def test_where_the_manifest_is_damaged_too_a_lost_part_is_told_without_a_number(
 @pytest.mark.parametrize("damage", [Path.unlink, flip, empty])
 def test_damaged_sums_are_written_again(out: Path, good: Path, name: str, damage: Callable[[Path], None]) -> None:
     damage(out / name)
-    report = check_dataset(out)
-    if damage is Path.unlink:
-        assert report.faults == () and report.without_sum > 0
-    else:
-        assert report.faults == (Fault(FaultCode.DAMAGED, name),)
+    code = FaultCode.MISSING if damage is Path.unlink else FaultCode.DAMAGED
+    assert check_dataset(out).faults == (Fault(code, name),)
     mended = repair_dataset(out, Settings())
     assert (mended.faults, mended.without_sum) == ((), 0)
     assert (out / name).read_bytes() == (good / name).read_bytes()
+
+
+def test_pictures_whose_sums_are_gone_are_done_again_by_a_build_which_says_so(
+    heap: Path, good: Path, out: Path
+) -> None:
+    (out / SUMS).unlink()
+    built = build(sources_in(heap), out, Handmade, making(EVERYTHING, shard_size=5))
+    assert built.damaged == (SUMS,)
+    assert built.progress.total == 5
+    assert (check_dataset(out).faults, check_dataset(out).without_sum) == ((), 0)
+    assert files_in(out) == files_in(good)
+    assert again(heap, out) == []
+
+
+def test_sums_that_are_gone_from_a_dataset_that_was_judged_again_are_told(out: Path, tmp_path: Path) -> None:
+    dataset = read(out)
+    new = rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
+    write_rejudged(dataset, new, tmp_path / "new", making().policy, Settings())
+    (tmp_path / "new" / ".facesieve" / "sums" / "00000000.txt").unlink()
+    assert faults(tmp_path / "new") == [("missing", ".facesieve/sums/00000000.txt")]
+    assert repair_dataset(tmp_path / "new", Settings()).faults == ()
+
+
+def orphaned(out: Path) -> list[str]:
+    """What a build leaves that is killed before it has written the part of a shard."""
+    names = [".facesieve/thumbs/00000009.parquet", ".facesieve/sums/00000009.txt"]
+    for name, like in zip(names, (THUMBS, SUMS), strict=True):
+        shutil.copy(out / like, out / name)
+    return names
+
+
+@pytest.mark.parametrize("ends", ["build", "forget", "repair"])
+def test_what_a_shard_without_a_part_left_is_told_and_removed(heap: Path, good: Path, out: Path, ends: str) -> None:
+    names = orphaned(out)
+    assert faults(out) == [("no_row", name) for name in names]
+    if ends == "build":
+        assert again(heap, out) == []
+    elif ends == "forget":
+        for name in pq.read_table(out / "pictures.parquet")["source"].to_pylist():
+            forget(out, [name], Settings())
+        assert not list((out / ".facesieve" / "thumbs").iterdir()), "no face is left"
+    else:
+        assert repair_dataset(out, Settings()).faults == ()
+    assert not any((out / name).exists() for name in names)
+    assert faults(out) == []
+
+
+def test_a_check_while_a_build_writes_says_so(heap: Path, out: Path) -> None:
+    class Looking(Handmade):
+        def one(self, source: Source) -> Record:
+            record = super().one(source)
+            (out / "kept" / "unlabelled").mkdir(exist_ok=True)
+            (out / "kept" / "unlabelled" / f"{'0' * 32}.png").write_bytes(b"written, and not committed")
+            with pytest.raises(DatasetError) as caught:
+                check_dataset(out)
+            assert (caught.value.code, caught.value.message) == (
+                "in_use",
+                f"A build is writing to {out}; check it when the build has ended.",
+            )
+            return record
+
+    shutil.copy(heap / "Ada" / "001.png", heap / "Ada" / "later.png")
+    try:
+        looking = Looking()
+        build(sources_in(heap), out, lambda: looking, making(EVERYTHING, shard_size=5))
+        assert len(looking.seen) == 1
+    finally:
+        (heap / "Ada" / "later.png").unlink()
+    assert faults(out) == []
 
 
 def test_a_file_that_no_row_names_is_told_and_removed_and_a_note_of_the_users_own_stays(out: Path) -> None:
@@ -233,7 +299,8 @@ def test_manifests_of_an_earlier_build_are_outdated(heap: Path, out: Path) -> No
     old = pq.read_table(out / "pictures.parquet").slice(1)
     (out / ".facesieve" / "sums" / "published.txt").unlink()
     pq.write_table(old, out / "pictures.parquet")
-    assert faults(out) == [("damaged", "faces.parquet"), ("outdated", "pictures.parquet")]
+    missing = ("missing", ".facesieve/sums/published.txt")
+    assert faults(out) == [missing, ("damaged", "faces.parquet"), ("outdated", "pictures.parquet")]
     assert repair_dataset(out, Settings()).faults == ()
 
 

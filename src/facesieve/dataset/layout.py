@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesieve.dataset.commit import reading
-from facesieve.dataset.names import folder_of, plain, safe_name
+from facesieve.dataset.names import METADATA, folder_of, plain, safe_name
 
 _OURS = re.compile(r"(.+\.[0-9a-f]{8}\.jpg|[0-9a-f]{32}\.(png|jpg))")
 HIDDEN = ".facesieve"
@@ -37,7 +37,7 @@ class Layout:
     @property
     def metadata(self) -> Path:
         """The manifest of the kept crops beside them, where image-folder loaders look for it."""
-        return self.root / "kept" / "metadata.parquet"
+        return self.root / "kept" / METADATA
 
     @property
     def about(self) -> Path:

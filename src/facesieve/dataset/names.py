@@ -7,8 +7,11 @@ import re
 import unicodedata
 
 UNLABELLED = "unlabelled"
+METADATA = "metadata.parquet"
 LONGEST = 100
 DIGEST = 8
+# Names beside the labels' folders that are ours, and those that image-folder loaders take for ours.
+TAKEN = frozenset({UNLABELLED, METADATA, "metadata.csv", "metadata.jsonl"})
 
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f/\\<>:"|?*\ud800-\udfff\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]')
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|$)")
@@ -40,7 +43,7 @@ def folder_of(label: str) -> str:
     if not label:
         return UNLABELLED
     safe = safe_name(label)
-    if safe == label and safe != UNLABELLED and not _DIGESTED.search(safe):
+    if safe == label and safe.casefold() not in TAKEN and not _DIGESTED.search(safe):
         return safe
     digest = hashlib.sha256(label.encode()).hexdigest()[:DIGEST]
     return f"{_cut(safe, LONGEST - DIGEST - 1)}-{digest}"

@@ -89,8 +89,10 @@ class Manifests:
         Raises UsageError when no face or more than one begins so.
         """
         found, ids = list[dict[str, Any]](), set[str]()
+        # Arrow takes no text with bytes that are no UTF-8, and no id has any.
+        wanted = prefix.lower() if prefix.isascii() else "?"
         for rows in self.face_tables():
-            fitting = rows.filter(pc.starts_with(rows["face_id"], prefix.lower()))
+            fitting = rows.filter(pc.starts_with(rows["face_id"], wanted))
             ids.update(pc.unique(fitting["face_id"]).to_pylist()[: MANY + 1])
             if len(ids) == 1:
                 found += fitting.to_pylist()

@@ -29,11 +29,11 @@ def to_srgb(pixels: Pixels, profile: bytes) -> Pixels:
 
     Only profiles of other primaries than sRGB's are applied. A damaged profile is ignored, like all damaged metadata.
     """
-    if not profile or not _is_wide_gamut(profile):
-        return pixels
-    from PIL import ImageCms  # few pictures need it
-
     try:
+        if not profile or not _is_wide_gamut(profile):
+            return pixels
+        from PIL import ImageCms  # few pictures need it
+
         transform = ImageCms.buildTransform(
             ImageCms.ImageCmsProfile(BytesIO(profile)),
             ImageCms.createProfile("sRGB"),
@@ -47,7 +47,7 @@ def to_srgb(pixels: Pixels, profile: bytes) -> Pixels:
             converted[top : top + _ROWS] = np.asarray(strip)
     except MemoryError:
         raise
-    except Exception:  # littleCMS refuses strangers' profiles in many ways
+    except Exception:  # strangers' profiles are damaged in many ways, and any number may stand in them
         return pixels
     return converted
 

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from facesieve.decode.tiff_tags import first_directory
+from facesieve.decode.tiff_cost import check_tiff
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
+from facesieve.settings import Settings
 
 MOST_META = 1 << 24  # bytes of a box that lists others; the pictures themselves lie outside
 _LISTS = frozenset({b"meta", b"moov", b"jp2h", b"iprp"})
 _MOST_PARTS = 1 << 14
-_MOST_TIFF_VALUES = 1 << 17  # more strips than a picture of the longest side has rows in three planes
 _RUN_LENGTH_BYTES = 1 << 22  # Pillow decodes run-length BMP in Python, a second for so many bytes
 _RUN_LENGTH = (1, 2)
 
 
-def check_structure(format: str, data: bytes) -> None:
-    """Raises Refused: `corrupt`, and `unsupported_format` for a run-length BMP that would take too long."""
+def check_structure(format: str, data: bytes, settings: Settings) -> None:
+    """Raises Refused: `corrupt`, `unsupported_format` for a run-length BMP that would take too long, and for a TIFF
+    `too_many_pixels` and `too_many_scans`.
+    """
     match format:
         case "tiff":
-            _check_tiff(data)
+            check_tiff(data, settings)
         case "bmp":
             _check_bmp(data)
-        case "webp":
-            _check_webp(data)
         case "heif" | "avif" | "jpeg2000":
             _check_boxes(data)
 
@@ -53,25 +53,6 @@ def _check_boxes(data: bytes) -> None:
     for kind, start, end in boxes(data):
         if kind in _LISTS and end - start > MOST_META:
             raise Refused(RefusalCode.CORRUPT, f"The file's table of contents is larger than {MOST_META:,} bytes.")
-
-
-def _check_webp(data: bytes) -> None:
-    at = 12
-    for _ in range(_MOST_PARTS):
-        if at >= len(data):
-            return
-        size = int.from_bytes(data[at + 4 : at + 8], "little")
-        at += 8 + size + size % 2
-    raise Refused(RefusalCode.CORRUPT, f"The file has more than {_MOST_PARTS:,} parts.")
-
-
-def _check_tiff(data: bytes) -> None:
-    try:
-        values = first_directory(data).longest_list()
-    except ValueError:
-        return
-    if values > _MOST_TIFF_VALUES:
-        raise Refused(RefusalCode.CORRUPT, f"A list in the TIFF's directory claims {values:,} values.")
 
 
 def _check_bmp(data: bytes) -> None:

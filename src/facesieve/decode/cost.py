@@ -25,7 +25,7 @@ BYTES_PER_PIXEL = {
 
 # Their compression turns a few bytes into any number of pixels. Blank scans are PNG or TIFF, and are decoded quickly.
 _UNBOUNDED = frozenset({"jpeg", "webp", "avif", "heif", "jpeg2000", "gif"})
-_SMALL_FILE = 1 << 16
+SMALL_FILE = 1 << 16  # bytes; smaller files count as so large
 
 
 def check_size(size: Size, settings: Settings) -> None:
@@ -53,7 +53,7 @@ def check_cost(format: str, size: Size, length: int, settings: Settings, extra: 
             RefusalCode.TOO_MANY_PIXELS,
             f"Decoding the picture takes about {memory:,} bytes of memory, more than max_decode_bytes.",
         )
-    if format in _UNBOUNDED and 3 * pixels > settings.max_expansion * max(length, _SMALL_FILE):
+    if format in _UNBOUNDED and 3 * pixels > settings.max_expansion * max(length, SMALL_FILE):
         raise Refused(
             RefusalCode.TOO_MANY_PIXELS,
             f"The file of {length:,} bytes claims {pixels:,} pixels, more than max_expansion allows.",

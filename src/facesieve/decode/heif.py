@@ -20,7 +20,7 @@ def decode_heif(data: bytes, settings: Settings) -> Pixels:
     libheif applies the container's rotation and mirroring; the EXIF orientation repeats what they say and is ignored,
     as ISO/IEC 23008-12 asks. Raises Refused for limits, the library's own exceptions otherwise.
     """
-    check_structure("heif", data)
+    check_structure("heif", data, settings)
     picture = pillow_heif.open_heif(BytesIO(data), convert_hdr_to_8bit=True)
     check_cost("heif", picture.size, len(data), settings)
     pixels = flatten(picture.to_pillow())

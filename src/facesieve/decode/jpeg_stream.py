@@ -11,7 +11,7 @@ from facesieve.records import RefusalCode
 # A marker is 0xFF and a byte that is neither 0 nor 0xFF; `re` skips what is no marker at the speed of C.
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
-_MOST_SEGMENTS = 1 << 16
+MOST_SEGMENTS = 1 << 16
 
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame: all of 0xC0..0xCF but DHT, JPG and DAC
 _SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
@@ -64,8 +64,8 @@ class JpegScans:
     count: int
 
 
-def read_header(data: bytes) -> JpegHeader:
-    """The segments up to the first scan.
+def read_header(data: bytes | memoryview, most: int = MOST_SEGMENTS) -> JpegHeader:
+    """The segments up to the first scan, at most so many.
 
     Raises Refused: `truncated` where the file ends before, `corrupt` where no decoder finds a picture.
     """
@@ -74,7 +74,7 @@ def read_header(data: bytes) -> JpegHeader:
     profile: list[bytes] = []
     kept: list[tuple[int, int]] = []
     at = 2
-    for _ in range(_MOST_SEGMENTS):
+    for _ in range(most):
         found = _MARKER.search(data, at)
         if not found:
             raise Refused(RefusalCode.TRUNCATED)
@@ -90,7 +90,7 @@ def read_header(data: bytes) -> JpegHeader:
         at = start + 2 + max(length, 2)
         if at > len(data):
             raise Refused(RefusalCode.TRUNCATED)
-        body = data[start + 4 : at] if marker != _COMMENT else b""
+        body = bytes(data[start + 4 : at]) if marker != _COMMENT else b""
         if marker == _SCAN:
             if not frame or not _is_scan(body):
                 raise Refused(RefusalCode.CORRUPT)
@@ -126,7 +126,7 @@ def read_header(data: bytes) -> JpegHeader:
             exif = body[6:]
         elif marker == _APP2 and body.startswith(b"ICC_PROFILE\0") and len(body) > 14:
             profile.append(body)
-    raise Refused(RefusalCode.CORRUPT, f"The JPEG has more than {_MOST_SEGMENTS:,} segments before its pixels.")
+    raise Refused(RefusalCode.CORRUPT, f"The JPEG has more than {most:,} segments before its pixels.")
 
 
 def read_scans(data: bytes, header: JpegHeader, most: int) -> JpegScans:
@@ -144,7 +144,7 @@ def read_scans(data: bytes, header: JpegHeader, most: int) -> JpegScans:
             return JpegScans(start, True, True, count)
         at = start + 2 + max(int.from_bytes(data[start + 2 : start + 4], "big"), 2)
         segments += 1
-        if at > len(data) or segments > _MOST_SEGMENTS:
+        if at > len(data) or segments > MOST_SEGMENTS:
             return JpegScans(start, False, _complete(left), count)
         body = data[start + 4 : at]
         if marker == _SCAN and _is_scan(body):

@@ -169,9 +169,9 @@ def _read(source: Source, settings: Settings) -> bytes:
 
 
 def _at_most(read: Callable[[int], bytes], limit: int) -> bytes:
-    """A stream may give less than it is asked for before its end; only nothing means the end."""
+    """A stream may return less than it is asked for before its end, and a careless one more; nothing means the end."""
     parts, left = [], limit
-    while left and (part := read(min(left, _CHUNK))):
+    while left > 0 and (part := read(min(left, _CHUNK))):
         parts.append(part)
         left -= len(part)
     return b"".join(parts)

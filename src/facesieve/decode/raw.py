@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from facesieve.decode.exif import ORIENTATION
-from facesieve.decode.jpeg_stream import read_header
+from facesieve.decode.jpeg_stream import JpegHeader, read_header
 from facesieve.decode.tiff_tags import Directory, directories
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
@@ -28,6 +28,9 @@ _STRIPS, _STRIP_BYTES, _JPEG, _JPEG_BYTES, _DNG_VERSION = 273, 279, 513, 514, 50
 _SENSOR = {32803, 34892}  # interpretation: colour filter array, linear raw
 _SENSOR_COMPRESSION = {262, 32767, 32769, 32770, 34713, 34892, 65000, 65535}  # of Kodak, Sony, Samsung, Nikon, Pentax
 _JPEG_COMPRESSION = {6, 7, 99}
+# Cameras write small headers, and hundreds of directories may point to large ones.
+_MOST_SEGMENTS = 1 << 10  # of one JPEG
+_MOST_HEADER, _MOST_HEADERS = 1 << 22, 1 << 24  # bytes of one JPEG, and of all
 _FULL_SIZE = 0.85  # share of the sensor's sides: its border holds no picture, and cameras crop a little
 
 
@@ -45,21 +48,43 @@ def full_size_preview(data: bytes) -> tuple[bytes, int]:
     Raises Refused `raw` where there is none.
     """
     found = list(directories(data))
-    sensors = [_size(directory) for directory in found if _of_sensor(directory)]
+    headers = _Headers(data)
+    sensors = [_size(directory, headers) for directory in found if _of_sensor(directory)]
     width, height = max(sensors, key=lambda size: size[0] * size[1], default=(0, 0))
-    best, pixels = b"", 0
-    for jpeg in (jpeg for directory in found for jpeg in _jpegs(directory)):
-        try:
-            header = read_header(jpeg)
-        except Refused:
+    best, pixels = slice(0), 0
+    for place in dict.fromkeys(place for directory in found for place in _jpegs(directory)):
+        header = headers.at(*place)
+        if header is None:
             continue
         sides = sorted((header.width, header.height))
         large = all(side >= _FULL_SIZE * full for side, full in zip(sides, sorted((width, height)), strict=True))
         if large and len(header.components) == 3 and header.precision == 8 and sides[0] * sides[1] > pixels:
-            best, pixels = jpeg, sides[0] * sides[1]
-    if not best or not width:
+            best, pixels = slice(place[0], sum(place)), sides[0] * sides[1]
+    if not pixels or not width:
         raise Refused(RefusalCode.RAW)
-    return best, next((directory.number(ORIENTATION, 1) for directory in found), 1)
+    return data[best], next((directory.number(ORIENTATION, 1) for directory in found), 1)
+
+
+class _Headers:
+    """The headers of the JPEG files in a raw file, each read once, and not more of them than a bound on all work."""
+
+    def __init__(self, data: bytes) -> None:
+        self._view = memoryview(data)
+        self._left = _MOST_HEADERS
+        self._read = dict[tuple[int, int], JpegHeader | None]()
+
+    def at(self, start: int, length: int) -> JpegHeader | None:
+        """None where no header can be read."""
+        if (start, length) not in self._read:
+            part = self._view[start : start + min(length, _MOST_HEADER, self._left)]
+            try:
+                header = read_header(part, _MOST_SEGMENTS)
+                self._left -= header.scan
+            except Refused:
+                header = None
+                self._left -= len(part)
+            self._read[start, length] = header
+        return self._read[start, length]
 
 
 def _of_sensor(directory: Directory) -> bool:
@@ -71,27 +96,25 @@ def _of_sensor(directory: Directory) -> bool:
     return directory.data[8:10] == b"CR" and _WIDTH not in directory.entries and _STRIPS in directory.entries
 
 
-def _size(directory: Directory) -> tuple[int, int]:
+def _size(directory: Directory, headers: _Headers) -> tuple[int, int]:
     """The size as the directory states it, or as the lossless JPEG inside it does."""
     size = directory.number(_WIDTH, 0), directory.number(_HEIGHT, 0)
     if all(size):
         return size
     start, length = directory.number(_STRIPS, 0), directory.number(_STRIP_BYTES, 0)
-    try:
-        header = read_header(directory.data[start : start + length])
-    except Refused:
+    header = headers.at(start, length)
+    if header is None:
         return 0, 0
     return header.width * len(header.components), header.height
 
 
-def _jpegs(directory: Directory) -> Iterator[bytes]:
-    """The JPEG files that a directory points to, but not those that hold a sensor's samples."""
+def _jpegs(directory: Directory) -> Iterator[tuple[int, int]]:
+    """Start and length of the JPEG files that a directory points to, but not those that hold a sensor's samples."""
     if _of_sensor(directory):
         return
     pairs = [(directory.number(_JPEG, 0), directory.number(_JPEG_BYTES, 0))]
     if directory.number(_COMPRESSION, 0) in _JPEG_COMPRESSION and len(directory.numbers(_STRIPS, 2)) == 1:
         pairs.append((directory.number(_STRIPS, 0), directory.number(_STRIP_BYTES, 0)))
     for start, length in pairs:
-        jpeg = directory.data[start : start + length]
-        if start and jpeg.startswith(b"\xff\xd8\xff"):
-            yield jpeg
+        if start and length and directory.data.startswith(b"\xff\xd8\xff", start):
+            yield start, length

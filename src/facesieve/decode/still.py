@@ -13,8 +13,10 @@ from PIL import TiffImagePlugin as Tiff
 from PIL import WebPImagePlugin as WebP
 from PIL.ImageFile import ImageFile
 
+from facesieve.decode import webp_chunks
+from facesieve.decode.bmp_header import with_known_header
 from facesieve.decode.colour import to_srgb
-from facesieve.decode.containers import check_structure
+from facesieve.decode.containers import MOST_META, boxes, check_structure
 from facesieve.decode.cost import check_cost
 from facesieve.decode.exif import orientation_of
 from facesieve.decode.flatten import flatten
@@ -47,9 +49,13 @@ def decode_still(format: str, data: bytes, settings: Settings) -> Pixels:
         data, exif, icc = read_chunks(data)
     elif format == "gif":
         data = first_frame(data)
+    elif format == "webp":
+        data, exif, icc = webp_chunks.read_chunks(data)
     else:
-        check_structure(format, data)
-    with open_still(format, data) as image:
+        check_structure(format, data, settings)
+    if format == "bmp":
+        data = with_known_header(data)
+    with _open_avif(data) if format == "avif" else open_still(format, data) as image:
         check_cost(format, image.size, length, settings)
         exif, icc = exif or image.info.get("exif", b""), icc or image.info.get("icc_profile") or b""
         if format == "tiff":
@@ -61,3 +67,17 @@ def decode_still(format: str, data: bytes, settings: Settings) -> Pixels:
         if settings.colour_profiles and image.mode in ("RGB", "RGBA", "RGBX", "P", "PA"):
             pixels = to_srgb(pixels, icc)
         return upright(pixels, orientation_of(exif))
+
+
+def _open_avif(data: bytes) -> ImageFile:
+    """Pillow refuses an AVIF whose EXIF block is damaged: such a block is then hidden by another name for its type."""
+    try:
+        return open_still("avif", data)
+    except MemoryError:
+        raise
+    except Exception:
+        start, end = next(((start, end) for kind, start, end in boxes(data) if kind == b"meta"), (0, 0))
+        meta = data[start : min(end, start + MOST_META)]
+        if b"Exif" not in meta:
+            raise
+        return open_still("avif", b"".join((data[:start], meta.replace(b"Exif", b"free"), data[start + len(meta) :])))

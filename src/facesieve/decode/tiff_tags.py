@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 # Bytes per value of the field types 1 to 18; the types that hold text or raw bytes are not numbers.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_NUMBERS = frozenset({1, 3, 4, 13, 16, 18})
-_BYTE_TYPES = frozenset({1, 2, 6, 7})
+_NUMBERS = frozenset({1, 3, 4, 6, 8, 9, 13, 16, 17, 18})  # signed ones too, as libtiff reads them; below 0 is huge
 _MOST_TAGS = 4096
 _MOST_DIRECTORIES = 64
 
@@ -17,12 +16,16 @@ SUB_DIRECTORIES = 330
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """One directory: by tag, its field type, number of values, and where the values begin. next: the next one, or 0."""
+    """One directory: by tag, its field type, number of values, and where the values begin.
+
+    doubled: tags that stand there twice; the last counts. next: the next directory, or 0.
+    """
 
     data: bytes
     order: str
     big: bool
     entries: dict[int, tuple[int, int, int]]
+    doubled: frozenset[int]
     next: int
 
     def numbers(self, tag: int, most: int = 64) -> list[int]:
@@ -37,10 +40,6 @@ class Directory:
     def number(self, tag: int, default: int) -> int:
         """The first number of a tag."""
         return next(iter(self.numbers(tag, 1)), default)
-
-    def longest_list(self) -> int:
-        """The most values that any tag claims; text and raw bytes do not count."""
-        return max((count for kind, count, _ in self.entries.values() if kind not in _BYTE_TYPES), default=0)
 
 
 def first_directory(data: bytes) -> Directory:
@@ -88,15 +87,18 @@ def _directory(data: bytes, order: str, big: bool, at: int) -> Directory:
     count = _number(data[at : at + counter], order)
     step, at = 4 + 2 * width, at + counter
     entries: dict[int, tuple[int, int, int]] = {}
+    doubled = set[int]()
     for start in range(at, min(at + step * min(count, _MOST_TAGS), len(data) - step + 1), step):
         tag, kind = _number(data[start : start + 2], order), _number(data[start + 2 : start + 4], order)
         values = _number(data[start + 4 : start + 4 + width], order)
         where = start + 4 + width
         if values * _SIZES.get(kind, 1) > width:
             where = _number(data[where : where + width], order)
+        if tag in entries:
+            doubled.add(tag)
         entries[tag] = kind, values, where
     end = at + step * count
-    return Directory(data, order, big, entries, _number(data[end : end + width], order))
+    return Directory(data, order, big, entries, frozenset(doubled), _number(data[end : end + width], order))
 
 
 def _number(data: bytes, order: str) -> int:

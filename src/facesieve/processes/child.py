@@ -10,8 +10,10 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from facesieve.errors import FacesieveError
+from facesieve.processes.forkserver import end_forkserver
 from facesieve.processes.protocol import READY, Question, Reply
 
+_GONE = 2.0  # seconds in which the fork server says that a killed child has ended
 _NOTED = 1000  # milliseconds; a program that ignores SIGCHLD never learns the status
 Begin = Callable[..., BaseProcess]  # `forked` or `spawned`: starts a process for a target and its arguments
 
@@ -95,7 +97,10 @@ class Child:
         """Kill the process, wait for its end, and return what it held of this process: pipe, descriptors."""
         self.kill()
         self.pipe.close()
-        self._process.join()
+        self._process.join(_GONE)
+        if self._process.exitcode is None:  # a fork server that is stopped says nothing
+            end_forkserver()
+            self._process.join()
         for _ in range(_NOTED):  # another thread may have just waited for it, and notes its status now
             if self._process.exitcode is not None:
                 self._process.close()

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from multiprocessing import resource_tracker
@@ -15,6 +16,10 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
+
+from facesieve.processes.temporary import remove_stale, temporary_folder
+
+PATIENCE = 60.0  # seconds
 
 # These are for the parent alone, which decides when its children end.
 _WITHHELD = {signal.SIGINT, signal.SIGTERM} | ({signal.SIGHUP} if hasattr(signal, "SIGHUP") else set())
@@ -32,26 +37,53 @@ def start_forkserver(preload: Sequence[str]) -> bool:
     multiprocessing.set_forkserver_preload(list(preload))
     resource_tracker.ensure_running()  # starting it later would unblock SIGINT
     try:
+        made = _make_folder()
         with signals_withheld():
             forkserver.ensure_running()
     except OSError:  # no temporary folder for its socket, or the folder's name is too long for a socket
         return False
     _end_at_exit()
+    if made:
+        remove_stale()  # while the fork server imports
     return True
 
 
-def forked(preload: Sequence[str], target: Callable[..., None], *arguments: Any) -> BaseProcess:
-    """Start a process from the fork server, or a new one where there is no fork server."""
+def forked(
+    preload: Sequence[str], target: Callable[..., None], *arguments: Any, patience: float = PATIENCE
+) -> BaseProcess:
+    """Start a process from the fork server, or a new one where there is no fork server.
+
+    A fork server that does not answer within `patience` seconds is killed; a signal ends the wait.
+    """
     if not start_forkserver(preload):
         return spawned(target, *arguments)
     context = multiprocessing.get_context("forkserver")
-    return _started(context.Process(target=target, args=arguments, daemon=True, name="facesieve"))
+    process = context.Process(target=target, args=arguments, daemon=True, name="facesieve")
+    alarm = threading.Timer(patience, end_forkserver)
+    alarm.daemon = True
+    alarm.start()
+    try:
+        process.start()  # children of the fork server have its blocked signals, so that none is blocked here
+    except (EOFError, ConnectionError):  # the fork server has died
+        return spawned(target, *arguments)
+    finally:
+        alarm.cancel()
+    return process
 
 
 def spawned(target: Callable[..., None], *arguments: Any) -> BaseProcess:
     """Start a new process. Slower than `forked`, but it does not depend on another process staying alive."""
     context = multiprocessing.get_context("spawn")
     return _started(context.Process(target=target, args=arguments, daemon=True, name="facesieve"))
+
+
+def end_forkserver() -> None:
+    """Kill the fork server and wait until it is dead. The next `forked` starts another."""
+    pid = _server()
+    with contextlib.suppress(ChildProcessError, ProcessLookupError):
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it is multiprocessing that reaps it
 
 
 def _started(process: BaseProcess) -> BaseProcess:
@@ -82,6 +114,17 @@ def signals_withheld() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _make_folder() -> bool:
+    """A temporary folder of ours for the socket of the fork server, where multiprocessing has none yet."""
+    config = getattr(multiprocessing.current_process(), "_config", None)  # it has no public name
+    if config is None or config.get("tempdir"):
+        return False
+    stack = contextlib.ExitStack()
+    config["tempdir"] = str(stack.enter_context(temporary_folder()))
+    Finalize(None, stack.close, exitpriority=-100)  # after all that uses it
+    return True
+
+
 @cache
 def _end_at_exit() -> None:
     """Only the fork server knows how its children ended, so it ends after all of them have been waited for."""
@@ -90,9 +133,14 @@ def _end_at_exit() -> None:
 
 def _end() -> None:
     """Kill the fork server; it holds our stdout open while it is still importing."""
-    from multiprocessing import forkserver
-
-    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)  # it has no public name
+    pid = _server()
     with contextlib.suppress(ChildProcessError):  # another part of the program may have waited for it
         if pid and os.waitpid(pid, os.WNOHANG) == (0, 0):
             os.kill(pid, signal.SIGKILL)
+
+
+def _server() -> int | None:
+    """The process id of the fork server, if one was started."""
+    from multiprocessing import forkserver
+
+    return getattr(forkserver._forkserver, "_forkserver_pid", None)  # it has no public name

@@ -30,10 +30,11 @@ from facesieve.dataset.sums import Sum, Sums, pairs_of, read_sums, sum_of_file, 
 from facesieve.dataset.survey import fitted, survey
 from facesieve.dataset.tables import read_groups, rows_in
 from facesieve.errors import DatasetError
+from facesieve.run.claim import being_written
 from facesieve.run.ledger import Ledger
 from facesieve.run.lost import Lost, read_lost
-from facesieve.run.mend import UNDONE
-from facesieve.run.publish import published_files, unnamed
+from facesieve.run.mend import UNDONE, missing_sums
+from facesieve.run.publish import orphans, published_files, unnamed
 
 _PARTS = f"{HIDDEN}/parts/"
 
@@ -168,13 +169,28 @@ class Contents:
 def check_dataset(root: Path) -> Report:
     """Look at every file of a dataset; nothing is changed.
 
-    Raises DatasetError when the folder is no dataset, is unfinished, or nothing can be said of it.
+    Raises DatasetError when the folder is no dataset, is unfinished, or nothing can be said of it, and `in_use` where
+    something is not as it was written and a build was writing meanwhile.
     """
     layout = Layout(root)
+    busy = being_written(layout)
+    try:
+        report = _look_at(layout)
+    except DatasetError:
+        if not busy and not being_written(layout):
+            raise
+    else:
+        if not report.faults or not (busy or being_written(layout)):
+            return report
+    raise DatasetError("in_use", f"A build is writing to {root}; check it when the build has ended.")
+
+
+def _look_at(layout: Layout) -> Report:
     if layout.made.exists() and not layout.about.exists() and not layout.faces.exists():
-        raise DatasetError("unfinished", f"{root} is unfinished; run the same build again to finish it.")
+        raise DatasetError("unfinished", f"{layout.root} is unfinished; run the same build again to finish it.")
     faults: list[Fault] = []
     contents = read_contents(layout, faults)
+    faults += _missing_sums(layout)
     look, named = _Look(layout, {fault.name for fault in faults}), list[Hashes]()
     for names, sums in contents.names():
         named.append(hashes_of(list(names)))
@@ -185,6 +201,8 @@ def check_dataset(root: Path) -> Report:
     faults += _outdated(contents, {fault.name for fault in faults})
     if len(contents.parts) == len(layout.numbers(layout.parts)):  # else it is not known what their rows name
         faults += [Fault(FaultCode.NO_ROW, name) for name in sorted(unnamed(layout, HashSet(named)))]
+        told = {fault.name for fault in faults}
+        faults += [Fault(FaultCode.NO_ROW, name) for name in _orphans(contents) if name not in told]
     lost = read_lost(layout)
     return Report(
         tuple(dict.fromkeys(faults)),
@@ -217,6 +235,27 @@ def read_contents(layout: Layout, faults: list[Fault]) -> Contents:
 def has_ledger(layout: Layout) -> bool:
     """Whether a build wrote this dataset; what `facesieve sieve` wrote has manifests alone."""
     return layout.made.exists() or bool(layout.numbers(layout.parts))
+
+
+def _missing_sums(layout: Layout) -> list[Fault]:
+    """Files of sums that are gone. Where there are none at all, version 0.1.0 wrote the dataset."""
+    gone = [layout.name_of(layout.published_sums)] if layout.numbers(layout.sums) and layout.about.exists() else []
+    if layout.published_sums.exists():
+        try:
+            gone = missing_sums(layout)
+        except DatasetError:  # told already
+            gone = []
+    return [Fault(FaultCode.MISSING, name) for name in gone]
+
+
+def _orphans(contents: Contents) -> list[str]:
+    """What shards that have no part left behind, but not what was left when the part of a finished one was lost."""
+    layout = contents.layout
+    if not has_ledger(layout):
+        return []
+    left = orphans(layout)
+    parts = (layout.name_of(layout.parts) + "/" + Path(name).with_suffix(".parquet").name for name in left)
+    return [name for name, part in zip(left, parts, strict=True) if part not in contents.published]
 
 
 def _undone(contents: Contents) -> int:

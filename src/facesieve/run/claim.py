@@ -29,6 +29,8 @@ LEFTOVERS = frozenset(
     }
 )
 
+_PROBED = 0.2  # seconds; a check takes the lock for a moment
+
 
 def check(root: Path) -> None:
     """Whether a build may write here: a new or empty folder, or a dataset that can be continued.
@@ -37,6 +39,9 @@ def check(root: Path) -> None:
     """
     layout = Layout(root)
     with _readable(root):
+        inside = next((folder for folder in Path(os.path.realpath(root)).parents if _is_dataset(folder)), None)
+        if inside:
+            raise DatasetError("inside_a_dataset", f"{root} is inside the dataset {inside}; choose a folder elsewhere.")
         there = next(path for path in (root, *root.absolute().parents) if path.exists() or path.is_symlink())
         if not there.is_dir():
             raise DatasetError("not_a_folder", f"{there} is not a folder.")
@@ -64,6 +69,11 @@ def others(root: Path) -> list[str]:
     return sorted(name for name in os.listdir(root) if name.lower() not in LEFTOVERS)  # noqa: PTH208 - names alone
 
 
+def _is_dataset(folder: Path) -> bool:
+    layout = Layout(folder)
+    return layout.hidden.is_dir() or (layout.about.exists() and layout.faces.exists())
+
+
 @contextmanager
 def claim(layout: Layout, origin: Origin, mixed_engines: bool = False) -> Iterator[None]:
     """Hold a dataset for one build of what `origin` describes.
@@ -83,7 +93,7 @@ def hold(layout: Layout) -> Iterator[None]:
     """Be the only one that writes into a dataset. Raises DatasetError when another does, or the disk refuses."""
     with writing(layout.root):
         layout.hidden.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(layout.lock, timeout=0)
+        lock = FileLock(layout.lock, timeout=_PROBED)
         try:
             lock.acquire()
         except Timeout as error:
@@ -94,6 +104,21 @@ def hold(layout: Layout) -> Iterator[None]:
         with writing(layout.scratch):
             shutil.rmtree(layout.scratch, ignore_errors=True)
         lock.release()
+
+
+def being_written(layout: Layout) -> bool:
+    """Whether a build, or another command that writes, holds the dataset."""
+    if not layout.lock.exists():
+        return False
+    lock = FileLock(layout.lock, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    except OSError:  # a dataset that may only be read
+        return False
+    lock.release()
+    return False
 
 
 def _agree(layout: Layout, origin: Origin, mixed_engines: bool) -> None:

@@ -163,9 +163,9 @@ class _Known:
 
 def _looked_up(ledger: Ledger, found: Survey, names: Sequence[str], labels: Sequence[str]) -> _Known:
     known = _Known()
-    spelled = pa.array([name for what in names for name in _spellings(what)], pa.string())
+    spelled = pa.array([name for what in names for name in _spellings(what) if _is_text(name)], pa.string())
     wanted = pa.array(map(plain, labels), pa.string())
-    begins = [what.lower() for what in names if len(what) >= SHORTEST]
+    begins = [what.lower() for what in names if len(what) >= SHORTEST and what.isascii()]
     for rows, named, keys in _parts(ledger, found):
         fit = pc.is_in(named, spelled)
         known.sources.update(zip(named.filter(fit).to_pylist(), keys.filter(fit).to_pylist(), strict=True))
@@ -213,6 +213,11 @@ def _strike_lost(layout: Layout, names: Sequence[str], labels: Sequence[str], fi
 def _spellings(what: str) -> tuple[str, ...]:
     """A name as it was typed, and as the manifests may have it."""
     return what, displayed(what), plain(what)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name has no bytes that are no UTF-8; no manifest has such a name."""
+    return name.isascii() or not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 def _source(what: str, named: Mapping[str, bytes]) -> set[bytes]:

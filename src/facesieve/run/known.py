@@ -194,7 +194,7 @@ def _same_content(source: Source, picture_id: str | None, limit: int) -> bool:
     digest, left = hashlib.sha256(), limit
     try:
         with source.open() as stream:
-            while left and (part := stream.read(min(left, _CHUNK))):
+            while left > 0 and (part := stream.read(min(left, _CHUNK))):
                 digest.update(part)
                 left -= len(part)
     except Exception:  # the build reads it again and says what is wrong

@@ -21,20 +21,24 @@ UNDONE = "undone"  # the fingerprint of a row whose picture the next build does 
 def mark_damage(layout: Layout, outputs: Outputs) -> list[str]:
     """Mark the rows whose crops, thumbnails or other picture files are missing, empty or of a wrong size.
 
+    Those of a shard whose sums are gone are marked too.
+
     Returns the names of these files. Raises DatasetError when a part of the ledger is damaged.
     """
     ledger = Ledger(layout)
-    lost = _lost_files(ledger, outputs)
-    names = sorted(lost) + vanished_parts(layout)
+    lost, without_sums = _lost_files(ledger, outputs), set(missing_sums(layout))
+    names = [*sorted(lost), *vanished_parts(layout), *sorted(without_sums)]
     for number in ledger.numbers():
-        whole = thumbs_whole(ledger, number)
-        if whole and not lost:
+        whole, bare = thumbs_whole(ledger, number), layout.name_of(layout.sums_of(number)) in without_sums
+        if whole and not lost and not bare:
             continue
         rows = ledger.table(number)
         undone = {row for row, name in files_of_rows(rows, outputs) if name in lost}
         if not whole:
             names.append(layout.name_of(layout.thumbs_of(number)))
             ledger.rewrite(number, marked(rows, range(len(rows))), THUMB_SCHEMA.empty_table())
+        elif bare:  # only new files are known to be whole
+            ledger.rewrite(number, marked(rows, range(len(rows))))
         elif undone:
             ledger.rewrite(number, marked(rows, undone))
     return names
@@ -67,6 +71,16 @@ def vanished_parts(layout: Layout) -> list[str]:
     """Names of parts of the ledger that were there when the dataset was last published, and are not now."""
     listed = (name for name in read_sums(layout.published_sums) if name.startswith(layout.name_of(layout.parts)))
     return sorted(name for name in listed if size_of(layout.root / name) is None)
+
+
+def missing_sums(layout: Layout) -> list[str]:
+    """Names of files of sums that were there when the dataset was last published, and are not now."""
+    parts, folder = set(layout.numbers(layout.parts)), f"{layout.name_of(layout.sums)}/"
+    listed = (name for name in read_sums(layout.published_sums) if name.startswith(folder))
+    numbers = {name: int(name.removeprefix(folder).partition(".")[0]) for name in listed}
+    # With a part its sums go too; what `facesieve sieve` wrote has sums and no parts.
+    wanted = (name for name, number in numbers.items() if number in parts or not layout.made.exists())
+    return sorted(name for name in wanted if size_of(layout.root / name) is None)
 
 
 def thumbs_whole(ledger: Ledger, number: int) -> bool:

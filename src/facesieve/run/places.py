@@ -22,6 +22,8 @@ def where(key: bytes) -> str:
 
 def by_path(argument: str) -> str:
     """A named place as an absolute path. The working folder is no pattern, whatever its name is."""
+    if Path(argument).is_absolute():  # the working folder may have been deleted
+        return os.fsdecode(identity_of(argument))
     magic = has_magic(argument) and not os.path.lexists(argument)
     here = escape(str(Path.cwd())) if magic else str(Path.cwd())
     return os.fsdecode(identity_of(Path(here) / argument))

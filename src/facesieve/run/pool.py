@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -130,7 +131,8 @@ class Pool:
             if self._failed >= self._most_failed:
                 break
             try:
-                self._crew.append(Worker(Child(_begin, _work, self._work, self._start)))
+                begin = partial(_begin, self._work.settings.start_timeout)
+                self._crew.append(Worker(Child(begin, _work, self._work, self._start)))
             except OSError:
                 self._failed += 1
                 if self._crew:
@@ -234,12 +236,12 @@ def share(shards: Sequence[Shard], work: Work, start: Start, workers: int) -> It
         pool.end()
 
 
-def _begin(target: Callable[..., None], *arguments: Any) -> BaseProcess:
+def _begin(patience: float, target: Callable[..., None], *arguments: Any) -> BaseProcess:
     """Start a worker that does not run the caller's script again, as `multiprocessing` would have it do."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
-        return forked(PRELOAD, target, *arguments)
+        return forked(PRELOAD, target, *arguments, patience=patience)
     finally:
         sys.modules["__main__"] = main
 

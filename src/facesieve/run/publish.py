@@ -88,21 +88,25 @@ def published_files(layout: Layout) -> list[str]:
 
 
 def _sum_up(layout: Layout) -> None:
-    there = [name for name in published_files(layout) if (layout.root / name).exists()]
-    sums = sums_of((name, sum_of_file(layout.root / name)) for name in there)
-    write_sums(sums, layout.published_sums, layout.scratch)
+    left = set(orphans(layout)) if layout.made.exists() else set()
+    sums = {layout.name_of(layout.sums_of(number)) for number in layout.numbers(layout.sums)} - left
+    there = [*(name for name in published_files(layout) if (layout.root / name).exists()), *sums]
+    listed = sums_of((name, sum_of_file(layout.root / name)) for name in there)
+    write_sums(listed, layout.published_sums, layout.scratch)
     settle([layout.published_sums], layout.root)
 
 
 def prune(layout: Layout, named: HashSet) -> list[str]:
     """Remove picture files that no row names: of changed inputs, of duplicates, of shards that never finished.
 
-    named: hashes of the names that rows have. A folder that loses its last file goes too.
-    Returns the names of the files that were removed.
+    named: hashes of the names that rows have. A folder that loses its last file goes too, and so does what shards that
+    never finished left among the build's own files. Returns the names of the picture files that were removed.
     """
     extra = sorted(unnamed(layout, named))
     with writing(layout.root):
         for name in extra:
+            (layout.root / name).unlink(missing_ok=True)
+        for name in orphans(layout):
             (layout.root / name).unlink(missing_ok=True)
         for folder in sorted({path for name in extra for path in Path(name).parents if path.name}, reverse=True):
             with suppress(OSError):  # it holds other files
@@ -116,3 +120,13 @@ def unnamed(layout: Layout, named: HashSet) -> Iterator[str]:
     while names := list(islice(written, SOME)):
         known = named.has(hashes_of(names))
         yield from (name for name, one in zip(names, known, strict=True) if not one)
+
+
+def orphans(layout: Layout) -> list[str]:
+    """Names of small pictures and sums of shards that have no part: a build was killed before it wrote the part."""
+    parts = set(layout.numbers(layout.parts))
+    of_shards = ((layout.thumbs, layout.thumbs_of), (layout.sums, layout.sums_of))
+    paths = (
+        path_of(number) for folder, path_of in of_shards for number in layout.numbers(folder) if number not in parts
+    )
+    return [layout.name_of(path) for path in paths]

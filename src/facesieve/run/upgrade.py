@@ -139,6 +139,8 @@ def _publish(layout: Layout, files: dict[Path, bytes]) -> None:
     before, after = _published(layout), {layout.name_of(path): sum_of(data) for path, data in files.items()}
     if before:
         _write_sums(layout, sums_of([*pairs_of(before), *after.items()]))
+    elif files and not layout.published_sums.exists():  # the parts have sums now, and a check would miss these
+        _write_sums(layout, {})
     for path, data in files.items():
         publish(data, path, layout.scratch)
     if before:

@@ -16,6 +16,7 @@ from facesieve.errors import PolicyError
 from facesieve.sieve.adjust import adjusted
 from facesieve.sieve.nearest import did_you_mean
 from facesieve.sieve.rule import Rule
+from facesieve.small_file import read_small
 
 DEFAULT = "reference"
 
@@ -96,7 +97,7 @@ def _presets() -> dict[str, dict[str, Any]]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(read_small(file).decode("utf-8-sig"))
     except OSError as error:
         raise PolicyError("unreadable_policy", f"Cannot read policy file {file}: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

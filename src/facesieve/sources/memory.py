@@ -13,9 +13,9 @@ from typing import Any, BinaryIO, Protocol, cast
 import numpy as np
 
 from facesieve.errors import PictureTypeError
-from facesieve.records import Pixels, Source
+from facesieve.records import Pixels, RefusalCode, Source, displayed
 from facesieve.sources.folder import from_file
-from facesieve.sources.opening import Memory
+from facesieve.sources.opening import Closed, Memory
 
 
 class Readable(Protocol):
@@ -60,7 +60,8 @@ def each_source(pictures: Picture | Iterable[Picture]) -> Iterator[Source]:
     single = None if several else _as_source(0, pictures)
     if single:
         return iter([single])
-    if not isinstance(pictures, Iterable) or isinstance(pictures, Mapping | io.TextIOBase):
+    no_items = isinstance(pictures, np.ndarray) and not pictures.ndim
+    if no_items or not isinstance(pictures, Iterable) or isinstance(pictures, Mapping) or _is_text(pictures):
         message = f"This is {_named(pictures)}; a picture is {_WHAT}. Several go in a list."
         raise PictureTypeError("bad_picture", message)
     return (_required(index, picture) for index, picture in enumerate(pictures))
@@ -79,16 +80,33 @@ def _as_source(index: int, picture: Any) -> Source | None:
         case Source():
             return picture
         case str() | os.PathLike():
-            return from_file(Path(os.fsdecode(picture)))
+            return _of_path(picture)
         case bytes() | bytearray() | memoryview():
             return Source(f"<bytes {index}>", open=Memory(bytes(picture)))
         case np.ndarray() if np.issubdtype(picture.dtype, np.number):
             return Source(f"<array {index}>", pixels=picture)
     if _is_image(picture):
         return Source(f"<image {index}>", image=picture)
-    if hasattr(picture, "read") and not isinstance(picture, io.TextIOBase):
+    if hasattr(picture, "read") and not _is_text(picture):
         return Source(f"<file {index}>", open=Lent(picture))
     return None
+
+
+def _of_path(picture: str | os.PathLike[str]) -> Source | None:
+    """None for an object whose path is no text."""
+    try:
+        path = os.fsdecode(picture)
+    except TypeError:
+        return None
+    try:
+        return from_file(Path(path))
+    except (OSError, UnicodeEncodeError):  # the working folder was deleted, or half a character stands in the path
+        return Source(displayed(path), open=Closed(RefusalCode.UNREADABLE))
+
+
+def _is_text(picture: Any) -> bool:
+    """Whether it is a file open as text, or a temporary file of `tempfile` that is."""
+    return isinstance(picture, io.TextIOBase) or isinstance(getattr(picture, "file", None), io.TextIOBase)
 
 
 def _is_image(picture: Any) -> bool:
@@ -100,7 +118,7 @@ def _named(picture: Any) -> str:
     """What to call a thing of the wrong type."""
     if picture is None:
         return "None"
-    if isinstance(picture, io.TextIOBase):
+    if _is_text(picture):
         return "a file opened as text (open it with mode 'rb')"
     return f"a value of type {type(picture).__name__}"
 
@@ -112,8 +130,10 @@ class Lent:
     file: Readable = field(repr=False)
 
     def __call__(self) -> BinaryIO:
-        if isinstance(self.file, io.IOBase) and self.file.seekable():
-            self.file.seek(0)
+        # Temporary files of `tempfile` and those of other libraries are no io.IOBase.
+        seek, seekable = getattr(self.file, "seek", None), getattr(self.file, "seekable", None)
+        if seek and (seekable is None or seekable()):
+            seek(0)
         return cast(BinaryIO, _View(self.file))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from facesieve.errors import UsageError
+from facesieve.processes.temporary import hold, release, remove_stale, temporary_name
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -31,12 +31,14 @@ class Unpacking:
         self._source, self.size = source, 0
         self._remove: Callable[[], object] = lambda: None
         with self._room():
-            name = str(Path(tempfile.gettempdir(), f"facesieve-{os.urandom(8).hex()}.tar"))
-        self.file = Unpacked(name)
+            name = str(temporary_name(".tar"))
+        remove_stale()
+        self.file, held = Unpacked(name), list[int | None]()
         # Before there is a file, so that none stays when a signal comes at once.
-        self._remove = weakref.finalize(self.file, _remove, name, os.getpid())
+        self._remove = weakref.finalize(self.file, _remove, name, os.getpid(), held)
         with self._room():
             self._stream: IO[bytes] = open(name, "xb", opener=_for_us_only)  # noqa: SIM115 - closed by `close`
+            held.append(hold(Path(name)))
 
     def write(self, data: bytes | memoryview) -> None:
         with self._room():
@@ -64,7 +66,9 @@ def _for_us_only(name: str, flags: int) -> int:
     return os.open(name, flags, 0o600)
 
 
-def _remove(path: str, owner: int) -> None:
+def _remove(path: str, owner: int, held: list[int | None]) -> None:
     """A forked worker inherits the finalizer, but must not take the file from the others."""
     if os.getpid() == owner:
         Path(path).unlink(missing_ok=True)
+        while held:
+            release(held.pop())

@@ -1,0 +1,28 @@
+"""Files that a person writes: settings, policies, tokens."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+MOST = 1 << 20  # bytes
+
+
+def read_small(path: Path) -> bytes:
+    """The bytes of a regular file of at most 1 MiB; nothing else is waited for or read.
+
+    Raises OSError, whose `strerror` says why.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as stream:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "It is not a regular file")
+        data = stream.read(MOST + 1) or b""
+    if len(data) > MOST:
+        raise OSError(errno.EFBIG, f"It is larger than {MOST:,} bytes")
+    return data
