@@ -61,8 +61,8 @@ def forked(
     process = context.Process(target=target, args=arguments, daemon=True, name="facesieve")
     alarm = threading.Timer(patience, end_forkserver)
     alarm.daemon = True
-    alarm.start()
     try:
+        alarm.start()
         process.start()  # children of the fork server have its blocked signals, so that none is blocked here
     except (EOFError, ConnectionError):  # the fork server has died
         return spawned(target, *arguments)

@@ -78,8 +78,9 @@ class Worker:
         self.task, self.counted, self.begun, self.heard = task, Tally(), 0, time.monotonic()
         # A stopped process reads nothing, and a shard of long paths does not fit into the pipe.
         alarm = threading.Timer(patience, self.child.kill)
-        alarm.start()
+        alarm.daemon = True  # a signal may come while it starts, and the end of the process must not wait for it
         try:
+            alarm.start()
             self.child.ask(task.shard)
         finally:
             alarm.cancel()
