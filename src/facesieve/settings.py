@@ -53,6 +53,9 @@ class Layered(BaseModel):
 
     def __init__(self, **given: Any) -> None:
         """Raises SettingsError that names the setting when one is unknown or out of range."""
+        for name in given:
+            if name not in type(self).model_fields:  # pydantic takes no name with bytes that are no text
+                raise SettingsError("bad_setting", self._unknown(name))
         try:
             super().__init__(**given)
         except ValidationError as error:
@@ -82,13 +85,15 @@ class Layered(BaseModel):
         """What is wrong with the first setting that is off, as a sentence. places: where a setting comes from."""
         first = error.errors()[0]
         name = str(first["loc"][0])
-        if first["type"] == "extra_forbidden":
-            begun = (known for known in cls.model_fields if known.startswith(name))
-            near = _nearest(name, cls.model_fields) or next(begun, None)
-            return f"There is no setting {name!r}" + (f"; did you mean {near}?" if near else ".")
         where = f" ({places[name]})" if name in places else ""
         form = f" Write it like {list(cls.model_fields[name].default)}." if cls._is_list(name) else ""
         return f"Setting {name!r}{where}: {first['msg']}.{form}"
+
+    @classmethod
+    def _unknown(cls, name: str) -> str:
+        begun = (known for known in cls.model_fields if known.startswith(name))
+        near = _nearest(name, cls.model_fields) or next(begun, None)
+        return f"There is no setting {name!r}" + (f"; did you mean {near}?" if near else ".")
 
     @classmethod
     def variable(cls, name: str) -> str:
