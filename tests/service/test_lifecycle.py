@@ -137,20 +137,22 @@ def test_after_sigterm_it_is_not_ready_and_takes_no_new_connection(start: Any, a
     assert running.process.wait(20) == 0
 
 
-def test_a_second_signal_exits_at_once(start: Any, shared: Path) -> None:
-    running = start(workers=1)
+def test_a_second_signal_exits_at_once(start: Any, huge: bytes) -> None:
+    running = start(workers=1, deadline=60, drain=60)
     workers = running.workers()
-    photo = (shared / "seed/famous-selfie.jpg").read_bytes()
-    client = threading.Thread(target=lambda: swallow(lambda: [running.faces(photo) for _ in range(8)]))
-    client.start()
-    time.sleep(0.3)
+    clients = [threading.Thread(target=swallow, args=(lambda: running.faces(huge),)) for _ in range(4)]
+    for client in clients:
+        client.start()
+    while running.gauge("facesieve_waiting") < 3:
+        time.sleep(0.02)
     running.process.send_signal(signal.SIGTERM)
     time.sleep(0.7)
     running.process.send_signal(signal.SIGTERM)
     began = time.monotonic()
     assert running.process.wait(5) == 1
     assert time.monotonic() - began < 1.5
-    client.join()
+    for client in clients:
+        client.join()
     time.sleep(0.5)
     assert not [worker for worker in workers if worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE]
 
