@@ -190,7 +190,11 @@ def test_names_of_classes_that_cannot_be_read_are_told(folder: Path, names: obje
     assert notes == [": the names of its classes cannot be read, and their numbers are labels"]
 
 
-@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()])
+# Pyarrow of the lowest version cannot cast to views, so it writes none.
+VIEWS = pytest.mark.skipif(int(pa.__version__.split(".")[0]) < 20, reason="this pyarrow casts nothing to views")
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pytest.param(pa.binary_view(), marks=VIEWS)])
 def test_paths_that_are_stored_as_bytes_are_paths(folder: Path, kind: pa.DataType) -> None:
     put(folder / "山田.png", 4)
     paths = [b"p/1.png", "山田.png".encode(), None, b"gone.png"]
