@@ -263,6 +263,18 @@ def test_a_dataset_with_identities_of_the_former_kind_is_continued(packed: list[
     assert keys == {source.key for source in found(*packed)}
 
 
+def test_prune_does_not_take_identities_of_the_former_kind_for_gone(packed: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done(found(*packed), out)
+    before, now = rows(out), files_in(out)
+    as_before_nul_bytes(out)
+    named = [str(path) for path in packed]
+    pipeline = Handmade()
+    result = build(found(*packed), out, lambda: pipeline, making(), named=named, prune_gone=True)
+    assert (result.gone, pipeline.seen) == ((), [])
+    assert (rows(out), files_in(out)) == (before, now)
+
+
 def test_a_row_that_may_be_a_files_is_not_taken_for_a_members(packed: list[Path], heap: Path, tmp_path: Path) -> None:
     out, beside = tmp_path / "out", tmp_path / "a.zip!x.png"
     shutil.copy(heap / "ben" / "Jose\u0301.png", beside)

@@ -20,6 +20,7 @@ from facesieve.run.forget import replace_rows
 from facesieve.run.known import Places
 from facesieve.run.ledger import Ledger
 from facesieve.run.places import below, by_path, by_words, matches
+from facesieve.sources.naming import former_identity
 from facesieve.sources.opening import Closed
 
 COLUMNS = ["source", "identity", "picture_id", "refusal"]  # of the ledger that tell what is absent
@@ -59,12 +60,14 @@ def find_absent(ledger: Ledger, wanted: Sequence[Source], named: Sequence[str]) 
     found = _contents(ledger, places, len(wanted)) if named else None
     if found is None:
         return absent
-    unseen = _unseen(wanted)
+    unseen, earlier = _unseen(wanted), _earlier(wanted)
     by_name = [by_words(argument) for argument in named]
     by_place = [by_path(argument) for argument in named]
     for rows in ledger.tables(COLUMNS):
         keys = keys_of(rows)
-        unwanted = rows.append_column("key", keys).filter(pa.array(places.of(keys.to_pylist()) < 0))
+        listed = keys.to_pylist()
+        of_none = np.logical_and.reduce([one.of(listed) < 0 for one in (places, *earlier)])
+        unwanted = rows.append_column("key", keys).filter(pa.array(of_none))
         same = found.has(hashes_of(unwanted["picture_id"].to_pylist())).tolist()
         for row, elsewhere in zip(unwanted.to_pylist(), same, strict=True):
             key, refused = row["key"], row["refusal"] is not None
@@ -94,6 +97,13 @@ def _contents(ledger: Ledger, places: Places, count: int) -> HashSet | None:
         read[at[there]] = np.asarray(pc.is_null(rows["refusal"]))[there]
         others = others or not there.all()
     return HashSet([ids[read]]) if others else None
+
+
+def _earlier(wanted: Sequence[Source]) -> tuple[Places, Places]:
+    """The wanted sources by the identities and names that earlier versions wrote; the build renews their rows."""
+    members = [source for source in wanted if b"\0" in source.key]
+    by_identity = Places(members, lambda source: former_identity(source.key))
+    return by_identity, Places(wanted, lambda source: (source.former or source.name).encode("utf-8", "surrogatepass"))
 
 
 def _unseen(wanted: Iterable[Source]) -> list[str]:
