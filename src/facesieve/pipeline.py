@@ -92,7 +92,7 @@ class Pipeline:
         return type(self), (self.settings, self.policy)
 
     def process(self, pictures: Picture | Iterable[Picture]) -> list[Record]:
-        """One record a picture, in order; a picture that gives no pixels is a refusal, never an exception.
+        """One record for each picture, in order. A picture that cannot be read is a refusal, never an exception.
 
         pictures: any number of pictures, which are one batch: memory grows with their pixels. `stream` takes more.
         A single picture is answered with a list of one record. A picture is a path, encoded bytes, a file open for

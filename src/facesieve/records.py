@@ -27,7 +27,7 @@ class Source:
 
     name: what reports call it: a path, `archive.zip!member`, or `<bytes 0>`.
     label: the identity it is filed under, or "" for none.
-    open: gives a binary stream of the encoded picture; picklable, so that a worker process can call it.
+    open: returns a binary stream of the encoded picture; picklable, so that a worker process can call it.
     fingerprint: cheap evidence of content (size and times, or an archive's CRC); "" when there is none.
     pixels: an upright RGB picture (H, W, 3) uint8 handed in by the caller; then `open` is None.
     image: a Pillow image handed in by the caller; then `open` is None.

@@ -23,5 +23,5 @@ def prefetch(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def _drawn(items: Iterator[Item]) -> list[Item]:
-    """The next item as a list of one, which whoever takes it empties: a batch is not held longer than it is used."""
+    """The next item as a list of one, which the caller empties: a batch is not held longer than it is used."""
     return list(islice(items, 1))

@@ -39,7 +39,7 @@ def _span(indices: Indices, reach: int, side: int) -> slice:
 def inverse(matrices: Floats) -> Floats:
     """Crop to photo: (N, 3, 3) up to scale, from (N, 2, 3) or (N, 3, 3) photo to crop.
 
-    The adjugate, so that a degenerate transform gives a degenerate answer instead of an error for the batch.
+    The adjugate, so that a degenerate transform has a degenerate answer instead of an error for the batch.
     """
     forward = square(matrices)
     a, b, c = forward[:, 0], forward[:, 1], forward[:, 2]

@@ -35,7 +35,7 @@ class Reason(StrEnum):
         return member
 
 
-# Which reason a rule over a measure gives unless it names another.
+# The reason of a rule over a measure, unless the rule names another.
 REASON_OF = {
     "confidence": Reason.LOW_CONFIDENCE,
     "blur": Reason.BLURRED,

@@ -71,9 +71,9 @@ def convert(sources: Mapping[str, bytes]) -> dict[str, bytes]:
     Each takes `pixels`, (N, H, W, 3) float32 RGB in 0..255, upright; H and W are free for pnet, 24 for rnet and
     48 for onet.
 
-    pnet gives `score` (N, h, w) and `regression` (N, h, w, 4); rnet and onet give `score` (N,) and `regression` (N, 4).
+    pnet returns `score` (N, h, w) and `regression` (N, h, w, 4), rnet and onet `score` (N,) and `regression` (N, 4).
     score: probability of a face. regression: x1, y1, x2, y2 as shares of the box's width and height.
-    onet gives `landmarks` too, (N, 10): x1..x5, y1..y5 as shares of the box.
+    onet returns `landmarks` too, (N, 10): x1..x5, y1..y5 as shares of the box.
 
     Weights are named conv1.weight (O, I, h, w), conv1.bias, prelu1.slope (O, 1, 1), ..., dense.weight (O, c * y * x),
     dense.bias, dense.slope, score.weight (for the logit of a face), regression.weight, landmarks.weight.
