@@ -210,6 +210,10 @@ class Measures:
         return {name: float(column[index]) for name, column in self.columns.items()}
 
 
+# Codes of reasons that earlier versions wrote, and what they are called now.
+FORMER_REASONS = {"nodding": "pitched"}
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What the sieve says of a face: kept, or not and *all* the reasons why (codes of `sieve.Reason`)."""

@@ -99,7 +99,7 @@ def _neglected(rejected: Sequence[Face]) -> dict[str, int]:
 
 
 def _first_check(reasons: Sequence[str]) -> str:
-    pose = {Reason.NODDING, Reason.TURNED, Reason.TILTED, Reason.POSE_NOT_MEASURED}
+    pose = {Reason.PITCHED, Reason.TURNED, Reason.TILTED, Reason.POSE_NOT_MEASURED}
     if Reason.LOW_CONFIDENCE in reasons:
         return "confidence"
     if Reason.BLURRED in reasons:
