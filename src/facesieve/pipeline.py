@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from facesieve.align import TEMPLATE_SIZE, Aligned, Aligner
+from facesieve.align import Aligned, Aligner
 from facesieve.decode import Decoded, batches, decode, prefetch
 from facesieve.detect import Turns, UpsideDown, load_detector
 from facesieve.models.store import Announce, Store, tell
@@ -18,6 +18,7 @@ from facesieve.native import load_extension
 from facesieve.pose import HeadPose, turned_over
 from facesieve.quality import measure
 from facesieve.records import (
+    TEMPLATE_SIZE,
     Face,
     Faces,
     Floats,

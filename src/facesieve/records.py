@@ -18,6 +18,10 @@ Integers = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
+POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")  # the order of landmarks; left is the viewer's
+ANGLES = ("pitch", "yaw", "roll")  # the order of head poses
+TEMPLATE_SIZE = 112  # side in pixels of the aligned crop that landmarks, measures and thresholds refer to
+
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 

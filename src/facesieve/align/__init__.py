@@ -16,11 +16,9 @@ import numpy as np
 
 from facesieve.align.warp import warp_affine
 from facesieve.native import Extension
-from facesieve.records import Faces, Floats, Photo, Pixels
+from facesieve.records import TEMPLATE_SIZE, Faces, Floats, Photo, Pixels
 
 Alignment = Literal["similarity", "affine", "perspective"]
-
-TEMPLATE_SIZE = 112
 
 
 def template(size: int) -> Floats:

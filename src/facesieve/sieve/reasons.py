@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from facesieve.records import FORMER_REASONS
+from facesieve.records import ANGLES, FORMER_REASONS
 
 
 class Reason(StrEnum):
@@ -73,5 +73,4 @@ REASON_OF = {
 }
 
 # Measures that need the pose: where one is missing, the reason is the pose, and is given once.
-OF_THE_POSE = frozenset({"pitch", "yaw", "roll", "inter_eye_distance_score"})
-ANGLES = frozenset({"pitch", "yaw", "roll"})
+OF_THE_POSE = frozenset({*ANGLES, "inter_eye_distance_score"})
