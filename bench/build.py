@@ -79,7 +79,7 @@ class Stages:
             ("read and decode", picture, "decode_one"),
             ("detect", Mtcnn, "__call__"),
             ("align", rooms.Aligner, "__call__"),
-            ("upside down?", rooms.UpsideDown, "__call__"),
+            ("upside down?", rooms.UpsideDownCheck, "__call__"),
             ("pose", rooms.HeadPose, "__call__"),
             ("measure", rooms, "measure"),
             ("sieve", rooms, "judge"),

@@ -23,10 +23,10 @@ import numpy as np
 
 from facesieve.detect.native import NativeNetworks
 from facesieve.detect.pyramid import scales
-from facesieve.models.onnx_file import initializers
+from facesieve.models.onnx_reader import initializers
 from facesieve.models.store import Store
 from facesieve.native import Extension, instruction_sets
-from facesieve.pose.layers import PoseLayers, layers
+from facesieve.pose.layers import PoseLayers, read_layers
 from facesieve.pose.native import NativeNetwork
 from facesieve.settings import Settings
 
@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--isa", choices=instruction_sets(), help="only this instruction set")
     given = parser.parse_args()
     store = Store(Settings.load())
-    files, read = store.load("mtcnn"), layers(store.load("whenet")["whenet"])
+    files, read = store.load("mtcnn"), read_layers(store.load("whenet")["whenet"])
     weights = [initializers(files[name]) for name in ("pnet", "rnet", "onet")]
     for isa in [given.isa] if given.isa else instruction_sets():
         report(isa, given.rounds, weights, read)

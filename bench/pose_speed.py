@@ -24,7 +24,7 @@ from facesieve.models.catalog import entry
 from facesieve.models.store import Store
 from facesieve.native import Extension, instruction_sets
 from facesieve.pose.crops import crop
-from facesieve.pose.layers import layers
+from facesieve.pose.layers import read_layers
 from facesieve.pose.native import NativeNetwork
 from facesieve.records import Photo, Source
 from facesieve.settings import Settings
@@ -97,7 +97,7 @@ def contenders(model: bytes, isas: list[str]) -> dict[str, Callable[[np.ndarray]
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     plain = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    ours, read = Session(model, 1), layers(model)
+    ours, read = Session(model, 1), read_layers(model)
     everyone = {"plain": lambda crops: plain.run(None, {"crops": crops})[0], "onnxruntime": by_two(ours)}
     return everyone | {isa: by_two(NativeNetwork(Extension(isa), read)) for isa in isas}
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from facesieve.align import Aligned, Aligner
 from facesieve.decode import Decoded, batches, decode, prefetch
-from facesieve.detect import Turns, UpsideDown, load_detector
+from facesieve.detect import RotationSearch, UpsideDownCheck, load_detector
 from facesieve.models.store import Announce, Store, tell
 from facesieve.native import load_extension
-from facesieve.pose import HeadPose, turned_over
+from facesieve.pose import HeadPose, with_half_turn
 from facesieve.quality import measure
 from facesieve.records import (
     TEMPLATE_SIZE,
@@ -87,8 +87,8 @@ class Pipeline:
         self._align = Aligner(self.settings.alignment, self.settings.crop_size, self._extension)
         self._standard = Aligner("similarity", TEMPLATE_SIZE, self._extension)
         self._pose = HeadPose(self.settings, store)
-        self._upside_down = UpsideDown(self._detect)
-        self._turns = Turns(self._detect, self._upright)
+        self._check_upside_down = UpsideDownCheck(self._detect)
+        self._search_rotations = RotationSearch(self._detect, self._upright)
 
     def __reduce__(self) -> tuple[type[Pipeline], tuple[Settings, Policy]]:
         return type(self), (self.settings, self.policy)
@@ -128,7 +128,7 @@ class Pipeline:
 
     def _find(self, photos: Sequence[Photo]) -> tuple[Sequence[Photo], Faces]:
         """The photos, turned where that finds upright faces and the settings want it, and their faces."""
-        return self._turns(photos) if self.settings.turns > 1 else (photos, self._detect(photos))
+        return self._search_rotations(photos) if self.settings.turns > 1 else (photos, self._detect(photos))
 
     def _measure(self, photos: Sequence[Photo], faces: Faces, pose: Floats) -> Measures:
         """Measures of the reference's crop, whatever crops were asked for, so that thresholds keep their meaning."""
@@ -144,11 +144,11 @@ class Pipeline:
     def _true_roll(self, photos: Sequence[Photo], faces: Faces, crops: Pixels, pose: Floats) -> Floats:
         """The pose with half a turn more roll for faces that are upside down; only those with a pose are looked at."""
         over = ~np.isnan(pose[:, 2])
-        over[over] = self._upside_down(photos, faces.take(over), crops[over])
-        return turned_over(pose, over)
+        over[over] = self._check_upside_down(photos, faces.take(over), crops[over])
+        return with_half_turn(pose, over)
 
     def _upright(self, photos: Sequence[Photo], faces: Faces) -> Mask:
-        return self._upside_down.upright(self._reference_crops(photos, faces).crops)
+        return self._check_upside_down.upright(self._reference_crops(photos, faces).crops)
 
 
 def _of_type(kind: type[Given], given: Given | None, example: str) -> Given | None:

@@ -16,7 +16,7 @@ from facesieve.detect.boxes import suppress
 from facesieve.detect.native import NativeNetworks
 from facesieve.detect.networks import ONET_SIDE, RNET_SIDE, OnnxNetworks
 from facesieve.detect.pyramid import WINDOW
-from facesieve.models.onnx_file import initializers
+from facesieve.models.onnx_reader import initializers
 from facesieve.models.store import Store
 from facesieve.native import Extension, instruction_sets
 from facesieve.records import Photo, Source

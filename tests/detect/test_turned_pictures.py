@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from facesieve import Photo, Pipeline, Settings, Source
-from facesieve.detect import Turns
+from facesieve.detect import RotationSearch
 from facesieve.records import Faces
 
 
@@ -98,7 +98,7 @@ def test_only_a_picture_without_a_confident_face_is_searched_again(
     confidence: dict[int, float], turn: int, searched: list[int]
 ) -> None:
     detector = Seen(confidence)
-    search = Turns(detector, lambda _, faces: np.ones(len(faces), bool))
+    search = RotationSearch(detector, lambda _, faces: np.ones(len(faces), bool))
     [photo], faces = search([Photo(Source("x"), "", np.zeros((4, 6, 3), np.uint8), "array")])
     assert (photo.turn, detector.turns) == (turn, searched)
     assert faces.confidence.tolist() == [confidence[turn]]
@@ -106,11 +106,11 @@ def test_only_a_picture_without_a_confident_face_is_searched_again(
 
 def test_a_confident_face_that_is_not_upright_does_not_end_the_search() -> None:
     detector = Seen({0: 1.0, 90: 0.999, 180: 0.9, 270: 0.9})
-    search = Turns(detector, lambda photos, faces: np.full(len(faces), photos[0].turn == 90))
+    search = RotationSearch(detector, lambda photos, faces: np.full(len(faces), photos[0].turn == 90))
     [photo], _ = search([Photo(Source("x"), "", np.zeros((4, 6, 3), np.uint8), "array")])
     assert photo.turn == 90
 
 
 def test_no_photos_are_no_faces() -> None:
-    photos, faces = Turns(Seen({}), lambda _, faces: np.ones(len(faces), bool))([])
+    photos, faces = RotationSearch(Seen({}), lambda _, faces: np.ones(len(faces), bool))([])
     assert (photos, len(faces)) == ([], 0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facesieve import Pipeline, Policy, Record, Settings
-from facesieve.detect import UpsideDown, load_detector
+from facesieve.detect import UpsideDownCheck, load_detector
 from facesieve.models.store import Store
 from facesieve.records import Faces
 
@@ -79,7 +79,7 @@ def test_the_answer_for_a_face_does_not_depend_on_its_batch(pipeline: Pipeline, 
 
 def test_no_faces_are_no_answers() -> None:
     settings = Settings.load()
-    check = UpsideDown(load_detector(settings, Store(settings)))
+    check = UpsideDownCheck(load_detector(settings, Store(settings)))
     none = np.empty((0, 112, 112, 3), np.uint8)
     assert check([], Faces.none(), none).tolist() == []
     assert check.upright(none).tolist() == []

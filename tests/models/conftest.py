@@ -14,7 +14,7 @@ from facesieve.errors import ModelError
 from facesieve.models import catalog as catalog_module
 from facesieve.models import store as store_module
 from facesieve.models.catalog import Entry, catalog
-from facesieve.models.onnx_file import Graph
+from facesieve.models.onnx_writer import Graph
 from facesieve.models.store import Store
 from facesieve.settings import Settings
 

@@ -12,7 +12,7 @@ import pytest
 
 from facesieve.models.catalog import entry
 from facesieve.models.convert.mtcnn import convert
-from facesieve.models.onnx_file import initializers
+from facesieve.models.onnx_reader import initializers
 from facesieve.models.session import Session
 
 Array = npt.NDArray[np.float32]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from facesieve.errors import ModelError
-from facesieve.models.onnx_file import Graph, initializers
+from facesieve.models.onnx_reader import initializers
+from facesieve.models.onnx_writer import Graph
 from facesieve.models.session import Session
 
 

@@ -94,7 +94,7 @@ def test_an_instruction_set_that_does_not_run_here_is_a_settings_error(monkeypat
 
 
 def _weights() -> list:
-    from facesieve.models.onnx_file import initializers
+    from facesieve.models.onnx_reader import initializers
 
     files = Store(Settings.load()).load("mtcnn")
     return [initializers(files[name]) for name in ("pnet", "rnet", "onet")]

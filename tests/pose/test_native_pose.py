@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from facesieve.detect import load_detector
-from facesieve.models.onnx_file import Graph, initializers
+from facesieve.models.onnx_reader import initializers
+from facesieve.models.onnx_writer import Graph
 from facesieve.models.session import Session
 from facesieve.models.store import Store
 from facesieve.native import Extension, instruction_sets
 from facesieve.pose.crops import crop
 from facesieve.pose.hopenet import SIDE
-from facesieve.pose.layers import OtherGraphError, PoseLayers, layers
+from facesieve.pose.layers import OtherGraphError, PoseLayers, read_layers
 from facesieve.pose.native import NativeNetwork
 from facesieve.pose.network import load_network
 from facesieve.records import Photo, Pixels, Source
@@ -43,7 +44,7 @@ def model() -> bytes:
 
 @pytest.fixture(scope="module")
 def read(model: bytes) -> PoseLayers:
-    return layers(model)
+    return read_layers(model)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +165,7 @@ def test_another_graph_is_not_computed(model: bytes, what: bytes, into: bytes) -
         model = model.replace(b"stage3.0.gated\x12", b"stage3.0.gatex\x12")
         what, into = b"Softmax", b"Sigmoid"
     with pytest.raises(OtherGraphError):
-        layers(changed(model, what, into))
+        read_layers(changed(model, what, into))
 
 
 def test_a_graph_of_another_network_is_not_computed() -> None:
@@ -173,7 +174,7 @@ def test_a_graph_of_another_network_is_not_computed() -> None:
     graph.output("degrees", ("N", 3))
     for model in (graph.tobytes(), Graph("empty").tobytes(), Store(Settings.load()).load("mtcnn")["onet"]):
         with pytest.raises(OtherGraphError):
-            layers(model)
+            read_layers(model)
 
 
 @pytest.mark.parametrize(("kernel", "heads"), [(7, 1), (3, 0)])
@@ -181,7 +182,7 @@ def test_filters_of_another_size_and_a_graph_without_heads_are_not_computed(
     random: Random, kernel: int, heads: int
 ) -> None:
     with pytest.raises(OtherGraphError):
-        layers(small(random, kernel, 1, (4, 4, 4), heads))
+        read_layers(small(random, kernel, 1, (4, 4, 4), heads))
 
 
 class OneModel:
@@ -322,7 +323,7 @@ def test_networks_of_odd_sizes_are_onnx_runtime_s(
     crops[1] //= 4
     crops[1, :9] = 255
     crops[2, :, :100] = 0
-    ours, theirs = NativeNetwork(Extension(isa), layers(model))(crops)[0], Session(model, 1)(crops)[0]
+    ours, theirs = NativeNetwork(Extension(isa), read_layers(model))(crops)[0], Session(model, 1)(crops)[0]
     spread = np.ptp(theirs, axis=0)
     assert theirs.shape == (3, heads) and spread.min() > 0.03
     assert (abs(ours - theirs) <= part * spread).all()
@@ -334,7 +335,7 @@ def test_sums_as_large_as_they_can_get_stay_within_their_bits(random: Random, is
     """White and black on weights that are all the same: every product of every sum is the largest there is."""
     model = small(random, 3, 1, (16, 500, 16), 1, weights)
     crops = np.stack([np.full((224, 224, 3), 255, np.uint8), np.zeros((224, 224, 3), np.uint8)])
-    ours, theirs = NativeNetwork(Extension(isa), layers(model))(crops)[0], Session(model, 1)(crops)[0]
+    ours, theirs = NativeNetwork(Extension(isa), read_layers(model))(crops)[0], Session(model, 1)(crops)[0]
     assert abs(theirs[0] - theirs[1]) > 0.3
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=0.03)
 
@@ -346,7 +347,7 @@ def test_numbers_beyond_the_range_of_exponentials_are_bent_as_onnx_runtime_bends
     model = changed(model, weights, huge)
     crops = random.integers(0, 256, (2, 224, 224, 3), np.uint8)
     for isa in instruction_sets():
-        ours, theirs = NativeNetwork(Extension(isa), layers(model))(crops)[0], Session(model, 1)(crops)[0]
+        ours, theirs = NativeNetwork(Extension(isa), read_layers(model))(crops)[0], Session(model, 1)(crops)[0]
         assert np.isfinite(ours).all()
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-3)
 

@@ -1,7 +1,7 @@
-"""Box arithmetic of the cascade: arrays in, arrays out, no state.
+"""Box arithmetic of the cascade: pure functions of arrays.
 
-Boxes are (N, 4) float64 corners x1, y1, x2, y2 in pixels. The cascade counts pixels inclusively, so a side is
-x2 - x1 + 1 wherever MTCNN (Zhang et al., 2016) and its ports count it so.
+Boxes are (N, 4) float64 corners x1, y1, x2, y2 in pixels. Both corners belong to the box, so a side is x2 - x1 + 1
+wherever MTCNN (Zhang et al., 2016) and mtcnn 0.1.1 count it so.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from facesieve.records import Floats, Indices
 
 
 def suppress(boxes: Floats, threshold: float, *, minimum: bool = False) -> Indices:
-    """Greedy non-maximum suppression: the indices that stay, ascending.
+    """Greedy non-maximum suppression: the indices (K,) intp of the boxes that stay, ascending.
 
-    boxes: (N, 4), best first. Overlap is intersection over union, or over the smaller area with `minimum`.
-    Memory is O(N).
+    boxes: (N, 4), best first. threshold: a box goes when it overlaps a better one by more. minimum: whether the
+    intersection is divided by the smaller area instead of by the union. Memory is O(N).
     """
     x1, y1, x2, y2 = boxes.T
     area = (x2 - x1 + 1) * (y2 - y1 + 1)
@@ -33,20 +33,26 @@ def suppress(boxes: Floats, threshold: float, *, minimum: bool = False) -> Indic
 
 
 def from_cells(rows: Indices, columns: Indices, scale: float) -> Floats:
-    """The 12 x 12 windows, stride 2, that P-Net's cells looked at, in pixels of the full picture: (N, 4)."""
+    """The windows of P-Net's cells in pixels of the full picture: (N, 4).
+
+    rows, columns: (N,) on the map, which has stride 2; each cell sees 12 x 12 pixels. scale: of the pyramid level.
+    """
     corner = 2.0 * np.stack([columns, rows], axis=1)
     windows: Floats = np.trunc(np.hstack([corner + 1, corner + 12]) / scale)
     return windows
 
 
 def regress(boxes: Floats, offsets: Floats, *, inclusive: bool = True) -> Floats:
-    """Move each corner by its offset, in units of the box's side. offsets: (N, 4) for x1, y1, x2, y2."""
+    """(N, 4) boxes with each corner moved. offsets: (N, 4) for x1, y1, x2, y2, in sides of the box.
+
+    inclusive: whether a side is x2 - x1 + 1 and not x2 - x1.
+    """
     sides = boxes[:, 2:] - boxes[:, :2] + inclusive
     return boxes + offsets * np.hstack([sides, sides])
 
 
 def squared(boxes: Floats) -> Floats:
-    """Boxes grown to squares of their longer side around the same centre."""
+    """(N, 4) squares with the same centres, whose side is the longer side of the box."""
     sides = boxes[:, 2:] - boxes[:, :2]
     longest = sides.max(axis=1, keepdims=True)
     corner = boxes[:, :2] + sides * 0.5 - longest * 0.5

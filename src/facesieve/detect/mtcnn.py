@@ -1,8 +1,8 @@
-"""MTCNN: three networks, each asked only about what the one before it let through.
+"""MTCNN: a cascade of three networks, each of which sees only the candidates that the network before it accepted.
 
 Zhang, Zhang, Li, Qiao, "Joint Face Detection and Alignment using Multi-task Cascaded Convolutional Networks"
-(2016). Scales, crops, rounding and suppression follow the Python package mtcnn 0.1.1, so that its published
-numbers reproduce.
+(2016, https://arxiv.org/abs/1604.02878). Scales, crops, rounding and suppression follow the Python package mtcnn 0.1.1,
+so that its published numbers can be reproduced.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import numpy as np
 
 from facesieve.detect.boxes import from_cells, regress, squared
 from facesieve.detect.networks import ONET_SIDE, RNET_SIDE, Cells, Networks
-from facesieve.detect.order import best_first
 from facesieve.detect.pyramid import scales
+from facesieve.detect.ties import best_first
 from facesieve.records import Faces, Floats, Floats32, Indices, Photo, Pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """n boxes over a batch of photos, and where the last network would move them.
+    """n boxes in a batch of photos, with the answers of the last network about them.
 
-    photo: (n,) ascending; boxes: (n, 4) x1 y1 x2 y2; score: (n,); offsets: (n, 4) in sides of the box.
+    photo: (n,) index of the photo, ascending. boxes: (n, 4) x1, y1, x2, y2 in pixels. score: (n,) probability of a
+    face. offsets: (n, 4) how far each corner should move, in sides of the box.
     """
 
     photo: Indices
@@ -44,9 +45,9 @@ class Candidates:
 class Mtcnn:
     """Finds faces in batches of photos.
 
-    networks: who runs P-Net, R-Net and O-Net.
-    min_face_size: smallest face searched for, in pixels. scale_factor: ratio between pyramid levels.
-    steps_threshold: the score that each of the three networks asks for.
+    networks: runs P-Net, R-Net and O-Net. min_face_size: the smallest face that is searched for, in pixels.
+    scale_factor: the scale of each pyramid level relative to the one before it. steps_threshold: the least probability
+    of a face that P-Net, R-Net and O-Net must give a candidate.
     """
 
     def __init__(
@@ -62,12 +63,15 @@ class Mtcnn:
         self._propose_above, self._refine_above, self._locate_above = steps_threshold
 
     def __call__(self, photos: Sequence[Photo]) -> Faces:
-        """All faces of all photos, photo by photo, the most confident first."""
+        """The faces of all photos, photo by photo, the most confident face first.
+
+        Their boxes and landmarks are in pixels, not rounded, and may lie outside the photo.
+        """
         pictures = [photo.pixels for photo in photos]
         return self._locate(pictures, self._refine(pictures, self._propose(pictures)))
 
     def _propose(self, pictures: Sequence[Pixels]) -> Candidates:
-        """P-Net: a heat map of faces at every scale of every photo."""
+        """P-Net proposes windows at every scale of every photo."""
         shapes = [pixels.shape for pixels in pictures]
         alike = [[index for index, own in enumerate(shapes) if own == shape] for shape in dict.fromkeys(shapes)]
         found = {index: windows for group in alike for index, windows in self._windows(pictures, group)}
@@ -76,25 +80,26 @@ class Mtcnn:
         return replace(windows, boxes=np.trunc(squared(boxes)))
 
     def _refine(self, pictures: Sequence[Pixels], candidates: Candidates) -> Candidates:
-        """R-Net: rejects most of what P-Net proposed, and moves the rest."""
+        """R-Net rejects most of P-Net's windows, and moves the others."""
         crops, candidates = self._crops(pictures, candidates, RNET_SIDE)
         probability, offsets = self.networks.refine(crops)
         candidates = replace(candidates, score=probability, offsets=offsets)
         candidates = candidates.take(np.flatnonzero(probability > self._refine_above))
-        candidates = candidates.take(self._best(candidates.photo, candidates.boxes, candidates.score, 0.7))
+        kept = self._suppress_by_photo(candidates.photo, candidates.boxes, candidates.score, 0.7)
+        candidates = candidates.take(kept)
         boxes = regress(candidates.boxes, candidates.offsets)
         return replace(candidates, boxes=np.trunc(squared(boxes)))
 
     def _locate(self, pictures: Sequence[Pixels], candidates: Candidates) -> Faces:
-        """O-Net: decides, moves the box a last time, and places the five landmarks."""
+        """O-Net decides what is a face, moves the boxes once more, and places the five landmarks."""
         crops, candidates = self._crops(pictures, candidates, ONET_SIDE)
         probability, offsets, points = self.networks.locate(crops)
         passed = np.flatnonzero(probability > self._locate_above)
         photo, before, score = candidates.photo[passed], candidates.boxes[passed], probability[passed]
-        boxes, landmarks = regress(before, offsets[passed]), _placed(points[passed], before)
-        best = self._best(photo, boxes, score, 0.7, minimum=True)
-        corner, sides = boxes[best, :2], boxes[best, 2:] - boxes[best, :2]
-        return Faces(photo[best], np.hstack([corner, sides]), score[best], landmarks[best])
+        boxes, landmarks = regress(before, offsets[passed]), _landmarks(points[passed], before)
+        kept = self._suppress_by_photo(photo, boxes, score, 0.7, minimum=True)
+        corner, sides = boxes[kept, :2], boxes[kept, 2:] - boxes[kept, :2]
+        return Faces(photo[kept], np.hstack([corner, sides]), score[kept], landmarks[kept])
 
     def _windows(self, pictures: Sequence[Pixels], alike: Sequence[int]) -> Iterator[tuple[int, Candidates]]:
         """P-Net's windows in each of some photos of one size, suppressed within each scale and then across them."""
@@ -103,15 +108,15 @@ class Mtcnn:
         cells = self.networks.propose([pictures[photo] for photo in alike], at, self._propose_above)
         for photo, levels in zip(alike, cells, strict=True):
             windows = Candidates.join(self._level(photo, *level) for level in zip(levels, at, strict=True))
-            yield photo, windows.take(self._apart(windows.boxes, windows.score, 0.7))
+            yield photo, windows.take(self._suppress(windows.boxes, windows.score, 0.7))
 
     def _level(self, photo: int, cells: Cells, scale: float) -> Candidates:
         boxes = from_cells(cells.rows, cells.columns, scale)
         windows = Candidates(np.full(len(boxes), photo), boxes, cells.probability, cells.offsets)
-        return windows.take(self._apart(boxes, cells.probability, 0.5))
+        return windows.take(self._suppress(boxes, cells.probability, 0.5))
 
     def _crops(self, pictures: Sequence[Pixels], candidates: Candidates, size: int) -> tuple[Floats32, Candidates]:
-        """The candidates' pixels (n, size, size, 3), and the candidates that have any."""
+        """Crops (n, size, size, 3) of the candidates whose boxes are not empty, and these candidates."""
         candidates = candidates.take(np.flatnonzero((candidates.boxes[:, 2:] >= candidates.boxes[:, :2]).all(axis=1)))
         boxes = candidates.boxes.astype(np.int32)
         owners, starts = np.unique(candidates.photo, return_index=True)
@@ -121,22 +126,22 @@ class Mtcnn:
         ]
         return np.concatenate([np.empty((0, size, size, 3), np.float32), *cut]), candidates
 
-    def _best(
+    def _suppress_by_photo(
         self, photo: Indices, boxes: Floats, score: Floats, threshold: float, *, minimum: bool = False
     ) -> Indices:
-        """Indices that stay when each photo's boxes are suppressed among themselves: photo by photo, best first."""
-        # `np.unique` would import masked arrays, a hundredth of a second that every process waits for.
+        """`_suppress` among the boxes of each photo: indices of the boxes that stay, photo by photo, best first."""
+        # `np.unique` would import masked arrays, and each process would wait a hundredth of a second for that.
         owned = [np.flatnonzero(photo == one) for one in np.flatnonzero(np.bincount(photo))]
-        best = [own[self._apart(boxes[own], score[own], threshold, minimum=minimum)] for own in owned]
-        return np.concatenate([np.empty(0, np.intp), *best])
+        kept = [own[self._suppress(boxes[own], score[own], threshold, minimum=minimum)] for own in owned]
+        return np.concatenate([np.empty(0, np.intp), *kept])
 
-    def _apart(self, boxes: Floats, score: Floats, threshold: float, *, minimum: bool = False) -> Indices:
-        """Indices of the boxes that stay when of two that overlap the better one does, best first."""
+    def _suppress(self, boxes: Floats, score: Floats, threshold: float, *, minimum: bool = False) -> Indices:
+        """Indices of the boxes that stay, best first; of two boxes that overlap, the one with the higher score."""
         order = best_first(score)
         return order[self.networks.suppress(boxes[order], threshold, minimum=minimum)]
 
 
-def _placed(points: Floats, boxes: Floats) -> Floats:
+def _landmarks(points: Floats, boxes: Floats) -> Floats:
     """Landmarks (n, 5, 2) in pixels, from O-Net's (n, 10) fractions of the box."""
     sides = boxes[:, 2:] - boxes[:, :2] + 1
     fractions = points.reshape(-1, 2, 5).transpose(0, 2, 1)

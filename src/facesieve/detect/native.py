@@ -1,4 +1,4 @@
-"""`NativeNetworks`: the cascade's arithmetic on the compiled extension."""
+"""The networks of the cascade on the compiled extension."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Layer = tuple[Floats32, Floats32, Floats32]
 
 
 class NativeNetworks:
-    """The networks of `OnnxNetworks` with the same numbers, several times as fast.
+    """The networks of MTCNN, several times as fast as `OnnxNetworks`; numbers agree up to rounding.
 
-    pnet, rnet, onet: weights by name, as `models` converts them (O, I, h, w; normalisation inside the first layer).
+    pnet, rnet, onet: weights by name, as `models.convert.mtcnn` names and shapes them.
     Raises ValueError when weights have other shapes.
     """
 
@@ -52,14 +52,17 @@ class NativeNetworks:
 
 
 def _along_rows(weights: Weights) -> list[Layer]:
-    """P-Net: neighbouring positions share a weight, so each layer is (channel, ky, kx, filter)."""
+    """P-Net's layers, each with weights (channel, ky, kx, filter): a weight is used for neighbouring positions."""
     convs = [(_packed(weight.transpose(1, 2, 3, 0)), bias, slope) for weight, bias, slope in _convolutions(weights)]
     heads = [(weights[f"{head}.weight"], weights[f"{head}.bias"]) for head in ("score", "regression")]
     return [_flat(*conv) for conv in convs] + [_flat(weight, bias, np.ones_like(bias)) for weight, bias in heads]
 
 
 def _along_filters(weights: Weights, panel: int) -> list[Layer]:
-    """R-Net and O-Net: each layer is (panel of filters, ky, kx, channel, filter), all heads one layer."""
+    """The layers of R-Net or O-Net, each with weights (panel of filters, ky, kx, channel, filter).
+
+    All heads are one layer. panel: how many filters a panel has.
+    """
     convolutions = list(_convolutions(weights))
     layers = [_panels(weight.transpose(2, 3, 1, 0), bias, slope, panel) for weight, bias, slope in convolutions]
     dense, channels = weights["dense.weight"], len(convolutions[-1][0])
@@ -80,7 +83,7 @@ def _convolutions(weights: Weights) -> Iterator[Layer]:
 
 
 def _panels(weight: Floats32, bias: Floats32, slope: Floats32, panel: int) -> Layer:
-    """weight: (..., filter). Filters are filled up with zeros to whole panels of so many filters."""
+    """A layer whose filters are filled up to whole panels with filters of zeros. weight: (..., filter)."""
     filters = weight.shape[-1]
     pad = -filters % panel
     weight = np.pad(weight.reshape(-1, filters), [(0, 0), (0, pad)])

@@ -18,15 +18,16 @@ Net = Callable[[Floats32], Sequence[Floats32]]
 
 RNET_SIDE, ONET_SIDE = 24, 48  # pixels of the crops that they see
 
-STRIP_PIXELS = 2**17  # of a pyramid level that P-Net sees at once: bounds memory on large photos
-BATCH = 32  # crops that R-Net and O-Net see at once: 256 take 200 MB more, and no less time on a processor
+STRIP_PIXELS = 2**17  # pixels of a pyramid level that P-Net sees at once; this bounds memory on large photos
+BATCH = 32  # crops that R-Net and O-Net see at once; on a CPU, 256 take 200 MB more memory and as much time
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """P-Net's n cells above the threshold at one scale, in column-major order as the reference counts them.
+    """P-Net's n cells above the threshold at one scale, sorted by column and then by row, as in the reference.
 
-    rows, columns: (n,) on the map with stride 2. probability: (n,). offsets: (n, 4), x1 y1 x2 y2.
+    rows, columns: (n,) on the map, which has stride 2. probability: (n,) of a face. offsets: (n, 4) of x1, y1, x2, y2,
+    in sides of the window.
     """
 
     rows: Indices
@@ -36,22 +37,32 @@ class Cells:
 
 
 class Networks(Protocol):
-    """The arithmetic that the cascade needs of an engine."""
+    """The arithmetic of the cascade, which each engine computes in its own way."""
 
     def propose(self, pictures: Sequence[Pixels], scales: list[float], threshold: float) -> list[list[Cells]]:
-        """P-Net over the pyramids of (H, W, 3) RGB pictures of one size; by picture, one `Cells` a scale."""
+        """P-Net on the pyramids of (H, W, 3) uint8 RGB pictures of one size.
+
+        threshold: the least probability of a cell. Returns for each picture a list with one `Cells` for each scale.
+        """
         ...
 
     def crop(self, pixels: Pixels, boxes: npt.NDArray[np.int32], size: int) -> Floats32:
-        """Boxes (n, 4) x1 y1 x2 y2 cut out, black outside the picture, area-resized: (n, size, size, 3), 0..255."""
+        """Crops (n, size, size, 3) float32 RGB in 0..255 of a picture (H, W, 3) uint8, resized by area averaging.
+
+        boxes: (n, 4) x1, y1, x2, y2; pixels count from 1, and both corners belong to the box. Pixels outside the
+        picture are black.
+        """
         ...
 
     def refine(self, crops: Floats32) -> tuple[Floats, Floats]:
-        """R-Net over (n, 24, 24, 3): probability (n,), offsets (n, 4)."""
+        """R-Net on crops (n, 24, 24, 3): probabilities of a face (n,), offsets (n, 4) of x1, y1, x2, y2."""
         ...
 
     def locate(self, crops: Floats32) -> tuple[Floats, Floats, Floats]:
-        """O-Net over (n, 48, 48, 3): probability (n,), offsets (n, 4), landmarks (n, 10) x1..x5 y1..y5."""
+        """O-Net on crops (n, 48, 48, 3): probabilities (n,), offsets (n, 4), landmarks (n, 10) x1..x5, y1..y5.
+
+        Offsets and landmarks are shares of the box's sides.
+        """
         ...
 
     def suppress(self, boxes: Floats, threshold: float, *, minimum: bool = False) -> Indices:
@@ -60,10 +71,10 @@ class Networks(Protocol):
 
 
 class OnnxNetworks:
-    """The networks on ONNX Runtime: they run everywhere, and tests compare faster engines with them.
+    """The networks on ONNX Runtime. They run everywhere, and tests compare faster engines with them.
 
-    pnet, rnet, onet: callables over (n, h, w, 3) float32 RGB in 0..255, upright, as `models` converts them.
-    strip_pixels: what P-Net sees at once of a pyramid level. batch: crops that R-Net and O-Net see at once.
+    pnet, rnet, onet: map (n, h, w, 3) float32 RGB in 0..255 to all outputs of the network; see `models.convert.mtcnn`.
+    strip_pixels: pixels of a pyramid level that P-Net sees at once. batch: crops that R-Net and O-Net see at once.
     """
 
     def __init__(self, pnet: Net, rnet: Net, onet: Net, strip_pixels: int = STRIP_PIXELS, batch: int = BATCH) -> None:
@@ -78,7 +89,7 @@ class OnnxNetworks:
         return [list(own) for own in zip(*cells, strict=True)] or [[] for _ in pictures]
 
     def _cells(self, level: Pixels, threshold: float) -> list[Cells]:
-        """Of one level (n, h, w, 3) of n pictures: as many at once as have room, or one of them in bands."""
+        """Cells of one level (n, h, w, 3) of n pictures: several pictures at once, or one large picture in strips."""
         at_once = max(self._strip_pixels // level[0, ..., 0].size, 1)
         groups = (level[first : first + at_once] for first in range(0, len(level), at_once))
         return [cells for group in groups for cells in self._group(group, threshold)]
@@ -106,17 +117,18 @@ class OnnxNetworks:
 
 
 def _batched(net: Net, crops: Floats32, batch: int, *shapes: tuple[int, ...]) -> list[Floats]:
-    """Outputs of a network over all crops, `batch` at a time; their shapes a crop are given for zero crops."""
+    """Outputs of a network for all crops, `batch` crops at a time. shapes: of each output for one crop."""
     outs = [net(crops[start : start + batch]) for start in range(0, len(crops), batch)]
     empty = [np.empty((0, *shape)) for shape in shapes]
     return [np.concatenate(parts, dtype=np.float64) for parts in zip(empty, *outs, strict=True)]
 
 
 def _strips(level: Pixels, pixels: int) -> Iterator[Pixels]:
-    """Bands of whole rows of (n, h, w, 3) whose maps, one below the other, are exactly the map of the level.
+    """Strips of whole rows of (n, h, w, 3) whose maps, one below the other, are exactly the map of the level.
 
-    A map row looks at 12 picture rows and steps by 2, so bands overlap by 10 and start on even rows. The last
-    windows of an odd height also see the padding of the 2 x 2 pool: the remainder stays with the last band.
+    A row of the map sees 12 rows of pixels, and the next row begins 2 pixels lower. So strips overlap by 10 rows and
+    begin on even rows. The last windows of an odd height also see the padding of the 2 x 2 pool, so the last strip
+    takes all remaining rows.
     """
     count, height, width, _ = level.shape
     rows = max(pixels // (count * width), 2 * WINDOW) // 2 * 2
@@ -126,7 +138,7 @@ def _strips(level: Pixels, pixels: int) -> Iterator[Pixels]:
 
 
 def _padded(pixels: Pixels, x1: int, y1: int, x2: int, y2: int) -> Floats32:
-    """Pixels of a box whose corners count from 1 and are both inside it, black beyond the picture, as float32."""
+    """Pixels of a box as float32, black outside the picture. Pixels count from 1, and both corners are in the box."""
     height, width = pixels.shape[:2]
     inside = pixels[max(y1 - 1, 0) : max(y2, 0), max(x1 - 1, 0) : max(x2, 0)]
     if x1 >= 1 and y1 >= 1 and x2 <= width and y2 <= height:

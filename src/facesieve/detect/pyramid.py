@@ -1,4 +1,4 @@
-"""The image pyramid: which scales, and the picture at each of them."""
+"""The image pyramid: its scales, and the picture at each scale."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import cv2
 from facesieve.records import Pixels
 
 WINDOW = 12  # P-Net sees 12 x 12 pixels
-REFERENCE_FACE = 20  # pixels: the smallest face of the reference, and what its levels are multiples of
+REFERENCE_FACE = 20  # pixels of the smallest face of the reference, which decides its scales
 
 
 def scales(height: int, width: int, min_face_size: int, scale_factor: float) -> list[float]:
-    """Scales at which a 12-pixel window spans every face size from `min_face_size` to the whole picture.
+    """Scales at which a window of 12 pixels shows faces of every size from `min_face_size` to the whole picture.
 
-    They are the reference's from its smallest face of 20 pixels upward, or from `min_face_size` where that is
-    smaller. A larger one leaves out the finest levels and does not move the others, for boxes follow the scales: the
-    first level left is the coarsest whose window is not larger than the face.
+    height, width, min_face_size: in pixels. scale_factor: the scale of each level relative to the one before it.
+    The scales begin with the reference's for its smallest face of 20 pixels, or with one for `min_face_size` where that
+    is smaller. A larger `min_face_size` leaves out the finest levels and does not change the others, because boxes
+    depend on the scales. The finest level that stays is the coarsest whose window is not larger than the face.
     """
     first = WINDOW / min(min_face_size, REFERENCE_FACE)
     shortest = min(height, width) * first
@@ -30,7 +31,10 @@ def scales(height: int, width: int, min_face_size: int, scale_factor: float) -> 
 
 
 def levels(pixels: Pixels, at: list[float]) -> Iterator[Pixels]:
-    """The picture (H, W, 3) uint8 area-averaged to each scale, always from the original."""
+    """The picture (H, W, 3) uint8 RGB at each scale, (ceil(H * scale), ceil(W * scale), 3), by area averaging.
+
+    Each level is computed from the picture itself.
+    """
     height, width = pixels.shape[:2]
     for scale in at:
         size = math.ceil(width * scale), math.ceil(height * scale)

@@ -1,9 +1,9 @@
-"""Which faces the detector took for upright although they stand on their heads.
+"""Recognises faces that are upside down although the detector took them for upright.
 
-MTCNN answers on some upside-down faces and puts the eyes where the mouth is. Its own networks can tell: they are asked
-about the aligned crop as it is and about the crop turned, in several frames each, and the higher mean log-odds wins.
-One frame alone is too noisy. Where the crop does not settle it, the whole cascade looks at the face and what is around
-it, turned. `bench/turned.py` prints how often the answer is right.
+MTCNN finds some faces that are upside down, and then places the eyes where the mouth is. Its own networks can tell:
+they see several frames of the aligned crop, once as it is and once rotated by 180 degrees, and the higher mean log-odds
+wins. One frame alone is too noisy. Where the crop does not decide, the whole cascade sees the face and its
+surroundings, rotated by 180 degrees. `bench/turned.py` prints how often the answer is right.
 """
 
 from __future__ import annotations
@@ -19,59 +19,63 @@ from facesieve.records import Faces, Floats, Floats32, Mask, Photo, Pixels, Sour
 Frames = tuple[tuple[int, int, int], ...]
 Score = Callable[[Floats32], Floats]
 
-# Parts of a 112 x 112 crop: x, y and side in pixels. A half turn maps each set onto itself.
+# Parts of a 112 x 112 crop: x, y and side in pixels. A rotation by 180 degrees maps each set onto itself.
 TWO_CORNERS: Frames = ((0, 0, 88), (24, 24, 88))
 CORNERS_AND_MIDDLE: Frames = ((0, 0, 96), (16, 0, 96), (0, 16, 96), (16, 16, 96), (8, 8, 96))
 
 # No upside-down face of the benchmark has a higher confidence.
 SURE = 0.9999
-# R-Net costs an eighth of O-Net, so it sees the crops first. A face stays suspect while the mean log-odds of the turned
-# crop are not lower by more than this: on the benchmark, two upright faces of a hundred stay.
+# R-Net costs an eighth of O-Net, so it sees the crops first. A face stays suspect if its mean log-odds change by more
+# than this when the crop is rotated; a change below 0 means that they fall. Of a hundred upright faces of the
+# benchmark, two stay suspect.
 SUSPECT = ((TWO_CORNERS, -2.0), (CORNERS_AND_MIDDLE, -1.5))
-# Below this, O-Net is too sure that the face is upright for the cascade to be asked.
+# Where O-Net's log-odds fall below this, the face counts as upright, and the cascade does not run.
 OPEN_ABOVE = -2.5
 
-SURROUNDINGS = 2.5  # side of the square around a face that the cascade sees, in longer sides of its box
-SQUARE = 96  # pixels of that square: the face has about 38
+SURROUNDINGS = 2.5  # side of the square around a face that the cascade sees, in longer sides of the face's box
+SQUARE = 96  # pixels of that square; the face has about 38
 HALF = 2  # quarter turns
 LOWEST, HIGHEST = 3.35e-4, 1 - 1e-7  # probabilities are clipped to log-odds from -8 to 16
 
 
-class UpsideDown:
-    """Looks again at faces, with the detector that found them."""
+class UpsideDownCheck:
+    """Checks faces with the networks of the detector that found them."""
 
     def __init__(self, detect: Mtcnn) -> None:
         self._detect, self._networks = detect, detect.networks
 
     def __call__(self, photos: Sequence[Photo], faces: Faces, crops: Pixels) -> Mask:
-        """(N,) whether each face is upside down.
+        """(N,) boolean: whether each face is upside down.
 
-        crops: (N, 112, 112, 3) uint8 RGB, the faces aligned to the template.
+        crops: (N, 112, 112, 3) uint8 RGB, the N faces aligned to the template.
         """
         suspects = np.flatnonzero(faces.confidence < SURE)
         for frames, above in SUSPECT:
             suspects = suspects[self._gain(self._refine, crops[suspects], frames, RNET_SIDE) > above]
         gain = self._gain(self._locate, crops[suspects], CORNERS_AND_MIDDLE, ONET_SIDE)
-        settled, unsettled = gain > 0, (gain > OPEN_ABOVE) & (gain <= 0)
-        settled[unsettled] = self._surer_when_turned(photos, faces.take(suspects[unsettled]))
+        over, undecided = gain > 0, (gain > OPEN_ABOVE) & (gain <= 0)
+        over[undecided] = self._found_better_rotated(photos, faces.take(suspects[undecided]))
         answer = np.zeros(len(faces), bool)
-        answer[suspects] = settled
+        answer[suspects] = over
         return answer
 
     def upright(self, crops: Pixels) -> Mask:
-        """(N,) whether each crop looks more like a face as it is than in any of the three other turns."""
+        """(N,) boolean: whether each crop looks more like a face as it is than in the three other rotations.
+
+        crops: (N, 112, 112, 3) uint8 RGB.
+        """
         views = self._views(crops, CORNERS_AND_MIDDLE, ONET_SIDE)
-        as_is, *turned = (_odds(self._locate, views, quarters) for quarters in range(4))
-        upright: Mask = as_is >= np.maximum.reduce(turned)
+        as_is, *rotated = (_odds(self._locate, views, quarters) for quarters in range(4))
+        upright: Mask = as_is >= np.maximum.reduce(rotated)
         return upright
 
     def _gain(self, score: Score, crops: Pixels, frames: Frames, size: int) -> Floats:
-        """(N,) by how much the mean log-odds of a face rise when the crop is turned by 180 degrees."""
+        """(N,) how much the mean log-odds of a face rise when the crop is rotated by 180 degrees."""
         views = self._views(crops, frames, size)
         return _odds(score, views, HALF) - _odds(score, views, 0)
 
     def _views(self, crops: Pixels, frames: Frames, size: int) -> Floats32:
-        """(N, frames, size, size, 3): what each frame shows of each crop."""
+        """(N, frames, size, size, 3) float32: the part of each crop that each frame shows."""
         count, side = crops.shape[:2]
         if count == 0:
             return np.empty((0, len(frames), size, size, 3), np.float32)
@@ -88,20 +92,20 @@ class UpsideDown:
     def _locate(self, views: Floats32) -> Floats:
         return self._networks.locate(views)[0]
 
-    def _surer_when_turned(self, photos: Sequence[Photo], faces: Faces) -> Mask:
-        """(N,) whether the cascade finds the face with more confidence when its surroundings are turned."""
+    def _found_better_rotated(self, photos: Sequence[Photo], faces: Faces) -> Mask:
+        """(N,) whether the cascade is more confident of the face when the face and its surroundings are upside down."""
         each = zip(faces.photo, faces.boxes, strict=True)
-        found = self._detect([self._turned(photos[photo], box) for photo, box in each])
+        found = self._detect([self._upside_down(photos[photo], box) for photo, box in each])
         sides = found.boxes[:, 2:].max(axis=1, initial=0) / SQUARE
         middle = (found.boxes[:, :2] + found.boxes[:, 2:] / 2) / SQUARE
         same = (np.abs(middle - 0.5) < 0.2).all(axis=1) & (sides > 0.2) & (sides < 0.7)
         best = np.zeros(len(faces))
         np.maximum.at(best, found.photo[same], found.confidence[same])
-        surer: Mask = best > faces.confidence
-        return surer
+        better: Mask = best > faces.confidence
+        return better
 
-    def _turned(self, photo: Photo, box: Floats) -> Photo:
-        """The square around a box, upside down; black beyond the picture."""
+    def _upside_down(self, photo: Photo, box: Floats) -> Photo:
+        """The square around a box, rotated by 180 degrees; black outside the picture."""
         x, y, w, h = box
         half = max(w, h) * SURROUNDINGS / 2
         low = np.rint([x + w / 2 - half, y + h / 2 - half])
@@ -112,8 +116,8 @@ class UpsideDown:
 
 
 def _odds(score: Score, views: Floats32, quarters: int) -> Floats:
-    """(N,) mean log-odds of a face over the frames of (N, frames, S, S, 3) views, turned by quarter turns."""
-    turned = np.ascontiguousarray(np.rot90(views, quarters, axes=(2, 3)))
-    probability = score(turned.reshape(-1, *views.shape[2:])).clip(LOWEST, HIGHEST)
+    """(N,) mean log-odds of a face over the frames of (N, frames, S, S, 3) views, rotated by quarter turns."""
+    rotated = np.ascontiguousarray(np.rot90(views, quarters, axes=(2, 3)))
+    probability = score(rotated.reshape(-1, *views.shape[2:])).clip(LOWEST, HIGHEST)
     odds: Floats = np.log(probability / (1 - probability)).reshape(views.shape[:2]).mean(axis=1)
     return odds

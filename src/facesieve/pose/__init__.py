@@ -1,6 +1,6 @@
-"""Which way a head is turned: pitch, yaw and roll of every face."""
+"""Head pose: pitch, yaw and roll of every face."""
 
-from facesieve.pose.angles import turned_over
+from facesieve.pose.angles import with_half_turn
 from facesieve.pose.head_pose import HeadPose
 
-__all__ = ["HeadPose", "turned_over"]
+__all__ = ["HeadPose", "with_half_turn"]

@@ -1,13 +1,13 @@
-"""Which way is positive. Every angle that leaves this package has the signs of the right column.
+"""The signs of angles. Every angle that leaves this package has the signs of the right column.
 
-    the picture, as it is seen          300W-LP, Hopenet, WHENet: raw       the reference, and FaceSieve
+    the picture, as you see it          300W-LP, Hopenet, WHENet: raw       the reference, and FaceSieve
 
       yaw     <- nose    nose ->        > 0: nose to the picture's left     > 0: nose to the picture's right
       pitch      chin up, chin down     > 0: up                             > 0: up
       roll       head tilted            > 0: clockwise                      > 0: clockwise
 
                  .---.
-    left  < -  ( o_o )  - >  right      yaw is the only one that differs: reference = -raw
+    left  < -  ( o_o )  - >  right      only yaw differs: reference = -raw
                  '-'
 
 Columns are always pitch, yaw, roll, in degrees. A rotation R takes a face in its own frame (x to the picture's right,
@@ -26,29 +26,30 @@ SIGNS = np.array([1.0, -1.0, 1.0])
 
 
 def to_reference(raw: npt.ArrayLike) -> Floats:
-    """Raw pitch, yaw, roll (N, 3) in degrees with the signs of 300W-LP, in the reference's signs."""
+    """Pitch, yaw, roll (N, 3) float64 in degrees with the reference's signs. raw: (N, 3) with those of 300W-LP."""
     degrees: Floats = np.asarray(raw, np.float64) * SIGNS
     return degrees
 
 
 def to_raw(degrees: npt.ArrayLike) -> Floats:
-    """Pitch, yaw, roll (N, 3) in degrees with the reference's signs, in those of 300W-LP."""
+    """Pitch, yaw, roll (N, 3) float64 in degrees with the signs of 300W-LP. degrees: (N, 3) with the reference's."""
     raw: Floats = np.asarray(degrees, np.float64) * SIGNS
     return raw
 
 
-def turned_over(degrees: Floats, over: Mask) -> Floats:
-    """Pitch, yaw, roll (N, 3) with 180 degrees more roll, within -180 to 180, for the faces that are upside down.
+def with_half_turn(degrees: Floats, upside_down: Mask) -> Floats:
+    """Pitch, yaw, roll (N, 3) in degrees with 180 added to the roll of some faces; roll stays within -180 to 180.
 
-    A pose model takes an upside-down face for an upright one, so its roll lacks half a turn.
+    upside_down: (N,) boolean, the faces to change. A pose model takes a face that is upside down for an upright one, so
+    180 degrees of roll are missing.
     """
-    turned = degrees.copy()
-    turned[over, 2] = (degrees[over, 2] + 360) % 360 - 180
-    return turned
+    corrected = degrees.copy()
+    corrected[upside_down, 2] = (degrees[upside_down, 2] + 360) % 360 - 180
+    return corrected
 
 
 def from_rotations(rotations: Floats) -> Floats:
-    """Raw pitch, yaw, roll (N, 3) in degrees of rotations (N, 3, 3); yaw lies within +-90."""
+    """Raw pitch, yaw, roll (N, 3) float64 in degrees of rotations (N, 3, 3); yaw lies within -90 to 90."""
     pitch = np.arctan2(rotations[:, 1, 2], rotations[:, 2, 2])
     yaw = -np.arcsin(np.clip(rotations[:, 0, 2], -1, 1))
     roll = np.arctan2(rotations[:, 0, 1], rotations[:, 0, 0])
@@ -57,7 +58,7 @@ def from_rotations(rotations: Floats) -> Floats:
 
 
 def to_rotations(raw: Floats) -> Floats:
-    """Rotations (N, 3, 3) of raw pitch, yaw, roll (N, 3) in degrees."""
+    """Rotations (N, 3, 3) float64 of raw pitch, yaw, roll (N, 3) in degrees."""
     (a, b, c), one, zero = np.radians(raw).T, np.ones(len(raw)), np.zeros(len(raw))
     cos, sin = np.cos, np.sin
     pitch = np.array([[one, zero, zero], [zero, cos(a), sin(a)], [zero, -sin(a), cos(a)]])
@@ -68,9 +69,9 @@ def to_rotations(raw: Floats) -> Floats:
 
 
 def expectation(logits: npt.ArrayLike) -> Floats:
-    """Expected angle (N,) in degrees of logits (N, B) over B bins of 3 degrees; bin i is 3 i - 1.5 B.
+    """Expected angles (N,) float64 in degrees of logits (N, B) over B bins; bin i stands for 3 i - 1.5 B degrees.
 
-    Source: Ruiz et al., 2018, https://arxiv.org/abs/1710.00925. The converted networks hold the same arithmetic.
+    Source: Ruiz et al., 2018, https://arxiv.org/abs/1710.00925. The converted networks contain the same arithmetic.
     """
     logits = np.asarray(logits, np.float64)
     share = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Square crops around faces, as a pose network wants to see them."""
+"""Square crops around faces for a pose network."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from facesieve.records import Faces, Floats, Integers, Photo, Pixels
 
 
 def squares(boxes: Floats, margin: float) -> Integers:
-    """Left, top and side (N, 3), in whole pixels, of the square around each box (N, 4) x, y, w, h.
+    """Left, top and side (N, 3) int64, in pixels, of the square around each box of (N, 4) x, y, w, h.
 
-    The centre is the box's; the side is the longer side of the box and `margin` times that on either side.
+    The square has the centre of the box. Its side is the longer side of the box, plus `margin` times that on each side.
     """
     sides = np.maximum(boxes[:, 2:].max(axis=1, initial=0) * (1 + 2 * margin), 1)
     corners = boxes[:, :2] + boxes[:, 2:] / 2 - sides[:, None] / 2
@@ -22,7 +22,10 @@ def squares(boxes: Floats, margin: float) -> Integers:
 
 
 def crop(photos: Sequence[Photo], faces: Faces, margin: float, side: int) -> Pixels:
-    """The square around each face, resized: (N, side, side, 3) uint8 RGB, black where it leaves the picture."""
+    """The squares around N faces, resized: (N, side, side, 3) uint8 RGB, black outside the picture.
+
+    margin: see `squares`. side: of a crop in pixels. Crops are averaged when they shrink and interpolated otherwise.
+    """
     crops = np.zeros((len(faces), side, side, 3), np.uint8)
     for into, photo, square in zip(crops, faces.photo, squares(faces.boxes, margin), strict=True):
         _paste(photos[photo].pixels, square.tolist(), into)
@@ -30,7 +33,7 @@ def crop(photos: Sequence[Photo], faces: Faces, margin: float, side: int) -> Pix
 
 
 def _paste(pixels: Pixels, square: Sequence[int], into: Pixels) -> None:
-    """Resize only what the picture has of the square: memory is bounded by the picture, not by the square."""
+    """Resize only the part of the square that lies in the picture, so that the picture's size bounds the memory."""
     left, top, size = square
     height, width = pixels.shape[:2]
     x1, y1, x2, y2 = max(left, 0), max(top, 0), min(left + size, width), min(top + size, height)

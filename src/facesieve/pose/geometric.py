@@ -1,4 +1,4 @@
-"""Head pose from the five points alone: no weights, hardly any time, coarser than a network."""
+"""Head pose from the five landmarks alone, without a network: fast, but less exact."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ import numpy as np
 from facesieve.pose.angles import from_rotations, to_reference
 from facesieve.records import Faces, Floats, Photo
 
-# Where a face has MTCNN's five points, in distances between the eyes (x to the picture's right, y up, z to the viewer).
-# Fitted, left and right alike, to what MTCNN finds on AFLW2000-3D: its points are not anatomical ones.
+# Where a face has MTCNN's five landmarks, in distances between the eyes: x to the picture's right, y up, z to the
+# viewer. MTCNN's landmarks are not anatomical points, so these were fitted to what it finds in AFLW2000-3D, with both
+# halves of the face alike.
 EYES, NOSE, MOUTH = (0.50, 0.40, -0.12), (0.0, 0.01, 0.44), (0.53, -0.41, -0.10)
 MIRROR = np.array([-1.0, 1.0, 1.0])
 MODEL = np.array([EYES * MIRROR, EYES, NOSE, MOUTH * MIRROR, MOUTH])
 
 
 def geometric(_photos: Sequence[Photo], faces: Faces) -> Floats:
-    """Pitch, yaw, roll (N, 3) in degrees, with the reference's signs; the pictures are not looked at.
+    """Pitch, yaw, roll (N, 3) float64 in degrees of N faces, with the reference's signs (see `angles`).
 
-    Under scaled orthographic projection (a face is flat compared with its distance, so no focal length is guessed) the
-    points are a linear image of the model: solve for the 2 x 3 map, take the nearest rotation, for all faces at once.
-    Source: DeMenthon and Davis, 1995, "Model-based object pose in 25 lines of code", its first step.
+    The pictures are not used. The projection is taken for orthographic with a scale, because a face is flat compared
+    with its distance; so no focal length is needed. Then the landmarks are a linear map of the model. The 2 x 3 map is
+    solved by least squares, and the nearest rotation is taken.
+    Source: DeMenthon and Davis, 1995, "Model-based object pose in 25 lines of code", the first step.
     """
     points = (faces.landmarks - faces.landmarks.mean(axis=1, keepdims=True)) * (1, -1)
     model = MODEL - MODEL.mean(axis=0)

@@ -1,4 +1,4 @@
-"""The head pose of every face that is sure enough to be worth it."""
+"""The head pose of every face whose confidence is high enough."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ class HeadPose:
         self._estimate = _estimator(settings, store)
 
     def __call__(self, photos: Sequence[Photo], faces: Faces) -> Floats:
-        """Pitch, yaw, roll (N, 3) float64 in degrees, with the reference's signs (see `angles`).
+        """Pitch, yaw, roll (N, 3) float64 in degrees of N faces, with the reference's signs (see `angles`).
 
         NaN where the confidence is below `settings.measure_floor`, and everywhere when the model is `none`.
         """
         degrees = np.full((len(faces), 3), np.nan)
-        sure = faces.confidence >= self._floor
-        degrees[sure] = self._estimate(photos, faces.take(sure))
+        measured = faces.confidence >= self._floor
+        degrees[measured] = self._estimate(photos, faces.take(measured))
         return degrees
 
 
 def _estimator(settings: Settings, store: Store) -> Estimator:
     match settings.pose:
         case "none":
-            return _unmeasured
+            return _not_measured
         case "geometric":
             return geometric
         case name:
             return Hopenet(name, settings, store)
 
 
-def _unmeasured(_photos: Sequence[Photo], faces: Faces) -> Floats:
+def _not_measured(_photos: Sequence[Photo], faces: Faces) -> Floats:
     return np.full((len(faces), 3), np.nan)

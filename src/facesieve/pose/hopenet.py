@@ -1,4 +1,4 @@
-"""The Hopenet family: networks that see a square crop and answer in degrees, told apart by catalog name."""
+"""The networks of the Hopenet family, which map a square crop to three angles."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from facesieve.pose.network import load_network
 from facesieve.records import Faces, Floats, Photo
 from facesieve.settings import Settings
 
-SIDE = 224  # pixels of a crop where the catalog does not say
-BATCH = {"cpu": 2, "cuda": 64}  # crops at once: more than 2 leave a processor's cache, and 32 take 300 MB
+SIDE = 224  # pixels of a crop where the catalog has no side
+BATCH = {"cpu": 2, "cuda": 64}  # crops at once; on a CPU, more than 2 do not fit into the cache, and 32 take 300 MB
 
 
 class Hopenet:
-    """Head pose by a network of the family (`whenet`, `hopenet`).
+    """Estimates head pose with a network of the family.
 
-    margin: what the crop adds on each side, as a share of the box's longer side; None takes the catalog's.
+    name: of the model in the catalog, `whenet` or `hopenet`. margin: what the crop adds to the box on each side, as a
+    share of the box's longer side; None takes the catalog's.
     Raises what `load_network` raises.
     """
 
@@ -33,7 +34,7 @@ class Hopenet:
         self._batch = BATCH[settings.device]
 
     def __call__(self, photos: Sequence[Photo], faces: Faces) -> Floats:
-        """Pitch, yaw, roll (N, 3) in degrees, with the reference's signs."""
+        """Pitch, yaw, roll (N, 3) float64 in degrees of N faces, with the reference's signs (see `angles`)."""
         batches = (faces.take(slice(start, start + self._batch)) for start in range(0, len(faces), self._batch))
         parts = (self._degrees(photos, batch) for batch in batches)
         return to_reference(np.concatenate([np.empty((0, 3)), *parts]))

@@ -1,7 +1,7 @@
-"""The layers of a network such as WHENet, read from its ONNX graph.
+"""Reads the layers of a network such as WHENet from its ONNX graph.
 
 The graph is read operation by operation, and each operation must be the expected one. A graph that the compiled kernels
-would not compute exactly is refused.
+cannot compute is refused, and then runs on ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facesieve.models.onnx_file import Attribute, Node, initializers, nodes
+from facesieve.models.onnx_reader import Attribute, Node, initializers, nodes
 from facesieve.records import Floats32
 
 
 class OtherGraphError(ValueError):
-    """The graph is not one that the compiled kernels compute."""
+    """The compiled kernels cannot compute this graph."""
 
 
 class Filters(NamedTuple):
-    """weight: (filters, ...) with the taps of one filter in the kernels' order; bias: (filters,)."""
+    """The filters of one layer.
+
+    weight: (filters, ...) float32, the taps of a filter in the kernels' order. bias: (filters,) float32.
+    """
 
     weight: Floats32
     bias: Floats32
@@ -29,7 +32,7 @@ class Filters(NamedTuple):
 class Block(NamedTuple):
     """A mobile inverted bottleneck (Tan and Le, 2019, https://arxiv.org/abs/1905.11946).
 
-    kernel, stride: of the depthwise filters. skip: whether the block's input is added to its output.
+    kernel, stride: of the depthwise filters, in pixels. skip: whether the block's input is added to its output.
     """
 
     expand: Filters
@@ -44,7 +47,11 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PoseLayers:
-    """mean, deviation: by colour. heads: by head, the angle of each bin in degrees."""
+    """All layers of a pose network.
+
+    mean, deviation: of red, green and blue; a network sees (crop - mean) / deviation. features: the last convolution.
+    logits: the bins of all heads, head after head. heads: for each head the angle of each bin in degrees.
+    """
 
     mean: list[float]
     deviation: list[float]
@@ -54,113 +61,119 @@ class PoseLayers:
     heads: list[list[float]]
 
 
-def layers(model: bytes) -> PoseLayers:
+def read_layers(model: bytes) -> PoseLayers:
     """The layers of an ONNX model as `models.convert.whenet` writes it; the first block's expansion is the stem.
 
-    Raises OtherGraphError when the graph has another form, ModelError when the bytes are no ONNX model.
+    Raises OtherGraphError when the graph has another form, ModelError when the bytes are not an ONNX model.
     """
-    walk = _Walk(nodes(model), initializers(model), "crops")
-    walk.step("Transpose", perm=(0, 3, 1, 2))
-    walk.step("Cast", to=1)
-    mean, deviation = walk.by_colour("Sub"), walk.by_colour("Div")
-    blocks, expand = [], walk.conv_swish(kernel=3, stride=2)
+    reader = _Reader(nodes(model), initializers(model), "crops")
+    reader.step("Transpose", perm=(0, 3, 1, 2))
+    reader.step("Cast", to=1)
+    mean, deviation = reader.by_colour("Sub"), reader.by_colour("Div")
+    blocks, expand = [], reader.conv_swish(kernel=3, stride=2)
     by_row = np.ascontiguousarray(expand.weight.transpose(0, 2, 3, 1))  # taps by row, column, colour
     expand = Filters(by_row, expand.bias)
-    start = ""  # the stem's input is no map, so that it cannot be added
-    while not walk.meets("GlobalAveragePool"):
-        blocks.append(_block(walk, expand, start))
-        start, expand = walk.at, walk.conv_swish()
-    walk.step("GlobalAveragePool")
-    walk.step("Flatten")
-    logits, heads = _heads(walk)
+    start = ""  # the stem's input is the picture, which no block can add to its output
+    while not reader.next_is("GlobalAveragePool"):
+        blocks.append(_block(reader, expand, start))
+        start, expand = reader.at, reader.conv_swish()
+    reader.step("GlobalAveragePool")
+    reader.step("Flatten")
+    logits, heads = _heads(reader)
     return PoseLayers(mean, deviation, blocks, expand, logits, heads)
 
 
-def _block(walk: _Walk, expand: Filters, start: str) -> Block:
-    """One block after its expansion. start: the name of the expansion's input."""
+def _block(reader: _Reader, expand: Filters, start: str) -> Block:
+    """The rest of a block whose expansion was read. start: the name of the expansion's input."""
     channels = len(expand.bias)
-    kernel, stride = walk.sizes()
-    depthwise = walk.conv_swish(kernel, stride, channels)
-    filtered = walk.at
-    walk.step("GlobalAveragePool")
-    squeeze = walk.conv_swish()
-    excite = walk.convolution()
-    walk.step("Sigmoid")
-    walk.join("Mul", filtered)
-    project = walk.convolution()
-    skip = walk.meets("Add")
+    kernel, stride = reader.sizes()
+    depthwise = reader.conv_swish(kernel, stride, channels)
+    filtered = reader.at
+    reader.step("GlobalAveragePool")
+    squeeze = reader.conv_swish()
+    excite = reader.convolution()
+    reader.step("Sigmoid")
+    reader.join("Mul", filtered)
+    project = reader.convolution()
+    skip = reader.next_is("Add")
     if skip:
-        walk.join("Add", start)
+        reader.join("Add", start)
     return Block(expand, depthwise, squeeze, excite, project, kernel, stride, skip)
 
 
-def _heads(walk: _Walk) -> tuple[Filters, list[list[float]]]:
-    """All rows of bins as one dense layer, and the angles of the bins."""
-    features, rows, biases, degrees, angles = walk.at, [], [], [], []
-    while walk.meets("Gemm"):
-        walk.at = features
-        weight, bias = walk.weighted("Gemm", 2, transB=1)
-        walk.step("Softmax", axis=1)
-        (bins,) = walk.weighted("MatMul")
+def _heads(reader: _Reader) -> tuple[Filters, list[list[float]]]:
+    """All heads as one dense layer, and for each head the angles of its bins in degrees."""
+    features, rows, biases, degrees, angles = reader.at, [], [], [], []
+    while reader.next_is("Gemm"):
+        reader.at = features
+        weight, bias = reader.weighted("Gemm", 2, transB=1)
+        reader.step("Softmax", axis=1)
+        (bins,) = reader.weighted("MatMul")
         if bins.shape != (len(bias), 1):
-            raise OtherGraphError(f"{walk.at!r} is not an expected angle")
+            raise OtherGraphError(f"{reader.at!r} is not an expected angle")
         degrees.append(bins.ravel().tolist())
         rows.append(weight)
         biases.append(bias)
-        angles.append(walk.at)
-    walk.at, *others = angles or [features]
-    walk.step("Concat", *others, axis=1)
-    walk.end("degrees")
+        angles.append(reader.at)
+    reader.at, *others = angles or [features]
+    reader.step("Concat", *others, axis=1)
+    reader.end("degrees")
     return Filters(np.concatenate(rows), np.concatenate(biases)), degrees
 
 
 @dataclass
-class _Walk:
-    """Reads the operations in order. at: the name of the value that the next one must have as its first input."""
+class _Reader:
+    """Reads the operations of a graph in order, and checks each of them.
 
-    ahead: list[Node]
+    remaining: the operations that were not read yet. weights: by name. at: the name of the last output, which must be
+    the first input of the next operation. All methods raise OtherGraphError when the next operation is another one.
+    """
+
+    remaining: list[Node]
     weights: dict[str, Floats32]
     at: str
 
-    def meets(self, op: str) -> bool:
-        return bool(self.ahead) and self.ahead[0].op == op
+    def next_is(self, op: str) -> bool:
+        """Whether the next operation is of this kind."""
+        return bool(self.remaining) and self.remaining[0].op == op
 
     def step(self, op: str, *others: str, **attributes: Attribute) -> None:
-        """Take the next operation, which must be this one. Its inputs: the current value and `others`."""
-        node = self.ahead.pop(0) if self.ahead else Node("nothing", (), "", {})
+        """Read the next operation, which must be this one; its inputs are the last output and `others`."""
+        node = self.remaining.pop(0) if self.remaining else Node("nothing", (), "", {})
         if (node.op, node.inputs, node.attributes) != (op, (self.at, *others), attributes):
             raise OtherGraphError(f"the graph has {node.op} {node.output!r} where {op} of {self.at!r} is expected")
         self.at = node.output
 
     def join(self, op: str, earlier: str) -> None:
-        """Take the next operation, which must be this one. Its inputs: an earlier value and the current one."""
-        now, self.at = self.at, earlier
-        self.step(op, now)
+        """Read the next operation, which must be this one; its inputs are an earlier output and the last one."""
+        last, self.at = self.at, earlier
+        self.step(op, last)
 
     def weighted(self, op: str, count: int = 1, **attributes: Attribute) -> tuple[Floats32, ...]:
-        """Take the next operation, which must have `count` weights, and return them."""
-        names = self.ahead[0].inputs[1:] if self.ahead else ()
+        """Read the next operation, which must be this one and have `count` weights, and return them."""
+        names = self.remaining[0].inputs[1:] if self.remaining else ()
         if len(names) != count or any(name not in self.weights for name in names):
             raise OtherGraphError(f"the graph has no {op} with {count} weights after {self.at!r}")
         self.step(op, *names, **attributes)
         return tuple(self.weights[name] for name in names)
 
     def by_colour(self, op: str) -> list[float]:
-        """Take an operation with a number for each colour plane."""
+        """Read an operation whose weight is one number for each colour, and return these numbers."""
         (numbers,) = self.weighted(op)
         if numbers.shape != (3, 1, 1):
             raise OtherGraphError(f"{self.at!r} is not computed by planes")
         return [float(number) for number in numbers.ravel()]
 
     def sizes(self) -> tuple[int, int]:
-        """Kernel and stride of the next convolution; `convolution` checks its other attributes."""
-        attributes = self.ahead[0].attributes if self.ahead else {}
+        """Kernel and stride of the next convolution, which is not read; `convolution` checks its other attributes."""
+        attributes = self.remaining[0].attributes if self.remaining else {}
         match attributes.get("kernel_shape"), attributes.get("strides"):
             case (3 | 5 as kernel, *_), (1 | 2 as stride, *_):
                 return kernel, stride
         raise OtherGraphError(f"the graph has no filters of 3 or 5 pixels after {self.at!r}")
 
     def convolution(self, kernel: int = 1, stride: int = 1, groups: int = 1) -> Filters:
+        """Read a convolution with padding to the same size, and return its filters."""
         square, strides = (kernel, kernel), (stride, stride)
         weight, bias = self.weighted(
             "Conv", 2, auto_pad="SAME_UPPER", group=groups, kernel_shape=square, strides=strides
@@ -170,12 +183,13 @@ class _Walk:
         return Filters(weight, bias)
 
     def conv_swish(self, kernel: int = 1, stride: int = 1, groups: int = 1) -> Filters:
-        """A convolution and the swish of its output."""
+        """Read a convolution and the swish of its output, and return its filters."""
         filters, out = self.convolution(kernel, stride, groups), self.at
         self.step("Sigmoid")
         self.join("Mul", out)
         return filters
 
     def end(self, output: str) -> None:
-        if self.ahead or self.at != output:
+        """Check that no operation remains, and that the last output has this name."""
+        if self.remaining or self.at != output:
             raise OtherGraphError(f"the graph does not end with {output!r}")

@@ -1,4 +1,4 @@
-"""WHENet on the compiled extension."""
+"""WHENet, and networks with the same architecture, on the compiled extension."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from facesieve.records import Floats32, Pixels
 
 
 class NativeNetwork:
-    """A network such as WHENet in less time: products of sixteen-bit integers, angles within .01 degrees on average.
+    """Runs a network such as WHENet with products of sixteen-bit integers.
 
+    That takes less time than ONNX Runtime, and angles differ by less than 0.01 degrees on average.
     Raises OtherGraphError when the layers do not fit each other or are too large for the kernels.
     """
 
-    def __init__(self, extension: Extension, read: PoseLayers) -> None:
+    def __init__(self, extension: Extension, layers: PoseLayers) -> None:
         try:
             self._native = extension.head_pose(
-                read.mean, read.deviation, read.blocks, read.features, read.logits, read.heads
+                layers.mean, layers.deviation, layers.blocks, layers.features, layers.logits, layers.heads
             )
         except ValueError as error:
             raise OtherGraphError(str(error)) from error
 
     def __call__(self, crops: Pixels) -> list[Floats32]:
-        """Crops (N, 224, 224, 3) uint8 RGB to degrees (N, heads) float32, the only output of the graph."""
+        """Maps crops (N, 224, 224, 3) uint8 RGB to the only output of the graph, degrees (N, heads) float32."""
         return [self._native.estimate(np.ascontiguousarray(crops))]

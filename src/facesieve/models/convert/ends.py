@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facesieve.models.onnx_file import Graph
+from facesieve.models.onnx_writer import Graph
 from facesieve.records import Floats32
 
 SIDE = 224

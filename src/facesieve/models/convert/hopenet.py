@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from facesieve.errors import ModelError
 from facesieve.models.convert.ends import crops, degrees
 from facesieve.models.convert.whenet import fold
-from facesieve.models.onnx_file import Graph
+from facesieve.models.onnx_writer import Graph
 from facesieve.models.statedict import read_state_dict
 from facesieve.records import ANGLES, Floats32
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facesieve.models.onnx_file import Graph, initializers
+from facesieve.models.onnx_reader import initializers
+from facesieve.models.onnx_writer import Graph
 from facesieve.records import Floats32
 
 MEAN, STD = 127.5, 128.0

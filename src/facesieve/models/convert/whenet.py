@@ -15,7 +15,7 @@ import numpy as np
 
 from facesieve.errors import ModelError
 from facesieve.models.convert.ends import crops, degrees
-from facesieve.models.onnx_file import Array, Graph
+from facesieve.models.onnx_writer import Array, Graph
 from facesieve.records import ANGLES, Floats32
 
 # repeats, stride of the first, expansion; every stage changes the number of channels

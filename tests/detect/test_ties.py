@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facesieve.detect.order import best_first, vector_order
+from facesieve.detect.ties import avx512_order, best_first
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 8, 9, 64, 65, 256, 257, 1000, 20_000])
@@ -33,7 +33,7 @@ def test_scores_that_all_differ_need_no_rule() -> None:
 )
 def test_equal_scores_have_the_order_that_numpy_s_own_source_gives(keys: np.ndarray, last: list[int]) -> None:
     """Recorded from numpy 1.26.4's source, compiled with scalars in place of the vector registers."""
-    assert vector_order(keys.astype(float))[-len(last) :].tolist() == last
+    assert avx512_order(keys.astype(float))[-len(last) :].tolist() == last
     assert best_first(keys.astype(float))[: len(last)].tolist() == last[::-1]
 
 
