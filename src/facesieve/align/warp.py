@@ -1,8 +1,8 @@
-"""One affine warp for all faces of a photo, with the same bytes everywhere.
+"""Affine warps of all faces of a photo, with the same bytes on every machine.
 
-`cv2.warpAffine` changed its arithmetic in OpenCV 5, and with it every published blur value. This is the arithmetic of
-OpenCV 4 (modules/imgproc/src/imgwarp.cpp): coordinates in 1/1024 pixel rounded to 1/32, whole-number weights. The
-compiled extension computes it directly; without it, OpenCV's `remap` with the same fixed-point maps yields the same
+OpenCV 5 changed the arithmetic of `cv2.warpAffine`, which changes every published value of blur. This is the arithmetic
+of OpenCV 4 (modules/imgproc/src/imgwarp.cpp): coordinates in 1/1024 pixel rounded to 1/32, and whole-number weights.
+The compiled extension computes it directly. Without it, `cv2.remap` with the same fixed-point maps returns the same
 bytes.
 """
 
@@ -16,14 +16,14 @@ from facesieve.records import Floats, Integers, Pixels
 
 COORDINATE, FRACTION_BITS = 1024, 5
 FRACTIONS = 1 << FRACTION_BITS
-FARTHEST = 2.0**31  # in 1/1024 pixel: beyond any picture, and within what integers hold
+FARTHEST = 2.0**31  # in 1/1024 pixel: outside any picture, and small enough for the integers
 
 
 def warp_affine(pixels: Pixels, matrices: Floats, size: int, extension: Extension | None = None) -> Pixels:
-    """Crops (N, size, size, 3) uint8 of a photo (H, W, 3) uint8; bilinear, black outside.
+    """Crops (N, size, size, 3) uint8 RGB of a photo (H, W, 3) uint8 RGB; bilinear, black outside the photo.
 
-    matrices: (N, 2, 3), photo to crop; one without an inverse shows a single place of the photo.
-    extension: computes the warp where it is given; OpenCV yields the same bytes.
+    matrices: (N, 2, 3) float64, photo to crop; with one that has no inverse, the whole crop shows one place.
+    extension: computes the warp; None leaves it to OpenCV, which returns the same bytes.
     """
     if extension:
         return extension.warp(np.ascontiguousarray(pixels), np.ascontiguousarray(matrices), size)
@@ -31,7 +31,7 @@ def warp_affine(pixels: Pixels, matrices: Floats, size: int, extension: Extensio
 
 
 def warp_by_remap(pixels: Pixels, matrices: Floats, size: int) -> Pixels:
-    """`warp_affine` without the extension."""
+    """`warp_affine` without the extension; the bytes are the same."""
     crops = np.empty((len(matrices), size, size, 3), np.uint8)
     for crop, matrix in zip(crops, matrices, strict=True):
         x, y = _places(matrix, size)
@@ -48,7 +48,7 @@ def warp_by_remap(pixels: Pixels, matrices: Floats, size: int) -> Pixels:
 
 
 def _places(matrix: Floats, size: int) -> tuple[Integers, Integers]:
-    """Where in the photo each crop pixel looks, in 1/32 pixel: x and y, each (size, size)."""
+    """The place in the photo of each pixel of the crop, in 1/32 pixel: x and y, each (size, size) int64."""
     (a, b, shift_x), (c, d, shift_y) = matrix.tolist()
     determinant = a * d - b * c
     scale = 1 / determinant if determinant else 0.0

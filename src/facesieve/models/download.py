@@ -1,7 +1,7 @@
-"""A pinned wheel from package indexes, with the standard library alone, for environments without pip.
+"""Downloads a pinned wheel from package indexes with the standard library alone, for environments without pip.
 
-The simple repository API: https://packaging.python.org/en/latest/specifications/simple-repository-api/.
-Nothing that comes back is used before its sha256 is the pinned one.
+It uses the simple repository API: https://packaging.python.org/en/latest/specifications/simple-repository-api/.
+A wheel is used only if its sha256 is the pinned one.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, Re
 from facesieve.models.catalog import Wheel
 from facesieve.models.index import Places
 
-TIMEOUT = 30.0  # seconds that a server may be silent
+TIMEOUT = 30.0  # seconds without a byte
 DEADLINE = 900.0  # seconds for one page or file
-LARGEST_PAGE = 32 * 2**20
-LARGEST_WHEEL = 512 * 2**20
+LARGEST_PAGE = 32 * 2**20  # bytes
+LARGEST_WHEEL = 512 * 2**20  # bytes
 _CHUNK = 1 << 20
 _PAGES = "application/vnd.pypi.simple.v1+html, text/html;q=0.5"
 
 
 def download(wheel: Wheel, places: Places) -> bytes:
-    """The bytes of the wheel, from the first place that has them with the pinned sha256.
+    """The bytes of the wheel, from the first place that has a file with the pinned sha256.
 
-    Raises OSError that says in a few words why no place had them.
+    Raises OSError that says for each place why it has no such file.
     """
     project, version = wheel.requirement.split("==")
     pages = [f"{index.rstrip('/')}/{_normal(project)}/" for index in places.indexes]
@@ -50,12 +50,12 @@ def download(wheel: Wheel, places: Places) -> bytes:
         except (OSError, HTTPException, ValueError) as error:
             failures.append(f"{_shown(page)}: {_why(error)}")
     tried = ", ".join(_shown(page) for page in [*pages, *places.find_links])
-    nowhere = f"it is not at {tried}" if tried else "settings of pip or uv forbid to ask an index"
+    nowhere = f"it is not at {tried}" if tried else "the settings of pip or uv forbid all indexes"
     raise OSError("; ".join(failures) or nowhere)
 
 
 def _opener(places: Places) -> OpenerDirector:
-    """What opens URLs: through the proxies that the environment names, and never from https to another scheme."""
+    """Opens URLs through the proxies of the environment, and follows no redirect from https to another scheme."""
     context = ssl.create_default_context(cafile=places.certificate)
     return build_opener(HTTPSHandler(context=context), _Redirects())
 
@@ -68,7 +68,7 @@ class _Redirects(HTTPRedirectHandler):
 
 
 def _allowed(link: str, page: str) -> bool:
-    """A page that the user named may lead to its own server, and to any with https."""
+    """Whether a link of a page may be followed: it leads to the server of the page, or to any server with https."""
     there, here = urlsplit(link), urlsplit(page)
     return there.scheme == "https" or (there.scheme, there.hostname, there.port) == (
         here.scheme,
@@ -80,7 +80,10 @@ def _allowed(link: str, page: str) -> bool:
 def _wheels(
     opener: OpenerDirector, page: str, project: str, version: str, digest: str, local_only: bool
 ) -> Iterator[str]:
-    """Links of a page to wheels of that version, those with the pinned hash first, none with another hash."""
+    """Links of a page to wheels of that version.
+
+    Links with the pinned hash come first; links with another hash are left out.
+    """
     if local_only and urlsplit(page).scheme != "file":
         raise OSError("UV_OFFLINE forbids the network")
     found = list[tuple[bool, str]]()
@@ -107,7 +110,7 @@ def _links(opener: OpenerDirector, page: str) -> list[str]:
 
 
 class _Anchors(HTMLParser):
-    """Collects where the anchors of a page lead."""
+    """Collects the targets of a page's anchors, and its base URL."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -124,10 +127,10 @@ class _Anchors(HTMLParser):
 
 def _read(opener: OpenerDirector, url: str, limit: int, accept: str) -> bytes:
     if urlsplit(url).scheme not in ("http", "https", "file"):
-        raise OSError("this kind of address is not read")
+        raise OSError("its scheme is neither http, https nor file")
     bare, user = _parted(url)
     request = Request(bare, headers={"Accept": accept, "User-Agent": "facesieve"})
-    if user:  # a redirect to another server must not learn it
+    if user:  # it must not be sent to a server that this one redirects to
         request.add_unredirected_header("Authorization", "Basic " + base64.b64encode(user.encode()).decode())
     last, parts, size = time.monotonic() + DEADLINE, list[bytes](), 0
     with opener.open(request, timeout=TIMEOUT) as answer:
@@ -147,21 +150,21 @@ def _local(url: str) -> Path | None:
 
 
 def _parted(url: str) -> tuple[str, str]:
-    """A URL without its user and password, and those, as `user:password`."""
+    """A URL without user and password, and these two as `user:password`, or ""."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     return (urlunsplit(parts._replace(netloc=host)), unquote(user)) if at else (url, "")
 
 
 def _with_user_of(page: str, link: str) -> str:
-    """The link with the user of the page, where both are on one server."""
+    """The link with the user and password of the page, if both are on the same server."""
     here, there = urlsplit(page), urlsplit(link)
     same = (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
     return urlunsplit(there._replace(netloc=here.netloc)) if same else link
 
 
 def _shown(url: str) -> str:
-    """A URL as messages show it: without user and password."""
+    """A URL for messages, without user and password."""
     return _parted(url)[0]
 
 

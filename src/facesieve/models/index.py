@@ -1,4 +1,4 @@
-"""Where the user gets packages from: the settings of uv and pip, read from their variables and files."""
+"""The package indexes of the user, from the environment variables and settings files of uv and pip."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _TRUE = ("1", "true", "yes", "on", "y", "t")
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where packages come from, in the order in which they are asked.
+    """Where to look for packages, in this order.
 
-    indexes: base URLs of package indexes. find_links: URLs of pages or folders that list files of any package.
-    certificate: a file of certificates to trust instead of the system's. local_only: forbid the network.
+    indexes: base URLs of package indexes. find_links: URLs of pages or folders with links to files of any package.
+    certificate: a file of certificates to trust instead of the system's. local_only: whether the network is forbidden.
     """
 
     indexes: tuple[str, ...]
@@ -32,9 +32,10 @@ class Places:
 
 
 def places(variables: Mapping[str, str]) -> Places:
-    """What uv and pip are told by environment variables and their settings files, uv's word first.
+    """The indexes in the environment variables and settings files of uv and pip.
 
-    Without an index of the user's own it is PyPI. Raises ValueError that names a file which cannot be read.
+    variables: the environment. Settings of uv come before those of pip; without an index in any of them it is PyPI.
+    Raises ValueError that names a file which cannot be read.
     """
     layers = [_uv_variables(variables), _pip_variables(variables), *_uv_files(variables), *_pip_files(variables)]
     default = next((layer["index"][0] for layer in layers if layer["index"]), PUBLIC)
@@ -51,7 +52,7 @@ def places(variables: Mapping[str, str]) -> Places:
 def _layer(
     index: Any = None, extra: Any = None, find_links: Any = None, no_index: Any = None, certificate: Any = None
 ) -> dict[str, Any]:
-    """One source of settings in one form. Lists may be text with blanks between their items."""
+    """The settings of one file or one group of variables. A list may also be text with spaces between its items."""
     return {
         "index": _urls(index),
         "extra": _urls(extra),
@@ -63,7 +64,7 @@ def _layer(
 
 def _uv_variables(variables: Mapping[str, str]) -> dict[str, Any]:
     def named(variable: str) -> list[str]:
-        """URLs that may stand behind a name of their own: `internal=https://...`."""
+        """URLs, each of which may have a name in front of it: `internal=https://...`."""
         return [re.sub(r"^[\w.-]+=", "", url) for url in variables.get(variable, "").split()]
 
     return _layer(
@@ -124,7 +125,7 @@ def _pip_files(variables: Mapping[str, str]) -> Iterator[dict[str, Any]]:
 
 
 def _config(variables: Mapping[str, str], *parts: str) -> list[Path]:
-    """A file in the folder for settings, where the user has one."""
+    """A file in the user's folder of settings, if there is such a folder."""
     if os.name == "nt":
         return [Path(variables["APPDATA"], *parts)] if variables.get("APPDATA") else []
     given = variables.get("XDG_CONFIG_HOME")
@@ -152,7 +153,7 @@ def _items(given: Any) -> list[str]:
 
 
 def _url(given: str) -> str:
-    """A URL as it is; a path as one."""
+    """A URL; a path becomes a `file` URL."""
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", given):
         return given
     return Path(os.path.abspath(os.path.expanduser(given))).as_uri()  # noqa: PTH100, PTH111 - links stay links

@@ -1,9 +1,9 @@
-"""PyTorch state dicts, read without torch and without running what a pickle may carry.
+"""Reads PyTorch state dicts without torch, and without running the code that a pickle may contain.
 
-A pickle is a program. This reader knows the five things that a state dict's program needs and refuses all others by
-name, before anything is called. Only the format before PyTorch 1.6 is read (not the later zip): the one that the
-published file has. Layout: torch/serialization.py, `_legacy_save`: magic number, protocol, machine, the dict with
-storages by key, the list of keys, then each storage as a count and its raw numbers.
+A pickle is a program. This reader allows only the few names that a state dict needs, and refuses every other name
+before anything is called. It reads the format before PyTorch 1.6, which the published file has, and not the later zip.
+Layout, from `_legacy_save` of torch/serialization.py: magic number, protocol, machine, the dict with a key of a storage
+for each tensor, the list of keys, and then each storage as a count and its raw numbers.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ STORAGES = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "LongStorage": "<i8"}
 
 
 def read_state_dict(data: bytes) -> dict[str, Floats32]:
-    """The tensors of a state dict by name, as float32.
+    """The tensors of a state dict by name, as float32 arrays of their shapes.
 
-    Raises ModelError `model_untrusted` when the pickle asks for anything but tensors, `model_unreadable` when the
-    bytes are no state dict in the format before PyTorch 1.6.
+    Raises ModelError `model_untrusted` when the pickle needs anything else than tensors, `model_unreadable` when the
+    bytes are not a state dict in the format before PyTorch 1.6.
     """
     if data.startswith(b"PK"):
         raise ModelError(
-            "model_unreadable", "This state dict is a zip (PyTorch 1.6 or later); the older format is read."
+            "model_unreadable", "This state dict is a zip of PyTorch 1.6 or later; only the older format can be read."
         )
     try:
         return _tensors(io.BytesIO(data))
     except ModelError:
         raise
-    except Exception as error:  # a broken pickle can fail in any way; none of them ran anything
+    except Exception as error:  # a broken pickle can raise anything, but ran no code
         raise ModelError("model_unreadable", "This is not a PyTorch state dict.") from error
 
 
@@ -60,13 +60,13 @@ def _storage(file: io.BytesIO, dtype: str) -> npt.NDArray[np.generic]:
 
 
 class _View:
-    """A tensor before its storage is read."""
+    """A tensor whose storage was not read yet."""
 
     def __init__(self, key: str, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> None:
         self.key, self.offset, self.size, self.stride = key, offset, size, stride
 
     def over(self, storages: dict[str, npt.NDArray[np.generic]]) -> Floats32:
-        """The tensor's numbers, every index of which must lie in the storage."""
+        """The tensor's numbers. Raises ValueError when some of them lie outside the storage."""
         storage = storages[self.key]
         steps = [np.arange(size) * stride for size, stride in zip(self.size, self.stride, strict=True)]
         index = sum(np.ix_(*steps), start=np.zeros((), np.intp)) + self.offset
@@ -76,7 +76,7 @@ class _View:
 
 
 class _Reader(pickle.Unpickler):
-    """An unpickler that can make an OrderedDict and tensors, and nothing else."""
+    """An unpickler that can only make an OrderedDict and tensors."""
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, encoding="latin1")
@@ -93,11 +93,11 @@ class _Reader(pickle.Unpickler):
         if module == "torch" and name in STORAGES:
             return STORAGES[name]
         raise ModelError(
-            "model_untrusted", f"This file asks to run {module}.{name}, which no weights need; it was refused."
+            "model_untrusted", f"This file wants to run {module}.{name}, which weights do not need; it was refused."
         )
 
     def persistent_load(self, pid: Any) -> str:
-        """A storage, by its key. pid: ("storage", type, key, device, count, view)."""
+        """The key of a storage. pid: ("storage", type, key, device, count, view)."""
         kind, dtype, key, *_ = pid
         if kind != "storage" or pid[5:] not in ((), (None,)):
             raise ValueError("persistent id")

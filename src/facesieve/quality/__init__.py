@@ -1,4 +1,4 @@
-"""Numbers about faces: one pure function a file over a batch; `measure` gathers them, `MEASURES` names them."""
+"""Numbers about single faces, by pure functions over batches; `measure` returns all, and `MEASURES` lists them."""
 
 from facesieve.quality.measure import measure
 from facesieve.quality.table import MEASURES, Measure, measure_named

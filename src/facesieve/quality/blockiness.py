@@ -1,4 +1,4 @@
-"""The grid that JPEG leaves on a face when it is compressed too far."""
+"""Blockiness: how clearly a face shows the grid of 8 x 8 blocks that strong JPEG compression leaves."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ BLOCK = 8
 
 
 def blockiness(photos: Sequence[Photo], faces: Faces) -> Floats:
-    """Mean step across the borders of JPEG's 8 x 8 blocks over the mean step elsewhere in the box: (N,).
+    """(N,) mean step between pixels across the borders of JPEG's blocks, divided by the mean step elsewhere in the box.
 
-    About 1 where there is no grid, higher the more is compressed; NaN for a box of no more than 8 pixels. It sees
-    the grid of a photo's own file: a photo resized or cropped after compression hides it. After Wang, Sheikh and
-    Bovik, "No-reference perceptual quality assessment of JPEG compressed images" (ICIP 2002).
+    photos: a batch. faces: N faces in it. The ratio is about 1 without a grid, and grows with the compression. It is
+    NaN for a box that shows 8 pixels or fewer along one side. Only the grid of the photo's own file is seen, because
+    blocks are counted from its corner; a photo that was resized or cropped after the compression hides the grid. After
+    Wang, Sheikh and Bovik, "No-reference perceptual quality assessment of JPEG compressed images" (ICIP 2002).
     """
     low = np.maximum(np.floor(faces.boxes[:, :2]), 0).astype(int)
     high = np.ceil(faces.boxes[:, :2] + faces.boxes[:, 2:]).astype(int)
@@ -42,5 +43,5 @@ def _steps(patch: Pixels, x: int, y: int) -> float:
 
 
 def _borders(steps: int, start: int) -> Mask:
-    """Which steps between neighbouring pixels cross from one block into the next."""
+    """(steps,) boolean: whether each step between neighbouring pixels crosses the border of a block."""
     return np.asarray((start + 1 + np.arange(steps)) % BLOCK == 0)

@@ -1,4 +1,4 @@
-"""The reference's blur number."""
+"""The reference's measure of blur."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from facesieve.records import Floats, Pixels
 
 
 def blur(grey: Pixels, extension: Extension | None = None) -> Floats:
-    """(N,) variance of the 3 x 3 Laplacian of each (N, S, S) uint8 luma crop; low is blurred.
+    """(N,) variance of the 3 x 3 Laplacian of each crop; low is blurred.
 
-    Comparable with the reference's published values for 112 x 112 crops only.
-    extension: computes it where it is given; OpenCV yields the same bits.
+    grey: (N, S, S) uint8 luma. Values are comparable with those that the reference published only for S = 112.
+    extension: computes it; None leaves it to OpenCV, which returns the same bits.
     Source: Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000.
     """
     if extension:
@@ -22,8 +22,8 @@ def blur(grey: Pixels, extension: Extension | None = None) -> Floats:
 
 
 def blur_by_opencv(grey: Pixels) -> Floats:
-    """`blur` without the extension: the same bits."""
-    # int16 holds every Laplacian of bytes exactly, and sums of integers do not depend on their order.
+    """`blur` without the extension; the bits are the same."""
+    # The Laplacian of bytes fits into int16, and the sum of integers does not depend on their order.
     laplacians = [cv2.Laplacian(crop, cv2.CV_16S) for crop in grey]
     return np.array([_variance(laplacian) for laplacian in laplacians], np.float64)
 
@@ -35,7 +35,7 @@ def _variance(laplacian: cv2.typing.MatLike) -> float:
 
 
 def luma(crops: Pixels) -> Pixels:
-    """(N, S, S) uint8 BT.601 luma of (N, S, S, 3) uint8 RGB crops, as the reference's greyscale."""
+    """(N, S, S) uint8 luma of (N, S, S, 3) uint8 RGB crops, by BT.601 as in the reference."""
     count, height, width = crops.shape[:3]
     if count == 0:
         return np.empty((0, height, width), np.uint8)

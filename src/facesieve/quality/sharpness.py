@@ -1,4 +1,4 @@
-"""How much real detail a crop carries, judged from its edges and from the pixels the picture gave it."""
+"""Sharpness: how much real detail a crop has, by the width of its edges and by its enlargement."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import numpy as np
 from facesieve.quality.region import face_region
 from facesieve.records import Floats, Mask, Pixels
 
-# Pixels around a pixel that its re-blurred gradient depends on.
+# The re-blurred gradient of a pixel depends on this many pixels around it.
 REACH = 3
-# Edges of a photo that fills the crop pixel by pixel are about this wide: a lens and one pixel's width.
+# Sigma in crop pixels of the edges of a sharp photo that was not resized: the blur of the lens and of one pixel.
 SHARP_EDGE = 0.5
 WIDEST_EDGE = 10.0
 
 
 def edge_width(grey: Pixels, shown: Mask) -> Floats:
-    """(N,) sigma, in crop pixels, of the edges of the face region; NaN where no such pixel is shown.
+    """(N,) sigma in crop pixels of the edges in the face region; NaN where no pixel of the region is shown.
 
-    grey: (N, S, S) uint8 luma. shown: (N, S, S), which pixels have their whole neighbourhood in the picture.
-    Blurring an edge of width s again with sigma 1 lowers its gradient by r = sqrt(1 + 1 / s^2), whatever its
-    contrast: so s = 1 / sqrt(r^2 - 1). r is averaged with the squared re-blurred gradient as weight, so that
-    edges speak and noise does not. A face without any edge has the widest.
+    grey: (N, S, S) uint8 luma. shown: (N, S, S) boolean, which pixels have `REACH` pixels around them in the picture.
+    Blurring an edge of width s again with sigma 1 divides its gradient by r = sqrt(1 + 1 / s^2), whatever its contrast;
+    so s = 1 / sqrt(r^2 - 1). The mean of r is weighted with the squared re-blurred gradient, so that edges count and
+    noise does not. A face without any edge has the largest width, 10.
     Source: Zhuo and Sim, "Defocus map estimation from a single image", Pattern Recognition 44 (2011).
     """
     rows, columns, region = face_region(grey.shape[1], reach=REACH)
@@ -37,18 +37,19 @@ def edge_width(grey: Pixels, shown: Mask) -> Floats:
 
 
 def sharpness(width: Floats, upsampling: Floats) -> Floats:
-    """(N,) 0 to 100: the share of the crop's detail that is really there.
+    """(N,) 0 to 100: the percentage of the detail a crop can have that this one has.
 
-    Two bounds, the lower counts. Content: (sharp edge / edge width) squared, which follows 1 / factor on faces
-    shrunk and enlarged again, so a picture enlarged before it came here is found out. Geometry: 1 / upsampling,
-    which noise and ringing cannot raise.
+    width: (N,) from `edge_width`. upsampling: (N,) from `size.upsampling`.
+    It is the lower one of two bounds. The first is (sharp edge / edge width) squared. On faces that were shrunk and
+    enlarged again it is close to 1 / factor, so that it also finds pictures which were enlarged before. The second is
+    1 / upsampling, which noise and ringing cannot raise.
     """
     with np.errstate(divide="ignore"):
         return 100 * np.minimum(1.0, np.minimum((SHARP_EDGE / width) ** 2, 1 / upsampling))
 
 
 def _reblurred(grey: Floats) -> Floats:
-    """The binomial kernel of variance 1 in both directions; edges are repeated."""
+    """(N, H, W) blurred with the binomial kernel of variance 1 in both directions; border pixels are repeated."""
     height, width = grey.shape[1:]
     padded = np.pad(grey, ((0, 0), (2, 2), (2, 2)), mode="edge")
     down = _binomial(*(padded[:, i : i + height] for i in range(5)))
@@ -60,7 +61,7 @@ def _binomial(a: Floats, b: Floats, c: Floats, d: Floats, e: Floats) -> Floats:
 
 
 def _gradient(grey: Floats) -> Floats:
-    """Squared length of the forward difference; the last row and column have none."""
+    """(N, H, W) squared length of the forward difference; in the last row and column, of what there is of it."""
     answer = np.zeros_like(grey)
     answer[:, :, :-1] += np.diff(grey, axis=2) ** 2
     answer[:, :-1] += np.diff(grey, axis=1) ** 2

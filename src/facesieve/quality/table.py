@@ -1,4 +1,4 @@
-"""What every measure is called and means. `docs/measures.md` is this table, and a test keeps the two equal."""
+"""The names and meanings of all measures. A test compares this table with `docs/measures.md`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Literal
 class Measure:
     """One column of the manifest.
 
-    name: the column. unit: of its values. low, high: the range its values can have, inclusive.
-    better: which way is better for recognition; `near zero` for angles, `middle` where both ends are bad.
-    iso_name: the component of ISO/IEC 29794-5:2025 it follows, or "".
-    sentence: what it says. source: where its definition comes from.
+    name: of the column. unit: of its values, or "". low, high: the least and the greatest possible value, inclusive.
+    better: which values are better for recognition; `near zero` for angles, `middle` where both ends are bad.
+    iso_name: the quality component of ISO/IEC 29794-5:2025 that it follows, or "".
+    sentence: its meaning. source: of its definition.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Changes to rules, as a person writes them: `min_blur=80`, `max_yaw=30`, `max_yaw=none`."""
+"""Changes of rules as people write them: `min_blur=80`, `max_yaw=30`, `max_yaw=none`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ FORM = re.compile(r"\s*(min|max)_(\w+)\s*=\s*(\S+)\s*")
 
 
 def adjusted(rules: tuple[Rule, ...], changes: Iterable[str]) -> tuple[Rule, ...]:
-    """The rules with all changes; of two changes of one limit the later counts. See `Policy.adjusted`.
+    """The rules after all changes; of two changes of the same limit, the later one counts. See `Policy.adjusted`.
 
-    The changes of one measure are applied together, so that their order does not matter. Raises PolicyError.
+    All changes of one measure are applied together, so their order does not matter. Raises PolicyError.
     """
     limits_of: dict[str, dict[str, float | None]] = {}
     for change in changes:
@@ -34,7 +34,7 @@ def adjusted(rules: tuple[Rule, ...], changes: Iterable[str]) -> tuple[Rule, ...
 
 
 def _read(change: str) -> tuple[str, str, float | None]:
-    """The measure, which limit the change sets (`low`, `high`), and to what."""
+    """The measure, which of its limits changes (`low` or `high`), and the new limit."""
     match = FORM.fullmatch(change)
     if match is None:
         raise PolicyError(

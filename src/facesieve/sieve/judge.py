@@ -1,4 +1,4 @@
-"""Verdicts on any number of faces at once."""
+"""Judges any number of faces at once."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PASSED, FAILED, MISSING = 0, 1, 2
 class Judgement:
     """Verdicts on N faces as columns.
 
-    kept: (N,) boolean. pattern: (N,) intp, which of `patterns` each face has.
-    patterns: the distinct lists of reasons that occurred; `()` for a face that is kept.
+    kept: (N,) boolean. pattern: (N,) intp, the index in `patterns` of each face's reasons.
+    patterns: the different lists of reasons that occur; `()` for a face that is kept.
     """
 
     kept: Mask
@@ -27,32 +27,33 @@ class Judgement:
     patterns: tuple[tuple[str, ...], ...]
 
     def reasons(self) -> list[tuple[str, ...]]:
-        """N lists of reason codes; faces with the same reasons share one tuple, and pyarrow takes it as it is."""
+        """N tuples of codes of reasons; faces with the same reasons share one tuple."""
         return [self.patterns[which] for which in self.pattern.tolist()]
 
     def verdicts(self) -> list[Verdict]:
-        """N verdicts; faces with the same reasons share one."""
+        """N verdicts; faces with the same reasons share one verdict."""
         shared = [Verdict(kept=not reasons, reasons=reasons) for reasons in self.patterns]
         return [shared[which] for which in self.pattern.tolist()]
 
 
 def judge(policy: Policy, measures: Measures) -> list[Verdict]:
-    """N verdicts, each with all reasons in rule order, no reason twice.
+    """N verdicts, each with all its reasons in the order of the rules, and no reason twice.
 
-    A value that was not measured does not pass; the reason is then `pose_not_measured`, once for all angles, or
-    `not_measured`. Raises PolicyError when the measures lack one that a rule asks for.
+    measures: of N faces. A value that was not measured (NaN) does not pass. The reason is then `pose_not_measured`,
+    once for all measures that need the pose, or `not_measured`. Raises PolicyError `unmeasured` when the measure of a
+    rule is not among the columns.
     """
     return judge_columns(policy, measures).verdicts()
 
 
 def judge_columns(policy: Policy, measures: Measures) -> Judgement:
-    """The same as columns, for manifests."""
+    """The verdicts of `judge` as columns, for manifests. Raises what `judge` raises."""
     lacking = [rule.measure for rule in policy.rules if rule.measure not in measures.columns]
     if lacking:
         raise PolicyError("unmeasured", f"Policy {policy.name!r} asks for {lacking[0]!r}, which was not measured.")
     faces = len(next(iter(measures.columns.values()), ()))
     outcomes = [_outcomes(policy, measures, index) for index in range(len(policy.rules))]
-    # Refined rule by rule: ranks stay small however many rules there are, and whole rows need no sorting.
+    # Patterns are numbered again after each rule, so that the numbers stay small however many rules there are.
     pattern = reduce(_refined, outcomes, np.zeros(faces, np.intp))
     first, which = _occurring(pattern)
     patterns = tuple(_reasons(policy, [int(outcome[face]) for outcome in outcomes]) for face in first)
@@ -71,7 +72,7 @@ def _refined(pattern: Indices, outcomes: Indices) -> Indices:
 
 
 def _occurring(pattern: Indices) -> tuple[Indices, Indices]:
-    """Where each distinct number first occurs, and each number's rank among the distinct."""
+    """Where each different number first occurs, and the rank of each number among the different ones."""
     _, first, which = np.unique(pattern, return_index=True, return_inverse=True)
     return first, which
 

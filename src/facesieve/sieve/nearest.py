@@ -1,4 +1,4 @@
-"""What somebody may have meant by a name that does not exist."""
+"""Suggests a name for one that does not exist."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence: `; did you mean 'yaw'?`, or the names there are."""
+    """The end of a sentence: `; did you mean 'yaw'?`, or the list of all known names."""
     names = list(known)
     near = get_close_matches(name, names, n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(names)}."

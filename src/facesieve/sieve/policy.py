@@ -1,4 +1,4 @@
-"""A named, ordered set of rules, from a preset, a TOML file or changes such as `max_yaw=30`."""
+"""Policies: named, ordered lists of rules from a preset, a TOML file or changes such as `max_yaw=30`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ DEFAULT = "reference"
 
 
 class Policy(BaseModel):
-    """Rules that a face must all pass to be kept; at most one a measure, reasons come in rule order."""
+    """Rules that a face must pass, all of them, to be kept; at most one rule for each measure."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, description="What reports call it.")
     sentence: str = Field(default="", description="What it is for.")
-    rules: tuple[Rule, ...] = Field(description="In the order in which reasons are given.")
+    rules: tuple[Rule, ...] = Field(description="In the order in which a verdict lists its reasons.")
 
     @model_validator(mode="after")
     def _one_rule_a_measure(self) -> Policy:
@@ -40,7 +40,7 @@ class Policy(BaseModel):
 
     @classmethod
     def preset(cls, name: str = DEFAULT) -> Policy:
-        """One of `Policy.presets()`. Raises PolicyError for another name."""
+        """The preset of that name, one of `Policy.presets()`. Raises PolicyError `unknown_preset`."""
         presets = _presets()
         if name not in presets:
             raise PolicyError("unknown_preset", f"There is no policy {name!r}{did_you_mean(name, presets)}")
@@ -55,8 +55,8 @@ class Policy(BaseModel):
     def load(cls, name_or_file: str = DEFAULT) -> Policy:
         """A preset by name, or a policy from a TOML file, whose name ends in .toml.
 
-        The file has `name`, `sentence`, and `[[rules]]` with measure, low, high, reason; the name is the file's,
-        without its ending, when the file gives none. Raises PolicyError.
+        The file has `name`, `sentence`, and `[[rules]]` with measure, low, high and reason. Without `name` the policy
+        is called as the file is, without `.toml`. Raises PolicyError.
         """
         if not name_or_file.endswith(".toml"):
             return cls.preset(name_or_file)
@@ -65,28 +65,28 @@ class Policy(BaseModel):
 
     @classmethod
     def parse(cls, given: dict[str, Any], what: str = "Policy") -> Policy:
-        """A policy from plain values, such as those of `describe`. Raises PolicyError that says what is wrong."""
+        """A policy from plain values, such as those of `describe`. what: its name in messages. Raises PolicyError."""
         try:
             return cls(**given)
         except ValidationError as error:
             raise PolicyError("bad_policy", f"{what}: {_first_fault(error)}") from error
 
     def adjusted(self, changes: Iterable[str]) -> Policy:
-        """With limits changed: `max_yaw=30`, `min_blur=80`, `max_yaw=none` removes one.
+        """The policy with other limits: `max_yaw=30` and `min_blur=80` set a limit, `max_yaw=none` removes it.
 
-        For pitch, yaw and roll `max_` limits the angle on both sides, unless a `min_` is set too. A new rule is added
-        at the end; a rule without limits is removed. Raises PolicyError for an unknown measure, a form other than
-        these, or no number.
+        For pitch, yaw and roll, `max_` limits the angle in both directions, unless there is a `min_` too. A rule on
+        another measure is added at the end; a rule without limits is removed. Raises PolicyError for an unknown
+        measure, for another form than these, and for what is not a number.
         """
         rules = adjusted(self.rules, changes)
         return self if rules == self.rules else Policy(name=f"{self.name}, adjusted", rules=rules)
 
     def describe(self) -> dict[str, Any]:
-        """As plain values; `Policy.parse` reads them back."""
+        """The policy as plain values, which `Policy.parse` reads."""
         return self.model_dump(mode="json")
 
     def digest(self) -> str:
-        """Sha256, 64 hex digits, over the rules alone: equal exactly when verdicts are bound to be equal."""
+        """Sha256 of the rules, 64 hex digits. Policies with equal digests always return equal verdicts."""
         rules = json.dumps(self.describe()["rules"], sort_keys=True)
         return hashlib.sha256(rules.encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""The closed list of reasons for which a face is not kept. `docs/policies.md` lists them, and a test compares."""
+"""The closed list of reasons why a face is not kept. A test compares it with `docs/policies.md`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from facesieve.records import ANGLES, FORMER_REASONS
 
 
 class Reason(StrEnum):
-    """A stable code; `sentence` says it to a person."""
+    """Why a face is not kept: a stable code, with a `sentence` for people."""
 
     sentence: str
 
@@ -38,12 +38,12 @@ class Reason(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Reason | None:
-        """The reason of a code that earlier versions wrote, as policy files and datasets may still have it."""
+        """The reason for a code of earlier versions, which policy files and datasets may still contain."""
         code = FORMER_REASONS.get(value) if isinstance(value, str) else None
         return next((reason for reason in cls if reason == code), None)
 
 
-# The reason of a rule over a measure, unless the rule names another.
+# The reason of a rule on each measure, unless the rule names another reason.
 REASON_OF = {
     "confidence": Reason.LOW_CONFIDENCE,
     "blur": Reason.BLURRED,
@@ -72,5 +72,5 @@ REASON_OF = {
     "blockiness": Reason.COMPRESSED,
 }
 
-# Measures that need the pose: where one is missing, the reason is the pose, and is given once.
+# Measures that need the pose. Where one of them was not measured, the reason is `pose_not_measured`.
 OF_THE_POSE = frozenset({*ANGLES, "inter_eye_distance_score"})

@@ -1,4 +1,4 @@
-"""One limit on one measure."""
+"""One rule: the limits of one measure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from facesieve.sieve.reasons import OF_THE_POSE, REASON_OF, Reason
 
 
 def _usual_reason(given: dict[str, Any]) -> Reason:
-    """Older versions of pydantic ask also where the measure was found wrong and is missing."""
+    """The reason of a rule without one. Older versions of pydantic also call this when `measure` is wrong or absent."""
     return REASON_OF.get(given.get("measure", ""), Reason.NOT_MEASURED)
 
 
 class Rule(BaseModel):
-    """A face passes when low <= value <= high, both inclusive; an absent limit is None. NaN never passes."""
+    """A face passes when low <= value <= high. None is no limit. A value that was not measured (NaN) never passes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,7 +27,7 @@ class Rule(BaseModel):
     low: float | None = Field(default=None, allow_inf_nan=False, description="Least value that passes.")
     high: float | None = Field(default=None, allow_inf_nan=False, description="Greatest value that passes.")
     reason: Reason = Field(
-        default_factory=_usual_reason, description="What the verdict says when the face does not pass."
+        default_factory=_usual_reason, description="The reason in the verdict when the face does not pass."
     )
 
     @field_validator("measure")
@@ -47,11 +47,11 @@ class Rule(BaseModel):
 
     @property
     def when_missing(self) -> Reason:
-        """What the verdict says when the value was not measured."""
+        """The reason in the verdict when the value was not measured."""
         return Reason.POSE_NOT_MEASURED if self.measure in OF_THE_POSE else Reason.NOT_MEASURED
 
     def passes(self, values: Floats) -> Mask:
-        """(N,) boolean for (N,) values."""
+        """(N,) boolean: whether each of (N,) float64 values passes."""
         low = -np.inf if self.low is None else self.low
         high = np.inf if self.high is None else self.high
         answer: Mask = (values >= low) & (values <= high)

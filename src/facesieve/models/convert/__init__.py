@@ -1,4 +1,4 @@
-"""Published weights to ONNX, one file a model. Deterministic: the same bytes in, the same bytes out, everywhere."""
+"""Converts published weights to ONNX, one file for each model. Equal inputs give equal bytes on every machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two ends that the pose networks share: a batch of crops in, degrees out."""
+"""The first and the last operations of the pose networks: the crops, and the degrees."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ BIN_DEGREES = 3
 
 
 def crops(graph: Graph) -> str:
-    """Input `crops` (N, 224, 224, 3) uint8 RGB as normalised planes.
+    """Add the input `crops` (N, 224, 224, 3) uint8 RGB, and return the name of its normalised planes (N, 3, 224, 224).
 
-    The normalisation stays an operation of its own: the first convolution pads with zeros *after* it, so folding it
-    into the weights would change the border. It comes after the transposition: by planes it is long rows with one
-    number, by pixels it is three numbers at a time, at ten times the cost.
+    The normalisation is not folded into the first convolution, which pads with zeros *after* it: that would change the
+    border. It comes after the transposition, where a whole plane has the same mean; on pixels with three different
+    means it would cost ten times as much.
     """
     pixels = graph.input("crops", np.uint8, ("N", SIDE, SIDE, 3))
     planes = graph.node("Cast", [graph.node("Transpose", [pixels], "planes", perm=[0, 3, 1, 2])], "float", to=1)
@@ -29,9 +29,10 @@ def crops(graph: Graph) -> str:
 
 
 def degrees(graph: Graph, features: str, heads: Sequence[tuple[str, Floats32, Floats32]]) -> None:
-    """Output `degrees` (N, len(heads)): for each head (name, weight (bins, features), bias) its expected angle.
+    """Add the output `degrees` (N, len(heads)) float32: the expected angle of each head.
 
-    Bin i of B stands for 3 i - 1.5 B degrees (Ruiz et al., 2018, https://arxiv.org/abs/1710.00925).
+    features: the name of an output (N, F). heads: name, weight (B, F) and bias (B,) of each head with B bins. Bin i
+    stands for 3 i - 1.5 B degrees (Ruiz et al., 2018, https://arxiv.org/abs/1710.00925).
     """
     angles = []
     for name, weight, bias in heads:

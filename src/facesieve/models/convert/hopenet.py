@@ -1,4 +1,4 @@
-"""Hopenet (Ruiz, Chong and Rehg, 2018, https://arxiv.org/abs/1710.00925): ResNet-50 and three rows of 66 bins.
+"""Hopenet (Ruiz, Chong and Rehg, 2018, https://arxiv.org/abs/1710.00925): ResNet-50 and three heads of 66 bins.
 
 Architecture: He et al., 2016, https://arxiv.org/abs/1512.03385, table 1, with the stride on the 3 x 3 convolution.
 """
@@ -20,11 +20,11 @@ Weights = Mapping[str, Floats32]
 
 
 def convert(sources: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The authors' PyTorch state dict to the ONNX model `hopenet`.
+    """The ONNX model `hopenet` from the authors' PyTorch state dict.
 
-    It takes `crops` (N, 224, 224, 3) uint8 RGB and gives `degrees` (N, 3) float32: pitch, yaw, roll with the signs of
-    300W-LP.
-    The state dict's `fc_finetune` took no part in inference and is left out.
+    It maps `crops` (N, 224, 224, 3) uint8 RGB to `degrees` (N, 3) float32: pitch, yaw, roll with the signs of 300W-LP.
+    The layer `fc_finetune` of the state dict is not used for inference, and is left out.
+    Raises ModelError `model_unreadable` or `model_untrusted`.
     """
     (data,) = sources.values()
     weights = read_state_dict(data)

@@ -1,9 +1,8 @@
 """P-, R- and O-Net (Zhang et al., 2016, https://arxiv.org/abs/1604.02878) for upright RGB pictures of 0..255.
 
-The published files carry over a quirk of MATLAB: they want the picture transposed, and normalised to (p - 127.5) / 128.
-Both are moved into the weights. All convolutions are unpadded, so this is algebra and not an approximation:
-a kernel transposed in space gives the transposed map, and
-K * ((p - 127.5) / 128) + b = (K / 128) * p + (b - 127.5 / 128 sum K).
+The published files expect the picture transposed, as in MATLAB, and normalised to (p - 127.5) / 128. Both are moved
+into the weights. No convolution is padded, so this is exact: a kernel transposed in space computes the transposed map,
+and K * ((p - 127.5) / 128) + b = (K / 128) * p + (b - 127.5 / 128 sum K).
 """
 
 from __future__ import annotations
@@ -24,7 +23,10 @@ CELLS = 3  # side of the last map of R-Net and O-Net
 
 @dataclass(frozen=True)
 class Published:
-    """How the published file of one network calls its layers, and where it pools: kernel and padding by conv."""
+    """The names of the layers in the published file of one network.
+
+    pools: kernel and padding of the max pool after each convolution, or None.
+    """
 
     convs: tuple[str, ...]
     slopes: tuple[str, ...]
@@ -67,14 +69,14 @@ ONET = Published(
 
 
 def convert(sources: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The published pnet.onnx, rnet.onnx and onet.onnx to ONNX models `pnet`, `rnet` and `onet`.
+    """The ONNX models `pnet`, `rnet` and `onet` from the published pnet.onnx, rnet.onnx and onet.onnx.
 
-    Each takes `pixels`, (N, H, W, 3) float32 RGB in 0..255, upright; H and W are free for pnet, 24 for rnet and
-    48 for onet.
+    The input of each is `pixels`, (N, H, W, 3) float32 RGB in 0..255, upright; H and W may have any value for pnet, and
+    are 24 for rnet and 48 for onet.
 
     pnet returns `score` (N, h, w) and `regression` (N, h, w, 4), rnet and onet `score` (N,) and `regression` (N, 4).
-    score: probability of a face. regression: x1, y1, x2, y2 as shares of the box's width and height.
-    onet returns `landmarks` too, (N, 10): x1..x5, y1..y5 as shares of the box.
+    score: the probability of a face. regression: offsets of x1, y1, x2, y2 as shares of the box's sides.
+    onet also returns `landmarks`, (N, 10): x1..x5, y1..y5 as shares of the box's sides.
 
     Weights are named conv1.weight (O, I, h, w), conv1.bias, prelu1.slope (O, 1, 1), ..., dense.weight (O, c * y * x),
     dense.bias, dense.slope, score.weight (for the logit of a face), regression.weight, landmarks.weight.
@@ -102,7 +104,7 @@ def _pnet(weights: Mapping[str, Floats32]) -> bytes:
 
 
 def _cropped(name: str, side: int, published: Published, weights: Mapping[str, Floats32]) -> bytes:
-    """R-Net and O-Net: the last map is flattened and goes through dense layers."""
+    """R-Net or O-Net, whose last map is flattened and followed by dense layers."""
     graph = Graph(name)
     features = _features(graph, published, weights, graph.input("pixels", np.float32, ("N", side, side, 3)))
     kernel, bias = _layer(weights, published.dense)
@@ -128,7 +130,7 @@ def _cropped(name: str, side: int, published: Published, weights: Mapping[str, F
 
 
 def _features(graph: Graph, published: Published, weights: Mapping[str, Floats32], pixels: str) -> str:
-    """Convolutions, each with its PReLU and perhaps a pool, on the upright picture."""
+    """Add the convolutions on the upright picture, with their PReLUs and pools; return the name of the last map."""
     at = graph.node("Transpose", [pixels], "planes", perm=[0, 3, 1, 2])
     layers = zip(published.convs, published.slopes, published.pools, strict=True)
     for number, (conv, slope, pool) in enumerate(layers, 1):
@@ -148,16 +150,16 @@ def _features(graph: Graph, published: Published, weights: Mapping[str, Floats32
 
 
 def _absorb_normalisation(kernel: Floats32, bias: Floats32) -> tuple[Floats32, Floats32]:
-    """Sums are exact (fsum), so that every machine writes the same bytes."""
+    """The first convolution for pixels that are not normalised; fsum is exact, so all machines write the same bytes."""
     sums = np.array([math.fsum(one.ravel().tolist()) for one in kernel])
     return (kernel / np.float32(STD)), (bias - sums * (MEAN / STD)).astype(np.float32)
 
 
 def _probability(graph: Graph, logit: str) -> str:
-    """1 / (1 + exp(-logit)), written out and not `Sigmoid`: the sum rounds next to 1 as the published softmax does.
+    """Add 1 / (1 + exp(-logit)) as single operations, and return the name of the output.
 
-    So windows that are equally sure there are equally sure here, and suppression, which goes by rank, keeps the same
-    ones whoever computes; `Sigmoid` is an approximation whose last bits differ between machines.
+    Near 1 the sum rounds as the published softmax does, so windows with equal scores there have equal scores here, and
+    suppression keeps the same windows. `Sigmoid` is an approximation whose last bits differ between machines.
     """
     rest = graph.node("Exp", [graph.node("Neg", [logit], "score.negated")], "score.rest")
     one = graph.weight("one", np.array(1.0))
@@ -165,7 +167,7 @@ def _probability(graph: Graph, logit: str) -> str:
 
 
 def _margin(two: Floats32) -> Floats32:
-    """Softmax over (other, face) is the sigmoid of the difference of the logits."""
+    """Weights of the difference of the two logits (other, face): its sigmoid is their softmax."""
     return (two[1:].astype(np.float64) - two[:1]).astype(np.float32)
 
 

@@ -1,7 +1,7 @@
-"""WHENet (Zhou and Gregson, BMVC 2020, https://arxiv.org/abs/2005.10353): EfficientNet-B0 and three rows of bins.
+"""WHENet (Zhou and Gregson, BMVC 2020, https://arxiv.org/abs/2005.10353): EfficientNet-B0 and three heads of bins.
 
-The published file is Keras HDF5 with weights only, its layers numbered in the order of the network, so a walk
-through the architecture (Tan and Le, 2019, https://arxiv.org/abs/1905.11946, table 1) meets them one by one.
+The published file is HDF5 of Keras with weights only. Its layers are numbered in the order of the network, so they are
+read one after the other while the architecture is built (Tan and Le, 2019, https://arxiv.org/abs/1905.11946, table 1).
 """
 
 from __future__ import annotations
@@ -18,35 +18,38 @@ from facesieve.models.convert.ends import crops, degrees
 from facesieve.models.onnx_writer import Array, Graph
 from facesieve.records import ANGLES, Floats32
 
-# repeats, stride of the first, expansion; every stage changes the number of channels
+# Of each stage: repeats, stride of the first block, expansion. The first block changes the number of channels.
 STAGES = ((1, 1, 1), (2, 2, 6), (2, 2, 6), (3, 2, 6), (3, 1, 6), (4, 2, 6), (1, 1, 6))
 EPSILON = 1e-3  # Keras' default of batch normalisation
 
 
 def convert(sources: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The published WHENet.h5 to the ONNX model `whenet`.
+    """The ONNX model `whenet` from the published WHENet.h5.
 
-    It takes `crops` (N, 224, 224, 3) uint8 RGB and gives `degrees` (N, 3) float32: pitch, yaw, roll with the signs of
-    300W-LP.
+    It maps `crops` (N, 224, 224, 3) uint8 RGB to `degrees` (N, 3) float32: pitch, yaw, roll with the signs of 300W-LP.
+    Raises ModelError `model_unreadable`.
     """
     import h5py
 
     try:
         with h5py.File(io.BytesIO(sources["WHENet.h5"]), "r") as file:
-            return {"whenet": _network(Layers(file))}
+            return {"whenet": _network(KerasFile(file))}
     except (OSError, KeyError) as error:
         raise ModelError("model_unreadable", "This is not the published WHENet.h5.") from error
 
 
 @dataclass
-class Layers:
-    """Hands out the weights of the next layer of a kind."""
+class KerasFile:
+    """Reads the weights of a network layer by layer: each method returns those of the next layer of its kind.
+
+    file: an open HDF5 file. read: how many layers of each kind were read.
+    """
 
     file: Any
-    met: dict[str, int] = field(default_factory=dict)
+    read: dict[str, int] = field(default_factory=dict)
 
     def _next(self, kind: str, *names: str) -> list[Floats32]:
-        number = self.met[kind] = self.met.get(kind, 0) + 1
+        number = self.read[kind] = self.read.get(kind, 0) + 1
         layer = self.file[f"{kind}_{number}/{kind}_{number}"]
         return [np.asarray(layer[f"{name}:0"], np.float32) for name in names]
 
@@ -63,7 +66,7 @@ class Layers:
         return kernel.transpose(2, 3, 0, 1)
 
     def normalised(self, kernel: Floats32) -> tuple[Array, Array]:
-        """A convolution and the batch normalisation behind it, as one convolution."""
+        """The convolution and the next batch normalisation as one convolution: weight and bias."""
         names = ("gamma", "beta", "moving_mean", "moving_variance")
         return fold(kernel, self._next("batch_normalization", *names), EPSILON)
 
@@ -73,43 +76,43 @@ class Layers:
 
 
 def fold(kernel: Floats32, normalisation: Sequence[Floats32], epsilon: float) -> tuple[Array, Array]:
-    """Batch normalisation folded into the convolution before it: weight (O, I, h, w) and bias (O,), float64.
+    """A convolution and the batch normalisation after it as one: weight (O, I, h, w) and bias (O,), both float64.
 
-    normalisation: gamma, beta, mean and variance, each (O,).
-    Only correctly rounded elementwise operations, so that every machine writes the same bytes.
+    kernel: (O, I, h, w). normalisation: gamma, beta, mean and variance, each (O,).
+    All operations are elementwise and correctly rounded, so that every machine writes the same bytes.
     """
     gamma, beta, mean, variance = normalisation
     scale = gamma.astype(np.float64) / np.sqrt(variance.astype(np.float64) + epsilon)
     return kernel * scale[:, None, None, None], beta - mean * scale
 
 
-def _network(layers: Layers) -> bytes:
+def _network(weights: KerasFile) -> bytes:
     graph = Graph("whenet")
-    at = _conv(graph, "stem", crops(graph), *layers.normalised(layers.conv()), stride=2)
+    at = _conv(graph, "stem", crops(graph), *weights.normalised(weights.conv()), stride=2)
     at = _swish(graph, at)
     for number, (repeats, stride, expansion) in enumerate(STAGES, 1):
-        at = _block(graph, f"stage{number}.0", at, layers, stride, expansion)
+        at = _block(graph, f"stage{number}.0", at, weights, stride, expansion)
         for repeat in range(1, repeats):
             name = f"stage{number}.{repeat}"
-            at = graph.node("Add", [at, _block(graph, name, at, layers, 1, expansion)], f"{name}.sum")
-    at = _swish(graph, _conv(graph, "head", at, *layers.normalised(layers.conv())))
+            at = graph.node("Add", [at, _block(graph, name, at, weights, 1, expansion)], f"{name}.sum")
+    at = _swish(graph, _conv(graph, "head", at, *weights.normalised(weights.conv())))
     features = graph.node("Flatten", [graph.node("GlobalAveragePool", [at], "mean.cells")], "features")
-    degrees(graph, features, [layers.dense(name) for name in ANGLES])
+    degrees(graph, features, [weights.dense(name) for name in ANGLES])
     return graph.tobytes()
 
 
-def _block(graph: Graph, name: str, at: str, layers: Layers, stride: int, expansion: int) -> str:
-    """Mobile inverted bottleneck with squeeze and excitation."""
+def _block(graph: Graph, name: str, at: str, weights: KerasFile, stride: int, expansion: int) -> str:
+    """Add a mobile inverted bottleneck with squeeze and excitation, and return the name of its output."""
     if expansion > 1:
-        at = _swish(graph, _conv(graph, f"{name}.expand", at, *layers.normalised(layers.conv())))
-    kernel, bias = layers.normalised(layers.depthwise())
+        at = _swish(graph, _conv(graph, f"{name}.expand", at, *weights.normalised(weights.conv())))
+    kernel, bias = weights.normalised(weights.depthwise())
     at = _swish(graph, _conv(graph, f"{name}.depthwise", at, kernel, bias, stride, groups=len(bias)))
     squeeze = graph.node("GlobalAveragePool", [at], f"{name}.mean")
-    squeeze = _swish(graph, _conv(graph, f"{name}.squeeze", squeeze, *layers.conv_with_bias()))
-    excite = _conv(graph, f"{name}.excite", squeeze, *layers.conv_with_bias())
+    squeeze = _swish(graph, _conv(graph, f"{name}.squeeze", squeeze, *weights.conv_with_bias()))
+    excite = _conv(graph, f"{name}.excite", squeeze, *weights.conv_with_bias())
     gate = graph.node("Sigmoid", [excite], f"{name}.gate")
     at = graph.node("Mul", [at, gate], f"{name}.gated")
-    return _conv(graph, f"{name}.project", at, *layers.normalised(layers.conv()))
+    return _conv(graph, f"{name}.project", at, *weights.normalised(weights.conv()))
 
 
 def _conv(graph: Graph, name: str, at: str, kernel: Array, bias: Array, stride: int = 1, groups: int = 1) -> str:

@@ -1,4 +1,4 @@
-"""Why a face was kept or not, rule by rule."""
+"""What each rule of a policy says about one face, as numbers and as a sentence."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from facesieve.sieve.rule import Rule
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one rule says of one face.
+    """What one rule says about one face.
 
-    value: None when it was not measured. limits: in words. reason: the code given when it did not pass, else "".
-    text: all of it as one sentence.
+    measure: its name. value: None when it was not measured. low, high: the limits, inclusive; None where there is none.
+    limits: both in words. reason: the code of the reason when the face did not pass, else "". text: all of it in words.
     """
 
     measure: str
@@ -30,8 +30,11 @@ class Finding:
     text: str
 
 
-def explain(policy: Policy, measures: Mapping[str, float | None]) -> list[Finding]:
-    """One finding a rule, in rule order, for one face's measures by name; None, NaN or absent is not measured."""
+def findings_of(policy: Policy, measures: Mapping[str, float | None]) -> list[Finding]:
+    """One finding for each rule, in the order of the rules.
+
+    measures: of one face by name; one that is None, NaN or absent was not measured.
+    """
     return [_finding(rule, measures.get(rule.measure)) for rule in policy.rules]
 
 
@@ -50,6 +53,6 @@ def _finding(rule: Rule, value: float | None) -> Finding:
 
 
 def _shown(rule: Rule, value: float) -> str:
-    """The value with as many digits as tell it from a limit that it is not equal to."""
+    """The value with four digits, or with as many as it takes to look different from a limit that it differs from."""
     limits = {f"{limit:g}" for limit in (rule.low, rule.high) if limit is not None and limit != value}
     return next((text for digits in range(4, 17) if (text := f"{value:.{digits}g}") not in limits), repr(value))
