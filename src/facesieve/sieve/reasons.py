@@ -19,7 +19,7 @@ class Reason(StrEnum):
     PITCHED = "pitched", "The head is turned too far up or down."
     TILTED = "tilted", "The head is tilted too far in the picture."
     UNDER_EXPOSED = "under_exposed", "Too much of the face is nearly black."
-    OVER_EXPOSED = "over_exposed", "Too much of the face is burnt out."
+    OVER_EXPOSED = "over_exposed", "Too much of the face is over-exposed."
     FLAT = "flat", "The face uses too few levels of brightness."
     UNEVEN_LIGHT = "uneven_light", "The two halves of the face are lit too differently."
     BAD_LIGHT = "bad_light", "The face is too dark, too bright, too flat or too harsh in light."
