@@ -1,4 +1,4 @@
-// Arrays that begin on a cache line, because a vector that crosses two cache lines takes two reads.
+// Arrays that begin at a cache line. A vector that lies in two cache lines takes two reads.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@ template <class Number>
 class Aligned {
 public:
     Aligned() = default;
-    // The numbers are not initialised.
+    // Its numbers are not initialised.
     explicit Aligned(std::size_t count)
         : at_(static_cast<Number*>(::operator new[](count * sizeof(Number), LINE))), count_(count) {}
 

@@ -1,5 +1,5 @@
-// The layers of P-Net, R-Net and O-Net (Zhang et al., 2016, https://arxiv.org/abs/1604.02878). Their sizes are stated
-// only here; Python takes them from the weights.
+// The layers of P-Net, R-Net and O-Net (Zhang et al., 2016, https://arxiv.org/abs/1604.02878). Their sizes are
+// constants here only; Python reads them from the weights.
 #pragma once
 
 namespace facesieve {
@@ -16,8 +16,8 @@ struct Pnet {
     static constexpr int HEADS[]{1, 4};  // logit of a face; regression
 };
 
-// R-Net and O-Net see square crops. Their convolutions are followed by a dense layer of DENSE filters with a PReLU, and
-// by one dense layer of all ANSWERS: the logit of a face, four numbers of regression, and O-Net's ten of landmarks.
+// R-Net and O-Net see square crops. After the convolutions comes a dense layer of DENSE filters with a PReLU, and then
+// a dense layer with all ANSWERS: the logit of a face, four numbers of regression, and ten of landmarks in O-Net.
 struct Rnet {
     static constexpr int SIDE = 24;
     static constexpr Convolution CONVOLUTIONS[]{{3, 3, 28, 3}, {3, 28, 48, 3}, {2, 48, 64, 0}};
@@ -46,7 +46,7 @@ constexpr int side_before(int index) {
     return side;
 }
 
-// Numbers that the convolutions make of one crop.
+// How many numbers the last convolution computes for one crop.
 template <class Net>
 constexpr int features() {
     const int last = convolutions<Net>();

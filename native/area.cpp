@@ -10,7 +10,7 @@ namespace facesieve {
 
 namespace {
 
-constexpr double SLIVER = 1e-3;  // cv2 ignores pixels that are covered by less
+constexpr double LEAST_COVERAGE = 1e-3;  // cv2 ignores pixels that are covered by less
 
 double ratio(int from, int to) { return 1.0 / (static_cast<double>(to) / from); }
 
@@ -26,12 +26,12 @@ std::vector<Span> area_spans(int from, int to) {
         const int whole = std::min(static_cast<int>(std::ceil(left)), whole_end);
         const float inner = static_cast<float>(1.0 / width);
         Span span{whole, whole_end - whole, inner, inner, inner};
-        if (whole - left > SLIVER) {
+        if (whole - left > LEAST_COVERAGE) {
             --span.start;
             ++span.count;
             span.first = static_cast<float>((whole - left) / width);
         }
-        if (right - whole_end > SLIVER) {
+        if (right - whole_end > LEAST_COVERAGE) {
             ++span.count;
             span.last = static_cast<float>(std::min(std::min(right - whole_end, 1.0), width) / width);
             if (span.count == 1) span.first = span.last;
@@ -57,7 +57,7 @@ std::vector<Span> linear_spans(int from, int to) {
     return spans;
 }
 
-Rounding rounding(int width, int height, int to_width, int to_height) {
+Rounding rounding_of(int width, int height, int to_width, int to_height) {
     const double x = ratio(width, to_width), y = ratio(height, to_height);
     const double whole_x = std::nearbyint(x), whole_y = std::nearbyint(y);
     if (std::abs(x - whole_x) >= DBL_EPSILON || std::abs(y - whole_y) >= DBL_EPSILON) return Rounding::weighted;
@@ -86,7 +86,7 @@ std::uint8_t area_value(const Picture& picture, const Span& across, const Span& 
     return static_cast<std::uint8_t>(std::clamp(std::nearbyint(total), 0.f, 255.f));
 }
 
-float area_doubt(const Span& across, const Span& down) {
+float area_error_bound(const Span& across, const Span& down) {
     constexpr float UNIT = FLT_EPSILON / 2;
     return 2 * 256 * UNIT * static_cast<float>(across.count + down.count + 4);
 }

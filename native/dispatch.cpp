@@ -7,7 +7,7 @@
 
 namespace facesieve {
 
-std::vector<const Kernels*> runnable() {
+std::vector<const Kernels*> runnable_kernels() {
     std::vector<const Kernels*> found;
 #if defined(__x86_64__)
     __builtin_cpu_init();
@@ -22,7 +22,7 @@ std::vector<const Kernels*> runnable() {
 }
 
 const Kernels& kernels_named(const std::string& name) {
-    for (const Kernels* kernels : runnable())
+    for (const Kernels* kernels : runnable_kernels())
         if (name.empty() || name == kernels->name) return *kernels;
     throw std::invalid_argument("instruction set '" + name + "' is not in this build or does not run on this machine");
 }

@@ -15,17 +15,17 @@ constexpr int COORDINATE_BITS = 10, FRACTION_BITS = 5;
 constexpr int FRACTIONS = 1 << FRACTION_BITS;
 constexpr double COORDINATE = 1 << COORDINATE_BITS;
 
-constexpr double LIMIT = 2147483648.0;  // beyond any picture, and small enough for the integers
+constexpr double LIMIT = 2147483648.0;  // outside any picture, and small enough for the integers
 
 std::int64_t rounded(double value) {
     return static_cast<std::int64_t>(std::nearbyint(std::clamp(value, -LIMIT, LIMIT)));
 }
 
-// Maps the crop to the picture. Where a matrix has no inverse, all pixels are mapped to one place.
-struct Inverse {
+// The inverse of a matrix from picture to crop. A matrix without an inverse maps all pixels to one place.
+struct CropToPicture {
     double xx, xy, x, yx, yy, y;
 
-    explicit Inverse(const double* m) {
+    explicit CropToPicture(const double* m) {
         const double determinant = m[0] * m[4] - m[1] * m[3];
         const double scale = determinant != 0 ? 1 / determinant : 0;
         xx = m[4] * scale, yy = m[0] * scale;
@@ -56,7 +56,7 @@ void warp(const Picture& picture, const double* matrices, std::ptrdiff_t count, 
     constexpr int HALF = 1 << (COORDINATE_BITS - FRACTION_BITS - 1);
     std::vector<std::int64_t> along_x(side), along_y(side);
     for (std::ptrdiff_t face = 0; face < count; ++face) {
-        const Inverse to(matrices + 6 * face);
+        const CropToPicture to(matrices + 6 * face);
         for (int x = 0; x < side; ++x) {
             along_x[x] = rounded(to.xx * x * COORDINATE);
             along_y[x] = rounded(to.yx * x * COORDINATE);

@@ -1,5 +1,5 @@
-// A layer's weights in the order in which the kernels read them: vector lanes run along the filters. The last panel is
-// filled up with filters of zeros. Their output is 0, and swish(0) is 0 too.
+// The weights of a layer in the order in which the kernels read them: the lanes of a vector belong to neighbouring
+// filters. The last panel is filled up with filters of zeros, whose output is 0; swish(0) is 0 too.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 
 namespace facesieve {
 
-constexpr int PANEL = 16;  // channels that lie side by side
+constexpr int PANEL = 16;  // how many channels lie side by side
 
 constexpr int panels(int channels) { return (channels + PANEL - 1) / PANEL; }
 constexpr int padded(int channels) { return panels(channels) * PANEL; }
@@ -43,10 +43,10 @@ struct Depthwise {
     const float* panel(int index) const { return weights.data() + std::size_t(index) * taps * PANEL; }
 };
 
-// Weights are multiplied as sixteen-bit integers, two taps at a time: compared with single precision, half the bytes
-// are read and 1.5 times as many products fit into the same time. Inputs are rounded to whole steps, at most MOST_STEPS
-// from zero. A filter's own step is so large that the magnitudes of its integers add up to at most 2^31 / MOST_STEPS,
-// so no sum can overflow 32 bits, whatever the picture shows.
+// Weights and inputs are multiplied as sixteen-bit integers, two taps at a time. Compared with single precision, that
+// reads half the bytes and computes 1.5 times as many products in the same time. An input is rounded to a whole number
+// of steps, at most MOST_STEPS from zero. The step of a filter's weights is so large that the magnitudes of its
+// integers add up to at most 2^31 / MOST_STEPS. So no sum can overflow 32 bits, whatever the picture shows.
 constexpr int MOST_STEPS = 8191;
 
 // Each filter sees all taps. weights: (panel, pair of taps, PANEL, 2); a zero completes a run of odd length.

@@ -82,17 +82,17 @@ std::vector<Sizes> sizes_of() {
     return sizes;
 }
 
-// By layer: weights, biases, slopes.
-using Weights = std::vector<std::tuple<Array<float>, Array<float>, Array<float>>>;
+// From Python: weights, biases and slopes of each layer.
+using PythonLayers = std::vector<std::tuple<Array<float>, Array<float>, Array<float>>>;
 
-Layers packed(const Weights& given, const std::vector<Sizes>& sizes, const std::string& network) {
+CascadeLayers cascade_layers(const PythonLayers& given, const std::vector<Sizes>& sizes, const std::string& network) {
     require(given.size() == sizes.size(), network + " must have " + std::to_string(sizes.size()) + " layers");
     const auto numbers = [&](const Array<float>& array, int size, const std::string& what) {
         require(array.size() == size, network + ": " + what + " must be " + std::to_string(size) + " numbers, not " +
                                           std::to_string(array.size()));
         return std::vector<float>(array.data(), array.data() + size);
     };
-    Layers layers;
+    CascadeLayers layers;
     for (std::size_t i = 0; i < sizes.size(); ++i) {
         const auto& [weights, bias, slope] = given[i];
         const std::string layer = " of layer " + std::to_string(i + 1);
@@ -103,7 +103,7 @@ Layers packed(const Weights& given, const std::vector<Sizes>& sizes, const std::
     return layers;
 }
 
-py::tuple columns(const std::vector<Cell>& cells) {
+py::tuple cell_columns(const std::vector<Cell>& cells) {
     const auto count = static_cast<py::ssize_t>(cells.size());
     Array<std::int64_t> rows(count), columns(count);
     Array<float> probability(count), regression({count, py::ssize_t{4}});
@@ -118,10 +118,10 @@ py::tuple columns(const std::vector<Cell>& cells) {
 
 class Networks {
 public:
-    Networks(const Weights& pnet, const Weights& rnet, const Weights& onet, const std::string& isa)
-        : pnet_(packed(pnet, sizes_of_pnet(), "pnet")),
-          rnet_(packed(rnet, sizes_of<Rnet>(), "rnet")),
-          onet_(packed(onet, sizes_of<Onet>(), "onet")),
+    Networks(const PythonLayers& pnet, const PythonLayers& rnet, const PythonLayers& onet, const std::string& isa)
+        : pnet_(cascade_layers(pnet, sizes_of_pnet(), "pnet")),
+          rnet_(cascade_layers(rnet, sizes_of<Rnet>(), "rnet")),
+          onet_(cascade_layers(onet, sizes_of<Onet>(), "onet")),
           kernels_(kernels_named(isa)) {}
 
     std::string isa() const { return kernels_.name; }
@@ -136,7 +136,7 @@ public:
             for (std::size_t i = 0; i < scales.size(); ++i) propose_level(of, scales[i], threshold, levels[i]);
         }
         py::list found;
-        for (const auto& cells : levels) found.append(columns(cells));
+        for (const auto& cells : levels) found.append(cell_columns(cells));
         return found;
     }
 
@@ -171,27 +171,27 @@ public:
         return crops;
     }
 
-    double multiply_adds(long steps) const {
+    double run_multiply_adds(long steps) const {
         require(steps >= 0, "steps must not be negative");
         py::gil_scoped_release free;
-        return kernels_.multiply_adds(steps);
+        return kernels_.run_multiply_adds(steps);
     }
 
-    Array<float> refine(const Array<float>& crops) const { return judge<Rnet>(crops, rnet_, kernels_.refine); }
-    Array<float> locate(const Array<float>& crops) const { return judge<Onet>(crops, onet_, kernels_.locate); }
+    Array<float> refine(const Array<float>& crops) const { return run<Rnet>(crops, rnet_, kernels_.refine); }
+    Array<float> locate(const Array<float>& crops) const { return run<Onet>(crops, onet_, kernels_.locate); }
 
 private:
-    using Judge = void (*)(const Layers&, const float*, std::ptrdiff_t, float*);
+    using CropKernel = void (*)(const CascadeLayers&, const float*, std::ptrdiff_t, float*);
 
     template <class Net>
-    static Array<float> judge(const Array<float>& crops, const Layers& layers, Judge run) {
+    static Array<float> run(const Array<float>& crops, const CascadeLayers& layers, CropKernel kernel) {
         require_shape(crops, {-1, Net::SIDE, Net::SIDE, COLOURS}, "crops");
         const py::ssize_t count = crops.shape(0);
         Array<float> answers({count, py::ssize_t{Net::ANSWERS}});
         const float* in = crops.data();
         float* out = answers.mutable_data();
         py::gil_scoped_release free;
-        run(layers, in, count, out);
+        kernel(layers, in, count, out);
         return answers;
     }
 
@@ -203,14 +203,14 @@ private:
         std::stable_sort(cells.begin(), cells.end(), [](const Cell& a, const Cell& b) { return a.column < b.column; });
     }
 
-    Layers pnet_, rnet_, onet_;
+    CascadeLayers pnet_, rnet_, onet_;
     const Kernels& kernels_;
 };
 
-// Weights (filters, ...) and biases (filters,).
-using Given = std::pair<Array<float>, Array<float>>;
+// From Python: weights (filters, ...) and biases (filters,).
+using PythonFilters = std::pair<Array<float>, Array<float>>;
 
-PlainFilters plain_filters(const Given& given, py::ssize_t taps, const std::string& name) {
+PlainFilters plain_filters(const PythonFilters& given, py::ssize_t taps, const std::string& name) {
     const auto& [weights, biases] = given;
     require(weights.ndim() >= 2 && weights.shape(0) > 0 && weights.size() == weights.shape(0) * taps,
             name + " has weights that do not fit its input");
@@ -221,7 +221,7 @@ PlainFilters plain_filters(const Given& given, py::ssize_t taps, const std::stri
 }
 
 // run: how many of the taps lie side by side in the input.
-Filters filters(const Given& given, py::ssize_t taps, py::ssize_t run, const std::string& name) {
+Filters filters(const PythonFilters& given, py::ssize_t taps, py::ssize_t run, const std::string& name) {
     require(taps <= 1 << 16, name + " has too many taps");
     return {plain_filters(given, taps, name), static_cast<int>(run)};
 }
@@ -230,17 +230,18 @@ Filters filters(const Given& given, py::ssize_t taps, py::ssize_t run, const std
 class HeadPose {
 public:
     // expand, depthwise, squeeze, excite, project; kernel, stride; whether the input is added.
-    using GivenBlock = std::tuple<Given, Given, Given, Given, Given, int, int, bool>;
+    using PythonBlock =
+        std::tuple<PythonFilters, PythonFilters, PythonFilters, PythonFilters, PythonFilters, int, int, bool>;
     HeadPose(const std::array<float, COLOURS>& mean, const std::array<float, COLOURS>& deviation,
-             const std::vector<GivenBlock>& blocks, const Given& features, const Given& logits,
+             const std::vector<PythonBlock>& blocks, const PythonFilters& features, const PythonFilters& logits,
              const std::vector<std::vector<double>>& heads, const std::string& isa)
         : kernels_(kernels_named(isa)) {
         std::copy_n(mean.begin(), COLOURS, net_.mean);
         std::copy_n(deviation.begin(), COLOURS, net_.deviation);
         require(!blocks.empty(), "there are no blocks");
         py::ssize_t taps = 9 * COLOURS, run = 3 * COLOURS;
-        for (const GivenBlock& block : blocks) {
-            net_.blocks.push_back(packed(block, taps, run));
+        for (const PythonBlock& block : blocks) {
+            net_.blocks.push_back(block_of(block, taps, run));
             taps = run = net_.blocks.back().project.count;
         }
         net_.features = filters(features, taps, run, "features");
@@ -270,7 +271,7 @@ public:
 
 private:
     // taps, run: of the expansion.
-    static Block packed(const GivenBlock& given, py::ssize_t taps, py::ssize_t run) {
+    static Block block_of(const PythonBlock& given, py::ssize_t taps, py::ssize_t run) {
         const auto& [expand, depthwise, squeeze, excite, project, kernel, stride, skip] = given;
         require((kernel == 3 || kernel == 5) && (stride == 1 || stride == 2),
                 "a block's kernel must be 3 or 5, and its stride 1 or 2");
@@ -294,13 +295,13 @@ Array<std::int64_t> suppressed(const Array<double>& boxes, double threshold, boo
     require_shape(boxes, {-1, 4}, "boxes");
     const double* corners = boxes.data();
     const py::ssize_t count = boxes.shape(0);
-    std::vector<std::ptrdiff_t> stay;
+    std::vector<std::ptrdiff_t> indices;
     {
         py::gil_scoped_release free;
-        stay = suppress(corners, count, threshold, minimum);
+        indices = suppress(corners, count, threshold, minimum);
     }
-    Array<std::int64_t> kept(static_cast<py::ssize_t>(stay.size()));
-    std::copy(stay.begin(), stay.end(), kept.mutable_data());
+    Array<std::int64_t> kept(static_cast<py::ssize_t>(indices.size()));
+    std::copy(indices.begin(), indices.end(), kept.mutable_data());
     return kept;
 }
 
@@ -335,7 +336,7 @@ Array<double> laplacian_variances(const Array<std::uint8_t>& grey) {
 
 std::vector<std::string> isas() {
     std::vector<std::string> names;
-    for (const Kernels* kernels : runnable()) names.push_back(kernels->name);
+    for (const Kernels* kernels : runnable_kernels()) names.push_back(kernels->name);
     return names;
 }
 
@@ -354,18 +355,18 @@ PYBIND11_MODULE(_native, module) {
     module.def("laplacian_variance", &laplacian_variances, "grey"_a.noconvert(),
                "Variance of the Laplacian of each (n, h, w).");
     py::class_<Networks>(module, "Networks")
-        .def(py::init<const Weights&, const Weights&, const Weights&, const std::string&>(), "pnet"_a, "rnet"_a,
-             "onet"_a, "isa"_a = "")
+        .def(py::init<const PythonLayers&, const PythonLayers&, const PythonLayers&, const std::string&>(), "pnet"_a,
+             "rnet"_a, "onet"_a, "isa"_a = "")
         .def_property_readonly("isa", &Networks::isa)
         .def("propose", &Networks::propose, "pixels"_a.noconvert(), "scales"_a, "threshold"_a)
         .def("level", &Networks::level, "pixels"_a.noconvert(), "width"_a, "height"_a)
         .def("crop", &Networks::crop, "pixels"_a.noconvert(), "boxes"_a.noconvert(), "size"_a)
-        .def("multiply_adds", &Networks::multiply_adds, "steps"_a)
+        .def("run_multiply_adds", &Networks::run_multiply_adds, "steps"_a)
         .def("refine", &Networks::refine, "crops"_a.noconvert())
         .def("locate", &Networks::locate, "crops"_a.noconvert());
     py::class_<HeadPose>(module, "HeadPose")
         .def(py::init<const std::array<float, COLOURS>&, const std::array<float, COLOURS>&,
-                      const std::vector<HeadPose::GivenBlock>&, const Given&, const Given&,
+                      const std::vector<HeadPose::PythonBlock>&, const PythonFilters&, const PythonFilters&,
                       const std::vector<std::vector<double>>&, const std::string&>(),
              "mean"_a, "deviation"_a, "blocks"_a, "features"_a, "logits"_a, "heads"_a, "isa"_a = "")
         .def_property_readonly("isa", &HeadPose::isa)

@@ -1,4 +1,4 @@
-// What the source files pass to each other: a picture, boxes, packed weights, and P-Net's cells.
+// Types that several source files use: a picture, boxes, the layers of the cascade, and P-Net's cells.
 #pragma once
 
 #include <cstddef>
@@ -27,11 +27,11 @@ struct Box {
 };
 
 // One layer of P-Net, R-Net or O-Net. pnet.hpp and crop_layers.hpp document the order of `weights`.
-struct Layer {
+struct CascadeLayer {
     std::vector<float> weights, bias, slope;
 };
 
-using Layers = std::vector<Layer>;
+using CascadeLayers = std::vector<CascadeLayer>;
 
 // A position of P-Net's window whose probability reaches the threshold.
 struct Cell {

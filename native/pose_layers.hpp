@@ -1,4 +1,4 @@
-// The packed layers of a pose network: an EfficientNet that ends in rows of bins, such as WHENet.
+// The layers of a pose network such as WHENet: an EfficientNet whose heads are rows of bins.
 #pragma once
 
 #include <vector>

@@ -1,6 +1,6 @@
-// Everything that kernels include from outside this folder. Each isa_*.cpp includes it before it sets its target:
-// inline functions of other headers are then compiled for the baseline processor in every object file, and it does not
-// matter which object's copy the linker keeps. A test compares this list with what the kernels include.
+// Everything that the kernels include from outside this folder. Each isa_*.cpp includes it before it sets its target.
+// So the inline functions of other headers are compiled for the baseline processor in every object file, and it does
+// not matter whose copy the linker keeps. A test compares this list with what the kernels include.
 #pragma once
 
 #include <algorithm>

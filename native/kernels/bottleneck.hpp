@@ -1,5 +1,5 @@
-// One block of EfficientNet. Its expanded map is six times as large as its input and output, and is computed a few rows
-// and panels at a time.
+// One block of EfficientNet. Its expanded map is six times as large as its input and its output, so only a few of its
+// rows and panels are computed at a time.
 #pragma once
 
 #include <algorithm>
@@ -25,16 +25,16 @@ struct Map {
     int pixels() const { return side * side; }
 };
 
-constexpr int strided(int side, int stride) { return (side + stride - 1) / stride; }
+constexpr int strided_side(int side, int stride) { return (side + stride - 1) / stride; }
 
-// Where the depthwise filters lie on the expanded map. The padding is TensorFlow's SAME: of an odd number of zeros, the
-// larger part is at the end.
-struct Footprint {
+// The sizes of a depthwise layer and of its expanded map. The padding is TensorFlow's SAME: with an odd number of
+// zeros, one more of them is at the end.
+struct FilterGrid {
     int side, out, kernel, stride, width, before;
 
-    Footprint(int side, const Block& block)
+    FilterGrid(int side, const Block& block)
         : side(side),
-          out(strided(side, block.stride)),
+          out(strided_side(side, block.stride)),
           kernel(block.kernel),
           stride(block.stride),
           width((out - 1) * stride + kernel),
@@ -42,7 +42,7 @@ struct Footprint {
 
     std::ptrdiff_t row() const { return std::ptrdiff_t{width} * PANEL; }
     int rows_for(int outputs) const { return (outputs - 1) * stride + kernel; }
-    int kept() const { return kernel - stride; }  // rows that are shared with the next band
+    int shared_rows() const { return kernel - stride; }  // rows that are shared with the next band
 };
 
 // The rows of the expanded map that are kept at a time. A small map is expanded as a whole, panel by panel, so that
@@ -50,20 +50,20 @@ struct Footprint {
 struct Bands {
     int outputs;           // rows of the output that one band yields
     std::ptrdiff_t panel;  // floats of one panel's rows
-    int kept_panels;       // how many panels have their own rows
+    int panels_held;       // for how many panels rows are kept
 
-    Bands(const Footprint& footprint, const Block& block) : outputs(footprint.out), kept_panels(PANELS_OF_TILE) {
-        const std::ptrdiff_t map = std::ptrdiff_t{footprint.side} * footprint.side * padded(block.expand.taps);
+    Bands(const FilterGrid& grid, const Block& block) : outputs(grid.out), panels_held(PANELS_OF_TILE) {
+        const std::ptrdiff_t map = std::ptrdiff_t{grid.side} * grid.side * padded(block.expand.taps);
         if (map > WHOLE) {
-            kept_panels = panels(block.expand.count);
-            const auto rows = static_cast<int>(BAND / (footprint.row() * kept_panels));
-            outputs = std::clamp((rows - footprint.kernel) / footprint.stride + 1, 1, footprint.out);
+            panels_held = panels(block.expand.count);
+            const auto rows = static_cast<int>(BAND / (grid.row() * panels_held));
+            outputs = std::clamp((rows - grid.kernel) / grid.stride + 1, 1, grid.out);
         }
-        panel = footprint.row() * footprint.rows_for(outputs);
+        panel = grid.row() * grid.rows_for(outputs);
     }
 
-    std::size_t floats() const { return std::size_t(panel) * kept_panels; }
-    bool whole(const Footprint& footprint) const { return outputs == footprint.out; }
+    std::size_t floats() const { return std::size_t(panel) * panels_held; }
+    bool whole(const FilterGrid& grid) const { return outputs == grid.out; }
 
     static constexpr std::ptrdiff_t WHOLE = 112 << 10, BAND = 64 << 10;  // floats; both fit into the second-level cache
 };
@@ -71,19 +71,19 @@ struct Bands {
 // Stores sums after their swish where the depthwise filters read them: in rows with zeros around.
 struct StoreExpanded {
     float* rows;
-    const Footprint& footprint;
+    const FilterGrid& grid;
     std::ptrdiff_t panel;  // floats from a panel's rows to the next panel's
 
     template <int PIXELS, int VECTORS>
     void operator()(int first, const Lanes (&sum)[PIXELS][VECTORS]) const {
-        int x = first % footprint.side;
-        float* to = rows + (first / footprint.side * footprint.width + x) * PANEL;
+        int x = first % grid.side;
+        float* to = rows + (first / grid.side * grid.width + x) * PANEL;
 #pragma GCC unroll 16
         for (int p = 0; p < PIXELS; ++p) {
 #pragma GCC unroll 16
             for (int v = 0; v < VECTORS; ++v) store(to + v / PARTS * panel + v % PARTS * LANES, swish(sum[p][v]));
             to += PANEL;
-            if (++x == footprint.side) x = 0, to += footprint.row() - footprint.side * PANEL;
+            if (++x == grid.side) x = 0, to += grid.row() - grid.side * PANEL;
         }
     }
 };
@@ -117,12 +117,12 @@ struct Stem {
     static constexpr int RUN = 3 * COLOURS;
 
     template <int VECTORS>
-    static void expand(const Map& in, const Filters& filters, int panel, int from, int to, const Footprint& footprint,
+    static void expand(const Map& in, const Filters& filters, int panel, int from, int to, const FilterGrid& grid,
                        const StoreExpanded& finish, Vectors<VECTORS>) {
         const std::ptrdiff_t row = in.side * COLOURS;
         StoreExpanded rows = finish;
-        for (int y = from; y < to; ++y, rows.rows += footprint.row())
-            product<2 * COLOURS, VECTORS>({in.numbers.at + 2 * y * row, in.numbers.step}, footprint.side,
+        for (int y = from; y < to; ++y, rows.rows += grid.row())
+            product<2 * COLOURS, VECTORS>({in.numbers.at + 2 * y * row, in.numbers.step}, grid.side,
                                           {filters.taps, RUN + 1, row}, filters, panel, rows);
     }
 };
@@ -130,11 +130,11 @@ struct Stem {
 // A 1 x 1 expansion on rows [from, to).
 struct Pointwise {
     template <int VECTORS>
-    static void expand(const Map& in, const Filters& filters, int panel, int from, int to, const Footprint& footprint,
+    static void expand(const Map& in, const Filters& filters, int panel, int from, int to, const FilterGrid& grid,
                        const StoreExpanded& finish, Vectors<VECTORS>) {
         const Taps taps{filters.taps, PANEL, std::ptrdiff_t{in.pixels()} * PANEL};
-        const std::ptrdiff_t first = std::ptrdiff_t{from} * footprint.side;
-        product<PANEL, VECTORS>({in.numbers.at + first * PANEL, in.numbers.step}, (to - from) * footprint.side, taps,
+        const std::ptrdiff_t first = std::ptrdiff_t{from} * grid.side;
+        product<PANEL, VECTORS>({in.numbers.at + first * PANEL, in.numbers.step}, (to - from) * grid.side, taps,
                                 filters, panel, finish);
     }
 };
@@ -142,36 +142,36 @@ struct Pointwise {
 // Expansion and depthwise filters. band: room for Bands::floats(); filtered: the output; totals, peaks: by channel, the
 // sum of the output and a bound of its magnitude.
 template <class Expansion>
-inline void expand_and_filter(const Block& block, const Map& in, const Footprint& footprint, float* band,
-                              float* filtered, float* totals, float* peaks) {
-    const Bands bands(footprint, block);
+inline void expand_and_filter(const Block& block, const Map& in, const FilterGrid& grid, float* band, float* filtered,
+                              float* totals, float* peaks) {
+    const Bands bands(grid, block);
     const FilterRow filter = filter_row_of(block.kernel, block.stride);
-    const std::ptrdiff_t row = footprint.row();
+    const std::ptrdiff_t row = grid.row();
     std::fill_n(band, bands.floats(), 0.f);
     std::fill_n(totals, padded(block.expand.count), 0.f);
     std::fill_n(peaks, padded(block.expand.count), SWISH_DEPTH);
 
-    for (int y = 0; y < footprint.out; y += bands.outputs) {
-        const int outputs = std::min(bands.outputs, footprint.out - y), rows = footprint.rows_for(outputs);
-        const int ready = y > 0 ? footprint.kept() : 0;           // rows that the previous band has computed
-        const int top = y * footprint.stride - footprint.before;  // the first expanded row of this band
-        const int from = std::max(top + ready, 0), to = std::max(std::min(top + rows, footprint.side), from);
+    for (int y = 0; y < grid.out; y += bands.outputs) {
+        const int outputs = std::min(bands.outputs, grid.out - y), rows = grid.rows_for(outputs);
+        const int ready = y > 0 ? grid.shared_rows() : 0;  // rows that the previous band has computed
+        const int top = y * grid.stride - grid.before;     // the first expanded row of this band
+        const int from = std::max(top + ready, 0), to = std::max(std::min(top + rows, grid.side), from);
         each_panel_group(block.expand.count, [&](int panel, auto vectors) {
             constexpr int count = (vectors + PARTS - 1) / PARTS;
-            float* first = band + (bands.whole(footprint) ? 0 : panel * bands.panel);
+            float* first = band + (bands.whole(grid) ? 0 : panel * bands.panel);
             for (int g = 0; g < count; ++g) {
                 float* own = first + g * bands.panel;
-                std::copy_n(own + bands.outputs * footprint.stride * row, ready * row, own);
+                std::copy_n(own + bands.outputs * grid.stride * row, ready * row, own);
                 std::fill(own + ready * row, own + (from - top) * row, 0.f);
                 std::fill(own + (to - top) * row, own + rows * row, 0.f);
             }
-            const StoreExpanded finish{first + (from - top) * row + footprint.before * PANEL, footprint, bands.panel};
-            Expansion::expand(in, block.expand, panel, from, to, footprint, finish, vectors);
+            const StoreExpanded finish{first + (from - top) * row + grid.before * PANEL, grid, bands.panel};
+            Expansion::expand(in, block.expand, panel, from, to, grid, finish, vectors);
             for (int g = 0; g < count; ++g)
                 for (int i = 0; i < outputs; ++i)
-                    filter(first + g * bands.panel + i * footprint.stride * row, row, block.depthwise, panel + g,
-                           filtered + (std::ptrdiff_t{panel + g} * footprint.out + y + i) * footprint.out * PANEL,
-                           footprint.out, totals + (panel + g) * PANEL, peaks + (panel + g) * PANEL);
+                    filter(first + g * bands.panel + i * grid.stride * row, row, block.depthwise, panel + g,
+                           filtered + (std::ptrdiff_t{panel + g} * grid.out + y + i) * grid.out * PANEL, grid.out,
+                           totals + (panel + g) * PANEL, peaks + (panel + g) * PANEL);
         });
     }
 }
@@ -181,7 +181,7 @@ inline void squeeze_and_excite(const Block& block, int pixels, float* totals, st
                                float* gates) {
     for (int i = 0; i < padded(block.expand.count); ++i) totals[i] /= static_cast<float>(pixels);
     dense_of_integers<swish>(totals, block.squeeze, integers, squeezed);
-    dense_of_integers<sigmoids>(squeezed, block.excite, integers, gates);
+    dense_of_integers<fast_sigmoid>(squeezed, block.excite, integers, gates);
 }
 
 constexpr int GATED = 48 << 10;  // numbers that are projected at a time; they fit into the second-level cache

@@ -1,6 +1,6 @@
-// Layers of R-Net and O-Net. Maps are (y, x, channel), and lanes run along the output channels: each input number is
-// broadcast and multiplied with neighbouring filters. Every crop is computed alone, so that its numbers do not depend
-// on the other crops of the batch.
+// The layers of R-Net and O-Net. Maps are (y, x, channel), and lanes run along the output channels: each input number
+// is broadcast and multiplied with neighbouring filters. Every crop is computed alone, so that its numbers do not
+// depend on the other crops of the batch.
 #pragma once
 
 #include <algorithm>
@@ -13,9 +13,9 @@
 
 namespace facesieve::ISA {
 
-// How many of `panels` panels one tile computes.
+// How many of `panels` panels one tile computes at once.
 constexpr int panels_at_once(int panels) { return LANES < PANEL ? 1 : panels % 3 == 0 ? 3 : panels % 2 == 0 ? 2 : 1; }
-// How many pixels one tile of so many panels can have.
+// How many pixels a tile with that many panels can have.
 constexpr int pixels_at_once(int panels) { return std::min(ACCUMULATORS / (panels * PARTS), MOST_PIXELS); }
 
 // A layer on a square map of SIZE x SIZE pixels of CHANNELS channels, STRIDE floats from one pixel to the next.
@@ -36,7 +36,7 @@ struct SquareLayer {
 // Computes ROWS x COLUMNS output pixels of PANELS panels.
 // weights: (panel, ky, kx, channel, PANEL). in, out: the tile's first pixel.
 template <class S, int ROWS, int COLUMNS, int PANELS>
-[[gnu::noinline]] void crop_tile(const float* in, const Layer& layer, int panel, float* out) {
+[[gnu::noinline]] void crop_tile(const float* in, const CascadeLayer& layer, int panel, float* out) {
     constexpr int VECTORS = PANELS * PARTS;
     Lanes sum[ROWS * COLUMNS][VECTORS];
 #pragma GCC unroll 16
@@ -73,8 +73,9 @@ template <class S, int ROWS, int COLUMNS, int PANELS>
     }
 }
 
-// How many rows a tile of at most `most` pixels should have, so that tiles fill `columns` x `rows` with least waste.
-constexpr int rows_for(int columns, int rows, int most) {
+// How many rows a tile of at most `most` pixels should have, so that tiles cover `columns` x `rows` with the least
+// waste.
+constexpr int tile_rows(int columns, int rows, int most) {
     int best = 1;
     double best_use = 0;
     for (int tall = 1; tall <= std::min(rows, most); ++tall) {
@@ -87,7 +88,7 @@ constexpr int rows_for(int columns, int rows, int most) {
 
 // ROWS whole rows, in tiles of nearly equal width.
 template <class S, int ROWS, int PANELS>
-inline void row_of_tiles(const float* in, const Layer& layer, int panel, float* out) {
+inline void row_of_tiles(const float* in, const CascadeLayer& layer, int panel, float* out) {
     constexpr int MOST = pixels_at_once(PANELS) / ROWS;
     constexpr int TILES = (S::out + MOST - 1) / MOST;
     constexpr int NARROW = S::out / TILES, WIDER = S::out % TILES;
@@ -98,8 +99,8 @@ inline void row_of_tiles(const float* in, const Layer& layer, int panel, float* 
 }
 
 template <class S, int COUNT, int PANELS>
-inline void rows_of_tiles(const float* in, const Layer& layer, int panel, float* out) {
-    constexpr int ROWS = rows_for(S::out, COUNT, pixels_at_once(PANELS));
+inline void rows_of_tiles(const float* in, const CascadeLayer& layer, int panel, float* out) {
+    constexpr int ROWS = tile_rows(S::out, COUNT, pixels_at_once(PANELS));
     for (int y = 0; y + ROWS <= COUNT; y += ROWS)
         row_of_tiles<S, ROWS, PANELS>(in + y * S::row, layer, panel, out + y * S::out * S::out_stride);
     constexpr int REST = COUNT % ROWS, DONE = COUNT - REST;
@@ -109,7 +110,7 @@ inline void rows_of_tiles(const float* in, const Layer& layer, int panel, float*
 
 // COUNT rows of a convolution and its PReLU. in: first input row; out: first output row.
 template <class S, int COUNT = S::out>
-inline void convolve_crop(const float* in, const Layer& layer, float* out) {
+inline void convolve_crop(const float* in, const CascadeLayer& layer, float* out) {
     constexpr int PANELS = panels_at_once(panels(S::filters));
     for (int panel = 0; panel < panels(S::filters); panel += PANELS)
         rows_of_tiles<S, COUNT, PANELS>(in, layer, panel, out);
@@ -147,7 +148,7 @@ inline void pool_crop(const float* in, float* out) {
 
 // Convolution, PReLU and 3 x 3 pool with stride 2. Only three rows of the large map are kept at a time.
 template <class S, int OUT>
-inline void convolve_and_pool_crop(const float* in, const Layer& layer, float* ring, float* out) {
+inline void convolve_and_pool_crop(const float* in, const CascadeLayer& layer, float* ring, float* out) {
     constexpr int ROW = S::out * S::out_stride;
     int ready = 0;
     for (int y = 0; y < OUT; ++y) {
@@ -159,9 +160,10 @@ inline void convolve_and_pool_crop(const float* in, const Layer& layer, float* r
     }
 }
 
-// A dense layer and its PReLU over `count` crops, at most S::out. Each crop is one pixel, S::pixel floats from the next.
+// A dense layer and its PReLU over `count` crops, at most S::out. Each crop is one pixel, S::pixel floats from the
+// next.
 template <class S>
-inline void dense_of_crops(const float* in, const Layer& layer, int count, float* out) {
+inline void dense_of_crops(const float* in, const CascadeLayer& layer, int count, float* out) {
     constexpr int PANELS = panels_at_once(panels(S::filters));
     constexpr int MOST = std::min(pixels_at_once(PANELS), S::out);
     for (int panel = 0; panel < panels(S::filters); panel += PANELS)

@@ -22,7 +22,7 @@ constexpr int CROP_CAPACITY = CROPS_AT_ONCE + MOST_PIXELS;  // the last tile may
 template <class Net>
 class CropNetwork {
 public:
-    explicit CropNetwork(const Layers& layers) : layers_(layers) {}
+    explicit CropNetwork(const CascadeLayers& layers) : layers_(layers) {}
 
     // Convolves one crop; its features become row `at`.
     void convolve(const float* crop, int at) {
@@ -66,7 +66,7 @@ private:
     }
 
     // The first map is the largest that is pooled, the second the largest that exists as a whole.
-    const Layers& layers_;
+    const CascadeLayers& layers_;
     Floats rows_ = Floats::zeros(3 * Stage<0>::out * Stage<0>::out_stride);
     Floats pooled_ = Floats::zeros(side_before<Net>(1) * side_before<Net>(1) * Stage<0>::out_stride);
     Floats map_ = Floats::zeros(Stage<1>::out * Stage<1>::out * Stage<1>::out_stride);
@@ -77,7 +77,7 @@ private:
 
 // answers: (count, Net::ANSWERS); the first of each row becomes a probability.
 template <class Net>
-inline void judge_crops(const Layers& layers, const float* crops, std::ptrdiff_t count, float* answers) {
+inline void run_crop_network(const CascadeLayers& layers, const float* crops, std::ptrdiff_t count, float* answers) {
     constexpr int CROP = Net::SIDE * Net::SIDE * COLOURS;
     CropNetwork<Net> net(layers);
     for (std::ptrdiff_t done = 0; done < count; done += CROPS_AT_ONCE) {

@@ -1,4 +1,4 @@
-// The vector of floats of one instruction set, and the few operations that the kernels need.
+// The vector of floats of one instruction set, and the operations that the kernels need.
 // The headers in this folder are compiled once for each instruction set, each time in a namespace of its own (ISA), so
 // that the linker cannot replace a function for one processor by the same function for another. Every instruction set
 // but `portable` on x86-64 fuses multiply and add.

@@ -6,7 +6,7 @@
 namespace facesieve::ISA {
 
 // Returns the number of floating point operations.
-inline double multiply_adds(long steps) {
+inline double run_multiply_adds(long steps) {
     constexpr int CHAINS = REGISTERS >= 32 ? 24 : 12;
     Lanes sum[CHAINS];
 #pragma GCC unroll 24

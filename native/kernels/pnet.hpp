@@ -1,7 +1,6 @@
-// P-Net on one pyramid level, row by row. Of each layer's map, only the rows that the next layer still needs are kept;
-// of the last map, only the cells above the threshold.
-// Lanes run along the row: neighbouring positions are multiplied with the same weight, which is broadcast.
-// Weights are (channel, ky, kx, filter).
+// P-Net on one pyramid level, row by row. Only those rows of a layer's map are kept that the next layer still needs,
+// and only those cells of the last map that reach the threshold. Lanes run along the row: neighbouring positions are
+// multiplied with the same weight, which is broadcast. Weights are (channel, ky, kx, filter).
 #pragma once
 
 #include <algorithm>
@@ -49,12 +48,12 @@ inline void split_columns(const float* values, int width, float* planes, std::pt
             planes[(2 * colour + x % 2) * stride + x / 2] = values[COLOURS * x + colour];
 }
 
-// FILTERS filters of the first convolution, from `filter` on: on two rows, even and odd columns, then PReLU and the pool
-// of the four. rows: four rows of the level. paired: whether the second row of the pool exists. odds: how many lanes
-// have an odd column.
+// FILTERS filters of the first convolution, from `filter` on: on two rows, even and odd columns, then PReLU and the
+// pool of the four. rows: four rows of the level. paired: whether the second row of the pool exists. odds: how many
+// lanes have an odd column.
 template <int FILTERS>
 [[gnu::noinline]] void pooled_tile(const float* const rows[4], std::ptrdiff_t stride, int filter, bool paired, int odds,
-                                   const Layer& layer, float* out, std::ptrdiff_t out_stride) {
+                                   const CascadeLayer& layer, float* out, std::ptrdiff_t out_stride) {
     Lanes sum[FILTERS][2][2] = {};
     const float* weights = layer.weights.data() + filter;
     for (int colour = 0; colour < COLOURS; ++colour, weights += KERNEL_TAPS * FEATURES_1) {
@@ -101,8 +100,8 @@ template <int FILTERS>
 
 // FILTERS filters of a 3 x 3 convolution and its PReLU on VECTORS vectors of one row.
 template <int CHANNELS, int OUT, int FILTERS, int VECTORS>
-[[gnu::noinline]] void row_tile(const float* const rows[3], std::ptrdiff_t stride, int filter, const Layer& layer,
-                                float* out, std::ptrdiff_t out_stride) {
+[[gnu::noinline]] void row_tile(const float* const rows[3], std::ptrdiff_t stride, int filter,
+                                const CascadeLayer& layer, float* out, std::ptrdiff_t out_stride) {
     Lanes sum[FILTERS][VECTORS];
 #pragma GCC unroll 16
     for (int f = 0; f < FILTERS; ++f)
@@ -134,7 +133,7 @@ template <int CHANNELS, int OUT, int FILTERS, int VECTORS>
 
 // All filters on VECTORS vectors. Fewer vectors are combined with more filters at once, to keep the multipliers busy.
 template <int CHANNELS, int OUT, int VECTORS>
-inline void row_tiles(const float* const rows[3], std::ptrdiff_t stride, const Layer& layer, float* out,
+inline void row_tiles(const float* const rows[3], std::ptrdiff_t stride, const CascadeLayer& layer, float* out,
                       std::ptrdiff_t out_stride) {
     constexpr int ROOM = (REGISTERS - 1 - VECTORS) / VECTORS;
     constexpr int FILTERS = ROOM >= 8 ? 8 : ROOM >= 4 ? 4 : 2;
@@ -144,8 +143,8 @@ inline void row_tiles(const float* const rows[3], std::ptrdiff_t stride, const L
 
 // All filters on the next ROW_VECTORS vectors of a row, or on the `vectors` that are left.
 template <int CHANNELS, int OUT>
-inline void convolve_row(int vectors, const float* const rows[3], std::ptrdiff_t stride, const Layer& layer, float* out,
-                         std::ptrdiff_t out_stride) {
+inline void convolve_row(int vectors, const float* const rows[3], std::ptrdiff_t stride, const CascadeLayer& layer,
+                         float* out, std::ptrdiff_t out_stride) {
     if (vectors >= 3) return row_tiles<CHANNELS, OUT, 3>(rows, stride, layer, out, out_stride);
     if (vectors == 2) return row_tiles<CHANNELS, OUT, 2>(rows, stride, layer, out, out_stride);
     row_tiles<CHANNELS, OUT, 1>(rows, stride, layer, out, out_stride);
@@ -154,7 +153,7 @@ inline void convolve_row(int vectors, const float* const rows[3], std::ptrdiff_t
 // Computes the cells of one level.
 class Proposer {
 public:
-    Proposer(const Layers& layers, const Picture& picture, int width, int height, float threshold)
+    Proposer(const CascadeLayers& layers, const Picture& picture, int width, int height, float threshold)
         : layers_(layers),
           level_(picture, width, height),
           width_(width),
@@ -248,7 +247,7 @@ private:
         return cell;
     }
 
-    const Layers& layers_;
+    const CascadeLayers& layers_;
     Level level_;
     int width_, height_, pooled_width_, ready_ = 0;
     float threshold_, least_logit_;
@@ -257,7 +256,7 @@ private:
     Ring<3, FEATURES_2> second_;
 };
 
-inline void propose(const Layers& layers, const Picture& picture, int width, int height, float threshold,
+inline void propose(const CascadeLayers& layers, const Picture& picture, int width, int height, float threshold,
                     std::vector<Cell>& cells) {
     if (width < Pnet::WINDOW || height < Pnet::WINDOW) return;
     Proposer(layers, picture, width, height, threshold).run(cells);

@@ -50,12 +50,12 @@ class PoseNetwork {
 public:
     explicit PoseNetwork(const PoseLayers& net) : net_(net) {
         std::size_t band = 0, filtered = 0, gated = 0, map = 0, channels = padded(net.features.count);
-        int side = strided(PoseLayers::SIDE, 2);
+        int side = strided_side(PoseLayers::SIDE, 2);
         for (const Block& block : net.blocks) {
-            const Footprint footprint(side, block);
-            side = footprint.out;
+            const FilterGrid grid(side, block);
+            side = grid.out;
             const std::size_t pixels = std::size_t(side) * side, expanded = padded(block.expand.count);
-            band = std::max(band, Bands(footprint, block).floats());
+            band = std::max(band, Bands(grid, block).floats());
             filtered = std::max(filtered, pixels * expanded);
             gated = std::max(gated, projected_at_once(block, side * side) * expanded);
             map = std::max(map, pixels * padded(block.project.count));
@@ -81,18 +81,18 @@ public:
     // crop: (SIDE, SIDE, 3) RGB; degrees: one angle for each head.
     void operator()(const std::uint8_t* crop, float* degrees) {
         normalise(crop);
-        int side = strided(PoseLayers::SIDE, 2);
+        int side = strided_side(PoseLayers::SIDE, 2);
         const Quantised picture{picture_.data(), picture_peak_ / MOST_STEPS};
         bool first = true;
         for (const Block& block : net_.blocks) {
-            const Footprint footprint(side, block);
+            const FilterGrid grid(side, block);
             if (first)
-                expand_and_filter<Stem>(block, {picture, PICTURE}, footprint, band_.data(), filtered_.data(),
-                                        totals_.data(), peaks_.data());
+                expand_and_filter<Stem>(block, {picture, PICTURE}, grid, band_.data(), filtered_.data(), totals_.data(),
+                                        peaks_.data());
             else
-                expand_and_filter<Pointwise>(block, {quantised_input(block.expand, side), side}, footprint,
-                                             band_.data(), filtered_.data(), totals_.data(), peaks_.data());
-            side = footprint.out;
+                expand_and_filter<Pointwise>(block, {quantised_input(block.expand, side), side}, grid, band_.data(),
+                                             filtered_.data(), totals_.data(), peaks_.data());
+            side = grid.out;
             squeeze_and_excite(block, side * side, totals_.data(), integers_.data(), squeezed_.data(), gates_.data());
             in_peak_ = project(block, filtered_.data(), side * side, peaks_.data(), gates_.data(), gated_.data(),
                                block.skip ? in_.data() : nullptr, out_.data());

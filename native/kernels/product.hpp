@@ -50,8 +50,8 @@ constexpr int MOST_VECTORS = PANELS_OF_TILE * PARTS;
 
 constexpr int pixels_beside(int vectors) { return std::min(ACCUMULATORS / vectors, MOST_PIXELS); }
 
-// Multiplies PIXELS pixels, PIXEL integers from one to the next, with VECTORS vectors of filters: a part of one panel, or
-// whole panels. `finish` receives the sums of the pixels from `first` on.
+// Multiplies PIXELS pixels, PIXEL integers from one to the next, with VECTORS vectors of filters: a part of one panel,
+// or whole panels. `finish` receives the sums of the pixels from `first` on.
 template <int PIXEL, int PIXELS, int VECTORS, class Finish>
 [[gnu::noinline]] void product_tile(const Quantised& in, Taps taps, const Filters& filters, int panel, int first,
                                     const Finish& finish) {
@@ -112,8 +112,8 @@ inline void product(const Quantised& in, int pixels, const Taps& taps, const Fil
 template <int VECTORS>
 using Vectors = std::integral_constant<int, VECTORS>;
 
-// Calls `work(panel, Vectors<...>)` for all filters: for PANELS_OF_TILE panels at a time, then for single panels, and for
-// half of the last panel where the other half is empty. The lanes of the empty half are not written.
+// Calls `work(panel, Vectors<...>)` for all filters: for PANELS_OF_TILE panels at a time, then for single panels, and
+// for half of the last panel where the other half is empty. The lanes of the empty half are not written.
 template <class Work>
 inline void each_panel_group(int filters, const Work& work) {
     const int whole = (filters + PANEL / 2 - 1) / PANEL;  // panels that are more than half full

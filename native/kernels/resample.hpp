@@ -117,7 +117,7 @@ public:
         : picture_(picture),
           across_(area_spans(picture.width, width)),
           down_(area_spans(picture.height, height)),
-          rounding_(rounding(picture.width, picture.height, width, height)),
+          rounding_(rounding_of(picture.width, picture.height, width, height)),
           sums_(COLOURS * picture.width + SLACK),
           values_(COLOURS * width + SLACK) {
         widest_ = *std::max_element(across_.begin(), across_.end(), [](auto& a, auto& b) { return a.count < b.count; });
@@ -141,7 +141,7 @@ public:
 private:
     // Rounds every sum that is certainly not near one half. The others are computed again in cv2's order.
     void round(const Span& down) {
-        const float trusted = 0.5f - area_doubt(widest_, down);
+        const float trusted = 0.5f - area_error_bound(widest_, down);
         const int values = COLOURS * static_cast<int>(across_.size());
         for (int at = 0; at < values; at += LANES) {
             const Lanes sum = load(&values_[at]), whole = nearest(sum);

@@ -16,7 +16,7 @@
 
 namespace facesieve::ISA {
 
-inline void level(const Picture& picture, int width, int height, std::uint8_t* out) {
+inline void write_level(const Picture& picture, int width, int height, std::uint8_t* out) {
     Level rows(picture, width, height);
     for (int y = 0; y < height; ++y) {
         const float* row = rows.row(y);
@@ -24,14 +24,14 @@ inline void level(const Picture& picture, int width, int height, std::uint8_t* o
     }
 }
 
-inline void crop(const Picture& picture, const Box* boxes, std::ptrdiff_t count, int side, float* crops) {
+inline void crop_boxes(const Picture& picture, const Box* boxes, std::ptrdiff_t count, int side, float* crops) {
     Cutter cutter(picture, side);
     for (std::ptrdiff_t i = 0; i < count; ++i) cutter.cut(boxes[i], crops + i * side * side * COLOURS);
 }
 
 #define FACESIEVE_TEXT_OF(name) #name
 #define FACESIEVE_TEXT(name) FACESIEVE_TEXT_OF(name)
-const Kernels kernels{FACESIEVE_TEXT(ISA), propose,           level,         crop,
-                      judge_crops<Rnet>,   judge_crops<Onet>, estimate_pose, multiply_adds};
+const Kernels kernels{FACESIEVE_TEXT(ISA),    propose,       write_level,      crop_boxes, run_crop_network<Rnet>,
+                      run_crop_network<Onet>, estimate_pose, run_multiply_adds};
 
 }  // namespace facesieve::ISA
