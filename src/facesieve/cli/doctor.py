@@ -1,4 +1,4 @@
-"""`facesieve doctor`: what is in use here, and what would make it faster."""
+"""`facesieve doctor`: which engine, libraries and models are in use on this machine, and what would make it faster."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def doctor(
 
 
 def _engine(settings: Settings) -> dict[str, Any]:
-    """What runs MTCNN and WHENet. `built` says whether the extension can be used, whatever the settings ask for."""
+    """What runs MTCNN and WHENet. `built` says whether the extension can be used, whatever engine the settings name."""
     from facesieve.native import instruction_sets, unavailable
 
     built = unavailable() is None
@@ -67,7 +67,7 @@ def _engine(settings: Settings) -> dict[str, Any]:
 
 
 def _isa(settings: Settings) -> str | None:
-    """The instruction set in use, or None where the settings name one that does not run here."""
+    """The instruction set in use; None where the settings name one that does not run on this machine."""
     from facesieve.errors import SettingsError
     from facesieve.native import load_extension
 
@@ -79,7 +79,7 @@ def _isa(settings: Settings) -> str | None:
 
 
 def _device(settings: Settings, store: Store) -> dict[str, str]:
-    """Where networks run, or why they cannot run where the settings want them."""
+    """The device of the settings, or why networks cannot run on it."""
     from facesieve.detect import load_networks
     from facesieve.errors import FacesieveError
 
@@ -102,7 +102,7 @@ def _libraries() -> dict[str, Any]:
 
 
 def _models(store: Store) -> dict[str, str]:
-    """By name: `verified`, `absent`, or what is wrong."""
+    """The state of each model by name: `verified`, `absent`, or a sentence that says what is wrong."""
     from facesieve.errors import ModelError
     from facesieve.models.catalog import catalog
 
@@ -119,17 +119,17 @@ def _advice(facts: dict[str, Any]) -> Iterator[str]:
     from facesieve.native import unavailable
 
     if not facts["built"]:
-        yield f"{unavailable()} Installed where there is a C++ compiler, FaceSieve is several times as fast."
+        yield f"{unavailable()} Install FaceSieve where there is a C++ compiler: it is several times as fast then."
     elif facts["device"] != "cpu":
-        yield "The setting `device` asks for a GPU: see docs/performance.md, section GPU."
+        yield "The setting `device` asks for a GPU; see docs/performance.md, section GPU."
     elif facts["engine"] != "native":
-        yield "The setting `engine` asks for ONNX Runtime; `auto` takes the compiled extension."
+        yield "The setting `engine` asks for ONNX Runtime; with `auto` the compiled extension is used, which is faster."
     elif facts["instruction set"] is None:
         sets = ", ".join(facts["instruction sets"])
         yield f"The setting `isa` names an instruction set that does not run here; choose auto or one of {sets}."
     elif facts["instruction set"] != facts["instruction sets"][0]:
         used, fastest = facts["instruction set"], facts["instruction sets"][0]
-        yield f"The setting `isa` asks for {used}; auto takes {fastest}, which is faster here."
+        yield f"The setting `isa` asks for {used}; with `auto` it is {fastest}, which is faster here."
 
 
 def _line(fact: Any) -> str:

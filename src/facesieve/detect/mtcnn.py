@@ -33,10 +33,12 @@ class Candidates:
     offsets: Floats
 
     def take(self, chosen: Indices) -> Candidates:
+        """The candidates with these indices, in this order."""
         return Candidates(self.photo[chosen], self.boxes[chosen], self.score[chosen], self.offsets[chosen])
 
     @classmethod
     def join(cls, parts: Iterable[Candidates]) -> Candidates:
+        """The candidates of all parts, one part after the other."""
         none = cls(np.empty(0, np.intp), np.empty((0, 4)), np.empty(0), np.empty((0, 4)))
         columns = zip(*((part.photo, part.boxes, part.score, part.offsets) for part in (none, *parts)), strict=True)
         return cls(*map(np.concatenate, columns))
@@ -46,8 +48,8 @@ class Mtcnn:
     """Finds faces in batches of photos.
 
     networks: runs P-Net, R-Net and O-Net. min_face_size: the smallest face that is searched for, in pixels.
-    scale_factor: the scale of each pyramid level relative to the one before it. steps_threshold: the least probability
-    of a face that P-Net, R-Net and O-Net must give a candidate.
+    scale_factor: the scale of each pyramid level relative to the one before it. steps_threshold: the probability of
+    a face that a candidate must reach in P-Net, and exceed in R-Net and O-Net.
     """
 
     def __init__(

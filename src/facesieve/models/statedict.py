@@ -93,7 +93,7 @@ class _Reader(pickle.Unpickler):
         if module == "torch" and name in STORAGES:
             return STORAGES[name]
         raise ModelError(
-            "model_untrusted", f"This file wants to run {module}.{name}, which weights do not need; it was refused."
+            "model_untrusted", f"This file would run {module}.{name}, which weights do not need; it was refused."
         )
 
     def persistent_load(self, pid: Any) -> str:

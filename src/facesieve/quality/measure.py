@@ -16,7 +16,7 @@ from facesieve.quality.table import MEASURES
 from facesieve.records import Faces, Floats, Measures, Photo, Pixels
 
 # Crops that are measured together: so few that they stay in the processor's cache.
-BLOCK = 16
+CROPS_AT_ONCE = 16
 
 
 def measure(
@@ -55,8 +55,8 @@ def measure(
 
 
 def _by_blocks(crops: Pixels, matrices: Floats, sizes: Floats, extension: Extension | None) -> dict[str, Floats]:
-    starts = range(0, max(len(crops), 1), BLOCK)
-    spans = [slice(start, start + BLOCK) for start in starts]
+    starts = range(0, max(len(crops), 1), CROPS_AT_ONCE)
+    spans = [slice(start, start + CROPS_AT_ONCE) for start in starts]
     blocks = [_seen(crops[span], matrices[span], sizes[span], extension) for span in spans]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 

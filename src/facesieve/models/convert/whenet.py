@@ -54,14 +54,17 @@ class KerasFile:
         return [np.asarray(layer[f"{name}:0"], np.float32) for name in names]
 
     def conv(self) -> Floats32:
+        """Weights (O, I, h, w) of a convolution without a bias."""
         (kernel,) = self._next("conv2d", "kernel")
         return kernel.transpose(3, 2, 0, 1)
 
     def conv_with_bias(self) -> tuple[Floats32, Floats32]:
+        """Weights (O, I, h, w) and bias (O,) of a convolution."""
         kernel, bias = self._next("conv2d", "kernel", "bias")
         return kernel.transpose(3, 2, 0, 1), bias
 
     def depthwise(self) -> Floats32:
+        """Weights (O, 1, h, w) of a depthwise convolution."""
         (kernel,) = self._next("depthwise_conv2d", "depthwise_kernel")
         return kernel.transpose(2, 3, 0, 1)
 
@@ -71,6 +74,7 @@ class KerasFile:
         return fold(kernel, self._next("batch_normalization", *names), EPSILON)
 
     def dense(self, name: str) -> tuple[str, Floats32, Floats32]:
+        """Name, weights (bins, features) and bias (bins,) of the head of that name."""
         layer = self.file[f"{name}_new/{name}_new"]
         return name, np.asarray(layer["kernel:0"], np.float32).T, np.asarray(layer["bias:0"], np.float32)
 
