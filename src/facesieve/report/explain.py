@@ -10,7 +10,7 @@ from facesieve.dataset.read import Manifests
 from facesieve.dataset.schema import BOX
 from facesieve.report.policy import policy_of
 from facesieve.sieve import Finding, Reason
-from facesieve.sieve import findings_of as find_out
+from facesieve.sieve import check_rules as find_out
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from facesieve.dataset.tables import read_groups, read_table
 from facesieve.errors import DatasetError
 from facesieve.report.policy import policy_of
 from facesieve.sieve import Policy
-from facesieve.sieve import findings_of as find_out
+from facesieve.sieve import check_rules as find_out
 
 ELSEWHERE = {
     "face_id", "picture_id", "source", "label", "kept", "reasons", "file_name", *BOX, *LANDMARKS, *LEADING

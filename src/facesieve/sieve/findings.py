@@ -30,7 +30,7 @@ class Finding:
     text: str
 
 
-def findings_of(policy: Policy, measures: Mapping[str, float | None]) -> list[Finding]:
+def check_rules(policy: Policy, measures: Mapping[str, float | None]) -> list[Finding]:
     """One finding for each rule, in the order of the rules.
 
     measures: of one face by name; one that is None, NaN or absent was not measured.
