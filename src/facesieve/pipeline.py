@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from facesieve.align import TEMPLATE_SIZE, Aligner, similarities
+from facesieve.align import Aligned, Aligner
 from facesieve.decode import Decoded, batches, decode, prefetch
 from facesieve.detect import Turns, UpsideDown, load_detector
 from facesieve.models.store import Announce, Store, tell
@@ -18,6 +18,7 @@ from facesieve.native import load_extension
 from facesieve.pose import HeadPose, turned_over
 from facesieve.quality import measure
 from facesieve.records import (
+    TEMPLATE_SIZE,
     Face,
     Faces,
     Floats,
@@ -80,11 +81,12 @@ class Pipeline:
     ) -> None:
         self.settings = _of_type(Settings, settings, "settings=Settings(min_face_size=40)") or Settings.load()
         self.policy = _of_type(Policy, policy, 'policy=Policy.preset("strict")') or Policy.preset()
-        self._detect = load_detector(self.settings, Store(self.settings, announce))
+        store = Store(self.settings, announce)
+        self._detect = load_detector(self.settings, store)
         self._extension = load_extension(self.settings)
         self._align = Aligner(self.settings.alignment, self.settings.crop_size, self._extension)
         self._standard = Aligner("similarity", TEMPLATE_SIZE, self._extension)
-        self._pose = HeadPose(self.settings, announce)
+        self._pose = HeadPose(self.settings, store)
         self._upside_down = UpsideDown(self._detect)
         self._turns = Turns(self._detect, self._upright)
 
@@ -120,7 +122,7 @@ class Pipeline:
 
     def _measured(self, decoded: Decoded, with_pose: bool = True) -> Measured:
         photos, faces = self._find(decoded.photos)
-        crops = self._align(photos, faces)
+        crops = self._align(photos, faces).crops
         pose = self._pose(photos, faces) if with_pose else np.full((len(faces), 3), np.nan)
         return Measured(decoded.answers, photos, faces, crops, self._measure(photos, faces, pose))
 
@@ -130,14 +132,14 @@ class Pipeline:
 
     def _measure(self, photos: Sequence[Photo], faces: Faces, pose: Floats) -> Measures:
         """Measures of the reference's crop, whatever crops were asked for, so that thresholds keep their meaning."""
-        standard, matrices = self._reference_crops(photos, faces)
-        upright = self._true_roll(photos, faces, standard, pose)
-        return measure(photos, faces, standard, matrices, upright, self._extension)
+        standard = self._reference_crops(photos, faces)
+        upright = self._true_roll(photos, faces, standard.crops, pose)
+        return measure(photos, faces, standard.crops, standard.matrices, upright, self._extension)
 
-    def _reference_crops(self, photos: Sequence[Photo], faces: Faces) -> tuple[Pixels, Floats]:
+    def _reference_crops(self, photos: Sequence[Photo], faces: Faces) -> Aligned:
         """Crops as the reference aligns them, by landmarks in whole pixels; its blur depends on it by up to 6 %."""
         whole = dataclasses.replace(faces, landmarks=np.trunc(faces.landmarks))
-        return self._standard(photos, whole), similarities(whole.landmarks, TEMPLATE_SIZE)
+        return self._standard(photos, whole)
 
     def _true_roll(self, photos: Sequence[Photo], faces: Faces, crops: Pixels, pose: Floats) -> Floats:
         """The pose with half a turn more roll for faces that are upside down; only those with a pose are looked at."""
@@ -146,7 +148,7 @@ class Pipeline:
         return turned_over(pose, over)
 
     def _upright(self, photos: Sequence[Photo], faces: Faces) -> Mask:
-        return self._upside_down.upright(self._reference_crops(photos, faces)[0])
+        return self._upside_down.upright(self._reference_crops(photos, faces).crops)
 
 
 def _of_type(kind: type[Given], given: Given | None, example: str) -> Given | None:

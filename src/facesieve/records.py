@@ -18,6 +18,10 @@ Integers = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
+POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")  # the order of landmarks; left is the viewer's
+ANGLES = ("pitch", "yaw", "roll")  # the order of head poses
+TEMPLATE_SIZE = 112  # side in pixels of the aligned crop that landmarks, measures and thresholds refer to
+
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -208,6 +212,10 @@ class Measures:
     def row(self, index: int) -> dict[str, float]:
         """The measures of one face by name; NaN means not measured."""
         return {name: float(column[index]) for name, column in self.columns.items()}
+
+
+# Codes of reasons that earlier versions wrote, and what they are called now.
+FORMER_REASONS = {"nodding": "pitched"}
 
 
 @dataclass(frozen=True, slots=True)

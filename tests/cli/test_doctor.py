@@ -83,3 +83,26 @@ def test_it_fails_without_the_extension_where_that_is_required(run, monkeypatch:
         assert out.startswith("engine ")
     monkeypatch.setitem(sys.modules, "facesieve._native", None)
     assert run("doctor", "--require-native")[0] == 2
+
+
+def test_it_fails_without_the_models_that_the_settings_need(run, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    assert run("doctor", "--require-models")[0] == 0
+    store = Store(Settings.load())
+    (whenet,), mtcnn = store.files("whenet").values(), store.files("mtcnn").values()
+    monkeypatch.setenv("FACESIEVE_CACHE_DIR", str(tmp_path))
+    status, out, err = run("doctor", "--require-models")
+    assert (status, err.count("\n"), "[models_not_ready]" in err) == (2, 1, True)
+    assert "absent or damaged: mtcnn, whenet; run: facesieve models fetch mtcnn; facesieve models fetch whenet" in err
+    assert out.startswith("engine ") and run("doctor")[0] == 0
+    for file in mtcnn:
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    assert "damaged: whenet; run" in run("doctor", "--require-models")[2]
+    (tmp_path / whenet.name).write_bytes(whenet.read_bytes()[:-1] + b"?")
+    assert "damaged: whenet; run" in run("doctor", "--require-models")[2]
+    monkeypatch.setenv("FACESIEVE_POSE", "geometric")
+    assert run("doctor", "--require-models")[0] == 0, "these settings need no model of the head pose"
+    monkeypatch.setenv("FACESIEVE_POSE", "hopenet")
+    assert "run: facesieve models add hopenet FILE" in run("doctor", "--require-models")[2]
+    assert sorted(tmp_path.iterdir()) == sorted(tmp_path / file.name for file in (*mtcnn, whenet)), (
+        "nothing was fetched"
+    )

@@ -27,7 +27,7 @@ def test_a_gpu_without_the_gpu_package_is_an_error_and_not_the_processor() -> No
 @pytest.mark.skipif(CUDA in ort.get_available_providers(), reason="this is ONNX Runtime's GPU package")
 def test_detector_and_pose_both_run_where_the_settings_say() -> None:
     settings = Settings.load(device="cuda", engine="native")
-    for load in (lambda: load_detector(settings, Store(settings)), lambda: HeadPose(settings)):
+    for load in (lambda: load_detector(settings, Store(settings)), lambda: HeadPose(settings, Store(settings))):
         with pytest.raises(SettingsError, match="GPU package"):
             load()
 
@@ -44,4 +44,6 @@ def test_a_gpu_gives_the_faces_of_the_processor(astronaut) -> None:
     there, here = detect(photos), load_detector(cpu, Store(cpu))(photos)
     np.testing.assert_allclose(there.boxes, here.boxes, atol=1)
     np.testing.assert_allclose(there.confidence, here.confidence, atol=1e-3)
-    np.testing.assert_allclose(HeadPose(gpu)(photos, there), HeadPose(cpu)(photos, here), atol=0.5)
+    np.testing.assert_allclose(
+        HeadPose(gpu, Store(gpu))(photos, there), HeadPose(cpu, Store(cpu))(photos, here), atol=0.5
+    )

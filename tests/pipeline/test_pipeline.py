@@ -174,7 +174,7 @@ def test_the_seed_photo_has_the_reference_s_funnel_and_its_four_faces(pipeline: 
     assert blurs == {corner: pytest.approx(blur, rel=0.01) for corner, blur in published.items()}
     (rejected,) = [face for face in sharp if not face.verdict.kept]
     assert (int(rejected.box[0]), int(rejected.box[1])) == (431, 259)
-    assert set(rejected.verdict.reasons) <= {"turned", "nodding", "tilted"}
+    assert set(rejected.verdict.reasons) <= {"turned", "pitched", "tilted"}
 
 
 def test_settings_and_policy_of_another_type_are_told_with_what_to_write() -> None:

@@ -28,9 +28,14 @@ KEPT = {
 REJECTED = {(431, 259): (-23.59, 8.54, 27.51)}
 
 
+def pose_by(**changes: object) -> HeadPose:
+    settings = Settings.load(**changes)
+    return HeadPose(settings, Store(settings))
+
+
 @pytest.fixture(scope="module")
 def pose() -> HeadPose:
-    return HeadPose(Settings.load(pose="whenet"))
+    return pose_by(pose="whenet")
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +88,7 @@ def test_the_network_is_near_the_published_poses_with_their_signs(shared: Path, 
 
 def test_the_five_points_alone_agree_with_the_published_signs(shared: Path, detect: Mtcnn) -> None:
     photos = [photo(read(shared / "seed" / "famous-selfie.jpg"))]
-    degrees = HeadPose(Settings.load(pose="geometric"))(photos, published_faces(shared, detect, photos))
+    degrees = pose_by(pose="geometric")(photos, published_faces(shared, detect, photos))
     published = np.array([*KEPT.values(), *REJECTED.values()])
     large = abs(published) > 10
     assert (np.sign(degrees) == np.sign(published))[large].all()
@@ -114,7 +119,7 @@ def test_two_portraits_have_the_poses_that_one_sees(
     """Both face the camera and keep the head nearly upright; the five points say the same."""
     for path in (astronaut, hopper):
         network = of_largest(read(path), detect, pose)
-        points = of_largest(read(path), detect, HeadPose(Settings.load(pose="geometric")))
+        points = of_largest(read(path), detect, pose_by(pose="geometric"))
         assert abs(network).max() < 25, (path, network)
         assert abs(network - points).max() < 15, (path, network, points)
 
@@ -134,12 +139,12 @@ def test_below_the_floor_the_pose_is_not_measured_and_the_rest_is_not_disturbed(
 
 @pytest.mark.parametrize("model", ["whenet", "geometric", "none"])
 def test_no_faces_are_no_poses(model: str) -> None:
-    assert HeadPose(Settings.load(pose=model))([], Faces.none()).shape == (0, 3)
+    assert pose_by(pose=model)([], Faces.none()).shape == (0, 3)
 
 
 def test_no_model_measures_nothing(astronaut: Path, detect: Mtcnn) -> None:
     photos = [photo(read(astronaut))]
-    degrees = HeadPose(Settings.load(pose="none"))(photos, detect(photos))
+    degrees = pose_by(pose="none")(photos, detect(photos))
     assert len(degrees) >= 1 and np.isnan(degrees).all()
 
 
@@ -155,13 +160,13 @@ def test_a_face_has_the_same_pose_whatever_stands_beside_it(
     together = pose(photos, many)
     alone = np.concatenate([pose(photos, many.take(slice(i, i + 1))) for i in range(7)])
     assert (together == alone).all()
-    assert (HeadPose(Settings.load(pose="whenet", threads=2))(photos, many) == together).all()
+    assert (pose_by(pose="whenet", threads=2)(photos, many) == together).all()
     assert (pose(photos, faces)[-1:] == pose(photos[1:], detect(photos[1:]))[:1]).all()
 
 
 def test_offline_without_weights_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(OfflineError, match="facesieve models fetch whenet"):
-        HeadPose(Settings.load(pose="whenet", cache_dir=tmp_path, offline=True))
+        pose_by(pose="whenet", cache_dir=tmp_path, offline=True)
 
 
 @pytest.mark.slow
@@ -176,7 +181,7 @@ def test_errors_on_labelled_faces_are_those_that_the_documentation_claims(shared
     settings = Settings.load()
     on, labels = bench.labelled(shared / "data" / "aflw2000_dev", settings)
     assert len(on.faces) > 0.9 * labels
-    error, agreement = bench.line("whenet", "", HeadPose(settings), on)
+    error, agreement = bench.line("whenet", "", HeadPose(settings, Store(settings)), on)
     assert error <= 4.5 and agreement >= 90.5, json.dumps([error, agreement])
-    error, agreement = bench.line("geometric", "", HeadPose(Settings.load(pose="geometric")), on)
+    error, agreement = bench.line("geometric", "", pose_by(pose="geometric"), on)
     assert error <= 6.3 and agreement >= 81

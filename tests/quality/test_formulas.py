@@ -7,7 +7,7 @@ from math import erf
 import numpy as np
 import pytest
 
-from facesieve.quality import contrast, exposure, illumination, luminance, size
+from facesieve.quality import light, size
 from facesieve.quality.blur import blur, luma
 from facesieve.quality.region import face_region, inside
 from facesieve.quality.sharpness import edge_width, sharpness
@@ -22,35 +22,35 @@ def uniform(levels: slice) -> np.ndarray:
 
 def test_luminance_is_linear_light() -> None:
     colours = np.array([(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255), (188, 188, 188)], np.uint8)
-    assert luminance.luminance(colours).tolist() == [0, 255, 54, 182, 18, 128]
+    assert light.luminance(colours).tolist() == [0, 255, 54, 182, 18, 128]
 
 
 def test_exposure_counts_the_ends_inclusive() -> None:
-    assert exposure.under_exposure(uniform(slice(0, 52)))[0] == pytest.approx(0.5)
-    assert exposure.over_exposure(uniform(slice(238, 256)))[0] == pytest.approx(0.5)
-    assert exposure.under_exposure_prevention(np.array([0.0, 0.92, 1.0])) == pytest.approx([99.84, 39.84, 0], abs=0.01)
-    assert exposure.over_exposure_prevention(np.array([0.0, 0.01, 0.09])) == pytest.approx([100, 50, 10])
+    assert light.under_exposure(uniform(slice(0, 52)))[0] == pytest.approx(0.5)
+    assert light.over_exposure(uniform(slice(238, 256)))[0] == pytest.approx(0.5)
+    assert light.under_exposure_score(np.array([0.0, 0.92, 1.0])) == pytest.approx([99.84, 39.84, 0], abs=0.01)
+    assert light.over_exposure_score(np.array([0.0, 0.01, 0.09])) == pytest.approx([100, 50, 10])
 
 
 def test_entropy_is_in_bits_and_scores_twelve_and_a_half_each() -> None:
-    assert contrast.entropy(uniform(slice(0, 256)))[0] == pytest.approx(8)
-    assert contrast.entropy(uniform(slice(7, 8)))[0] == 0
-    assert contrast.dynamic_range(np.array([0.0, 4.0, 8.0])).tolist() == [0, 50, 100]
+    assert light.entropy(uniform(slice(0, 256)))[0] == pytest.approx(8)
+    assert light.entropy(uniform(slice(7, 8)))[0] == 0
+    assert light.dynamic_range_score(np.array([0.0, 4.0, 8.0])).tolist() == [0, 50, 100]
 
 
 def test_mean_and_variance_of_luminance() -> None:
     ends = np.zeros((1, 256))
     ends[0, [0, 255]] = 0.5
-    assert luminance.mean(ends)[0] == pytest.approx(0.5)
-    assert luminance.variance(ends)[0] == pytest.approx(0.25)
-    assert contrast.luminance_mean_score(np.array([0.2, 0.5, 0.8])) == pytest.approx([50, 99.5, 50], abs=0.01)
-    assert contrast.luminance_variance_score(np.array([0, 1 / 60, 1 / 20])) == pytest.approx([0, 100, 70.71], abs=0.01)
+    assert light.mean(ends)[0] == pytest.approx(0.5)
+    assert light.variance(ends)[0] == pytest.approx(0.25)
+    assert light.mean_score(np.array([0.2, 0.5, 0.8])) == pytest.approx([50, 99.5, 50], abs=0.01)
+    assert light.variance_score(np.array([0, 1 / 60, 1 / 20])) == pytest.approx([0, 100, 70.71], abs=0.01)
 
 
 def test_uniformity_is_what_both_halves_share() -> None:
     halves = np.stack([uniform(slice(0, 100)), uniform(slice(75, 175))], axis=1)
-    assert illumination.uniformity(halves)[0] == pytest.approx(0.25)
-    assert illumination.illumination_uniformity(np.array([0.25, 1.0])) == pytest.approx([65.98, 100], abs=0.01)
+    assert light.uniformity(halves)[0] == pytest.approx(0.25)
+    assert light.uniformity_score(np.array([0.25, 1.0])) == pytest.approx([65.98, 100], abs=0.01)
 
 
 def test_eye_distance_is_straightened_for_yaw() -> None:

@@ -38,8 +38,8 @@ def test_a_good_face_is_kept_without_reasons() -> None:
         ("blur", 100.0, np.nextafter(100.0, 0), Reason.BLURRED),
         ("yaw", 45.0, np.nextafter(45.0, 90), Reason.TURNED),
         ("yaw", -45.0, np.nextafter(-45.0, -90), Reason.TURNED),
-        ("pitch", 20.0, np.nextafter(20.0, 90), Reason.NODDING),
-        ("pitch", -20.0, np.nextafter(-20.0, -90), Reason.NODDING),
+        ("pitch", 20.0, np.nextafter(20.0, 90), Reason.PITCHED),
+        ("pitch", -20.0, np.nextafter(-20.0, -90), Reason.PITCHED),
         ("roll", 25.0, np.nextafter(25.0, 90), Reason.TILTED),
         ("roll", -25.0, np.nextafter(-25.0, -90), Reason.TILTED),
     ],
@@ -53,7 +53,7 @@ def test_the_reference_keeps_a_face_on_its_limit_and_none_beyond(
 
 def test_a_verdict_has_all_reasons_in_rule_order() -> None:
     everything = reasons(roll=99, pitch=99, yaw=99, blur=0, confidence=0)
-    assert everything == ("low_confidence", "blurred", "turned", "nodding", "tilted")
+    assert everything == ("low_confidence", "blurred", "turned", "pitched", "tilted")
     turned_round = Policy(name="backwards", rules=Policy.preset().rules[::-1])
     assert judge(turned_round, measures({"blur": 0.0, "roll": 99.0}))[0].reasons == ("tilted", "blurred")
 

@@ -191,4 +191,4 @@ def test_the_digest_follows_the_rules_and_nothing_else() -> None:
     assert renamed.digest() == policy.digest()
     assert policy.adjusted(["max_yaw=44"]).digest() != policy.digest()
     assert Policy(name="p", rules=policy.rules[::-1]).digest() != policy.digest()
-    assert policy.digest() == "0ca916ea9c216485f2e3520e12b347aa2a85c1b9d65da98538ae78c2be0bb5af"
+    assert policy.digest() == "454d53e79378b7f231241b6679ca1c169aca43a8094067803d47c8f6095c0309"

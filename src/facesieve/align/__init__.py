@@ -1,12 +1,13 @@
-"""From five landmarks to an upright crop of fixed size: where the points belong, and the warp that takes them there.
+"""Upright crops of fixed size: each face is moved so that its five landmarks lie where a template has them.
 
-The template is ArcFace's (Deng et al., 2019; InsightFace's `arcface_dst`), given for 112 x 112 and scaled for
-other sizes.
+The template is ArcFace's (Deng et al., 2019, https://arxiv.org/abs/1801.07698; `arcface_dst` of InsightFace). It is
+published for 112 x 112 pixels, and is scaled for other sizes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -15,15 +16,13 @@ import numpy as np
 
 from facesieve.align.warp import warp_affine
 from facesieve.native import Extension
-from facesieve.records import Faces, Floats, Photo, Pixels
+from facesieve.records import TEMPLATE_SIZE, Faces, Floats, Photo, Pixels
 
 Alignment = Literal["similarity", "affine", "perspective"]
 
-TEMPLATE_SIZE = 112
-
 
 def template(size: int) -> Floats:
-    """Where the five landmarks belong in a crop of `size` pixels: (5, 2), x and y."""
+    """Where the five landmarks belong in a crop of `size` x `size` pixels: (5, 2) float64, x and y in pixels."""
     points = [
         (38.2946, 51.6963),
         (73.5318, 51.5014),
@@ -35,12 +34,12 @@ def template(size: int) -> Floats:
 
 
 def similarities(landmarks: Floats, size: int) -> Floats:
-    """Rotation, scale and shift of (N, 5, 2) landmarks onto the template: (N, 2, 3), photo to crop.
+    """Rotation, scale and shift of (N, 5, 2) landmarks onto the template: (N, 2, 3) float64, photo to crop.
 
-    The least-squares fit of the template to the landmarks, inverted, as MATLAB's `cp2tform` and the alignments
-    built on it do; fitting the other way round would shrink turned faces. Closed form: with both point sets
-    centred and read as complex numbers, the factor from template to photo is <t, p> / <t, t>. Landmarks that
-    coincide have no scale: their matrix is zero.
+    The template is fitted to the landmarks by least squares, and the result is inverted, as MATLAB's `cp2tform` and the
+    alignments built on it do. Fitting the landmarks to the template would shrink faces that are turned away.
+    There is a closed form: with both sets of points centred and read as complex numbers, the factor from template to
+    photo is <t, p> / <t, t>. Landmarks that coincide have no scale, so their matrix is zero.
     """
     target = template(size)
     mean, goal = landmarks.mean(axis=1), target.mean(axis=0)
@@ -56,16 +55,16 @@ def similarities(landmarks: Floats, size: int) -> Floats:
 
 
 def affinities(landmarks: Floats, size: int) -> Floats:
-    """Least-squares affine maps of (N, 5, 2) landmarks onto the template: (N, 2, 3), photo to crop."""
+    """Least-squares affine maps of (N, 5, 2) landmarks onto the template: (N, 2, 3) float64, photo to crop."""
     homogeneous = np.concatenate([landmarks, np.ones((len(landmarks), 5, 1))], axis=2)
     solved: Floats = np.linalg.pinv(homogeneous) @ template(size)
     return solved.transpose(0, 2, 1)
 
 
 def homographies(landmarks: Floats, size: int) -> Floats:
-    """Least-squares perspective maps of (N, 5, 2) landmarks onto the template: (N, 3, 3), photo to crop.
+    """Least-squares perspective maps of (N, 5, 2) landmarks onto the template: (N, 3, 3) float64, photo to crop.
 
-    Where five points allow none (they coincide, or lie on a line) the similarity stands in.
+    Five points that coincide or lie on a line have none; the similarity takes its place.
     """
     maps = np.zeros((len(landmarks), 3, 3))
     maps[:, :2], maps[:, 2, 2] = similarities(landmarks, size), 1
@@ -76,27 +75,40 @@ def homographies(landmarks: Floats, size: int) -> Floats:
     return maps
 
 
-class Aligner:
-    """Cuts every face of a batch out of its photo, landmarks on the template.
+@dataclass(frozen=True, slots=True, eq=False)
+class Aligned:
+    """N aligned faces.
 
-    alignment: `similarity` keeps the face's proportions and is what recognition networks are trained on;
-    `affine` and `perspective` fit the points closer and bend the face. size: side of the crop, in pixels.
-    extension: warps where it is given, OpenCV otherwise; the bytes are the same.
+    crops: (N, size, size, 3) uint8 RGB; bilinear, black outside the photo.
+    matrices: float64, from pixels of the photo to pixels of the crop, as `cv2.warpAffine` and `cv2.warpPerspective`
+    take them: (N, 2, 3) of `similarity` and `affine`, (N, 3, 3) of `perspective`.
+    """
+
+    crops: Pixels
+    matrices: Floats
+
+
+class Aligner:
+    """Cuts every face of a batch out of its photo, with its landmarks on the template.
+
+    alignment: `similarity` keeps the proportions of the face, and recognition networks are trained on it; `affine` and
+    `perspective` bring the landmarks nearer to the template but distort the face. size: side of the crop in pixels.
+    extension: computes the warp; None leaves it to OpenCV, which returns the same bytes.
     """
 
     def __init__(self, alignment: Alignment, size: int, extension: Extension | None = None) -> None:
-        self._maps = {"similarity": similarities, "affine": affinities, "perspective": homographies}[alignment]
+        self._fit = {"similarity": similarities, "affine": affinities, "perspective": homographies}[alignment]
         self._warp = _warp_perspective if alignment == "perspective" else partial(warp_affine, extension=extension)
         self._size = size
 
-    def __call__(self, photos: Sequence[Photo], faces: Faces) -> Pixels:
-        """Crops (N, size, size, 3) uint8 RGB; bilinear, black outside the photo."""
+    def __call__(self, photos: Sequence[Photo], faces: Faces) -> Aligned:
+        """The crops of N faces of a batch of photos, in the order of the faces."""
         crops = np.empty((len(faces), self._size, self._size, 3), np.uint8)
-        maps = self._maps(faces.landmarks, self._size)
+        matrices = self._fit(faces.landmarks, self._size)
         for photo in np.flatnonzero(np.bincount(faces.photo)).tolist():  # `unique` imports masked arrays
             own = faces.photo == photo
-            crops[own] = self._warp(photos[photo].pixels, maps[own], self._size)
-        return crops
+            crops[own] = self._warp(photos[photo].pixels, matrices[own], self._size)
+        return Aligned(crops, matrices)
 
 
 def _warp_perspective(pixels: Pixels, matrices: Floats, size: int) -> Pixels:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from facesieve.models.store import Store
     from facesieve.settings import Settings
 
 
@@ -17,14 +18,24 @@ def doctor(
     require_native: Annotated[
         bool, typer.Option("--require-native", help="Exit with 2 unless the compiled extension is in use.")
     ] = False,
+    require_models: Annotated[
+        bool,
+        typer.Option(
+            "--require-models", help="Exit with 2 unless the models that the settings need are in the cache and whole."
+        ),
+    ] = False,
 ) -> None:
     """Say which engine, libraries and models are in use, and what would make it faster."""
-    from facesieve.errors import UsageError
+    from facesieve.errors import ModelError, UsageError
+    from facesieve.models.catalog import needed
+    from facesieve.models.store import Store, repair
     from facesieve.settings import Settings
 
     settings = Settings.load()
-    facts = _engine(settings) | _device(settings) | _libraries() | {"models": _models(settings)}
-    advice = list(_advice(facts))
+    store = Store(settings.model_copy(update={"offline": True}))
+    facts = _engine(settings) | _device(settings, store) | _libraries() | {"models": _models(store)}
+    lacking = [name for name in needed(settings) if facts["models"][name] != "verified"]
+    advice = [*_advice(facts), *(f"Model {name} is not ready; run: {repair(name)}" for name in lacking)]
     if as_json:
         typer.echo(json.dumps(facts | {"advice": advice}, indent=2))
     else:
@@ -35,6 +46,10 @@ def doctor(
             typer.echo(sentence)
     if require_native and facts["instruction set"] is None:
         raise UsageError("not_native", "The compiled extension is not in use here, so this runs several times slower.")
+    if require_models and lacking:
+        names, commands = ", ".join(lacking), "; ".join(map(repair, lacking))
+        message = f"The settings need models that are absent or damaged: {names}; run: {commands}"
+        raise ModelError("models_not_ready", message)
 
 
 def _engine(settings: Settings) -> dict[str, Any]:
@@ -63,16 +78,15 @@ def _isa(settings: Settings) -> str | None:
     return extension.isa if extension else None
 
 
-def _device(settings: Settings) -> dict[str, str]:
+def _device(settings: Settings, store: Store) -> dict[str, str]:
     """Where networks run, or why they cannot run where the settings want them."""
     from facesieve.detect import load_networks
     from facesieve.errors import FacesieveError
-    from facesieve.models.store import Store
 
     if settings.device == "cpu":
         return {"device": "cpu"}
     try:
-        load_networks(settings, Store(settings.model_copy(update={"offline": True})))
+        load_networks(settings, store)
     except FacesieveError as error:
         return {"device": error.message}
     return {"device": settings.device}
@@ -87,13 +101,12 @@ def _libraries() -> dict[str, Any]:
     return {"cores": cores(), "python": platform.python_version(), "machine": platform.machine(), **versions()}
 
 
-def _models(settings: Settings) -> dict[str, str]:
+def _models(store: Store) -> dict[str, str]:
     """By name: `verified`, `absent`, or what is wrong."""
     from facesieve.errors import ModelError
     from facesieve.models.catalog import catalog
-    from facesieve.models.store import Store
 
-    store, found = Store(settings), {}
+    found = {}
     for name in catalog():
         try:
             found[name] = "verified" if store.present(name) and store.verify(name) else "absent"
@@ -117,9 +130,6 @@ def _advice(facts: dict[str, Any]) -> Iterator[str]:
     elif facts["instruction set"] != facts["instruction sets"][0]:
         used, fastest = facts["instruction set"], facts["instruction sets"][0]
         yield f"The setting `isa` asks for {used}; auto takes {fastest}, which is faster here."
-    for name in ("mtcnn", "whenet"):
-        if facts["models"][name] != "verified":
-            yield f"Model {name} is not ready: `facesieve models fetch {name}` gets it ahead of time."
 
 
 def _line(fact: Any) -> str:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from facesieve.dataset.read import Manifests
+from facesieve.records import ANGLES
 
 WIDE = 140  # columns; a pipe has no width of its own
 
@@ -35,7 +36,7 @@ def face_table(dataset: Manifests) -> None:
 
 def _faces(dataset: Manifests) -> Iterator[tuple[str, list[str]]]:
     for face in dataset.faces.to_pylist():
-        angles = "/".join(_number(face[name], "{:.0f}") for name in ("pitch", "yaw", "roll"))
+        angles = "/".join(_number(face[name], "{:.0f}") for name in ANGLES)
         numbers = [_number(face["confidence"], "{:.4f}"), angles, _number(face["blur"], "{:.0f}")]
         verdict = "[blue]kept[/]" if face["kept"] else "[magenta]rejected[/]"
         yield face["source"], [_name(face["source"]), *numbers, verdict, ", ".join(face["reasons"])]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import ConfigDict
+from pydantic import AfterValidator, ConfigDict
 
+from facesieve.dataset.former import current_counts
 from facesieve.dataset.hashes import Hashes, hashes_of, repeated
 
 
@@ -25,7 +26,7 @@ class Counts:
     faces: int
     kept: int
     rejected: int
-    reasons: dict[str, int]
+    reasons: Annotated[dict[str, int], AfterValidator(current_counts)]
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # of counts that are read back
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from facesieve.dataset.label_places import Rectangle, label_places
-from facesieve.records import Face, Pixels
+from facesieve.records import ANGLES, Face, Pixels
 
 BLUE = (0, 0, 255)
 MAGENTA = (255, 0, 255)
@@ -76,7 +76,7 @@ def _numbers(face: Face) -> list[str]:
     lines = [f"{face.confidence:.3f}"]
     if not np.isnan(measures.get("blur", np.nan)):
         lines[0] += f" blur {measures['blur']:.0f}"
-    angles = [measures.get(name, np.nan) for name in ("pitch", "yaw", "roll")]
+    angles = [measures.get(name, np.nan) for name in ANGLES]
     if not np.isnan(angles).any():
         lines.append("p{:+.0f} y{:+.0f} r{:+.0f}".format(*angles))
     return lines

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from facesieve.dataset.files import CUTS, Outputs
 from facesieve.dataset.schema import column_names
+from facesieve.records import FORMER_REASONS
 from facesieve.settings import BEFORE_IT_WAS_A_SETTING
 from facesieve.version import __version__
 
@@ -28,6 +29,12 @@ def _are_measures(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) < len(names) or set(names) & column_names():
         raise ValueError("these names cannot be columns of measures")
     return names
+
+
+def _current(rule: dict[str, Scalar]) -> dict[str, Scalar]:
+    """A rule with the present code of its reason."""
+    reason = rule.get("reason")
+    return rule | {"reason": FORMER_REASONS.get(reason, reason)} if isinstance(reason, str) else rule
 
 
 def _are_crops(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -51,7 +58,7 @@ class RecordedPolicy(Recorded):
 
     name: str
     sentence: str
-    rules: tuple[dict[str, Scalar], ...]
+    rules: tuple[Annotated[dict[str, Scalar], AfterValidator(_current)], ...]
 
 
 class Options(Recorded):

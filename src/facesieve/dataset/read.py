@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.about import About, read_about
+from facesieve.dataset.former import with_current_reasons
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.row_stream import RowStream
 from facesieve.dataset.schema import face_schema, measure_columns, picture_schema, with_later_columns
@@ -145,9 +146,9 @@ def files_of_manifest(layout: Layout, manifest: Path, sums: Sums) -> list[Path]:
 
 
 def _as(rows: pa.Table, schema: pa.Schema, root: Path) -> pa.Table:
-    """Rows with the types of a schema; columns of later versions that they lack are null."""
+    """Rows with the types of a schema and the present codes; columns of later versions that they lack are null."""
     try:
-        return with_later_columns(rows, schema).cast(schema)
+        return with_current_reasons(with_later_columns(rows, schema)).cast(schema)
     except (KeyError, TypeError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
         raise _misfit(root) from error
 

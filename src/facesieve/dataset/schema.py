@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+from facesieve.records import ANGLES, POINTS
+
 BOX = ("box_x", "box_y", "box_w", "box_h")
 LANDMARKS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
-LEADING = ("confidence", "pitch", "yaw", "roll", "blur")
+LEADING = ("confidence", *ANGLES, "blur")
 
 
 def measure_columns(measures: Iterable[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from facesieve.errors import ModelError
+from facesieve.settings import Settings
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Colour = tuple[float, float, float]
@@ -67,6 +68,11 @@ def catalog() -> Mapping[str, Entry]:
     """All models by name."""
     text = (files("facesieve.models") / "catalog.toml").read_text(encoding="utf-8")
     return MappingProxyType(TypeAdapter(dict[str, Entry]).validate_python(tomllib.loads(text)))
+
+
+def needed(settings: Settings) -> tuple[str, ...]:
+    """Names of the models that a pipeline with these settings loads."""
+    return tuple(name for name in ("mtcnn", settings.pose) if name in catalog())
 
 
 def entry(name: str) -> Entry:

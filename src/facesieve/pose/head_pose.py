@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from facesieve.models.store import Announce, Store, tell
+from facesieve.models.store import Store
 from facesieve.pose.geometric import geometric
 from facesieve.pose.hopenet import Hopenet
 from facesieve.records import Faces, Floats, Photo
@@ -16,14 +16,14 @@ Estimator = Callable[[Sequence[Photo], Faces], Floats]
 
 
 class HeadPose:
-    """Head pose by the model that `settings.pose` names: `whenet`, `hopenet`, `geometric` or `none`.
+    """Estimates head pose by the method that `settings.pose` names: `whenet`, `hopenet`, `geometric` or `none`.
 
-    The model is found, or fetched and announced, when this is built; raises what `load_network` raises.
+    store: the model is loaded from it at once, if the method needs one. Raises what `load_network` raises.
     """
 
-    def __init__(self, settings: Settings, announce: Announce = tell) -> None:
+    def __init__(self, settings: Settings, store: Store) -> None:
         self._floor = settings.measure_floor
-        self._estimate = _estimator(settings, announce)
+        self._estimate = _estimator(settings, store)
 
     def __call__(self, photos: Sequence[Photo], faces: Faces) -> Floats:
         """Pitch, yaw, roll (N, 3) float64 in degrees, with the reference's signs (see `angles`).
@@ -36,14 +36,14 @@ class HeadPose:
         return degrees
 
 
-def _estimator(settings: Settings, announce: Announce) -> Estimator:
+def _estimator(settings: Settings, store: Store) -> Estimator:
     match settings.pose:
         case "none":
             return _unmeasured
         case "geometric":
             return geometric
         case name:
-            return Hopenet(name, settings, Store(settings, announce))
+            return Hopenet(name, settings, store)
 
 
 def _unmeasured(_photos: Sequence[Photo], faces: Faces) -> Floats:

@@ -1,4 +1,8 @@
-"""Functions of the C library for arrays: NumPy's own have other last bits on processors with AVX-512 than on others."""
+"""Functions of the C library over arrays.
+
+NumPy has its own, whose last bits on processors with AVX-512 differ from those on others. All arrays are float64 of any
+shape, and the results have the same shape.
+"""
 
 from __future__ import annotations
 
@@ -9,31 +13,36 @@ import numpy as np
 
 from facesieve.records import Floats
 
-LARGEST = 700.0  # above it, exp leaves the range of numbers
+LARGEST = 700.0  # exp of much larger values is not a finite number
 
 
 def exp(values: Floats) -> Floats:
-    """e to the power of each value, which counts as at most 700."""
+    """e to the power of each value; values above 700 count as 700."""
     return _each(math.exp, np.minimum(values, LARGEST))
 
 
+def sigmoid(values: Floats, middle: float, width: float) -> Floats:
+    """1 / (1 + exp((middle - x) / width)), the curve of most scores of ISO/IEC 29794-5:2025."""
+    return 1 / (1 + exp((middle - values) / width))
+
+
 def log2(values: Floats) -> Floats:
-    """Of each positive value."""
+    """Logarithm to the base 2 of each value; all must be positive."""
     return _each(math.log2, values)
 
 
 def power(values: Floats, exponent: float) -> Floats:
-    """Each value, none below 0, to the power of `exponent`."""
+    """Each value to the power of `exponent`; none may be negative."""
     return _each(lambda value: math.pow(value, exponent), values)
 
 
 def sin(values: Floats) -> Floats:
-    """Of each value in radians."""
+    """Sine of each value in radians."""
     return _each(math.sin, values)
 
 
 def cos(values: Floats) -> Floats:
-    """Of each value in radians."""
+    """Cosine of each value in radians."""
     return _each(math.cos, values)
 
 

@@ -1,4 +1,4 @@
-"""Which pixels of an aligned crop show the face, and which show the picture at all."""
+"""Which pixels of an aligned crop show the face, and which lie inside the picture."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from functools import cache
 
 import numpy as np
 
-from facesieve.records import Floats, Indices, Mask
+from facesieve.records import TEMPLATE_SIZE, Floats, Indices, Mask
 
-# On the 112 template: from above the brows to the chin, inside the hair line; the region OFIQ draws through landmarks.
+# An ellipse on the 112 x 112 template, x and y in pixels: from above the eyebrows to the chin, and below the hairline.
+# OFIQ draws this region through landmarks.
 CENTRE = (55.5, 72.0)
 HALF_AXES = (33.0, 40.0)
-TEMPLATE_SIDE = 112
 
 
 @cache
 def face_region(side: int, reach: int = 0) -> tuple[slice, slice, Mask]:
-    """The rows and columns that hold the face region of a crop and `reach` pixels around it, and the region in them.
+    """The rows and columns of a crop with the face region and `reach` pixels around it, and the region within these.
 
-    An ellipse, symmetric about the middle column, so that its halves hold equally many pixels.
+    side: of the crop in pixels. The region is a boolean mask of those rows and columns: an ellipse that is symmetric
+    about the middle column, so that both halves have the same number of pixels.
     """
-    scale = side / TEMPLATE_SIDE
+    scale = side / TEMPLATE_SIZE
     y, x = np.mgrid[:side, :side]
     across = (x - (side - 1) / 2) / (HALF_AXES[0] * scale)
     down = (y - CENTRE[1] * scale) / (HALF_AXES[1] * scale)
@@ -37,9 +38,9 @@ def _span(indices: Indices, reach: int, side: int) -> slice:
 
 
 def inverse(matrices: Floats) -> Floats:
-    """Crop to photo: (N, 3, 3) up to scale, from (N, 2, 3) or (N, 3, 3) photo to crop.
+    """Transforms from crop to photo, (N, 3, 3) up to a factor, of (N, 2, 3) or (N, 3, 3) from photo to crop.
 
-    The adjugate, so that a degenerate transform has a degenerate answer instead of an error for the batch.
+    They are adjugates, which also exist for a matrix without an inverse, so that one such matrix does not stop a batch.
     """
     forward = square(matrices)
     a, b, c = forward[:, 0], forward[:, 1], forward[:, 2]
@@ -47,17 +48,17 @@ def inverse(matrices: Floats) -> Floats:
 
 
 def square(matrices: Floats) -> Floats:
-    """(N, 3, 3) from (N, 2, 3) or (N, 3, 3)."""
+    """(N, 3, 3) matrices from (N, 2, 3) or (N, 3, 3); the missing last row is 0, 0, 1."""
     full = np.tile(np.eye(3), (len(matrices), 1, 1))
     full[:, : matrices.shape[1]] = matrices
     return full
 
 
 def inside(matrices: Floats, sizes: Floats, side: int, margin: float = 0.0) -> Mask:
-    """(N, side, side) boolean: does this crop pixel, with `margin` crop pixels around it, show the picture?
+    """(N, side, side) boolean: whether a crop pixel and `margin` crop pixels around it lie inside the picture.
 
     matrices: (N, 2, 3) or (N, 3, 3) photo to crop. sizes: (N, 2) width and height of each face's photo.
-    Pixels are squares around whole coordinates, so a photo reaches from -0.5 to its width - 0.5.
+    A pixel is a square around whole coordinates, so a photo extends from -0.5 to its width - 0.5.
     """
     back = inverse(matrices)
     answer = np.ones((len(matrices), side, side), bool)

@@ -1,4 +1,4 @@
-"""How large the face is in its picture, and how much of the crop the picture fills."""
+"""How many pixels the picture has of a face, and how much of the crop lies outside the picture."""
 
 from __future__ import annotations
 
@@ -6,41 +6,43 @@ import numpy as np
 
 from facesieve.quality import libm
 from facesieve.quality.region import inverse, square
-from facesieve.quality.score import sigmoid
 from facesieve.records import Floats, Mask
 
 
 def inter_eye_distance(landmarks: Floats) -> Floats:
-    """(N,) pixels between the two eyes, from (N, 5, 2) landmarks, as seen in the picture."""
-    apart = landmarks[:, 1] - landmarks[:, 0]
-    return np.hypot(apart[:, 0], apart[:, 1])
+    """(N,) distance between the two eyes in pixels of the picture, from (N, 5, 2) landmarks."""
+    across = landmarks[:, 1] - landmarks[:, 0]
+    return np.hypot(across[:, 0], across[:, 1])
 
 
 def inter_eye_distance_score(distance: Floats, yaw: Floats) -> Floats:
-    """(N,) 0 to 100: 50 at 70 pixels after straightening for yaw in degrees; NaN where yaw is NaN.
+    """(N,) 0 to 100; 50 at 70 pixels, after the distance is corrected for yaw; NaN where yaw is NaN.
 
-    Source: ISO/IEC 29794-5:2025 InterEyeDistance, parameters of BSI OFIQ. A profile (90 degrees or more) is
-    taken as 89 degrees, where straightening stops to mean anything.
+    distance: (N,) pixels. yaw: (N,) degrees. The corrected distance is distance / cos(yaw); an angle above 89 degrees
+    counts as 89, because the correction grows without limit.
+    Source: ISO/IEC 29794-5:2025 InterEyeDistance, parameters of BSI OFIQ.
     """
-    straight = distance / libm.cos(np.radians(np.minimum(np.abs(yaw), 89.0)))
-    return 100 * sigmoid(straight, 70, 20)
+    corrected = distance / libm.cos(np.radians(np.minimum(np.abs(yaw), 89.0)))
+    return 100 * libm.sigmoid(corrected, 70, 20)
 
 
 def face_size(boxes: Floats) -> Floats:
-    """(N,) pixels: the shorter side of each x, y, w, h box."""
+    """(N,) the shorter side in pixels of each box of (N, 4) x, y, w, h."""
     return np.minimum(boxes[:, 2], boxes[:, 3])
 
 
 def outside(shown: Mask) -> Floats:
-    """(N,) share of the crop's pixels that show nothing of the picture, 0 to 1, from (N, S, S) `inside`."""
+    """(N,) share of the crop's pixels that lie outside the picture, 0 to 1. shown: (N, S, S), from `region.inside`."""
     share: Floats = 1 - np.count_nonzero(shown, axis=(1, 2)) / (shown.shape[1] * shown.shape[2])
     return share
 
 
 def upsampling(matrices: Floats, side: int) -> Floats:
-    """(N,) crop pixels per photo pixel along one axis at the middle of the crop; above 1 means enlarged.
+    """(N,) crop pixels for one photo pixel along one axis, in the middle of the crop; above 1 the face is enlarged.
 
-    The square root of the transform's Jacobian: exact for a similarity, the geometric mean of the two axes else.
+    matrices: (N, 2, 3) or (N, 3, 3), photo to crop. side: of the crop in pixels.
+    It is the square root of the transform's Jacobian. That is exact for a similarity; for other transforms it is the
+    geometric mean of both axes.
     """
     forward = square(matrices)
     middle = (side - 1) / 2

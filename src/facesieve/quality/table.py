@@ -31,7 +31,16 @@ ISO = "ISO/IEC 29794-5:2025 as published in BSI OFIQ"
 
 MEASURES: tuple[Measure, ...] = (
     Measure("confidence", "", 0, 1, "high", "", "How sure the detector is that this is a face.", "MTCNN, O-Net"),
-    Measure("pitch", "degrees", -180, 180, "near zero", "HeadPosePitch", "Head nod; positive looks up.", "pose model"),
+    Measure(
+        "pitch",
+        "degrees",
+        -180,
+        180,
+        "near zero",
+        "HeadPosePitch",
+        "Head turn up or down; positive is up.",
+        "pose model",
+    ),
     Measure("yaw", "degrees", -180, 180, "near zero", "HeadPoseYaw", "Head turn, in the published sign.", "pose model"),
     Measure(
         "roll",

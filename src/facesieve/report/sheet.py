@@ -25,7 +25,6 @@ from facesieve.report.policy import policy_of
 from facesieve.sieve import Policy
 from facesieve.sieve import explain as find_out
 
-HEADLINE = ("confidence", "pitch", "yaw", "roll", "blur")
 ELSEWHERE = {
     "face_id", "picture_id", "source", "label", "kept", "reasons", "file_name", *BOX, *LANDMARKS, *LEADING
 }  # fmt: skip
@@ -121,7 +120,7 @@ def _card(row: dict[str, Any], thumb: bytes | None, policy: Policy) -> str:
     reasons = "".join(f"<li>{_words(code)}</li>" for code in row["reasons"])
     label = f" · {escape(row['label'])}" if row["label"] else ""
     findings = find_out(policy, row)
-    shown = dict.fromkeys([*(finding.measure for finding in findings), *HEADLINE])
+    shown = dict.fromkeys([*(finding.measure for finding in findings), *LEADING])
     facts = {name: f"{row[name]:.4f}" if name == "confidence" else _number(row.get(name)) for name in shown}
     facts["size"] = f"{row['box_w']:.0f} × {row['box_h']:.0f}"
     failed = {finding.measure for finding in findings if not finding.passed}

@@ -17,6 +17,7 @@ from PIL import Image
 from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.files import Outputs
 from facesieve.dataset.format import OTHER_FORMAT
+from facesieve.dataset.former import with_current_reasons
 from facesieve.dataset.hashes import Hashes, HashSet, hashes_of
 from facesieve.dataset.layout import HIDDEN, Layout, size_of
 from facesieve.dataset.matched import matched
@@ -376,7 +377,7 @@ def _outdated(contents: Contents, told: set[str]) -> Iterator[Fault]:
 def _rows_in(layout: Layout, manifest: Path, schema: pa.Schema) -> Iterator[pa.Table]:
     for path in layout.files_of(manifest):
         for rows in read_groups(path):
-            yield with_later_columns(rows, schema)
+            yield with_current_reasons(with_later_columns(rows, schema))
 
 
 def _foreign(layout: Layout) -> Iterator[str]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from facesieve.dataset.commit import put, settle, writing
 from facesieve.dataset.format import check_format, format_of, with_format
+from facesieve.dataset.former import with_current_reasons
 from facesieve.dataset.layout import HIDDEN, Layout
 from facesieve.dataset.schema import part_schema, with_later_columns
 from facesieve.dataset.sums import Sum, Sums, pairs_of, read_sums, sum_of, sum_of_file, sums_of, write_sums
@@ -111,7 +112,7 @@ class Ledger:
         if not EARLIEST & set(wanted.names) <= set(table.column_names):
             raise damaged(path)
         check_format(format_of(table), path, self.layout.root)
-        table = with_later_columns(table, wanted)
+        table = with_current_reasons(with_later_columns(table, wanted))
         if not all(_holds(table.schema, field) for field in wanted):
             raise damaged(path)
         return table

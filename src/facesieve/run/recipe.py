@@ -13,7 +13,7 @@ from facesieve.run.start import start_for, start_workers
 from facesieve.settings import Settings
 
 if TYPE_CHECKING:  # what is heavy is imported while the fork server starts
-    from facesieve.models.store import Announce
+    from facesieve.models.store import Announce, Store
     from facesieve.run.build import BuildResult
     from facesieve.run.progress import Progress
     from facesieve.sieve import Policy
@@ -70,7 +70,7 @@ def build(
     named = _listed(sources)
     start_workers(named, settings)
     from facesieve.dataset.files import Outputs
-    from facesieve.models.store import tell
+    from facesieve.models.store import Store, tell
     from facesieve.pipeline import Pipeline
     from facesieve.quality import MEASURES
     from facesieve.run.build import BuildSpec
@@ -91,9 +91,10 @@ def build(
     start_for(len(found.sources), settings)  # also where the pictures turned out to be in an archive or a list
     settings = resolved(settings)
     check(root)
-    _check_device(settings, announce)
+    store = Store(settings, announce)
+    _check_device(settings, store)
     measures = tuple(measure.name for measure in MEASURES)
-    models = _models(settings, announce)
+    models = _models(settings, store)
     spec = BuildSpec(settings, measures, outputs, policy, models, engines_of(settings), label_from)
     offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
     start = partial(Pipeline, offline, policy)
@@ -118,22 +119,19 @@ def _cuts(crops: Iterable[str]) -> tuple[str, ...]:
     return wanted
 
 
-def _check_device(settings: Settings, announce: Announce) -> None:
+def _check_device(settings: Settings, store: Store) -> None:
     """Let a GPU that cannot be used end the build before anything is written."""
     if settings.device != "cpu":
         from facesieve.detect import load_networks
-        from facesieve.models.store import Store
 
-        load_networks(settings, Store(settings, announce))
+        load_networks(settings, store)
 
 
-def _models(settings: Settings, announce: Announce) -> dict[str, str]:
+def _models(settings: Settings, store: Store) -> dict[str, str]:
     """Sha256 of every model file that the settings use, by model and part; the files are there and verified."""
-    from facesieve.models.catalog import catalog
-    from facesieve.models.store import Store
+    from facesieve.models.catalog import needed
 
-    store = Store(settings, announce)
-    used = [name for name in ("mtcnn", settings.pose) if name in catalog()]
+    used = needed(settings)
     for name in used:
         store.load(name)
     return {f"{name}/{part}": digest for name in used for part, digest in store.digests(name).items()}

@@ -14,14 +14,12 @@ from pydantic_core import to_json
 from facesieve.dataset.cut import cut
 from facesieve.dataset.encode import jpeg
 from facesieve.dataset.mark import mark
-from facesieve.records import Face, Photo, Pixels
+from facesieve.records import ANGLES, POINTS, Face, Photo, Pixels
 from facesieve.service.png import png
 from facesieve.settings import Settings
 from facesieve.sieve import Policy, Reason
 from facesieve.sieve.reasons import OF_THE_POSE
 
-POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
-ANGLES = ("pitch", "yaw", "roll")
 ID_DIGITS = 32
 
 
@@ -99,7 +97,7 @@ def _neglected(rejected: Sequence[Face]) -> dict[str, int]:
 
 
 def _first_check(reasons: Sequence[str]) -> str:
-    pose = {Reason.NODDING, Reason.TURNED, Reason.TILTED, Reason.POSE_NOT_MEASURED}
+    pose = {Reason.PITCHED, Reason.TURNED, Reason.TILTED, Reason.POSE_NOT_MEASURED}
     if Reason.LOW_CONFIDENCE in reasons:
         return "confidence"
     if Reason.BLURRED in reasons:

@@ -7,13 +7,13 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from facesieve.quality import MEASURES
+from facesieve.records import ANGLES
 from facesieve.service import schemas
 from facesieve.service.faults import codes
 from facesieve.service.options import CROPS
 from facesieve.service.unpack import TAKEN
 from facesieve.settings import ServiceSettings
 from facesieve.sieve import Policy, Reason
-from facesieve.sieve.reasons import ANGLES
 from facesieve.version import __version__
 
 _ANSWERS = (

@@ -12,9 +12,9 @@ from importlib.resources import files
 from typing import Any
 
 from facesieve.quality import MEASURES, Measure
+from facesieve.records import ANGLES
 from facesieve.settings import ServiceSettings
 from facesieve.sieve import Policy, Reason, Rule
-from facesieve.sieve.reasons import ANGLES
 
 _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 
 from facesieve.errors import PolicyError
 from facesieve.quality import MEASURES, measure_named
+from facesieve.records import ANGLES
 from facesieve.sieve.nearest import did_you_mean
-from facesieve.sieve.reasons import ANGLES, REASON_OF
+from facesieve.sieve.reasons import REASON_OF
 from facesieve.sieve.rule import Rule
 
 FORM = re.compile(r"\s*(min|max)_(\w+)\s*=\s*(\S+)\s*")

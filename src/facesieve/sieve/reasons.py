@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from facesieve.records import ANGLES, FORMER_REASONS
+
 
 class Reason(StrEnum):
     """A stable code; `sentence` says it to a person."""
@@ -14,7 +16,7 @@ class Reason(StrEnum):
     BLURRED = "blurred", "The crop shows too little contrast at its edges: it is blurred, small or flat."
     NOT_SHARP = "not_sharp", "The crop carries too little real detail."
     TURNED = "turned", "The head is turned too far to a side."
-    NODDING = "nodding", "The head is tilted too far up or down."
+    PITCHED = "pitched", "The head is turned too far up or down."
     TILTED = "tilted", "The head is tilted too far in the picture."
     UNDER_EXPOSED = "under_exposed", "Too much of the face is nearly black."
     OVER_EXPOSED = "over_exposed", "Too much of the face is burnt out."
@@ -34,6 +36,12 @@ class Reason(StrEnum):
         member.sentence = sentence
         return member
 
+    @classmethod
+    def _missing_(cls, value: object) -> Reason | None:
+        """The reason of a code that earlier versions wrote, as policy files and datasets may still have it."""
+        code = FORMER_REASONS.get(value) if isinstance(value, str) else None
+        return next((reason for reason in cls if reason == code), None)
+
 
 # The reason of a rule over a measure, unless the rule names another.
 REASON_OF = {
@@ -42,7 +50,7 @@ REASON_OF = {
     "sharpness": Reason.NOT_SHARP,
     "sharpness_native": Reason.NOT_SHARP,
     "yaw": Reason.TURNED,
-    "pitch": Reason.NODDING,
+    "pitch": Reason.PITCHED,
     "roll": Reason.TILTED,
     "under_exposure_prevention": Reason.UNDER_EXPOSED,
     "under_exposure_prevention_native": Reason.UNDER_EXPOSED,
@@ -65,5 +73,4 @@ REASON_OF = {
 }
 
 # Measures that need the pose: where one is missing, the reason is the pose, and is given once.
-OF_THE_POSE = frozenset({"pitch", "yaw", "roll", "inter_eye_distance_score"})
-ANGLES = frozenset({"pitch", "yaw", "roll"})
+OF_THE_POSE = frozenset({*ANGLES, "inter_eye_distance_score"})

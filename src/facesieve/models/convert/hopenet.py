@@ -12,7 +12,7 @@ from facesieve.models.convert.ends import crops, degrees
 from facesieve.models.convert.whenet import fold
 from facesieve.models.onnx_file import Graph
 from facesieve.models.statedict import read_state_dict
-from facesieve.records import Floats32
+from facesieve.records import ANGLES, Floats32
 
 BLOCKS = (3, 4, 6, 3)
 EPSILON = 1e-5  # torch's default of batch normalisation
@@ -42,7 +42,7 @@ def _network(weights: Weights) -> bytes:
         for block in range(blocks):
             at = _bottleneck(graph, weights, f"layer{layer}.{block}", at, stride=2 if layer > 1 and block == 0 else 1)
     features = graph.node("Flatten", [graph.node("GlobalAveragePool", [at], "mean.cells")], "features")
-    heads = [(angle, weights[f"fc_{angle}.weight"], weights[f"fc_{angle}.bias"]) for angle in ("pitch", "yaw", "roll")]
+    heads = [(angle, weights[f"fc_{angle}.weight"], weights[f"fc_{angle}.bias"]) for angle in ANGLES]
     degrees(graph, features, heads)
     return graph.tobytes()
 

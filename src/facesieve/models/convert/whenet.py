@@ -16,7 +16,7 @@ import numpy as np
 from facesieve.errors import ModelError
 from facesieve.models.convert.ends import crops, degrees
 from facesieve.models.onnx_file import Array, Graph
-from facesieve.records import Floats32
+from facesieve.records import ANGLES, Floats32
 
 # repeats, stride of the first, expansion; every stage changes the number of channels
 STAGES = ((1, 1, 1), (2, 2, 6), (2, 2, 6), (3, 2, 6), (3, 1, 6), (4, 2, 6), (1, 1, 6))
@@ -94,7 +94,7 @@ def _network(layers: Layers) -> bytes:
             at = graph.node("Add", [at, _block(graph, name, at, layers, 1, expansion)], f"{name}.sum")
     at = _swish(graph, _conv(graph, "head", at, *layers.normalised(layers.conv())))
     features = graph.node("Flatten", [graph.node("GlobalAveragePool", [at], "mean.cells")], "features")
-    degrees(graph, features, [layers.dense(name) for name in ("pitch", "yaw", "roll")])
+    degrees(graph, features, [layers.dense(name) for name in ANGLES])
     return graph.tobytes()
 
 
