@@ -1,9 +1,9 @@
-"""What a build costs: CPU of each stage, scaling with workers, memory, and the start.
+"""The cost of a build: CPU of each stage, scaling with workers, memory, and start time.
 
     python bench/build.py [FOLDER] [--photos 64] [--rounds 2] [--workers 1 2] [--setting pose=none]
 
-Stages are timed in CPU seconds of one process, by wrapping them from outside; a stage within another counts for
-itself alone. Wall times compare only within one run.
+Stages are timed in CPU seconds of one process, by wrapping their functions. A stage inside another one counts only for
+itself. Compare wall times only within one run.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ FIRST_FACE = (
 
 
 class Stages:
-    """CPU seconds by stage, each without the stages inside it."""
+    """CPU seconds of each stage, without the stages inside it."""
 
     def __init__(self) -> None:
         self.spent: Counter[str] = Counter()
@@ -117,9 +117,9 @@ def stages(files: list[str], given: list[str]) -> None:
     photos, faces = counts.with_rows, max(counts.faces, 1)
     print(
         f"\n{photos} photos, {counts.faces} faces, {counts.kept} kept; one worker,"
-        f" {1000 * total / photos:.1f} ms CPU a photo"
+        f" {1000 * total / photos:.1f} ms CPU per photo"
     )
-    print("stage                    ms a photo   ms a face    share")
+    print("stage                  ms per photo ms per face    share")
     for stage, seconds in sorted(spent.items(), key=lambda pair: -pair[1]):
         print(
             f"{stage:22} {1000 * seconds / photos:12.2f} {1000 * seconds / faces:11.3f} {100 * seconds / total:7.1f} %"
@@ -127,7 +127,7 @@ def stages(files: list[str], given: list[str]) -> None:
     outside = total - sum(spent[stage] for stage in ("detect", "pose", "read and decode"))
     loading = spent["load models"]
     print(f"outside the networks and the decoder: {100 * outside / total:.1f} %;", end=" ")
-    print(f"without loading the models, once a process: {100 * (outside - loading) / (total - loading):.1f} %")
+    print(f"the same without loading the models: {100 * (outside - loading) / (total - loading):.1f} %")
 
 
 def command(files: list[str], out: Path, workers: int, given: list[str]) -> list[str]:
@@ -148,11 +148,11 @@ def command(files: list[str], out: Path, workers: int, given: list[str]) -> list
 
 
 def timed(arguments: list[str]) -> tuple[float, float]:
-    """Wall seconds to the end of the command, and CPU seconds of it and of all that it began."""
+    """Wall seconds until the command ends, and CPU seconds of it and of all its processes."""
     start = time.perf_counter()
     child = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
     wall = cpu = 0.0
-    with suppress(ChildProcessError):  # nobody is left
+    with suppress(ChildProcessError):  # no child is left
         while True:
             pid, status, used = os.wait4(-1, 0)
             cpu += used.ru_utime + used.ru_stime
@@ -164,13 +164,13 @@ def timed(arguments: list[str]) -> tuple[float, float]:
 
 
 def adopt() -> None:
-    """Become the parent of what children leave behind (Linux), so that the CPU of forked workers is known."""
+    """Become the parent of orphaned grandchildren (Linux), so that the CPU time of forked workers is counted."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def watched(arguments: list[str]) -> dict[int, int]:
-    """The peak resident MiB of each process of a command (Linux; else of the largest). Looking costs time itself."""
+    """Peak resident MiB of each process of a command (Linux; elsewhere of the largest). Slows the command down."""
     peaks: dict[int, int] = {}
     child = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, start_new_session=True)
     while True:
@@ -198,7 +198,7 @@ def session_peaks(session: int) -> dict[int, int]:
 
 
 def at_once(files: list[str], folder: Path, builds: int, given: list[str]) -> float:
-    """Wall seconds of so many builds of one worker each, none knowing of the others: what this machine can give."""
+    """Wall seconds of this many independent builds of one worker each: the limit of this machine."""
     start = time.perf_counter()
     children = [
         subprocess.Popen(command(files, folder / f"{build}", 1, given), stdout=subprocess.DEVNULL)
@@ -221,7 +221,7 @@ def scaling(files: list[str], crews: list[int], rounds: int, given: list[str]) -
                 cpus[workers].append(cpu)
             limits.append(most * walls[crews[0]][-1] / at_once(files, Path(folder) / f"{turn}", most, given))
     print(f"\n{len(files)} photos, process start to end, alternated {rounds} times (load {os.getloadavg()[0]:.1f})")
-    print("workers   photos/s (best)   CPU s   speed against the first, median of rounds")
+    print("workers   photos/s (best)   CPU s   speed against the first row, median of rounds")
     for workers in crews:
         ratio = statistics.median(a / b for a, b in zip(walls[crews[0]], walls[workers], strict=True))
         print(f"{workers:7} {len(files) / min(walls[workers]):14.2f} {min(cpus[workers]):11.1f} {ratio:14.2f}")
