@@ -145,7 +145,7 @@ class Running:
 
 
 def alternate(peers: Mapping[Peer, Path], photos: Sequence[Path], folder: Path) -> dict[str, list[dict[str, float]]]:
-    """Answers of each package: a warm-up on `photos[0]`, then one per photo. A package that cannot start is left out."""
+    """Answers of each package: a warm-up on `photos[0]`, then one per photo. One that cannot start is left out."""
     running, answers = [], {}
     for peer, python in peers.items():
         peer_runs = Running(peer, python, (folder / f"{peer.name}.log").open("w+"))
