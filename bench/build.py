@@ -88,7 +88,6 @@ class Stages:
             ("rows and thumbnails", Rows, "add"),
             ("commit", Ledger, "commit"),
             ("commit", shard, "settle"),
-            ("publish", running, "merge"),
             ("publish", running, "_publish"),
         ]
         before = [getattr(place, name) for _, place, name in places]
@@ -169,7 +168,7 @@ def adopt() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def watched(arguments: list[str]) -> dict[int, int]:
+def peak_memory(arguments: list[str]) -> dict[int, int]:
     """Peak resident MiB of each process of a command (Linux; elsewhere of the largest). Slows the command down."""
     peaks: dict[int, int] = {}
     child = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, start_new_session=True)
@@ -197,7 +196,7 @@ def session_peaks(session: int) -> dict[int, int]:
     return peaks
 
 
-def at_once(files: list[str], folder: Path, builds: int, given: list[str]) -> float:
+def wall_of_builds(files: list[str], folder: Path, builds: int, given: list[str]) -> float:
     """Wall seconds of this many independent builds of one worker each: the limit of this machine."""
     start = time.perf_counter()
     children = [
@@ -209,27 +208,29 @@ def at_once(files: list[str], folder: Path, builds: int, given: list[str]) -> fl
     return time.perf_counter() - start
 
 
-def scaling(files: list[str], crews: list[int], rounds: int, given: list[str]) -> None:
-    walls: dict[int, list[float]] = {workers: [] for workers in crews}
-    cpus: dict[int, list[float]] = {workers: [] for workers in crews}
-    most, limits = max(crews), list[float]()
+def scaling(files: list[str], worker_counts: list[int], rounds: int, given: list[str]) -> None:
+    walls: dict[int, list[float]] = {workers: [] for workers in worker_counts}
+    cpus: dict[int, list[float]] = {workers: [] for workers in worker_counts}
+    most, limits = max(worker_counts), list[float]()
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(rounds):
-            for workers in crews:
+            for workers in worker_counts:
                 wall, cpu = timed(command(files, Path(folder) / f"{turn}-{workers}", workers, given))
                 walls[workers].append(wall)
                 cpus[workers].append(cpu)
-            limits.append(most * walls[crews[0]][-1] / at_once(files, Path(folder) / f"{turn}", most, given))
+            limits.append(
+                most * walls[worker_counts[0]][-1] / wall_of_builds(files, Path(folder) / f"{turn}", most, given)
+            )
     print(f"\n{len(files)} photos, process start to end, alternated {rounds} times (load {os.getloadavg()[0]:.1f})")
     print("workers   photos/s (best)   CPU s   speed against the first row, median of rounds")
-    for workers in crews:
-        ratio = statistics.median(a / b for a, b in zip(walls[crews[0]], walls[workers], strict=True))
+    for workers in worker_counts:
+        ratio = statistics.median(a / b for a, b in zip(walls[worker_counts[0]], walls[workers], strict=True))
         print(f"{workers:7} {len(files) / min(walls[workers]):14.2f} {min(cpus[workers]):11.1f} {ratio:14.2f}")
     limit = statistics.median(limits)
     print(f"{most} builds of one worker at once do {limit:.2f} times the work of one: this machine's limit")
 
 
-def memory(portrait: str, crews: list[int], given: list[str]) -> None:
+def memory(portrait: str, worker_counts: list[int], given: list[str]) -> None:
     pixels = cv2.imread(portrait)
     print("\npeak resident memory, MiB, of each process; 16 photos")
     for name, (width, height) in SIZES.items():
@@ -238,12 +239,12 @@ def memory(portrait: str, crews: list[int], given: list[str]) -> None:
             for index, file in enumerate(files):
                 moved = cv2.resize(pixels[index:, index:], (width, height))
                 cv2.imwrite(file, moved)
-            for workers in crews:
-                peaks = watched(command(files, Path(folder) / f"out{workers}", workers, given))
+            for workers in worker_counts:
+                peaks = peak_memory(command(files, Path(folder) / f"out{workers}", workers, given))
                 print(f"{name:6} {workers} workers: {', '.join(map(str, sorted(peaks.values())))}")
 
 
-def beginning(file: str, rounds: int) -> None:
+def start_time(file: str, rounds: int) -> None:
     firsts, ends = list[float](), list[float]()
     for _ in range(rounds + 1):
         start = time.perf_counter()
@@ -275,7 +276,7 @@ def main() -> None:
     if "memory" in wanted:
         memory(files[0], arguments.workers, arguments.setting)
     if "start" in wanted:
-        beginning(files[0], arguments.rounds)
+        start_time(files[0], arguments.rounds)
 
 
 if __name__ == "__main__":

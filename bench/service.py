@@ -51,13 +51,13 @@ def main() -> None:
     workers = cores()
     bare: list[Pass] = []
     rows: dict[tuple[str, int], list[Pass]] = {(form, n): [] for form in options.forms for n in options.connections}
-    with crew(photos, workers) as once, service(workers) as (port, process):
+    with bare_pipelines(photos, workers) as once, service(workers) as (port, process):
         for form in options.forms:
             alone(port, form, photos, options.rounds)
         for _ in range(options.rounds):
             bare.append(once())
             for (form, connections), passes in rows.items():
-                passes.append(asked(port, process, FORMS[form], photos, connections))
+                passes.append(serve_all(port, process, FORMS[form], photos, connections))
     print(f"{len(photos)} photos, {workers} workers, {options.rounds} rounds")
     print("| form | connections | photos/s | of bare | CPU of bare | p50 ms | p95 ms | p99 ms | refused | memory MB |")
     print("|---|---|---|---|---|---|---|---|---|---|")
@@ -90,7 +90,7 @@ def show(form: str, connections: int, passes: list[Pass], bare: list[Pass]) -> N
 
 
 @contextmanager
-def crew(photos: list[bytes], workers: int) -> Iterator[Callable[[], Pass]]:
+def bare_pipelines(photos: list[bytes], workers: int) -> Iterator[Callable[[], Pass]]:
     """The bare pipeline in this many processes; each call processes all photos once."""
     context = multiprocessing.get_context("spawn")
     next_photo, barrier = context.Value("i", 0), context.Barrier(workers + 1)
@@ -190,7 +190,7 @@ def timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def asked(port: int, process: psutil.Process, path: str, photos: list[bytes], connections: int) -> Pass:
+def serve_all(port: int, process: psutil.Process, path: str, photos: list[bytes], connections: int) -> Pass:
     """One pass of the service over all photos."""
     processes = [process, *process.children(recursive=True)]
     left, lock = iter(photos), threading.Lock()
