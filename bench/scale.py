@@ -112,7 +112,7 @@ def cut(pictures: int, order: str) -> Iterator[np.ndarray]:
 
 
 def make(root: Path, faces: int, order: str) -> None:
-    """Write a dataset with a ledger and crops that was never published."""
+    """A dataset with a ledger and crops, that was never published."""
     from facesieve.dataset.layout import Layout
     from facesieve.dataset.schema import THUMB_SCHEMA
     from facesieve.dataset.sums import sum_of
@@ -230,7 +230,7 @@ def main() -> None:
         return
     print("| faces | step | seconds | CPU seconds | peak, MB |\n|---|---|---|---|---|")
     for faces in chosen.faces:
-        root = chosen.folder / f"{faces}-{chosen.order}"
+        root = chosen.folder.resolve() / f"{faces}-{chosen.order}"
         if not root.exists():
             command = [sys.executable, "-c", MAKE, str(root), str(faces), chosen.order]
             subprocess.run(command, check=True, cwd=Path(__file__).parent)
