@@ -2,7 +2,7 @@
 
     python bench/pose_speed.py [--rounds 5] [--isa avx2] [--faces ../shared/data/wider_val_dev]
 
-*plain* is ONNX Runtime with default options, one thread and batches of 32 crops. All engines take turns on the same 32
+*plain* is ONNX Runtime with default options, one thread and batches of 32 crops. All everyone take turns on the same 32
 crops, cut at moving positions from two portraits and mirrored. Ratios to plain are of sums of CPU time within this run.
 Memory is the growth of a process that loads the network and answers once. With --faces, it also prints for all faces in
 a folder of photos how far the answers are from plain, and how many decisions at pitch 20, yaw 45, roll 25 are the same.
@@ -76,10 +76,10 @@ def faces_of(folder: Path) -> np.ndarray:
     return np.concatenate(crops)
 
 
-def report_differences(crops: np.ndarray, engines: dict[str, Callable[[np.ndarray], np.ndarray]]) -> None:
+def report_differences(crops: np.ndarray, everyone: dict[str, Callable[[np.ndarray], np.ndarray]]) -> None:
     answers = {
         name: np.concatenate([run(crops[i : i + 32]) for i in range(0, len(crops), 32)])
-        for name, run in engines.items()
+        for name, run in everyone.items()
     }
     passes = {name: (abs(degrees) <= GATE).all(axis=1) for name, degrees in answers.items()}
     print(f"{len(crops)} faces   mean     99 %  largest  same decisions")
@@ -88,7 +88,7 @@ def report_differences(crops: np.ndarray, engines: dict[str, Callable[[np.ndarra
         print(f"{name:12} {apart.mean():8.4f} {np.quantile(apart, 0.99):7.4f} {apart.max():8.4f} {same:8}")
 
 
-def engines_by_name(model: bytes, isas: list[str]) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+def contenders(model: bytes, isas: list[str]) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """Functions from crops to degrees by name; the others are compared with the first."""
     import onnxruntime as ort
 
@@ -98,8 +98,8 @@ def engines_by_name(model: bytes, isas: list[str]) -> dict[str, Callable[[np.nda
     options.intra_op_num_threads = 1
     plain = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     ours, read = Session(model, 1), layers(model)
-    engines = {"plain": lambda crops: plain.run(None, {"crops": crops})[0], "onnxruntime": by_two(ours)}
-    return engines | {isa: by_two(NativeNetwork(Extension(isa), read)) for isa in isas}
+    everyone = {"plain": lambda crops: plain.run(None, {"crops": crops})[0], "onnxruntime": by_two(ours)}
+    return everyone | {isa: by_two(NativeNetwork(Extension(isa), read)) for isa in isas}
 
 
 def by_two(network: Callable[[np.ndarray], list[np.ndarray]]) -> Callable[[np.ndarray], np.ndarray]:
@@ -113,11 +113,11 @@ def main() -> None:
     parser.add_argument("--faces", type=Path, help="folder of photos")
     given = parser.parse_args()
     crops, model = portraits(), Store(Settings.load()).load("whenet")["whenet"]
-    engines = engines_by_name(model, [given.isa] if given.isa else instruction_sets())
-    answers = {name: run(crops) for name, run in engines.items()}
-    spent: dict[str, list[float]] = {name: [] for name in engines}
+    everyone = contenders(model, [given.isa] if given.isa else instruction_sets())
+    answers = {name: run(crops) for name, run in everyone.items()}
+    spent: dict[str, list[float]] = {name: [] for name in everyone}
     for _ in range(given.rounds):
-        for name, run in engines.items():
+        for name, run in everyone.items():
             start = time.process_time()
             run(crops)
             spent[name].append((time.process_time() - start) / CROPS * 1000)
@@ -131,7 +131,7 @@ def main() -> None:
         grown, imported = said.stdout.split()
         print(f"{engine}: {float(grown):.0f} MB to load the network and answer; ONNX Runtime imported: {imported}")
     if given.faces:
-        report_differences(faces_of(given.faces), engines)
+        report_differences(faces_of(given.faces), everyone)
 
 
 if __name__ == "__main__":
