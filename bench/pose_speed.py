@@ -2,7 +2,7 @@
 
     python bench/pose_speed.py [--rounds 5] [--isa avx2] [--faces ../shared/data/wider_val_dev]
 
-*plain* is ONNX Runtime with default options, one thread and batches of 32 crops. All everyone take turns on the same 32
+*plain* is ONNX Runtime with default options, one thread and batches of 32 crops. All engines take turns on the same 32
 crops, cut at moving positions from two portraits and mirrored. Ratios to plain are of sums of CPU time within this run.
 Memory is the growth of a process that loads the network and answers once. With --faces, it also prints for all faces in
 a folder of photos how far the answers are from plain, and how many decisions at pitch 20, yaw 45, roll 25 are the same.
