@@ -1,10 +1,10 @@
-"""One photo, one process: seconds from its start to the first face, and its peak memory, pose included.
+"""One photo in one process: seconds from its start to the first face, and its peak memory, with pose.
 
     python bench/alone.py [--data ../shared/data] [--rounds 3] [--setting NAME=VALUE]
 
-A photo of a group is enlarged to 1080p and 12 MP, written as JPEG, and goes through the whole pipeline in a fresh
-process each time; models are cached before. The first row is a process that only imports the pipeline, the second one
-that also builds it.
+A group photo is enlarged to 720p, 1080p and 12 MP, written as JPEG, and processed by the whole pipeline in a new
+process each time. Models must be in the cache. The first row is a process that only imports the pipeline, the second
+one also creates it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ print(json.dumps({"faces": faces, "cpu": time.process_time(), "peak": peak()}))
 
 
 def once(steps: str, file: Path, given: dict[str, str]) -> dict[str, float]:
-    """What one process reports, and its seconds from start to end."""
+    """The report of one process, and its seconds from start to end (`wall`)."""
     start = time.perf_counter()
     command = [sys.executable, "-c", PROGRAM, steps, str(file), json.dumps(given)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | PEER)

@@ -1,9 +1,9 @@
-"""What a build costs: CPU of each stage, scaling with workers, memory, and the start.
+"""The cost of a build: CPU of each stage, scaling with workers, memory, and start time.
 
     python bench/build.py [FOLDER] [--photos 64] [--rounds 2] [--workers 1 2] [--setting pose=none]
 
-Stages are timed in CPU seconds of one process, by wrapping them from outside; a stage within another counts for
-itself alone. Wall times compare only within one run.
+Stages are timed in CPU seconds of one process, by wrapping their functions. A stage inside another one counts only for
+itself. Compare wall times only within one run.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ FIRST_FACE = (
 
 
 class Stages:
-    """CPU seconds by stage, each without the stages inside it."""
+    """CPU seconds of each stage, without the stages inside it."""
 
     def __init__(self) -> None:
         self.spent: Counter[str] = Counter()
@@ -88,7 +88,6 @@ class Stages:
             ("rows and thumbnails", Rows, "add"),
             ("commit", Ledger, "commit"),
             ("commit", shard, "settle"),
-            ("publish", running, "merge"),
             ("publish", running, "_publish"),
         ]
         before = [getattr(place, name) for _, place, name in places]
@@ -117,9 +116,9 @@ def stages(files: list[str], given: list[str]) -> None:
     photos, faces = counts.with_rows, max(counts.faces, 1)
     print(
         f"\n{photos} photos, {counts.faces} faces, {counts.kept} kept; one worker,"
-        f" {1000 * total / photos:.1f} ms CPU a photo"
+        f" {1000 * total / photos:.1f} ms CPU per photo"
     )
-    print("stage                    ms a photo   ms a face    share")
+    print("stage                  ms per photo ms per face    share")
     for stage, seconds in sorted(spent.items(), key=lambda pair: -pair[1]):
         print(
             f"{stage:22} {1000 * seconds / photos:12.2f} {1000 * seconds / faces:11.3f} {100 * seconds / total:7.1f} %"
@@ -127,7 +126,7 @@ def stages(files: list[str], given: list[str]) -> None:
     outside = total - sum(spent[stage] for stage in ("detect", "pose", "read and decode"))
     loading = spent["load models"]
     print(f"outside the networks and the decoder: {100 * outside / total:.1f} %;", end=" ")
-    print(f"without loading the models, once a process: {100 * (outside - loading) / (total - loading):.1f} %")
+    print(f"the same without loading the models: {100 * (outside - loading) / (total - loading):.1f} %")
 
 
 def command(files: list[str], out: Path, workers: int, given: list[str]) -> list[str]:
@@ -148,11 +147,11 @@ def command(files: list[str], out: Path, workers: int, given: list[str]) -> list
 
 
 def timed(arguments: list[str]) -> tuple[float, float]:
-    """Wall seconds to the end of the command, and CPU seconds of it and of all that it began."""
+    """Wall seconds until the command ends, and CPU seconds of it and of all its processes."""
     start = time.perf_counter()
     child = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
     wall = cpu = 0.0
-    with suppress(ChildProcessError):  # nobody is left
+    with suppress(ChildProcessError):  # no child is left
         while True:
             pid, status, used = os.wait4(-1, 0)
             cpu += used.ru_utime + used.ru_stime
@@ -164,13 +163,13 @@ def timed(arguments: list[str]) -> tuple[float, float]:
 
 
 def adopt() -> None:
-    """Become the parent of what children leave behind (Linux), so that the CPU of forked workers is known."""
+    """Become the parent of orphaned grandchildren (Linux), so that the CPU time of forked workers is counted."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def watched(arguments: list[str]) -> dict[int, int]:
-    """The peak resident MiB of each process of a command (Linux; else of the largest). Looking costs time itself."""
+def peak_memory(arguments: list[str]) -> dict[int, int]:
+    """Peak resident MiB of each process of a command (Linux; elsewhere of the largest). Slows the command down."""
     peaks: dict[int, int] = {}
     child = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, start_new_session=True)
     while True:
@@ -197,8 +196,8 @@ def session_peaks(session: int) -> dict[int, int]:
     return peaks
 
 
-def at_once(files: list[str], folder: Path, builds: int, given: list[str]) -> float:
-    """Wall seconds of so many builds of one worker each, none knowing of the others: what this machine can give."""
+def wall_of_builds(files: list[str], folder: Path, builds: int, given: list[str]) -> float:
+    """Wall seconds of this many independent builds of one worker each: the limit of this machine."""
     start = time.perf_counter()
     children = [
         subprocess.Popen(command(files, folder / f"{build}", 1, given), stdout=subprocess.DEVNULL)
@@ -209,27 +208,29 @@ def at_once(files: list[str], folder: Path, builds: int, given: list[str]) -> fl
     return time.perf_counter() - start
 
 
-def scaling(files: list[str], crews: list[int], rounds: int, given: list[str]) -> None:
-    walls: dict[int, list[float]] = {workers: [] for workers in crews}
-    cpus: dict[int, list[float]] = {workers: [] for workers in crews}
-    most, limits = max(crews), list[float]()
+def scaling(files: list[str], worker_counts: list[int], rounds: int, given: list[str]) -> None:
+    walls: dict[int, list[float]] = {workers: [] for workers in worker_counts}
+    cpus: dict[int, list[float]] = {workers: [] for workers in worker_counts}
+    most, limits = max(worker_counts), list[float]()
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(rounds):
-            for workers in crews:
+            for workers in worker_counts:
                 wall, cpu = timed(command(files, Path(folder) / f"{turn}-{workers}", workers, given))
                 walls[workers].append(wall)
                 cpus[workers].append(cpu)
-            limits.append(most * walls[crews[0]][-1] / at_once(files, Path(folder) / f"{turn}", most, given))
+            limits.append(
+                most * walls[worker_counts[0]][-1] / wall_of_builds(files, Path(folder) / f"{turn}", most, given)
+            )
     print(f"\n{len(files)} photos, process start to end, alternated {rounds} times (load {os.getloadavg()[0]:.1f})")
-    print("workers   photos/s (best)   CPU s   speed against the first, median of rounds")
-    for workers in crews:
-        ratio = statistics.median(a / b for a, b in zip(walls[crews[0]], walls[workers], strict=True))
+    print("workers   photos/s (best)   CPU s   speed against the first row, median of rounds")
+    for workers in worker_counts:
+        ratio = statistics.median(a / b for a, b in zip(walls[worker_counts[0]], walls[workers], strict=True))
         print(f"{workers:7} {len(files) / min(walls[workers]):14.2f} {min(cpus[workers]):11.1f} {ratio:14.2f}")
     limit = statistics.median(limits)
     print(f"{most} builds of one worker at once do {limit:.2f} times the work of one: this machine's limit")
 
 
-def memory(portrait: str, crews: list[int], given: list[str]) -> None:
+def memory(portrait: str, worker_counts: list[int], given: list[str]) -> None:
     pixels = cv2.imread(portrait)
     print("\npeak resident memory, MiB, of each process; 16 photos")
     for name, (width, height) in SIZES.items():
@@ -238,12 +239,12 @@ def memory(portrait: str, crews: list[int], given: list[str]) -> None:
             for index, file in enumerate(files):
                 moved = cv2.resize(pixels[index:, index:], (width, height))
                 cv2.imwrite(file, moved)
-            for workers in crews:
-                peaks = watched(command(files, Path(folder) / f"out{workers}", workers, given))
+            for workers in worker_counts:
+                peaks = peak_memory(command(files, Path(folder) / f"out{workers}", workers, given))
                 print(f"{name:6} {workers} workers: {', '.join(map(str, sorted(peaks.values())))}")
 
 
-def beginning(file: str, rounds: int) -> None:
+def start_time(file: str, rounds: int) -> None:
     firsts, ends = list[float](), list[float]()
     for _ in range(rounds + 1):
         start = time.perf_counter()
@@ -275,7 +276,7 @@ def main() -> None:
     if "memory" in wanted:
         memory(files[0], arguments.workers, arguments.setting)
     if "start" in wanted:
-        beginning(files[0], arguments.rounds)
+        start_time(files[0], arguments.rounds)
 
 
 if __name__ == "__main__":

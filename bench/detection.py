@@ -1,8 +1,8 @@
-"""How well faces are found: recall by size on WIDER FACE, false positives on empty scenes, agreement with mtcnn 0.1.1.
+"""Quality of detection: recall by size on WIDER FACE, false positives on empty scenes, agreement with mtcnn 0.1.1.
 
     python bench/detection.py [--data ../shared/data] [--golden ../shared/seed/golden] [--setting min_face_size=40]
 
-A face counts as found when a detection overlaps its labelled box by IoU >= 0.5, one detection for one face.
+A face counts as found if a detection overlaps its labelled box with IoU >= 0.5. Each detection counts for one face.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def recall(detect: Mtcnn, data: Path) -> None:
         sides += np.minimum(boxes[:, 2], boxes[:, 3]).tolist()
         found += np.isin(np.arange(len(boxes)), hit).tolist()
     side, was_found = np.array(sides), np.array(found)
-    print(f"\nWIDER FACE val, {photos} photos, {len(side)} faces, {1000 * cpu / photos:.0f} ms CPU a photo")
+    print(f"\nWIDER FACE val, {photos} photos, {len(side)} faces, {1000 * cpu / photos:.0f} ms CPU per photo")
     print("shorter side, px   faces   found   recall")
     for low, high in SIZES:
         own = (side >= low) & (side < high)

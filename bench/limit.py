@@ -1,11 +1,11 @@
-"""How close P-, R- and O-Net and WHENet come to what one core can do at all, on every instruction set that runs here.
+"""Speed of P-, R- and O-Net and WHENet against the limit of one core, on every instruction set that runs here.
 
     python bench/limit.py [--rounds 7] [--isa avx2]
 
-The limit is measured, not looked up: a loop of nothing but multiply-adds on the same instruction set, and sgemm of the
-BLAS behind numpy, in the same run, in turn with the networks. CPU time of one thread; the best of all rounds counts.
-Operations are those of the network's definition, so that padding a layer to whole vectors is a loss and no work;
-most of WHENet's are of integers, whose limit is higher.
+The limit is measured in the same run: a loop of only multiply-adds on the same instruction set, and sgemm of the BLAS
+behind NumPy, taking turns with the networks. CPU time of one thread; the best round counts. Operations are counted from
+the definition of the network, so padding a layer to whole vectors counts as a loss. Most operations of WHENet are on
+integers, whose limit is higher.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ Weights = dict[str, np.ndarray]
 
 
 def pnet(weights: Weights, height: int, width: int) -> int:
-    """Operations on one level, two for each multiply-add. The regression is left out: few cells need it."""
-    h, w = (height - 1) // 2, (width - 1) // 2  # behind the pool
+    """Operations on one level, two per multiply-add. The regression is not counted, because few cells need it."""
+    h, w = (height - 1) // 2, (width - 1) // 2  # after the pooling layer
     maps = {"conv1": (height - 2) * (width - 2), "conv2": (h - 2) * (w - 2), "conv3": (h - 4) * (w - 4)}
     maps["score"] = maps["conv3"]
     return 2 * sum(pixels * weights[f"{layer}.weight"].size for layer, pixels in maps.items())
 
 
 def crop_network(weights: Weights, sides: tuple[int, ...]) -> int:
-    """Operations of R-Net or O-Net on one crop. sides: of the map that each convolution makes."""
+    """Operations of R-Net or O-Net on one crop. sides: of the output map of each convolution."""
     pixels = {f"conv{n}.weight": side * side for n, side in enumerate(sides, 1)}
     return 2 * sum(pixels.get(name, 1) * values.size for name, values in weights.items() if name.endswith(".weight"))
 
 
 def whenet(read: PoseLayers) -> int:
-    """EfficientNet-B0 of one crop; swish, sums and gates are not counted."""
+    """Operations of EfficientNet-B0 on one crop; swish, sums and gates are not counted."""
     side, operations = 112, 0
     for block in read.blocks:
         out = -(-side // block.stride)
@@ -70,7 +70,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def tasks(isa: str, weights: list, read: PoseLayers) -> dict[str, tuple[Callable[[], object], float]]:
-    """What is timed, and how many operations it is (0 for the pyramid, which only moves pixels)."""
+    """What to time, and its number of operations (0 for the pyramid, which only moves pixels)."""
     extension = Extension(isa)
     networks = NativeNetworks(extension, *weights)
     native = networks._native
@@ -97,7 +97,7 @@ def tasks(isa: str, weights: list, read: PoseLayers) -> dict[str, tuple[Callable
 
 
 def best_of(rounds: int, todo: dict[str, tuple[Callable[[], object], float]]) -> dict[str, float]:
-    """Least seconds of each task; tasks take turns, so that a busy moment of the machine hits all of them."""
+    """Shortest time of each task in seconds. Tasks take turns, so that a busy moment affects all of them."""
     best = dict.fromkeys(todo, math.inf)
     for _ in range(rounds):
         for name, (work, _) in todo.items():

@@ -1,14 +1,15 @@
-"""FaceSieve beside other MTCNN packages: one thread each, the same decoded photos, turn by turn in one run.
+"""FaceSieve against other MTCNN packages: one thread each, the same decoded photos, taking turns in one run.
 
     python bench/peers.py [--photos N] [--rounds N] [--peers NAME,...] [--environments FOLDER] [--data ../shared/data]
 
-Each peer lives in a virtual environment of its own, made on the first run (several GB in all) and kept in FOLDER. One
-that cannot be installed or started is left out, with its reason. Every set of photos gets fresh processes, all of them
-alive, one at work: each photo goes to one after the other, and whoever begins changes with every photo. The first
-photo of a set is shown once to all for warming up; it gives the time from process start to first result.
+Each package has a virtual environment of its own, made on the first run (several GB in all) and kept in FOLDER. A
+package that cannot be installed or started is left out, and the reason is printed. Every set of photos gets new
+processes. All of them stay alive, and one works at a time: each photo goes to one after the other, and another package
+begins with each photo. Before that, each gets the first photo once to warm up, which also measures the time from
+process start to first result.
 
-A ratio is the peer's time over FaceSieve's on the same photo: the middle one, in brackets the quartiles, then that of
-the sums. Peak memory is of the whole process, models and the decoded photo included.
+A ratio is the time of the package divided by FaceSieve's on the same photo: the median, with the quartiles in brackets,
+then the ratio of the sums. Peak memory is of the whole process, with models and the decoded photo.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNING
 
 @dataclass(frozen=True)
 class Peer:
-    """A package to compare with. installs: arguments of pip, one call after the other; none is our own environment."""
+    """A package to compare with. installs: arguments for each call of pip; empty means our own environment."""
 
     name: str
     program: str
@@ -77,11 +78,11 @@ PEERS = (
 
 
 class LeftOut(Exception):  # noqa: N818 - it is an outcome, not an error
-    """A peer that cannot take part, and why."""
+    """A package that cannot take part, with the reason."""
 
 
 def python_of(peer: Peer, environments: Path) -> Path:
-    """The interpreter of a peer's environment, made and filled if need be. Raises LeftOut."""
+    """The interpreter of a package's environment, which is made first if needed. Raises LeftOut."""
     if not peer.installs:
         return Path(sys.executable)
     folder = environments / peer.name
@@ -108,7 +109,7 @@ def last_line(text: str) -> str:
 
 
 class Running:
-    """A peer's process: give it photos, get its answers. Raises LeftOut when it ends."""
+    """The process of a package: takes photos, returns answers. Raises LeftOut when it ends."""
 
     def __init__(self, peer: Peer, python: Path, errors: IO[str]) -> None:
         self.peer = peer
@@ -144,7 +145,7 @@ class Running:
 
 
 def alternate(peers: Mapping[Peer, Path], photos: Sequence[Path], folder: Path) -> dict[str, list[dict[str, float]]]:
-    """Every peer's answers: the first is the warm-up on `photos[0]`, then one a photo. Who fails is left out."""
+    """Answers of each package: a warm-up on `photos[0]`, then one per photo. One that cannot start is left out."""
     running, answers = [], {}
     for peer, python in peers.items():
         peer_runs = Running(peer, python, (folder / f"{peer.name}.log").open("w+"))
@@ -171,7 +172,7 @@ def table(title: str, answers: Mapping[str, list[dict[str, float]]]) -> None:
     """Print one set's ratios, as Markdown."""
     ours = answers[OURS]
     print(f"\n### {title}\n")
-    print("| package | CPU ratio | of sums | wall ratio | CPU ms a photo | faces | peak MB | first result, s |")
+    print("| package | CPU ratio | of sums | wall ratio | CPU ms per photo | faces | peak MB | first result, s |")
     print("|---|---|---|---|---|---|---|---|")
     for name, theirs in answers.items():
         cpu, wall, ours_cpu, ours_wall = (
@@ -192,7 +193,7 @@ def pixels_of(file: Path) -> np.ndarray:
 
 
 def enlarged(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-    """The middle of a picture in the proportions of width and height, resized to them."""
+    """The centre of a picture, cut to the proportions of width and height and resized to them."""
     scale = min(pixels.shape[1] / width, pixels.shape[0] / height)
     w, h = round(width * scale), round(height * scale)
     left, top = (pixels.shape[1] - w) // 2, (pixels.shape[0] - h) // 2
@@ -205,7 +206,7 @@ def saved(pixels: np.ndarray, file: Path) -> Path:
 
 
 def photo_sets(data: Path, photos: int, rounds: int, folder: Path) -> dict[str, list[Path]]:
-    """Title to decoded photos: a sample of WIDER FACE, the selfie, and a group of people at larger and larger sizes."""
+    """Decoded photos by title: a sample of WIDER FACE, the selfie, and one group photo at growing sizes."""
     wider = sorted((data / "wider_val_dev/images").rglob("*.jpg"))
     sample = sorted(random.Random(0).sample(wider, min(photos, len(wider))))
     files = [saved(pixels_of(file), folder / f"{number}.npy") for number, file in enumerate(sample)]
@@ -220,7 +221,7 @@ def photo_sets(data: Path, photos: int, rounds: int, folder: Path) -> dict[str, 
 
 
 def installed(names: Sequence[str], environments: Path) -> dict[Peer, Path]:
-    """The peers that are there and their interpreters; the reasons of the others are printed."""
+    """The installed packages and their interpreters; prints why others are left out."""
     ready = {}
     for peer in PEERS:
         if peer.name != OURS and names and peer.name not in names:
@@ -236,7 +237,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cache = Path(platformdirs.user_cache_dir("facesieve", appauthor=False)) / "peers"
     parser.add_argument("--photos", type=int, default=30, help="of WIDER FACE; default 30")
-    parser.add_argument("--rounds", type=int, default=3, help="turns on each single photo; default 3")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds over each photo of one size; default 3")
     parser.add_argument("--peers", default="", help="names, comma-separated; default all")
     parser.add_argument("--environments", type=Path, default=cache, help=f"default {cache}")
     parser.add_argument("--data", type=Path, default=HERE.parents[1] / "shared/data")

@@ -1,11 +1,11 @@
-"""How far head poses are from the truth of AFLW2000-3D, on our own detections.
+"""Error of head poses against the labels of AFLW2000-3D, on our own detections.
 
     python bench/pose.py [FOLDER] [--models whenet,geometric] [--margins 0,0.05,0.1,0.2]
 
-FOLDER holds image*.jpg with image*.mat beside each (Zhu et al., 2016); default ../shared/data/aflw2000_dev.
-Per model and margin: mean absolute error in degrees, the share of faces whose accept or reject decision at yaw 45,
-pitch 20, roll 25 is the truth's, and CPU milliseconds a face. The second table is of the reference's own photo, when
-../shared/seed is there: mean distance from its five published Hopenet poses, and its five decisions.
+FOLDER has image*.jpg, each with its image*.mat (Zhu et al., 2016); default ../shared/data/aflw2000_dev. Prints for each
+model and margin: mean absolute error in degrees, the share of faces whose decision at yaw 45, pitch 20, roll 25 agrees
+with the label, and CPU milliseconds per face. If ../shared/seed exists, a second table is about the photo of the
+reference: mean distance from its five published Hopenet poses, and how many of its five decisions agree.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from facesieve.records import Faces, Floats, Photo, Source
 from facesieve.settings import Settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-LIMIT = 99  # degrees that the bins of the family reach
+LIMIT = 99  # degrees; the bins of these networks end there
 GATE = np.array([20, 45, 25])  # pitch, yaw, roll of the reference
-CLOSE = 0.25  # mean landmark error, as a share of the face, up to which a detection is of the labelled face
+CLOSE = 0.25  # a detection matches the label up to this mean landmark error, as a share of the face
 PUBLISHED = {  # x, y of the box: pitch, yaw, roll by Hopenet, kept
     (521, 340): (-15.88, -34.19, -3.72, True),
     (549, 140): (-5.17, -2.71, 12.81, True),
@@ -58,12 +58,12 @@ def read(path: Path) -> Photo:
 
 
 def five(points: Floats) -> Floats:
-    """MTCNN's five points among the 68 of the labels."""
+    """MTCNN's five points, computed from the 68 of the labels."""
     return np.stack([points[36:42].mean(0), points[42:48].mean(0), points[30], points[48], points[54]])
 
 
 def labelled(folder: Path, settings: Settings, most: int | None = None) -> tuple[Labelled, int]:
-    """The labelled faces that we detect and would measure, and how many labels there are in all."""
+    """The labelled faces that are detected and measured, and the number of all labels."""
     detect = load_detector(settings, Store(settings))
     photos, found, truths, labels = [], [], [], 0
     for path in sorted(folder.glob("*.jpg"))[:most]:
@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, help="look at this many pictures only")
     options = parser.parse_args()
     if not options.folder.is_dir():
-        parser.error(f"no folder {options.folder}: give one with AFLW2000-3D pictures and labels")
+        parser.error(f"no folder {options.folder}: name a folder with AFLW2000-3D pictures and labels")
     settings = Settings.load()
     rows = estimators(options.models.split(","), [float(margin) for margin in options.margins.split(",")], settings)
     on, labels = labelled(options.folder, settings, options.most)

@@ -1,11 +1,11 @@
-"""What WHENet costs a face on the compiled extension and on ONNX Runtime, and how far their answers are apart.
+"""CPU time of WHENet per face on the compiled extension and on ONNX Runtime, and the difference of their answers.
 
     python bench/pose_speed.py [--rounds 5] [--isa avx2] [--faces ../shared/data/wider_val_dev]
 
-Plain is ONNX Runtime as it comes: default options, one thread, 32 crops at once. Whoever takes part takes turns on the
-same 32 crops of two portraits, moved and turned. CPU time; ratios to plain are of sums within this run. Memory is what
-a process grows by that loads the network and answers once. With --faces, all faces of a folder's photos follow:
-differences from plain, and whose decision at pitch 20, yaw 45, roll 25 is the same.
+*plain* is ONNX Runtime with default options, one thread and batches of 32 crops. All engines take turns on the same 32
+crops, cut at moving positions from two portraits and mirrored. Ratios to plain are of sums of CPU time within this run.
+Memory is the growth of a process that loads the network and answers once. With --faces, it also prints for all faces in
+a folder of photos how far the answers are from plain, and how many decisions at pitch 20, yaw 45, roll 25 are the same.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def portraits() -> np.ndarray:
 
 
 def faces_of(folder: Path) -> np.ndarray:
-    """(N, 224, 224, 3): the crops that a build makes of all JPEG files below."""
+    """(N, 224, 224, 3): the crops that a build makes of all JPEG files in a folder and below."""
     import cv2
 
     settings, margin = Settings.load(), entry("whenet").preprocessing.margin or 0
@@ -89,7 +89,7 @@ def report_differences(crops: np.ndarray, everyone: dict[str, Callable[[np.ndarr
 
 
 def contenders(model: bytes, isas: list[str]) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """By name, crops to degrees; the first is what the others are compared with."""
+    """Functions from crops to degrees by name; the others are compared with the first."""
     import onnxruntime as ort
 
     from facesieve.models.session import Session
@@ -121,7 +121,7 @@ def main() -> None:
             start = time.process_time()
             run(crops)
             spent[name].append((time.process_time() - start) / CROPS * 1000)
-    print("who            ms a face  best  ratio  of best  largest difference, degrees")
+    print("engine       ms per face  best  ratio  of best  largest difference, degrees")
     for name, times in spent.items():
         ratio, best = sum(times) / sum(spent["plain"]), min(times) / min(spent["plain"])
         apart = abs(answers[name] - answers["plain"]).max()
@@ -129,7 +129,7 @@ def main() -> None:
     for engine in ("onnxruntime", "native"):
         said = subprocess.run([sys.executable, "-c", LOADED, engine], capture_output=True, text=True, check=True)
         grown, imported = said.stdout.split()
-        print(f"{engine}: {float(grown):.0f} MB to load it and answer; ONNX Runtime imported: {imported}")
+        print(f"{engine}: {float(grown):.0f} MB to load the network and answer; ONNX Runtime imported: {imported}")
     if given.faces:
         report_differences(faces_of(given.faces), everyone)
 

@@ -1,13 +1,14 @@
-"""Time and memory of what a build does with its ledger, for ledgers of made-up pictures of any size.
+"""Time and memory of the work on a ledger, for ledgers of made-up pictures of any size.
 
     python bench/scale.py FOLDER --faces 10000 100000 1000000 10000000 [--order mixed]
 
 Makes one dataset per size in FOLDER (2.5 faces per picture, 1 % duplicates, 1 % refused, 10 % of the faces kept with a
-crop) and runs each step in a process of its own: merge (ledger to published dataset), inputs (nothing but the list of
-inputs of the next step), rebuild (a build with nothing to do), sieve (new verdicts, without -o) and explain (one face).
-Prints seconds, CPU seconds and the peak of resident memory.
+crop) and runs each step in a process of its own: merge (ledger to published dataset), inputs (only the list of inputs
+for the next step), rebuild (a build with nothing to do), sieve (new verdicts, without -o) and explain (one face).
+Prints seconds, CPU seconds and peak resident memory.
 
-sorted: parts follow each other by name, as one build writes them. mixed: every part has names from the whole range.
+--order sorted: parts are in the order of names, as one build writes them. mixed: every part has names from the whole
+range.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def cut(pictures: int, order: str) -> Iterator[np.ndarray]:
     ends = np.append(ends[ends < pictures], pictures)
     starts = np.append(0, ends[:-1])
     numbers = np.arange(pictures)
-    if order == "mixed":  # a step that shares no factor with the number of pictures meets each of them once
+    if order == "mixed":  # a step without a common factor with the number of pictures visits each once
         step = next(step for step in range(int(pictures * 0.618), pictures) if np.gcd(step, pictures) == 1)
         numbers = numbers * step % pictures
     for start, end in zip(starts, ends, strict=True):
@@ -118,7 +119,7 @@ def make(root: Path, faces: int, order: str) -> None:
     from facesieve.run.claim import claim
     from facesieve.run.ledger import Ledger
 
-    os.fsync = lambda descriptor: None  # a power cut may lose what a benchmark made
+    os.fsync = lambda descriptor: None  # losing a benchmark's files in a power cut is fine
     layout, spec = Layout(root), spec_of()
     known = frozenset([sum_of(CROP)])
     thumb = b"\xff\xd8\xff\xd9"
@@ -172,7 +173,7 @@ def rebuild(root: Path) -> None:
 
 
 def sources_of(root: Path) -> Iterator[Any]:
-    """The inputs of a dataset, as a search of its folders finds them."""
+    """The inputs of a dataset, as a build would find them."""
     from facesieve.records import Source
 
     pictures = json.loads((root / "dataset.json").read_bytes())["counts"]["pictures"]
@@ -183,7 +184,7 @@ def sources_of(root: Path) -> Iterator[Any]:
 
 
 def inputs(root: Path) -> None:
-    """Nothing but the list of inputs that `rebuild` is called with."""
+    """Make only the list of inputs that `rebuild` is called with."""
     list(sources_of(root))
 
 
@@ -229,7 +230,7 @@ def main() -> None:
         return
     print("| faces | step | seconds | CPU seconds | peak, MB |\n|---|---|---|---|---|")
     for faces in chosen.faces:
-        root = chosen.folder / f"{faces}-{chosen.order}"
+        root = chosen.folder.resolve() / f"{faces}-{chosen.order}"
         if not root.exists():
             command = [sys.executable, "-c", MAKE, str(root), str(faces), chosen.order]
             subprocess.run(command, check=True, cwd=Path(__file__).parent)

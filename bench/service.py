@@ -1,11 +1,11 @@
-"""How fast the service is, against the bare pipeline on the same photos in the same run.
+"""Speed of the service against the bare pipeline, on the same photos in the same run.
 
     python bench/service.py FOLDER [--photos 40] [--rounds 3] [--connections 1 4 16 64] [--forms none reference]
 
-A round is: the bare pipeline once over all photos, then the service once over all photos with so many connections, row
-by row. Bare and service have as many processes as workers, and both take the next photo when they are done with the
-last (closed loop). Ratios are to those of the same round; times depend on the machine. `alone` asks for one photo at a
-time, turn by turn with a pipeline in this process.
+A round runs the bare pipeline once over all photos, and then the service once over all photos for each form and number
+of connections. Both use the same number of processes and take the next photo when the last one is done (closed loop).
+Ratios are to the bare pipeline of the same round; times depend on the machine. `alone` sends one photo at a time,
+taking turns with a pipeline in this process.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FORMS = {"none": "/v1/faces?crops=none", "reference": "/upload"}
 
 
 class Pass(NamedTuple):
-    """Once over all photos: photos a second, CPU seconds a photo, seconds of each request, refusals, memory in MB."""
+    """One pass over all photos: photos per second, CPU seconds per photo, seconds per request, refusals, MB."""
 
     rate: float
     cpu: float
@@ -51,13 +51,13 @@ def main() -> None:
     workers = cores()
     bare: list[Pass] = []
     rows: dict[tuple[str, int], list[Pass]] = {(form, n): [] for form in options.forms for n in options.connections}
-    with crew(photos, workers) as once, service(workers) as (port, process):
+    with bare_pipelines(photos, workers) as once, service(workers) as (port, process):
         for form in options.forms:
             alone(port, form, photos, options.rounds)
         for _ in range(options.rounds):
             bare.append(once())
             for (form, connections), passes in rows.items():
-                passes.append(asked(port, process, FORMS[form], photos, connections))
+                passes.append(serve_all(port, process, FORMS[form], photos, connections))
     print(f"{len(photos)} photos, {workers} workers, {options.rounds} rounds")
     print("| form | connections | photos/s | of bare | CPU of bare | p50 ms | p95 ms | p99 ms | refused | memory MB |")
     print("|---|---|---|---|---|---|---|---|---|---|")
@@ -90,8 +90,8 @@ def show(form: str, connections: int, passes: list[Pass], bare: list[Pass]) -> N
 
 
 @contextmanager
-def crew(photos: list[bytes], workers: int) -> Iterator[Callable[[], Pass]]:
-    """The bare pipeline in as many processes: a call takes them once over all photos."""
+def bare_pipelines(photos: list[bytes], workers: int) -> Iterator[Callable[[], Pass]]:
+    """The bare pipeline in this many processes; each call processes all photos once."""
     context = multiprocessing.get_context("spawn")
     next_photo, barrier = context.Value("i", 0), context.Barrier(workers + 1)
     processes = [context.Process(target=work, args=(photos, next_photo, barrier), daemon=True) for _ in range(workers)]
@@ -153,7 +153,7 @@ def service(workers: int) -> Iterator[tuple[int, psutil.Process]]:
 
 
 def ask(connection: http.client.HTTPConnection, method: str, path: str, photo: bytes = b"") -> int:
-    """Status of the answer, which is read whole."""
+    """Send one request, read the whole answer, and return its status."""
     headers = {"Authorization": TOKEN}
     if path == "/upload":
         part = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'
@@ -165,7 +165,7 @@ def ask(connection: http.client.HTTPConnection, method: str, path: str, photo: b
 
 
 def alone(port: int, form: str, photos: list[bytes], rounds: int) -> None:
-    """One connection: each photo's time over the pipeline's own for it, turn by turn; medians of the turns."""
+    """Print the time of each photo on one connection over the time of the pipeline; both take turns, medians."""
     pipeline = Pipeline()
     connection = http.client.HTTPConnection("127.0.0.1", port)
     pipeline.process(photos[:3])
@@ -190,8 +190,8 @@ def timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def asked(port: int, process: psutil.Process, path: str, photos: list[bytes], connections: int) -> Pass:
-    """The service once over all photos."""
+def serve_all(port: int, process: psutil.Process, path: str, photos: list[bytes], connections: int) -> Pass:
+    """One pass of the service over all photos."""
     processes = [process, *process.children(recursive=True)]
     left, lock = iter(photos), threading.Lock()
     seconds: list[float] = []
@@ -222,7 +222,7 @@ def asked(port: int, process: psutil.Process, path: str, photos: list[bytes], co
 
 
 def spent(processes: list[Any]) -> float:
-    """CPU seconds of processes so far."""
+    """CPU seconds that the processes have used so far."""
     times = [psutil.Process(process.pid).cpu_times() for process in processes]
     return sum(one.user + one.system for one in times)
 

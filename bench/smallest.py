@@ -1,10 +1,10 @@
-"""What leaving out small faces saves and costs: detection at several smallest faces, photo by photo in one run.
+"""What a larger `min_face_size` saves and costs: detection at several sizes, photo by photo in one run.
 
     python bench/smallest.py [--data ../shared/data] [--sizes 20,29,40,57,80] [--photos N]
 
-Per size: CPU time as a share of the first size's, recall of WIDER FACE's labelled faces by their shorter side (IoU at
-least 0.5), and of the sure faces that the first size finds, how many are found again, and how many without having
-moved by more than a hundredth of a pixel.
+Prints for each size: CPU time as a share of the first size's; recall of the labelled faces of WIDER FACE by their
+shorter side (IoU at least 0.5); and of the confident faces that the first size finds, how many are found again, and how
+many of them moved by at most a hundredth of a pixel.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SURE_SIDES = (20, 40, 48, 56, 80, 112)
 
 
 def found(labels: np.ndarray, faces: Faces) -> np.ndarray:
-    """Which labels (n, 4) have a detection of their own."""
+    """Which of the labels (n, 4) have a detection: (n,) bool."""
     iou = overlaps(labels, faces.boxes)
     rows, columns = linear_sum_assignment(-iou)
     hit: np.ndarray = np.isin(np.arange(len(labels)), rows[iou[rows, columns] >= 0.5])
@@ -35,7 +35,7 @@ def found(labels: np.ndarray, faces: Faces) -> np.ndarray:
 
 
 def kept(first: Faces, faces: Faces) -> np.ndarray:
-    """Of every face of `first`, whether it is among `faces` (IoU 0.5), and whether unmoved: (n, 2)."""
+    """For every face of `first`, whether it is among `faces` (IoU 0.5), and whether it did not move: (n, 2) bool."""
     iou = overlaps(first.boxes, faces.boxes)
     distance = abs(first.boxes[:, None] - faces.boxes[None]).max(axis=2)
     return np.column_stack([iou.max(axis=1, initial=0) >= 0.5, distance.min(axis=1, initial=np.inf) < 0.01])
@@ -46,7 +46,7 @@ def main() -> None:
     shared = Path(__file__).resolve().parents[2] / "shared"
     parser.add_argument("--data", type=Path, default=shared / "data")
     parser.add_argument("--sizes", default="20,29,40,57,80")
-    parser.add_argument("--photos", type=int, help="look at this many photos only")
+    parser.add_argument("--photos", type=int, help="use only this many photos")
     arguments = parser.parse_args()
     sizes = [int(size) for size in arguments.sizes.split(",")]
     detectors = [load_detector(s, Store(s)) for s in (Settings.load(min_face_size=size) for size in sizes)]
@@ -70,13 +70,13 @@ def main() -> None:
 
     side, hit = np.concatenate(sides), np.concatenate(hits)
     sure_side, stays = np.concatenate(sure_sides), np.concatenate(stayed)
-    print(f"{len(files)} photos, {len(side)} labelled faces, {len(sure_side)} sure ones found at {sizes[0]}\n")
+    print(f"{len(files)} photos, {len(side)} labelled faces, {len(sure_side)} confident detections at {sizes[0]}\n")
     print("smallest face  CPU      recall of " + "  ".join(f"{low} to {high} px" for low, high in SIDES))
     for column, size in enumerate(sizes):
         recalls = [hit[(side >= low) & (side < high), column].mean() for low, high in SIDES]
         share = cpu[:, column].sum() / cpu[:, 0].sum()
         print(f"{size:13d}  {share:.2f}               " + "".join(f"{recall:>10.3f}" for recall in recalls))
-    print("\nof sure faces of at least ... px: found again / unmoved")
+    print("\nconfident faces of at least ... px: found again / not moved")
     print("smallest face" + "".join(f"{at:>8d} px ({(sure_side >= at).sum()})" for at in SURE_SIDES))
     for column, size in enumerate(sizes):
         counts = [stays[sure_side >= at, column].sum(axis=0) for at in SURE_SIDES]

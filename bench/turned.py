@@ -1,10 +1,10 @@
-"""What becomes of photos that lie on their side or head without an EXIF orientation that says so.
+"""Results on photos that lie on their side or head without an EXIF orientation that says so.
 
     python bench/turned.py FOLDER... [--most 100] [--turns 4]
 
-Each photo goes through the pipeline as it is and turned by 90, 180 and 270 degrees. For each turn and policy it prints
-how many photos have a face that is kept, with the check for upside-down faces and without it. A photo counts as kept
-when any of its faces is. With `--turns 4` it also prints how often the photo was turned back rightly.
+Processes each photo as it is and turned by 90, 180 and 270 degrees. For each turn and policy it prints how many photos
+have a kept face, with the check for upside-down faces and without it. The last column counts photos that end upright;
+with `--turns 4` the pipeline turns photos back.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ POLICIES = {name: Policy.preset(name) for name in Policy.presets()}
 
 
 def kept(faces: tuple[Face, ...], policy: Policy, checked: bool) -> bool:
-    """Whether any of the faces is kept; unchecked, a roll that the check turned over is turned back."""
+    """Whether any of the faces is kept. checked: with the upside-down check; otherwise its change of roll is undone."""
     columns = {row.name: np.array([face.measures[row.name] for face in faces], float) for row in MEASURES}
     if not checked:
         roll = columns["roll"]
@@ -38,7 +38,7 @@ def kept(faces: tuple[Face, ...], policy: Policy, checked: bool) -> bool:
 
 
 def answers(folder: str, most: int, pipeline: Pipeline) -> Iterator[tuple[int, int, tuple[Face, ...]]]:
-    """For each photo and turn: the degrees it was turned by, those it was turned by again, and its faces."""
+    """For each photo and turn: the degrees we turned it by, the degrees the pipeline turned it by, and its faces."""
     sources = find([folder], pipeline.settings, "none")
     pictures = [source for source in sources if Path(source.name).suffix.lower() in (".jpg", ".jpeg", ".png")]
     for source in pictures[:: max(len(pictures) // most, 1)][:most]:
@@ -51,7 +51,7 @@ def answers(folder: str, most: int, pipeline: Pipeline) -> Iterator[tuple[int, i
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", metavar="FOLDER")
-    parser.add_argument("--most", type=int, default=10_000, help="photos of each folder, evenly spaced")
+    parser.add_argument("--most", type=int, default=10_000, help="most photos per folder, evenly spaced")
     parser.add_argument("--turns", type=int, choices=(1, 4), default=1)
     arguments = parser.parse_args()
     pipeline = Pipeline(Settings.load(turns=arguments.turns))

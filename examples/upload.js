@@ -1,4 +1,4 @@
-// One picture to the service, the modern form: says of every face whether it is kept, and why not.
+// Sends one picture to /v1/faces and prints for each face whether it is kept, or why not.
 const { readFile } = require("node:fs/promises");
 
 async function main() {

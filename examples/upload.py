@@ -1,4 +1,4 @@
-"""Pictures to the service: says how many faces each has and writes the aligned crops that are kept."""
+"""Sends pictures to /uploads, prints how many faces each has, and writes the aligned crops of kept faces."""
 
 import base64
 import os

@@ -1,5 +1,5 @@
 #!/bin/sh
-# One picture to the service; the answer is JSON.
+# Sends one picture to /upload; the answer is JSON.
 curl --fail-with-body --silent --show-error \
   --header "Authorization: ${FACESIEVE_TOKEN:-token}" \
   --form "image=@\"$1\"" \

@@ -1,7 +1,7 @@
-"""What every peer's program does: paths of decoded photos come in on stdin, lines of JSON go out on stdout.
+"""The loop of every package's program: reads paths of decoded photos from stdin, writes lines of JSON to stdout.
 
-Only detection is timed. Pixels are (H, W, 3) uint8 RGB in .npy files, the same ones for every peer, so that nobody's
-decoder takes part. Whatever a peer prints itself goes to stderr.
+Only detection is timed. Pixels are (H, W, 3) uint8 RGB in .npy files, the same for every package, so decoders play no
+part. Output of the package itself goes to stderr.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ STATUS = Path("/proc/self/status")
 
 
 def peak() -> float:
-    """The most memory that this process has had, in MB. Linux's ru_maxrss begins with what the parent had."""
+    """Peak memory of this process in MB. (`ru_maxrss` on Linux starts with the memory of the parent.)"""
     if STATUS.exists():
         return int(next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM")).split()[1]) / 1000
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def answer(detect: Callable[[np.ndarray], int]) -> None:
-    """Say for every photo how many faces `detect` finds, and what it took: seconds, and the process's peak in MB."""
+    """Print for every photo how many faces `detect` finds, its wall and CPU seconds, and the process's peak in MB."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:

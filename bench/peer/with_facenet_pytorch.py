@@ -1,4 +1,4 @@
-"""facenet-pytorch: its defaults but for keeping all faces."""
+"""facenet-pytorch with its defaults, except that it keeps all faces."""
 
 import torch
 from answer import answer

@@ -1,4 +1,4 @@
-"""FaceSieve, on whatever runs its networks fastest here."""
+"""FaceSieve on its fastest engine here."""
 
 from answer import answer
 

@@ -1,4 +1,4 @@
-"""mtcnn 0.1.1, the reference's library: defaults are the thresholds and sizes that everybody gets here."""
+"""mtcnn 0.1.1, the library of the reference. Its defaults are the settings of this benchmark."""
 
 import cv2
 import tensorflow as tf

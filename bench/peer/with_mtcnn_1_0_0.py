@@ -1,4 +1,4 @@
-"""mtcnn 1.0.0: its O-Net threshold is .8 where all others have .7."""
+"""mtcnn 1.0.0, with O-Net threshold 0.7 like the others; its default is 0.8."""
 
 import tensorflow as tf
 from answer import answer

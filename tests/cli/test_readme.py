@@ -1,14 +1,11 @@
-"""The commands of the README, one after the other as they are printed, in one folder."""
+"""The commands of the README, then its Python, one after the other as they are printed, in one empty folder."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tarfile
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -25,19 +22,8 @@ def commands() -> list[str]:
 
 
 @pytest.fixture
-def here(tmp_path: Path, astronaut: Path, hopper: Path) -> Path:
-    """What the commands name: photos, albums, an archive and a list."""
-    (tmp_path / "photos" / "ada").mkdir(parents=True)
-    (tmp_path / "photos" / "ben").mkdir()
-    (tmp_path / "albums").mkdir()
-    shutil.copy(hopper, tmp_path / "photos" / "ada" / "3.jpg")
-    shutil.copy(astronaut, tmp_path / "photos" / "ben" / "1.png")
-    for name in ("one.zip", "two.zip"):
-        with zipfile.ZipFile(tmp_path / "albums" / name, "w") as archive:
-            archive.write(astronaut, "eileen/1.png")
-    with tarfile.open(tmp_path / "wedding.tar", "w") as tar:
-        tar.add(hopper, "grace/2.jpg")
-    (tmp_path / "list.csv").write_text("path,label\nphotos/ben/1.png,ben\n")
+def here(tmp_path: Path) -> Path:
+    """An empty folder with the program that the commands call."""
     (tmp_path / "bin").mkdir()
     command = tmp_path / "bin" / "facesieve"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m facesieve "$@"\n')
@@ -45,10 +31,14 @@ def here(tmp_path: Path, astronaut: Path, hopper: Path) -> Path:
     return tmp_path
 
 
-def test_the_commands_of_the_readme_work_in_their_order(here: Path) -> None:
-    env = os.environ | {"PATH": f"{here / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+def test_the_commands_and_python_of_the_readme_work_in_their_order(here: Path) -> None:
+    env = os.environ | {"PATH": f"{here / 'bin'}{os.pathsep}{os.environ['PATH']}", "HF_HOME": str(here / "hf")}
     calls = commands()
     assert len(calls) >= 9 and calls[0].startswith("facesieve demo")
     for call in calls:
         done = subprocess.run(["bash", "-c", call], cwd=here, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{call}\n{done.stderr}"
+    for block in re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL):
+        python = [sys.executable, "-c", block]
+        done = subprocess.run(python, cwd=here, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{block}\n{done.stderr}"

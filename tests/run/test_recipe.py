@@ -157,7 +157,8 @@ def test_the_documented_example_runs(page: Path, heap: Path, tmp_path: Path) -> 
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     examples = [block for block in blocks if "facesieve.build(" in block]
     assert examples and all("facesieve.open_dataset(" in example for example in examples)
-    shutil.copytree(heap, tmp_path / "photos")
+    for photos in ("photos", "facesieve-demo/photos"):
+        shutil.copytree(heap, tmp_path / photos)
     for example in examples:
         done = subprocess.run(
             [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=120
