@@ -15,7 +15,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from facesieve.decode.memory import is_about_memory
+from facesieve.decode.out_of_memory import is_about_memory
 
 CHILD = """
 import json, os, resource, sys

@@ -17,7 +17,7 @@ from facesieve.errors import UsageError
 from facesieve.records import displayed
 from facesieve.run.plan import unique
 from facesieve.sources import as_sources
-from facesieve.sources.naming import former_identity, identity_of_member, identity_of_row
+from facesieve.sources.identity import former_identity, identity_of_member, identity_of_row
 
 NFC, NFD = unicodedata.normalize("NFC", "café.png"), unicodedata.normalize("NFD", "café.png")
 

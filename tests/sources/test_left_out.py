@@ -13,7 +13,7 @@ from drawn import SETTINGS, look, outcomes, png, put
 from facesieve.decode import decode
 from facesieve.errors import UsageError
 from facesieve.records import Refusal
-from facesieve.sources import LeftOut, SourceOptions, search
+from facesieve.sources import LeftOut, SourceOptions, find_sources
 
 
 def dataset(root: Path, finished: bool = True) -> Path:
@@ -58,7 +58,7 @@ def test_the_dataset_that_is_written_is_not_entered_however_it_is_called(photos:
     dataset(photos / "out")
     (tmp_path / "link").symlink_to(photos)
     for output in (photos / "out", tmp_path / "link" / "out", photos / "anna" / ".." / "out"):
-        found = search([photos, str(photos / "**/*.png")], SETTINGS, SourceOptions(), [output])
+        found = find_sources([photos, str(photos / "**/*.png")], SETTINGS, SourceOptions(), [output])
         assert (len(found.sources), found.left_out) == (2, LeftOut())
 
 
@@ -204,7 +204,7 @@ def test_archives_in_a_folder_and_in_an_archive_are_counted_with_the_way_to_take
 def test_the_output_folder_as_source_is_told(tmp_path: Path, astronaut: Path) -> None:
     shutil.copy(astronaut, tmp_path / "1.png")
     with pytest.raises(UsageError, match="is the output folder itself") as caught:
-        search([tmp_path], SETTINGS, SourceOptions(), leave_out=[tmp_path])
+        find_sources([tmp_path], SETTINGS, SourceOptions(), leave_out=[tmp_path])
     assert caught.value.code == "empty_source"
 
 

@@ -13,7 +13,7 @@ import pytest
 from drawn import look, outcome, outcomes, put
 
 from facesieve.settings import Settings
-from facesieve.sources import find
+from facesieve.sources import find_sources
 
 
 def test_a_link_to_a_name_that_no_file_system_takes_costs_one_row(tmp_path: Path) -> None:
@@ -177,7 +177,9 @@ def test_a_glob_follows_a_link_to_a_folder_once(tmp_path: Path) -> None:
 def test_globs_match_as_in_a_shell(tmp_path: Path, pattern: str, expected: list[str]) -> None:
     for name in ("1.png", "a/2.png", "b/3.png", "a/c/4.png", ".h/5.png"):
         put(tmp_path / name)
-    found = sorted(os.path.normpath(source.name) for source in find([str(tmp_path / pattern)], Settings()))
+    found = sorted(
+        os.path.normpath(source.name) for source in find_sources([str(tmp_path / pattern)], Settings()).sources
+    )
     assert [os.path.relpath(name, tmp_path) for name in found] == expected
 
 

@@ -14,7 +14,7 @@ from drawn import look, outcome, png, put
 
 from facesieve.errors import UsageError
 from facesieve.settings import Settings
-from facesieve.sources import SourceOptions, search
+from facesieve.sources import SourceOptions, find_sources
 
 ROWS = [(1, "Anna"), (2, "Ben Müller")]
 
@@ -280,7 +280,7 @@ def test_pictures_inside_a_list_are_bounded_and_leave_no_file(folder: Path, monk
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     pq.write_table(pa.table({"image": [png(1)] * 5}), folder / "l.parquet")
-    found = search([folder / "l.parquet"], Settings(max_unpacked_bytes=2 * len(png(1))), SourceOptions()).sources
+    found = find_sources([folder / "l.parquet"], Settings(max_unpacked_bytes=2 * len(png(1))), SourceOptions()).sources
     assert [outcome(source) for source in found] == [1, 1, *["too_many_bytes"] * 3]
     assert len(list(scratch.iterdir())) == 1
     del found

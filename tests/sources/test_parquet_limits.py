@@ -14,7 +14,7 @@ from drawn import look, outcome, png, put
 
 from facesieve.errors import UsageError
 from facesieve.settings import Settings
-from facesieve.sources import SourceOptions, search
+from facesieve.sources import SourceOptions, find_sources
 
 LARGE = 1 << 30
 
@@ -57,10 +57,10 @@ def codes(found: list[object]) -> list[str]:
 _MEASURED = """
 import resource, sys
 from facesieve.settings import Settings
-from facesieve.sources import SourceOptions, search
-import facesieve.sources.parquet
+from facesieve.sources import SourceOptions, find_sources
+import facesieve.sources.lists.parquet
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-found = search(sys.argv[1:], Settings(), SourceOptions()).sources
+found = find_sources(sys.argv[1:], Settings(), SourceOptions()).sources
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(len(found), *{str(source.open.code) for source in found}, after - before)
 """
@@ -85,7 +85,7 @@ def test_one_picture_in_many_rows_fills_no_disk(tmp_path: Path, scratch: Path, s
     columns = {"image": repeated(b"x" * 1_000_000, 2_000), "label": ["A"] * 2_000}
     path = write(tmp_path / "l.parquet", columns, store_schema=schema)
     most = max(2_000_000, 100 * path.stat().st_size)
-    found = search([path], Settings(max_file_bytes=2_000_000), SourceOptions()).sources
+    found = find_sources([path], Settings(max_file_bytes=2_000_000), SourceOptions()).sources
     assert len(found) == 2_000
     assert {source.label for source in found} == {"A"}
     [held] = scratch.iterdir()
@@ -124,8 +124,10 @@ def test_damaged_statistics_of_a_column_do_not_end_the_process(tmp_path: Path) -
     path = write(tmp_path / "l.parquet", {"path": ["a", "b", "c"] * 9, "label": ["x", "y", None] * 9})
     data = path.read_bytes()
     footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
-    probe = "import sys; from facesieve.sources import find; from facesieve.settings import Settings\n"
-    probe += "for path in sys.argv[1:]:\n    try: find([path], Settings())\n    except Exception: pass\n"
+    probe = "import sys; from facesieve.sources import find_sources; from facesieve.settings import Settings\n"
+    probe += (
+        "for path in sys.argv[1:]:\n    try: find_sources([path], Settings()).sources\n    except Exception: pass\n"
+    )
     paths = []
     for at in range(footer, len(data) - 8, 2):
         paths.append(tmp_path / f"{at}.parquet")
@@ -187,7 +189,7 @@ def test_names_of_classes_by_number_are_labels(folder: Path) -> None:
 def test_names_of_classes_that_cannot_be_read_are_told(folder: Path, names: object) -> None:
     labels, notes = classes(folder, names, [0, 1, 2])
     assert labels == ["0", "1", "2"]
-    assert notes == [": the names of its classes cannot be read, and their numbers are labels"]
+    assert notes == [": the names of its classes cannot be read; their numbers are the labels"]
 
 
 # Pyarrow of the lowest version cannot cast to views, so it writes none.

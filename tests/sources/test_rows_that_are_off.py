@@ -57,9 +57,7 @@ def test_a_row_with_more_cells_than_columns_is_off(folder: Path, header: str) ->
     text = f"{header}p/1.png,Anna\np/2.png,Doe, John\np/3.png,Doe, Anna\np/2.png,Ben\n"
     assert read(folder / "l.csv", text) == [READ[0], ("bad_row", ""), ("bad_row", ""), READ[1]]
     told = messages(folder / "l.csv")
-    assert (
-        told == ["The row has 3 cells, and the list 2 columns; a cell that holds a separator is written in quotes."] * 2
-    )
+    assert told == ["The row has 3 cells, and the list has 2 columns; put a cell that holds a separator in quotes."] * 2
 
 
 def test_empty_cells_at_the_end_are_no_fault(folder: Path) -> None:
@@ -86,6 +84,25 @@ def test_a_line_that_was_cut_is_not_taken_for_a_row(folder: Path) -> None:
     text = f"{'a,' * 3000}path,label\np/3.png,{cells},Anna\n{',' * 3000}p/1.png,Anna\n{',' * 3000}p/2.png,Ben\n"
     assert read(folder / "l.csv", text) == [("bad_row", ""), *READ]
     assert messages(folder / "l.csv") == ["The row is too long."]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("l.txt", "p/2.png\n{}\np/1.png\n"),
+        ("l.csv", "path,label\np/2.png,Ben\n{}\np/1.png,Anna\n"),
+        ("l.jsonl", '"p/2.png"\n{}\n"p/1.png"\n'),
+    ],
+)
+def test_a_line_that_is_too_long_says_so_in_every_format(folder: Path, name: str, text: str) -> None:
+    results = [row[0] for row in read(folder / name, text.format("x" * 1_000_000))]
+    assert results == [2, "bad_row", 1]
+    assert messages(folder / name) == ["The row is too long."]
+
+
+def test_a_line_that_is_not_json_says_so(folder: Path) -> None:
+    assert read(folder / "l.jsonl", '"p/1.png"\np/2.png\n') == [(1, ""), ("bad_row", "")]
+    assert messages(folder / "l.jsonl") == ["The line is not JSON."]
 
 
 @pytest.mark.parametrize("name", ["l.csv", "l.jsonl"])

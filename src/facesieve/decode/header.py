@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from facesieve.decode.containers import MOST_META, boxes
 from facesieve.decode.cost import Size, check_size
 from facesieve.decode.jpeg_stream import read_header
 from facesieve.decode.netpbm import netpbm_size
+from facesieve.decode.structure import MOST_META, boxes
 from facesieve.decode.tiff_tags import first_directory
 from facesieve.errors import Refused
 

@@ -7,9 +7,9 @@ from io import BytesIO
 import pillow_heif
 
 from facesieve.decode.colour import to_srgb
-from facesieve.decode.containers import check_structure
 from facesieve.decode.cost import check_cost
 from facesieve.decode.flatten import flatten
+from facesieve.decode.structure import check_structure
 from facesieve.records import Pixels
 from facesieve.settings import Settings
 

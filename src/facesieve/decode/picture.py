@@ -11,10 +11,10 @@ import numpy as np
 from facesieve.decode.cost import Size, check_cost, check_size
 from facesieve.decode.formats import sniff
 from facesieve.decode.header import UNKNOWN, declared_size, ends_early
-from facesieve.decode.image import from_image
 from facesieve.decode.jpeg import decode_jpeg
-from facesieve.decode.memory import is_about_memory, is_short_for
 from facesieve.decode.netpbm import decode_netpbm
+from facesieve.decode.out_of_memory import is_about_memory, is_short_for
+from facesieve.decode.pillow_image import from_image
 from facesieve.decode.quiet import quiet
 from facesieve.decode.raw import full_size_preview
 from facesieve.decode.still import decode_still
@@ -27,7 +27,7 @@ _CUT_SHORT = ("truncated", "premature end", "not enough image data", "end of fil
 _NOT_DECODED = ("unsupported", "unknown", "not supported", "cannot handle", "not implemented")
 
 
-class Decoded(NamedTuple):
+class DecodedBatch(NamedTuple):
     """Photos and refusals in the order of their sources. The answers of one source stand together."""
 
     answers: Sequence[Photo | Refusal]
@@ -37,12 +37,12 @@ class Decoded(NamedTuple):
         return [answer for answer in self.answers if isinstance(answer, Photo)]
 
 
-def decode(sources: Sequence[Source], settings: Settings) -> Decoded:
+def decode(sources: Sequence[Source], settings: Settings) -> DecodedBatch:
     """Each source as a photo or a refusal."""
-    return Decoded([decode_one(source, settings) for source in sources])
+    return DecodedBatch([decode_one(source, settings) for source in sources])
 
 
-def batches(sources: Iterable[Source], settings: Settings) -> Iterator[Decoded]:
+def batches(sources: Iterable[Source], settings: Settings) -> Iterator[DecodedBatch]:
     """Sources in order, decoded when their turn comes, so many at a time as fill a batch by number or by pixels.
 
     So memory grows with the largest photo and not with `batch_size`.
@@ -54,10 +54,10 @@ def batches(sources: Iterable[Source], settings: Settings) -> Iterator[Decoded]:
         pixels += answer.width * answer.height
         del answer  # nothing here holds a picture while the next is decoded
         if len(batch) == settings.batch_size or pixels >= settings.batch_pixels:
-            yield Decoded(batch)
+            yield DecodedBatch(batch)
             batch, pixels = [], 0
     if batch:
-        yield Decoded(batch)
+        yield DecodedBatch(batch)
 
 
 def decode_one(source: Source, settings: Settings) -> Photo | Refusal:

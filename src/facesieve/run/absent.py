@@ -20,8 +20,8 @@ from facesieve.run.forget import replace_rows
 from facesieve.run.known import Places
 from facesieve.run.ledger import Ledger
 from facesieve.run.places import below, by_path, by_words, matches
-from facesieve.sources.naming import former_identity
-from facesieve.sources.opening import Closed
+from facesieve.sources.identity import former_identity
+from facesieve.sources.openers import Closed
 
 COLUMNS = ["source", "identity", "picture_id", "refusal"]  # of the ledger that tell what is absent
 

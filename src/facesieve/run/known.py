@@ -21,7 +21,7 @@ from facesieve.dataset.names import plain
 from facesieve.dataset.shuffle import Integers
 from facesieve.records import Source
 from facesieve.run.ledger import TRY_AGAIN, Ledger
-from facesieve.sources.naming import former_identity
+from facesieve.sources.identity import former_identity
 
 _COLUMNS = ["source", "identity", "fingerprint", "label", "refusal"]
 _CHUNK = 1 << 20

@@ -78,14 +78,14 @@ def build(
     from facesieve.run.claim import check
     from facesieve.run.engine import engines_of, resolved
     from facesieve.sieve import Policy
-    from facesieve.sources import SourceOptions, search
+    from facesieve.sources import SourceOptions, find_sources
 
     root, policy, announce = Path(dataset), policy or Policy.preset(), announce or tell
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
     reading = SourceOptions(
         label_from, follow_links, include_hidden, archive_encoding, path_column, label_column, list_encoding
     )
-    found = search(named, settings, reading, leave_out=[root])
+    found = find_sources(named, settings, reading, leave_out=[root])
     for line in found.lines():
         announce(line)
     start_for(len(found.sources), settings)  # also where the pictures turned out to be in an archive or a list

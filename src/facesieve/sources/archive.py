@@ -12,22 +12,13 @@ from typing import BinaryIO
 from facesieve.errors import FacesieveError, Refused
 from facesieve.records import RefusalCode, Source, displayed
 from facesieve.sources.folder import left_out
+from facesieve.sources.identity import former, identity_of, identity_of_member
 from facesieve.sources.member import Member
-from facesieve.sources.naming import (
-    ZIP_SUFFIXES,
-    former,
-    hidden,
-    identity_of,
-    identity_of_member,
-    is_archive_name,
-    is_dataset,
-    system_folder,
-    unsafe,
-)
-from facesieve.sources.opening import Closed, open_file
-from facesieve.sources.state import Search
-from facesieve.sources.tarred import tar_members
-from facesieve.sources.zipped import zip_members
+from facesieve.sources.names import ZIP_SUFFIXES, hidden, is_archive_name, is_dataset, system_folder, unsafe
+from facesieve.sources.openers import Closed, open_file
+from facesieve.sources.search import Search
+from facesieve.sources.tar_members import tar_members
+from facesieve.sources.zip_members import zip_members
 
 _MOST_LINKS = 40  # of a chain, as on Linux
 

@@ -1,4 +1,4 @@
-"""A folder, walked in name order, and single files."""
+"""The pictures below a folder, in the order of their names."""
 
 from __future__ import annotations
 
@@ -9,43 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesieve.records import RefusalCode, Source, displayed
-from facesieve.sources.naming import (
-    former,
-    hidden,
-    identity_of,
-    ignored_file,
-    is_archive_name,
-    is_dataset,
-    system_folder,
-)
-from facesieve.sources.opening import Closed, File, what_is_wrong
-from facesieve.sources.state import Search, places
+from facesieve.sources.file import from_file
+from facesieve.sources.identity import former, identity_of
+from facesieve.sources.names import hidden, ignored_file, is_archive_name, is_dataset, system_folder
+from facesieve.sources.openers import Closed
+from facesieve.sources.search import Search, places
 
 _NOT_LISTED = "The folder cannot be listed."
 _LEADS_OUT = "The link leads out of the folder that was named; --follow-links follows it."
-
-
-def from_file(path: Path, label: str = "", identity: bytes = b"") -> Source:
-    """One file, whatever it is called: what cannot be read is refused when its turn comes, unopened if need be."""
-    name = path.as_posix()
-    known = (displayed(name), displayed(label))
-    identity, before = identity or identity_of(path), former(name)
-    try:
-        status = path.stat()
-    except (OSError, ValueError) as error:
-        closed = Closed(RefusalCode.UNREADABLE, _absent(path, error))
-        return Source(*known, closed, identity=identity, former=before)
-    if wrong := what_is_wrong(status):
-        return Source(*known, Closed(RefusalCode.NOT_A_FILE, wrong), identity=identity, former=before)
-    stamp = f"{status.st_size}-{status.st_mtime_ns}@{status.st_ctime_ns}"
-    return Source(*known, File(str(path)), stamp, identity=identity, former=before)
-
-
-def _absent(path: Path, error: Exception) -> str:
-    """What is wrong with a path that has no file, as a sentence; "" where there may be one."""
-    if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        return ""
-    return "The link leads to nothing." if os.path.islink(path) else "There is no such file."  # noqa: PTH114
 
 
 def from_folder(root: Path, search: Search, alone: bool = True, above: bool = False) -> Iterator[Source]:

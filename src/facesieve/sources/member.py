@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from facesieve.records import RefusalCode
-from facesieve.sources.opening import Closed
+from facesieve.sources.openers import Closed
 
 _UNOPENED = Closed(RefusalCode.UNREADABLE)
 

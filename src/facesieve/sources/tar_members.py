@@ -17,9 +17,9 @@ from typing import Any, BinaryIO
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode, displayed
 from facesieve.sources.member import Member
-from facesieve.sources.opening import Closed, Slice
-from facesieve.sources.state import Search
-from facesieve.sources.unpacked import Unpacked, Unpacking
+from facesieve.sources.openers import Closed, Slice
+from facesieve.sources.search import Search
+from facesieve.sources.temporary import TemporaryFile, TemporaryWriter
 
 _CHUNK = 1 << 20
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZ", b"\xfd7"
@@ -40,7 +40,7 @@ def tar_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member
     times = f"{status.st_mtime_ns}-{{}}@{status.st_ctime_ns}"
     magic = stream.read(2)
     stream.seek(0)
-    whole, plain = True, Unpacked(str(path))
+    whole, plain = True, TemporaryFile(str(path))
     if magic in (_GZIP, _BZIP2, _XZ):
         whole, plain = _unpack(path, magic, stream, search.settings.max_unpacked_bytes)
     with Path(plain.path).open("rb") as tar:
@@ -72,7 +72,7 @@ def _content(tar: BinaryIO, start: int) -> int | None:
     return None
 
 
-def _member(path: Path, info: tarfile.TarInfo, plain: Unpacked, times: str, search: Search) -> Member:
+def _member(path: Path, info: tarfile.TarInfo, plain: TemporaryFile, times: str, search: Search) -> Member:
     """times: those of the archive's file, with a gap for the member's place."""
     raw, name = _text(path, info, "path", info.name, search)
     if info.isdir():
@@ -111,7 +111,7 @@ def _text(path: Path, info: tarfile.TarInfo, header: str, read: str, search: Sea
     return raw, text
 
 
-def _data(plain: Unpacked, info: tarfile.TarInfo) -> Slice | Closed:
+def _data(plain: TemporaryFile, info: tarfile.TarInfo) -> Slice | Closed:
     if info.issparse():
         return Closed(RefusalCode.UNSUPPORTED_FORMAT, "It is a sparse file.")
     if not info.isreg():
@@ -126,10 +126,10 @@ def _link(info: tarfile.TarInfo, name: str, target: str) -> str | None:
     return target if info.islnk() else None
 
 
-def _unpack(path: Path, magic: bytes, packed: BinaryIO, limit: int) -> tuple[bool, Unpacked]:
+def _unpack(path: Path, magic: bytes, packed: BinaryIO, limit: int) -> tuple[bool, TemporaryFile]:
     """Whether all of it could be unpacked, and what could: up to a fault, or to `limit` bytes."""
     opens: dict[bytes, Callable[..., Any]] = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open}
-    target, whole = Unpacking(path), True
+    target, whole = TemporaryWriter(path), True
     with opens[magic](packed) as stream:
         while whole and (part := _next(stream)):
             room = limit - target.size

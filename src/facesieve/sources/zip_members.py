@@ -14,10 +14,10 @@ from typing import BinaryIO
 
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode, displayed
-from facesieve.sources.directory import Directory, Entry, extra_field, read_directory
 from facesieve.sources.member import Member
-from facesieve.sources.opening import LOCAL_HEADER, Closed, ZipMember
-from facesieve.sources.state import Search
+from facesieve.sources.openers import LOCAL_HEADER, Closed, ZipMember
+from facesieve.sources.search import Search
+from facesieve.sources.zip_directory import Directory, Entry, extra_field, read_directory
 
 _ENCRYPTED = 0x1
 _DOS_FOLDER = 0x10

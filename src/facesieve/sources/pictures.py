@@ -14,8 +14,8 @@ import numpy as np
 
 from facesieve.errors import PictureTypeError
 from facesieve.records import Pixels, RefusalCode, Source, displayed
-from facesieve.sources.folder import from_file
-from facesieve.sources.opening import Closed, Memory
+from facesieve.sources.file import from_file
+from facesieve.sources.openers import Closed, Memory
 
 
 class Readable(Protocol):

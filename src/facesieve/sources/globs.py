@@ -10,8 +10,8 @@ from pathlib import Path
 
 from facesieve.records import displayed
 from facesieve.sources.folder import left_out
-from facesieve.sources.naming import hidden, is_dataset, system_folder
-from facesieve.sources.state import Search
+from facesieve.sources.names import hidden, is_dataset, system_folder
+from facesieve.sources.search import Search
 
 ANY_FOLDERS = "**"
 

@@ -15,13 +15,13 @@ from facesieve.processes.temporary import hold, release, remove_stale, temporary
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
-class Unpacked:
+class TemporaryFile:
     """A file that may be temporary: then it goes when the last source that needs it is gone."""
 
     path: str
 
 
-class Unpacking:
+class TemporaryWriter:
     """A temporary file while it is written.
 
     Raises UsageError `no_temporary_room` where the temporary folder refuses it, which is no fault of the source.
@@ -33,7 +33,7 @@ class Unpacking:
         with self._room():
             name = str(temporary_name(".tar"))
         remove_stale()
-        self.file, held = Unpacked(name), list[int | None]()
+        self.file, held = TemporaryFile(name), list[int | None]()
         # Before there is a file, so that none stays when a signal comes at once.
         self._remove = weakref.finalize(self.file, _remove, name, os.getpid(), held)
         with self._room():
