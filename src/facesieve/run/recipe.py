@@ -97,7 +97,7 @@ def build(
     spec = BuildSpec(settings, measures, outputs, policy, models, engines_of(settings), label_from)
     offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
     start = partial(Pipeline, offline, policy)
-    result = run(found.sources, root, start, spec, watch, named, prune, allow_mixed_engines)
+    result = run(found.sources, root, start, spec, watch, named, prune, allow_mixed_engines, found.listed)
     return replace(result, left_out=found.left_out, notes=tuple(found.notes))
 
 

@@ -47,7 +47,7 @@ def find_sources(
     if named and not found:
         raise _nothing(", ".join(displayed(one.argument) for one in named[:5]), search)
     tell_labels(found, search)
-    return Found(found, search.left_out, search.notes)
+    return Found(found, search.left_out, search.notes, _only_listed(chain.from_iterable(behind), search))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +145,15 @@ def _tell_shared(behind: list[list[Source]], search: Search) -> None:
             f"labels that several arguments have in common: {some}; if these are not the same people,"
             " name the folder that holds the people's folders instead"
         )
+
+
+def _only_listed(sources: Iterable[Source], search: Search) -> dict[bytes, set[bytes]]:
+    """By list, the keys of the sources that it names and that were not found outside of lists too."""
+    if not search.listed:
+        return {}
+    times = Counter(source.key for source in sources)
+    times.subtract(chain.from_iterable(search.listed.values()))
+    return {name: {key for key in keys if not times[key]} for name, keys in search.listed.items()}
 
 
 def _is_folder(path: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -52,11 +52,15 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is behind the arguments: sources, what was left out, and sentences that the user should read."""
+    """What is behind the arguments: sources, what was left out, and sentences that the user should read.
+
+    listed: by the identity of each list that was read, the keys of the sources that only lists name.
+    """
 
     sources: list[Source]
     left_out: LeftOut
     notes: list[str]
+    listed: Mapping[bytes, Set[bytes]] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """What a person should read, one line each. Files of text or data alone are nothing to tell."""
@@ -68,7 +72,8 @@ class Found:
 class Search:
     """A search while it goes on: what it was asked, and what it has to tell by now.
 
-    outside: folders not to enter, by device and inode. left_out, notes: filled on the way.
+    outside: folders not to enter, by device and inode. left_out, notes: filled on the way. listed: also filled on the
+    way: by the identity of each list, the keys of all sources that it names, in its order.
     """
 
     settings: Settings
@@ -76,6 +81,7 @@ class Search:
     outside: frozenset[tuple[int, int]] = frozenset()
     left_out: LeftOut = field(default_factory=LeftOut)
     notes: list[str] = field(default_factory=list)
+    listed: dict[bytes, list[bytes]] = field(default_factory=dict)
 
     @property
     def labelled(self) -> bool:

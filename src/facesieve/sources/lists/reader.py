@@ -35,6 +35,13 @@ def from_list(path: Path, search: Search) -> Iterator[Source]:
     Pictures whose bytes are in the list are copied to a temporary file, because Parquet has no random access.
     Raises UsageError `bad_list` when no column holds pictures, `unreadable_list` when the list cannot be read.
     """
+    keys = search.listed.setdefault(identity_of(path), [])
+    for source in _sources(path, search):
+        keys.append(source.key)
+        yield source
+
+
+def _sources(path: Path, search: Search) -> Iterator[Source]:
     copies: TemporaryWriter | None = None
     for row in _rows(path, search):
         if row.data is None or row.fault():
@@ -42,7 +49,8 @@ def from_list(path: Path, search: Search) -> Iterator[Source]:
             continue
         copies = copies or TemporaryWriter(path)
         copies.write(row.data)
-        yield _held_picture(path, row, Slice(copies.file.path, copies.size - len(row.data), len(row.data), copies.file))
+        here = Slice(copies.file.path, copies.size - len(row.data), len(row.data), copies.file)
+        yield _held_picture(path, row, here)
     if copies:
         copies.close()
 
