@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+
+from facesieve.errors import Code
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -104,16 +105,8 @@ class Photo:
         return replace(self, pixels=pixels, turn=(self.turn + degrees) % 360)
 
 
-class RefusalCode(StrEnum):
+class RefusalCode(Code):
     """Why a picture gave no pixels: a closed list, each with the one sentence that people read."""
-
-    sentence: str
-
-    def __new__(cls, code: str, sentence: str) -> RefusalCode:
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.sentence = sentence
-        return member
 
     EMPTY = "empty", "The file has no bytes."
     NOT_AN_IMAGE = "not_an_image", "This file is not a picture."

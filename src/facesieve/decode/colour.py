@@ -8,6 +8,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from facesieve.decode.integers import big
 from facesieve.records import Pixels
 
 _ROWS = 256
@@ -57,8 +58,8 @@ def _is_wide_gamut(profile: bytes) -> bool:
 
     Sound primaries add up to the white of D50 (ICC.1 8.3.3 and 9.2.32).
     """
-    sound = profile[16:20] == b"RGB " and profile[36:40] == b"acsp" and _big(profile[:4]) <= len(profile) < _MOST_BYTES
-    entries = profile[132 : 132 + 12 * min(_big(profile[128:132]), _MOST_TAGS)]
+    sound = profile[16:20] == b"RGB " and profile[36:40] == b"acsp" and big(profile[:4]) <= len(profile) < _MOST_BYTES
+    entries = profile[132 : 132 + 12 * min(big(profile[128:132]), _MOST_TAGS)]
     if not sound or len(entries) % 12:
         return False
     places = {name: (start, size) for name, start, size in struct.iter_unpack(">4sII", entries)}
@@ -76,20 +77,16 @@ def _is_wide_gamut(profile: bytes) -> bool:
 def _middle(curve: bytes) -> float:
     """The light of level 0.5 by a tone curve (ICC.1 10.6 and 10.18); 0 where it is unreadable."""
     if curve[:4] == b"curv":
-        count = _big(curve[8:12])
+        count = big(curve[8:12])
         if count == 1:
-            return float(0.5 ** (_big(curve[12:14]) / 256))
+            return float(0.5 ** (big(curve[12:14]) / 256))
         at = 12 + 2 * (count // 2)
-        return _big(curve[at : at + 2]) / 65535 if count else 0.5
+        return big(curve[at : at + 2]) / 65535 if count else 0.5
     if curve[:4] == b"para":
-        kind = _big(curve[8:10])
+        kind = big(curve[8:10])
         g, a, b, c, *_ = (int.from_bytes(curve[at : at + 4], "big", signed=True) / 65536 for at in range(12, 28, 4))
         if kind == 0:
             return float(0.5**g)
         base = a * 0.5 + b
         return float(base**g + (c if kind == 2 else 0)) if base > 0 else 0.0
     return 0.0
-
-
-def _big(data: bytes) -> int:
-    return int.from_bytes(data, "big")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from facesieve.decode import raw
+from facesieve.decode.integers import big
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
@@ -70,7 +71,7 @@ def sniff(data: bytes) -> str:
 
 def _of_brands(data: bytes) -> str:
     """HEIF and AVIF share one container (ISO/IEC 14496-12); the major brand counts, then the compatible ones."""
-    end = min(int.from_bytes(data[:4], "big"), len(data), 4096)
+    end = min(big(data[:4]), len(data), 4096)
     brands = [data[8:12], *(data[at : at + 4] for at in range(16, end, 4))]
     if _AVIF_BRANDS & set(brands):
         return "avif"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from facesieve.decode.integers import big
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
@@ -86,7 +87,7 @@ def read_header(data: bytes | memoryview, most: int = MOST_SEGMENTS) -> JpegHead
             continue
         if marker in (_START, _END):
             raise Refused(RefusalCode.CORRUPT)
-        length = int.from_bytes(data[start + 2 : start + 4], "big")
+        length = big(data[start + 2 : start + 4])
         at = start + 2 + max(length, 2)
         if at > len(data):
             raise Refused(RefusalCode.TRUNCATED)
@@ -97,8 +98,8 @@ def read_header(data: bytes | memoryview, most: int = MOST_SEGMENTS) -> JpegHead
             kept.append((start, at))
             sizes = [(byte >> 4, byte & 15) for byte in frame[7::3]]
             return JpegHeader(
-                width=int.from_bytes(frame[3:5], "big"),
-                height=int.from_bytes(frame[1:3], "big"),
+                width=big(frame[3:5]),
+                height=big(frame[1:3]),
                 precision=frame[0],
                 components=tuple(frame[6::3]),
                 samples=_samples(sizes),
@@ -142,7 +143,7 @@ def read_scans(data: bytes, header: JpegHeader, most: int) -> JpegScans:
         start, marker = found.start(), data[found.start() + 1]
         if marker == _END:
             return JpegScans(start, True, True, count)
-        at = start + 2 + max(int.from_bytes(data[start + 2 : start + 4], "big"), 2)
+        at = start + 2 + max(big(data[start + 2 : start + 4]), 2)
         segments += 1
         if at > len(data) or segments > MOST_SEGMENTS:
             return JpegScans(start, False, _complete(left), count)

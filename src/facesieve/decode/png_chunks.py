@@ -6,6 +6,7 @@ import re
 import zlib
 from typing import NamedTuple
 
+from facesieve.decode.integers import big
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
@@ -38,7 +39,7 @@ def read_chunks(data: bytes) -> PngParts:
         if len(head) < 8 or kind == b"IEND":
             seen_end = kind == b"IEND"
             break
-        end = at + 12 + int.from_bytes(head[:4], "big")
+        end = at + 12 + big(head[:4])
         if kind in _NEEDED or not kind[0] & 0x20 or (kind == b"tRNS" and _is_clear(data, at, end)):
             if runs and runs[-1][1] == at:
                 runs[-1] = (runs[-1][0], end)
@@ -65,7 +66,7 @@ def _is_clear(data: bytes, at: int, end: int) -> bool:
     body = data[at + 8 : end - 4]
     colour_type = data[25:26]
     right = bool(colour_type) and len(body) in _CLEAR_BYTES.get(colour_type[0], ())
-    return right and zlib.crc32(data[at + 4 : end - 4]) == int.from_bytes(data[end - 4 : end], "big")
+    return right and zlib.crc32(data[at + 4 : end - 4]) == big(data[end - 4 : end])
 
 
 def _exif(data: bytes, found: dict[bytes, tuple[int, int]]) -> bytes:

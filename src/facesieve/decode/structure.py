@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from facesieve.decode.integers import big, little
 from facesieve.decode.tiff_cost import check_tiff
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
@@ -38,9 +39,9 @@ def boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     for _ in range(_MOST_PARTS):
         if at > len(data) - 8:
             return
-        size, kind, start = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], at + 8
+        size, kind, start = big(data[at : at + 4]), data[at + 4 : at + 8], at + 8
         if size == 1:
-            size, start = int.from_bytes(data[start : start + 8], "big"), start + 8
+            size, start = big(data[start : start + 8]), start + 8
         end = at + size if size else len(data)
         if end < start:
             return
@@ -56,7 +57,7 @@ def _check_boxes(data: bytes) -> None:
 
 
 def _check_bmp(data: bytes) -> None:
-    if len(data) > _RUN_LENGTH_BYTES and int.from_bytes(data[30:34], "little") in _RUN_LENGTH:
+    if len(data) > _RUN_LENGTH_BYTES and little(data[30:34]) in _RUN_LENGTH:
         raise Refused(
             RefusalCode.UNSUPPORTED_FORMAT, f"A run-length BMP of more than {_RUN_LENGTH_BYTES:,} bytes is not decoded."
         )

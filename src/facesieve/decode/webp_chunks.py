@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from facesieve.decode.integers import little
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
@@ -32,7 +33,7 @@ def read_chunks(data: bytes) -> WebpParts:
     kept, found = list[bytes](), dict[bytes, bytes]()
     at, drawn = _EXTENDED_END, False
     for _ in range(_MOST_CHUNKS):
-        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        kind, size = data[at : at + 4], little(data[at + 4 : at + 8])
         end = at + 8 + size + size % 2
         if len(kind) < 4 or (drawn and kind in _PICTURE):
             break
