@@ -23,10 +23,10 @@ def read_small(path: Path) -> bytes:
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "It is not a regular file")
+            raise OSError(errno.EINVAL, "not a regular file")
         data = stream.read(MOST + 1) or b""
     if len(data) > MOST:
-        raise OSError(errno.EFBIG, f"It is larger than {MOST:,} bytes")
+        raise OSError(errno.EFBIG, f"larger than {MOST:,} bytes")
     return data
 
 

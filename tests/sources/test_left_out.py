@@ -213,4 +213,7 @@ def test_what_is_not_there_is_told_apart_from_what_cannot_be_read(tmp_path: Path
     (tmp_path / "link.png").symlink_to("gone.png")
     found = look(tmp_path / "list.csv").sources
     said = [(one.code, one.message) for one in decode(found, SETTINGS).answers if isinstance(one, Refusal)]
-    assert said == [("unreadable", "There is no such file."), ("unreadable", "The link leads to nothing.")]
+    assert said == [
+        ("unreadable", "There is no such file."),
+        ("unreadable", "The link is broken: its target does not exist."),
+    ]

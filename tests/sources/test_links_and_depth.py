@@ -98,7 +98,7 @@ def test_folders_that_one_may_not_enter_cost_one_row_each(tmp_path: Path) -> Non
             folder.chmod(0o755)
     rows = ["a.png 1", "closed unreadable", "in.png unreadable", "l.png outside_tree", "m outside_tree"]
     assert said.splitlines() == rows
-    assert f"{tmp_path}/p/closed cannot be listed, and nothing in it was looked at" in by_glob.splitlines()
+    assert f"{tmp_path}/p/closed cannot be listed; nothing in it was read" in by_glob.splitlines()
 
 
 @pytest.fixture

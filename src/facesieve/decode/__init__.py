@@ -1,4 +1,4 @@
-"""Bytes to upright RGB pixels, limits applied on the header before any decoder runs."""
+"""Bytes to upright RGB pixels. Limits are applied to the header before any decoder runs."""
 
 from facesieve.decode.formats import SUPPORTED
 from facesieve.decode.picture import DecodedBatch, batches, decode, decode_one

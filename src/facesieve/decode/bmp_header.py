@@ -1,4 +1,4 @@
-"""The header of a BMP file: a wrong size of it does not hide where everything else stands."""
+"""The header of a BMP file. A file that states a wrong header size can still be read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _BITS, _COMPRESSION = slice(28, 30), slice(30, 34)
 
 
 def with_known_header(data: bytes) -> bytes:
-    """The same file with a header size that exists, where no palette and no masks depend on the size it states."""
+    """The same file with a valid header size, where no palette and no masks depend on the stated size."""
     size, bits, compression = (little(data[place]) for place in (_SIZE, _BITS, _COMPRESSION))
     if size in _KNOWN or size < _INFO or bits not in (24, 32) or compression:
         return data

@@ -1,4 +1,4 @@
-"""How large a picture says it is, read from its first bytes by plain arithmetic, before any decoder runs."""
+"""The size that a picture states in its first bytes, read before any decoder runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_SIZES = 4096
 
 
 def declared_size(format: str, data: bytes) -> Size:
-    """Width and height as stored, in pixels; (0, 0) where these bytes do not say: the decoder's own reader will."""
+    """Width and height as stored, in pixels; (0, 0) where these bytes do not say, so that the decoder must tell."""
     read = {
         "jpeg": _jpeg,
         "png": _png,
@@ -37,7 +37,7 @@ def declared_size(format: str, data: bytes) -> Size:
 
 
 def ends_early(format: str, data: bytes) -> bool:
-    """Whether a WebP is shorter than it says; the other formats' decoders notice by themselves."""
+    """Whether a WebP is shorter than it states; the decoders of other formats notice that themselves."""
     return format == "webp" and little(data[4:8]) + 8 > len(data)
 
 
@@ -56,7 +56,7 @@ def _bmp(data: bytes) -> Size:
 
 
 def _webp(data: bytes) -> Size:
-    """RFC 9649: an extended header, else the first chunk is a lossy or a lossless frame."""
+    """RFC 9649: from the extended header, else from the first chunk, a lossy or lossless frame."""
     kind, body = data[12:16], data[20:]
     if kind == b"VP8X":
         return little(body[4:7]) + 1, little(body[7:10]) + 1
@@ -89,7 +89,7 @@ def _tiff(data: bytes) -> Size:
 
 
 def _jpeg2000(data: bytes) -> Size:
-    """The reference grid of the SIZ segment (ITU-T T.800 A.5.1), the first of the codestream."""
+    """From the reference grid in the SIZ segment (ITU-T T.800 A.5.1), the first segment of the codestream."""
     start = data.find(b"\xff\x4f\xff\x51", 0, MOST_META)
     x1, y1, x0, y0 = (big(data[at : at + 4]) for at in range(start + 8, start + 24, 4))
     return (max(x1 - x0, 0), max(y1 - y0, 0)) if start >= 0 else UNKNOWN

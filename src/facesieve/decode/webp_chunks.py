@@ -1,4 +1,4 @@
-"""The chunks of an extended WebP file (RFC 9649, section 2.7): metadata and later frames never reach a decoder."""
+"""The chunks of an extended WebP file (RFC 9649, section 2.7). A decoder gets no metadata and no later frames."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_CHUNKS = 1 << 14
 
 
 class WebpParts(NamedTuple):
-    """pixels: a WebP of the first frame and nothing else. exif, icc: the EXIF block and the colour profile, or b""."""
+    """pixels: a WebP with only the first frame. exif, icc: the EXIF block and the colour profile, or b""."""
 
     pixels: bytes
     exif: bytes
@@ -24,9 +24,9 @@ class WebpParts(NamedTuple):
 
 
 def read_chunks(data: bytes) -> WebpParts:
-    """A simple file, and one whose picture is cut short, is returned as it is.
+    """Split a WebP. A simple file, and one whose first frame is cut short, is returned unchanged.
 
-    Raises Refused `corrupt` for a file of endless chunks.
+    Raises Refused `corrupt` where it has too many chunks.
     """
     if data[_FIRST_CHUNK : _FIRST_CHUNK + 4] != b"VP8X" or len(data) < _EXTENDED_END:
         return WebpParts(data, b"", b"")

@@ -11,7 +11,10 @@ from facesieve.sources.openers import Closed, File, what_is_wrong
 
 
 def from_file(path: Path, label: str = "", identity: bytes = b"") -> Source:
-    """One file, whatever it is called: what cannot be read is refused when its turn comes, unopened if need be."""
+    """A file as a source, whatever its name is. The file is not opened.
+
+    A file that is absent, or must not be opened, becomes a source that will be refused.
+    """
     name = path.as_posix()
     known = (displayed(name), displayed(label))
     identity, before = identity or identity_of(path), former(name)
@@ -27,7 +30,7 @@ def from_file(path: Path, label: str = "", identity: bytes = b"") -> Source:
 
 
 def _absent(path: Path, error: Exception) -> str:
-    """What is wrong with a path that has no file, as a sentence; "" where there may be one."""
+    """The reason why there is no file at a path, as a sentence; "" where the error has another reason."""
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         return ""
-    return "The link leads to nothing." if os.path.islink(path) else "There is no such file."  # noqa: PTH114
+    return "The link is broken: its target does not exist." if os.path.islink(path) else "There is no such file."  # noqa: PTH114

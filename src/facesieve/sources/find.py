@@ -1,4 +1,4 @@
-"""What the user named, turned into pictures to be opened: files, folders, globs, archives and lists of paths."""
+"""The arguments of a build, turned into sources: files, folders, globs, archives and lists of paths."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ def find_sources(
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """An argument, and the paths that it names. matched: it is a glob. loose: it takes whatever a folder holds."""
+    """An argument, and the paths that it names.
+
+    matched: it is a glob. loose: it takes everything in a folder, so that what is no picture is left out silently.
+    """
 
     argument: str
     paths: list[Path]
@@ -61,7 +64,7 @@ class _Named:
 
 
 def _named(argument: str | Path, search: Search) -> _Named:
-    """The path itself where there is one, else what it matches as a glob (`**` enters folders)."""
+    """The argument as a path where that exists, else as a glob (`**` enters folders)."""
     text = str(argument)
     if os.path.lexists(argument):
         return _Named(text, [Path(argument)])
@@ -71,7 +74,7 @@ def _named(argument: str | Path, search: Search) -> _Named:
 
 
 def _mark_crowds(named: list[_Named]) -> list[_Named]:
-    """Arguments that together are all that a folder holds count as loose: a shell makes them of `folder/*`."""
+    """Mark arguments as loose that are together all files of a folder: a shell makes them from `folder/*`."""
     by_folder: dict[Path, set[str]] = {}
     for one in named:
         if not one.matched:
@@ -81,7 +84,7 @@ def _mark_crowds(named: list[_Named]) -> list[_Named]:
 
 
 def _is_all(folder: Path, names: set[str]) -> bool:
-    """Whether the names are what `*` or `*.*` names in a folder."""
+    """Whether the names are those that `*` or `*.*` matches in a folder."""
     try:
         held = {name for name in os.listdir(folder) if not name.startswith(".")}  # noqa: PTH208
     except OSError:
@@ -135,7 +138,7 @@ def _of_path(path: Path, one: _Named, search: Search, alone: bool) -> Iterable[S
 
 
 def _tell_shared(behind: list[list[Source]], search: Search) -> None:
-    """Tell top folders of one name below several arguments: sessions of two people are easily taken for one person."""
+    """Tell the user when several arguments have top folders of the same name: they may belong to different people."""
     if search.options.label_from != "top-folder":
         return
     held = Counter(label for sources in behind for label in {source.label for source in sources if source.label})
@@ -161,7 +164,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _is_special(path: Path) -> bool:
-    """Whether something is no ordinary file, so that it must not be opened."""
+    """Whether a path is something else than an ordinary file, so that it must not be opened."""
     try:
         return bool(what_is_wrong(path.stat()))
     except (OSError, ValueError):
@@ -169,7 +172,7 @@ def _is_special(path: Path) -> bool:
 
 
 def _once(sources: Iterable[Source]) -> Iterator[Source]:
-    """Every source once under each of its labels; one that has a label is not taken without it as well."""
+    """Each source once for each of its labels, and without a label only where it has none."""
     listed = list(sources)
     named = {source.key for source in listed if source.label}
     seen: set[tuple[bytes, str]] = set()

@@ -1,4 +1,4 @@
-"""What tells one source from all others: raw bytes that are made from its place, and the names of version 0.1.0."""
+"""The identity of a source: raw bytes, made from its place, that no other source has. Also the names of 0.1.0."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from facesieve.records import displayed
 
 
 def identity_of(path: str | Path) -> bytes:
-    """Where a path is, as raw bytes: absolute, in one spelling. Links stay links.
+    """The absolute path in one spelling, as raw bytes. Links are not resolved.
 
-    `..` leads to where the file system goes, which behind a link to a folder is not the folder of the link.
+    `..` is resolved as the file system does: behind a link to a folder it is the parent of the folder, not of the link.
     """
     place = os.path.join(path if os.path.isabs(path) else os.getcwd(), path)  # noqa: PTH109, PTH117, PTH118 - any text
     if ".." in Path(place).parts:
@@ -21,20 +21,21 @@ def identity_of(path: str | Path) -> bytes:
 
 
 def identity_of_member(archive: bytes, raw: bytes, times: int) -> bytes:
-    """Of a member of an archive, by its stored name; times: how often the archive has had this name by now.
+    """The identity of a member of an archive, by its stored name.
 
-    A NUL byte stands where the parts meet: no path holds one, so that no file has the identity of a member.
+    times: how often this name has occurred in the archive, this time included. A NUL byte separates the parts: no path
+    can hold one, so no file has the identity of a member.
     """
     return archive + b"!\0" + raw + b"\0" + (b" (%d)" % times if times > 1 else b"")
 
 
 def identity_of_row(table: bytes, number: int) -> bytes:
-    """Of what a list holds in one of its rows."""
+    """The identity of a picture that a list holds in one of its rows."""
     return table + b":\0%d" % number
 
 
 def former_identity(identity: bytes) -> bytes:
-    """How the identity of a member or row was written when it had no NUL bytes; b"" for that of a file."""
+    """The identity of a member or row as it was written before it had NUL bytes; b"" for that of a file."""
     place, nul, part = identity.partition(b"\0")
     if not nul or place.endswith(b":"):
         return place + part if nul else b""
@@ -43,9 +44,9 @@ def former_identity(identity: bytes) -> bytes:
 
 
 def former(name: str, now: str = "") -> str:
-    """How version 0.1.0 wrote a name into its ledger, or "" where that is the name of today (`now`).
+    """The name as version 0.1.0 wrote it into its ledger, or "" where that is the same as today's name (`now`).
 
-    It composed names (NFC), and escaped all that Python calls unprintable, such as an ideographic space.
+    That version composed names (NFC), and escaped what Python calls unprintable, such as an ideographic space.
     """
     if name.isascii() and name.isprintable() and not now:
         return ""
@@ -55,6 +56,7 @@ def former(name: str, now: str = "") -> str:
 
 
 def _climbed(place: str) -> str:
+    """The path without `..`, each resolved where it stands."""
     here, *parts = Path(place).parts
     for part in parts:
         if part == "..":

@@ -1,4 +1,4 @@
-"""What the name of a file or folder tells: archives, datasets, hidden and system files, text and data."""
+"""Which files and folders are archives, datasets, hidden, system folders or plain data, by their names alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 LONGEST_NAME = 255  # bytes of one component of a path, as file systems have it
 
-# What trash cans, NAS systems and desktops put beside pictures: thumbnails, deleted files, old versions.
+# Folders that trash cans, NAS systems and desktops make beside pictures: thumbnails, deleted files, old versions.
 SYSTEM_FOLDERS = frozenset(
     {
         *("__macosx", "@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "recycler"),
@@ -31,9 +31,9 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def ignored_file(name: str) -> bool:
-    """Whether a file is plainly text, data or a desktop's leftover. Every other file may be a picture.
+    """Whether a file is text, data, or a file that a desktop left. Every other file may be a picture.
 
-    What has a wrong suffix or none counts: if it is no picture, its refusal says so.
+    A file with a wrong suffix or none may be a picture too; if it is not, its refusal says so.
     """
     lower = name.lower()
     return lower in IGNORED_FILES or name.startswith("._") or PurePath(lower).suffix in IGNORED_SUFFIXES
@@ -56,12 +56,12 @@ def hidden(name: str) -> bool:
 
 
 def is_dataset(names: Collection[str]) -> bool:
-    """Whether a folder that holds these names is a dataset of ours, finished or not."""
+    """Whether a folder that holds these names is a dataset made by FaceSieve, finished or not."""
     return ".facesieve" in names or ("dataset.json" in names and "faces.parquet" in names)
 
 
 def unsafe(parts: list[str]) -> bool:
-    """Whether the parts of an archive member's name are absolute, climb out, or are more than a file system takes."""
+    """Whether the name of an archive member is absolute, contains `..` or NUL, or has a part that is too long."""
     absolute = parts[0] == "" or bool(_DRIVE.fullmatch(parts[0]))
     too_long = any(len(part.encode("utf-8", "surrogateescape")) > LONGEST_NAME for part in parts)
     return absolute or ".." in parts or any("\0" in part for part in parts) or too_long

@@ -1,4 +1,4 @@
-"""One search for pictures: what it was asked, and what it has to tell besides the pictures."""
+"""One search for pictures: its options, and what it reports besides the pictures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KINDS = {
 
 @dataclass(slots=True)
 class LeftOut:
-    """How many things of each kind lay among the pictures and were not taken. A folder counts as one thing."""
+    """How many files and folders of each kind were left out. A folder counts as one."""
 
     datasets: int = 0
     system_folders: int = 0
@@ -35,7 +35,7 @@ class LeftOut:
     archives: int = 0
 
     def plain(self) -> dict[str, int]:
-        """As values that JSON holds."""
+        """As values that JSON can hold."""
         return asdict(self)
 
     def line(self) -> str:
@@ -63,14 +63,14 @@ class Found:
     listed: Mapping[bytes, Set[bytes]] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
-        """What a person should read, one line each. Files of text or data alone are nothing to tell."""
+        """What a person should read, one line each. Left-out files of text or data alone are not mentioned."""
         text_only = self.left_out == LeftOut(other_files=self.left_out.other_files)
         return self.notes if text_only else [*self.notes, self.left_out.line()]
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search while it goes on: what it was asked, and what it has to tell by now.
+    """A search while it goes on: its options, and what it has to report so far.
 
     outside: folders not to enter, by device and inode. left_out, notes: filled on the way. listed: also filled on the
     way: by the identity of each list, the keys of all sources that it names, in its order.
@@ -93,7 +93,7 @@ class Search:
             self.notes.append(sentence)
 
     def label(self, folders: list[str], own: str) -> str:
-        """The label of a picture by the folders that lead to it from the named one; `own` when there are none."""
+        """The label of a picture, from the folders between the named folder and it; `own` when there are none."""
         if not self.labelled:
             return ""
         if not folders:
@@ -102,7 +102,7 @@ class Search:
 
 
 def places(folders: Iterable[Path]) -> frozenset[tuple[int, int]]:
-    """Device and inode of the folders that are there: a folder has the same ones however it is reached."""
+    """Device and inode of each folder that exists: they are the same whatever path leads to the folder."""
     found = set()
     for folder in folders:
         try:
@@ -114,7 +114,7 @@ def places(folders: Iterable[Path]) -> frozenset[tuple[int, int]]:
 
 
 def tell_labels(sources: Iterable[Source], search: Search) -> None:
-    """Tell labels that are spelled in two ways of Unicode and count as one, and pictures without a label."""
+    """Tell the user which labels have two Unicode spellings and count as one, and how many pictures have none."""
     spellings: dict[str, set[str]] = {}
     without = 0
     for source in sources:
