@@ -116,7 +116,7 @@ def cache(tmp_path: Path) -> Path:
 def test_links_that_lead_out_are_refused_with_the_way_to_follow_them(cache: Path) -> None:
     found = look(cache).sources
     assert [outcome(source) for source in found] == ["outside_tree", "outside_tree"]
-    with pytest.raises(Exception, match="--follow-links follows it"):
+    with pytest.raises(Exception, match="use --follow-links to follow it"):
         found[0].open()  # type: ignore[misc]
 
 
