@@ -99,7 +99,7 @@ ALL = ["photos/0.png", "photos/1.jpg", "photos/usb/2.jpg"]
 
 
 @pytest.mark.parametrize("name", ["l.txt", "l.csv", "l.jsonl"])
-def test_a_line_that_was_removed_from_a_list_is_told_and_pruned(run: Run, here: Path, name: str) -> None:
+def test_a_line_that_was_removed_from_a_list_is_reported_and_pruned(run: Run, here: Path, name: str) -> None:
     def row(path: str) -> str:
         return f'"{path}"' if name == "l.jsonl" else path
 

@@ -201,7 +201,7 @@ def test_what_is_no_archive_is_one_refusal(tmp_path: Path, name: str, data: byte
 
 
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.txz"])
-def test_a_tar_cut_short_gives_what_came_before_and_a_refusal(tmp_path: Path, name: str) -> None:
+def test_a_tar_cut_short_yields_the_members_before_and_a_refusal(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with tarfile.open(path, TARS[name]) as archive:
         for level in range(3):

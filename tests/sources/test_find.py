@@ -1,4 +1,4 @@
-"""What the user names becomes a list of sources that loses nothing."""
+"""The arguments become a list of sources, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_labels_are_the_folder_below_the_root(heap: Path) -> None:
     ] == ["a"]
 
 
-def test_names_are_as_the_user_gave_them(heap: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_are_as_the_user_typed_them(heap: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(heap)
     assert [source.name for source in find_sources(["a/", "."], SETTINGS).sources][:3] == [
         "a/10.png",
@@ -145,7 +145,7 @@ def test_the_dataset_being_written_is_not_entered(heap: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["gone", "gone/*.jpg", "a/none-*.png"])
-def test_what_is_not_there_is_said_before_any_work(heap: Path, missing: str) -> None:
+def test_a_missing_source_is_reported_before_any_work(heap: Path, missing: str) -> None:
     with pytest.raises(UsageError) as caught:
         find_sources([heap, heap / missing], SETTINGS)
     assert caught.value.code == ("empty_source" if "*" in missing else "missing_source")
@@ -153,7 +153,7 @@ def test_what_is_not_there_is_said_before_any_work(heap: Path, missing: str) -> 
 
 
 @pytest.mark.parametrize("make", ["folder", "zip", "tar", "txt", "csv"])
-def test_an_empty_source_is_said_before_any_work(tmp_path: Path, make: str) -> None:
+def test_an_empty_source_is_reported_before_any_work(tmp_path: Path, make: str) -> None:
     path = tmp_path / f"nothing.{make}"
     if make == "folder":
         path.mkdir()
@@ -227,13 +227,13 @@ def test_a_csv_of_one_column_needs_no_header(tmp_path: Path) -> None:
     assert [outcome(source) for source in listed(tmp_path, "m.csv", "path\n../pics/a.png\n")] == [0]
 
 
-def test_a_row_that_is_no_text_costs_that_row(tmp_path: Path) -> None:
+def test_only_the_row_that_is_no_text_is_refused(tmp_path: Path) -> None:
     found = listed(tmp_path, "l.csv", b"path\n../pics/\xff\xfe.png\n../pics/nul\0.png\n../pics/a.png\n")
     assert [outcome(source) for source in found][0::2] == ["unreadable", 0]
     assert outcome(found[1]) == "bad_row"
 
 
-def test_a_csv_row_beyond_the_parsers_limit_costs_that_row(tmp_path: Path) -> None:
+def test_only_the_csv_row_beyond_the_parsers_limit_is_refused(tmp_path: Path) -> None:
     found = listed(tmp_path, "l.csv", "path\n" + "x" * 200_000 + "\n../pics/a.png\n")
     assert [outcome(source) for source in found] == ["bad_row", 0]
 

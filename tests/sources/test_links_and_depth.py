@@ -1,4 +1,4 @@
-"""Links, deep folders, and folders that one may not enter: a row each, and nothing twice or for ever."""
+"""Links, deep folders and folders without permission: one row each, and nothing is visited twice."""
 
 from __future__ import annotations
 
@@ -113,14 +113,14 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "rev"
 
 
-def test_links_that_lead_out_are_refused_with_the_way_to_follow_them(cache: Path) -> None:
+def test_links_that_point_outside_are_refused_with_the_way_to_follow_them(cache: Path) -> None:
     found = look(cache).sources
     assert [outcome(source) for source in found] == ["outside_tree", "outside_tree"]
     with pytest.raises(Exception, match="use --follow-links to follow it"):
         found[0].open()  # type: ignore[misc]
 
 
-def test_links_that_lead_out_are_followed_on_request(cache: Path) -> None:
+def test_links_that_point_outside_are_followed_on_request(cache: Path) -> None:
     found = look(cache, follow_links=True, label_from="folder").sources
     assert {(outcome(source), source.label) for source in found} == {(1, "anna"), (3, "ben")}
 
@@ -183,7 +183,7 @@ def test_globs_match_as_in_a_shell(tmp_path: Path, pattern: str, expected: list[
     assert [os.path.relpath(name, tmp_path) for name in found] == expected
 
 
-def test_a_relative_glob_gives_relative_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_glob_yields_relative_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path / "a" / "1.png")
     monkeypatch.chdir(tmp_path)
     for pattern in ("*/*.png", "**/*.png", "./*/1.png"):

@@ -1,4 +1,4 @@
-"""A small Parquet file costs little memory and little room, whatever it unpacks to, and odd cells are told."""
+"""A small Parquet file takes little memory and disk, whatever it unpacks to, and odd cells are reported."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_rows_that_a_damaged_list_counts_and_lacks_are_an_error(tmp_path: Path) 
             assert error.code == "unreadable_list"
 
 
-def test_long_paths_and_labels_cost_their_rows(folder: Path) -> None:
+def test_only_rows_with_long_paths_or_labels_are_refused(folder: Path) -> None:
     assert read(
         folder,
         path=["p/1.png", "x" * 40_000, "p/2.png", "p/3.png"],
@@ -172,7 +172,7 @@ def classes(folder: Path, names: object, labels: list[int | None]) -> tuple[list
     return [source.label for source in found.sources], [note.removeprefix(str(path)) for note in found.notes]
 
 
-def test_a_class_without_a_name_is_told(folder: Path) -> None:
+def test_a_class_without_a_name_is_reported(folder: Path) -> None:
     labels, notes = classes(folder, ["anna", "ben"], [0, 7, 2])
     assert labels == ["anna", "", ""]
     assert notes == [": 2 rows have classes without a name, first number 7 in row 2; such rows have no label"]
@@ -186,7 +186,7 @@ def test_names_of_classes_by_number_are_labels(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("names", ["ab", 7, {"x": "anna"}])
-def test_names_of_classes_that_cannot_be_read_are_told(folder: Path, names: object) -> None:
+def test_names_of_classes_that_cannot_be_read_are_reported(folder: Path, names: object) -> None:
     labels, notes = classes(folder, names, [0, 1, 2])
     assert labels == ["0", "1", "2"]
     assert notes == [": the names of its classes cannot be read; their numbers are the labels"]

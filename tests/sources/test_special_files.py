@@ -71,7 +71,7 @@ def test_files_that_the_kernel_makes_are_refused(tmp_path: Path, name: str) -> N
     assert [outcome(s) for s in look(name, tmp_path / "l.csv", tmp_path / "list.txt").sources] == ["not_a_file"] * 2
 
 
-def test_a_list_that_names_devices_and_folders_costs_those_rows(tmp_path: Path) -> None:
+def test_only_the_rows_of_a_list_that_name_devices_and_folders_are_refused(tmp_path: Path) -> None:
     put(tmp_path / "a.png", 4)
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "l.txt").write_text("a.png\npipe\n/dev/zero\n.\n")

@@ -17,7 +17,7 @@ from facesieve.sources.lists.delimited import delimited_rows
 from facesieve.sources.lists.json_lines import json_rows
 from facesieve.sources.lists.resolve import resolve
 from facesieve.sources.lists.row import LONGEST_LABEL, Row
-from facesieve.sources.openers import Slice, open_file
+from facesieve.sources.openers import Closed, Slice, open_file
 from facesieve.sources.search import Search
 from facesieve.sources.temporary import TemporaryWriter
 
@@ -44,13 +44,15 @@ def from_list(path: Path, search: Search) -> Iterator[Source]:
 def _sources(path: Path, search: Search) -> Iterator[Source]:
     copies: TemporaryWriter | None = None
     for row in _rows(path, search):
-        if row.data is None or row.fault():
+        if fault := row.fault():
+            yield _refused_row(path, row, fault)
+        elif row.data is None:
             yield _named_file(path, row, search)
-            continue
-        copies = copies or TemporaryWriter(path)
-        copies.write(row.data)
-        here = Slice(copies.file.path, copies.size - len(row.data), len(row.data), copies.file)
-        yield _held_picture(path, row, here)
+        else:
+            copies = copies or TemporaryWriter(path)
+            copies.write(row.data)
+            place = Slice(copies.file.path, copies.size - len(row.data), len(row.data), copies.file)
+            yield _held_picture(path, row, place)
     if copies:
         copies.close()
 
@@ -62,7 +64,8 @@ def looks_like_a_list(path: Path, search: Search) -> bool:
         rows = list(islice(_rows(path, silent), _ENOUGH))
     except (UsageError, OSError):
         return False
-    return any(row.data is not None or _named_file(path, row, silent).fingerprint for row in rows)
+    usable = (row for row in rows if not row.fault())
+    return any(row.data is not None or _named_file(path, row, silent).fingerprint for row in usable)
 
 
 def _rows(path: Path, search: Search) -> Iterator[Row]:
@@ -91,14 +94,17 @@ FORMATS: dict[str, Callable[[Path, BinaryIO, Search], Iterator[Row]]] = {
 }
 
 
-def _named_file(path: Path, row: Row, search: Search) -> Source:
-    """The file that a row names, or a refusal."""
+def _refused_row(path: Path, row: Row, fault: Closed) -> Source:
+    """A row that cannot be used."""
     label = row.label_text
     label = displayed(label) if len(label) <= LONGEST_LABEL else ""
-    if fault := row.fault():
-        name, identity = f"{path.as_posix()}:{row.number}", identity_of_row(identity_of(path), row.number)
-        return Source(displayed(name), label, fault, identity=identity, former=former(name))
-    return from_file(resolve(path, row.path, search.options.list_encoding), label)
+    name, identity = f"{path.as_posix()}:{row.number}", identity_of_row(identity_of(path), row.number)
+    return Source(displayed(name), label, fault, identity=identity, former=former(name))
+
+
+def _named_file(path: Path, row: Row, search: Search) -> Source:
+    """The file that a row names."""
+    return from_file(resolve(path, row.path, search.options.list_encoding), displayed(row.label_text))
 
 
 def _held_picture(path: Path, row: Row, data: Slice) -> Source:
