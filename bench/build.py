@@ -36,7 +36,7 @@ from facesieve.run import shard
 from facesieve.run.ledger import Ledger
 from facesieve.run.recipe import build
 from facesieve.settings import Settings
-from facesieve.sources import find
+from facesieve.sources import find_sources
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 SIZES = {"1080p": (1920, 1080), "12 MP": (4000, 3000)}
@@ -267,7 +267,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["stages", "scaling", "memory", "start"], nargs="+")
     arguments = parser.parse_args()
     adopt()
-    files = [source.name for source in find([arguments.folder], Settings.load())][: arguments.photos]
+    files = [source.name for source in find_sources([arguments.folder], Settings.load()).sources][: arguments.photos]
     wanted = arguments.only or ["stages", "scaling", "memory", "start"]
     if "stages" in wanted:
         stages(files, arguments.setting)

@@ -86,7 +86,10 @@ def tasks(isa: str, weights: list, read: PoseLayers) -> dict[str, tuple[Callable
     matrix = random.uniform(-1, 1, (SIDE, SIDE)).astype(np.float32)
     steps = 3_000_000
     return {
-        "FMA": (lambda: native.run_multiply_adds(steps), native.run_multiply_adds(0) + native.run_multiply_adds(1) * steps),
+        "FMA": (
+            lambda: native.run_multiply_adds(steps),
+            native.run_multiply_adds(0) + native.run_multiply_adds(1) * steps,
+        ),
         "sgemm": (lambda: matrix @ matrix, 2 * SIDE**3),
         "pyramid": (lambda: [native.level(picture, w, h) for h, w in sizes], 0),
         "pyramid + P": (lambda: native.propose(picture, at, 0.6), sum(pnet(p, h, w) for h, w in sizes)),

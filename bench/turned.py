@@ -22,7 +22,7 @@ from facesieve.quality import MEASURES
 from facesieve.records import Face, Measures
 from facesieve.settings import Settings
 from facesieve.sieve import Policy, judge
-from facesieve.sources import as_sources, find
+from facesieve.sources import as_sources, find_sources
 
 TURNS = (0, 90, 180, 270)
 POLICIES = {name: Policy.preset(name) for name in Policy.presets()}
@@ -39,7 +39,7 @@ def kept(faces: tuple[Face, ...], policy: Policy, checked: bool) -> bool:
 
 def answers(folder: str, most: int, pipeline: Pipeline) -> Iterator[tuple[int, int, tuple[Face, ...]]]:
     """For each photo and turn: the degrees we turned it by, the degrees the pipeline turned it by, and its faces."""
-    sources = find([folder], pipeline.settings, "none")
+    sources = find_sources([folder], pipeline.settings).sources
     pictures = [source for source in sources if Path(source.name).suffix.lower() in (".jpg", ".jpeg", ".png")]
     for source in pictures[:: max(len(pictures) // most, 1)][:most]:
         for photo in decode([source], pipeline.settings).photos:

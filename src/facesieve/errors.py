@@ -15,10 +15,25 @@ Refused                 inside `sources` and `decode` only: ends the reading of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:  # errors are light: the command line has them before numpy
     from facesieve.records import RefusalCode
+
+
+class Code(StrEnum):
+    """A closed list of stable codes. Each member is written as its code, then details, then a sentence for people."""
+
+    details: tuple[Any, ...]
+    sentence: str
+
+    def __new__(cls, code: str, *details: Any) -> Self:
+        member = str.__new__(cls, code)
+        member._value_ = code
+        *rest, member.sentence = details
+        member.details = tuple(rest)
+        return member
 
 
 class FacesieveError(Exception):

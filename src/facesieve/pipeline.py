@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from facesieve.align import Aligned, Aligner
-from facesieve.decode import Decoded, batches, decode, prefetch
+from facesieve.decode import DecodedBatch, batches, decode, prefetch
 from facesieve.detect import RotationSearch, UpsideDownCheck, load_detector
 from facesieve.models.store import Announce, Store, tell
 from facesieve.native import load_extension
@@ -40,8 +40,8 @@ Given = TypeVar("Given", Settings, Policy)
 class Measured(NamedTuple):
     """A batch before the sieve.
 
-    answers: as in `Decoded`. photos: those among them, perhaps turned. crops: (N, size, size, 3) uint8 RGB, one for
-    each face.
+    answers: as in `DecodedBatch`. photos: those among them, perhaps turned. crops: (N, size, size, 3) uint8 RGB, one
+    for each face.
     """
 
     answers: Sequence[Photo | Refusal]
@@ -120,7 +120,7 @@ class Pipeline:
         decoded = prefetch(batches(each_source(pictures), self.settings))
         return chain.from_iterable(self._measured(batch).judged(self.policy) for batch in decoded)
 
-    def _measured(self, decoded: Decoded, with_pose: bool = True) -> Measured:
+    def _measured(self, decoded: DecodedBatch, with_pose: bool = True) -> Measured:
         photos, faces = self._find(decoded.photos)
         crops = self._align(photos, faces).crops
         pose = self._pose(photos, faces) if with_pose else np.full((len(faces), 3), np.nan)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+
+from facesieve.errors import Code
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -108,39 +109,31 @@ class Photo:
         return replace(self, pixels=pixels, turn=(self.turn + degrees) % 360)
 
 
-class RefusalCode(StrEnum):
+class RefusalCode(Code):
     """Why a picture gave no pixels: a closed list, each with the one sentence that people read."""
-
-    sentence: str
-
-    def __new__(cls, code: str, sentence: str) -> RefusalCode:
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.sentence = sentence
-        return member
 
     EMPTY = "empty", "The file has no bytes."
     NOT_AN_IMAGE = "not_an_image", "This file is not a picture."
-    UNSUPPORTED_FORMAT = "unsupported_format", "The content is of a format, or a variant of one, that is not decoded."
-    TRUNCATED = "truncated", "The picture ends before all its pixels are there."
-    CORRUPT = "corrupt", "The picture's content is damaged."
+    UNSUPPORTED_FORMAT = "unsupported_format", "FaceSieve does not read this picture format, or this variant of it."
+    TRUNCATED = "truncated", "The file ends before the picture is complete."
+    CORRUPT = "corrupt", "The picture is damaged."
     TOO_MANY_BYTES = "too_many_bytes", "The file is larger than max_file_bytes."
     TOO_MANY_PIXELS = "too_many_pixels", "The picture has more pixels than max_pixels."
     TOO_LONG_SIDE = "too_long_side", "A side of the picture is longer than max_side."
-    TOO_MANY_SCANS = "too_many_scans", "The JPEG is drawn in more passes than max_jpeg_scans."
+    TOO_MANY_SCANS = "too_many_scans", "The JPEG has more scans than max_jpeg_scans."
     BAD_PIXELS = "bad_pixels", "The array is not a picture of shape (H, W, 3) and type uint8."
-    RAW = "raw", "The file is a camera's raw file without a full-size preview; convert it to JPEG or TIFF first."
+    RAW = "raw", "This camera raw file has no full-size preview; convert it to JPEG or TIFF first."
     UNREADABLE = "unreadable", "The file cannot be opened or read."
-    NOT_A_FILE = "not_a_file", "It is a pipe, socket or device, not a regular file."
+    NOT_A_FILE = "not_a_file", "This is a pipe, socket or device, not a regular file."
     OUT_OF_MEMORY = "out_of_memory", "There was not enough memory to read the picture; try again later."
     TOO_SLOW = "too_slow", "Reading the picture took longer than the time limit for one picture."
-    BAD_ROW = "bad_row", "The row of the list names no file."
-    UNSAFE_NAME = "unsafe_name", "The archive member's name is absolute, climbs out with '..', or is too long."
-    OUTSIDE_TREE = "outside_tree", "The link leads out of the folder or archive that holds it."
+    BAD_ROW = "bad_row", "This row of the list names no picture."
+    UNSAFE_NAME = "unsafe_name", "The name in the archive is absolute, contains '..', or is too long."
+    OUTSIDE_TREE = "outside_tree", "The link points outside the folder or archive that holds it."
     ENCRYPTED = "encrypted", "The archive member is encrypted."
     BAD_ARCHIVE = "bad_archive", "The archive, or the rest of it, cannot be read."
-    CRASHED = "crashed", "The process that worked on the picture died of it."
-    DUPLICATE = "duplicate", "The same bytes came in under another name."
+    CRASHED = "crashed", "The process that worked on this picture crashed."
+    DUPLICATE = "duplicate", "The same file was already read under another name."
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_origin
@@ -15,7 +14,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError
 
 from facesieve.errors import SettingsError
-from facesieve.small_file import read_small
+from facesieve.small_file import read_toml
 
 # What bounds the reading of one picture. A dataset may be continued with other limits.
 LIMITS = {
@@ -373,11 +372,10 @@ def _user_cache() -> Path:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        # Editors on Windows begin a file with a byte order mark.
-        return tomllib.loads(read_small(file).decode("utf-8-sig"))
+        return read_toml(file)
     except OSError as error:
         raise SettingsError("unreadable_settings", f"Cannot read settings file {file}: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise SettingsError("bad_settings_file", f"Settings file {file} is not TOML: {error}.") from error
 
 

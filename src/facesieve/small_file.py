@@ -1,17 +1,19 @@
-"""Files that a person writes: settings, policies, tokens."""
+"""Small files that a person writes: settings, policies, tokens."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+import tomllib
 from pathlib import Path
+from typing import Any
 
 MOST = 1 << 20  # bytes
 
 
 def read_small(path: Path) -> bytes:
-    """The bytes of a regular file of at most 1 MiB; nothing else is waited for or read.
+    """The bytes of a regular file of at most 1 MiB. Never waits for a pipe or device.
 
     Raises OSError, whose `strerror` says why.
     """
@@ -21,8 +23,19 @@ def read_small(path: Path) -> bytes:
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "It is not a regular file")
+            raise OSError(errno.EINVAL, "not a regular file")
         data = stream.read(MOST + 1) or b""
     if len(data) > MOST:
-        raise OSError(errno.EFBIG, f"It is larger than {MOST:,} bytes")
+        raise OSError(errno.EFBIG, f"larger than {MOST:,} bytes")
     return data
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The values of a small TOML file.
+
+    Raises OSError as `read_small`, and ValueError, which says what is not TOML.
+    """
+    try:
+        return tomllib.loads(read_small(path).decode("utf-8-sig"))  # editors on Windows write a byte order mark
+    except RecursionError as error:
+        raise ValueError("values are nested too deep") from error

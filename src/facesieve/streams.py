@@ -1,4 +1,4 @@
-"""Standard output and standard error that never end the work: closed, gone, full, unread or of a small encoding."""
+"""Standard output and standard error that never stop the program: closed, broken, full, unread or of any encoding."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-EXIT_STATUS = 2  # of every error
-PATIENCE = 1.0  # seconds that a full pipe may hold up the work, once
+EXIT_STATUS = 2  # for every error
+PATIENCE = 1.0  # seconds that a full pipe may delay the program, once
 
 
 @contextmanager
 def safe_streams() -> Iterator[None]:
-    """Let the block write to `sys.stdout` and `sys.stderr` whatever has become of them.
+    """Let the block write to `sys.stdout` and `sys.stderr`, whatever state they are in.
 
-    What the encoding lacks is written as an escape. Nothing that goes wrong with standard error matters. A reader of
-    standard output that went away, or that never was, does not matter either; where the answer could not be written
-    for another reason, such as a full disk, the program says so and exits with 2.
+    Characters that the encoding lacks are written as escapes. Errors of standard error are ignored, and so is a reader
+    of standard output that has gone. Where standard output fails for another reason, such as a full disk, the program
+    says so and exits with 2.
     """
     _occupy()
-    if os.name == "nt":  # a console there is no file; it takes every character
+    if os.name == "nt":  # a console on Windows is not a file, and takes every character
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
@@ -40,21 +40,21 @@ def safe_streams() -> Iterator[None]:
         sys.stderr.flush()
         if answer.failure and answer.failure.errno != errno.EPIPE:
             why = answer.failure.strerror
-            print(f"error: Cannot write the answer to standard output: {why}. [cannot_write]", file=sys.stderr)
+            print(f"error: Cannot write to standard output: {why}. [cannot_write]", file=sys.stderr)
             sys.exit(EXIT_STATUS)
 
 
 def _occupy() -> None:
-    """Open the null device on standard descriptors that are closed: the next file opened would get their number."""
+    """Open the null device on closed standard descriptors; else the next opened file would get their number."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest free number, which is this
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number, this one
 
 
 class _Descriptor(io.RawIOBase):
-    """Writes to a descriptor. failure: the first error, which is noted and not raised."""
+    """Writes to a descriptor. failure: the first error, which is kept and not raised."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -74,7 +74,7 @@ class _Descriptor(io.RawIOBase):
         while True:
             try:
                 return os.write(self._descriptor, view)
-            except BlockingIOError:  # whoever shares the descriptor has set it not to block
+            except BlockingIOError:  # another process that shares the descriptor made it non-blocking
                 select.select([], [self._descriptor], [])
             except OSError as error:
                 self.failure = self.failure or error
@@ -82,7 +82,7 @@ class _Descriptor(io.RawIOBase):
 
 
 class _Impatient(_Descriptor):
-    """The same, but a full pipe that nobody reads loses what is written instead of holding up the work."""
+    """The same, but what is written to a full pipe that nobody reads is lost instead of blocking the program."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)
@@ -97,11 +97,11 @@ class _Impatient(_Descriptor):
             self._patience = 0.0
             return len(view)
         self._patience = PATIENCE
-        return super().write(view[: select.PIPE_BUF])  # so much never blocks where there is room at all
+        return super().write(view[: select.PIPE_BUF])  # this much never blocks where there is any room
 
 
 def _text(raw: _Descriptor, before: object) -> io.TextIOWrapper:
-    """A text stream on a descriptor, with the encoding that Python chose for it."""
+    """A text stream on a descriptor, with the encoding that Python chose for the stream before it."""
     encoding = getattr(before, "encoding", None) or "utf-8"
     line_by_line = raw.fileno() == 2 or raw.isatty()
     buffer = io.BufferedWriter(raw)  # type: ignore[type-var]  # typeshed asks for more than Python

@@ -39,8 +39,8 @@ def test_the_same_bytes_under_two_labels_are_told_and_explain_shows_both(run: Ru
     status, _, err = run("build", "photos", "-o", "out", "--label-from", "folder", "-q")
     assert (status, err) == (
         0,
-        "note: 1 picture is under several labels, as the same bytes lie at several paths; each face is kept under each "
-        "label (pictures.parquet: picture_id that occurs under two labels)\n",
+        "note: 1 picture is under several labels, because equal files lie at several paths; each face is kept under "
+        "each label (pictures.parquet: picture_id that occurs under two labels)\n",
     )
     faces = [row for row in rows_of("out", "faces") if row["source"] != "photos/Eileen/1.png"]
     (face_id,) = {row["face_id"] for row in faces}

@@ -226,7 +226,7 @@ def test_forgetting_a_face_of_a_marked_picture_says_why_the_picture_went(
     faces = pq.read_table(tmp_path / "out" / "faces.parquet").to_pylist()
     face = next(row for row in faces if not row["kept"] and "001" not in row["source"] and "not" not in row["source"])
     out = run("forget", tmp_path / "out", face["face_id"])[1]
-    assert out.endswith("\n1 picture went with all faces, because the marked copy shows the face\n")
+    assert out.endswith("\n1 picture was removed with all faces, because the marked copy shows the face\n")
 
 
 @pytest.mark.parametrize("name", ["made.json", "dataset.json"])

@@ -86,3 +86,87 @@ def test_a_folder_that_cannot_be_listed_keeps_its_rows(run: Run, here: Path) -> 
         assert "photos/usb/2.jpg" in build(run, "photos", "--prune")
     finally:
         Path("photos/usb").chmod(0o755)
+
+
+# Lists of paths
+
+
+def write(*lines: str, name: str = "l.txt") -> None:
+    Path(name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+ALL = ["photos/0.png", "photos/1.jpg", "photos/usb/2.jpg"]
+
+
+@pytest.mark.parametrize("name", ["l.txt", "l.csv", "l.jsonl"])
+def test_a_line_that_was_removed_from_a_list_is_reported_and_pruned(run: Run, here: Path, name: str) -> None:
+    def row(path: str) -> str:
+        return f'"{path}"' if name == "l.jsonl" else path
+
+    write(*map(row, ALL), name=name)
+    assert build(run, name) == ALL
+    write(*map(row, ALL[:2]), name=name)
+    _, _, told = run("build", name, "-o", "out", "-q", "--setting", "pose=geometric")
+    assert "gone from the sources: 1 file (photos/usb/2.jpg); kept in the dataset (--prune removes them)" in told
+    assert build(run, name, "--prune") == ALL[:2]
+    assert build(run, name, "--prune") == ALL[:2]
+    assert "gone" not in run("build", name, "-o", "out", "-q", "--setting", "pose=geometric")[2]
+    write(*map(row, ALL), name=name)
+    assert build(run, name, "--prune") == ALL
+
+
+def test_a_list_that_is_not_named_or_has_no_picture_removes_nothing(run: Run, here: Path) -> None:
+    write(*ALL)
+    assert build(run, "l.txt") == ALL
+    write("photos/0.png")
+    assert build(run, "photos/0.png", "--prune") == ALL
+    write()
+    assert build(run, "photos/0.png", "l.txt", "--prune") == ALL  # the list is empty: an error, and nothing is done
+    write("away/0.png", "away/1.jpg")
+    assert build(run, "l.txt", "--prune") == ["away/0.png", "away/1.jpg", *ALL]
+    Path("l.txt").unlink()
+    assert build(run, "photos/0.png", "l.txt", "--prune") == ["away/0.png", "away/1.jpg", *ALL]
+
+
+def test_a_picture_that_another_place_has_too_stays(run: Run, here: Path) -> None:
+    write(*ALL)
+    write("photos/0.png", "photos/usb/2.jpg", name="other.csv")
+    assert build(run, "l.txt", "photos/*.jpg", "other.csv") == ALL
+    write("photos/usb/2.jpg")
+    assert build(run, "l.txt", "--prune") == ALL  # a glob has 1.jpg, another list 0.png
+    write("photos/usb/2.jpg", name="other.csv")
+    assert build(run, "other.csv", "--prune") == ALL[1:]
+
+
+def test_a_picture_that_was_there_before_the_list_stays(run: Run, here: Path) -> None:
+    assert build(run, "photos") == ALL
+    write(*ALL)
+    assert build(run, "l.txt") == ALL
+    write("photos/0.png")
+    assert build(run, "l.txt", "--prune") == ALL
+
+
+def test_a_picture_that_a_folder_has_by_now_stays(run: Run, here: Path) -> None:
+    write(*ALL)
+    assert build(run, "l.txt") == ALL
+    assert build(run, "photos") == ALL
+    write("photos/0.png")
+    assert build(run, "l.txt", "--prune") == ALL
+
+
+def test_a_damaged_memory_of_lists_removes_nothing(run: Run, here: Path) -> None:
+    write(*ALL)
+    assert build(run, "l.txt") == ALL
+    Path("out/.facesieve/lists.parquet").write_bytes(b"x")
+    write("photos/0.png")
+    assert build(run, "l.txt", "--prune") == ALL
+
+
+def test_what_was_forgotten_is_not_remembered_as_listed(run: Run, here: Path) -> None:
+    write(*ALL)
+    assert build(run, "l.txt") == ALL
+    assert len(pq.read_table("out/.facesieve/lists.parquet")) == 3
+    assert run("forget", "out", "photos/1.jpg")[0] == 0
+    assert len(pq.read_table("out/.facesieve/lists.parquet")) == 2
+    assert b"photos" not in Path("out/.facesieve/lists.parquet").read_bytes()
+    assert run("check", "out")[0] == 0

@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
         (">&-", 0, ""),
         ("<&- >&- 2>&-", 0, ""),
         ("> >(true)", 0, ""),
-        (">/dev/full", 2, "error: Cannot write the answer to standard output: No space left on device. [cannot_write]"),
+        (">/dev/full", 2, "error: Cannot write to standard output: No space left on device. [cannot_write]"),
         (">/dev/full 2>/dev/full", 2, ""),
         (">/dev/full 2>&-", 2, ""),
     ],

@@ -1,4 +1,4 @@
-"""How a JPEG file is taken apart: its end, what lies behind it, and its scans."""
+"""How a JPEG file is split: its end, the data after it, and its scans."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_stray_and_fill_bytes_between_segments_are_skipped(portrait: Image.Image
         (b"\xff\xd8" + b"\xff\xe1\0\2" * 70_000, "corrupt"),
     ],
 )
-def test_what_has_no_picture_is_told_from_its_structure(data: bytes, code: str) -> None:
+def test_a_file_without_a_picture_is_recognised_by_its_structure(data: bytes, code: str) -> None:
     refusal = answer(data)
     assert isinstance(refusal, Refusal)
     assert refusal.code == code

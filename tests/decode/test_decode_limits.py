@@ -1,4 +1,4 @@
-"""Limits act on what the header says, before any decoder runs; formats that are not ours never reach one."""
+"""Limits are applied to the header before any decoder runs; other formats never reach a decoder."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_other_formats_never_reach_a_decoder(data: bytes, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("data", [b"x", b"hello, world", bytes(1000), b"\xff\xd8", b"RIFF\0\0\0\0WAVE"])
-def test_what_is_no_picture_is_called_so(data: bytes) -> None:
+def test_a_file_that_is_no_picture_is_not_an_image(data: bytes) -> None:
     assert refused(data).code == "not_an_image"
 
 
@@ -165,7 +165,7 @@ def test_a_name_does_not_matter_only_the_content_does(tmp_path: Path) -> None:
     assert photo.format == "png"
 
 
-def test_sniffing_nothing_says_empty() -> None:
+def test_no_bytes_are_refused_as_empty() -> None:
     with pytest.raises(Refused) as caught:
         sniff(b"")
     assert caught.value.code == "empty"

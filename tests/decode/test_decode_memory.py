@@ -1,4 +1,4 @@
-"""A lack of memory is told as such, never as a damaged picture; in a process with a limit of its own."""
+"""A lack of memory is reported as such, never as a damaged picture; in a process with a memory limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from facesieve.decode.memory import is_about_memory
+from facesieve.decode.out_of_memory import is_about_memory
 
 CHILD = """
 import json, os, resource, sys
@@ -79,5 +79,5 @@ def test_under_any_memory_limit_a_good_picture_is_a_photo_or_out_of_memory(tmp_p
         (ValueError("broken data stream"), False),
     ],
 )
-def test_errors_about_memory_are_told_from_others(error: Exception, about: bool) -> None:
+def test_errors_about_memory_are_distinguished_from_others(error: Exception, about: bool) -> None:
     assert is_about_memory(error) is about

@@ -114,7 +114,7 @@ def test_without_a_full_size_preview_it_is_refused_and_the_thumbnail_is_not_used
         b"\0\0\0\x18ftypcrx \0\0\0\1crx isom",
     ],
 )
-def test_raw_files_of_other_kinds_are_told_by_their_first_bytes(head: bytes) -> None:
+def test_raw_files_of_other_kinds_are_recognised_by_their_first_bytes(head: bytes) -> None:
     refusal = answer(head + bytes(500))
     assert isinstance(refusal, Refusal)
     assert refusal.code == "raw"

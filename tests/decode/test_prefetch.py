@@ -45,7 +45,7 @@ def test_an_item_that_may_be_empty_is_not_taken_for_the_end() -> None:
     assert list(prefetch(iter([[], None, 0, [1]]))) == [[], None, 0, [1]]
 
 
-def test_what_drawing_raises_comes_after_the_items_before_it() -> None:
+def test_an_exception_comes_after_the_items_before_it() -> None:
     def items() -> Iterator[int]:
         yield 1
         raise OSError("the disk is gone")

@@ -10,7 +10,7 @@ import pytest
 
 import facesieve
 from facesieve import Pipeline, Policy, Record, Settings
-from facesieve.decode import Decoded
+from facesieve.decode import DecodedBatch
 from facesieve.pipeline import face_id
 from facesieve.quality import MEASURES
 from facesieve.records import Photo, Refusal, Source
@@ -88,7 +88,7 @@ def test_one_source_with_several_photos_yields_a_record_for_each(
     clip = Source("clip")
     frames = enumerate(map(rgb, (astronaut, hopper)))
     photos = [Photo(clip, f"{n:064}", pixels, "array", frame=n, time=n / 25) for n, pixels in frames]
-    measured = pipeline._measured(Decoded([photos[0], Refusal(clip, "corrupt", ""), photos[1]]))
+    measured = pipeline._measured(DecodedBatch([photos[0], Refusal(clip, "corrupt", ""), photos[1]]))
     first, refused, second = measured.judged(pipeline.policy)
     assert (first.photo, second.photo) == (photos[0], photos[1])
     assert refused.refusal is not None and {record.source for record in (first, refused, second)} == {clip}

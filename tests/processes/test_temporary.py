@@ -19,11 +19,11 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="there are no such lo
 HOLDER = """import sys, time
 from pathlib import Path
 from facesieve.processes.temporary import temporary_folder
-from facesieve.sources.unpacked import Unpacking
+from facesieve.sources.temporary import TemporaryWriter
 
 with temporary_folder() as folder:
     (folder / "inside").touch()
-    unpacking = Unpacking(Path("a.tar.gz"))
+    unpacking = TemporaryWriter(Path("a.tar.gz"))
     unpacking.write(b"unpacked")
     print("held", flush=True)
     time.sleep(600)

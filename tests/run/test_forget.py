@@ -178,9 +178,9 @@ def changing(heap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 def found(root: Path) -> list[Any]:
-    from facesieve.sources import find
+    from facesieve.sources import SourceOptions, find_sources
 
-    return find([root], Settings(), "folder")
+    return find_sources([root], Settings(), SourceOptions("folder")).sources
 
 
 def test_what_is_gone_from_its_source_is_told_and_with_prune_it_goes(changing: Path, tmp_path: Path) -> None:

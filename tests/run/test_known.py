@@ -21,8 +21,8 @@ from facesieve.run.known import unfinished
 from facesieve.run.ledger import Ledger
 from facesieve.run.upgrade import upgrade
 from facesieve.settings import Settings
-from facesieve.sources import SourceOptions, search
-from facesieve.sources.naming import former_identity
+from facesieve.sources import SourceOptions, find_sources
+from facesieve.sources.identity import former_identity
 from handmade import Handmade, files_in, making
 from unnumbered import without_number
 
@@ -41,7 +41,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
 
 
 def found(*arguments: str | Path, label_from: str = "folder") -> list[Source]:
-    return search(arguments, Settings(), SourceOptions(label_from)).sources  # type: ignore[arg-type]
+    return find_sources(arguments, Settings(), SourceOptions(label_from)).sources  # type: ignore[arg-type]
 
 
 def done(sources: list[Source], root: Path) -> list[str]:

@@ -10,7 +10,7 @@ from PIL import Image
 from facesieve.decode import decode_one
 from facesieve.records import Photo, Source
 from facesieve.settings import Settings
-from facesieve.sources import Found, SourceOptions, search
+from facesieve.sources import Found, SourceOptions, find_sources
 
 SETTINGS = Settings()
 
@@ -34,7 +34,7 @@ def outcome(source: Source) -> str | int:
 
 
 def look(*arguments: str | Path, **options: object) -> Found:
-    return search(arguments, SETTINGS, SourceOptions(**options))  # type: ignore[arg-type]
+    return find_sources(arguments, SETTINGS, SourceOptions(**options))  # type: ignore[arg-type]
 
 
 def outcomes(*arguments: str | Path, **options: object) -> dict[str, str | int]:

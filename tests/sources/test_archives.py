@@ -20,7 +20,7 @@ from facesieve.decode import decode_one
 from facesieve.errors import UsageError
 from facesieve.records import Photo, Source
 from facesieve.settings import Settings
-from facesieve.sources import find
+from facesieve.sources import SourceOptions, find_sources
 
 SETTINGS = Settings()
 TARS = {"a.tar": "w", "a.tar.gz": "w:gz", "a.tgz": "w:gz", "a.tar.bz2": "w:bz2", "a.txz": "w:xz"}
@@ -39,7 +39,10 @@ def outcome(source: Source) -> str | int:
 
 
 def outcomes(path: Path) -> dict[str, str | int]:
-    return {source.name.removeprefix(f"{path.as_posix()}!"): outcome(source) for source in find([path], SETTINGS)}
+    return {
+        source.name.removeprefix(f"{path.as_posix()}!"): outcome(source)
+        for source in find_sources([path], SETTINGS).sources
+    }
 
 
 def add(archive: tarfile.TarFile, name: str, data: bytes = b"", **fields: object) -> None:
@@ -90,7 +93,7 @@ def test_a_zip_behind_other_bytes_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", TARS)
 def test_tar_members_are_read_however_compressed(tmp_path: Path, scratch: Path, name: str) -> None:
     path = make_tar(tmp_path / name)
-    sources = find([path], SETTINGS, "folder")
+    sources = find_sources([path], SETTINGS, SourceOptions("folder")).sources
     assert [outcome(source) for source in pickle.loads(pickle.dumps(sources))] == [0, 1, 2]
     assert [outcome(source) for source in reversed(sources)] == [2, 1, 0]
     assert [source.label for source in sources] == ["", "anna", "deep"]
@@ -109,12 +112,12 @@ def test_a_tar_of_the_current_folder_has_the_labels_of_its_folders(tmp_path: Pat
             info = tarfile.TarInfo(name)
             info.size = len(bmp(3))
             archive.addfile(info, io.BytesIO(bmp(3)))
-    sources = find([path], SETTINGS, "folder")
+    sources = find_sources([path], SETTINGS, SourceOptions("folder")).sources
     assert [source.label for source in sources] == ["", "anna"]
 
 
 def test_zip_fingerprints_are_size_and_checksum(tmp_path: Path) -> None:
-    source = find([make_zip(tmp_path / "a.zip")], SETTINGS)[0]
+    source = find_sources([make_zip(tmp_path / "a.zip")], SETTINGS).sources[0]
     assert source.fingerprint == f"{len(bmp(0))}-{zipfile.crc32(bmp(0)):08x}"
 
 
@@ -162,7 +165,7 @@ def test_a_zip_bomb_costs_no_more_than_the_limit(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("zeros", "w") as member:
         for _ in range(200):
             member.write(bytes(1 << 20))
-    source = find([path], SETTINGS)[0]
+    source = find_sources([path], SETTINGS).sources[0]
     result = decode_one(source, Settings(max_file_bytes=1 << 20))
     assert not isinstance(result, Photo)
     assert result.code == "too_many_bytes"
@@ -172,12 +175,12 @@ def test_a_member_twice_is_two_pictures(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         add(archive, "x.png", bmp(1))
         add(archive, "x.png", bmp(2))
-    assert [outcome(source) for source in find([tmp_path / "a.tar"], SETTINGS)] == [1, 2]
+    assert [outcome(source) for source in find_sources([tmp_path / "a.tar"], SETTINGS).sources] == [1, 2]
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
         zipped.writestr("x.png", bmp(1))
         with pytest.warns(UserWarning):
             zipped.writestr("x.png", bmp(2))
-    assert [outcome(source) for source in find([tmp_path / "a.zip"], SETTINGS)] == [1, 2]
+    assert [outcome(source) for source in find_sources([tmp_path / "a.zip"], SETTINGS).sources] == [1, 2]
 
 
 def test_links_in_a_tar_stand_for_the_member_they_lead_to(tmp_path: Path) -> None:
@@ -198,7 +201,7 @@ def test_what_is_no_archive_is_one_refusal(tmp_path: Path, name: str, data: byte
 
 
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.txz"])
-def test_a_tar_cut_short_gives_what_came_before_and_a_refusal(tmp_path: Path, name: str) -> None:
+def test_a_tar_cut_short_yields_the_members_before_and_a_refusal(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with tarfile.open(path, TARS[name]) as archive:
         for level in range(3):
@@ -212,7 +215,7 @@ def test_a_tar_cut_short_gives_what_came_before_and_a_refusal(tmp_path: Path, na
 
 def test_an_unpacked_tar_is_bounded(tmp_path: Path, scratch: Path) -> None:
     path = make_tar(tmp_path / "a.tgz")
-    sources = find([path], Settings(max_unpacked_bytes=7_000))
+    sources = find_sources([path], Settings(max_unpacked_bytes=7_000)).sources
     assert [file.stat().st_size for file in scratch.iterdir()] == [7_000]
     assert [outcome(source) for source in sources] == [0, "truncated", "bad_archive"]
 
@@ -220,13 +223,15 @@ def test_an_unpacked_tar_is_bounded(tmp_path: Path, scratch: Path) -> None:
 def test_a_tar_that_ends_between_two_members_too_early_still_says_so(tmp_path: Path) -> None:
     path = make_tar(tmp_path / "a.tgz")
     folder_and_first_member = 512 + 512 + -(-len(bmp(0)) // 512) * 512
-    assert [outcome(source) for source in find([path], Settings(max_unpacked_bytes=folder_and_first_member))] == [
+    assert [
+        outcome(source) for source in find_sources([path], Settings(max_unpacked_bytes=folder_and_first_member)).sources
+    ] == [
         0,
         "bad_archive",
     ]
     with gzip.open(path) as stream:
         whole = len(stream.read())
-    assert [outcome(source) for source in find([path], Settings(max_unpacked_bytes=whole))] == [0, 1, 2]
+    assert [outcome(source) for source in find_sources([path], Settings(max_unpacked_bytes=whole)).sources] == [0, 1, 2]
 
 
 def test_a_large_directory_is_read_once_not_once_a_member(tmp_path: Path) -> None:
@@ -235,7 +240,7 @@ def test_a_large_directory_is_read_once_not_once_a_member(tmp_path: Path) -> Non
         for number in range(3_000):
             archive.writestr(f"{number:05}.png", b"x")
     began = time.process_time()
-    codes = {outcome(source) for source in find([path], SETTINGS)}
+    codes = {outcome(source) for source in find_sources([path], SETTINGS).sources}
     assert codes == {"not_an_image"}
     assert time.process_time() - began < 5
 
@@ -246,18 +251,18 @@ def test_no_room_to_unpack_is_no_fault_of_the_archive_and_another_try_reads_it(t
     resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, before[1]))
     try:
         with pytest.raises(UsageError) as caught:
-            find([path], SETTINGS)
+            find_sources([path], SETTINGS)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert caught.value.code == "no_temporary_room"
     assert str(path) in caught.value.message and "TMPDIR" in caught.value.message
     assert list(scratch.iterdir()) == []
-    assert [outcome(source) for source in find([path], SETTINGS)] == [0, 1, 2]
+    assert [outcome(source) for source in find_sources([path], SETTINGS).sources] == [0, 1, 2]
 
 
 def test_a_temporary_folder_that_is_gone_is_no_fault_of_the_archive(tmp_path: Path, scratch: Path) -> None:
     path = make_tar(tmp_path / "a.tgz")
     scratch.rmdir()
     with pytest.raises(UsageError, match="No such file or directory") as caught:
-        find([path], SETTINGS)
+        find_sources([path], SETTINGS)
     assert caught.value.code == "no_temporary_room"

@@ -1,4 +1,4 @@
-"""What the user names becomes a list of sources that loses nothing."""
+"""The arguments become a list of sources, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from facesieve.decode import decode, decode_one
 from facesieve.errors import UsageError
 from facesieve.records import Photo, Source
 from facesieve.settings import Settings
-from facesieve.sources import as_sources, find
+from facesieve.sources import SourceOptions, as_sources, find_sources
 
 SETTINGS = Settings()
 
@@ -54,50 +54,62 @@ def heap(tmp_path: Path) -> Path:
 
 
 def test_a_folder_is_walked_in_name_order(heap: Path) -> None:
-    found = find([heap], SETTINGS)
+    found = find_sources([heap], SETTINGS).sources
     assert names(found, heap) == ["a/10.png", "a/9.jpg", "a/deep/x", "b/2.png", "top.PNG"]
     assert [outcome(source) for source in found] == [1, 2, 3, 0, 4]
     assert [source.label for source in found] == [""] * 5
-    assert find([heap], SETTINGS) == found
+    assert find_sources([heap], SETTINGS).sources == found
 
 
 def test_labels_are_the_folder_below_the_root(heap: Path) -> None:
-    assert [source.label for source in find([heap], SETTINGS, "folder")] == ["a", "a", "deep", "b", ""]
-    assert [source.label for source in find([heap / "a" / "9.jpg"], SETTINGS, "folder")] == ["a"]
+    assert [source.label for source in find_sources([heap], SETTINGS, SourceOptions("folder")).sources] == [
+        "a",
+        "a",
+        "deep",
+        "b",
+        "",
+    ]
+    assert [
+        source.label for source in find_sources([heap / "a" / "9.jpg"], SETTINGS, SourceOptions("folder")).sources
+    ] == ["a"]
 
 
-def test_names_are_as_the_user_gave_them(heap: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_are_as_the_user_typed_them(heap: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(heap)
-    assert [source.name for source in find(["a/", "."], SETTINGS)][:3] == ["a/10.png", "a/9.jpg", "a/deep/x"]
-    assert [source.name for source in find(["b/2.png"], SETTINGS)] == ["b/2.png"]
+    assert [source.name for source in find_sources(["a/", "."], SETTINGS).sources][:3] == [
+        "a/10.png",
+        "a/9.jpg",
+        "a/deep/x",
+    ]
+    assert [source.name for source in find_sources(["b/2.png"], SETTINGS).sources] == ["b/2.png"]
 
 
 def test_a_path_that_two_arguments_reach_comes_once(heap: Path) -> None:
-    found = find([heap / "a", heap / "b" / ".." / "a" / "9.jpg", heap, heap / "*" / "*.png"], SETTINGS)
+    found = find_sources([heap / "a", heap / "b" / ".." / "a" / "9.jpg", heap, heap / "*" / "*.png"], SETTINGS).sources
     assert len(found) == 5
 
 
 def test_a_glob_matches_in_order_and_enters_folders(heap: Path) -> None:
-    assert names(find([str(heap / "**" / "*.png")], SETTINGS), heap) == ["a/10.png", "b/2.png"]
-    assert names(find([str(heap / "[b]")], SETTINGS), heap) == ["b/2.png"]
+    assert names(find_sources([str(heap / "**" / "*.png")], SETTINGS).sources, heap) == ["a/10.png", "b/2.png"]
+    assert names(find_sources([str(heap / "[b]")], SETTINGS).sources, heap) == ["b/2.png"]
 
 
 def test_a_name_that_looks_like_a_glob_but_exists_is_a_file(tmp_path: Path) -> None:
     fill(tmp_path, ["a[1].png", "a1.png"])
-    assert names(find([tmp_path / "a[1].png"], SETTINGS), tmp_path) == ["a[1].png"]
+    assert names(find_sources([tmp_path / "a[1].png"], SETTINGS).sources, tmp_path) == ["a[1].png"]
 
 
 def test_leftovers_are_left_out_and_everything_else_counts(tmp_path: Path) -> None:
     ignored = [".DS_Store", "Thumbs.db", "notes.txt", "x/y.JSON", ".git/HEAD", "__MACOSX/p.png", "._p.jpg"]
     fill(tmp_path, [*ignored, "p.jpg", "no_suffix", "wrong.exe"])
     (tmp_path / "inner.zip").write_bytes(b"PK\x05\x06" + bytes(18))
-    found = find([tmp_path], SETTINGS)
+    found = find_sources([tmp_path], SETTINGS).sources
     assert names(found, tmp_path) == ["no_suffix", "p.jpg", "wrong.exe"]
 
 
 def test_a_file_named_outright_is_taken_whatever_its_name(tmp_path: Path) -> None:
     fill(tmp_path, [".hidden.json"])
-    assert outcome(find([tmp_path / ".hidden.json"], SETTINGS)[0]) == 0
+    assert outcome(find_sources([tmp_path / ".hidden.json"], SETTINGS).sources[0]) == 0
 
 
 def test_links_inside_are_followed_and_links_out_are_refused(tmp_path: Path, heap: Path) -> None:
@@ -108,7 +120,7 @@ def test_links_inside_are_followed_and_links_out_are_refused(tmp_path: Path, hea
     (heap / "outward").symlink_to(secret)
     (heap / "dangling.png").symlink_to(heap / "gone.png")
     (heap / "circle.png").symlink_to("circle.png")
-    results = {os.path.relpath(source.name, heap): outcome(source) for source in find([heap], SETTINGS)}
+    results = {os.path.relpath(source.name, heap): outcome(source) for source in find_sources([heap], SETTINGS).sources}
     assert len(results) == 10
     assert results["inward.png"] == 0
     assert results["outward.png"] == results["outward"] == "outside_tree"
@@ -117,31 +129,31 @@ def test_links_inside_are_followed_and_links_out_are_refused(tmp_path: Path, hea
 
 def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert [outcome(source) for source in find([tmp_path], SETTINGS)] == ["not_a_file"]
+    assert [outcome(source) for source in find_sources([tmp_path], SETTINGS).sources] == ["not_a_file"]
 
 
 def test_a_name_that_is_not_utf8_is_escaped_and_still_opens(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(png(3))
-    source = find([tmp_path], SETTINGS)[0]
+    source = find_sources([tmp_path], SETTINGS).sources[0]
     assert source.name.isprintable()
     source.name.encode()
     assert outcome(source) == 3
 
 
 def test_the_dataset_being_written_is_not_entered(heap: Path) -> None:
-    assert names(find([heap], SETTINGS, leave_out=[heap / "a"]), heap) == ["b/2.png", "top.PNG"]
+    assert names(find_sources([heap], SETTINGS, leave_out=[heap / "a"]).sources, heap) == ["b/2.png", "top.PNG"]
 
 
 @pytest.mark.parametrize("missing", ["gone", "gone/*.jpg", "a/none-*.png"])
-def test_what_is_not_there_is_said_before_any_work(heap: Path, missing: str) -> None:
+def test_a_missing_source_is_reported_before_any_work(heap: Path, missing: str) -> None:
     with pytest.raises(UsageError) as caught:
-        find([heap, heap / missing], SETTINGS)
+        find_sources([heap, heap / missing], SETTINGS)
     assert caught.value.code == ("empty_source" if "*" in missing else "missing_source")
     assert missing in caught.value.message
 
 
 @pytest.mark.parametrize("make", ["folder", "zip", "tar", "txt", "csv"])
-def test_an_empty_source_is_said_before_any_work(tmp_path: Path, make: str) -> None:
+def test_an_empty_source_is_reported_before_any_work(tmp_path: Path, make: str) -> None:
     path = tmp_path / f"nothing.{make}"
     if make == "folder":
         path.mkdir()
@@ -153,26 +165,26 @@ def test_an_empty_source_is_said_before_any_work(tmp_path: Path, make: str) -> N
     else:
         path.touch()
     with pytest.raises(UsageError) as caught:
-        find([path], SETTINGS)
+        find_sources([path], SETTINGS)
     assert caught.value.code == "empty_source"
 
 
 def test_no_arguments_are_no_sources() -> None:
-    assert find([], SETTINGS) == []
+    assert find_sources([], SETTINGS).sources == []
 
 
 def test_sources_travel_to_other_processes(heap: Path) -> None:
-    found = find([heap], SETTINGS)
+    found = find_sources([heap], SETTINGS).sources
     assert [outcome(source) for source in pickle.loads(pickle.dumps(found))] == [1, 2, 3, 0, 4]
 
 
 def test_a_fingerprint_changes_with_the_file(heap: Path) -> None:
     file = heap / "top.PNG"
-    before = find([file], SETTINGS)[0].fingerprint
+    before = find_sources([file], SETTINGS).sources[0].fingerprint
     status = file.stat()
     assert before == f"{status.st_size}-{status.st_mtime_ns}@{status.st_ctime_ns}"
     os.utime(file, ns=(1, 1))
-    assert find([file], SETTINGS)[0].fingerprint != before
+    assert find_sources([file], SETTINGS).sources[0].fingerprint != before
 
 
 def test_python_callers_hand_in_paths_bytes_and_arrays(heap: Path) -> None:
@@ -192,7 +204,7 @@ def listed(tmp_path: Path, name: str, text: str | bytes) -> list[Source]:
     file = fill(tmp_path, ["pics/a.png", "pics/b, b.png"]) / "lists" / name
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return find([file], SETTINGS)
+    return find_sources([file], SETTINGS).sources
 
 
 def test_a_text_list_has_a_path_a_line(tmp_path: Path) -> None:
@@ -215,13 +227,13 @@ def test_a_csv_of_one_column_needs_no_header(tmp_path: Path) -> None:
     assert [outcome(source) for source in listed(tmp_path, "m.csv", "path\n../pics/a.png\n")] == [0]
 
 
-def test_a_row_that_is_no_text_costs_that_row(tmp_path: Path) -> None:
+def test_only_the_row_that_is_no_text_is_refused(tmp_path: Path) -> None:
     found = listed(tmp_path, "l.csv", b"path\n../pics/\xff\xfe.png\n../pics/nul\0.png\n../pics/a.png\n")
     assert [outcome(source) for source in found][0::2] == ["unreadable", 0]
     assert outcome(found[1]) == "bad_row"
 
 
-def test_a_csv_row_beyond_the_parsers_limit_costs_that_row(tmp_path: Path) -> None:
+def test_only_the_csv_row_beyond_the_parsers_limit_is_refused(tmp_path: Path) -> None:
     found = listed(tmp_path, "l.csv", "path\n" + "x" * 200_000 + "\n../pics/a.png\n")
     assert [outcome(source) for source in found] == ["bad_row", 0]
 
@@ -236,7 +248,7 @@ def test_a_parquet_list_has_paths_and_perhaps_labels(tmp_path: Path) -> None:
     fill(tmp_path, ["pics/a.png"])
     table = pyarrow.table({"label": [1, None, 3], "image": ["pics/a.png", None, "pics/gone.png"]})
     pyarrow.parquet.write_table(table, tmp_path / "l.parquet")
-    found = find([tmp_path / "l.parquet"], SETTINGS)
+    found = find_sources([tmp_path / "l.parquet"], SETTINGS).sources
     assert [outcome(source) for source in found] == [0, "bad_row", "unreadable"]
     assert [source.label for source in found] == ["1", "", "3"]
 
@@ -247,7 +259,7 @@ def test_a_parquet_list_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
     codes = []
     for name in ("l.parquet", "m.parquet"):
         with pytest.raises(UsageError) as caught:
-            find([tmp_path / name], SETTINGS)
+            find_sources([tmp_path / name], SETTINGS)
         codes.append(caught.value.code)
     assert codes == ["unreadable_list", "bad_list"]
 
@@ -256,7 +268,7 @@ def test_many_sources_of_every_kind_balance(tmp_path: Path, heap: Path) -> None:
     with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
         archive.writestr("in/z.png", png(8))
     (tmp_path / "l.txt").write_text("heap/top.PNG\ngone.jpg\n")
-    found = find([heap, tmp_path / "z.zip", tmp_path / "l.txt"], SETTINGS)
+    found = find_sources([heap, tmp_path / "z.zip", tmp_path / "l.txt"], SETTINGS).sources
     decoded = decode(found, SETTINGS)
     assert (len(decoded.photos), len(decoded.answers)) == (6, 7)
     assert len(found) == 7

@@ -1,4 +1,4 @@
-"""A source is the raw bytes of its absolute path; the name that is shown stands apart."""
+"""The identity of a source is the raw bytes of its absolute path; the name that is shown is another thing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from facesieve.errors import UsageError
 from facesieve.records import displayed
 from facesieve.run.plan import unique
 from facesieve.sources import as_sources
-from facesieve.sources.naming import former_identity, identity_of_member, identity_of_row
+from facesieve.sources.identity import former_identity, identity_of_member, identity_of_row
 
 NFC, NFD = unicodedata.normalize("NFC", "café.png"), unicodedata.normalize("NFD", "café.png")
 
@@ -96,7 +96,7 @@ def test_a_label_stays_as_it_is(tmp_path: Path) -> None:
     assert sorted(labels(tmp_path, label_from="folder").values()) == sorted(["山田　太郎", "Zo\u200dé"])
 
 
-def test_one_label_in_two_spellings_is_told(tmp_path: Path) -> None:
+def test_one_label_in_two_spellings_is_reported(tmp_path: Path) -> None:
     for form in ("NFC", "NFD"):
         put(tmp_path / unicodedata.normalize(form, "José") / "1.png")
     found = look(tmp_path, label_from="folder")

@@ -96,7 +96,7 @@ def test_the_dataset_among_the_pictures_does_not_change_a_label(tmp_path: Path) 
     assert [source.label for source in look(tmp_path / "anna", label_from="folder").sources] == ["anna"]
 
 
-def test_pictures_without_a_label_are_told(people: Path) -> None:
+def test_pictures_without_a_label_are_reported(people: Path) -> None:
     for label_from in ("folder", "top-folder"):
         assert look(people, label_from=label_from).notes == [
             "1 picture has no label: no folder below the named one holds them, or their list has no label"
@@ -104,7 +104,7 @@ def test_pictures_without_a_label_are_told(people: Path) -> None:
     assert look(people).notes == []
 
 
-def test_top_folders_that_several_arguments_share_are_told(people: Path) -> None:
+def test_top_folders_that_several_arguments_share_are_reported(people: Path) -> None:
     found = look(people / "anna", people / "ben", label_from="top-folder")
     assert [source.label for source in found.sources] == ["2023", "2024", "2024", "ben"]
     assert found.notes == [

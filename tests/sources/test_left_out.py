@@ -1,4 +1,4 @@
-"""What lies among the pictures and is none is left out, and counted."""
+"""Files and folders that are no pictures are left out and counted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from drawn import SETTINGS, look, outcomes, png, put
 from facesieve.decode import decode
 from facesieve.errors import UsageError
 from facesieve.records import Refusal
-from facesieve.sources import LeftOut, SourceOptions, search
+from facesieve.sources import LeftOut, SourceOptions, find_sources
 
 
 def dataset(root: Path, finished: bool = True) -> Path:
@@ -35,7 +35,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("finished", [True, False])
-def test_datasets_of_ours_are_left_out_wherever_they_lie(photos: Path, finished: bool) -> None:
+def test_datasets_made_by_facesieve_are_left_out_wherever_they_lie(photos: Path, finished: bool) -> None:
     for place in ("ds", "anna/ds", "deep/er/ds"):
         dataset(photos / place, finished)
     for arguments in ([photos], list(photos.iterdir()), [str(photos / "*")]):
@@ -58,7 +58,7 @@ def test_the_dataset_that_is_written_is_not_entered_however_it_is_called(photos:
     dataset(photos / "out")
     (tmp_path / "link").symlink_to(photos)
     for output in (photos / "out", tmp_path / "link" / "out", photos / "anna" / ".." / "out"):
-        found = search([photos, str(photos / "**/*.png")], SETTINGS, SourceOptions(), [output])
+        found = find_sources([photos, str(photos / "**/*.png")], SETTINGS, SourceOptions(), [output])
         assert (len(found.sources), found.left_out) == (2, LeftOut())
 
 
@@ -128,7 +128,7 @@ def test_what_was_left_out_is_one_line() -> None:
     )
 
 
-def test_text_alone_is_counted_and_not_told(photos: Path) -> None:
+def test_text_alone_is_counted_and_not_reported(photos: Path) -> None:
     (photos / "notes.txt").touch()
     assert look(photos).lines() == []
     put(photos / ".hidden.png")
@@ -150,7 +150,7 @@ def mixed(photos: Path) -> Path:
 
 
 @pytest.mark.parametrize("shell", [True, False])
-def test_a_star_over_a_folder_takes_what_the_folder_would(mixed: Path, shell: bool) -> None:
+def test_a_star_in_a_folder_takes_the_same_as_the_folder(mixed: Path, shell: bool) -> None:
     arguments = sorted(mixed.glob("*")) if shell else [str(mixed / "*")]
     found = look(*arguments)
     assert [source.name for source in found.sources] == [str(mixed / "2.png"), str(mixed / "anna" / "1.png")]
@@ -201,16 +201,19 @@ def test_archives_in_a_folder_and_in_an_archive_are_counted_with_the_way_to_take
     ]
 
 
-def test_the_output_folder_as_source_is_told(tmp_path: Path, astronaut: Path) -> None:
+def test_the_output_folder_as_source_is_reported(tmp_path: Path, astronaut: Path) -> None:
     shutil.copy(astronaut, tmp_path / "1.png")
     with pytest.raises(UsageError, match="is the output folder itself") as caught:
-        search([tmp_path], SETTINGS, SourceOptions(), leave_out=[tmp_path])
+        find_sources([tmp_path], SETTINGS, SourceOptions(), leave_out=[tmp_path])
     assert caught.value.code == "empty_source"
 
 
-def test_what_is_not_there_is_told_apart_from_what_cannot_be_read(tmp_path: Path) -> None:
+def test_what_is_not_there_is_distinguished_from_what_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("path\nnowhere.png\nlink.png\n")
     (tmp_path / "link.png").symlink_to("gone.png")
     found = look(tmp_path / "list.csv").sources
     said = [(one.code, one.message) for one in decode(found, SETTINGS).answers if isinstance(one, Refusal)]
-    assert said == [("unreadable", "There is no such file."), ("unreadable", "The link leads to nothing.")]
+    assert said == [
+        ("unreadable", "There is no such file."),
+        ("unreadable", "The link is broken: its target does not exist."),
+    ]

@@ -1,4 +1,4 @@
-"""Links, deep folders, and folders that one may not enter: a row each, and nothing twice or for ever."""
+"""Links, deep folders and folders without permission: one row each, and nothing is visited twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from drawn import look, outcome, outcomes, put
 
 from facesieve.settings import Settings
-from facesieve.sources import find
+from facesieve.sources import find_sources
 
 
 def test_a_link_to_a_name_that_no_file_system_takes_costs_one_row(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_folders_that_one_may_not_enter_cost_one_row_each(tmp_path: Path) -> Non
             folder.chmod(0o755)
     rows = ["a.png 1", "closed unreadable", "in.png unreadable", "l.png outside_tree", "m outside_tree"]
     assert said.splitlines() == rows
-    assert f"{tmp_path}/p/closed cannot be listed, and nothing in it was looked at" in by_glob.splitlines()
+    assert f"{tmp_path}/p/closed cannot be listed; nothing in it was read" in by_glob.splitlines()
 
 
 @pytest.fixture
@@ -113,14 +113,14 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "rev"
 
 
-def test_links_that_lead_out_are_refused_with_the_way_to_follow_them(cache: Path) -> None:
+def test_links_that_point_outside_are_refused_with_the_way_to_follow_them(cache: Path) -> None:
     found = look(cache).sources
     assert [outcome(source) for source in found] == ["outside_tree", "outside_tree"]
-    with pytest.raises(Exception, match="--follow-links follows it"):
+    with pytest.raises(Exception, match="use --follow-links to follow it"):
         found[0].open()  # type: ignore[misc]
 
 
-def test_links_that_lead_out_are_followed_on_request(cache: Path) -> None:
+def test_links_that_point_outside_are_followed_on_request(cache: Path) -> None:
     found = look(cache, follow_links=True, label_from="folder").sources
     assert {(outcome(source), source.label) for source in found} == {(1, "anna"), (3, "ben")}
 
@@ -177,11 +177,13 @@ def test_a_glob_follows_a_link_to_a_folder_once(tmp_path: Path) -> None:
 def test_globs_match_as_in_a_shell(tmp_path: Path, pattern: str, expected: list[str]) -> None:
     for name in ("1.png", "a/2.png", "b/3.png", "a/c/4.png", ".h/5.png"):
         put(tmp_path / name)
-    found = sorted(os.path.normpath(source.name) for source in find([str(tmp_path / pattern)], Settings()))
+    found = sorted(
+        os.path.normpath(source.name) for source in find_sources([str(tmp_path / pattern)], Settings()).sources
+    )
     assert [os.path.relpath(name, tmp_path) for name in found] == expected
 
 
-def test_a_relative_glob_gives_relative_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_glob_yields_relative_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path / "a" / "1.png")
     monkeypatch.chdir(tmp_path)
     for pattern in ("*/*.png", "**/*.png", "./*/1.png"):

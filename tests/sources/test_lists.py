@@ -14,7 +14,7 @@ from drawn import look, outcome, png, put
 
 from facesieve.errors import UsageError
 from facesieve.settings import Settings
-from facesieve.sources import SourceOptions, search
+from facesieve.sources import SourceOptions, find_sources
 
 ROWS = [(1, "Anna"), (2, "Ben Müller")]
 
@@ -51,7 +51,7 @@ def table(separator: str, header: str = "path,label", end: str = "\n") -> str:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-def test_the_separator_is_told_from_the_header(folder: Path, separator: str, end: str) -> None:
+def test_the_header_shows_the_separator(folder: Path, separator: str, end: str) -> None:
     assert read(folder, "l.csv", table(separator, end=end)) == ROWS
     wide = f"id,path,age,label{end}7,p/1.png,30,Anna{end}".replace(",", separator)
     assert read(folder, "m.csv", wide) == [(1, "Anna")]
@@ -62,7 +62,7 @@ def test_tabs_separate_in_every_kind_of_text_list(folder: Path, name: str) -> No
     assert read(folder, name, table("\t")) == ROWS
 
 
-def test_excels_own_line_about_the_separator_is_followed(folder: Path) -> None:
+def test_the_line_that_excel_writes_about_the_separator_counts(folder: Path) -> None:
     assert read(folder, "l.csv", "sep=;\r\n" + table(";", end="\r\n")) == ROWS
 
 
@@ -76,7 +76,7 @@ ENCODINGS = {
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_the_encoding_is_told_from_the_first_bytes(folder: Path, encoding: str) -> None:
+def test_the_first_bytes_show_the_encoding(folder: Path, encoding: str) -> None:
     mark = ENCODINGS[encoding]
     assert read(folder, "l.csv", mark + table(",").encode(encoding)) == ROWS
     assert read(folder, "l.txt", mark + "p/1.png\r\np/2.png\r\n".encode(encoding)) == [(1, ""), (2, "")]
@@ -126,7 +126,7 @@ def test_a_single_column_of_names_with_separators_is_one_column(folder: Path) ->
     assert read(folder, "l.csv", "p/a, b; c.png\np/1.png\n") == [(9, ""), (1, "")]
 
 
-def test_two_columns_without_a_header_are_paths_and_labels_and_told(folder: Path) -> None:
+def test_two_columns_without_a_header_are_paths_and_labels_and_reported(folder: Path) -> None:
     assert read(folder, "l.csv", "p/1.png;Anna\np/2.png;Ben Müller\n") == ROWS
     assert notes(folder, "l.csv") == [
         f"{folder}/l.csv has no header: column 1 was taken for paths, column 2 for labels"
@@ -157,11 +157,11 @@ def test_unknown_columns_are_listed(folder: Path) -> None:
         ('path,label\n\n\np/1.png,x\n"p/2".png,y\n', 5),
     ],
 )
-def test_a_quote_that_is_not_closed_is_told_with_its_line(folder: Path, text: str, line: int) -> None:
+def test_a_quote_that_is_not_closed_is_reported_with_its_line(folder: Path, text: str, line: int) -> None:
     assert f"has a quote on line {line} that is not closed" in code_and_message(folder, "l.csv", text)
 
 
-def test_quotes_that_are_closed_hold_what_they_like(folder: Path) -> None:
+def test_closed_quotes_may_hold_separators_and_line_breaks(folder: Path) -> None:
     put(folder / "p" / "a,\n1.png", 9)
     text = 'path,label\n"p/a,\n1.png",A\n "p/1.png", "An ""x"" na"\n'
     assert read(folder, "l.csv", text) == [(9, "A"), (1, 'An "x" na')]
@@ -181,7 +181,7 @@ def test_paths_that_windows_wrote_are_found(folder: Path) -> None:
     assert read(folder, "l.csv", "path,label\np\\1.png,A\n") == [(1, "A")]
 
 
-def test_rows_of_json_that_are_off_cost_themselves(folder: Path) -> None:
+def test_only_the_bad_rows_of_json_are_refused(folder: Path) -> None:
     lines = [
         '{"path": "p/1.png", "label": 1}',
         '"p/2.png"',
@@ -202,7 +202,7 @@ def test_rows_of_json_that_are_off_cost_themselves(folder: Path) -> None:
     assert notes(folder, "l.jsonl") == [f"{folder}/l.jsonl: columns not used: extra"]
 
 
-def test_a_line_that_is_too_long_costs_its_row(folder: Path) -> None:
+def test_only_the_line_that_is_too_long_is_refused(folder: Path) -> None:
     for name in ("l.txt", "l.csv", "l.jsonl"):
         start = {"l.csv": "path,label\n", "l.txt": "p/2.png\n", "l.jsonl": '"p/2.png"\n'}[name]
         rest = {"l.jsonl": '"p/1.png"\n'}.get(name, "p/1.png\n")
@@ -280,7 +280,7 @@ def test_pictures_inside_a_list_are_bounded_and_leave_no_file(folder: Path, monk
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     pq.write_table(pa.table({"image": [png(1)] * 5}), folder / "l.parquet")
-    found = search([folder / "l.parquet"], Settings(max_unpacked_bytes=2 * len(png(1))), SourceOptions()).sources
+    found = find_sources([folder / "l.parquet"], Settings(max_unpacked_bytes=2 * len(png(1))), SourceOptions()).sources
     assert [outcome(source) for source in found] == [1, 1, *["too_many_bytes"] * 3]
     assert len(list(scratch.iterdir())) == 1
     del found
@@ -293,7 +293,7 @@ def test_classes_of_hugging_face_are_labels_by_name(folder: Path) -> None:
     assert parquet(folder, schema, path=[*PATHS, "p/3.png"], label=[1, 0, -1]) == [(1, "ben"), (2, "anna"), (3, "")]
 
 
-def test_a_column_that_holds_neither_paths_nor_pictures_is_told(folder: Path) -> None:
+def test_a_column_that_holds_neither_paths_nor_pictures_is_reported(folder: Path) -> None:
     for values in ([1, 2], [[1], [2]], [{"a": 1}, {"a": 2}]):
         with pytest.raises(UsageError, match="holds no paths and no pictures"):
             parquet(folder, path=values)

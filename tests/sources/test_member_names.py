@@ -17,7 +17,7 @@ from drawn import look, outcome, png
 from facesieve.decode import decode_one
 from facesieve.errors import UsageError
 from facesieve.settings import Settings
-from facesieve.sources import SourceOptions, search
+from facesieve.sources import SourceOptions, find_sources
 
 
 def raw_zip(path: Path, names: list[bytes], flag: int = 0, extra: bytes = b"") -> Path:
@@ -205,7 +205,9 @@ def bomb(path: Path, entries: int, declared: int, places: int = 1) -> Path:
 def refusals(path: Path, **settings: int) -> tuple[set[str], float]:
     began = time.process_time()
     chosen = Settings(**settings)
-    codes = {str(getattr(decode_one(s, chosen), "code", "")) for s in search([path], chosen, SourceOptions()).sources}
+    codes = {
+        str(getattr(decode_one(s, chosen), "code", "")) for s in find_sources([path], chosen, SourceOptions()).sources
+    }
     return codes, time.process_time() - began
 
 
@@ -235,7 +237,7 @@ def test_entries_that_declare_more_than_the_limit_are_refused_from_the_directory
 
 def test_all_entries_together_are_bounded(tmp_path: Path) -> None:
     path = bomb(tmp_path / "a.zip", 8, 1 << 20, places=8)
-    found = search([path], Settings(max_unpacked_bytes=3 << 20), SourceOptions()).sources
+    found = find_sources([path], Settings(max_unpacked_bytes=3 << 20), SourceOptions()).sources
     codes = [getattr(decode_one(source, Settings()), "code", "") for source in found]
     assert codes[3:] == ["too_many_bytes"] * 5
     assert "too_many_bytes" not in codes[:3]
@@ -243,7 +245,7 @@ def test_all_entries_together_are_bounded(tmp_path: Path) -> None:
 
 def test_a_zip_that_is_stored_may_be_larger_than_what_may_be_unpacked(tmp_path: Path) -> None:
     path = raw_zip(tmp_path / "a.zip", [b"%d.png" % n for n in range(20)])
-    found = search([path], Settings(max_unpacked_bytes=100), SourceOptions()).sources
+    found = find_sources([path], Settings(max_unpacked_bytes=100), SourceOptions()).sources
     assert [outcome(source) for source in found] == list(range(20))
 
 

@@ -1,4 +1,4 @@
-"""A small Parquet file costs little memory and little room, whatever it unpacks to, and odd cells are told."""
+"""A small Parquet file takes little memory and disk, whatever it unpacks to, and odd cells are reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from drawn import look, outcome, png, put
 
 from facesieve.errors import UsageError
 from facesieve.settings import Settings
-from facesieve.sources import SourceOptions, search
+from facesieve.sources import SourceOptions, find_sources
 
 LARGE = 1 << 30
 
@@ -57,10 +57,10 @@ def codes(found: list[object]) -> list[str]:
 _MEASURED = """
 import resource, sys
 from facesieve.settings import Settings
-from facesieve.sources import SourceOptions, search
-import facesieve.sources.parquet
+from facesieve.sources import SourceOptions, find_sources
+import facesieve.sources.lists.parquet
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-found = search(sys.argv[1:], Settings(), SourceOptions()).sources
+found = find_sources(sys.argv[1:], Settings(), SourceOptions()).sources
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(len(found), *{str(source.open.code) for source in found}, after - before)
 """
@@ -85,7 +85,7 @@ def test_one_picture_in_many_rows_fills_no_disk(tmp_path: Path, scratch: Path, s
     columns = {"image": repeated(b"x" * 1_000_000, 2_000), "label": ["A"] * 2_000}
     path = write(tmp_path / "l.parquet", columns, store_schema=schema)
     most = max(2_000_000, 100 * path.stat().st_size)
-    found = search([path], Settings(max_file_bytes=2_000_000), SourceOptions()).sources
+    found = find_sources([path], Settings(max_file_bytes=2_000_000), SourceOptions()).sources
     assert len(found) == 2_000
     assert {source.label for source in found} == {"A"}
     [held] = scratch.iterdir()
@@ -124,8 +124,10 @@ def test_damaged_statistics_of_a_column_do_not_end_the_process(tmp_path: Path) -
     path = write(tmp_path / "l.parquet", {"path": ["a", "b", "c"] * 9, "label": ["x", "y", None] * 9})
     data = path.read_bytes()
     footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
-    probe = "import sys; from facesieve.sources import find; from facesieve.settings import Settings\n"
-    probe += "for path in sys.argv[1:]:\n    try: find([path], Settings())\n    except Exception: pass\n"
+    probe = "import sys; from facesieve.sources import find_sources; from facesieve.settings import Settings\n"
+    probe += (
+        "for path in sys.argv[1:]:\n    try: find_sources([path], Settings()).sources\n    except Exception: pass\n"
+    )
     paths = []
     for at in range(footer, len(data) - 8, 2):
         paths.append(tmp_path / f"{at}.parquet")
@@ -147,7 +149,7 @@ def test_rows_that_a_damaged_list_counts_and_lacks_are_an_error(tmp_path: Path) 
             assert error.code == "unreadable_list"
 
 
-def test_long_paths_and_labels_cost_their_rows(folder: Path) -> None:
+def test_only_rows_with_long_paths_or_labels_are_refused(folder: Path) -> None:
     assert read(
         folder,
         path=["p/1.png", "x" * 40_000, "p/2.png", "p/3.png"],
@@ -170,7 +172,7 @@ def classes(folder: Path, names: object, labels: list[int | None]) -> tuple[list
     return [source.label for source in found.sources], [note.removeprefix(str(path)) for note in found.notes]
 
 
-def test_a_class_without_a_name_is_told(folder: Path) -> None:
+def test_a_class_without_a_name_is_reported(folder: Path) -> None:
     labels, notes = classes(folder, ["anna", "ben"], [0, 7, 2])
     assert labels == ["anna", "", ""]
     assert notes == [": 2 rows have classes without a name, first number 7 in row 2; such rows have no label"]
@@ -184,10 +186,10 @@ def test_names_of_classes_by_number_are_labels(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("names", ["ab", 7, {"x": "anna"}])
-def test_names_of_classes_that_cannot_be_read_are_told(folder: Path, names: object) -> None:
+def test_names_of_classes_that_cannot_be_read_are_reported(folder: Path, names: object) -> None:
     labels, notes = classes(folder, names, [0, 1, 2])
     assert labels == ["0", "1", "2"]
-    assert notes == [": the names of its classes cannot be read, and their numbers are labels"]
+    assert notes == [": the names of its classes cannot be read; their numbers are the labels"]
 
 
 # Pyarrow of the lowest version cannot cast to views, so it writes none.

@@ -13,7 +13,7 @@ import pytest
 from drawn import look, outcome, outcomes, put
 
 from facesieve.errors import Refused
-from facesieve.sources.opening import File, open_file
+from facesieve.sources.openers import File, open_file
 
 SUFFIXES = ["zip", "tar", "tar.gz", "csv", "tsv", "txt", "jsonl", "parquet", "jpg"]
 
@@ -71,7 +71,7 @@ def test_files_that_the_kernel_makes_are_refused(tmp_path: Path, name: str) -> N
     assert [outcome(s) for s in look(name, tmp_path / "l.csv", tmp_path / "list.txt").sources] == ["not_a_file"] * 2
 
 
-def test_a_list_that_names_devices_and_folders_costs_those_rows(tmp_path: Path) -> None:
+def test_only_the_rows_of_a_list_that_name_devices_and_folders_are_refused(tmp_path: Path) -> None:
     put(tmp_path / "a.png", 4)
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "l.txt").write_text("a.png\npipe\n/dev/zero\n.\n")
@@ -94,8 +94,8 @@ def test_an_endless_device_as_a_list_takes_no_memory(tmp_path: Path) -> None:
     (tmp_path / "z.txt").symlink_to("/dev/zero")
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30));"
-        "from facesieve.settings import Settings; from facesieve.sources import find;"
-        "print(len(find([sys.argv[1]], Settings())))"
+        "from facesieve.settings import Settings; from facesieve.sources import find_sources;"
+        "print(len(find_sources([sys.argv[1]], Settings()).sources))"
     )
     run = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "z.txt")], capture_output=True, text=True, timeout=30, check=True
@@ -106,5 +106,5 @@ def test_an_endless_device_as_a_list_takes_no_memory(tmp_path: Path) -> None:
 def test_a_file_of_zeros_is_no_list(tmp_path: Path) -> None:
     with (tmp_path / "z.txt").open("wb") as stream:
         stream.truncate(1 << 30)
-    with pytest.raises(Exception, match="is no list: its first line is longer than any path"):
+    with pytest.raises(Exception, match="is not a list: its first line is longer than any path"):
         look(tmp_path / "z.txt")

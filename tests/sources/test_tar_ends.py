@@ -1,4 +1,4 @@
-"""What stands behind the end of a tar is read or told, and links of a tar lead where an unpacker's would."""
+"""Data after the end of a tar are read or reported, and links point where a program that unpacks would put them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_tars_one_after_another_are_read_as_one(tmp_path: Path, kind: str) -> No
 
 
 @pytest.mark.parametrize("kind", ["tar", "tar.gz"])
-def test_a_header_that_was_zeroed_is_told(tmp_path: Path, kind: str) -> None:
+def test_a_header_that_was_zeroed_is_reported(tmp_path: Path, kind: str) -> None:
     path = tarred(tmp_path / "a.tar", ("a.png", 1), ("b.png", 2), ("c.png", 3))
     with tarfile.open(path) as tar:
         at = tar.getmembers()[1].offset
@@ -57,7 +57,7 @@ def test_a_header_that_was_zeroed_is_told(tmp_path: Path, kind: str) -> None:
     assert members(path) == [("a.png", 1), (str(path), "bad_archive")]
 
 
-def test_bytes_behind_the_end_are_told(tmp_path: Path) -> None:
+def test_bytes_behind_the_end_are_reported(tmp_path: Path) -> None:
     path = tarred(tmp_path / "a.tar", ("a.png", 1))
     path.write_bytes(path.read_bytes() + b"junk" * 1000)
     assert members(path) == [("a.png", 1), (str(path), "bad_archive")]

@@ -1,4 +1,4 @@
-"""The directory of a zip: an entry that is off costs itself, and an entry that is missing is told."""
+"""The directory of a zip: only a damaged entry is refused, and a missing entry is reported."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ def test_a_directory_that_claims_to_be_shorter_than_it_is_loses_nothing(tmp_path
     assert members(path) == [("1.png", 0), ("2.png", 1), ("3.png", 2)]
 
 
-def test_entries_that_the_end_record_counts_and_the_directory_lacks_are_told(tmp_path: Path) -> None:
+def test_entries_that_the_end_record_counts_and_the_directory_lacks_are_reported(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", ["1.png", "2.png", "3.png"])
     end = path.read_bytes().rindex(END)
     put_into(path, end + 8, "<HH", 4, 4)
     assert members(path) == [("1.png", 0), ("2.png", 1), ("3.png", 2), (str(path), "bad_archive")]
 
 
-def test_a_damaged_directory_gives_what_comes_before_and_a_refusal(tmp_path: Path) -> None:
+def test_a_damaged_directory_yields_the_entries_before_and_a_refusal(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", ["1.png", "2.png", "3.png"])
     data = path.read_bytes()
     second = data.index(b"PK\1\2", data.index(b"PK\1\2") + 1)
@@ -101,7 +101,7 @@ def test_a_zip_of_64_bits_is_read(tmp_path: Path) -> None:
         assert members(path) == [("0.png", 0), ("1.png", 1)]
 
 
-def test_an_entry_without_the_64_bits_that_it_needs_costs_itself(tmp_path: Path) -> None:
+def test_only_the_entry_without_the_64_bits_that_it_needs_is_refused(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", ["1.png", "2.png"])
     put_into(path, path.read_bytes().index(b"PK\1\2") + 42, "<I", 0xFFFFFFFF)
     assert members(path) == [("1.png", "bad_archive"), ("2.png", 1)]
@@ -125,7 +125,7 @@ def test_a_comment_full_of_end_records_costs_no_time(tmp_path: Path) -> None:
     assert len(found) in (2000, 2001)
 
 
-def test_an_end_record_behind_bytes_that_are_no_archive_is_told(tmp_path: Path) -> None:
+def test_an_end_record_behind_bytes_that_are_no_archive_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(b"x" * 5000 + END + bytes(18))
     assert members(path) == [(str(path), "bad_archive")]

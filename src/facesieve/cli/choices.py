@@ -1,4 +1,4 @@
-"""What the options choose: settings, and the policy that judges."""
+"""The settings and the policy that the options of a command choose."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 
 def choose_settings(file: Path | None = None, given: Sequence[str] = ()) -> Settings:
-    """Settings from a file and `NAME=VALUE`. Raises SettingsError that names what is off."""
+    """Settings from a file and `NAME=VALUE`. Raises SettingsError that names what is wrong."""
     from facesieve.settings import Settings
 
     return Settings.load(file, **dict(map(_pair, given)))
 
 
 def choose_policy(policy: str | None = None, limits: Sequence[str] = ()) -> Policy:
-    """A policy by name or file with `LIMIT=VALUE` changes. Raises PolicyError that names what is off."""
+    """A policy by name or file, with `LIMIT=VALUE` changes. Raises PolicyError that names what is wrong."""
     from facesieve.sieve import DEFAULT, Policy
 
     return Policy.load(policy or DEFAULT).adjusted(limits)
 
 
 def choose_again(policy: str | None, limits: Sequence[str], before: Policy) -> Policy:
-    """The policy to judge again by: a named one, or the one the dataset was made with; and changes to it.
+    """The policy to judge again with: the named one, or the one that made the dataset; with changes to it.
 
-    Raises PolicyError that names what is off.
+    Raises PolicyError that names what is wrong.
     """
     from facesieve.sieve import Policy
 
@@ -40,10 +40,10 @@ def choose_again(policy: str | None, limits: Sequence[str], before: Policy) -> P
 
 
 def _pair(given: str) -> tuple[str, Any]:
-    """Name and value; a value that is no JSON is a word."""
+    """Name and value; a value that is not JSON is taken as text."""
     name, separator, text = given.partition("=")
     if not separator:
-        raise SettingsError("bad_setting", f"{given!r} is not a setting like crop_size=160.")
+        raise SettingsError("bad_setting", f"{given!r} is not a setting: write NAME=VALUE, such as crop_size=160.")
     try:
         return name.strip(), json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`facesieve forget`: a source, a picture or a face leaves a dataset."""
+"""`facesieve forget`: remove sources, pictures, faces or people from a dataset."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def forget(
     words = [_many(gone.pictures, "picture"), _many(gone.faces, "face"), f"{_many(gone.files, 'file')} removed"]
     typer.echo(f"forgotten: {', '.join(words)}")
     if gone.whole:
-        went = "1 picture went" if gone.whole == 1 else f"{gone.whole} pictures went"
-        typer.echo(f"{went} with all faces, because the marked copy shows the face")
+        went = "1 picture was" if gone.whole == 1 else f"{gone.whole} pictures were"
+        typer.echo(f"{went} removed with all faces, because the marked copy shows the face")
 
 
 def _many(number: int, word: str) -> str:

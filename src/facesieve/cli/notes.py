@@ -1,4 +1,4 @@
-"""What a user should know of a finished build, one line each."""
+"""What a user should know about a finished build, one line each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def notes(result: BuildResult) -> Iterator[str]:
     if result.several_labels:
         are = "is" if result.several_labels == 1 else "are"
         yield (
-            f"note: {_pictures(result.several_labels)} {are} under several labels, as the same bytes lie at several "
+            f"note: {_pictures(result.several_labels)} {are} under several labels, because equal files lie at several "
             "paths; each face is kept under each label (pictures.parquet: picture_id that occurs under two labels)"
         )
 

@@ -1,4 +1,4 @@
-"""`facesieve settings`: every setting with its default and sentence, also those of the service."""
+"""`facesieve settings`: every setting with its value, default and meaning, also those of the service."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ def settings(
 
 
 def choices(kind: Any) -> list[Any]:
-    """The values that a setting may have, where they are a closed list."""
+    """The values that a setting may have, where they are listed; else []."""
     return list(get_args(kind)) if get_origin(kind) is Literal else []
 
 
 def _shown(name: str, value: Any) -> Any:
-    """The value as it may be shown: of tokens only how many there are."""
+    """The value as it may be printed: for tokens only how many there are."""
     if name == "tokens" and value:
         return f"{len(value)} set, not shown"
     return _plain(value)
 
 
 def _default(field: FieldInfo) -> Any:
-    """None where there is none here, such as a folder in the home of a user who has no home."""
+    """The default; None where this machine has none, such as a cache folder for a user without a home."""
     try:
         return _plain(field.get_default(call_default_factory=True))
     except SettingsError:

@@ -13,11 +13,11 @@ from rich.table import Column, Table
 from facesieve.dataset.read import Manifests
 from facesieve.records import ANGLES
 
-WIDE = 140  # columns; a pipe has no width of its own
+WIDE = 140  # characters per line where the output is not a terminal
 
 
 def face_table(dataset: Manifests) -> None:
-    """Print one line a face and one a picture without faces: numbers, verdict and reasons."""
+    """Print one line per face and one per picture without faces: numbers, verdict and reasons."""
     table = Table(
         Column("picture", no_wrap=True),
         Column("confidence", justify="right"),

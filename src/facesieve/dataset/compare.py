@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.distinct import absolute, codes_of, free_name, keys_of
 from facesieve.dataset.hashes import Hashes, HashSet, hashes_of, repeated
 from facesieve.dataset.schema import part_schema
-from facesieve.dataset.shuffle import Integers, Shuffle
+from facesieve.dataset.shuffle import Shuffle
+from facesieve.records import Integers, Mask
 
 Tables = Callable[[Sequence[str] | None], Iterable[pa.Table]]  # the parts of a ledger with some or all columns
 
@@ -221,7 +221,7 @@ def _faces_each(rows: pa.Table) -> Integers:
     return np.asarray(pc.fill_null(pc.list_value_length(rows["faces"]), 0)).astype(np.int64)
 
 
-def _read(rows: pa.Table) -> npt.NDArray[np.bool_]:
+def _read(rows: pa.Table) -> Mask:
     return np.asarray(pc.is_null(rows["refusal"]))
 
 
@@ -239,7 +239,7 @@ def _contents_and_names(rows: pa.Table) -> tuple[list[tuple[str, str]], list[str
     return list(zip(label, picture_id, strict=True)), name
 
 
-def _alike(rows: pa.Table) -> npt.NDArray[np.bool_]:
+def _alike(rows: pa.Table) -> Mask:
     """Which rows share their name with another one; all rows of a name are in one bucket."""
     codes = codes_of(rows["source"])
     return np.asarray(np.bincount(codes)[codes] > 1) if len(codes) else np.zeros(0, bool)
@@ -249,7 +249,7 @@ def _sharing(rows: pa.Table) -> pa.Table:
     return rows.filter(pa.array(_alike(rows)))
 
 
-def _renamed(rows: pa.Table, alike: npt.NDArray[np.bool_], numbered: Mapping[int, str]) -> pa.Table:
+def _renamed(rows: pa.Table, alike: Mask, numbered: Mapping[int, str]) -> pa.Table:
     those = rows.filter(pa.array(alike)).select(["row", "identity", "source"]).to_pylist()
     names = pa.array([numbered.get(row["row"]) or _absolute(row) for row in those], pa.string())
     rows = with_values(rows, "source", np.flatnonzero(alike), pa.chunked_array([names]))

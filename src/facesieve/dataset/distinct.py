@@ -6,11 +6,10 @@ from collections.abc import Callable
 from itertools import count
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.records import displayed
+from facesieve.records import Integers, displayed
 
 
 def keys_of(rows: pa.Table) -> pa.ChunkedArray:
@@ -18,7 +17,7 @@ def keys_of(rows: pa.Table) -> pa.ChunkedArray:
     return pc.coalesce(rows["identity"], pc.cast(rows["source"], pa.binary()))
 
 
-def codes_of(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+def codes_of(column: pa.ChunkedArray) -> Integers:
     """Small integers that are equal where the values are."""
     encoded = column.combine_chunks().dictionary_encode("encode")
     return np.asarray(encoded.indices).astype(np.int64)

@@ -79,6 +79,11 @@ class Layout:
         return self.hidden / "lost.json"
 
     @property
+    def lists(self) -> Path:
+        """Which pictures came through which list of paths, as hashes; absent where no list was named."""
+        return self.hidden / "lists.parquet"
+
+    @property
     def scratch(self) -> Path:
         return self.hidden / "scratch"
 

@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from facesieve.dataset.compare import Tables
 from facesieve.dataset.schema import face_schema, part_schema, picture_schema
-from facesieve.dataset.shuffle import Integers, Shuffle
+from facesieve.dataset.shuffle import Shuffle
 from facesieve.dataset.survey import Survey, fitted, survey
+from facesieve.records import Integers
 
 Block = tuple[pa.Table, pa.Table]  # faces and pictures of the same sources
 

@@ -10,15 +10,13 @@ from types import TracebackType
 from typing import IO, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from facesieve.dataset.commit import writing
+from facesieve.records import Integers
 
 HELD = 64 * 2**20  # bytes of rows in memory before they are written
 LOOSE = 256  # tables that are held before they become one, for a table takes some 20 kB beside its rows
-
-Integers = npt.NDArray[np.int64]
 
 
 class Shuffle:

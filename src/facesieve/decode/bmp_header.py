@@ -1,14 +1,16 @@
-"""The header of a BMP file: a wrong size of it does not hide where everything else stands."""
+"""The header of a BMP file. A file that states a wrong header size can still be read."""
 
 from __future__ import annotations
+
+from facesieve.decode.integers import little
 
 _SIZE, _KNOWN, _INFO = slice(14, 18), (12, 16, 40, 52, 56, 64, 108, 124), 40
 _BITS, _COMPRESSION = slice(28, 30), slice(30, 34)
 
 
 def with_known_header(data: bytes) -> bytes:
-    """The same file with a header size that exists, where no palette and no masks depend on the size it states."""
-    size, bits, compression = (int.from_bytes(data[place], "little") for place in (_SIZE, _BITS, _COMPRESSION))
+    """The same file with a valid header size, where no palette and no masks depend on the stated size."""
+    size, bits, compression = (little(data[place]) for place in (_SIZE, _BITS, _COMPRESSION))
     if size in _KNOWN or size < _INFO or bits not in (24, 32) or compression:
         return data
     return b"".join((data[: _SIZE.start], _INFO.to_bytes(4, "little"), data[_SIZE.stop :]))

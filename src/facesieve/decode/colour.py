@@ -1,4 +1,4 @@
-"""Pictures with a wide-gamut profile, such as Display P3 or Adobe RGB, to sRGB (ICC.1 by way of littleCMS)."""
+"""Pictures with a wide-gamut profile, such as Display P3 or Adobe RGB, converted to sRGB (ICC.1, with littleCMS)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from facesieve.decode.integers import big
 from facesieve.records import Pixels
 
 _ROWS = 256
 _MOST_BYTES = 1 << 22
 _MOST_TAGS = 100
 
-# Red, green and blue as sRGB profiles state them: XYZ under D50 (IEC 61966-2-1, adapted with Bradford's matrix).
+# Red, green and blue in sRGB profiles: XYZ under D50 (IEC 61966-2-1, adapted with Bradford's matrix).
 _PRIMARIES = (b"rXYZ", b"gXYZ", b"bXYZ")
 _SRGB = np.array([(0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141)])
 _WHITE = np.array((0.9642, 1.0, 0.8249))
@@ -25,9 +26,10 @@ _MIDDLE = (0.1, 0.36)  # light of the middle level; gamma 1.5 to 3.3
 
 
 def to_srgb(pixels: Pixels, profile: bytes) -> Pixels:
-    """(H, W, 3) uint8 RGB as sRGB, relative colorimetric; the same array where the profile asks for no change.
+    """(H, W, 3) uint8 RGB as sRGB, relative colorimetric; the same array where the profile changes nothing.
 
-    Only profiles of other primaries than sRGB's are applied. A damaged profile is ignored, like all damaged metadata.
+    A profile is applied only where its primaries differ from those of sRGB. A damaged profile is ignored, like all
+    damaged metadata.
     """
     try:
         if not profile or not _is_wide_gamut(profile):
@@ -47,18 +49,18 @@ def to_srgb(pixels: Pixels, profile: bytes) -> Pixels:
             converted[top : top + _ROWS] = np.asarray(strip)
     except MemoryError:
         raise
-    except Exception:  # strangers' profiles are damaged in many ways, and any number may stand in them
+    except Exception:  # damaged profiles raise errors of every type
         return pixels
     return converted
 
 
 def _is_wide_gamut(profile: bytes) -> bool:
-    """Whether a profile of an RGB screen or camera has primaries of its own and holds together; told in microseconds.
+    """Whether a profile is that of an RGB screen or camera, is consistent, and has other primaries than sRGB.
 
-    Sound primaries add up to the white of D50 (ICC.1 8.3.3 and 9.2.32).
+    This takes microseconds. Valid primaries add up to the white of D50 (ICC.1 8.3.3 and 9.2.32).
     """
-    sound = profile[16:20] == b"RGB " and profile[36:40] == b"acsp" and _big(profile[:4]) <= len(profile) < _MOST_BYTES
-    entries = profile[132 : 132 + 12 * min(_big(profile[128:132]), _MOST_TAGS)]
+    sound = profile[16:20] == b"RGB " and profile[36:40] == b"acsp" and big(profile[:4]) <= len(profile) < _MOST_BYTES
+    entries = profile[132 : 132 + 12 * min(big(profile[128:132]), _MOST_TAGS)]
     if not sound or len(entries) % 12:
         return False
     places = {name: (start, size) for name, start, size in struct.iter_unpack(">4sII", entries)}
@@ -74,22 +76,18 @@ def _is_wide_gamut(profile: bytes) -> bool:
 
 
 def _middle(curve: bytes) -> float:
-    """The light of level 0.5 by a tone curve (ICC.1 10.6 and 10.18); 0 where it is unreadable."""
+    """The linear light that a tone curve has for level 0.5 (ICC.1 10.6 and 10.18); 0 where it cannot be read."""
     if curve[:4] == b"curv":
-        count = _big(curve[8:12])
+        count = big(curve[8:12])
         if count == 1:
-            return float(0.5 ** (_big(curve[12:14]) / 256))
+            return float(0.5 ** (big(curve[12:14]) / 256))
         at = 12 + 2 * (count // 2)
-        return _big(curve[at : at + 2]) / 65535 if count else 0.5
+        return big(curve[at : at + 2]) / 65535 if count else 0.5
     if curve[:4] == b"para":
-        kind = _big(curve[8:10])
+        kind = big(curve[8:10])
         g, a, b, c, *_ = (int.from_bytes(curve[at : at + 4], "big", signed=True) / 65536 for at in range(12, 28, 4))
         if kind == 0:
             return float(0.5**g)
         base = a * 0.5 + b
         return float(base**g + (c if kind == 2 else 0)) if base > 0 else 0.0
     return 0.0
-
-
-def _big(data: bytes) -> int:
-    return int.from_bytes(data, "big")

@@ -1,4 +1,4 @@
-"""What decoding a picture would cost, reckoned from its header, before any decoder runs."""
+"""What it would cost to decode a picture, estimated from its header before any decoder runs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 from facesieve.settings import Settings
 
-Size = tuple[int, int]
+Size = tuple[int, int]  # width, height in pixels
 
-# Peak bytes per pixel of each decoder and of the answer, measured on pictures of 24 megapixels.
+# Peak bytes per pixel of each decoder, its result included, measured on pictures of 24 megapixels.
 BYTES_PER_PIXEL = {
     "jpeg": 3,
     "png": 8,
@@ -23,9 +23,10 @@ BYTES_PER_PIXEL = {
     "raw": 3,
 }
 
-# Their compression turns a few bytes into any number of pixels. Blank scans are PNG or TIFF, and are decoded quickly.
+# In these formats a few bytes can become any number of pixels. PNG and TIFF are not here: blank scans are small files
+# of these formats, and are decoded quickly.
 _UNBOUNDED = frozenset({"jpeg", "webp", "avif", "heif", "jpeg2000", "gif"})
-SMALL_FILE = 1 << 16  # bytes; smaller files count as so large
+SMALL_FILE = 1 << 16  # bytes; a smaller file counts as one of this size
 
 
 def check_size(size: Size, settings: Settings) -> None:
@@ -40,9 +41,9 @@ def check_size(size: Size, settings: Settings) -> None:
 
 
 def check_cost(format: str, size: Size, length: int, settings: Settings, extra: float = 0) -> None:
-    """Refuse a picture whose decoder would need too much memory, or whose file is too small for its pixels.
+    """Refuse a picture that takes too much memory to decode, or whose file is too small for its pixels.
 
-    length: the file's size in bytes. extra: bytes per pixel beyond those of the format's ordinary pictures.
+    length: the file's size in bytes. extra: bytes per pixel above `BYTES_PER_PIXEL`.
     Raises Refused: `too_many_pixels`, and what `check_size` raises.
     """
     check_size(size, settings)
@@ -56,14 +57,14 @@ def check_cost(format: str, size: Size, length: int, settings: Settings, extra: 
     if format in _UNBOUNDED and 3 * pixels > settings.max_expansion * max(length, SMALL_FILE):
         raise Refused(
             RefusalCode.TOO_MANY_PIXELS,
-            f"The file of {length:,} bytes claims {pixels:,} pixels, more than max_expansion allows.",
+            f"The file has {length:,} bytes and claims {pixels:,} pixels, more than max_expansion allows.",
         )
 
 
 def check_passes(scans: int, pixels: int, settings: Settings) -> None:
-    """Raises Refused: `too_many_scans` when a JPEG is drawn so often over so many pixels that it takes seconds."""
+    """Raises Refused: `too_many_scans` when a JPEG has so many scans of so many pixels that it takes seconds."""
     if scans > 1 and scans * pixels > settings.max_jpeg_work:
         raise Refused(
             RefusalCode.TOO_MANY_SCANS,
-            f"The JPEG draws {pixels:,} pixels in {scans} passes, more work than max_jpeg_work allows.",
+            f"The JPEG has {scans} scans of {pixels:,} pixels, more work than max_jpeg_work allows.",
         )

@@ -1,4 +1,4 @@
-"""The orientation in an EXIF block: one tag is looked for, and nothing else is read."""
+"""The orientation in an EXIF block; nothing else of it is read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ ORIENTATION = 0x0112
 
 
 def orientation_of(exif: bytes) -> int:
-    """The EXIF orientation, 1 to 8; 1 where there is none or it is broken.
+    """The EXIF orientation, 1 to 8; 1 where there is none or it is invalid.
 
     exif: a TIFF structure, with or without `Exif` and two zero bytes before it.
     """

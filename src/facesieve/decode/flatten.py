@@ -1,4 +1,4 @@
-"""Pixels of any mode to 8-bit RGB: alpha over white, deep samples scaled, inks and palettes resolved."""
+"""Pixels of any mode to 8-bit RGB: alpha over white, deep samples scaled, CMYK and palettes converted."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ BITS_PER_SAMPLE = 258
 def flatten(image: Image.Image) -> Pixels:
     """A loaded Pillow image of any mode as (H, W, 3) uint8 RGB.
 
-    It goes in strips, so that converting costs one strip of memory beyond the picture and its answer.
-    Transparent pixels lie over white. Grey deeper than 8 bits is scaled, v * 255 / (2 ** bits - 1) rounded to nearest;
-    deep colour was already cut to its high byte by Pillow, within one level of that. Float grey is 0..1.
-    Raises Refused `unsupported_format`: samples without an agreed range.
+    It is converted in strips, so that this takes memory for one strip besides the picture and the result.
+    Transparent pixels become white. Grey deeper than 8 bits is scaled, v * 255 / (2 ** bits - 1) rounded to nearest;
+    Pillow has already cut deep colour to its high byte, which differs by at most one level. Float grey is 0..1.
+    Raises Refused `unsupported_format`: samples whose range is not defined.
     """
     rgb = np.empty((image.height, image.width, 3), np.uint8)
     to_rgb = _converter(image)
@@ -36,7 +36,8 @@ def _converter(image: Image.Image) -> Callable[[Image.Image], Pixels]:
     if image.mode == "F":
         return _float_grey
     if image.mode in ("I", "LAB", "HSV"):
-        raise Refused(RefusalCode.UNSUPPORTED_FORMAT, f"Samples of mode {image.mode} have no agreed range.")
+        message = f"FaceSieve does not read pictures of mode {image.mode}: the range of their values is not defined."
+        raise Refused(RefusalCode.UNSUPPORTED_FORMAT, message)
     return _over_white if image.has_transparency_data else _plain
 
 
@@ -52,7 +53,7 @@ def _over_white(strip: Image.Image) -> Pixels:
 
 
 def _bits(image: Image.Image) -> int:
-    """12 for a 12-bit TIFF, whose samples Pillow hands over unscaled in a 16-bit mode."""
+    """Bits per sample: 12 for a 12-bit TIFF, whose samples Pillow returns unscaled in a 16-bit mode."""
     tags = getattr(image, "tag_v2", {})
     return int(tags.get(BITS_PER_SAMPLE, (16,))[0])
 
@@ -70,6 +71,6 @@ def _deep_grey(strip: Image.Image, bits: int) -> Pixels:
 def _float_grey(strip: Image.Image) -> Pixels:
     light = np.asarray(strip)
     if not ((light >= 0) & (light <= 1)).all():
-        raise Refused(RefusalCode.UNSUPPORTED_FORMAT, "Float samples outside 0..1 have no agreed range.")
+        raise Refused(RefusalCode.UNSUPPORTED_FORMAT, "Float samples must lie between 0 and 1.")
     grey: Pixels = np.rint(light * 255).astype(np.uint8)
     return grey[..., None]

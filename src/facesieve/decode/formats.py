@@ -1,8 +1,9 @@
-"""Which picture format some bytes are, told by how they begin; the file's name is never asked."""
+"""The picture format of some bytes, from their beginning alone; the file's name does not count."""
 
 from __future__ import annotations
 
 from facesieve.decode import raw
+from facesieve.decode.integers import big
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
@@ -25,7 +26,7 @@ _DECODED = (
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"mif2"}
 
-# Formats that are known by name only: saying so is kinder than "not an image".
+# Formats that are recognised but not read: a message that names the format helps more than "not a picture".
 _KNOWN = (
     (b"\0\0\x01\0", "ico"),
     (b"\0\0\x02\0", "cur"),
@@ -50,7 +51,7 @@ _OTHER_NETPBM = {b"P7", b"Pf", b"PF"}
 def sniff(data: bytes) -> str:
     """The format of encoded bytes, one of `SUPPORTED`.
 
-    Raises Refused: `empty`, `unsupported_format` (a picture, a drawing or a film of another kind), `not_an_image`.
+    Raises Refused: `empty`, `unsupported_format` (a picture, drawing or video in another format), `not_an_image`.
     """
     if not data:
         raise Refused(RefusalCode.EMPTY)
@@ -64,13 +65,14 @@ def sniff(data: bytes) -> str:
     if data[4:8] == b"ftyp":
         return _of_brands(data)
     if name := _known(data):
-        raise Refused(RefusalCode.UNSUPPORTED_FORMAT, f"Pictures of format {name} are not decoded.")
+        message = f"FaceSieve does not read pictures of format {name}; convert this one to JPEG or PNG."
+        raise Refused(RefusalCode.UNSUPPORTED_FORMAT, message)
     raise Refused(RefusalCode.NOT_AN_IMAGE)
 
 
 def _of_brands(data: bytes) -> str:
-    """HEIF and AVIF share one container (ISO/IEC 14496-12); the major brand counts, then the compatible ones."""
-    end = min(int.from_bytes(data[:4], "big"), len(data), 4096)
+    """HEIF, AVIF and videos share one container (ISO/IEC 14496-12); its brands tell them apart."""
+    end = min(big(data[:4]), len(data), 4096)
     brands = [data[8:12], *(data[at : at + 4] for at in range(16, end, 4))]
     if _AVIF_BRANDS & set(brands):
         return "avif"
@@ -78,7 +80,8 @@ def _of_brands(data: bytes) -> str:
         return "heif"
     if raw.BRANDS & set(brands):
         return "raw"
-    raise Refused(RefusalCode.UNSUPPORTED_FORMAT, "The file is a film, or a picture of a kind that is not decoded.")
+    message = "The file is a video, or a picture in a format that FaceSieve does not read."
+    raise Refused(RefusalCode.UNSUPPORTED_FORMAT, message)
 
 
 def _known(data: bytes) -> str:

@@ -30,18 +30,18 @@ def first_frame(data: bytes) -> bytes:
         elif kind == _TRAILER:
             break
         else:
-            at += 1  # stray bytes between blocks, which other readers skip
+            at += 1  # stray bytes between blocks; other readers skip them too
     raise Refused(RefusalCode.CORRUPT)
 
 
 def _table(data: bytes, flags_at: int) -> int:
-    """The size of the colour table that the flags in that place announce."""
+    """The size in bytes of the colour table that the flags at this offset announce."""
     flags = data[flags_at] if flags_at < len(data) else 0
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def _blocks_end(data: bytes, at: int) -> int:
-    """The position after a chain of blocks; the end of the file where the chain does not end."""
+    """The offset after a chain of blocks; the end of the file where the chain does not end."""
     for _ in range(_MOST_BLOCKS):
         if at >= len(data):
             return len(data)

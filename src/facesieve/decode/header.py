@@ -1,11 +1,12 @@
-"""How large a picture says it is, read from its first bytes by plain arithmetic, before any decoder runs."""
+"""The size that a picture states in its first bytes, read before any decoder runs."""
 
 from __future__ import annotations
 
-from facesieve.decode.containers import MOST_META, boxes
 from facesieve.decode.cost import Size, check_size
+from facesieve.decode.integers import big, little
 from facesieve.decode.jpeg_stream import read_header
 from facesieve.decode.netpbm import netpbm_size
+from facesieve.decode.structure import MOST_META, boxes
 from facesieve.decode.tiff_tags import first_directory
 from facesieve.errors import Refused
 
@@ -18,7 +19,7 @@ _MOST_SIZES = 4096
 
 
 def declared_size(format: str, data: bytes) -> Size:
-    """Width and height as stored, in pixels; (0, 0) where these bytes do not say: the decoder's own reader will."""
+    """Width and height as stored, in pixels; (0, 0) where these bytes do not say, so that the decoder must tell."""
     read = {
         "jpeg": _jpeg,
         "png": _png,
@@ -36,41 +37,33 @@ def declared_size(format: str, data: bytes) -> Size:
 
 
 def ends_early(format: str, data: bytes) -> bool:
-    """Whether a WebP is shorter than it says; the other formats' decoders notice by themselves."""
-    return format == "webp" and _little(data[4:8]) + 8 > len(data)
-
-
-def _big(data: bytes) -> int:
-    return int.from_bytes(data, "big")
-
-
-def _little(data: bytes) -> int:
-    return int.from_bytes(data, "little")
+    """Whether a WebP is shorter than it states; the decoders of other formats notice that themselves."""
+    return format == "webp" and little(data[4:8]) + 8 > len(data)
 
 
 def _png(data: bytes) -> Size:
-    return _big(data[16:20]), _big(data[20:24])
+    return big(data[16:20]), big(data[20:24])
 
 
 def _gif(data: bytes) -> Size:
-    return _little(data[6:8]), _little(data[8:10])
+    return little(data[6:8]), little(data[8:10])
 
 
 def _bmp(data: bytes) -> Size:
-    if _little(data[14:18]) == 12:
-        return _little(data[18:20]), _little(data[20:22])
+    if little(data[14:18]) == 12:
+        return little(data[18:20]), little(data[20:22])
     return tuple(abs(int.from_bytes(data[at : at + 4], "little", signed=True)) for at in (18, 22))  # type: ignore[return-value]
 
 
 def _webp(data: bytes) -> Size:
-    """RFC 9649: an extended header, else the first chunk is a lossy or a lossless frame."""
+    """RFC 9649: from the extended header, else from the first chunk, a lossy or lossless frame."""
     kind, body = data[12:16], data[20:]
     if kind == b"VP8X":
-        return _little(body[4:7]) + 1, _little(body[7:10]) + 1
+        return little(body[4:7]) + 1, little(body[7:10]) + 1
     if kind == b"VP8L":
-        bits = _little(body[1:5])
+        bits = little(body[1:5])
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    return _little(body[6:8]) & 0x3FFF, _little(body[8:10]) & 0x3FFF
+    return little(body[6:8]) & 0x3FFF, little(body[8:10]) & 0x3FFF
 
 
 def _jpeg(data: bytes) -> Size:
@@ -96,9 +89,9 @@ def _tiff(data: bytes) -> Size:
 
 
 def _jpeg2000(data: bytes) -> Size:
-    """The reference grid of the SIZ segment (ITU-T T.800 A.5.1), the first of the codestream."""
+    """From the reference grid in the SIZ segment (ITU-T T.800 A.5.1), the first segment of the codestream."""
     start = data.find(b"\xff\x4f\xff\x51", 0, MOST_META)
-    x1, y1, x0, y0 = (_big(data[at : at + 4]) for at in range(start + 8, start + 24, 4))
+    x1, y1, x0, y0 = (big(data[at : at + 4]) for at in range(start + 8, start + 24, 4))
     return (max(x1 - x0, 0), max(y1 - y0, 0)) if start >= 0 else UNKNOWN
 
 
@@ -109,6 +102,6 @@ def _isobmff(data: bytes) -> Size:
     for _ in range(_MOST_SIZES):
         if (at := data.find(b"ispe", at + 1, end)) < 0:
             break
-        size = _big(data[at + 8 : at + 12]), _big(data[at + 12 : at + 16])
+        size = big(data[at + 8 : at + 12]), big(data[at + 12 : at + 16])
         largest = max(largest, size, key=lambda size: size[0] * size[1])
     return largest

@@ -1,4 +1,4 @@
-"""JPEG: libjpeg-turbo without a layer between, where it returns the very pixels that Pillow and OpenCV return."""
+"""JPEG, decoded by libjpeg-turbo directly, where that returns the same pixels as Pillow and OpenCV."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from facesieve.decode.cost import check_cost, check_passes
 from facesieve.decode.exif import orientation_of
 from facesieve.decode.flatten import flatten
 from facesieve.decode.jpeg_stream import JpegHeader, read_header, read_scans, without_metadata
-from facesieve.decode.memory import is_about_memory
+from facesieve.decode.out_of_memory import is_about_memory
 from facesieve.decode.still import open_still
 from facesieve.decode.upright import upright
 from facesieve.records import Pixels
 from facesieve.settings import Settings
 
-_COEFFICIENT = 2  # bytes; a JPEG of several scans keeps every coefficient until its last scan
+_COEFFICIENT = 2  # bytes; with several scans the decoder keeps all coefficients until the last one
 _STRAY_BYTES_AT_END = "extraneous bytes before marker 0xd9"
 
 
 def decode_jpeg(data: bytes, settings: Settings, outer_orientation: int = 1) -> Pixels:
-    """Upright (H, W, 3) uint8 RGB; Adobe's inverted CMYK and YCCK come out as the colours they mean.
+    """Upright (H, W, 3) uint8 RGB; Adobe's inverted CMYK and YCCK are converted to the colours they mean.
 
-    outer_orientation: of the file that this JPEG is embedded in; it counts where the JPEG has no EXIF of its own.
-    Raises Refused for limits and for missing pixels, Pillow's own exceptions otherwise.
+    outer_orientation: the EXIF orientation of the file in which this JPEG is embedded; used where the JPEG has no EXIF
+    itself. Raises Refused for limits and for missing pixels, Pillow's own exceptions otherwise.
     """
     header = read_header(data)
     pixels = _pixels(data, header, settings)
@@ -35,9 +35,9 @@ def decode_jpeg(data: bytes, settings: Settings, outer_orientation: int = 1) -> 
 def _pixels(data: bytes, header: JpegHeader, settings: Settings) -> Pixels:
     """Stored pixels as RGB.
 
-    The fast decoder is strict: any warning of libjpeg makes it step aside. It then gets the picture without its
-    metadata, and if that does not help, Pillow either decodes (stray bytes between scans) or says that data are
-    missing (libjpeg alone would pad with grey).
+    The fast decoder refuses a picture at any warning of libjpeg. It then tries again without the metadata. If that
+    fails too, Pillow either decodes the picture (stray bytes between scans) or reports that data are missing; libjpeg
+    alone would fill the rest with grey.
     """
     size = header.width, header.height
     plain = header.precision == 8 and len(header.components) in (1, 3)
@@ -64,7 +64,7 @@ def _pixels(data: bytes, header: JpegHeader, settings: Settings) -> Pixels:
 
 
 def _fast(data: bytes, header: JpegHeader) -> tuple[Pixels | None, str]:
-    """The pixels, or None and what libjpeg complains of."""
+    """The pixels, or None and the warning of libjpeg."""
     try:
         pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True)
     except ValueError as error:

@@ -1,19 +1,20 @@
-"""The structure of a JPEG file (ITU-T T.81 annex B), read as libjpeg reads it; no pixel is decoded."""
+"""The structure of a JPEG file (ITU-T T.81 annex B), read in the same way as libjpeg; no pixel is decoded."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+from facesieve.decode.integers import big
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
-# A marker is 0xFF and a byte that is neither 0 nor 0xFF; `re` skips what is no marker at the speed of C.
+# A marker is 0xFF and a byte that is neither 0 nor 0xFF. `re` is fast at skipping everything else.
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 MOST_SEGMENTS = 1 << 16
 
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame: all of 0xC0..0xCF but DHT, JPG and DAC
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame: all of 0xC0..0xCF except DHT, JPG and DAC
 _SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
 _TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDD})
 _BARE = frozenset({0x01, *range(0xD0, 0xD8)})
@@ -26,13 +27,13 @@ _END_OF_IMAGE = b"\xff\xd9"
 
 @dataclass(frozen=True, slots=True)
 class JpegHeader:
-    """What stands before the pixels.
+    """Everything before the pixels.
 
-    samples: stored samples per pixel; 1.5 for colour with 4:2:0 subsampling. one_scan: all pixels come in one pass.
-    tidy: every segment begins where the one before it ends. exif: the content of the first EXIF segment, or b"".
-    icc: the embedded colour profile, or b"". marks: the segments that tell how colours are stored, in plain form.
-    kept: the segments that decoding needs, as (start, end). first_scan: the header of the first scan.
-    scan: where its data begin.
+    samples: stored samples per pixel; 1.5 for colour with 4:2:0 subsampling. one_scan: whether one scan has all pixels.
+    tidy: whether every segment begins where the one before it ends. exif: the content of the first EXIF segment, or
+    b"". icc: the embedded colour profile, or b"". marks: minimal JFIF and Adobe segments, which tell how colours are
+    stored. kept: the segments that the decoder needs, as (start, end). first_scan: the header of the first scan.
+    scan: the offset of its data.
     """
 
     width: int
@@ -54,8 +55,8 @@ class JpegHeader:
 class JpegScans:
     """Where the first image of the file ends.
 
-    end: the position of its end marker, or of the end of the file. ended: whether there is an end marker.
-    complete: whether every coefficient was sent at full precision. count: the number of scans.
+    end: the offset of its end marker, or of the end of the file. ended: whether there is an end marker.
+    complete: whether the scans have every coefficient at full precision. count: the number of scans.
     """
 
     end: int
@@ -65,9 +66,9 @@ class JpegScans:
 
 
 def read_header(data: bytes | memoryview, most: int = MOST_SEGMENTS) -> JpegHeader:
-    """The segments up to the first scan, at most so many.
+    """The segments up to the first scan, at most `most`.
 
-    Raises Refused: `truncated` where the file ends before, `corrupt` where no decoder finds a picture.
+    Raises Refused: `truncated` where the file ends before that, `corrupt` where no decoder would find a picture.
     """
     frame = b""
     progressive, tidy, exif, marks = False, True, b"", [b"", b""]
@@ -86,7 +87,7 @@ def read_header(data: bytes | memoryview, most: int = MOST_SEGMENTS) -> JpegHead
             continue
         if marker in (_START, _END):
             raise Refused(RefusalCode.CORRUPT)
-        length = int.from_bytes(data[start + 2 : start + 4], "big")
+        length = big(data[start + 2 : start + 4])
         at = start + 2 + max(length, 2)
         if at > len(data):
             raise Refused(RefusalCode.TRUNCATED)
@@ -97,8 +98,8 @@ def read_header(data: bytes | memoryview, most: int = MOST_SEGMENTS) -> JpegHead
             kept.append((start, at))
             sizes = [(byte >> 4, byte & 15) for byte in frame[7::3]]
             return JpegHeader(
-                width=int.from_bytes(frame[3:5], "big"),
-                height=int.from_bytes(frame[1:3], "big"),
+                width=big(frame[3:5]),
+                height=big(frame[1:3]),
                 precision=frame[0],
                 components=tuple(frame[6::3]),
                 samples=_samples(sizes),
@@ -130,7 +131,7 @@ def read_header(data: bytes | memoryview, most: int = MOST_SEGMENTS) -> JpegHead
 
 
 def read_scans(data: bytes, header: JpegHeader, most: int) -> JpegScans:
-    """The scans of the first image: what lies behind its end marker, such as a film, is another file's.
+    """The scans of the first image. Data after its end marker, such as a video, do not belong to it.
 
     Raises Refused: `too_many_scans` when there are more than `most`.
     """
@@ -142,7 +143,7 @@ def read_scans(data: bytes, header: JpegHeader, most: int) -> JpegScans:
         start, marker = found.start(), data[found.start() + 1]
         if marker == _END:
             return JpegScans(start, True, True, count)
-        at = start + 2 + max(int.from_bytes(data[start + 2 : start + 4], "big"), 2)
+        at = start + 2 + max(big(data[start + 2 : start + 4]), 2)
         segments += 1
         if at > len(data) or segments > MOST_SEGMENTS:
             return JpegScans(start, False, _complete(left), count)
@@ -156,7 +157,7 @@ def read_scans(data: bytes, header: JpegHeader, most: int) -> JpegScans:
 
 
 def without_metadata(data: bytes, header: JpegHeader, end: int, close: bool) -> bytes:
-    """The first image alone: what a decoder needs, and nothing else. close: add an end marker."""
+    """The first image with only the segments that a decoder needs. close: add an end marker."""
     parts = (data[start:stop] for start, stop in header.kept)
     return b"".join((b"\xff\xd8", header.marks, *parts, data[header.scan : end], _END_OF_IMAGE if close else b""))
 
@@ -171,7 +172,7 @@ def _samples(sizes: list[tuple[int, int]]) -> float:
 
 
 def _cross_off(left: dict[int, bytearray], scan: bytes) -> None:
-    """Mark the coefficients that a scan sends at full precision (T.81 G.1.1.1: from Ss to Se, down to bit Al)."""
+    """Mark the coefficients that a scan has at full precision (T.81 G.1.1.1: from Ss to Se, down to bit Al)."""
     first, last, low_bit = scan[-3], min(scan[-2], 63), scan[-1] & 15
     for component in scan[1:-3:2]:
         if component in left:

@@ -23,7 +23,7 @@ _MOST_COMMENTS = 1000
 
 
 def netpbm_size(data: bytes) -> Size:
-    """Width and height as the header states them; (0, 0) where there is no such header."""
+    """Width and height from the header, in pixels; (0, 0) where there is no valid header."""
     header = _header(data)
     return (int(header[1]), int(header[2])) if header else (0, 0)
 

@@ -1,4 +1,4 @@
-"""Bytes to the one decoded picture that every later stage sees, or to a refusal; never an exception."""
+"""Bytes to the decoded picture that every later stage uses, or to a refusal; never an exception."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from facesieve.decode.cost import Size, check_cost, check_size
 from facesieve.decode.formats import sniff
 from facesieve.decode.header import UNKNOWN, declared_size, ends_early
-from facesieve.decode.image import from_image
 from facesieve.decode.jpeg import decode_jpeg
-from facesieve.decode.memory import is_about_memory, is_short_for
 from facesieve.decode.netpbm import decode_netpbm
+from facesieve.decode.out_of_memory import is_about_memory, is_short_for
+from facesieve.decode.pillow_image import from_image
 from facesieve.decode.quiet import quiet
 from facesieve.decode.raw import full_size_preview
 from facesieve.decode.still import decode_still
@@ -27,8 +27,8 @@ _CUT_SHORT = ("truncated", "premature end", "not enough image data", "end of fil
 _NOT_DECODED = ("unsupported", "unknown", "not supported", "cannot handle", "not implemented")
 
 
-class Decoded(NamedTuple):
-    """Photos and refusals in the order of their sources. The answers of one source stand together."""
+class DecodedBatch(NamedTuple):
+    """Photos and refusals in the order of their sources. Those of one source are next to each other."""
 
     answers: Sequence[Photo | Refusal]
 
@@ -37,36 +37,36 @@ class Decoded(NamedTuple):
         return [answer for answer in self.answers if isinstance(answer, Photo)]
 
 
-def decode(sources: Sequence[Source], settings: Settings) -> Decoded:
+def decode(sources: Sequence[Source], settings: Settings) -> DecodedBatch:
     """Each source as a photo or a refusal."""
-    return Decoded([decode_one(source, settings) for source in sources])
+    return DecodedBatch([decode_one(source, settings) for source in sources])
 
 
-def batches(sources: Iterable[Source], settings: Settings) -> Iterator[Decoded]:
-    """Sources in order, decoded when their turn comes, so many at a time as fill a batch by number or by pixels.
+def batches(sources: Iterable[Source], settings: Settings) -> Iterator[DecodedBatch]:
+    """Decode sources in order, lazily. A batch is full at `batch_size` pictures or `batch_pixels` pixels.
 
-    So memory grows with the largest photo and not with `batch_size`.
+    Because of `batch_pixels`, large photos do not need memory for `batch_size` of them.
     """
     batch: list[Photo | Refusal] = []
     pixels = 0
     for answer in (decode_one(source, settings) for source in sources):
         batch.append(answer)
         pixels += answer.width * answer.height
-        del answer  # nothing here holds a picture while the next is decoded
+        del answer  # so that this loop holds no picture while the next one is decoded
         if len(batch) == settings.batch_size or pixels >= settings.batch_pixels:
-            yield Decoded(batch)
+            yield DecodedBatch(batch)
             batch, pixels = [], 0
     if batch:
-        yield Decoded(batch)
+        yield DecodedBatch(batch)
 
 
 def decode_one(source: Source, settings: Settings) -> Photo | Refusal:
     """The picture of one source, upright, (H, W, 3) uint8 RGB, or why there is none. Raises nothing.
 
-    At most `max_file_bytes` + 1 bytes are read, the format is told from them, and size limits are applied to what
-    the header says before any decoder runs. Of animations and multi-page files the first frame is taken. Every
-    exception of a decoder becomes a refusal, a lack of memory `out_of_memory`. A decoder that crashes ends the
-    process: who decodes for strangers does so in a process that may die.
+    At most `max_file_bytes` + 1 bytes are read. They show the format, and the size limits are applied to the header
+    before any decoder runs. Of animations and multi-page files the first frame is taken. Every exception of a decoder
+    becomes a refusal; a lack of memory becomes `out_of_memory`. A decoder that crashes ends the process, so decode
+    untrusted files in a process that may die.
     """
     try:
         if source.pixels is not None:
@@ -91,7 +91,7 @@ def _of_bytes(source: Source, data: bytes, settings: Settings) -> Photo | Refusa
 
 
 def _pixels(format: str, data: bytes, size: Size, settings: Settings) -> Pixels:
-    """Upright RGB; whatever a decoder raises on a stranger's bytes becomes one of four codes."""
+    """Upright (H, W, 3) uint8 RGB. Whatever a decoder raises becomes Refused with one of four codes."""
     try:
         with quiet():
             if format == "jpeg":
@@ -129,7 +129,7 @@ def _code_of(error: Exception) -> RefusalCode:
 
 
 def _of_array(source: Source, pixels: Pixels, settings: Settings) -> Photo:
-    """A caller's own pixels; their identity is the sha256 over shape and bytes."""
+    """Pixels that the caller passed in; their `picture_id` is the sha256 of shape and bytes."""
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or not pixels.size:
         raise Refused(RefusalCode.BAD_PIXELS)
     check_size((pixels.shape[1], pixels.shape[0]), settings)
@@ -140,7 +140,7 @@ def _of_array(source: Source, pixels: Pixels, settings: Settings) -> Photo:
 
 
 def _of_image(source: Source, settings: Settings) -> Photo:
-    """A caller's Pillow image; its identity is that of the array of its pixels."""
+    """A Pillow image that the caller passed in; its `picture_id` is that of the array of its pixels."""
     check_size(source.image.size, settings)
     try:
         with quiet():
@@ -161,7 +161,7 @@ def _read(source: Source, settings: Settings) -> bytes:
             data = _at_most(stream.read, limit + 1)
     except Refused:
         raise
-    except Exception as error:  # a file that is gone, an archive member whose checksum is wrong, a caller's own opener
+    except Exception as error:  # a file is gone, a checksum in an archive is wrong, or the caller's own opener fails
         raise Refused(RefusalCode.OUT_OF_MEMORY if is_about_memory(error) else RefusalCode.UNREADABLE) from error
     if len(data) > limit:
         raise Refused(RefusalCode.TOO_MANY_BYTES)
@@ -169,7 +169,7 @@ def _read(source: Source, settings: Settings) -> bytes:
 
 
 def _at_most(read: Callable[[int], bytes], limit: int) -> bytes:
-    """A stream may return less than it is asked for before its end, and a careless one more; nothing means the end."""
+    """Read at most `limit` bytes. A stream may return fewer than asked before its end; only b"" is the end."""
     parts, left = [], limit
     while left > 0 and (part := read(min(left, _CHUNK))):
         parts.append(part)

@@ -1,4 +1,4 @@
-"""The chunks of a PNG file (W3C PNG, third edition, section 5): what is not pixels never reaches a decoder."""
+"""The chunks of a PNG file (W3C PNG, third edition, section 5). A decoder gets only those that hold pixels."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import zlib
 from typing import NamedTuple
 
+from facesieve.decode.integers import big
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
@@ -20,7 +21,7 @@ _EXIF_AS_TEXT = re.compile(rb"Raw profile type (?:exif|APP1)\0")
 
 
 class PngParts(NamedTuple):
-    """pixels: a PNG with nothing but pixels. exif, icc: the EXIF block and the colour profile, or b""."""
+    """pixels: a PNG with only the chunks of pixels. exif, icc: the EXIF block and the colour profile, or b""."""
 
     pixels: bytes
     exif: bytes
@@ -28,7 +29,7 @@ class PngParts(NamedTuple):
 
 
 def read_chunks(data: bytes) -> PngParts:
-    """Raises Refused `corrupt` for a file of endless chunks."""
+    """Split a PNG. Raises Refused `corrupt` where it has too many chunks."""
     runs: list[tuple[int, int]] = []
     found: dict[bytes, tuple[int, int]] = {}
     at, whole, seen_end = _SIGNATURE, True, False
@@ -38,7 +39,7 @@ def read_chunks(data: bytes) -> PngParts:
         if len(head) < 8 or kind == b"IEND":
             seen_end = kind == b"IEND"
             break
-        end = at + 12 + int.from_bytes(head[:4], "big")
+        end = at + 12 + big(head[:4])
         if kind in _NEEDED or not kind[0] & 0x20 or (kind == b"tRNS" and _is_clear(data, at, end)):
             if runs and runs[-1][1] == at:
                 runs[-1] = (runs[-1][0], end)
@@ -53,7 +54,7 @@ def read_chunks(data: bytes) -> PngParts:
         raise Refused(RefusalCode.CORRUPT, f"The PNG has more than {_MOST_CHUNKS:,} chunks.")
     pixels = data
     if not (whole and seen_end):
-        # Pixels that were cut short stay so: what the last chunk lacks, the decoder misses.
+        # A file that was cut short gets no end chunk, so that the decoder notices.
         pixels = b"".join(
             (data[:_SIGNATURE], *(data[start:end] for start, end in runs), _END if at <= len(data) else b"")
         )
@@ -61,11 +62,11 @@ def read_chunks(data: bytes) -> PngParts:
 
 
 def _is_clear(data: bytes, at: int, end: int) -> bool:
-    """Whether a tRNS chunk is whole and of the length that its picture asks for; others are not pixels."""
+    """Whether a tRNS chunk is whole and has the right length for its colour type; else it is ignored."""
     body = data[at + 8 : end - 4]
     colour_type = data[25:26]
     right = bool(colour_type) and len(body) in _CLEAR_BYTES.get(colour_type[0], ())
-    return right and zlib.crc32(data[at + 4 : end - 4]) == int.from_bytes(data[end - 4 : end], "big")
+    return right and zlib.crc32(data[at + 4 : end - 4]) == big(data[end - 4 : end])
 
 
 def _exif(data: bytes, found: dict[bytes, tuple[int, int]]) -> bytes:
@@ -80,7 +81,7 @@ def _exif(data: bytes, found: dict[bytes, tuple[int, int]]) -> bytes:
 
 
 def _from_hex(text: bytes) -> bytes:
-    """ImageMagick's form: a line with the name, a line with the length, lines of hexadecimal digits."""
+    """An EXIF block as ImageMagick writes it: a line with the name, one with the length, then hexadecimal digits."""
     *_, digits = text.lstrip().split(b"\n", 2)
     try:
         return bytes.fromhex(digits.decode("ascii"))
@@ -96,7 +97,7 @@ def _profile(data: bytes, found: dict[bytes, tuple[int, int]]) -> bytes:
 
 
 def _inflated(packed: bytes, most: int) -> bytes:
-    """Inflated bytes; b"" where they are damaged or more than so many."""
+    """The inflated bytes; b"" where they are damaged or more than `most`."""
     try:
         unpacker = zlib.decompressobj()
         data = unpacker.decompress(packed, most)

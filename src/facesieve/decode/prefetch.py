@@ -1,4 +1,4 @@
-"""Reading and decoding go on while the networks work: files and decoders wait and compute without Python's lock."""
+"""Read and decode the next pictures while the networks run: files and decoders release Python's lock."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Item = TypeVar("Item")
 
 
 def prefetch(items: Iterator[Item]) -> Iterator[Item]:
-    """Yield the same items in order. A thread draws the next item while the last one is used; never more than one.
+    """Yield the same items in order. A thread makes the next item while the last one is used, and never more.
 
-    An exception of `items` is raised here, in its turn. The thread ends with this generator.
+    An exception of `items` is raised here, after the items before it. The thread ends with this generator.
     """
     with ThreadPoolExecutor(1, "decode") as thread:
         coming = thread.submit(_drawn, items)
@@ -23,5 +23,5 @@ def prefetch(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def _drawn(items: Iterator[Item]) -> list[Item]:
-    """The next item as a list of one, which the caller empties: a batch is not held longer than it is used."""
+    """The next item in a list, or []. The caller empties the list, so that nothing else holds the item."""
     return list(islice(items, 1))

@@ -1,12 +1,18 @@
-"""Pillow's warnings about strangers' files, kept off the host application's stderr, thread by thread."""
+"""Warnings about a damaged file that do not name the file, kept off the host application's standard error.
+
+The refusal of the picture says what is wrong, and with which file.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from PIL import _imaging
 
 
 class _WhileQuiet(threading.local):
@@ -18,19 +24,52 @@ class _WhileQuiet(threading.local):
         return self.on
 
 
-# The one piece of module state in this room: `warnings.filters` is one list per process, and `catch_warnings`
-# swaps it under other threads' feet. One permanent entry that looks at its own thread does neither.
+class _ErrorLines:
+    """libtiff's error lines on standard error, such as `tempfile.tif: Using code not yet in table.`
+
+    Pillow turns off libtiff's warnings and leaves its errors on. libtiff has one handler per process, so other threads'
+    TIFF errors are not printed either while a picture is decoded; the last one to finish puts the handler back.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._users = threading.Lock(), 0
+        self._before: int | None = None
+        self._set: Any = None
+        try:
+            self._set = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
+            self._set.argtypes, self._set.restype = [ctypes.c_void_p], ctypes.c_void_p
+        except (AttributeError, OSError):  # a Pillow without libtiff, or with one that cannot be reached
+            pass
+
+    def hide(self) -> None:
+        with self._lock:
+            self._users += 1
+            if self._set and self._users == 1:
+                self._before = self._set(None)
+
+    def show(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._set and not self._users:
+                self._set(self._before)
+
+
+# The only module state in this room. `warnings.filters` and libtiff's handler exist once per process, and
+# `catch_warnings` is not safe with threads. One permanent filter that looks at its own thread is.
 _WHILE_QUIET = _WhileQuiet()
-_ENTRY: Any = ("ignore", _WHILE_QUIET, Warning, None, 0)
+_FILTER: Any = ("ignore", _WHILE_QUIET, Warning, None, 0)
+_ERROR_LINES = _ErrorLines()
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No warning is shown, or raised as an error, from this thread; others are not affected."""
-    if _ENTRY not in warnings.filters[:1]:
-        warnings.filters.insert(0, _ENTRY)  # type: ignore[attr-defined]
+    """No Python warning of this thread is shown or raised as an error, and libtiff prints nothing."""
+    if _FILTER not in warnings.filters[:1]:
+        warnings.filters.insert(0, _FILTER)  # type: ignore[attr-defined]
     before, _WHILE_QUIET.on = _WHILE_QUIET.on, True
+    _ERROR_LINES.hide()
     try:
         yield
     finally:
+        _ERROR_LINES.show()
         _WHILE_QUIET.on = before

@@ -1,4 +1,4 @@
-"""Camera raw files: the camera's own full-size JPEG is the photo; a thumbnail never is."""
+"""Camera raw files: the full-size JPEG inside is used as the photo; a thumbnail never is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from facesieve.decode.tiff_tags import Directory, directories
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
-# Files that no TIFF reader opens, by their first bytes.
+# The first bytes of raw files that no TIFF reader can open.
 MAGIC = (
     b"FUJIFILMCCD-RAW",
     b"IIRO",
@@ -28,14 +28,14 @@ _STRIPS, _STRIP_BYTES, _JPEG, _JPEG_BYTES, _DNG_VERSION = 273, 279, 513, 514, 50
 _SENSOR = {32803, 34892}  # interpretation: colour filter array, linear raw
 _SENSOR_COMPRESSION = {262, 32767, 32769, 32770, 34713, 34892, 65000, 65535}  # of Kodak, Sony, Samsung, Nikon, Pentax
 _JPEG_COMPRESSION = {6, 7, 99}
-# Cameras write small headers, and hundreds of directories may point to large ones.
+# Limits on work: cameras write small headers, but a hostile file may have hundreds of large ones.
 _MOST_SEGMENTS = 1 << 10  # of one JPEG
 _MOST_HEADER, _MOST_HEADERS = 1 << 22, 1 << 24  # bytes of one JPEG, and of all
-_FULL_SIZE = 0.85  # share of the sensor's sides: its border holds no picture, and cameras crop a little
+_FULL_SIZE = 0.85  # of the sensor's sides: its border shows no picture, and cameras crop a little
 
 
 def is_raw(data: bytes) -> bool:
-    """Whether a TIFF file holds a sensor's samples: DNG, NEF, NRW, CR2, ARW, SR2, PEF, SRW and their relatives."""
+    """Whether a TIFF file holds a sensor's samples: DNG, NEF, NRW, CR2, ARW, SR2, PEF, SRW and similar formats."""
     if data[8:10] == b"CR":
         return True
     found = list(directories(data))
@@ -43,7 +43,7 @@ def is_raw(data: bytes) -> bool:
 
 
 def full_size_preview(data: bytes) -> tuple[bytes, int]:
-    """The embedded JPEG that shows the whole picture at the sensor's size, and the raw file's EXIF orientation.
+    """The embedded JPEG of the whole picture at the sensor's size, and the raw file's EXIF orientation.
 
     Raises Refused `raw` where there is none.
     """
@@ -66,7 +66,7 @@ def full_size_preview(data: bytes) -> tuple[bytes, int]:
 
 
 class _Headers:
-    """The headers of the JPEG files in a raw file, each read once, and not more of them than a bound on all work."""
+    """The headers of the JPEG files in a raw file. Each is read once, and all together only up to a limit."""
 
     def __init__(self, data: bytes) -> None:
         self._view = memoryview(data)
@@ -97,7 +97,7 @@ def _of_sensor(directory: Directory) -> bool:
 
 
 def _size(directory: Directory, headers: _Headers) -> tuple[int, int]:
-    """The size as the directory states it, or as the lossless JPEG inside it does."""
+    """Width and height as the directory states them, or else the lossless JPEG that it points to."""
     size = directory.number(_WIDTH, 0), directory.number(_HEIGHT, 0)
     if all(size):
         return size
@@ -109,7 +109,7 @@ def _size(directory: Directory, headers: _Headers) -> tuple[int, int]:
 
 
 def _jpegs(directory: Directory) -> Iterator[tuple[int, int]]:
-    """Start and length of the JPEG files that a directory points to, but not those that hold a sensor's samples."""
+    """Start and length of the JPEG files that a directory points to, except those that hold a sensor's samples."""
     if _of_sensor(directory):
         return
     pairs = [(directory.number(_JPEG, 0), directory.number(_JPEG_BYTES, 0))]

@@ -1,7 +1,7 @@
-"""PNG, WebP, GIF, BMP, TIFF, AVIF and JPEG 2000, and JPEG where the fast decoder steps aside: Pillow, first frame only.
+"""Pillow decodes PNG, WebP, GIF, BMP, TIFF, AVIF, JPEG 2000, and JPEG where the fast decoder fails; first frame only.
 
-The format's own class is called, not `Image.open`: nothing else is ever tried on the bytes, no plugin is registered,
-and Pillow's process-wide size limit, a setting of the host application, plays no part.
+The class of the format is called, not `Image.open`. So no other format is tried on the bytes, no plugin is registered,
+and Pillow's process-wide size limit, which belongs to the host application, has no effect.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from PIL.ImageFile import ImageFile
 from facesieve.decode import webp_chunks
 from facesieve.decode.bmp_header import with_known_header
 from facesieve.decode.colour import to_srgb
-from facesieve.decode.containers import MOST_META, boxes, check_structure
 from facesieve.decode.cost import check_cost
 from facesieve.decode.exif import orientation_of
 from facesieve.decode.flatten import flatten
 from facesieve.decode.gif_blocks import first_frame
 from facesieve.decode.png_chunks import read_chunks
+from facesieve.decode.structure import MOST_META, boxes, check_structure
 from facesieve.decode.upright import upright
 from facesieve.records import Pixels
 from facesieve.settings import Settings
@@ -59,7 +59,7 @@ def decode_still(format: str, data: bytes, settings: Settings) -> Pixels:
         check_cost(format, image.size, length, settings)
         exif, icc = exif or image.info.get("exif", b""), icc or image.info.get("icc_profile") or b""
         if format == "tiff":
-            # Pillow turns a TIFF by its own tag while it loads; its XMP does not count.
+            # Pillow turns a TIFF by its own tag while it loads. An orientation in its XMP must not turn it again.
             exif = b""
             image.info.pop("xmp", None)
         image.load()
@@ -70,7 +70,7 @@ def decode_still(format: str, data: bytes, settings: Settings) -> Pixels:
 
 
 def _open_avif(data: bytes) -> ImageFile:
-    """Pillow refuses an AVIF whose EXIF block is damaged: such a block is then hidden by another name for its type."""
+    """Open an AVIF even if its EXIF block is damaged, which Pillow refuses: then rename the type of that block."""
     try:
         return open_still("avif", data)
     except MemoryError:

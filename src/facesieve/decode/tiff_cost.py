@@ -1,4 +1,4 @@
-"""What decoding a TIFF would cost beyond its pixels: long lists, tiles larger than the picture, JPEG of many scans."""
+"""What a TIFF costs to decode besides its pixels: long lists, tiles larger than the picture, JPEG of many scans."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from facesieve.settings import Settings
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _ROWS_PER_STRIP, _PLANAR = 256, 257, 258, 259, 277, 278, 284
 _STRIPS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 273, 279, 322, 323, 324, 325
 _SIZES = (_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT)
-# Tags that decoders read value by value; other long lists are skipped, or cost no more than the file itself.
+# Tags whose values decoders read one by one. Other long lists are skipped, or cost no more than the file itself.
 _READ = frozenset(
     {*_SIZES, _BITS, _COMPRESSION, 262, _STRIPS, 274, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _PLANAR, 317}
     | {_TILES, _TILE_BYTES, 330, 338, 339, 34665, 34853, 40965}
@@ -21,7 +21,7 @@ _MOST_VALUES = 1 << 17  # more strips than a picture of the longest side has row
 _JPEG = {6, 7}
 _SCAN, _PROGRESSIVE = b"\xff\xda", b"\xff\xc2"
 _COEFFICIENTS = 6  # bytes per pixel that a JPEG of several scans keeps until its last scan
-_MOST_SHARED = 4  # times the file's length that its strips may add up to where several share bytes
+_MOST_SHARED = 4  # times the file's length; all strips together may have so many bytes, as several may share them
 
 
 def check_tiff(data: bytes, settings: Settings) -> None:
@@ -32,9 +32,10 @@ def check_tiff(data: bytes, settings: Settings) -> None:
         return
     values = max((directory.entries[tag][1] for tag in _READ & directory.entries.keys()), default=0)
     if values > _MOST_VALUES:
-        raise Refused(RefusalCode.CORRUPT, f"A list in the TIFF's directory claims {values:,} values.")
-    if directory.doubled.intersection(_SIZES):  # decoders differ in which of the two they believe
-        raise Refused(RefusalCode.CORRUPT, "The TIFF's directory states the size twice.")
+        message = f"The TIFF's directory has a list of {values:,} values, more than any picture needs."
+        raise Refused(RefusalCode.CORRUPT, message)
+    if directory.doubled.intersection(_SIZES):  # decoders differ in which one they use
+        raise Refused(RefusalCode.CORRUPT, "The TIFF states its size twice.")
     width, height = directory.number(_WIDTH, 0), directory.number(_HEIGHT, 0)
     if not width or not height:
         return
@@ -45,14 +46,14 @@ def check_tiff(data: bytes, settings: Settings) -> None:
 
 
 def _tile(directory: Directory, width: int, height: int) -> tuple[int, int]:
-    """The width and height of the pieces that are decoded one by one: tiles, or strips as wide as the picture."""
+    """Width and height of the pieces that are decoded one by one: tiles, or strips as wide as the picture."""
     if _TILE_WIDTH in directory.entries or _TILE_HEIGHT in directory.entries:
         return directory.number(_TILE_WIDTH, width), directory.number(_TILE_HEIGHT, height)
     return width, max(1, min(directory.number(_ROWS_PER_STRIP, height), height))
 
 
 def _check_tiles(directory: Directory, size: tuple[int, int], tile: tuple[int, int], settings: Settings) -> None:
-    """A tile is decoded whole, however little of it belongs to the picture."""
+    """Check the tiles: each is decoded whole, even if only a little of it belongs to the picture."""
     pixels, tile_pixels = size[0] * size[1], tile[0] * tile[1]
     bytes_per_pixel = max(4, -(-sum(directory.numbers(_BITS)) // 8))
     memory = pixels * BYTES_PER_PIXEL["tiff"] + max(0, tile_pixels - pixels) * bytes_per_pixel
@@ -68,13 +69,13 @@ def _check_tiles(directory: Directory, size: tuple[int, int], tile: tuple[int, i
     if 3 * outside > settings.max_expansion * max(length, SMALL_FILE):
         raise Refused(
             RefusalCode.TOO_MANY_PIXELS,
-            f"The tiles of the file of {length:,} bytes claim {outside:,} pixels outside the picture, "
+            f"The file has {length:,} bytes, and its tiles claim {outside:,} pixels outside the picture, "
             "more than max_expansion allows.",
         )
 
 
 def _check_scans(directory: Directory, pixels: int, tile_pixels: int, settings: Settings) -> None:
-    """Every tile or strip is a JPEG of its own (TIFF Technical Note 2). Their scans are counted by their marker."""
+    """Count the scans by their markers: every tile or strip is a JPEG (TIFF Technical Note 2)."""
     data, counts = directory.data, dict[tuple[int, int], int]()
     tags = (_TILES, _TILE_BYTES) if _TILES in directory.entries else (_STRIPS, _STRIP_BYTES)
     places = list(zip(*(directory.numbers(tag, _MOST_VALUES) for tag in tags), strict=False))
@@ -83,7 +84,7 @@ def _check_scans(directory: Directory, pixels: int, tile_pixels: int, settings: 
         end = min(start + length, len(data))
         left -= max(end - start, 0)
         if left < 0:
-            raise Refused(RefusalCode.CORRUPT, "The TIFF's strips lie over one another.")
+            raise Refused(RefusalCode.CORRUPT, "The TIFF's strips overlap.")
         counts[start, length] = scans = data.count(_SCAN, start, end)
         if scans > settings.max_jpeg_scans:
             raise Refused(RefusalCode.TOO_MANY_SCANS)

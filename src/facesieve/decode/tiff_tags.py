@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 # Bytes per value of the field types 1 to 18; the types that hold text or raw bytes are not numbers.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_NUMBERS = frozenset({1, 3, 4, 6, 8, 9, 13, 16, 17, 18})  # signed ones too, as libtiff reads them; below 0 is huge
+_NUMBERS = frozenset({1, 3, 4, 6, 8, 9, 13, 16, 17, 18})  # signed ones too: libtiff reads them as unsigned
 _MOST_TAGS = 4096
 _MOST_DIRECTORIES = 64
 
@@ -16,9 +16,9 @@ SUB_DIRECTORIES = 330
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """One directory: by tag, its field type, number of values, and where the values begin.
+    """One directory. entries: by tag, the field type, the number of values, and the offset of the first one.
 
-    doubled: tags that stand there twice; the last counts. next: the next directory, or 0.
+    doubled: tags that occur twice; the last one counts. next: the offset of the next directory, or 0.
     """
 
     data: bytes
@@ -29,7 +29,7 @@ class Directory:
     next: int
 
     def numbers(self, tag: int, most: int = 64) -> list[int]:
-        """The whole numbers of a tag, at most so many; none where the tag is absent or holds something else."""
+        """The whole numbers of a tag, at most `most`; none where the tag is absent or holds something else."""
         kind, count, at = self.entries.get(tag, (0, 0, 0))
         if kind not in _NUMBERS:
             return []
@@ -38,7 +38,7 @@ class Directory:
         return [_number(self.data[end - size : end], self.order) for end in ends]
 
     def number(self, tag: int, default: int) -> int:
-        """The first number of a tag."""
+        """The first number of a tag, or `default`."""
         return next(iter(self.numbers(tag, 1)), default)
 
 
@@ -49,7 +49,7 @@ def first_directory(data: bytes) -> Directory:
 
 
 def directories(data: bytes) -> Iterator[Directory]:
-    """The directories of a file and those below them, each once, as far as they can be read."""
+    """The directories of a file and their subdirectories, each once, as far as they can be read."""
     try:
         order, big, at = _start(data)
     except ValueError:

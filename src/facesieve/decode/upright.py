@@ -14,9 +14,9 @@ _FLIP = {2: _ACROSS, 3: _BOTH, 4: _DOWN, 6: _ACROSS, 7: _BOTH, 8: _DOWN}
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:
-    """(H, W, 3) stored pixels as a person sees them; the same array where nothing is to be done."""
+    """(H, W, 3) stored pixels, turned upright; the same array where the orientation is 1."""
     if orientation >= 5:
         turned = cast(Pixels, cv2.transpose(pixels))
-        # In place, as cv2.rotate does it: a third copy of a large photo would decide how much memory is needed.
+        # In place, as in cv2.rotate: a third copy of a large photo would raise the peak of memory.
         return cast(Pixels, cv2.flip(turned, _FLIP[orientation], turned)) if orientation in _FLIP else turned
     return cast(Pixels, cv2.flip(pixels, _FLIP[orientation])) if orientation in _FLIP else pixels

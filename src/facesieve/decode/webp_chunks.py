@@ -1,9 +1,10 @@
-"""The chunks of an extended WebP file (RFC 9649, section 2.7): metadata and later frames never reach a decoder."""
+"""The chunks of an extended WebP file (RFC 9649, section 2.7). A decoder gets no metadata and no later frames."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from facesieve.decode.integers import little
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
@@ -15,7 +16,7 @@ _MOST_CHUNKS = 1 << 14
 
 
 class WebpParts(NamedTuple):
-    """pixels: a WebP of the first frame and nothing else. exif, icc: the EXIF block and the colour profile, or b""."""
+    """pixels: a WebP with only the first frame. exif, icc: the EXIF block and the colour profile, or b""."""
 
     pixels: bytes
     exif: bytes
@@ -23,16 +24,16 @@ class WebpParts(NamedTuple):
 
 
 def read_chunks(data: bytes) -> WebpParts:
-    """A simple file, and one whose picture is cut short, is returned as it is.
+    """Split a WebP. A simple file, and one whose first frame is cut short, is returned unchanged.
 
-    Raises Refused `corrupt` for a file of endless chunks.
+    Raises Refused `corrupt` where it has too many chunks.
     """
     if data[_FIRST_CHUNK : _FIRST_CHUNK + 4] != b"VP8X" or len(data) < _EXTENDED_END:
         return WebpParts(data, b"", b"")
     kept, found = list[bytes](), dict[bytes, bytes]()
     at, drawn = _EXTENDED_END, False
     for _ in range(_MOST_CHUNKS):
-        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        kind, size = data[at : at + 4], little(data[at + 4 : at + 8])
         end = at + 8 + size + size % 2
         if len(kind) < 4 or (drawn and kind in _PICTURE):
             break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from facesieve.records import RefusalCode, Source
 from facesieve.run.forget import replace_rows
 from facesieve.run.known import Places
 from facesieve.run.ledger import Ledger
+from facesieve.run.lists import hash_of
 from facesieve.run.places import below, by_path, by_words, matches
-from facesieve.sources.naming import former_identity
-from facesieve.sources.opening import Closed
+from facesieve.sources.identity import former_identity
+from facesieve.sources.openers import Closed
 
 COLUMNS = ["source", "identity", "picture_id", "refusal"]  # of the ledger that tell what is absent
 
@@ -33,9 +34,10 @@ _WITHIN = re.compile(r"!|:(?=\0?\d)")  # between an archive and its member, a li
 class Absent:
     """Inputs that are in the ledger and were not found: their names by key.
 
-    gone: they lie under the named places, which no longer have them. moved: they lie elsewhere, their files are not on
-    disk any more, and the build found the same bytes at another path. untaken: they were refused before, and are not
-    taken any more though they are there, such as a link to a folder that is followed now.
+    gone: they lie under the named places, which no longer have them, or a named list no longer names them.
+    moved: they lie elsewhere, their files are not on disk any more, and the build found the same bytes at another path.
+    untaken: they were refused before, and are not taken any more though they are there, such as a link to a folder that
+    is followed now.
     """
 
     gone: dict[bytes, str] = field(default_factory=dict)
@@ -50,11 +52,14 @@ class Absent:
         return Absent(self.gone | other.gone, self.moved | other.moved, self.untaken | other.untaken)
 
 
-def find_absent(ledger: Ledger, wanted: Sequence[Source], named: Sequence[str]) -> Absent:
+def find_absent(
+    ledger: Ledger, wanted: Sequence[Source], named: Sequence[str], unlisted: Set[bytes] = frozenset()
+) -> Absent:
     """What the ledger has and a build did not find. Nothing where no places were named.
 
     wanted: the build's sources. An input lies where its identity says; only rows of version 0.1.0, which have none, are
     compared by name. The parts are read one at a time; only what is absent is held.
+    unlisted: hashes of the keys of pictures that a list named before and no longer names.
     """
     absent, places = Absent(), Places(wanted)
     found = _contents(ledger, places, len(wanted)) if named else None
@@ -84,6 +89,8 @@ def find_absent(ledger: Ledger, wanted: Sequence[Source], named: Sequence[str]) 
                     absent.untaken[key] = row["source"]
             elif absolute and elsewhere and not _there(path):
                 absent.moved[key] = row["source"]
+            elif unlisted and hash_of(key) in unlisted:
+                absent.gone[key] = row["source"]
     return absent
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.count import Books, Counts
@@ -20,6 +21,7 @@ from facesieve.run.absent import Absent, drop_sources, find_absent
 from facesieve.run.claim import claim
 from facesieve.run.known import new_labels, readable, unfinished
 from facesieve.run.ledger import BY_A_LIMIT, TRY_AGAIN, Ledger
+from facesieve.run.lists import hash_of, note_lists, strike_pictures
 from facesieve.run.lost import note_found
 from facesieve.run.mend import lost_files, mark_damage, missing_thumbs
 from facesieve.run.places import lies_under
@@ -107,6 +109,7 @@ def build(
     named: Sequence[str] = (),
     prune_gone: bool = False,
     mixed_engines: bool = False,
+    listed: Mapping[bytes, Set[bytes]] = MappingProxyType({}),
 ) -> BuildResult:
     """Add the sources that are new to the dataset in `root`, and publish it.
 
@@ -115,6 +118,7 @@ def build(
     named: the files, folders, archives and globs that the sources were found in.
     prune_gone: remove the rows and files of sources that these places no longer have, or that moved into them.
     mixed_engines: continue a dataset of engines whose numbers differ from this one's.
+    listed: as in `Found`: what the lists among these places name.
     Raises UsageError on one source with two labels, DatasetError when the dataset cannot be written or continued,
     or lacks files at the end, WorkerError when worker processes cannot be started, what `start` raises, and Stopped
     with a remark on how much is committed.
@@ -123,16 +127,19 @@ def build(
     layout = Layout(root)
     with claim(layout, spec.origin(), mixed_engines):
         ledger, absent, emptied = Ledger(layout), Absent(), set[str]()
+        unlisted = note_lists(ledger, wanted, listed)
         if prune_gone:  # also before the work, so that what was a duplicate of it is done where its files are missing
-            absent = find_absent(ledger, wanted, named)
+            absent = find_absent(ledger, wanted, named, unlisted)
             emptied = drop_sources(ledger, absent.dropped(prune_gone), spec.outputs)
         damaged = [name for name in mark_damage(layout, spec.outputs) if name not in emptied]
         before = ledger.numbers()
         relabelled = new_labels(wanted, ledger)
         progress = _work(wanted, layout, start, spec, watch)
         _check_parts(ledger, before, progress.total)
-        absent |= (last := find_absent(ledger, wanted, named))
+        absent |= (last := find_absent(ledger, wanted, named, unlisted))
         drop_sources(ledger, last.dropped(prune_gone), spec.outputs)
+        if prune_gone:
+            strike_pictures(layout, {hash_of(key) for key in absent.dropped(prune_gone)})
         books = _publish(ledger, spec)
         note_found(layout, partial(lies_under, named=named) if prune_gone else lambda name: False)
     return BuildResult(

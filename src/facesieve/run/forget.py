@@ -24,6 +24,7 @@ from facesieve.errors import DatasetError, UsageError
 from facesieve.records import displayed
 from facesieve.run.claim import hold
 from facesieve.run.ledger import Ledger
+from facesieve.run.lists import hash_of, strike_pictures
 from facesieve.run.lost import LostPicture, read_lost, strike
 from facesieve.run.places import below, by_path, by_words, matches, where
 from facesieve.run.publish import publish_ledger
@@ -90,6 +91,7 @@ def forget(root: Path, names: Sequence[str], settings: Settings, labels: Sequenc
         outputs, ledger = origin.options.outputs, Ledger(layout)
         fitting = _fitting(ledger, names, labels)
         pictures = faces = whole = 0
+        gone = set[bytes]()
         for number in ledger.numbers():
             rows = ledger.table(number)
             before = rows.to_pylist()
@@ -99,9 +101,11 @@ def forget(root: Path, names: Sequence[str], settings: Settings, labels: Sequenc
                 pictures += len(before) - len(after)
                 whole += len(kept) - len(after)
                 faces += _faces(before) - _faces(after)
+                gone |= {hash_of(_key(row)) for row in before} - {hash_of(_key(row)) for row in after}
                 replace_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
         with survey(ledger.tables, layout.scratch) as found:
             _, files = publish_ledger(ledger, found, origin, settings)
+        strike_pictures(layout, gone)
         _strike_lost(layout, names, labels, fitting)
     if fitting.nothing:
         raise UsageError("nothing_to_forget", _nothing(root, fitting, [*names, *labels]))

@@ -18,10 +18,9 @@ import pyarrow.compute as pc
 from facesieve.dataset.distinct import keys_of
 from facesieve.dataset.hashes import hashes_of
 from facesieve.dataset.names import plain
-from facesieve.dataset.shuffle import Integers
-from facesieve.records import Source
+from facesieve.records import Integers, Source
 from facesieve.run.ledger import TRY_AGAIN, Ledger
-from facesieve.sources.naming import former_identity
+from facesieve.sources.identity import former_identity
 
 _COLUMNS = ["source", "identity", "fingerprint", "label", "refusal"]
 _CHUNK = 1 << 20

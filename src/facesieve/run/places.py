@@ -10,7 +10,7 @@ from glob import escape, has_magic
 from pathlib import Path
 
 from facesieve.dataset.names import plain
-from facesieve.sources.naming import identity_of
+from facesieve.sources.identity import identity_of
 
 _ROW = re.compile(r":\d+")  # of a list, behind the list's own name
 

@@ -78,14 +78,14 @@ def build(
     from facesieve.run.claim import check
     from facesieve.run.engine import engines_of, resolved
     from facesieve.sieve import Policy
-    from facesieve.sources import SourceOptions, search
+    from facesieve.sources import SourceOptions, find_sources
 
     root, policy, announce = Path(dataset), policy or Policy.preset(), announce or tell
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
     reading = SourceOptions(
         label_from, follow_links, include_hidden, archive_encoding, path_column, label_column, list_encoding
     )
-    found = search(named, settings, reading, leave_out=[root])
+    found = find_sources(named, settings, reading, leave_out=[root])
     for line in found.lines():
         announce(line)
     start_for(len(found.sources), settings)  # also where the pictures turned out to be in an archive or a list
@@ -98,7 +98,7 @@ def build(
     spec = BuildSpec(settings, measures, outputs, policy, models, engines_of(settings), label_from)
     offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
     start = partial(Pipeline, offline, policy)
-    result = run(found.sources, root, start, spec, watch, named, prune, allow_mixed_engines)
+    result = run(found.sources, root, start, spec, watch, named, prune, allow_mixed_engines, found.listed)
     return replace(result, left_out=found.left_out, notes=tuple(found.notes))
 
 

@@ -5,26 +5,21 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
+from facesieve.errors import Code
 from facesieve.records import RefusalCode
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-class FaultCode(StrEnum):
+class FaultCode(Code):
     """The codes of the service; what a picture is refused for has the code of its `RefusalCode`."""
 
-    status: int
-    sentence: str
-
-    def __new__(cls, code: str, status: int, sentence: str) -> FaultCode:
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.status = status
-        member.sentence = sentence
-        return member
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return int(self.details[0])
 
     BAD_REQUEST = "bad_request", 400, "The request is not understood."
     BAD_OPTION = "bad_option", 400, "An option of the request is unknown or out of range."

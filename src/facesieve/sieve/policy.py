@@ -16,7 +16,7 @@ from facesieve.errors import PolicyError
 from facesieve.sieve.adjust import adjusted
 from facesieve.sieve.nearest import did_you_mean
 from facesieve.sieve.rule import Rule
-from facesieve.small_file import read_small
+from facesieve.small_file import read_toml
 
 DEFAULT = "reference"
 
@@ -97,10 +97,10 @@ def _presets() -> dict[str, dict[str, Any]]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_small(file).decode("utf-8-sig"))
+        return read_toml(file)
     except OSError as error:
         raise PolicyError("unreadable_policy", f"Cannot read policy file {file}: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise PolicyError("bad_policy_file", f"Policy file {file} is not TOML: {error}.") from error
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
+from facesieve.errors import Code
 from facesieve.records import ANGLES, FORMER_REASONS
 
 
-class Reason(StrEnum):
+class Reason(Code):
     """Why a face is not kept: a stable code, with a `sentence` for people."""
-
-    sentence: str
 
     LOW_CONFIDENCE = "low_confidence", "The detector is not sure enough that this is a face."
     BLURRED = "blurred", "The crop shows too little contrast at its edges: it is blurred, small or flat."
@@ -29,12 +26,6 @@ class Reason(StrEnum):
     COMPRESSED = "compressed", "The picture was compressed so far that the blocks of JPEG show on the face."
     POSE_NOT_MEASURED = "pose_not_measured", "The head pose was not measured, so it could not be judged."
     NOT_MEASURED = "not_measured", "A number that a rule asks for was not measured."
-
-    def __new__(cls, code: str, sentence: str) -> Reason:
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.sentence = sentence
-        return member
 
     @classmethod
     def _missing_(cls, value: object) -> Reason | None:

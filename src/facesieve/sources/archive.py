@@ -1,4 +1,4 @@
-"""Members of zip and tar archives, streamed from where they lie. Nothing is extracted: names are only names."""
+"""The pictures in zip and tar archives, read in place. Nothing is extracted, so no member name becomes a path."""
 
 from __future__ import annotations
 
@@ -12,36 +12,27 @@ from typing import BinaryIO
 from facesieve.errors import FacesieveError, Refused
 from facesieve.records import RefusalCode, Source, displayed
 from facesieve.sources.folder import left_out
+from facesieve.sources.identity import former, identity_of, identity_of_member
 from facesieve.sources.member import Member
-from facesieve.sources.naming import (
-    ZIP_SUFFIXES,
-    former,
-    hidden,
-    identity_of,
-    identity_of_member,
-    is_archive_name,
-    is_dataset,
-    system_folder,
-    unsafe,
-)
-from facesieve.sources.opening import Closed, open_file
-from facesieve.sources.state import Search
-from facesieve.sources.tarred import tar_members
-from facesieve.sources.zipped import zip_members
+from facesieve.sources.names import ZIP_SUFFIXES, hidden, is_archive_name, is_dataset, system_folder, unsafe
+from facesieve.sources.openers import Closed, open_file
+from facesieve.sources.search import Search
+from facesieve.sources.tar_members import tar_members
+from facesieve.sources.zip_members import zip_members
 
 _MOST_LINKS = 40  # of a chain, as on Linux
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file named by the user is opened as an archive, by its suffix."""
+    """Whether a file that the user named is opened as an archive; its suffix decides."""
     return is_archive_name(path.name)
 
 
 def from_archive(path: Path, search: Search) -> Iterator[Source]:
     """The pictures of an archive, in the order of its directory.
 
-    An archive that cannot be read, from some point on or at all, ends with one source that will be refused.
-    Raises UsageError `no_temporary_room` where a compressed tar cannot be unpacked for lack of room.
+    Where the archive cannot be read, or not to its end, the last source is one that will be refused.
+    Raises UsageError `no_temporary_room` where there is no room to unpack a compressed tar.
     """
     name, identity, seen = path.as_posix(), identity_of(path), dict[bytes, int]()
     members, fault = _members(path, search)
@@ -63,22 +54,22 @@ def _members(path: Path, search: Search) -> tuple[list[Member], Closed | None]:
     try:
         with open_file(path) as stream:
             for member in kind(path, stream, search):
-                members.append(member)  # noqa: PERF402 - what came before a fault is kept
+                members.append(member)  # noqa: PERF402 - the members before a fault are kept
     except Refused as refused:
         return members, Closed(refused.code, refused.message)
-    except FacesieveError:  # such as no room to unpack: no fault of the archive
+    except FacesieveError:  # such as no room to unpack: the archive is not at fault
         raise
     except PermissionError:
         return members, Closed(RefusalCode.UNREADABLE)
     except MemoryError:
         return members, Closed(RefusalCode.OUT_OF_MEMORY)
-    except Exception:  # strangers' archives break in every way, and zipfile and tarfile with them
+    except Exception:  # zipfile and tarfile raise errors of every type for damaged archives
         return members, Closed(RefusalCode.BAD_ARCHIVE)
     return members, None
 
 
 def _source(archive: str, identity: bytes, member: Member, times: int, search: Search) -> Source:
-    """times: how often the archive has had this name by now."""
+    """times: how often this name has occurred in the archive, this time included."""
     name = displayed(f"{archive}!{member.name}") + (f" ({times})" if times > 1 else "")
     place = identity_of_member(identity, member.raw, times)
     before = former(f"{archive}!{member.before}", name) if times == 1 else ""
@@ -89,7 +80,10 @@ def _source(archive: str, identity: bytes, member: Member, times: int, search: S
 
 
 def _linked(members: list[Member]) -> Iterator[Member]:
-    """The members, links replaced by what they lead to. Links to folders go: what is in the folders is there anyway."""
+    """The members, with each link replaced by the member that it points to.
+
+    Links to folders are left out: the members of these folders are there anyway.
+    """
     if all(member.link is None for member in members):
         yield from members
         return
@@ -109,10 +103,10 @@ def _linked(members: list[Member]) -> Iterator[Member]:
 
 
 def _end_of(at: int, members: list[Member], places: dict[str, list[int]]) -> Member:
-    """What a chain of links ends at: no link, or a link whose target is absent or that leads on and on.
+    """The last member of a chain of links: a file, or a link whose target is absent or whose chain is too long.
 
-    places: where the members of each name are. As programs unpack archives, a hard link stands for the last member of
-    its name before it, and a symbolic one for the last of all.
+    places: the indices of the members of each name. A program that unpacks the archive would let a hard link stand for
+    the last member of its name before it, and a symbolic link for the last of all.
     """
     for _ in range(_MOST_LINKS):
         member = members[at]
@@ -130,11 +124,11 @@ def _end_of(at: int, members: list[Member], places: dict[str, list[int]]) -> Mem
 def _nowhere(target: str) -> Closed:
     if target.startswith(("/", "../")) or target == "..":
         return Closed(RefusalCode.OUTSIDE_TREE)
-    return Closed(RefusalCode.UNREADABLE, "The link leads to no picture of the archive.")
+    return Closed(RefusalCode.UNREADABLE, "The link points to no file in the archive.")
 
 
 def _taken(members: Iterable[Member], search: Search) -> Iterator[Member]:
-    """The members that may be pictures; what is left out is counted."""
+    """The members that may be pictures. Those that are left out are counted."""
     members = list(members)
     datasets, counted = _datasets(members), set[str]()
     search.left_out.datasets += len(datasets)
@@ -162,7 +156,7 @@ def _left_out(parts: list[str], datasets: set[str], counted: set[str], search: S
 
 
 def _datasets(members: list[Member]) -> set[str]:
-    """The outermost folders of the archive that are datasets of ours."""
+    """The folders of the archive that are datasets made by FaceSieve; of nested ones the outermost."""
     held: dict[str, set[str]] = {}
     for member in members:
         parts = member.parts

@@ -1,4 +1,4 @@
-"""What the user named, turned into pictures to be opened: files, folders, globs, archives and lists of paths."""
+"""The arguments of a build, turned into sources: files, folders, globs, archives and lists of paths."""
 
 from __future__ import annotations
 
@@ -14,51 +14,48 @@ from facesieve.errors import UsageError
 from facesieve.records import Source, displayed
 from facesieve.settings import Settings
 from facesieve.sources.archive import from_archive, is_archive
-from facesieve.sources.folder import from_file, from_folder
-from facesieve.sources.naming import ignored_file
-from facesieve.sources.opening import what_is_wrong
-from facesieve.sources.options import LabelFrom, SourceOptions
-from facesieve.sources.pattern import matches
-from facesieve.sources.state import Found, Search, places, tell_labels
-from facesieve.sources.table import from_table, is_table, looks_like_a_list
+from facesieve.sources.file import from_file
+from facesieve.sources.folder import from_folder
+from facesieve.sources.globs import matches
+from facesieve.sources.lists import from_list, is_list, looks_like_a_list
+from facesieve.sources.names import ignored_file
+from facesieve.sources.openers import what_is_wrong
+from facesieve.sources.options import SourceOptions
+from facesieve.sources.search import Found, Search, places, tell_labels
 
 
-def find(
+def find_sources(
     arguments: Sequence[str | Path],
     settings: Settings,
-    label_from: LabelFrom = "none",
+    options: SourceOptions | None = None,
     leave_out: Collection[Path] = (),
-) -> list[Source]:
-    """The sources of `search`, with all other options as they are by default."""
-    return search(arguments, settings, SourceOptions(label_from), leave_out).sources
-
-
-def search(
-    arguments: Sequence[str | Path], settings: Settings, options: SourceOptions, leave_out: Collection[Path] = ()
 ) -> Found:
     """Every picture behind the arguments, in their order and by name within each; nothing is decoded.
 
-    All are found before this returns, so that a wrong argument is told before any work begins. What is there but
-    cannot be a picture is a source all the same, and will be refused when its turn comes. A path that two arguments
-    reach comes once.
+    All are found before this returns, so a wrong argument is reported before any work begins. A file that turns out
+    to be no picture is a source too; `decode` refuses it later. A path that two arguments reach comes once.
     leave_out: folders not to enter, such as the dataset that is being written.
-    Raises UsageError: `missing_source`, `empty_source`, `bad_list`, `unreadable_list`, `bad_encoding`, `no_top_folder`.
+    Raises UsageError: `missing_source`, `empty_source`, `bad_list`, `unreadable_list`, `no_top_folder`,
+    `no_temporary_room`.
     """
-    now = Search(settings, options, places(leave_out))
-    named = _mark_crowds([_named(argument, now) for argument in arguments])
+    search = Search(settings, options or SourceOptions(), places(leave_out))
+    named = _mark_crowds([_named(argument, search) for argument in arguments])
     alone = sum(_is_folder(path) for one in named for path in one.paths) == 1
-    behind = [list(_behind(one, now, alone)) for one in named]
-    _tell_shared(behind, now)
+    behind = [list(_behind(one, search, alone)) for one in named]
+    _tell_shared(behind, search)
     found = list(_once(chain.from_iterable(behind)))
     if named and not found:
-        raise _nothing(", ".join(displayed(one.argument) for one in named[:5]), now)
-    tell_labels(found, now)
-    return Found(found, now.left_out, now.notes)
+        raise _nothing(", ".join(displayed(one.argument) for one in named[:5]), search)
+    tell_labels(found, search)
+    return Found(found, search.left_out, search.notes, _only_listed(chain.from_iterable(behind), search))
 
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """An argument, and the paths that it names. matched: it is a glob. loose: it takes whatever a folder holds."""
+    """An argument, and the paths that it names.
+
+    matched: it is a glob. loose: it takes everything in a folder, so that what is no picture is left out silently.
+    """
 
     argument: str
     paths: list[Path]
@@ -66,18 +63,18 @@ class _Named:
     loose: bool = False
 
 
-def _named(argument: str | Path, now: Search) -> _Named:
-    """The path itself where there is one, else what it matches as a glob (`**` enters folders)."""
+def _named(argument: str | Path, search: Search) -> _Named:
+    """The argument as a path where that exists, else as a glob (`**` enters folders)."""
     text = str(argument)
     if os.path.lexists(argument):
         return _Named(text, [Path(argument)])
     if glob.has_magic(text):
-        return _Named(text, matches(text, now), matched=True, loose=not is_table(Path(text)))
+        return _Named(text, matches(text, search), matched=True, loose=not is_list(Path(text)))
     raise UsageError("missing_source", f"There is no file or folder {text!r}.")
 
 
 def _mark_crowds(named: list[_Named]) -> list[_Named]:
-    """Arguments that together are all that a folder holds count as loose: a shell makes them of `folder/*`."""
+    """Mark arguments as loose that are together all files of a folder: a shell makes them from `folder/*`."""
     by_folder: dict[Path, set[str]] = {}
     for one in named:
         if not one.matched:
@@ -87,7 +84,7 @@ def _mark_crowds(named: list[_Named]) -> list[_Named]:
 
 
 def _is_all(folder: Path, names: set[str]) -> bool:
-    """Whether the names are what `*` or `*.*` names in a folder."""
+    """Whether the names are those that `*` or `*.*` matches in a folder."""
     try:
         held = {name for name in os.listdir(folder) if not name.startswith(".")}  # noqa: PTH208
     except OSError:
@@ -95,62 +92,71 @@ def _is_all(folder: Path, names: set[str]) -> bool:
     return names in (held, {name for name in held if "." in name})
 
 
-def _behind(one: _Named, now: Search, alone: bool) -> Iterator[Source]:
+def _behind(one: _Named, search: Search, alone: bool) -> Iterator[Source]:
     found = False
     for path in one.paths:
-        for source in _of_path(path, one, now, alone):
+        for source in _of_path(path, one, search, alone):
             found = True
             yield source
-    if not found and not one.loose and places(one.paths) & now.outside:
+    if not found and not one.loose and places(one.paths) & search.outside:
         raise UsageError(
             "empty_source",
             f"{one.argument!r} is the output folder itself; name another folder for the dataset with -o.",
         )
     if not found and not one.loose:
-        raise _nothing(repr(one.argument), now)
+        raise _nothing(repr(one.argument), search)
     if one.matched and not one.paths:
-        raise _nothing(repr(one.argument), now)
+        raise _nothing(repr(one.argument), search)
 
 
-def _nothing(what: str, now: Search) -> UsageError:
-    line = now.left_out.line()
+def _nothing(what: str, search: Search) -> UsageError:
+    line = search.left_out.line()
     return UsageError("empty_source", f"There are no pictures in {what}" + (f"; {line}." if line else "."))
 
 
-def _of_path(path: Path, one: _Named, now: Search, alone: bool) -> Iterable[Source]:
+def _of_path(path: Path, one: _Named, search: Search, alone: bool) -> Iterable[Source]:
     if _is_folder(path):
-        return from_folder(path, now, alone=alone, above=one.matched)
+        return from_folder(path, search, alone=alone, above=one.matched)
     if _is_special(path):
         return [from_file(path)]
     if is_archive(path):
-        return from_archive(path, now)
-    if is_table(path) and (not one.loose or looks_like_a_list(path, now)):
-        return from_table(path, now)
+        return from_archive(path, search)
+    if is_list(path) and (not one.loose or looks_like_a_list(path, search)):
+        return from_list(path, search)
     if one.loose and ignored_file(path.name):
-        now.left_out.other_files += 1
-        if is_table(path):
-            now.tell(f"{displayed(path.as_posix())} names no picture, and was not read as a list")
+        search.left_out.other_files += 1
+        if is_list(path):
+            search.tell(f"{displayed(path.as_posix())} names no picture, and was not read as a list")
         return []
-    if now.options.label_from == "top-folder" and not one.loose:
+    if search.options.label_from == "top-folder" and not one.loose:
         raise UsageError(
             "no_top_folder",
             f"--label-from top-folder needs folders or archives, and {displayed(path.as_posix())!r} is a file;"
             " name the folder that holds the labelled folders.",
         )
-    return [from_file(path, path.parent.name if now.options.label_from == "folder" else "")]
+    return [from_file(path, path.parent.name if search.options.label_from == "folder" else "")]
 
 
-def _tell_shared(behind: list[list[Source]], now: Search) -> None:
-    """Tell top folders of one name below several arguments: sessions of two people are easily taken for one person."""
-    if now.options.label_from != "top-folder":
+def _tell_shared(behind: list[list[Source]], search: Search) -> None:
+    """Tell the user when several arguments have top folders of the same name: they may belong to different people."""
+    if search.options.label_from != "top-folder":
         return
     held = Counter(label for sources in behind for label in {source.label for source in sources if source.label})
     if shared := sorted(label for label, times in held.items() if times > 1):
         some = ", ".join(shared[:5]) + (", ..." if len(shared) > 5 else "")
-        now.tell(
+        search.tell(
             f"labels that several arguments have in common: {some}; if these are not the same people,"
             " name the folder that holds the people's folders instead"
         )
+
+
+def _only_listed(sources: Iterable[Source], search: Search) -> dict[bytes, set[bytes]]:
+    """By list, the keys of the sources that it names and that were not found outside of lists too."""
+    if not search.listed:
+        return {}
+    times = Counter(source.key for source in sources)
+    times.subtract(chain.from_iterable(search.listed.values()))
+    return {name: {key for key in keys if not times[key]} for name, keys in search.listed.items()}
 
 
 def _is_folder(path: Path) -> bool:
@@ -158,7 +164,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _is_special(path: Path) -> bool:
-    """Whether something is no ordinary file, so that it must not be opened."""
+    """Whether a path is something else than an ordinary file, so that it must not be opened."""
     try:
         return bool(what_is_wrong(path.stat()))
     except (OSError, ValueError):
@@ -166,7 +172,7 @@ def _is_special(path: Path) -> bool:
 
 
 def _once(sources: Iterable[Source]) -> Iterator[Source]:
-    """Every source once under each of its labels; one that has a label is not taken without it as well."""
+    """Each source once for each of its labels, and without a label only where it has none."""
     listed = list(sources)
     named = {source.key for source in listed if source.label}
     seen: set[tuple[bytes, str]] = set()

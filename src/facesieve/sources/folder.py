@@ -1,4 +1,4 @@
-"""A folder, walked in name order, and single files."""
+"""The pictures below a folder, in the order of their names."""
 
 from __future__ import annotations
 
@@ -9,60 +9,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesieve.records import RefusalCode, Source, displayed
-from facesieve.sources.naming import (
-    former,
-    hidden,
-    identity_of,
-    ignored_file,
-    is_archive_name,
-    is_dataset,
-    system_folder,
-)
-from facesieve.sources.opening import Closed, File, what_is_wrong
-from facesieve.sources.state import Search, places
+from facesieve.sources.file import from_file
+from facesieve.sources.identity import former, identity_of
+from facesieve.sources.names import hidden, ignored_file, is_archive_name, is_dataset, system_folder
+from facesieve.sources.openers import Closed
+from facesieve.sources.search import Search, places
 
 _NOT_LISTED = "The folder cannot be listed."
-_LEADS_OUT = "The link leads out of the folder that was named; --follow-links follows it."
-
-
-def from_file(path: Path, label: str = "", identity: bytes = b"") -> Source:
-    """One file, whatever it is called: what cannot be read is refused when its turn comes, unopened if need be."""
-    name = path.as_posix()
-    known = (displayed(name), displayed(label))
-    identity, before = identity or identity_of(path), former(name)
-    try:
-        status = path.stat()
-    except (OSError, ValueError) as error:
-        closed = Closed(RefusalCode.UNREADABLE, _absent(path, error))
-        return Source(*known, closed, identity=identity, former=before)
-    if wrong := what_is_wrong(status):
-        return Source(*known, Closed(RefusalCode.NOT_A_FILE, wrong), identity=identity, former=before)
-    stamp = f"{status.st_size}-{status.st_mtime_ns}@{status.st_ctime_ns}"
-    return Source(*known, File(str(path)), stamp, identity=identity, former=before)
-
-
-def _absent(path: Path, error: Exception) -> str:
-    """What is wrong with a path that has no file, as a sentence; "" where there may be one."""
-    if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        return ""
-    return "The link leads to nothing." if os.path.islink(path) else "There is no such file."  # noqa: PTH114
+_LEADS_OUT = "The link points outside the named folder; use --follow-links to follow it."
 
 
 def from_folder(root: Path, search: Search, alone: bool = True, above: bool = False) -> Iterator[Source]:
-    """All pictures below a folder, sorted by name, folders entered where their name stands.
+    """All pictures below a folder, sorted by name; a folder in it is entered when its name comes.
 
-    Links to files within the folder are followed, links to folders within it are not: what they lead to is visited
-    anyway. A link that leads out is a source that will be refused. With `follow_links` all links are followed, links
-    to folders after everything else, and no folder is entered twice.
-    alone: no other folder was named: then one that holds folders is a collection, and its name no label.
-    above: a glob named it, so that the folder itself is the top folder of its pictures.
+    Links to files within the folder are followed. Links to folders within it are not: these folders are visited anyway.
+    A link that points outside is a source that will be refused. With `follow_links` all links are followed, links to
+    folders after everything else, and no folder is entered twice.
+    alone: whether it is the only folder that was named. If it holds folders then, it is a collection, and its own name
+    is no label. above: whether a glob named it; then the folder itself is the top folder of its pictures.
     """
     return _Walk(root, search, alone, above).sources()
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Something below the root: its path, the folders that lead to it, its own name."""
+    """A file or folder below the root: its path, the names of the folders above it, and its own name."""
 
     path: str
     above: tuple[str, ...]
@@ -71,11 +42,11 @@ class _Place:
 
 
 class _Walk:
-    """One walk. What waits is in a list, not in calls: folders may be nested deeper than calls may."""
+    """One walk through a folder. It uses a list, not recursion: folders may be nested deeper than Python can call."""
 
     def __init__(self, root: Path, search: Search, alone: bool, above: bool) -> None:
         self._root, self._search, self._alone, self._above = root, search, alone, above
-        self._own = ""  # the label of what lies directly in the root
+        self._own = ""  # the label of files that lie directly in the root
         self._identity = identity_of(root)
         self._real_root = os.path.realpath(root)
         self._linked: deque[_Place] = deque()  # folders behind links, entered last
@@ -93,7 +64,7 @@ class _Walk:
                     yield self._source(place)
 
     def _inside(self, folder: _Place) -> Iterator[_Place | Source]:
-        """What a folder holds, by name."""
+        """The entries of a folder that are taken, sorted by name."""
         try:
             status = os.stat(folder.path)  # noqa: PTH116
             here = (status.st_dev, status.st_ino)
@@ -118,13 +89,13 @@ class _Walk:
                 yield answer
 
     def _collected(self, place: _Place) -> bool:
-        """Whether something in the root is a folder that will be entered."""
+        """Whether an entry of the root is a folder that will be entered."""
         if not place.is_folder or places([Path(place.path)]) <= self._search.outside:
             return False
         return not is_dataset(_names(place.path))
 
     def _taken(self, folder: _Place, entry: os.DirEntry[str]) -> tuple[_Place, bool] | None:
-        """What an entry of a folder is, and whether a link; None, and counted, where it is left out."""
+        """The entry of a folder, and whether it is a link. None where it is left out; then it is counted."""
         path, is_link = os.path.join(folder.path, entry.name), _is_link(entry)  # noqa: PTH118
         is_folder = os.path.isdir(path) if is_link else _is_folder(entry)  # noqa: PTH112 - never raises
         if left_out(entry.name, is_folder, self._search):
@@ -136,7 +107,7 @@ class _Walk:
         return _Place(path, above, entry.name, is_folder), is_link
 
     def _behind(self, link: _Place) -> _Place | Source | None:
-        """What a link stands for: a picture, a refusal, or a folder to be entered later or not at all."""
+        """The picture or refusal that a link becomes; None for a folder, which is entered later or not at all."""
         follow = self._search.options.follow_links
         outside = not self._within(link.path)
         if link.is_folder:
@@ -174,7 +145,7 @@ class _Walk:
 
 
 def left_out(name: str, is_folder: bool, search: Search) -> bool:
-    """Whether something in a folder or archive is not taken, for its name; it is counted."""
+    """Whether a file or folder is left out because of its name. If so, it is counted."""
     everything = search.options.include_hidden
     if not is_folder and ignored_file(name):
         search.left_out.other_files += 1

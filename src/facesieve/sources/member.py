@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from facesieve.records import RefusalCode
-from facesieve.sources.opening import Closed
+from facesieve.sources.openers import Closed
 
 _UNOPENED = Closed(RefusalCode.UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An entry as the archive's directory has it.
+    """An entry as the archive's directory describes it.
 
     raw: the name as it is stored. name: the same as text. before: the text that version 0.1.0 made of it.
-    open: opens its bytes, or refuses. link: the name of the member that it stands for, if it is a link.
-    hard: the link is a hard one: of several members of that name it stands for the last before it.
+    open: returns a stream of its bytes, or raises Refused. link: the name of the member that it points to, if it is a
+    link. hard: whether that is a hard link: of several members of that name it points to the last one before it.
     """
 
     raw: bytes
@@ -32,9 +32,9 @@ class Member:
 
     @property
     def parts(self) -> list[str]:
-        """The folders and the file of the name; the first part is empty where the name is absolute.
+        """The folders and the file in the name; the first part is empty where the name is absolute.
 
-        A backslash separates folders as well, as Windows programs write it.
+        A backslash separates folders too, because Windows programs write it.
         """
         first, *rest = self.name.replace("\\", "/").split("/")
         parts = [part for part in rest if part not in ("", ".")]

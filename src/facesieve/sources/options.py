@@ -1,4 +1,4 @@
-"""How the user's arguments are read."""
+"""The options of sources: labels, links, hidden files, encodings and columns."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ LabelFrom = Literal["none", "folder", "top-folder"]
 class SourceOptions:
     """What the caller may choose about sources.
 
-    label_from: `folder` labels a picture with the folder it lies in, `top-folder` with the first folder below the
-    named one. follow_links: follow links that lead out of the named folder. include_hidden: take hidden files and
-    folders, and those of trash and NAS systems. archive_encoding: how member names without a mark are encoded.
-    path_column, label_column: columns of lists, by name, or by number (from 1) in lists without a header.
-    list_encoding: how lists of text are encoded that have no mark of Unicode.
+    label_from: `folder` labels a picture with the folder that it lies in, `top-folder` with the first folder below the
+    named one. follow_links: follow links that point outside the named folder. include_hidden: take hidden files and
+    folders, and those of trash and NAS systems. archive_encoding: the encoding of member names that are not marked as
+    UTF-8. path_column, label_column: columns of lists, by name, or by number (from 1) in lists without a header.
+    list_encoding: the encoding of text lists that have no byte order mark.
     """
 
     label_from: LabelFrom = "none"

@@ -1,8 +1,8 @@
 """The directory of a zip, read entry by entry.
 
-`zipfile` gives up a whole archive for one name that is not what its flag says, takes the last end record for the true
-one, and never compares the number of entries. Strangers' archives need a directory in which an entry that is off costs
-itself, and an entry that is missing is noticed. The layout is that of APPNOTE.TXT 4.3.
+`zipfile` refuses a whole archive for one name that is not UTF-8 though its flag says so, always believes the last end
+record, and never compares the number of entries. Here a damaged entry costs only itself, and a missing one is noticed.
+The layout is that of APPNOTE.TXT 4.3.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ _ENTRY, _ENTRY_SIZE = b"PK\1\2", 46
 _FIELDS = struct.Struct("<4sHHHHHHIIIHHHHHII")
 _IN_ZIP64, _ZIP64 = 0xFFFFFFFF, 1
 _UTF8 = 0x800
-_MOST_ENDS = 16  # of what looks like end records, so that a comment full of them costs no time
+_MOST_ENDS = 16  # candidates for the end record that are tried, so that a comment full of them costs no time
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of the directory. offset: of its local header in the file. sound: whether its 64-bit sizes are there."""
+    """An entry of the directory.
+
+    offset: of its local header in the file. sound: whether the 64-bit sizes that it refers to are there.
+    """
 
     raw: bytes
     flags: int
@@ -40,13 +43,16 @@ class Entry:
 
     @property
     def utf8(self) -> bool:
-        """Whether the name is marked as UTF-8, and is."""
+        """Whether the name is marked as UTF-8 and is valid UTF-8."""
         return bool(self.flags & _UTF8) and _is_utf8(self.raw)
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The entries of a zip, where its directory begins, and whether all are there that its end record counts."""
+    """The entries of a zip.
+
+    start: where the directory begins. whole: whether there are as many entries as the end record says.
+    """
 
     entries: list[Entry]
     start: int
@@ -54,7 +60,7 @@ class Directory:
 
 
 def read_directory(stream: BinaryIO) -> Directory:
-    """The directory that the last sound end record of a zip leads to; else the one that leads to most entries.
+    """The directory of the last end record that is right; where none is, the directory with most entries.
 
     Raises ValueError where there is no end record.
     """
@@ -72,17 +78,17 @@ def read_directory(stream: BinaryIO) -> Directory:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """An end record: where the directory ends, and what the record says of it."""
+    """An end record: where the directory ends, and its size, offset and number of entries as the record says."""
 
     place: int
     size: int
     offset: int
     count: int
-    counted_in: int  # the count is modulo this: many programs let its 16 bits overflow
+    counted_in: int  # the count is modulo this number: many programs let its 16 bits overflow
 
 
 def _ends(stream: BinaryIO) -> Iterator[_End]:
-    """All that look like end records, the last first: the comment of the true one may hold another."""
+    """Everything that looks like an end record, the last first: the comment of the real one may hold another."""
     length = stream.seek(0, os.SEEK_END)
     first = max(0, length - _END_SIZE - _LONGEST_COMMENT)
     stream.seek(first)
@@ -95,7 +101,7 @@ def _ends(stream: BinaryIO) -> Iterator[_End]:
 
 
 def _end64(stream: BinaryIO, end: int) -> _End | None:
-    """The record of 64 bits that stands before an end record, if one does."""
+    """The 64-bit end record before an end record, if there is one."""
     place = end - _LOCATOR_SIZE - _END64_SIZE
     if place < 0:
         return None
@@ -108,9 +114,9 @@ def _end64(stream: BinaryIO, end: int) -> _End | None:
 
 
 def _directories(stream: BinaryIO, end: _End) -> Iterator[Directory]:
-    """What stands directly before the end record, and what stands where the record says.
+    """The directory directly before the end record, and the directory at the offset that the record says.
 
-    They differ in an archive behind other bytes, for which the first is right, and where the size is wrong.
+    They differ where other bytes precede the archive (the first is right), and where the record's size is wrong.
     """
     before = end.place - end.size
     for start, shift in {before: before - end.offset, end.offset: 0}.items():
@@ -122,9 +128,9 @@ def _directories(stream: BinaryIO, end: _End) -> Iterator[Directory]:
 
 
 def _entries(stream: BinaryIO, start: int, end: int, shift: int) -> tuple[list[Entry], bool]:
-    """Entries up to the first that is none, and whether they end where the directory does.
+    """Entries up to the first bytes that are no entry, and whether they end where the directory does.
 
-    shift: bytes before the archive, which its offsets do not count.
+    shift: the number of bytes before the archive, which its offsets do not include.
     """
     entries: list[Entry] = []
     stream.seek(start)
@@ -149,7 +155,7 @@ def _entries(stream: BinaryIO, start: int, end: int, shift: int) -> tuple[list[E
 
 
 def _wide(values: tuple[int, int, int], extra: bytes) -> tuple[tuple[int, int, int], bool]:
-    """Size, compressed size and offset with those of 64 bits put in, and whether all of these were there."""
+    """Size, compressed size and offset with their 64-bit values, and whether all of these were there."""
     field, wide = extra_field(extra, _ZIP64), list(values)
     for at, value in enumerate(values):
         if value == _IN_ZIP64:
@@ -160,7 +166,7 @@ def _wide(values: tuple[int, int, int], extra: bytes) -> tuple[tuple[int, int, i
 
 
 def extra_field(extra: bytes, wanted: int) -> bytes:
-    """One of the fields behind an entry's name; b"" where it is absent."""
+    """An extra field of an entry; b"" where it is absent."""
     while len(extra) >= 4:
         kind, size = struct.unpack_from("<HH", extra)
         if kind == wanted:

@@ -1,4 +1,4 @@
-"""The names of classes that Hugging Face `datasets` stores as numbers; they are in the metadata of a Parquet file."""
+"""Labels that Hugging Face `datasets` stores as numbers; their names are in the metadata of the Parquet file."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from facesieve.sources.columns import shown
-from facesieve.sources.state import Search
+from facesieve.sources.lists.columns import shown
+from facesieve.sources.search import Search
 
 _NO_CLASS = -1  # what Hugging Face writes for a row without a class
 
 
 class Classes:
-    """Names by number, and how many rows have a number without one. Without any names, labels stay as they are."""
+    """Names by number, and how many rows have a number without a name. Without any names, labels stay numbers."""
 
     def __init__(self, path: Path, names: dict[int, str], fault: bool = False) -> None:
         self._path, self._names, self._fault = path, names, fault
@@ -35,7 +35,7 @@ class Classes:
             return cls(path, {}, fault=True)
 
     def name(self, row: int, label: Any) -> Any:
-        """The label of a row."""
+        """The label of a row: the name of its class, or the value itself where the column has no classes."""
         if not self._names or type(label) is not int:
             return label
         if label not in self._names and label != _NO_CLASS:
@@ -44,9 +44,9 @@ class Classes:
         return self._names.get(label)
 
     def tell(self, search: Search) -> None:
-        """Tell what has no name."""
+        """Tell the user which labels have no name."""
         if self._fault:
-            search.tell(f"{shown(self._path)}: the names of its classes cannot be read, and their numbers are labels")
+            search.tell(f"{shown(self._path)}: the names of its classes cannot be read; their numbers are the labels")
         if self._unnamed:
             rows_have = "1 row has a class" if self._unnamed == 1 else f"{self._unnamed} rows have classes"
             search.tell(

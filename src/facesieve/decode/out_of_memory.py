@@ -1,4 +1,4 @@
-"""Telling a lack of memory from a damaged picture: decoders report both in words of their own."""
+"""Tell a lack of memory from a damaged picture: each decoder reports them in its own words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LIMITS = ("security limit", "exceeds")  # libheif reports its own limits on a f
 
 
 def is_about_memory(error: BaseException) -> bool:
-    """Whether a decoder, by the type or the words of its error, asks for memory that there is not."""
+    """Whether an error of a decoder says, by its type or its text, that there is not enough memory."""
     said = str(error).lower()
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
@@ -30,9 +30,9 @@ def is_about_memory(error: BaseException) -> bool:
 
 
 def is_short_for(format: str, size: Size) -> bool:
-    """Whether the memory that decoding such a picture takes cannot be had now.
+    """Whether there is not enough memory now to decode a picture of this format and size.
 
-    libjpeg and others call a failed allocation a broken stream, so this is asked after any failure.
+    libjpeg and others report a failed allocation as a broken stream, so this is checked after every failure.
     """
     try:
         np.empty(size[0] * size[1] * (BYTES_PER_PIXEL.get(format, 8) + 8), np.uint8)

@@ -1,4 +1,4 @@
-"""What a Python caller has: paths, encoded bytes, open files, RGB arrays and Pillow images."""
+"""The pictures that a Python caller may pass: paths, encoded bytes, open files, RGB arrays and Pillow images."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import numpy as np
 
 from facesieve.errors import PictureTypeError
 from facesieve.records import Pixels, RefusalCode, Source, displayed
-from facesieve.sources.folder import from_file
-from facesieve.sources.opening import Closed, Memory
+from facesieve.sources.file import from_file
+from facesieve.sources.openers import Closed, Memory
 
 
 class Readable(Protocol):
-    """An open binary file, or what reads like one."""
+    """An open binary file, or an object with the same `read`."""
 
     def read(self, size: int = ..., /) -> bytes: ...
 
 
 class Image(Protocol):
-    """A Pillow image. Pillow is not imported to know one: who has an image has imported it."""
+    """A Pillow image. Pillow is not imported for this check: a caller with an image has imported it."""
 
     @property
     def size(self) -> tuple[int, int]: ...
@@ -38,13 +38,13 @@ _WHAT = "a path, encoded bytes, an open binary file, an (H, W, 3) uint8 array or
 
 
 def as_sources(pictures: Picture | Iterable[Picture]) -> list[Source]:
-    """One source a picture, in order; a single picture is a list of one.
+    """One source per picture, in order. A single picture becomes a list of one.
 
     A picture is a path, encoded bytes, a file open for reading bytes, an upright RGB array (H, W, 3) uint8 or a
-    Pillow image of any mode, whose EXIF orientation is applied. A numeric array is a single picture, except that an
-    array (N, H, W, 3) is N of them.
-    Raises PictureTypeError (a TypeError) `bad_picture` for anything else. What is wrong with a picture of the right
-    type, such as a path that is missing, is a refusal when its turn comes.
+    Pillow image of any mode, whose EXIF orientation is applied. A numeric array is a single picture; an array
+    (N, H, W, 3) is N pictures.
+    Raises PictureTypeError (a TypeError) `bad_picture` for anything else. A picture of the right type that cannot be
+    read, such as a missing path, becomes a refusal later.
 
     >>> [source.name for source in as_sources([b"", np.zeros((2, 2, 3), np.uint8)])]
     ['<bytes 0>', '<array 1>']
@@ -55,14 +55,14 @@ def as_sources(pictures: Picture | Iterable[Picture]) -> list[Source]:
 
 
 def each_source(pictures: Picture | Iterable[Picture]) -> Iterator[Source]:
-    """The same one by one, for pictures without end. What is no iterable is told at once."""
+    """The same one by one, for endless iterables. Raises at once where `pictures` is not iterable."""
     several = isinstance(pictures, np.ndarray) and pictures.ndim == 4
     single = None if several else _as_source(0, pictures)
     if single:
         return iter([single])
     no_items = isinstance(pictures, np.ndarray) and not pictures.ndim
     if no_items or not isinstance(pictures, Iterable) or isinstance(pictures, Mapping) or _is_text(pictures):
-        message = f"This is {_named(pictures)}; a picture is {_WHAT}. Several go in a list."
+        message = f"This is {_named(pictures)}; a picture is {_WHAT}. Put several pictures in a list."
         raise PictureTypeError("bad_picture", message)
     return (_required(index, picture) for index, picture in enumerate(pictures))
 
@@ -75,7 +75,7 @@ def _required(index: int, picture: Any) -> Source:
 
 
 def _as_source(index: int, picture: Any) -> Source | None:
-    """A source where this is a single picture."""
+    """A source where this is a single picture, else None."""
     match picture:
         case Source():
             return picture
@@ -93,19 +93,19 @@ def _as_source(index: int, picture: Any) -> Source | None:
 
 
 def _of_path(picture: str | os.PathLike[str]) -> Source | None:
-    """None for an object whose path is no text."""
+    """None for an object whose path is not text."""
     try:
         path = os.fsdecode(picture)
     except TypeError:
         return None
     try:
         return from_file(Path(path))
-    except (OSError, UnicodeEncodeError):  # the working folder was deleted, or half a character stands in the path
+    except (OSError, UnicodeEncodeError):  # the working folder is gone, or the path holds half a character
         return Source(displayed(path), open=Closed(RefusalCode.UNREADABLE))
 
 
 def _is_text(picture: Any) -> bool:
-    """Whether it is a file open as text, or a temporary file of `tempfile` that is."""
+    """Whether it is a file opened as text, or a temporary file of `tempfile` opened as text."""
     return isinstance(picture, io.TextIOBase) or isinstance(getattr(picture, "file", None), io.TextIOBase)
 
 
@@ -115,7 +115,7 @@ def _is_image(picture: Any) -> bool:
 
 
 def _named(picture: Any) -> str:
-    """What to call a thing of the wrong type."""
+    """A value of the wrong type, in words."""
     if picture is None:
         return "None"
     if _is_text(picture):
@@ -125,12 +125,12 @@ def _named(picture: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Lent:
-    """A file that the caller has open. It is read from its start where it can be rewound, and stays open."""
+    """A file that the caller has open. It is read from its start where it is seekable, and stays open."""
 
     file: Readable = field(repr=False)
 
     def __call__(self) -> BinaryIO:
-        # Temporary files of `tempfile` and those of other libraries are no io.IOBase.
+        # Temporary files of `tempfile`, and files of other libraries, are not io.IOBase.
         seek, seekable = getattr(self.file, "seek", None), getattr(self.file, "seekable", None)
         if seek and (seekable is None or seekable()):
             seek(0)

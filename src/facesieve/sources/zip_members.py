@@ -1,4 +1,4 @@
-"""Entries of a zip, by its directory alone: what overlaps or declares too much is refused before it is inflated."""
+"""The entries of a zip, from its directory alone: overlapping or too large ones are refused before inflating."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import BinaryIO
 
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode, displayed
-from facesieve.sources.directory import Directory, Entry, extra_field, read_directory
 from facesieve.sources.member import Member
-from facesieve.sources.opening import LOCAL_HEADER, Closed, ZipMember
-from facesieve.sources.state import Search
+from facesieve.sources.openers import LOCAL_HEADER, Closed, ZipMember
+from facesieve.sources.search import Search
+from facesieve.sources.zip_directory import Directory, Entry, extra_field, read_directory
 
 _ENCRYPTED = 0x1
 _DOS_FOLDER = 0x10
@@ -43,7 +43,7 @@ def zip_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member
         if closed is None and stat.S_ISLNK(entry.attributes >> 16) and entry.size <= _LONGEST_LINK:
             try:
                 link = _link(path, data, name, entry, search)
-            except Exception:  # what is damaged is this link, not the archive
+            except Exception:  # only this link is damaged, not the archive
                 closed = Closed(RefusalCode.UNREADABLE, "The link is damaged.")
         stamp = f"{entry.size}-{entry.crc:08x}"
         yield Member(entry.raw, name, before, closed or data, stamp, link)
@@ -55,20 +55,20 @@ def _refusal(entry: Entry, overlaps: bool, beyond: bool, search: Search) -> Clos
     if entry.flags & _ENCRYPTED:
         return Closed(RefusalCode.ENCRYPTED)
     if not entry.sound:
-        return Closed(RefusalCode.BAD_ARCHIVE, "The archive does not say where the member is.")
+        return Closed(RefusalCode.BAD_ARCHIVE, "The archive does not say where this member begins.")
     if overlaps:
-        return Closed(RefusalCode.BAD_ARCHIVE, "The archive's entries overlap.")
+        return Closed(RefusalCode.BAD_ARCHIVE, "This member overlaps with another one.")
     if entry.size > search.settings.max_file_bytes:
         return Closed(RefusalCode.TOO_MANY_BYTES)
     if beyond:
-        return Closed(RefusalCode.TOO_MANY_BYTES, "The archive declares more bytes than max_unpacked_bytes.")
+        return Closed(RefusalCode.TOO_MANY_BYTES, "The archive would unpack to more bytes than max_unpacked_bytes.")
     if entry.method not in _METHODS:
-        return Closed(RefusalCode.BAD_ARCHIVE, f"Compression method {entry.method} is not supported.")
+        return Closed(RefusalCode.BAD_ARCHIVE, f"FaceSieve does not support compression method {entry.method}.")
     return None
 
 
 def _overlapping(directory: Directory) -> set[int]:
-    """Entries that share bytes with another one, or with the directory itself."""
+    """Indices of the entries that share bytes with another one, or with the directory."""
     entries = directory.entries
     found, reach, holder = set[int](), 0, -1
     for index in sorted(range(len(entries)), key=lambda index: entries[index].offset):
@@ -84,7 +84,7 @@ def _overlapping(directory: Directory) -> set[int]:
 
 
 def _name(path: Path, entry: Entry, search: Search) -> str:
-    """The text of a stored name."""
+    """A stored name as text."""
     if entry.utf8:
         return entry.raw.decode("utf-8")
     return _unicode_path(entry) or _decoded(path, entry.raw, search)
@@ -107,7 +107,7 @@ def _decoded(path: Path, raw: bytes, search: Search) -> str:
 
 
 def _unicode_path(entry: Entry) -> str:
-    """The UTF-8 name beside the stored one, where it was made from it; else ""."""
+    """The UTF-8 name in the extra field, where it was made from the stored name; else ""."""
     field = extra_field(entry.extra, _UNICODE_PATH)
     if field[1:5] == struct.pack("<I", zlib.crc32(entry.raw)):
         return field[5:].decode("utf-8", "replace")
@@ -115,13 +115,13 @@ def _unicode_path(entry: Entry) -> str:
 
 
 def _is_folder(entry: Entry, name: str) -> bool:
-    """Whether an entry stands for a folder. One that holds bytes does not, whatever its name."""
+    """Whether an entry is a folder. An entry that holds bytes is not, whatever its name."""
     marked = stat.S_ISDIR(entry.attributes >> 16) or bool(entry.attributes & _DOS_FOLDER)
     return not entry.size and (marked or name.endswith(("/", "\\")))
 
 
 def _link(path: Path, data: ZipMember, name: str, entry: Entry, search: Search) -> str:
-    """Where a link leads, from the archive's root."""
+    """The name that a link points to, from the archive's root."""
     with data() as stream:
         raw = stream.read(_LONGEST_LINK)
     target = raw.decode("utf-8", "surrogateescape") if entry.utf8 else _decoded(path, raw, search)

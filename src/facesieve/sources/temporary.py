@@ -1,4 +1,4 @@
-"""Temporary files for what has no random access: compressed tars, and pictures inside lists."""
+"""Temporary files for data without random access: compressed tars, and pictures inside lists."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from facesieve.processes.temporary import hold, release, remove_stale, temporary
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
-class Unpacked:
-    """A file that may be temporary: then it goes when the last source that needs it is gone."""
+class TemporaryFile:
+    """The path of a file. A temporary one is removed when the last source that holds this object is gone."""
 
     path: str
 
 
-class Unpacking:
+class TemporaryWriter:
     """A temporary file while it is written.
 
-    Raises UsageError `no_temporary_room` where the temporary folder refuses it, which is no fault of the source.
+    Raises UsageError `no_temporary_room` where the temporary folder has no room: the source is not at fault.
     """
 
     def __init__(self, source: Path) -> None:
@@ -33,8 +33,8 @@ class Unpacking:
         with self._room():
             name = str(temporary_name(".tar"))
         remove_stale()
-        self.file, held = Unpacked(name), list[int | None]()
-        # Before there is a file, so that none stays when a signal comes at once.
+        self.file, held = TemporaryFile(name), list[int | None]()
+        # Set before the file exists, so that no file stays behind when a signal comes right after.
         self._remove = weakref.finalize(self.file, _remove, name, os.getpid(), held)
         with self._room():
             self._stream: IO[bytes] = open(name, "xb", opener=_for_us_only)  # noqa: SIM115 - closed by `close`
@@ -67,7 +67,7 @@ def _for_us_only(name: str, flags: int) -> int:
 
 
 def _remove(path: str, owner: int, held: list[int | None]) -> None:
-    """A forked worker inherits the finalizer, but must not take the file from the others."""
+    """Remove the file, but not in a forked worker, which inherits the finalizer: the others still need the file."""
     if os.getpid() == owner:
         Path(path).unlink(missing_ok=True)
         while held:

@@ -1,4 +1,4 @@
-"""A row of a text list that would be read wrongly is told, and so is text in an encoding that nobody named."""
+"""Rows of a list that cannot be used are refused one by one, and text in an unexpected encoding is reported."""
 
 from __future__ import annotations
 
@@ -53,13 +53,11 @@ def test_a_first_row_of_many_cells_may_be_long(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("header", ["path,label\n", ""])
-def test_a_row_with_more_cells_than_columns_is_off(folder: Path, header: str) -> None:
+def test_a_row_with_more_cells_than_columns_is_refused(folder: Path, header: str) -> None:
     text = f"{header}p/1.png,Anna\np/2.png,Doe, John\np/3.png,Doe, Anna\np/2.png,Ben\n"
     assert read(folder / "l.csv", text) == [READ[0], ("bad_row", ""), ("bad_row", ""), READ[1]]
     told = messages(folder / "l.csv")
-    assert (
-        told == ["The row has 3 cells, and the list 2 columns; a cell that holds a separator is written in quotes."] * 2
-    )
+    assert told == ["The row has 3 cells, and the list has 2 columns; put a cell that holds a separator in quotes."] * 2
 
 
 def test_empty_cells_at_the_end_are_no_fault(folder: Path) -> None:
@@ -69,7 +67,7 @@ def test_empty_cells_at_the_end_are_no_fault(folder: Path) -> None:
     assert notes(folder / "l.csv") == []
 
 
-def test_a_row_that_ends_before_its_label_is_told(folder: Path) -> None:
+def test_a_row_that_ends_before_its_label_is_reported(folder: Path) -> None:
     text = "path,label\np/1.png,Anna\np/2.png\n"
     assert read(folder / "l.csv", text) == [(1, "Anna"), (2, "")]
     assert notes(folder / "l.csv") == [
@@ -88,8 +86,27 @@ def test_a_line_that_was_cut_is_not_taken_for_a_row(folder: Path) -> None:
     assert messages(folder / "l.csv") == ["The row is too long."]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("l.txt", "p/2.png\n{}\np/1.png\n"),
+        ("l.csv", "path,label\np/2.png,Ben\n{}\np/1.png,Anna\n"),
+        ("l.jsonl", '"p/2.png"\n{}\n"p/1.png"\n'),
+    ],
+)
+def test_a_line_that_is_too_long_says_so_in_every_format(folder: Path, name: str, text: str) -> None:
+    results = [row[0] for row in read(folder / name, text.format("x" * 1_000_000))]
+    assert results == [2, "bad_row", 1]
+    assert messages(folder / name) == ["The row is too long."]
+
+
+def test_a_line_that_is_not_json_says_so(folder: Path) -> None:
+    assert read(folder / "l.jsonl", '"p/1.png"\np/2.png\n') == [(1, ""), ("bad_row", "")]
+    assert messages(folder / "l.jsonl") == ["The line is not JSON."]
+
+
 @pytest.mark.parametrize("name", ["l.csv", "l.jsonl"])
-def test_a_label_that_is_no_label_by_its_length_costs_its_row(folder: Path, name: str) -> None:
+def test_only_the_row_with_a_label_that_is_too_long_is_refused(folder: Path, name: str) -> None:
     rows = [("p/1.png", "Anna"), ("p/3.png", "x" * 40_000), ("p/2.png", "Ben")]
     lines = [f'{{"path": "{path}", "label": "{label}"}}' for path, label in rows]
     if name == "l.csv":
@@ -142,7 +159,7 @@ def listed(kind: str, encoding: str) -> bytes:
 
 @pytest.mark.parametrize("kind", ["l.csv", "l.txt", "l.jsonl"])
 @pytest.mark.parametrize("encoding", NAMES)
-def test_text_in_another_encoding_is_told_and_read_on_request(folder: Path, kind: str, encoding: str) -> None:
+def test_text_in_another_encoding_is_reported_and_read_on_request(folder: Path, kind: str, encoding: str) -> None:
     data = listed(kind, encoding)
     read(folder / kind, data)
     assert notes(folder / kind) == [
@@ -152,7 +169,7 @@ def test_text_in_another_encoding_is_told_and_read_on_request(folder: Path, kind
     assert notes(folder / kind, list_encoding=encoding) == []
 
 
-def test_rows_that_are_not_in_the_chosen_encoding_are_told(folder: Path) -> None:
+def test_rows_that_are_not_in_the_chosen_encoding_are_reported(folder: Path) -> None:
     data = b"path,label\np/1.png,Anna\np/2.png,\xff\xff\n"
     assert read(folder / "l.csv", data, list_encoding="gbk")[0] == READ[0]
     assert notes(folder / "l.csv", list_encoding="gbk") == [
@@ -160,7 +177,7 @@ def test_rows_that_are_not_in_the_chosen_encoding_are_told(folder: Path) -> None
     ]
 
 
-def test_a_mark_of_unicode_says_more_than_the_option(folder: Path) -> None:
+def test_a_byte_order_mark_counts_more_than_the_option(folder: Path) -> None:
     for encoding in ("utf-8-sig", "utf-16"):
         data = "path,label\np/1.png,Zoé\n".encode(encoding)
         assert read(folder / "l.csv", data, list_encoding="gbk") == [(1, "Zoé")]

@@ -1,10 +1,10 @@
-"""One search for pictures: what it was asked, and what it has to tell besides the pictures."""
+"""One search for pictures: its options, and what it reports besides the pictures."""
 
 from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,7 @@ _KINDS = {
 
 @dataclass(slots=True)
 class LeftOut:
-    """How many things of each kind lay among the pictures and were not taken. A folder counts as one thing."""
+    """How many files and folders of each kind were left out. A folder counts as one."""
 
     datasets: int = 0
     system_folders: int = 0
@@ -35,7 +35,7 @@ class LeftOut:
     archives: int = 0
 
     def plain(self) -> dict[str, int]:
-        """As values that JSON holds."""
+        """As values that JSON can hold."""
         return asdict(self)
 
     def line(self) -> str:
@@ -52,23 +52,28 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is behind the arguments: sources, what was left out, and sentences that the user should read."""
+    """What is behind the arguments: sources, what was left out, and sentences that the user should read.
+
+    listed: by the identity of each list that was read, the keys of the sources that only lists name.
+    """
 
     sources: list[Source]
     left_out: LeftOut
     notes: list[str]
+    listed: Mapping[bytes, Set[bytes]] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
-        """What a person should read, one line each. Files of text or data alone are nothing to tell."""
+        """What a person should read, one line each. Left-out files of text or data alone are not mentioned."""
         text_only = self.left_out == LeftOut(other_files=self.left_out.other_files)
         return self.notes if text_only else [*self.notes, self.left_out.line()]
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search while it goes on: what it was asked, and what it has to tell by now.
+    """A search while it goes on: its options, and what it has to report so far.
 
-    outside: folders not to enter, by device and inode. left_out, notes: filled on the way.
+    outside: folders not to enter, by device and inode. left_out, notes: filled on the way. listed: also filled on the
+    way: by the identity of each list, the keys of all sources that it names, in its order.
     """
 
     settings: Settings
@@ -76,6 +81,7 @@ class Search:
     outside: frozenset[tuple[int, int]] = frozenset()
     left_out: LeftOut = field(default_factory=LeftOut)
     notes: list[str] = field(default_factory=list)
+    listed: dict[bytes, list[bytes]] = field(default_factory=dict)
 
     @property
     def labelled(self) -> bool:
@@ -87,7 +93,7 @@ class Search:
             self.notes.append(sentence)
 
     def label(self, folders: list[str], own: str) -> str:
-        """The label of a picture by the folders that lead to it from the named one; `own` when there are none."""
+        """The label of a picture, from the folders between the named folder and it; `own` when there are none."""
         if not self.labelled:
             return ""
         if not folders:
@@ -96,7 +102,7 @@ class Search:
 
 
 def places(folders: Iterable[Path]) -> frozenset[tuple[int, int]]:
-    """Device and inode of the folders that are there: a folder has the same ones however it is reached."""
+    """Device and inode of each folder that exists: they are the same whatever path leads to the folder."""
     found = set()
     for folder in folders:
         try:
@@ -108,7 +114,7 @@ def places(folders: Iterable[Path]) -> frozenset[tuple[int, int]]:
 
 
 def tell_labels(sources: Iterable[Source], search: Search) -> None:
-    """Tell labels that are spelled in two ways of Unicode and count as one, and pictures without a label."""
+    """Tell the user which labels have two Unicode spellings and count as one, and how many pictures have none."""
     spellings: dict[str, set[str]] = {}
     without = 0
     for source in sources:

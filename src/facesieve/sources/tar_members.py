@@ -1,4 +1,4 @@
-"""Entries of a tar, each by its offset."""
+"""The entries of a tar, each with its offset in the file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from typing import Any, BinaryIO
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode, displayed
 from facesieve.sources.member import Member
-from facesieve.sources.opening import Closed, Slice
-from facesieve.sources.state import Search
-from facesieve.sources.unpacked import Unpacked, Unpacking
+from facesieve.sources.openers import Closed, Slice
+from facesieve.sources.search import Search
+from facesieve.sources.temporary import TemporaryFile, TemporaryWriter
 
 _CHUNK = 1 << 20
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZ", b"\xfd7"
@@ -33,14 +33,14 @@ _EXTENDED = {
 def tar_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member]:
     """All entries of a tar, in its order.
 
-    A compressed tar is unpacked once to a temporary file, as it has no random access: reading it anew for every
-    member would take quadratic time, keeping it in memory unbounded memory.
+    A compressed tar has no random access, so it is unpacked once to a temporary file: to read it again for every member
+    would take quadratic time, and to keep it in memory would take unbounded memory.
     """
     status = os.fstat(stream.fileno())
     times = f"{status.st_mtime_ns}-{{}}@{status.st_ctime_ns}"
     magic = stream.read(2)
     stream.seek(0)
-    whole, plain = True, Unpacked(str(path))
+    whole, plain = True, TemporaryFile(str(path))
     if magic in (_GZIP, _BZIP2, _XZ):
         whole, plain = _unpack(path, magic, stream, search.settings.max_unpacked_bytes)
     with Path(plain.path).open("rb") as tar:
@@ -51,7 +51,7 @@ def tar_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member
                 for info in archive:
                     yield _member(path, info, plain, times, search)
             start = _content(tar, archive.offset)
-            if start == archive.offset:  # tarfile takes a damaged header for the end
+            if start == archive.offset:  # at a damaged header tarfile stops, as at the end
                 whole = False
                 break
     if not whole:
@@ -59,10 +59,10 @@ def tar_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member
 
 
 def _content(tar: BinaryIO, start: int) -> int | None:
-    """The first block from `start` on that is not all zeros; None where only zeros follow.
+    """The offset of the first block from `start` on that is not all zeros; None where only zeros follow.
 
-    Blocks of zeros end an archive. What follows them is another archive, as `cat a.tar b.tar` makes it, or members
-    behind a header that was lost.
+    Blocks of zeros end an archive. After them may come another archive, as `cat a.tar b.tar` makes it, or members whose
+    header was lost.
     """
     tar.seek(start)
     while part := tar.read(_CHUNK):
@@ -72,8 +72,8 @@ def _content(tar: BinaryIO, start: int) -> int | None:
     return None
 
 
-def _member(path: Path, info: tarfile.TarInfo, plain: Unpacked, times: str, search: Search) -> Member:
-    """times: those of the archive's file, with a gap for the member's place."""
+def _member(path: Path, info: tarfile.TarInfo, plain: TemporaryFile, times: str, search: Search) -> Member:
+    """times: those of the archive's file, with a placeholder for the member's offset."""
     raw, name = _text(path, info, "path", info.name, search)
     if info.isdir():
         return Member(raw, name, info.name, is_folder=True)
@@ -83,7 +83,7 @@ def _member(path: Path, info: tarfile.TarInfo, plain: Unpacked, times: str, sear
 
 
 class _Bounded(tarfile.TarInfo):
-    """A header whose name and attributes fit into memory."""
+    """A header that refuses names and attributes too large for memory."""
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         if self.type in _EXTENDED and self.size > _LONGEST_HEADER:
@@ -92,7 +92,7 @@ class _Bounded(tarfile.TarInfo):
 
 
 def _text(path: Path, info: tarfile.TarInfo, header: str, read: str, search: Search) -> tuple[bytes, str]:
-    """A name as it is stored, and its text.
+    """A name as it is stored, and as text.
 
     header: the extended header that would hold it in UTF-8. read: the text that tarfile made of it.
     """
@@ -111,25 +111,25 @@ def _text(path: Path, info: tarfile.TarInfo, header: str, read: str, search: Sea
     return raw, text
 
 
-def _data(plain: Unpacked, info: tarfile.TarInfo) -> Slice | Closed:
+def _data(plain: TemporaryFile, info: tarfile.TarInfo) -> Slice | Closed:
     if info.issparse():
-        return Closed(RefusalCode.UNSUPPORTED_FORMAT, "It is a sparse file.")
+        return Closed(RefusalCode.UNSUPPORTED_FORMAT, "Sparse files in a tar are not supported.")
     if not info.isreg():
         return Closed(RefusalCode.NOT_A_FILE)
     return Slice(plain.path, info.offset_data, info.size, plain)
 
 
 def _link(info: tarfile.TarInfo, name: str, target: str) -> str | None:
-    """Where a link leads, from the archive's root; None for what is no link."""
+    """The name that a link points to, from the archive's root; None for what is not a link."""
     if info.issym():
         return posixpath.join(posixpath.dirname(name), target)
     return target if info.islnk() else None
 
 
-def _unpack(path: Path, magic: bytes, packed: BinaryIO, limit: int) -> tuple[bool, Unpacked]:
-    """Whether all of it could be unpacked, and what could: up to a fault, or to `limit` bytes."""
+def _unpack(path: Path, magic: bytes, packed: BinaryIO, limit: int) -> tuple[bool, TemporaryFile]:
+    """Whether everything could be unpacked, and the unpacked file. It ends at a fault, or after `limit` bytes."""
     opens: dict[bytes, Callable[..., Any]] = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open}
-    target, whole = Unpacking(path), True
+    target, whole = TemporaryWriter(path), True
     with opens[magic](packed) as stream:
         while whole and (part := _next(stream)):
             room = limit - target.size
@@ -143,6 +143,6 @@ def _unpack(path: Path, magic: bytes, packed: BinaryIO, limit: int) -> tuple[boo
 def _next(stream: BufferedIOBase) -> bytes | None:
     """The next bytes, b"" at the end, None where the archive is damaged."""
     try:
-        return stream.read1(_CHUNK)  # `read` would lose what precedes a fault
+        return stream.read1(_CHUNK)  # `read` would lose the bytes before a fault
     except (OSError, EOFError, zlib.error, lzma.LZMAError):
         return None

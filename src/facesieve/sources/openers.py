@@ -1,4 +1,4 @@
-"""How a source's bytes are reached: small picklable values, called when the picture's turn has come."""
+"""How the bytes of a source are opened: small picklable values that are called when the picture is decoded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from facesieve.records import RefusalCode
 LOCAL_HEADER = 30  # bytes before the name, APPNOTE.TXT 4.3.7
 
 
-# File systems whose files are made by the kernel while they are read. Some wait for ever, some never end.
+# File systems whose files the kernel makes while they are read. Some block for ever, some never end.
 _MADE_BY_THE_KERNEL = {
     *("proc", "sysfs", "debugfs", "tracefs", "securityfs", "configfs", "cgroup", "cgroup2", "bpf", "pstore"),
     *("efivarfs", "binfmt_misc", "fusectl", "selinuxfs", "smackfs", "resctrl", "rpc_pipefs", "nfsd", "devpts"),
@@ -26,18 +26,18 @@ _MADE_BY_THE_KERNEL = {
 
 
 def what_is_wrong(status: os.stat_result) -> str:
-    """Why something is not a file that may be opened, as a sentence; "" for an ordinary file."""
+    """The reason why this must not be opened as a file, as a sentence; "" for an ordinary file."""
     if stat.S_ISDIR(status.st_mode):
-        return "It is a folder, not a file."
+        return "This is a folder, not a file."
     if not stat.S_ISREG(status.st_mode):
         return RefusalCode.NOT_A_FILE.sentence
     if status.st_dev in _kernel_devices():
-        return "It is made by the kernel, not a file on a disk."
+        return "The kernel makes this file; it is not on a disk."
     return ""
 
 
 def open_file(path: str | Path) -> BinaryIO:
-    """The bytes of an ordinary file. Never waits for one that became a pipe in the meantime.
+    """A stream of an ordinary file. It does not block where the file has become a pipe in the meantime.
 
     Raises Refused `not_a_file`, and OSError.
     """
@@ -51,9 +51,9 @@ def open_file(path: str | Path) -> BinaryIO:
         raise
 
 
-@cache  # what is mounted where changes seldom, and is asked once per file
+@cache  # mounts seldom change, and every file asks
 def _kernel_devices() -> frozenset[int]:
-    """Device numbers of the file systems that the kernel makes."""
+    """Device numbers of the file systems whose files the kernel makes."""
     found = set()
     try:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -69,7 +69,7 @@ def _kernel_devices() -> frozenset[int]:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of its own."""
+    """A whole file."""
 
     path: str
 
@@ -79,7 +79,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes that the caller handed in."""
+    """Bytes that the caller passed in."""
 
     data: bytes = field(repr=False)
 
@@ -89,7 +89,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Nothing to open: the refusal is known already."""
+    """Nothing can be opened: why is known already, and calling it raises Refused."""
 
     code: RefusalCode
     message: str = ""
@@ -100,9 +100,9 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """`size` bytes of a file from `offset` on: a member of an uncompressed tar.
+    """`size` bytes of a file from `offset` on, such as a member of an uncompressed tar.
 
-    keep: whatever must live as long as the file is needed, such as the owner of a temporary file.
+    keep: an object that must live as long as the file is needed, such as the owner of a temporary file.
     """
 
     path: str
@@ -116,7 +116,7 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class ZipMember:
-    """A member of a zip, found by the place of its local header, so that opening it never reads the directory again."""
+    """A member of a zip, with the offset of its local header, so that opening it does not read the directory again."""
 
     path: str
     header_offset: int

@@ -1,4 +1,4 @@
-"""A Pillow image that the caller has made or opened, as the pixels that every later stage sees."""
+"""The pixels of a Pillow image that the caller has made or opened."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 
 def from_image(image: Image.Image) -> Pixels:
-    """Upright (H, W, 3) uint8 RGB of an image of any mode. It is loaded, and otherwise stays as it is.
+    """Upright (H, W, 3) uint8 RGB of an image of any mode. The image is loaded, and not changed otherwise.
 
-    Raises Refused `unreadable` where the image or its file was closed; Pillow's own exceptions where its content
-    is damaged.
+    Raises Refused `unreadable` where the image or its file was closed; Pillow's own exceptions where it is damaged.
     """
     try:
         image.load()
@@ -25,15 +24,15 @@ def from_image(image: Image.Image) -> Pixels:
             raise Refused(RefusalCode.UNREADABLE, "The image, or the file behind it, was closed.") from error
         raise
     orientation = _orientation(image)
-    if image.mode in _PREMULTIPLIED:  # Pillow converts these to nothing else
+    if image.mode in _PREMULTIPLIED:  # Pillow can convert these modes to no other
         image = image.convert(_PREMULTIPLIED[image.mode])
     return upright(flatten(image), orientation)
 
 
 def _orientation(image: Image.Image) -> int:
-    """Asked once the image is loaded: Pillow applies the tag of a TIFF while it loads, and then removes it."""
+    """The EXIF orientation of a loaded image: while it loads a TIFF, Pillow applies the tag and removes it."""
     try:
         tag = int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # damaged metadata is no reason to refuse a picture
+    except Exception:  # damaged metadata is not a reason to refuse a picture
         return 1
     return tag if 1 <= tag <= 8 else 1

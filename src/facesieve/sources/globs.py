@@ -1,4 +1,4 @@
-"""Paths that match a glob. `**` enters every real folder once, so that no ring of links can hold it."""
+"""Paths that match a glob. `**` enters every real folder once, so a cycle of links cannot trap it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 from facesieve.records import displayed
 from facesieve.sources.folder import left_out
-from facesieve.sources.naming import hidden, is_dataset, system_folder
-from facesieve.sources.state import Search
+from facesieve.sources.names import hidden, is_dataset, system_folder
+from facesieve.sources.search import Search
 
 ANY_FOLDERS = "**"
 
 
 def matches(pattern: str, search: Search) -> list[Path]:
-    """Every path that a glob matches, sorted. Datasets of ours, trash and hidden names are left out, and counted."""
+    """All paths that match a glob, sorted. Datasets of FaceSieve, trash and hidden names are left out and counted."""
     path = Path(pattern)
     parts = [part for part in path.parts if part != path.anchor]
     merged = [part for at, part in enumerate(parts) if not (part == ANY_FOLDERS and parts[at - 1 : at] == [part])]
@@ -25,7 +25,7 @@ def matches(pattern: str, search: Search) -> list[Path]:
 
 
 class _Match:
-    """What waits is a folder and how many parts of the pattern lead to it."""
+    """One search. What waits to be visited is a folder, and how many parts of the pattern it has matched."""
 
     def __init__(self, parts: list[str], search: Search) -> None:
         self._parts, self._search = parts, search
@@ -65,7 +65,7 @@ class _Match:
         if here in self._entered:
             return
         self._entered.add(here)
-        if at + 1 == len(self._parts):  # the folder, with all that is in it
+        if at + 1 == len(self._parts):  # the folder with everything in it
             self._found.add(folder or ".")
             return
         self._waiting.append((folder, at + 1))
@@ -74,15 +74,16 @@ class _Match:
                 (self._linked if os.path.islink(path) else self._waiting).append((path, at))  # noqa: PTH114
 
     def _entries(self, folder: str, part: str) -> list[tuple[str, bool]]:
-        """What matches a part of the pattern in a folder, and whether it is a folder.
+        """The entries of a folder that match a part of the pattern, and whether each is a folder.
 
-        A folder that cannot be listed matches nothing, as in a shell, and is told. A dot has to be matched by a dot.
+        As in a shell, `*` does not match a leading dot, and a folder that cannot be listed has no match. The user is
+        told about such a folder.
         """
         try:
             status = os.stat(folder or ".")  # noqa: PTH116
             names = sorted(os.listdir(folder or "."))  # noqa: PTH208
         except OSError:
-            self._search.tell(f"{displayed(folder)} cannot be listed, and nothing in it was looked at")
+            self._search.tell(f"{displayed(folder)} cannot be listed; nothing in it was read")
             return []
         if (status.st_dev, status.st_ino) in self._search.outside:
             return []
@@ -97,7 +98,7 @@ class _Match:
         return found
 
     def _skipped(self, path: str, name: str, part: str) -> bool:
-        """Whether a name that matches is left out: hidden, unless the pattern has the dot, or a system's folder."""
+        """Whether a matching name is left out: it is hidden and the pattern has no dot, or it is a system folder."""
         is_folder = os.path.isdir(path)  # noqa: PTH112
         dotted = hidden(name) and not part.startswith(".")
         if self._search.options.include_hidden or not (dotted or (is_folder and system_folder(name))):
@@ -107,7 +108,7 @@ class _Match:
         return True
 
     def _first(self, path: str) -> bool:
-        """Whether something that is left out is met for the first time."""
+        """Whether this path is left out for the first time, so that it is counted once."""
         if path in self._counted:
             return False
         self._counted.add(path)

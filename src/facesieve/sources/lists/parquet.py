@@ -1,4 +1,4 @@
-"""The rows of a Parquet list."""
+"""The rows of a Parquet list, read a few at a time; sizes are checked before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -14,32 +14,35 @@ import pyarrow.types as kinds
 
 from facesieve.errors import UsageError
 from facesieve.records import RefusalCode
-from facesieve.sources.classes import Classes
-from facesieve.sources.columns import choose, shown
-from facesieve.sources.opening import Closed
-from facesieve.sources.rows import Row
-from facesieve.sources.state import Search
+from facesieve.sources.lists.classes import Classes
+from facesieve.sources.lists.columns import choose, shown
+from facesieve.sources.lists.row import Row
+from facesieve.sources.openers import Closed
+from facesieve.sources.search import Search
 
-_ROWS = 1 << 16  # that are in memory together, where they are text or numbers
-_NESTED = 16  # rows, the same where labels are lists or structs
-_PICTURES, _PICTURE_BYTES = 1 << 12, 128 << 20  # rows of pictures that are in memory together, and their bytes
-_MOST_TIMES = 100  # that the pictures of a list, or a group of its rows, may be larger than the list once unpacked
+# How many rows are in memory at once.
+_ROWS = 1 << 16  # of text or numbers
+_NESTED_ROWS = 16  # whose labels are lists or structs
+_PICTURE_ROWS, _PICTURE_BYTES = 1 << 12, 128 << 20  # of pictures, and the bytes of these pictures
+
+# What a list may claim.
+_MOST_TIMES = 100  # the size of the file; a group of rows, or all pictures together, may unpack to so much
 _SMALL = 256 << 20  # bytes; a group of rows that unpacks to less is never too large
+_MANY_ROWS = 1 << 20  # every list may have so many; a larger file may have 8 for each of its bytes
 _LONGEST_PATH = 4096  # bytes, as on Linux
-_MANY_ROWS = 1 << 20  # a list may have as many, and 8 times as many as it has bytes
 
 
 def parquet_rows(path: Path, stream: BinaryIO, search: Search) -> Iterator[Row]:
-    """Rows of a Parquet list, a few at a time.
+    """Rows of a Parquet list.
 
-    Raises UsageError `bad_list` when no column holds pictures or a few bytes claim to be very many, OSError when the
-    file is not Parquet.
+    Raises UsageError `bad_list` when no column holds pictures, or when the list claims far more rows or bytes than a
+    file of its size can have; OSError when the file is not Parquet.
     """
     try:
         schema = pyarrow.parquet.read_schema(stream)
-        chosen = choose(path, schema.names, search)
-        names = [schema.names[at] for at in (chosen.picture, chosen.label) if at is not None]
-        # A dictionary is read as one: a value that many rows share is in memory once.
+        columns = choose(path, schema.names, search)
+        names = [schema.names[at] for at in (columns.picture, columns.label) if at is not None]
+        # As a dictionary, a value that many rows share is in memory once.
         shared = [name for name in names if _is_text(_values(schema.field(name).type))]
         stream.seek(0)
         with pyarrow.parquet.ParquetFile(
@@ -65,10 +68,10 @@ def _rows(path: Path, table: pyarrow.parquet.ParquetFile, names: list[str], size
         raise UsageError(
             "bad_list", f"The list {shown(path)} claims {table.metadata.num_rows:,} rows in {size:,} bytes."
         )
-    largest = _unpacked(path, table, size)
-    together = _ROWS if _is_text(kind) else max(1, min(_PICTURES, _PICTURE_BYTES // largest))
+    largest = _largest_group(path, table, size)
+    together = _ROWS if _is_text(kind) else max(1, min(_PICTURE_ROWS, _PICTURE_BYTES // largest))
     if label_name and kinds.is_nested(schema.field(label_name).type):
-        together = min(together, _NESTED)
+        together = min(together, _NESTED_ROWS)
     classes = Classes.of(path, schema, label_name)
     most = min(search.settings.max_unpacked_bytes, max(search.settings.max_file_bytes, _MOST_TIMES * size))
     held = number = 0
@@ -83,10 +86,8 @@ def _rows(path: Path, table: pyarrow.parquet.ParquetFile, names: list[str], size
         yield Row(number, picture, classes.name(number, label))
     if held <= most and number != table.metadata.num_rows:
         raise OSError(f"{path} has {number} rows and counts {table.metadata.num_rows}.")
-    if held > most:  # the other pictures are not even unpacked
-        closed = Closed(
-            RefusalCode.TOO_MANY_BYTES, "The list unpacks to more bytes than it may; see max_unpacked_bytes."
-        )
+    if held > most:  # only the labels of the other rows are read
+        closed = Closed(RefusalCode.TOO_MANY_BYTES, "The list unpacks to more bytes than max_unpacked_bytes allows.")
         for at, label in enumerate(_labels(table, label_name, together), 1):
             if at >= number:
                 yield Row(at, label=classes.name(at, label), refusal=closed)
@@ -109,7 +110,7 @@ def _labels(table: pyarrow.parquet.ParquetFile, name: str | None, together: int)
 
 
 def _plain(column: Any) -> list[Any]:
-    """The values of a column; those that a dictionary holds once are one object."""
+    """The values of a column; a value that a dictionary holds once is one object."""
     if not kinds.is_dictionary(column.type):
         values: list[Any] = column.to_pylist()
         return values
@@ -118,11 +119,11 @@ def _plain(column: Any) -> list[Any]:
     return [held.get(index) for index in column.indices.to_pylist()]
 
 
-def _unpacked(path: Path, table: pyarrow.parquet.ParquetFile, size: int) -> int:
-    """The most bytes that one group of rows unpacks to. No value is longer.
+def _largest_group(path: Path, table: pyarrow.parquet.ParquetFile, size: int) -> int:
+    """The most bytes that one group of rows unpacks to; no value is longer.
 
-    What the file says of single columns is not asked for: where it is damaged, Arrow ends the whole process.
-    Raises UsageError where a group unpacks to very much more than the file has.
+    The metadata of single columns is not read: where that is damaged, Arrow ends the whole process.
+    Raises UsageError where a group unpacks to far more than the file can hold.
     """
     most = max((table.metadata.row_group(at).total_byte_size for at in range(table.metadata.num_row_groups)), default=0)
     if most > max(_SMALL, _MOST_TIMES * size):
@@ -134,7 +135,7 @@ def _unpacked(path: Path, table: pyarrow.parquet.ParquetFile, size: int) -> int:
 
 
 def _as_path(value: Any) -> Any:
-    """The text of a path that is stored as bytes; the bytes of anything else. No picture is one line of text."""
+    """A path that is stored as bytes, as text; anything else as it is. One line of text is never a picture."""
     if not value or len(value) > _LONGEST_PATH:
         return value
     try:
@@ -159,7 +160,7 @@ def _is_bytes(kind: Any) -> bool:
 
 
 def _is_image(kind: Any) -> bool:
-    """Whether it is how Hugging Face `datasets` stores a picture: its bytes, its path, or both."""
+    """Whether it is a struct as Hugging Face `datasets` stores pictures: bytes, path, or both."""
     if not kinds.is_struct(kind):
         return False
     return bool({"bytes", "path"} & {kind.field(at).name for at in range(kind.num_fields)})

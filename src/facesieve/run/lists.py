@@ -1,0 +1,110 @@
+"""Which pictures came into a dataset through a list of paths alone, so that a line removed from the list is noticed.
+
+Nothing about a picture's file tells that a list named it. So the dataset remembers it: one row for each list and
+picture, both as hashes of their identities. A picture that was in the dataset already, or that a folder or glob holds
+as well, has no row: it is there for another reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from hashlib import blake2b
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from facesieve.dataset.commit import publish
+from facesieve.dataset.distinct import keys_of
+from facesieve.dataset.layout import Layout
+from facesieve.dataset.tables import read_table, table_bytes
+from facesieve.errors import DatasetError
+from facesieve.records import Source
+from facesieve.run.known import Places
+from facesieve.run.ledger import Ledger
+
+_SCHEMA = pa.schema([("list", pa.binary()), ("picture", pa.binary())])
+
+
+def hash_of(identity: bytes) -> bytes:
+    """16 bytes that stand for an identity, the same in every process."""
+    return blake2b(identity, digest_size=16).digest()
+
+
+def note_lists(ledger: Ledger, wanted: Sequence[Source], listed: Mapping[bytes, Set[bytes]]) -> frozenset[bytes]:
+    """Remember which pictures the lists bring in. Returns hashes of those that no list names any more.
+
+    wanted: the build's sources. listed: by the identity of each list that was read, the keys of the pictures that only
+    lists name. A list without one file that is there tells nothing: perhaps it was moved, or a disk is not mounted.
+    Raises DatasetError where the disk refuses.
+    """
+    known = _read(ledger.layout)
+    if not listed and not len(known):
+        return frozenset()
+    there = {source.key for source in wanted if source.fingerprint}
+    lists = {hash_of(name): _hashes(keys) for name, keys in listed.items() if not there.isdisjoint(keys)}
+    by_lists = set[bytes]().union(*listed.values())
+    elsewhere = _hashes(source.key for source in wanted if source.key not in by_lists)
+    kept = known.filter(pc.invert(pc.is_in(known["picture"], elsewhere)))
+    remembered = kept["picture"].combine_chunks()
+    new = _hashes(_not_in(ledger, [source for source in wanted if source.key in by_lists]))
+    for name, pictures in lists.items():
+        brought = pictures.filter(pc.or_(pc.is_in(pictures, new), pc.is_in(pictures, remembered)))
+        kept = pa.concat_tables([kept, _rows(name, brought)])
+    kept, gone = _settled(kept, lists)
+    _write(ledger.layout, known, kept)
+    return gone
+
+
+def strike_pictures(layout: Layout, pictures: Collection[bytes]) -> None:
+    """Forget pictures that left the dataset, by their hashes. Raises DatasetError where the disk refuses."""
+    known = _read(layout)
+    gone = pc.is_in(known["picture"], pa.array(sorted(pictures), pa.binary()))
+    _write(layout, known, known.filter(pc.invert(gone)))
+
+
+def _settled(rows: pa.Table, lists: Mapping[bytes, pa.Array]) -> tuple[pa.Table, frozenset[bytes]]:
+    """The rows that still count, and the pictures that these lists named before and no list names now.
+
+    Such a picture keeps its row until it leaves the dataset.
+    """
+    removed = np.zeros(len(rows), bool)
+    for name, pictures in lists.items():
+        removed |= np.asarray(pc.equal(rows["list"], name)) & ~np.asarray(pc.is_in(rows["picture"], pictures))
+    if not removed.any():
+        return rows, frozenset()
+    named = np.asarray(pc.is_in(rows["picture"], rows["picture"].filter(pa.array(~removed)).combine_chunks()))
+    gone = frozenset(rows["picture"].filter(pa.array(removed & ~named)).to_pylist())
+    return rows.filter(pa.array(~(removed & named))), gone
+
+
+def _not_in(ledger: Ledger, sources: Sequence[Source]) -> list[bytes]:
+    """Keys of the sources that have no row in the ledger."""
+    places, found = Places(sources), np.zeros(len(sources), bool)
+    for rows in ledger.tables(["source", "identity"]) if sources else ():
+        at = places.of(keys_of(rows).to_pylist())
+        found[at[at >= 0]] = True
+    return [sources[at].key for at in np.flatnonzero(~found).tolist()]
+
+
+def _hashes(keys: Iterable[bytes]) -> pa.Array:
+    """Those of files; what lies inside a list or archive has a NUL byte in its key, and is found by its place."""
+    return pa.array(sorted(hash_of(key) for key in keys if b"\0" not in key), pa.binary())
+
+
+def _rows(name: bytes, pictures: pa.Array) -> pa.Table:
+    return pa.table([pa.array([name] * len(pictures), pa.binary()), pictures], schema=_SCHEMA)
+
+
+def _read(layout: Layout) -> pa.Table:
+    """No rows where there is no file or a damaged one: then nothing counts as removed from a list."""
+    try:
+        return read_table(layout.lists, _SCHEMA.names).cast(_SCHEMA) if layout.lists.exists() else _SCHEMA.empty_table()
+    except (DatasetError, pa.ArrowException, ValueError):
+        return _SCHEMA.empty_table()
+
+
+def _write(layout: Layout, before: pa.Table, after: pa.Table) -> None:
+    after = after.group_by(_SCHEMA.names).aggregate([]).sort_by([(name, "ascending") for name in _SCHEMA.names])
+    if not after.equals(before):
+        publish(table_bytes(after), layout.lists, layout.scratch)
