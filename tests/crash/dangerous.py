@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from facesieve.errors import ModelError
-from facesieve.processes.protocol import serve
+from facesieve.processes.protocol import run_child
 from facesieve.records import Record, Source
 from handmade import Handmade
 
@@ -109,4 +109,4 @@ def slow_disk() -> Handmade:
 
 def idle(pipe: Connection) -> None:
     """A child that answers nothing."""
-    serve(pipe, lambda: lambda value, data, say: None)
+    run_child(pipe, lambda: lambda value, data, send: None)

@@ -21,13 +21,15 @@ from facesieve.errors import DatasetError, ModelError, WorkerError
 from facesieve.processes.child import Child, ChildDied
 from facesieve.processes.forkserver import spawned
 from facesieve.records import Source
-from facesieve.run import pool
 from facesieve.run.build import build
+from facesieve.run.engines import schedule
+from facesieve.run.engines.engine import MakePipeline
+from facesieve.run.engines.pool import Pool
+from facesieve.run.engines.worker import Task, Worker
 from facesieve.run.ledger import Ledger
 from facesieve.run.plan import Shard
-from facesieve.run.pool import Start, Task, Worker, share
 from facesieve.run.progress import Progress, Tally
-from facesieve.run.shard import Work
+from facesieve.run.shard import ShardRunner
 from handmade import Handmade, files_in, making, photos, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face",), marked=True)
@@ -96,12 +98,14 @@ def test_a_picture_that_kills_is_one_refusal_and_the_next_build_tries_it_again(
     assert files_in(tmp_path) == whole
 
 
-def sharing(root: Path, sources: Sequence[Source], start: Start) -> tuple[list[Tally], dict[str, str | None]]:
+def sharing(
+    root: Path, sources: Sequence[Source], make_pipeline: MakePipeline
+) -> tuple[list[Tally], dict[str, str | None]]:
     """One shard of these, shared out: the counts, and what each picture was refused for."""
     made = making()
-    work = Work(Layout(root), made.settings, made.measures, made.outputs)
-    tallies = list(share([Shard(0, tuple(sources))], work, start, 1))
-    rows = [row for table in Ledger(work.layout).tables() for row in table.to_pylist()]
+    runner = ShardRunner(Layout(root), made.settings, made.measures, made.outputs)
+    tallies = list(Pool(1).run([Shard(0, tuple(sources))], runner, make_pipeline))
+    rows = [row for table in Ledger(runner.layout).tables() for row in table.to_pylist()]
     assert len(rows) == len(sources)
     return tallies, {row["source"]: row["refusal"] for row in rows}
 
@@ -172,7 +176,7 @@ def test_a_picture_that_hangs_is_one_refusal_and_the_next_build_tries_it_again(
 def test_a_disk_that_hangs_is_an_error_and_no_picture_is_blamed(
     heap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_COMMIT", 1)
+    monkeypatch.setattr(schedule, "_COMMIT", 1)
     with pytest.raises(WorkerError) as raised:
         build(sources_in(heap), tmp_path, slow_disk, making(EVERYTHING, workers=2, picture_timeout=3))
     assert raised.value.code == "slow_disk"
@@ -187,7 +191,7 @@ def test_a_stopped_worker_that_does_not_read_its_shard_is_killed(heap: Path, tmp
     shard = Shard(0, (replace(source, name="x" * 4_000_000),))
     began = time.monotonic()
     with pytest.raises(ChildDied):
-        worker.begin(Task(shard), patience=0.5)
+        worker.send(Task(shard), timeout=0.5)
     assert time.monotonic() - began < 30
     worker.child.close()
 

@@ -16,7 +16,7 @@ import pytest
 
 from facesieve.processes.child import Child
 from facesieve.processes.forkserver import forked
-from facesieve.run.plan import PRELOAD
+from facesieve.run.engines.pool import PRELOAD
 from handmade import files_in, photos
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
@@ -30,7 +30,7 @@ STOPPED = """import os, signal, sys
 from multiprocessing import forkserver
 from facesieve.__main__ import main
 from facesieve.processes.forkserver import start_forkserver
-from facesieve.run.plan import PRELOAD
+from facesieve.run.engines.pool import PRELOAD
 
 if __name__ == "__main__":
     start_forkserver(PRELOAD)
@@ -41,7 +41,7 @@ if __name__ == "__main__":
 
 OWN = """import multiprocessing, pathlib, time
 from facesieve.processes.forkserver import start_forkserver
-from facesieve.run.plan import PRELOAD
+from facesieve.run.engines.pool import PRELOAD
 
 def work():
     time.sleep(1)

@@ -98,12 +98,12 @@ def build(
     Run again with the same options, it adds what is new. Exits 1 when no picture could be read.
     """
     from facesieve.cli.choices import choose_policy, choose_settings
-    from facesieve.run.start import start_workers
+    from facesieve.run.engines.choose import prepare_engine
 
     options = {"workers": workers, "min_face_size": min_face_size, "turns": turns, "device": device}
     chosen = [*(given or []), *(f"{name}={value}" for name, value in options.items() if value)]
     settings = choose_settings(settings_file, chosen)
-    start_workers(sources, settings)  # they start while this process imports the rest
+    prepare_engine(sources, settings)  # worker processes start while this process imports the rest
     from facesieve.cli.show import showing
     from facesieve.run.recipe import build as run
 

@@ -16,11 +16,11 @@ def demo(
 ) -> None:
     """Try it on real portraits and spoiled copies of them."""
     from facesieve.cli.choices import choose_settings
-    from facesieve.run.start import start_workers
+    from facesieve.run.engines.choose import prepare_engine
 
     photos, dataset = output / "photos", output / "dataset"
     settings = choose_settings()
-    start_workers([str(photos)], settings)  # they start while this process imports the rest
+    prepare_engine([str(photos)], settings)  # worker processes start while this process imports the rest
     from facesieve.cli.show import showing
     from facesieve.cli.table import face_table
     from facesieve.demo import write_photos

@@ -1,4 +1,4 @@
-"""The work on one shard: pictures through the pipeline, crops to their places, rows to the ledger."""
+"""Doing one shard: pictures through the pipeline, crops to their places, rows to the ledger."""
 
 from __future__ import annotations
 
@@ -18,43 +18,45 @@ from facesieve.run.progress import Tally
 from facesieve.settings import Settings
 
 
-class Streams(Protocol):
-    """What a build needs of a pipeline: one record per source, in order, few of them in memory at a time."""
+class BuildPipeline(Protocol):
+    """What a build needs of a pipeline: one record per source, in order, with few of them in memory at a time."""
 
     def stream(self, sources: Iterable[Source], /) -> Iterator[Record]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What to do with a shard, wherever it is done. measures: names of the columns of raw numbers, in order."""
+class ShardRunner:
+    """Does shards and commits them, in any process. measures: names of the measure columns, in order."""
 
     layout: Layout
     settings: Settings
     measures: tuple[str, ...]
     outputs: Outputs
 
-    def do(self, shard: Shard, pipeline: Streams, begun: Callable[[int], None] = lambda place: None) -> Iterator[Tally]:
-        """Do a shard and commit it; yields the counts of each picture as it is done.
+    def run(
+        self, shard: Shard, pipeline: BuildPipeline, on_start: Callable[[int], None] = lambda index: None
+    ) -> Iterator[Tally]:
+        """Do a shard and commit it. Yields the counts of each picture when it is done.
 
-        begun: called with a picture's place in the shard before it is read, perhaps from another thread.
-        Raises DatasetError where the disk refuses. A shard that does not reach its end leaves no part.
+        on_start: called with the index of each picture before it is read, perhaps from another thread.
+        Raises DatasetError when the disk refuses. A shard that does not reach its end leaves no part.
         """
-        return self._commit(shard, pipeline.stream(_announced(shard.sources, begun)))
+        return self._commit(shard, pipeline.stream(_reporting(shard.sources, on_start)))
 
     def refuse(self, shard: Shard, code: RefusalCode) -> Iterator[Tally]:
-        """Commit a shard whose pictures are all refused."""
+        """Commit a shard with all its pictures refused."""
         refusals = (Refusal(source, code.value, code.sentence) for source in shard.sources)
         return self._commit(shard, (Record(refusal.source, refusal=refusal) for refusal in refusals))
 
     def _commit(self, shard: Shard, records: Iterable[Record]) -> Iterator[Tally]:
         rows, files = Rows(self.measures, self.outputs), dict[str, frozenset[Sum]]()
 
-        def publish(record: Record) -> Tally:
+        def write(record: Record) -> Tally:
             files.update(self._write(record))
             rows.add(record)
             return Tally.of(record)
 
-        yield from map(publish, records)  # unlike a loop's variable, `map` holds no picture while the next is decoded
+        yield from map(write, records)  # a `for` loop would hold one picture while the next one is decoded
         settle([self.layout.root / name for name in files], self.layout.root)
         Ledger(self.layout).commit(shard.number, rows.part(), rows.thumbs(), files)
 
@@ -64,7 +66,7 @@ class Work:
             yield name, frozenset([sum_of(data)])
 
 
-def _announced(sources: Sequence[Source], begun: Callable[[int], None]) -> Iterator[Source]:
-    for place, source in enumerate(sources):
-        begun(place)
+def _reporting(sources: Sequence[Source], on_start: Callable[[int], None]) -> Iterator[Source]:
+    for index, source in enumerate(sources):
+        on_start(index)
         yield source
