@@ -114,8 +114,8 @@ class Pipeline:
     def stream(self, pictures: Picture | Iterable[Picture]) -> Iterator[Record]:
         """Yields the records of any number of pictures, in order. Takes the same pictures as `process`.
 
-        It works on batches of at most `batch_size` pictures or about `batch_pixels` pixels, and decodes the next batch in
-        a thread.
+        It works on batches of at most `batch_size` pictures or about `batch_pixels` pixels. A thread decodes the next
+        batch meanwhile.
         """
         decoded = prefetch(batches(each_source(pictures), self.settings))
         return chain.from_iterable(self._measured(batch).judged(self.policy) for batch in decoded)

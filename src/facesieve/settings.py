@@ -350,7 +350,7 @@ class ServiceSettings(Layered):
         5, ge=0, le=19, description="Niceness of worker processes, so that answering requests has priority."
     )
     waiting: int = Field(
-        64, ge=0, description="Most requests that wait for a worker; more are answered 503 with Retry-After."
+        64, ge=0, description="Most requests that wait for a worker; more are answered 429 with Retry-After."
     )
     deadline: float = Field(10.0, gt=0, description="Seconds after which every request is answered, waiting included.")
     grace: float = Field(

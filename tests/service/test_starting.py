@@ -74,7 +74,7 @@ def test_a_variable_that_is_wrong_is_told(run: Run, monkeypatch: pytest.MonkeyPa
         ("[servce]\nport = 3\n", "unknown setting 'servce'; did you mean service?"),
         ("port = 3\n", "unknown setting 'port'; it belongs in the table [service]."),
         ("colour = 3\n", "unknown setting 'colour'."),
-        ("service = 3\n", "service is a table: [service]."),
+        ("service = 3\n", "service must be a table, written [service]."),
         ("[[service]]\nport = 3\n", "service is a table: [service]."),
         ("[service]\ntokens = 3\n", "'tokens'"),
         ("[service]\ndeadline = nan\n", "'deadline'"),
