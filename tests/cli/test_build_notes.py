@@ -71,7 +71,7 @@ def test_photos_that_moved_are_told_and_prune_removes_their_old_names(run: Run, 
     Path("photos2/Grace/2.jpg").rename("photos2/Grace/renamed.jpg")
     _, out, err = run("build", "photos2", "-o", "out", "--marked", "-q")
     assert err == (
-        "moved: 2 files (photos/Eileen/1.png, photos/Grace/2.jpg) no longer on disk, the same bytes are found here; "
+        "moved: 2 files (photos/Eileen/1.png, photos/Grace/2.jpg) no longer on disk, but the same bytes were found in the sources; "
         "the old names are kept (--prune removes them)\n"
     )
     assert "4 = 2 with rows + 2 refused (duplicate 2)" in out

@@ -154,20 +154,20 @@ def test_a_reader_that_stops_listening_is_no_error() -> None:
 
 def test_check_says_what_is_wrong_and_repair_sets_it_right(run: Run, dataset: Path) -> None:
     status, out, err = run("check", dataset)
-    assert (status, err) == (0, "") and out.endswith(" files are whole\n")
+    assert (status, err) == (0, "") and out.endswith(" files are undamaged\n")
     crop = sorted(dataset.glob("kept/*/*.png"))[0]
     crop.write_bytes(crop.read_bytes()[:-1])
     (dataset / "contact_sheet.html").unlink()
     status, out, err = run("check", dataset)
     assert status == 2
     assert f"damaged   {crop.relative_to(dataset).as_posix()}\n" in out and "missing   contact_sheet.html\n" in out
-    assert err == (f"error: 2 files of {dataset} not as written; --repair sets right what can be. [damaged_dataset]\n")
+    assert err == (f"error: 2 files of {dataset} missing or not as written; repair it with --repair. [damaged_dataset]\n")
     status, out, _ = run("check", dataset, "--json")
     assert status == 2
     assert {fault["code"] for fault in json.loads(out)["faults"]} == {"damaged", "missing"}
     status, out, err = run("check", dataset, "--repair")
     assert (status, err) == (0, "")
-    assert "missing   contact_sheet.html   set right\n" in out
+    assert "missing   contact_sheet.html   repaired\n" in out
     assert "1 picture will be done again by the next build\n" in out or "2 pictures" in out
     assert run("check", dataset)[0] == 0
 
@@ -191,7 +191,7 @@ def test_check_says_that_a_dataset_without_ledger_cannot_be_added_to(run: Run, d
     (tmp_path / "new" / "contact_sheet.html").unlink()
     for option in ((), ("--repair",)):
         status, _, err = run("check", tmp_path / "new", *option)
-        assert status == 2 and "not as written; judge the original again" in err
+        assert status == 2 and "not as written; judge the original dataset again" in err
     assert "added to" not in run("check", dataset)[1]
     shutil.rmtree(dataset / ".facesieve")
     status, out, _ = run("check", dataset)

@@ -1,4 +1,4 @@
-"""`facesieve demo`: the whole job on a handful of real portraits."""
+"""`facesieve demo`: a complete build of a few real portraits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def demo(
     ] = Path("facesieve-demo"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
-    """Try it on real portraits and spoiled copies of them."""
+    """Build a dataset from a few real portraits and spoiled copies of them."""
     from facesieve.cli.choices import choose_settings
     from facesieve.run.engines.choose import prepare_engine
 
