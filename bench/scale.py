@@ -150,14 +150,14 @@ def merge(root: Path) -> None:
     from facesieve.dataset.about import read_made
     from facesieve.dataset.layout import Layout
     from facesieve.dataset.survey import survey
-    from facesieve.run.claim import hold
+    from facesieve.run.claim import lock_dataset
     from facesieve.run.ledger import Ledger
     from facesieve.run.publish import publish_ledger
     from facesieve.settings import Settings
 
     layout = Layout(root)
     ledger = Ledger(layout)
-    with hold(layout), survey(ledger.tables, layout.scratch) as found:
+    with lock_dataset(layout), survey(ledger.tables, layout.scratch) as found:
         publish_ledger(ledger, found, read_made(layout), Settings())
 
 

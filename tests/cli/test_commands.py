@@ -161,7 +161,9 @@ def test_check_says_what_is_wrong_and_repair_sets_it_right(run: Run, dataset: Pa
     status, out, err = run("check", dataset)
     assert status == 2
     assert f"damaged   {crop.relative_to(dataset).as_posix()}\n" in out and "missing   contact_sheet.html\n" in out
-    assert err == (f"error: 2 files of {dataset} missing or not as written; repair it with --repair. [damaged_dataset]\n")
+    assert err == (
+        f"error: 2 files of {dataset} missing or not as written; repair it with --repair. [damaged_dataset]\n"
+    )
     status, out, _ = run("check", dataset, "--json")
     assert status == 2
     assert {fault["code"] for fault in json.loads(out)["faults"]} == {"damaged", "missing"}
@@ -187,7 +189,7 @@ def test_rows_that_went_with_a_part_of_the_ledger_are_told_by_every_check(run: R
 def test_check_says_that_a_dataset_without_ledger_cannot_be_added_to(run: Run, dataset: Path, tmp_path: Path) -> None:
     assert run("sieve", dataset, "--set", "max_yaw=99", "-o", tmp_path / "new")[0] == 0
     status, out, _ = run("check", tmp_path / "new")
-    assert status == 0 and out.endswith("it can be used and judged again, and cannot be added to\n")
+    assert status == 0 and out.endswith("it can be read and judged again, but no pictures can be added\n")
     (tmp_path / "new" / "contact_sheet.html").unlink()
     for option in ((), ("--repair",)):
         status, _, err = run("check", tmp_path / "new", *option)
@@ -195,7 +197,7 @@ def test_check_says_that_a_dataset_without_ledger_cannot_be_added_to(run: Run, d
     assert "added to" not in run("check", dataset)[1]
     shutil.rmtree(dataset / ".facesieve")
     status, out, _ = run("check", dataset)
-    assert status == 0 and "cannot be added to\n" in out
+    assert status == 0 and "no pictures can be added\n" in out
     assert not json.loads(run("check", dataset, "--json")[1])["continuable"]
 
 

@@ -15,7 +15,8 @@ from facesieve.dataset.read import read
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import Record, Source, Verdict
 from facesieve.run.build import build
-from facesieve.run.check import Fault, FaultCode, check_dataset
+from facesieve.run.check import check_dataset
+from facesieve.run.faults import Fault, FaultCode
 from facesieve.run.forget import forget
 from facesieve.run.lost import Lost
 from facesieve.run.rejudge import rejudge, write_rejudged
@@ -227,7 +228,7 @@ def test_a_check_while_a_build_writes_says_so(heap: Path, out: Path) -> None:
                 check_dataset(out)
             assert (caught.value.code, caught.value.message) == (
                 "in_use",
-                f"A build is writing to {out}; check it when the build has ended.",
+                f"A build is writing to {out}. Check it again when the build has ended.",
             )
             return record
 

@@ -282,7 +282,7 @@ def test_a_person_is_forgotten_by_label_and_leaves_no_folder(heap: Path, tmp_pat
 
 def test_of_several_names_one_that_fits_nothing_is_told_and_the_others_go(heap: Path, tmp_path: Path) -> None:
     out = made(heap, tmp_path / "out")
-    with pytest.raises(UsageError, match=r"'Grace/nobody.png', .*the others name was forgotten"):
+    with pytest.raises(UsageError, match=r"'Grace/nobody.png', .*the other names select was forgotten"):
         forget(out, ["Grace/002.png", "Grace/nobody.png"], Settings())
     assert "Grace/002.png" not in read(out).pictures["source"].to_pylist()
     with pytest.raises(UsageError, match="label 'Bob'"):

@@ -96,7 +96,7 @@ def test_what_has_no_ledger_cannot_be_built_on_but_judged_again(heap: Path, tmp_
 def test_the_new_folder_must_be_new(heap: Path, tmp_path: Path) -> None:
     dataset = built(heap, tmp_path / "out", Outputs())
     before = files_in(tmp_path / "out")
-    with pytest.raises(DatasetError, match="name a new folder"):
+    with pytest.raises(DatasetError, match="Choose a new folder"):
         write_rejudged(dataset, rejudge(dataset, facing), tmp_path / "out", POLICY, Settings())
     assert files_in(tmp_path / "out") == before
 

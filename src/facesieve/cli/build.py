@@ -30,9 +30,7 @@ def build(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DATASET", help="Folder of the dataset.")],
     label_from: Annotated[
         LabelFrom,
-        typer.Option(
-            help="Label faces with the folder of their picture, or with the first folder below SOURCE."
-        ),
+        typer.Option(help="Label faces with the folder of their picture, or with the first folder below SOURCE."),
     ] = LabelFrom.none,
     policy: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
@@ -57,7 +55,8 @@ def build(
         str | None, typer.Option(metavar="N|auto", help="Number of processes; auto means one per core.")
     ] = None,
     min_face_size: Annotated[
-        str | None, typer.Option(metavar="PIXELS", help="Smallest face to search for; 40 takes less than half the time of 20.")
+        str | None,
+        typer.Option(metavar="PIXELS", help="Smallest face to search for; 40 takes less than half the time of 20."),
     ] = None,
     turns: Annotated[
         str | None,
@@ -85,7 +84,8 @@ def build(
     allow_mixed_engines: Annotated[
         bool,
         typer.Option(
-            "--allow-mixed-engines", help="Continue a dataset that was built with another inference engine, and record both."
+            "--allow-mixed-engines",
+            help="Continue a dataset that was built with another inference engine, and record both.",
         ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only the last line, no progress.")] = False,
@@ -192,4 +192,7 @@ def _tell_changes(result: BuildResult) -> None:
         typer.echo(f"gone from the sources: {some(result.gone)}; {verb}", err=True)
     if result.moved:
         verb = "the old names were removed" if result.pruned else "the old names are kept (--prune removes them)"
-        typer.echo(f"moved: {some(result.moved)} no longer on disk, but the same bytes were found in the sources; {verb}", err=True)
+        typer.echo(
+            f"moved: {some(result.moved)} no longer on disk, but the same bytes were found in the sources; {verb}",
+            err=True,
+        )

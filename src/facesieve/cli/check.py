@@ -11,13 +11,14 @@ import typer
 from facesieve.errors import DatasetError
 
 if TYPE_CHECKING:
-    from facesieve.run.check import Report
+    from facesieve.run.faults import CheckResult
 
 
 def check(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder that a build wrote.")],
     repair: Annotated[
-        bool, typer.Option("--repair", help="Repair what can be repaired without the pictures, and add missing checksums.")
+        bool,
+        typer.Option("--repair", help="Repair what can be repaired without the pictures, and add missing checksums."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -43,7 +44,7 @@ def check(
         raise DatasetError("damaged_dataset", f"{number} of {dataset} missing or not as written; {advice}.")
 
 
-def _tell(before: Report, after: Report, repair: bool) -> None:
+def _tell(before: CheckResult, after: CheckResult, repair: bool) -> None:
     for fault in before.faults:
         outcome = "" if not repair or fault in after.faults else "   repaired"
         if outcome and fault.name in before.gone_parts:

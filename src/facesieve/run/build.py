@@ -21,13 +21,13 @@ from facesieve.errors import DatasetError
 from facesieve.records import Source
 from facesieve.run.absent import Absent, drop_sources, find_absent
 from facesieve.run.claim import claim
+from facesieve.run.damage import lost_files, mark_damage, missing_thumbs
 from facesieve.run.engines.choose import engine_for
 from facesieve.run.engines.engine import BuildEngine, MakePipeline
-from facesieve.run.known import new_labels, readable, unfinished
+from facesieve.run.known import changed_labels, readable, unfinished
 from facesieve.run.ledger import BY_A_LIMIT, TRY_AGAIN, Ledger
-from facesieve.run.lost import note_found
-from facesieve.run.mend import lost_files, mark_damage, missing_thumbs
-from facesieve.run.places import lies_under
+from facesieve.run.lost import remove_found
+from facesieve.run.places import is_in_places
 from facesieve.run.plan import shards, unique
 from facesieve.run.progress import Progress
 from facesieve.run.publish import publish_ledger
@@ -133,13 +133,13 @@ def build(
             absent = find_absent(ledger, wanted, named)
             emptied = drop_sources(ledger, absent.dropped(prune_gone), spec.outputs)
         damaged = [name for name in mark_damage(layout, spec.outputs) if name not in emptied]
-        relabelled = new_labels(wanted, ledger)
+        relabelled = changed_labels(wanted, ledger)
         progress = _do_unfinished(wanted, ledger, make_pipeline, spec, watch, engine)
         last = find_absent(ledger, wanted, named)
         absent |= last
         drop_sources(ledger, last.dropped(prune_gone), spec.outputs)
         books = _publish(ledger, spec)
-        note_found(layout, partial(lies_under, named=named) if prune_gone else lambda name: False)
+        remove_found(layout, partial(is_in_places, named=named) if prune_gone else lambda name: False)
     return BuildResult(
         counts=books.counts(),
         progress=progress,

@@ -1,4 +1,4 @@
-"""Which engine runs each network, and with which instructions of the processor: part of what made a dataset."""
+"""Which inference engine runs each network, and with which instruction set. A dataset records both."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _AVX2, _FMA3, _AVX512_SKX = 11, 12, 256  # OpenCV's numbers of processor feature
 
 
 def resolved(settings: Settings) -> Settings:
-    """The settings with what `auto` means here as `engine` and `isa`, so that all processes of a build agree.
+    """The settings with `auto` replaced in `engine` and `isa`, so that all processes of a build use the same.
 
-    Raises SettingsError as `load_extension` where the extension is asked for and cannot be used.
+    Raises SettingsError as `load_extension` does, when the extension cannot be used.
     """
     extension = load_extension(settings) if settings.device == "cpu" else None
     if extension is None:
@@ -27,7 +27,7 @@ def resolved(settings: Settings) -> Settings:
 
 
 def engines_of(settings: Settings) -> tuple[Engine, ...]:
-    """What runs each network under resolved settings, by the networks' names."""
+    """The inference engine of each network, sorted by network. settings: resolved."""
     return tuple(sorted(_engines(settings), key=Engine.line))
 
 
@@ -41,7 +41,7 @@ def _engines(settings: Settings) -> Iterator[Engine]:
 
 
 def _instruction_set(settings: Settings) -> str:
-    """What ONNX Runtime finds here. It chooses its kernels by the processor, and does not tell which."""
+    """The instruction set of ONNX Runtime. It does not report its choice, so this repeats it from the processor."""
     if settings.device == "cuda":
         return "cuda"
     if cv2.checkHardwareSupport(_AVX512_SKX):

@@ -1,4 +1,4 @@
-"""What a build remembers: one part file per finished shard; a shard is done when its part has its name."""
+"""The ledger of a build: one part file for each finished shard. A shard is finished when its part file exists."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facesieve.dataset.sums import Sum, Sums, pairs_of, read_sums, sum_of, sum_o
 from facesieve.dataset.tables import damaged, read_table, rows_in, table_bytes
 from facesieve.records import RefusalCode
 
-# The disk, the memory or the load may have been at fault, so the next build tries these again.
+# The next build tries these again, because the disk, the memory or the load of the machine may have been the cause.
 TRY_AGAIN = {
     RefusalCode.UNREADABLE.value,
     RefusalCode.CRASHED.value,
@@ -23,7 +23,7 @@ TRY_AGAIN = {
     RefusalCode.TOO_SLOW.value,
 }
 
-# Refused by a limit: a build with other limits tries these again.
+# A build with other limits tries these again.
 BY_A_LIMIT = {
     RefusalCode.TOO_MANY_BYTES.value,
     RefusalCode.TOO_MANY_PIXELS.value,
@@ -31,7 +31,7 @@ BY_A_LIMIT = {
     RefusalCode.TOO_MANY_SCANS.value,
 }
 
-EARLIEST = {"source", "label", "refusal", "fingerprint"}  # columns that parts of every version have
+EARLIEST = {"source", "label", "refusal", "fingerprint"}  # columns that the parts of every version have
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,16 @@ class Ledger:
         return self.layout.numbers(self.layout.parts)
 
     def next_number(self) -> int:
-        """A number after all that are in use."""
+        """A number above all that are in use."""
         return max(self.numbers(), default=-1) + 1
 
     def commit(self, number: int, rows: pa.Table, thumbs: pa.Table, files: Sums) -> None:
-        """Remember a shard as done, or replace what was remembered of it.
+        """Write the part of a finished shard, or replace it.
 
-        files: the sums of the picture files that its rows name; these files must be durable before.
-        The sums are written first, beside those of a part that is replaced, so that a crash at any moment leaves
-        files that fit theirs. A part that is replaced keeps its time of writing, for its pictures were not read again.
-        Raises DatasetError where the disk refuses.
+        files: the checksums of the picture files that its rows name; these files must be durable already.
+        The checksums are written first, together with those of a part that is replaced, so that after a crash at any
+        moment every file has a valid checksum. A replaced part keeps its modification time, because its pictures were
+        not read again. Raises DatasetError when the disk refuses.
         """
         layout = self.layout
         thumbs_path, part_path, sums_path = layout.thumbs_of(number), layout.part(number), layout.sums_of(number)
@@ -74,15 +74,15 @@ class Ledger:
             settle([sums_path], layout.root)
 
     def rewrite(self, number: int, rows: pa.Table, thumbs: pa.Table | None = None) -> None:
-        """Put rows, and small pictures where they are given, in the place of those of a part; files stay as they are.
+        """Replace the rows of a part, and its thumbnails if they are given. Picture files stay as they are.
 
-        Raises DatasetError where the disk refuses.
+        Raises DatasetError when the disk refuses.
         """
         files = {name: known for name, known in self.sums(number).items() if not name.startswith(HIDDEN)}
         self.commit(number, rows, self.thumbs(number) if thumbs is None else thumbs, files)
 
     def remove(self, number: int) -> None:
-        """Forget a shard. Raises DatasetError where the disk refuses."""
+        """Remove the part of a shard. Raises DatasetError when the disk refuses."""
         layout = self.layout
         paths = [layout.part(number), layout.thumbs_of(number), layout.sums_of(number)]
         with writing(layout.hidden):
@@ -91,20 +91,20 @@ class Ledger:
         settle(paths, layout.root)
 
     def sums(self, number: int) -> Sums:
-        """The sums of one shard's files; none where they were never written. Raises DatasetError when damaged."""
+        """The checksums of one shard's files; empty if they were never written. Raises DatasetError when damaged."""
         return read_sums(self.layout.sums_of(number))
 
     def all_sums(self) -> Sums:
-        """The sums of all picture files and parts."""
+        """The checksums of all picture files and parts."""
         numbers = self.layout.numbers(self.layout.sums)
         return sums_of(pair for number in numbers for pair in pairs_of(self.sums(number)))
 
     def table(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows of one part. Raises DatasetError when it is absent, damaged or of another format."""
+        """The rows of one part. Raises DatasetError when it is missing, damaged or has another format."""
         return self.read(number, columns, self.sums(number).get(self.layout.name_of(self.layout.part(number))))
 
     def read(self, number: int, columns: Sequence[str] | None, known: frozenset[Sum] | None) -> pa.Table:
-        """The same, with the sums that the file may have; nothing is compared where there is none."""
+        """As `table`. known: the checksums that the file may have; if empty, none is compared."""
         path = self.layout.part(number)
         table = read_table(path, columns, known or frozenset())
         wanted = _wanted(columns)
@@ -117,7 +117,7 @@ class Ledger:
         return table
 
     def thumbs(self, number: int) -> pa.Table:
-        """The small pictures of one part. Raises DatasetError when they are absent or damaged."""
+        """The thumbnails of one part. Raises DatasetError when they are missing or damaged."""
         path = self.layout.thumbs_of(number)
         return read_table(path, None, self.sums(number).get(self.layout.name_of(path), frozenset()))
 
@@ -126,16 +126,16 @@ class Ledger:
         return (self.table(number, columns) for number in self.numbers())
 
     def length(self, number: int) -> int:
-        """How many rows a part has; only its end is read. Raises DatasetError when it is absent or damaged."""
+        """How many rows a part has; reads only its footer. Raises DatasetError when it is missing or damaged."""
         return rows_in(self.layout.part(number))
 
     def written(self, number: int) -> int:
-        """When the rows of a part were made, in nanoseconds since 1970."""
+        """When the rows of a part were computed, in nanoseconds since 1970."""
         return self.layout.part(number).stat().st_mtime_ns
 
 
 def _wanted(columns: Sequence[str] | None) -> pa.Schema:
-    """The columns that a part must have for `columns`, which may name fields of faces: `faces.list.element.face_id`."""
+    """The schema of `columns`, which may name fields of faces such as `faces.list.element.face_id`."""
     schema = part_schema(())
     if columns is None:
         return schema
@@ -146,7 +146,7 @@ def _wanted(columns: Sequence[str] | None) -> pa.Schema:
 
 
 def _holds(schema: pa.Schema, field: pa.Field) -> bool:
-    """Whether a part has a column, and each of its fields where it is a list of structs."""
+    """Whether a part has a column; if the column is a list of structs, whether it has every field."""
     if field.name not in schema.names:
         return False
     if not pa.types.is_list(field.type) or not pa.types.is_struct(field.type.value_type):

@@ -1,4 +1,4 @@
-"""A finished dataset that anyone can open: its tables, why a face was kept or not, and other verdicts."""
+"""Opening a finished dataset: its tables, explanations of verdicts, and judging again."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from facesieve.sieve import Policy, judge
 
 
 def open_dataset(path: str | os.PathLike[str]) -> Dataset:
-    """Open the dataset in a folder. Raises DatasetError when the folder is none, unfinished or damaged."""
+    """Open the dataset in a folder. Raises DatasetError when it is not a dataset, is unfinished or is damaged."""
     manifests = read(Path(path))
     return Dataset(manifests.layout, manifests.about, manifests.sums)
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset(Manifests):
-    """What a build published; `open_dataset` makes it. No picture is read and no network runs.
+    """A finished dataset, from `open_dataset`. Its methods read no picture and run no network.
 
-    faces: a pyarrow table, one row per face, kept or not, sorted by source. pictures: the same, one row per input.
-    Their columns are in docs/dataset.md. about: what made the dataset, and its counts.
+    faces: a pyarrow table with one row per face, kept or rejected, sorted by source. pictures: a pyarrow table with one
+    row per input. docs/dataset.md describes their columns. about: how the dataset was made, and its counts.
     """
 
     @property
     def policy(self) -> Policy:
-        """The rules that the dataset was judged by. Raises DatasetError where what is recorded is no policy."""
+        """The rules that made its verdicts. Raises DatasetError when the recorded policy is not valid."""
         return policy_of(self.about, self.layout)
 
     def explain(self, face_id: str) -> Explanation:
-        """Every rule, value and limit of one face. face_id: the beginning of its id.
+        """Every rule, value and limit of one face. face_id: its id, or the beginning of it.
 
-        Raises UsageError when no face or more than one begins so.
+        Raises UsageError when no face, or more than one, has such an id.
         """
         return explain(self, face_id)
 
@@ -48,11 +48,11 @@ class Dataset(Manifests):
         *,
         settings: Settings | None = None,
     ) -> Rejudged:
-        """New verdicts for every face under other rules; this dataset stays as it is.
+        """Judge every face by other rules; this dataset stays as it is.
 
-        policy: None takes the dataset's own. output: a new or empty folder that gets the result as a dataset of its
-        own, its crops linked or copied from this one.
-        Raises DatasetError where `output` is not empty, a crop is missing, or the disk refuses.
+        policy: None takes the policy of this dataset. output: a new or empty folder, to which the result is written as
+        a dataset; its crops are linked or copied from this one.
+        Raises DatasetError when `output` is not empty, a crop is missing, or the disk refuses.
         """
         policy = policy or self.policy
         new = rejudge(self, partial(judge, policy))

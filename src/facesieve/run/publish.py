@@ -1,4 +1,4 @@
-"""Publish a dataset: manifests, what made it, the contact sheet, and the sums of all these."""
+"""Publishes a dataset: manifests, `dataset.json`, the contact sheet, and the checksums of all these."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from facesieve.report.sheet import contact_sheet
 from facesieve.run.ledger import Ledger
 from facesieve.settings import Settings
 
-SOME = 10_000  # names that are looked up together
+_BLOCK = 10_000  # names that are looked up together
 
 
 def publish_dataset(blocks: Iterable[Block], layout: Layout, origin: Origin, settings: Settings) -> Books:
-    """Write the files that readers open; origin: what made the dataset. Returns the books.
+    """Write the files that readers open, and return the counts.
 
-    blocks: faces and pictures in order. All manifests are written before the first takes its place. While they do
-    there are no sums of them, so that a crash leaves nothing that looks damaged.
-    Raises DatasetError where the disk refuses.
+    blocks: faces and pictures in order. origin: how the dataset was made. All manifests are written before the first
+    one replaces its predecessor. While they are replaced, they have no checksums, so that no crash looks like damage.
+    Raises DatasetError when the disk refuses.
     """
     books = Books()
     faces = Manifest(layout.faces, face_schema(origin.measures), layout.scratch, settings.manifest_rows)
@@ -50,15 +50,15 @@ def publish_dataset(blocks: Iterable[Block], layout: Layout, origin: Origin, set
     settle([layout.metadata, layout.faces], layout.root)
     write_json(about_json(origin, books.counts()), layout.about, layout.scratch)
     publish(contact_sheet(layout, settings.sheet_faces), layout.sheet, layout.scratch)
-    _sum_up(layout)
+    _write_checksums(layout)
     return books
 
 
 def publish_ledger(ledger: Ledger, found: Survey, origin: Origin, settings: Settings) -> tuple[Books, list[str]]:
-    """Publish what the parts of a ledger say, and remove picture files that no row names any more.
+    """Publish the rows of a ledger, and remove picture files that no row names any more.
 
-    Returns the books, and the names of the files that were removed.
-    Raises DatasetError when a part is damaged, or where the disk refuses.
+    Returns the counts, and the names of the files that were removed.
+    Raises DatasetError when a part is damaged, or when the disk refuses.
     """
     layout, outputs, named = ledger.layout, origin.options.outputs, list[Hashes]()
 
@@ -68,11 +68,11 @@ def publish_ledger(ledger: Ledger, found: Survey, origin: Origin, settings: Sett
             yield faces, pictures
 
     books = publish_dataset(blocks(), layout, origin, settings)
-    return books, prune(layout, HashSet(named))
+    return books, remove_unnamed(layout, HashSet(named))
 
 
 def unpublish(layout: Layout) -> None:
-    """Remove the sums of the published files, which are about to change."""
+    """Remove the checksums of the published files, because these files are about to change."""
     with writing(layout.published_sums):
         layout.published_sums.unlink(missing_ok=True)
     if layout.sums.exists():
@@ -80,15 +80,15 @@ def unpublish(layout: Layout) -> None:
 
 
 def published_files(layout: Layout) -> list[str]:
-    """Names of the files whose sums are published: what readers open, what made the dataset, and its ledger."""
+    """Names of the files that get a published checksum: what readers open, how the dataset was made, and its ledger."""
     manifests = [path for manifest in (layout.faces, layout.pictures) for path in layout.files_of(manifest)]
     readers = (*manifests, layout.metadata, layout.about, layout.sheet, layout.made)
     parts = (layout.part(number) for number in layout.numbers(layout.parts))
     return [layout.name_of(path) for path in (*readers, *parts)]
 
 
-def _sum_up(layout: Layout) -> None:
-    left = set(orphans(layout)) if layout.made.exists() else set()
+def _write_checksums(layout: Layout) -> None:
+    left = set(leftovers(layout)) if layout.made.exists() else set()
     sums = {layout.name_of(layout.sums_of(number)) for number in layout.numbers(layout.sums)} - left
     there = [*(name for name in published_files(layout) if (layout.root / name).exists()), *sums]
     listed = sums_of((name, sum_of_file(layout.root / name)) for name in there)
@@ -96,17 +96,17 @@ def _sum_up(layout: Layout) -> None:
     settle([layout.published_sums], layout.root)
 
 
-def prune(layout: Layout, named: HashSet) -> list[str]:
+def remove_unnamed(layout: Layout, named: HashSet) -> list[str]:
     """Remove picture files that no row names: of changed inputs, of duplicates, of shards that never finished.
 
-    named: hashes of the names that rows have. A folder that loses its last file goes too, and so does what shards that
-    never finished left among the build's own files. Returns the names of the picture files that were removed.
+    Folders that become empty and other leftovers of unfinished shards are removed too.
+    named: hashes of the names in rows. Returns the names of the removed picture files.
     """
-    extra = sorted(unnamed(layout, named))
+    extra = sorted(files_without_row(layout, named))
     with writing(layout.root):
         for name in extra:
             (layout.root / name).unlink(missing_ok=True)
-        for name in orphans(layout):
+        for name in leftovers(layout):
             (layout.root / name).unlink(missing_ok=True)
         for folder in sorted({path for name in extra for path in Path(name).parents if path.name}, reverse=True):
             with suppress(OSError):  # it holds other files
@@ -114,16 +114,16 @@ def prune(layout: Layout, named: HashSet) -> list[str]:
     return extra
 
 
-def unnamed(layout: Layout, named: HashSet) -> Iterator[str]:
+def files_without_row(layout: Layout, named: HashSet) -> Iterator[str]:
     """Picture files that no row names."""
     written = layout.written()
-    while names := list(islice(written, SOME)):
+    while names := list(islice(written, _BLOCK)):
         known = named.has(hashes_of(names))
         yield from (name for name, one in zip(names, known, strict=True) if not one)
 
 
-def orphans(layout: Layout) -> list[str]:
-    """Names of small pictures and sums of shards that have no part: a build was killed before it wrote the part."""
+def leftovers(layout: Layout) -> list[str]:
+    """Names of thumbnail and checksum files of shards without a part: a build was killed before it wrote the part."""
     parts = set(layout.numbers(layout.parts))
     of_shards = ((layout.thumbs, layout.thumbs_of), (layout.sums, layout.sums_of))
     paths = (

@@ -76,7 +76,7 @@ def build(
     from facesieve.quality import MEASURES
     from facesieve.run.build import BuildSpec
     from facesieve.run.build import build as run
-    from facesieve.run.claim import check
+    from facesieve.run.claim import check_writable
     from facesieve.run.inference import engines_of, resolved
     from facesieve.sieve import Policy
     from facesieve.sources import SourceOptions, search
@@ -91,7 +91,7 @@ def build(
         announce(line)
     engine_for(settings, len(found.sources)).prepare()  # an archive or a list may have turned out to hold many
     settings = resolved(settings)
-    check(root)
+    check_writable(root)
     _check_device(settings, announce)
     measures = tuple(measure.name for measure in MEASURES)
     models = _models(settings, announce)

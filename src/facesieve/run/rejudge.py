@@ -1,4 +1,4 @@
-"""Judge a finished dataset again from its raw numbers: no picture is read and no network runs."""
+"""Judges a finished dataset again by its raw numbers. No picture is read and no network runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from facesieve.dataset.schema import face_schema, picture_schema
 from facesieve.dataset.sums import write_sums
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
-from facesieve.run.claim import check, others
+from facesieve.run.claim import check_writable, other_files
 from facesieve.run.ledger import Ledger
 from facesieve.run.publish import publish_dataset
 from facesieve.settings import Settings
@@ -33,10 +33,10 @@ Judge = Callable[[Measures], Sequence[Verdict]]
 
 @dataclass(frozen=True, slots=True)
 class Rejudged:
-    """A dataset under other rules. Its rows are made when they are asked for, some thousands at a time.
+    """A dataset under other rules. Its rows are computed when they are needed, some thousands at a time.
 
-    before, after: the books of both. newly_kept, newly_rejected: faces whose verdict turned.
-    without_crop: kept faces that have no crop, because rejected ones were not written when the dataset was built.
+    before, after: the counts of both. newly_kept, newly_rejected: how many faces have another verdict now.
+    without_crop: how many kept faces have no crop, because crops of rejected faces were not written by the build.
     """
 
     dataset: Manifests
@@ -48,7 +48,7 @@ class Rejudged:
     without_crop: int
 
     def blocks(self) -> Iterator[tuple[Block, Block]]:
-        """Faces and pictures of the same sources, as they were and under the new rules."""
+        """Yields blocks of faces and pictures, each as it was before and under the new rules."""
         return _judged(self.dataset, self.judge)
 
     @property
@@ -64,10 +64,7 @@ class Rejudged:
 
 
 def rejudge(dataset: Manifests, judge: Judge) -> Rejudged:
-    """New verdicts for every face.
-
-    judge: called with the measures of some thousands of faces at a time, in order.
-    """
+    """Judge every face again. judge: called with the measures of some thousands of faces at a time, in order."""
     before, after = Books(), Books()
     newly_kept = newly_rejected = without_crop = 0
     for old, new in _judged(dataset, judge):
@@ -81,20 +78,20 @@ def rejudge(dataset: Manifests, judge: Judge) -> Rejudged:
 
 
 def write_rejudged(dataset: Manifests, new: Rejudged, root: Path, policy: Policy, settings: Settings) -> None:
-    """Write a new dataset with the new verdicts: crops linked (or copied) from the old one, which stays as it is.
+    """Write a new dataset with the new verdicts. The old one stays as it is; its crops are linked or copied.
 
-    Marked pictures show the old verdicts and are not taken over.
-    Raises DatasetError when `root` is not new or empty, or where the disk refuses.
+    Marked pictures are left out, because they show the old verdicts.
+    Raises DatasetError when `root` is not new or empty, or when the disk refuses.
     """
-    if root.is_dir() and others(root):
-        raise DatasetError("not_empty", f"{root} exists already; name a new folder.")
-    check(root)
+    if root.is_dir() and other_files(root):
+        raise DatasetError("not_empty", f"{root} is not empty. Choose a new folder.")
+    check_writable(root)
     old, layout = dataset.layout, Layout(root)
     cuts = dataset.about.origin.options.crops
     sums = (Ledger(old).sums(number) for number in old.numbers(old.sums))
     files = new.after.faces * (1 + len(cuts))
     for number, (now, known) in enumerate(matched(_linked(new, root, cuts), sums, files, layout.scratch)):
-        theirs = {now[name]: one for name, one in known.items() if name in now}  # a file without a sum stays so
+        theirs = {now[name]: one for name, one in known.items() if name in now}  # a file without a checksum gets none
         write_sums(theirs, layout.sums_of(number), layout.scratch)
     settle([layout.sums_of(0)], root)
     before = dataset.about.origin
@@ -121,7 +118,7 @@ def _with(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
 
 
 def _file_names(faces: pa.Table, keep_rejected: bool) -> pa.Array:
-    """Where each face's crop belongs now; null where there was none, or none is wanted."""
+    """The name of each face's crop in the new dataset; null if there was no crop, or none is wanted."""
     columns = zip(*(faces[name].to_pylist() for name in ("label", "face_id", "kept", "file_name")), strict=True)
     names = [
         crop_name(label, face_id, kept) if was and (kept or keep_rejected) else None
@@ -137,7 +134,7 @@ def _kept_each(faces: pa.Table, pictures: pa.Table) -> pa.Array:
 
 
 def _files(new: Rejudged, cuts: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Files of the old dataset that the new one takes over, by their old names, some at a time."""
+    """New names of the files that the new dataset gets from the old one, by their old names, in blocks."""
     for (old, _), (faces, _) in new.blocks():
         pairs = zip(old["file_name"].to_pylist(), faces["file_name"].to_pylist(), strict=True)
         written = faces.filter(pc.is_valid(faces["file_name"]))
@@ -149,7 +146,7 @@ def _files(new: Rejudged, cuts: Sequence[str]) -> Iterator[dict[str, str]]:
 
 
 def _linked(new: Rejudged, root: Path, cuts: Sequence[str]) -> Iterator[dict[str, str]]:
-    """As `_files`; each is in its place and durable when it is named."""
+    """As `_files`, but each file is linked or copied, and durable, before its name is yielded."""
     for pairs in _files(new, cuts):
         for was, now in pairs.items():
             _link(new.dataset.layout.root / was, root / now, Layout(root).scratch)
@@ -158,13 +155,16 @@ def _linked(new: Rejudged, root: Path, cuts: Sequence[str]) -> Iterator[dict[str
 
 
 def _link(old: Path, new: Path, scratch: Path) -> None:
-    """The same file under another name where the file system can, else a copy; an absent file is an error."""
+    """Link a file under a new name, or copy it if the file system cannot link. Raises DatasetError if it is missing."""
     with writing(new):
         new.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(old, new)
         except FileNotFoundError as error:
-            raise DatasetError("missing_crop", f"{old} is named by the manifest but missing.") from error
+            raise DatasetError(
+                "missing_crop",
+                f"{old} is missing, although the manifest names it. Run `facesieve check` on its dataset.",
+            ) from error
         except OSError:
             with whole(new, scratch) as stream:
                 stream.write(old.read_bytes())

@@ -1,4 +1,4 @@
-"""Datasets of before format 1, which had no number, are rewritten in the format of today."""
+"""Rewrites datasets without a format number, from before format 1, in the current format."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from facesieve.dataset.schema import THUMB_SCHEMA, part_schema, picture_schema, 
 from facesieve.dataset.sums import Sum, Sums, pairs_of, read_sums, sum_of, sums_of, write_sums
 from facesieve.dataset.tables import json_bytes, read_json, read_table, table_bytes
 from facesieve.errors import DatasetError
-from facesieve.run.claim import hold
+from facesieve.run.claim import lock_dataset
+from facesieve.run.damage import mark_undone
 from facesieve.run.ledger import EARLIEST, Ledger
-from facesieve.run.mend import marked
 from facesieve.settings import LIMITS, NOT_SHAPING
 
-ADDED = ("turn", "identity")  # columns that some datasets without a number lack
+ADDED = ("turn", "identity")  # columns that some datasets without a format number lack
 
 
 def upgrade(root: Path) -> bool:
-    """Rewrite a dataset that has no format number; returns False when there is nothing to do.
+    """Rewrite a dataset that has no format number. Returns False when there is nothing to do.
 
-    It may be interrupted at any moment and called again: until all is rewritten, the dataset says what it needs.
-    What is damaged stays as it is, with the checksums that it had, and `check_dataset` tells it afterwards.
-    Raises DatasetError when the folder is no dataset, is of a newer format, when nothing says what made it, or where
-    the disk refuses.
+    It may be interrupted at any moment and called again. Until everything is rewritten, all commands ask for the
+    upgrade. Damaged files keep their bytes and checksums, so that `check_dataset` reports them afterwards.
+    Raises DatasetError when the folder is not a dataset, has a newer format, or does not record how it was made, and
+    when the disk refuses.
     """
     layout = Layout(root)
     if not layout.made.exists() and not layout.about.exists():
         raise DatasetError("not_a_dataset", f"{root} is not a dataset.")
-    with hold(layout):
-        files = dict(_rewritten(layout))
+    with lock_dataset(layout):
+        files = dict(_new_contents(layout))
         ledger = Ledger(layout)
         parts = [number for number in ledger.numbers() if _rewrite_part(ledger, number)]
         _publish(layout, files)
@@ -42,7 +42,7 @@ def upgrade(root: Path) -> bool:
 
 
 def _rewrite_part(ledger: Ledger, number: int) -> bool:
-    """Whether a part was rewritten: it had no number, and is whole."""
+    """Rewrite a part if it has no format number and is not damaged. Returns whether it did."""
     path = ledger.layout.part(number)
     try:
         known = ledger.sums(number).get(ledger.layout.name_of(path), frozenset())
@@ -59,14 +59,14 @@ def _rewrite_part(ledger: Ledger, number: int) -> bool:
     except DatasetError as error:
         if error.code not in ("damaged_dataset", "not_a_dataset"):
             raise
-        ledger.rewrite(number, marked(rows, range(len(rows))), THUMB_SCHEMA.empty_table())
+        ledger.rewrite(number, mark_undone(rows, range(len(rows))), THUMB_SCHEMA.empty_table())
     return True
 
 
-def _rewritten(layout: Layout) -> Iterator[tuple[Path, bytes]]:
-    """New contents of the files beside the parts, in the order in which they are to be written.
+def _new_contents(layout: Layout) -> Iterator[tuple[Path, bytes]]:
+    """New contents of the files that are not parts, in the order in which they are to be written.
 
-    `dataset.json` is the last: as long as it has no number, whatever reads the dataset asks for the upgrade.
+    `dataset.json` is the last: as long as it has no format number, every reader asks for the upgrade.
     """
     sums = _published(layout)
     failed = list[DatasetError]()
@@ -94,17 +94,17 @@ def _pictures(path: Path, known: frozenset[Sum]) -> bytes | None:
 
 
 def _origin(path: Path, layout: Layout, known: frozenset[Sum]) -> bytes | None:
-    """What made the dataset, with a format number; None where it has one."""
+    """The record of how the dataset was made, with a format number added. None if it has one already."""
     values = read_json(path, known)
     if "format" in values:
         check_format(values["format"], path, layout.root)
         return None
     counts = {"counts": values["counts"]} if "counts" in values else {}
-    return json_bytes(made_json(origin_of(_sorted_out(values, path), path)) | counts)
+    return json_bytes(made_json(origin_of(_as_format_1(values, path), path)) | counts)
 
 
-def _sorted_out(values: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The keys of format 1. Earlier versions had one version a package, and limits among the settings."""
+def _as_format_1(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The record in format 1. Before, each package had one version, and limits were among the settings."""
     try:
         settings, limits = values["settings"], values.get("limits", {})
         networks = sorted({name.partition("/")[0] for name in values["models"]})
@@ -120,12 +120,13 @@ def _sorted_out(values: dict[str, Any], path: Path) -> dict[str, Any]:
         }
     except (KeyError, TypeError, AttributeError) as error:
         raise DatasetError(
-            "damaged_dataset", f"{path} is damaged: it does not say what made the dataset; build it again."
+            "damaged_dataset",
+            f"{path} is damaged: it does not record how the dataset was made. Build the dataset again.",
         ) from error
 
 
 def _published(layout: Layout) -> Sums:
-    """The sums of the published files; none where their own file is damaged, which a check tells."""
+    """The checksums of the published files. Empty if their own file is damaged, which a check reports."""
     try:
         return read_sums(layout.published_sums)
     except DatasetError as error:
@@ -135,11 +136,13 @@ def _published(layout: Layout) -> Sums:
 
 
 def _publish(layout: Layout, files: dict[Path, bytes]) -> None:
-    """Write the files. Their old and new sums both hold until all are written, so that no crash looks like damage."""
+    """Write the files. Until all are written, old and new checksums are both valid: no crash looks like damage."""
     before, after = _published(layout), {layout.name_of(path): sum_of(data) for path, data in files.items()}
     if before:
         _write_sums(layout, sums_of([*pairs_of(before), *after.items()]))
-    elif files and not layout.published_sums.exists():  # the parts have sums now, and a check would miss these
+    elif (
+        files and not layout.published_sums.exists()
+    ):  # the parts have checksums now, so a check would report these as missing
         _write_sums(layout, {})
     for path, data in files.items():
         publish(data, path, layout.scratch)

@@ -1,4 +1,4 @@
-"""Damage that a build notices by names and sizes alone, and marks in the ledger so that it is done again."""
+"""Damage that a build notices by names and sizes alone. It marks the rows, so that their pictures are done again."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from facesieve.dataset.sums import read_sums
 from facesieve.dataset.survey import Survey, survey
 from facesieve.run.ledger import Ledger
 
-UNDONE = "undone"  # the fingerprint of a row whose picture the next build does again; no source has it
+UNDONE = "undone"  # the fingerprint of a row whose picture must be done again; no source has this fingerprint
 
 
 def mark_damage(layout: Layout, outputs: Outputs) -> list[str]:
-    """Mark the rows whose crops, thumbnails or other picture files are missing, empty or of a wrong size.
+    """Mark the rows whose crops, thumbnails or other picture files are missing, empty or of the wrong size.
 
-    Those of a shard whose sums are gone are marked too.
-
+    All rows of a shard whose checksums are missing are marked too.
     Returns the names of these files. Raises DatasetError when a part of the ledger is damaged.
     """
     ledger = Ledger(layout)
@@ -36,16 +35,16 @@ def mark_damage(layout: Layout, outputs: Outputs) -> list[str]:
         undone = {row for row, name in files_of_rows(rows, outputs) if name in lost}
         if not whole:
             names.append(layout.name_of(layout.thumbs_of(number)))
-            ledger.rewrite(number, marked(rows, range(len(rows))), THUMB_SCHEMA.empty_table())
-        elif bare:  # only new files are known to be whole
-            ledger.rewrite(number, marked(rows, range(len(rows))))
+            ledger.rewrite(number, mark_undone(rows, range(len(rows))), THUMB_SCHEMA.empty_table())
+        elif bare:  # its old files cannot be verified any more
+            ledger.rewrite(number, mark_undone(rows, range(len(rows))))
         elif undone:
-            ledger.rewrite(number, marked(rows, undone))
+            ledger.rewrite(number, mark_undone(rows, undone))
     return names
 
 
 def _lost_files(ledger: Ledger, outputs: Outputs) -> set[str]:
-    """As `lost_files`; the ledger is only surveyed where files of any row are gone, such as of a changed picture."""
+    """As `lost_files`, but quicker when no file of any row is missing: then it does not resolve which rows count."""
     rows = zip(ledger.numbers(), ledger.tables(NAMING), strict=True)
     named = ((number, [name for _, name in files_of_rows(part, outputs)]) for number, part in rows)
     if not any(not_whole(names, ledger.sums(number), ledger.layout.root) for number, names in named):
@@ -55,44 +54,44 @@ def _lost_files(ledger: Ledger, outputs: Outputs) -> set[str]:
 
 
 def lost_files(ledger: Ledger, found: Survey, outputs: Outputs) -> Iterator[str]:
-    """Picture files that the manifests name and that are missing, empty or of a wrong size, part by part."""
+    """Picture files in the manifests that are missing, empty or of the wrong size, part by part."""
     layout = ledger.layout
     for number, part in zip(ledger.numbers(), found.settled(ledger.tables(NAMING)), strict=True):
         yield from not_whole(names_of(part, outputs), ledger.sums(number), layout.root)
 
 
 def missing_thumbs(layout: Layout) -> list[str]:
-    """Names of the files of small pictures that are missing, empty or of a wrong size."""
+    """Names of the thumbnail files that are missing, empty or of the wrong size."""
     ledger = Ledger(layout)
     return [layout.name_of(layout.thumbs_of(number)) for number in ledger.numbers() if not thumbs_whole(ledger, number)]
 
 
 def vanished_parts(layout: Layout) -> list[str]:
-    """Names of parts of the ledger that were there when the dataset was last published, and are not now."""
+    """Names of parts of the ledger that existed when the dataset was last published, and are missing now."""
     listed = (name for name in read_sums(layout.published_sums) if name.startswith(layout.name_of(layout.parts)))
     return sorted(name for name in listed if size_of(layout.root / name) is None)
 
 
 def missing_sums(layout: Layout) -> list[str]:
-    """Names of files of sums that were there when the dataset was last published, and are not now."""
+    """Names of checksum files that existed when the dataset was last published, and are missing now."""
     parts, folder = set(layout.numbers(layout.parts)), f"{layout.name_of(layout.sums)}/"
     listed = (name for name in read_sums(layout.published_sums) if name.startswith(folder))
     numbers = {name: int(name.removeprefix(folder).partition(".")[0]) for name in listed}
-    # With a part its sums go too; what `facesieve sieve` wrote has sums and no parts.
+    # The checksums of a removed part are removed too. A dataset of `facesieve sieve` has checksums, but no parts.
     wanted = (name for name, number in numbers.items() if number in parts or not layout.made.exists())
     return sorted(name for name in wanted if size_of(layout.root / name) is None)
 
 
 def thumbs_whole(ledger: Ledger, number: int) -> bool:
-    """Whether the small pictures of a shard are there, with their size where it is known."""
+    """Whether the thumbnails of a shard exist, with the right size if it is known."""
     path = ledger.layout.thumbs_of(number)
     size = size_of(path)
     known = ledger.sums(number).get(ledger.layout.name_of(path))
     return bool(size) and (not known or any(one.size == size for one in known))
 
 
-def marked(rows: pa.Table, undone: Collection[int]) -> pa.Table:
-    """Rows of a part, some of them marked as to be done again."""
+def mark_undone(rows: pa.Table, undone: Collection[int]) -> pa.Table:
+    """The rows of a part, with some marked as to be done again."""
     at = rows.schema.get_field_index("fingerprint")
     mask = np.isin(np.arange(len(rows)), list(undone))
     fingerprints = np.where(mask, UNDONE, np.asarray(rows["fingerprint"].to_pylist(), object))
