@@ -27,7 +27,7 @@ import cv2
 
 from facesieve import pipeline as rooms
 from facesieve.cli.choices import choose_settings
-from facesieve.dataset.rows import Rows
+from facesieve.dataset.tables.part_rows import PartRows
 from facesieve.decode import picture
 from facesieve.detect import Mtcnn
 from facesieve.pipeline import Pipeline
@@ -85,7 +85,7 @@ class Stages:
             ("sieve", rooms, "judge"),
             ("encode crops", shard, "files_of"),
             ("write crops", shard.Work, "_write"),
-            ("rows and thumbnails", Rows, "add"),
+            ("rows and thumbnails", PartRows, "add"),
             ("commit", Ledger, "commit"),
             ("commit", shard, "settle"),
             ("publish", running, "merge"),

@@ -147,7 +147,7 @@ def test_explain_says_why_a_pose_was_not_measured(run: Run, here: Path) -> None:
     run("build", "photos/Eileen", "-o", "out", "-q", "--setting", "measure_floor=1.0", "--keep-rejected")
     (face,) = rows_of("out", "faces")
     out = run("explain", "out", face["face_id"])[1]
-    assert "\nnote: Pose is measured only from confidence 1 up (measure_floor).\n" in out
+    assert "\nnote: Pose is measured only for faces with a confidence of 1 or more (measure_floor).\n" in out
     run("build", "photos/Eileen", "-o", "none", "-q", "--setting", "pose=none")
     assert (
         "note: The dataset was made without a pose model (pose = none).\n" in run("explain", "none", face["face_id"])[1]

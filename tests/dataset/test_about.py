@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from facesieve.dataset.about import About, about_json, read_about, read_made, write_made
-from facesieve.dataset.count import Counts
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.layout import Layout
+from facesieve.dataset.disk.checksums import checksum_of_file
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.origin import Origin
-from facesieve.dataset.sums import sum_of_file
+from facesieve.dataset.tables.counts import Counts
 from facesieve.errors import DatasetError
 from handmade import making
 
@@ -44,7 +44,7 @@ def told(layout: Layout, values: object) -> str:
 
 def test_what_was_written_is_read(layout: Layout, good: dict[str, Any], origin: Origin) -> None:
     layout.about.write_text(json.dumps(good))
-    assert read_about(layout, frozenset([sum_of_file(layout.about)])) == About(origin, COUNTS)
+    assert read_about(layout, frozenset([checksum_of_file(layout.about)])) == About(origin, COUNTS)
     assert origin.options.outputs == Outputs(True, ("head",), False)
     write_made(origin, layout)
     assert read_made(layout) == origin
@@ -109,7 +109,7 @@ def test_half_a_character_is_told(layout: Layout, good: dict[str, Any], where: s
 
 def test_a_file_that_does_not_fit_its_sum_is_told(layout: Layout, good: dict[str, Any]) -> None:
     layout.about.write_text(json.dumps(good))
-    known = frozenset([sum_of_file(layout.about)])
+    known = frozenset([checksum_of_file(layout.about)])
     layout.about.write_text(json.dumps(good).replace('"min_face_size": 20', '"min_face_size": 21'))
     assert read_about(layout).origin.settings["min_face_size"] == 21
     with pytest.raises(DatasetError, match="is damaged"):

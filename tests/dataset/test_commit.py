@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from facesieve.dataset.commit import publish, settle, whole
+from facesieve.dataset.disk.atomic import open_for_writing, sync_folders, write_file_durably
 from facesieve.errors import DatasetError
 
 
 def test_a_file_appears_whole_under_its_name_and_its_folder_is_made(tmp_path: Path) -> None:
-    publish(b"first", tmp_path / "a" / "b" / "file", tmp_path / "scratch")
+    write_file_durably(b"first", tmp_path / "a" / "b" / "file", tmp_path / "scratch")
     assert (tmp_path / "a" / "b" / "file").read_bytes() == b"first"
-    publish(b"second", tmp_path / "a" / "b" / "file", tmp_path / "scratch")
+    write_file_durably(b"second", tmp_path / "a" / "b" / "file", tmp_path / "scratch")
     assert (tmp_path / "a" / "b" / "file").read_bytes() == b"second"
     assert list((tmp_path / "scratch").iterdir()) == []
 
@@ -19,7 +19,7 @@ def test_a_file_appears_whole_under_its_name_and_its_folder_is_made(tmp_path: Pa
 def test_nothing_is_seen_before_the_end_and_nothing_stays_of_a_failure(tmp_path: Path) -> None:
     target = tmp_path / "file"
     target.write_bytes(b"old")
-    with pytest.raises(KeyboardInterrupt), whole(target, tmp_path / "scratch") as stream:
+    with pytest.raises(KeyboardInterrupt), open_for_writing(target, tmp_path / "scratch") as stream:
         stream.write(b"half")
         stream.flush()
         assert target.read_bytes() == b"old"
@@ -31,7 +31,7 @@ def test_nothing_is_seen_before_the_end_and_nothing_stays_of_a_failure(tmp_path:
 def test_what_the_disk_refuses_is_one_sentence_with_the_path(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DatasetError) as caught:
-        publish(b"", tmp_path / "file" / "below", tmp_path / "scratch")
+        write_file_durably(b"", tmp_path / "file" / "below", tmp_path / "scratch")
     assert caught.value.code == "cannot_write"
     assert caught.value.message == f"Cannot write {tmp_path / 'file' / 'below'}: File exists."
 
@@ -41,9 +41,9 @@ def test_every_folder_up_to_the_root_is_synced_once_after_the_files(
 ) -> None:
     import os
 
-    publish(b"", tmp_path / "a" / "x", tmp_path / "scratch")
-    publish(b"", tmp_path / "a" / "b" / "y", tmp_path / "scratch")
+    write_file_durably(b"", tmp_path / "a" / "x", tmp_path / "scratch")
+    write_file_durably(b"", tmp_path / "a" / "b" / "y", tmp_path / "scratch")
     synced: list[str] = []
     monkeypatch.setattr(os, "fsync", lambda fd: synced.append(str(Path(f"/proc/self/fd/{fd}").readlink())))
-    settle([tmp_path / "a" / "x", tmp_path / "a" / "b" / "y"], tmp_path)
+    sync_folders([tmp_path / "a" / "x", tmp_path / "a" / "b" / "y"], tmp_path)
     assert synced == [str(tmp_path), str(tmp_path / "a"), str(tmp_path / "a" / "b")]

@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from facesieve.dataset.merge import merge
-from facesieve.dataset.schema import part_schema
-from facesieve.dataset.shuffle import Shuffle
-from facesieve.dataset.survey import Settled, survey
+from facesieve.dataset.tables.merge import merge
+from facesieve.dataset.tables.resolve import ResolvedPart, resolve
+from facesieve.dataset.tables.schema import part_schema
+from facesieve.dataset.tables.shuffle import Shuffle
 
 MEASURES = ("confidence",)
 Row = dict[str, Any]
@@ -26,15 +26,15 @@ def scratch(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     """A folder for temporary files; on disk, a few rows are many, so that every step works in pieces."""
     if request.param == "on disk":
         for module, name, value in (
-            ("compare", "BUCKET", 3),
-            ("compare", "SPAN", 5),
-            ("survey", "SPAN", 5),
-            ("compare", "SPACING", 2),
-            ("compare", "BLOCK", 6),
-            ("shuffle", "HELD", 2000),
-            ("shuffle", "LOOSE", 2),
+            ("conflicts", "BUCKET", 3),
+            ("conflicts", "SPAN", 5),
+            ("resolve", "SPAN", 5),
+            ("name_sample", "SPACING", 2),
+            ("name_sample", "BLOCK", 6),
+            ("shuffle", "MAX_HELD_BYTES", 2000),
+            ("shuffle", "MAX_LOOSE_TABLES", 2),
         ):
-            monkeypatch.setattr(f"facesieve.dataset.{module}.{name}", value)
+            monkeypatch.setattr(f"facesieve.dataset.tables.{module}.{name}", value)
     return tmp_path / "scratch"
 
 
@@ -130,10 +130,10 @@ def test_what_is_settled_lies_where_it_lay_in_the_ledger(scratch: Path) -> None:
     chance = random.Random(1)
     rows = [row(chance, number) for number in range(50)]
     parts = parts_of(rows, chance)
-    with survey(lambda columns: parts, scratch) as found:
-        settled = list(found.settled(parts))
+    with resolve(lambda columns: parts, scratch) as found:
+        settled = list(found.resolved(parts))
     assert [len(part.rows) for part in settled] == [len(part) for part in parts]
-    fingerprints = [one for part in settled for one in part.counting["fingerprint"].to_pylist()]
+    fingerprints = [one for part in settled for one in part.counted_rows["fingerprint"].to_pylist()]
     assert sorted(fingerprints) == sorted({one["identity"]: one["fingerprint"] for one in rows}.values())
 
 
@@ -142,16 +142,16 @@ def test_without_anything_in_common_nothing_changes(tmp_path: Path) -> None:
         [{"source": name, "label": "", "picture_id": name, "identity": name.encode(), "faces": []} for name in "ab"],
         schema=part_schema(MEASURES),
     )
-    with survey(lambda columns: [part], tmp_path) as found:
-        (settled,) = found.settled([part])
-        assert isinstance(settled, Settled) and settled.rows is part and settled.counts.all()
+    with resolve(lambda columns: [part], tmp_path) as found:
+        (settled,) = found.resolved([part])
+        assert isinstance(settled, ResolvedPart) and settled.rows is part and settled.counts.all()
 
 
 def test_buckets_keep_the_order_of_rows_in_memory_and_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     schema = pa.schema([pa.field("n", pa.int64())])
     for held, loose in ((1 << 20, 256), (1 << 20, 3), (50, 256), (200, 2)):
-        monkeypatch.setattr("facesieve.dataset.shuffle.HELD", held)
-        monkeypatch.setattr("facesieve.dataset.shuffle.LOOSE", loose)
+        monkeypatch.setattr("facesieve.dataset.tables.shuffle.MAX_HELD_BYTES", held)
+        monkeypatch.setattr("facesieve.dataset.tables.shuffle.MAX_LOOSE_TABLES", loose)
         with Shuffle(schema, tmp_path / "scratch") as shuffle:
             for start in range(0, 40, 4):
                 numbers = pa.table({"n": list(range(start, start + 4))}, schema=schema)

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.schema import face_schema, picture_schema
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.tables.schema import face_schema, picture_schema
 from facesieve.run.build import build
 from handmade import MEASURES, Handmade, making, photos, sources_in
 

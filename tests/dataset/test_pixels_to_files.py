@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesieve.dataset.cut import cut
-from facesieve.dataset.encode import jpeg, png, thumbnail
-from facesieve.dataset.files import Outputs, files_of
-from facesieve.dataset.mark import BLUE, MAGENTA, mark
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.draw.cut import cut
+from facesieve.draw.encode import jpeg, png, thumbnail
+from facesieve.draw.mark import BLUE, MAGENTA, mark
 from facesieve.records import Face, Pixels, Verdict
+from facesieve.run.picture_files import picture_files
 from facesieve.settings import Settings
 from handmade import face_of, record_of, source_of
 
@@ -98,9 +99,9 @@ def test_a_record_becomes_the_files_that_were_asked_for(astronaut: Path) -> None
     record = record_of(source_of(astronaut, astronaut.parent, "Eileen"))
     record = replace(record, faces=(face_of(record.photo, 0), face_of(record.photo, 1)))
     kept, rejected = record.faces[0].face_id, record.faces[1].face_id
-    names = dict(files_of(record, Outputs(), Settings()))
+    names = dict(picture_files(record, Outputs(), Settings()))
     assert list(names) == [f"kept/Eileen/{kept}.png"]
-    everything = dict(files_of(record, Outputs(True, ("face", "head"), True), Settings()))
+    everything = dict(picture_files(record, Outputs(True, ("face", "head"), True), Settings()))
     assert {f"rejected/Eileen/{rejected}.png", f"crops/face/Eileen/{rejected}.jpg"} <= set(everything)
     assert f"marked/Eileen/astronaut.{record.photo.picture_id[:8]}.jpg" in everything
     assert len(everything) == 3 * len(record.faces) + 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from facesieve.dataset.schema import face_schema, picture_schema
+from facesieve.dataset.tables.schema import face_schema, picture_schema
 
 DOC = Path(__file__).parents[2] / "docs" / "dataset.md"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from facesieve.dataset.layout import Layout
+from facesieve.dataset.disk.layout import Layout
 from facesieve.report.sheet import contact_sheet
 from facesieve.run.build import build
 from facesieve.sieve import Policy

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesieve.service.png import png
+from facesieve.draw.fast_png import fast_png
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 7), (9, 1), (112, 112), (300, 203)])
 def test_pixels_come_back_as_they_were(height: int, width: int) -> None:
     pixels = np.random.default_rng(height * width).integers(0, 256, (height, width, 3), np.uint8)
-    data = png(pixels)
+    data = fast_png(pixels)
     image = Image.open(io.BytesIO(data))
     image.verify()
     assert (image.format, image.mode, image.size) == ("PNG", "RGB", (width, height))
@@ -25,8 +25,8 @@ def test_pixels_come_back_as_they_were(height: int, width: int) -> None:
 
 
 def test_a_cut_out_of_a_picture_is_encoded_and_hardly_larger_than_elsewhere(astronaut: Path) -> None:
-    from facesieve.dataset.encode import png as careful
+    from facesieve.draw.encode import png as careful
 
     cut = np.asarray(Image.open(astronaut).convert("RGB"))[30:300, 150:420]
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(png(cut)))), cut)
-    assert len(png(cut)) < 1.1 * len(careful(cut))
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(fast_png(cut)))), cut)
+    assert len(fast_png(cut)) < 1.1 * len(careful(cut))

@@ -19,6 +19,6 @@ def explain(
 
     explanation = open_dataset(dataset).explain(face_id)
     if as_json:
-        typer.echo(json.dumps(explanation.plain(), indent=2))
+        typer.echo(json.dumps(explanation.as_json(), indent=2))
     else:
         typer.echo("\n".join(explanation.lines()))

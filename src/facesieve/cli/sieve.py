@@ -39,7 +39,7 @@ def sieve(
         "kept_without_crop": new.without_crop,
     }
     if as_json:
-        summary = {"before": new.before.plain(), "after": new.after.plain(), **turned}
+        summary = {"before": new.before.as_json(), "after": new.after.as_json(), **turned}
         typer.echo(json.dumps(summary | ({"dataset": str(output)} if output else {})))
         return
     if quiet:

@@ -15,15 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.about import read_about
-from facesieve.dataset.count import Counts
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.schema import BOX, LANDMARKS, LEADING
-from facesieve.dataset.sums import read_sums
-from facesieve.dataset.tables import read_groups, read_table
+from facesieve.dataset.disk.checksums import read_checksums
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.parquet import read_groups, read_table
+from facesieve.dataset.tables.counts import Counts
+from facesieve.dataset.tables.schema import BOX, LANDMARKS, LEADING
 from facesieve.errors import DatasetError
 from facesieve.report.policy import policy_of
 from facesieve.sieve import Policy
-from facesieve.sieve import explain as find_out
+from facesieve.sieve import check_rules as find_out
 
 HEADLINE = ("confidence", "pitch", "yaw", "roll", "blur")
 ELSEWHERE = {
@@ -82,7 +82,7 @@ def _thumbs(layout: Layout, faces: Sequence[str]) -> dict[str, bytes]:
     for number in layout.numbers(layout.thumbs):
         path = layout.thumbs_of(number)
         try:
-            rows = read_table(path, known=read_sums(layout.sums_of(number)).get(layout.name_of(path), frozenset()))
+            rows = read_table(path, known=read_checksums(layout.sums_of(number)).get(layout.name_of(path), frozenset()))
         except DatasetError as error:
             if error.code == "not_a_dataset":  # it went away just now, and the build says so at its end
                 continue

@@ -15,26 +15,34 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from facesieve.dataset.about import read_about, read_made
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.format import OTHER_FORMAT
-from facesieve.dataset.hashes import Hashes, HashSet, hashes_of
-from facesieve.dataset.layout import HIDDEN, Layout, size_of
-from facesieve.dataset.matched import matched
-from facesieve.dataset.merge import Block, merge
-from facesieve.dataset.named import NAMING, ends_well, named_files, names_of
+from facesieve.dataset.disk.checksums import (
+    Checksum,
+    Checksums,
+    checksum_of_file,
+    checksum_pairs,
+    checksums_by_name,
+    read_checksums,
+)
+from facesieve.dataset.disk.format import OTHER_FORMAT
+from facesieve.dataset.disk.intact import has_end_marker
+from facesieve.dataset.disk.layout import HIDDEN, Layout, file_size
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.parquet import read_groups, row_count
+from facesieve.dataset.manifests import open_with_checksums
 from facesieve.dataset.origin import Origin
-from facesieve.dataset.read import manifests_of
-from facesieve.dataset.row_stream import RowStream
-from facesieve.dataset.schema import face_schema, picture_schema, with_later_columns
-from facesieve.dataset.sums import Sum, Sums, pairs_of, read_sums, sum_of_file, sums_of
-from facesieve.dataset.survey import fitted, survey
-from facesieve.dataset.tables import read_groups, rows_in
+from facesieve.dataset.tables.hashes import Hashes, HashSet, hashes_of
+from facesieve.dataset.tables.join import join_checksums
+from facesieve.dataset.tables.merge import Block, merge
+from facesieve.dataset.tables.named_files import NAMING_COLUMNS, files_of_part, named_files
+from facesieve.dataset.tables.resolve import resolve, with_part_schema
+from facesieve.dataset.tables.row_stream import RowStream
+from facesieve.dataset.tables.schema import face_schema, picture_schema, with_later_columns
 from facesieve.errors import DatasetError
 from facesieve.run.claim import being_written
 from facesieve.run.ledger import Ledger
 from facesieve.run.lost import Lost, read_lost
 from facesieve.run.mend import UNDONE, missing_sums
-from facesieve.run.publish import orphans, published_files, unnamed
+from facesieve.run.publish import orphaned_files, published_files, unnamed_files
 
 _PARTS = f"{HIDDEN}/parts/"
 
@@ -105,7 +113,7 @@ class Contents:
     layout: Layout
     origin: Origin
     parts: tuple[int, ...]
-    published: Sums
+    published: Checksums
     damaged_sums: frozenset[str]
 
     @property
@@ -120,50 +128,52 @@ class Contents:
         """The rows of the parts that could be read, one part at a time."""
         return (self.table(number, columns) for number in self.parts)
 
-    def sums(self, number: int) -> Sums:
+    def sums(self, number: int) -> Checksums:
         """The sums of a shard's files; none where they are damaged."""
         path = self.layout.sums_of(number)
-        return {} if self.layout.name_of(path) in self.damaged_sums else read_sums(path)
+        return {} if self.layout.name_of(path) in self.damaged_sums else read_checksums(path)
 
-    def known(self, number: int) -> frozenset[Sum]:
+    def known(self, number: int) -> frozenset[Checksum]:
         """The sums that the rows of a shard may have; none where those of the shard are damaged."""
         if self.layout.name_of(self.layout.sums_of(number)) in self.damaged_sums:
             return frozenset()
         name = self.layout.name_of(self.layout.part(number))
         return self.sums(number).get(name, frozenset()) | self.published.get(name, frozenset())
 
-    def own_sums(self) -> Sums:
+    def own_sums(self) -> Checksums:
         """The sums of all files besides pictures."""
         numbers = self.layout.numbers(self.layout.sums)
-        hidden = (pair for number in numbers for pair in pairs_of(self.sums(number)) if pair[0].startswith(HIDDEN))
-        return sums_of([*hidden, *pairs_of(self.published)])
+        hidden = (
+            pair for number in numbers for pair in checksum_pairs(self.sums(number)) if pair[0].startswith(HIDDEN)
+        )
+        return checksums_by_name([*hidden, *checksum_pairs(self.published)])
 
-    def names(self) -> Iterator[tuple[Collection[str], Sums]]:
+    def names(self) -> Iterator[tuple[Collection[str], Checksums]]:
         """The picture files that the manifests name, some at a time, with the sums of at least these files."""
         if not has_ledger(self.layout):
             yield from self._names_of_manifests()
             return
-        with survey(self.tables, None) as found:
-            for number, part in zip(self.parts, found.settled(self.tables(NAMING)), strict=True):
-                yield names_of(part, self.outputs), self.sums(number)
+        with resolve(self.tables, None) as found:
+            for number, part in zip(self.parts, found.resolved(self.tables(NAMING_COLUMNS)), strict=True):
+                yield files_of_part(part, self.outputs), self.sums(number)
 
     def blocks(self) -> Iterator[Block]:
         """What the manifests say, or should say where there is a ledger."""
         if has_ledger(self.layout):
             return merge(self.tables, self.origin.measures)
-        return manifests_of(self.layout, self.published).blocks()
+        return open_with_checksums(self.layout, self.published).blocks()
 
     def sources(self) -> Iterator[list[str]]:
         """What the inputs in the parts that could be read are called, some at a time."""
-        with survey(self.tables, None) as found:
-            for part in found.settled(self.tables(["source"])):
-                yield part.counting["source"].to_pylist()
+        with resolve(self.tables, None) as found:
+            for part in found.resolved(self.tables(["source"])):
+                yield part.counted_rows["source"].to_pylist()
 
-    def _names_of_manifests(self) -> Iterator[tuple[Collection[str], Sums]]:
+    def _names_of_manifests(self) -> Iterator[tuple[Collection[str], Checksums]]:
         names = (dict.fromkeys(named_files(*block, self.outputs), "") for block in self.blocks())
         sums = (self.sums(number) for number in self.layout.numbers(self.layout.sums))
-        faces = sum(map(rows_in, self.layout.files_of(self.layout.faces)))
-        return matched(names, sums, faces * (1 + len(self.outputs.cuts)), None)
+        faces = sum(map(row_count, self.layout.files_of(self.layout.faces)))
+        return join_checksums(names, sums, faces * (1 + len(self.outputs.cuts)), None)
 
 
 def check_dataset(root: Path) -> Report:
@@ -200,7 +210,7 @@ def _look_at(layout: Layout) -> Report:
     faults += look.faults
     faults += _outdated(contents, {fault.name for fault in faults})
     if len(contents.parts) == len(layout.numbers(layout.parts)):  # else it is not known what their rows name
-        faults += [Fault(FaultCode.NO_ROW, name) for name in sorted(unnamed(layout, HashSet(named)))]
+        faults += [Fault(FaultCode.NO_ROW, name) for name in sorted(unnamed_files(layout, HashSet(named)))]
         told = {fault.name for fault in faults}
         faults += [Fault(FaultCode.NO_ROW, name) for name in _orphans(contents) if name not in told]
     lost = read_lost(layout)
@@ -209,7 +219,7 @@ def _look_at(layout: Layout) -> Report:
         look.files,
         look.without_sum,
         _undone(contents) + len(lost.pictures),
-        (*sorted(layout.strange()), *_foreign(layout)),
+        (*sorted(layout.foreign_files()), *_foreign(layout)),
         lost,
         has_ledger(layout),
     )
@@ -217,10 +227,10 @@ def _look_at(layout: Layout) -> Report:
 
 def read_contents(layout: Layout, faults: list[Fault]) -> Contents:
     """Read what can be read; what cannot becomes a fault. Raises DatasetError when nothing says what the rows are."""
-    published, damaged_sums = dict[str, frozenset[Sum]](), set[str]()
+    published, damaged_sums = dict[str, frozenset[Checksum]](), set[str]()
     for path in [layout.published_sums, *(layout.sums_of(number) for number in layout.numbers(layout.sums))]:
         try:
-            sums = read_sums(path)
+            sums = read_checksums(path)
             published = sums if path == layout.published_sums else published
         except DatasetError:
             damaged_sums.add(layout.name_of(path))
@@ -228,7 +238,7 @@ def read_contents(layout: Layout, faults: list[Fault]) -> Contents:
     origin = _origin(layout, published, faults)
     contents = Contents(layout, origin, tuple(layout.numbers(layout.parts)), published, frozenset(damaged_sums))
     if not has_ledger(layout):
-        manifests_of(layout, published)
+        open_with_checksums(layout, published)
     return replace(contents, parts=tuple(_readable_parts(contents, faults)))
 
 
@@ -253,7 +263,7 @@ def _orphans(contents: Contents) -> list[str]:
     layout = contents.layout
     if not has_ledger(layout):
         return []
-    left = orphans(layout)
+    left = orphaned_files(layout)
     parts = (layout.name_of(layout.parts) + "/" + Path(name).with_suffix(".parquet").name for name in left)
     return [name for name, part in zip(left, parts, strict=True) if part not in contents.published]
 
@@ -261,14 +271,14 @@ def _orphans(contents: Contents) -> list[str]:
 def _undone(contents: Contents) -> int:
     """How many sources have a last row that is marked as to be done again."""
     undone = 0
-    with survey(contents.tables, None) as found:
-        for part in found.settled(contents.tables(["fingerprint"])):
+    with resolve(contents.tables, None) as found:
+        for part in found.resolved(contents.tables(["fingerprint"])):
             marked = pc.equal(part.rows["fingerprint"], UNDONE)
             undone += int(np.count_nonzero(np.asarray(pc.fill_null(marked, False)) & part.counts))
     return undone
 
 
-def _origin(layout: Layout, sums: Sums, faults: list[Fault]) -> Origin:
+def _origin(layout: Layout, sums: Checksums, faults: list[Fault]) -> Origin:
     """What made the dataset, from either of the two files that say it."""
     found: list[Origin] = []
     errors: list[DatasetError] = []
@@ -292,7 +302,7 @@ def _readable_parts(contents: Contents, faults: list[Fault]) -> Iterator[int]:
         try:
             rows = contents.table(number)
             if not contents.known(number):
-                fitted(rows, contents.origin.measures)  # has it the columns of a part?
+                with_part_schema(rows, contents.origin.measures)  # has it the columns of a part?
             yield number
         except DatasetError as error:
             if error.code in ("out_of_memory", *OTHER_FORMAT):
@@ -323,7 +333,7 @@ class _Look:
         self.faults: list[Fault] = []
         self.files = self.without_sum = 0
 
-    def at(self, names: Iterable[str], sums: Sums) -> None:
+    def at(self, names: Iterable[str], sums: Checksums) -> None:
         """Files with the sums that they may have."""
         for name in names:
             self.files += 1
@@ -331,12 +341,12 @@ class _Look:
             if name not in self._told:
                 self._compare(name, sums)
 
-    def _compare(self, name: str, sums: Sums) -> None:
+    def _compare(self, name: str, sums: Checksums) -> None:
         path = self._layout.root / name
-        size = size_of(path)
+        size = file_size(path)
         if size is None:
             self.faults.append(Fault(FaultCode.MISSING, name))
-        elif not (sum_of_file(path) in sums[name] if name in sums else size and _readable(path)):
+        elif not (checksum_of_file(path) in sums[name] if name in sums else size and _readable(path)):
             self.faults.append(Fault(FaultCode.DAMAGED, name))
 
 
@@ -346,7 +356,7 @@ def _readable(path: Path) -> bool:
         if path.suffix in (".png", ".jpg"):
             with Image.open(path) as picture:
                 picture.load()
-            return ends_well(path)
+            return has_end_marker(path)
         if path.suffix == ".parquet":
             deque(read_groups(path), maxlen=0)
     except Exception:  # Pillow raises anything for damaged pictures

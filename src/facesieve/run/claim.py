@@ -11,12 +11,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from facesieve.dataset.about import read_made, write_made
-from facesieve.dataset.commit import writing
-from facesieve.dataset.layout import Layout
+from facesieve.dataset.disk.atomic import wrap_write_errors
+from facesieve.dataset.disk.checksums import Checksum, read_checksums
+from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.origin import Origin, difference, other_engines
-from facesieve.dataset.sums import Sum, read_sums
 from facesieve.errors import DatasetError
-from facesieve.run.publish import unpublish
+from facesieve.run.publish import remove_published_checksums
 from facesieve.sieve import Policy
 
 # What desktops, file systems and git leave in a folder that people call empty, in lower case.
@@ -91,7 +91,7 @@ def claim(layout: Layout, origin: Origin, mixed_engines: bool = False) -> Iterat
 @contextmanager
 def hold(layout: Layout) -> Iterator[None]:
     """Be the only one that writes into a dataset. Raises DatasetError when another does, or the disk refuses."""
-    with writing(layout.root):
+    with wrap_write_errors(layout.root):
         layout.hidden.mkdir(parents=True, exist_ok=True)
         lock = FileLock(layout.lock, timeout=_PROBED)
         try:
@@ -101,7 +101,7 @@ def hold(layout: Layout) -> Iterator[None]:
     try:
         yield
     finally:
-        with writing(layout.scratch):
+        with wrap_write_errors(layout.scratch):
             shutil.rmtree(layout.scratch, ignore_errors=True)
         lock.release()
 
@@ -137,7 +137,7 @@ def _agree(layout: Layout, origin: Origin, mixed_engines: bool) -> None:
         )
     made = origin.joined(before)
     if new or made != before:
-        unpublish(layout)
+        remove_published_checksums(layout)
         write_made(made, layout)
 
 
@@ -150,8 +150,8 @@ def _differently(layout: Layout, differs: list[str], policy: str) -> str:
     return "\n".join(lines)
 
 
-def _known(layout: Layout) -> frozenset[Sum]:
-    return read_sums(layout.published_sums).get(layout.name_of(layout.made), frozenset())
+def _known(layout: Layout) -> frozenset[Checksum]:
+    return read_checksums(layout.published_sums).get(layout.name_of(layout.made), frozenset())
 
 
 @contextmanager

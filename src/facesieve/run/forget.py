@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.about import read_about, read_made
-from facesieve.dataset.distinct import keys_of
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.named import files_of_rows
-from facesieve.dataset.names import plain
-from facesieve.dataset.survey import Survey, survey
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.names import normalized_text
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.tables.inputs import input_keys
+from facesieve.dataset.tables.named_files import files_of_rows
+from facesieve.dataset.tables.resolve import Resolution, resolve
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import displayed
 from facesieve.run.claim import hold
@@ -100,7 +100,7 @@ def forget(root: Path, names: Sequence[str], settings: Settings, labels: Sequenc
                 whole += len(kept) - len(after)
                 faces += _faces(before) - _faces(after)
                 replace_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
-        with survey(ledger.tables, layout.scratch) as found:
+        with resolve(ledger.tables, layout.scratch) as found:
             _, files = publish_ledger(ledger, found, origin, settings)
         _strike_lost(layout, names, labels, fitting)
     if fitting.nothing:
@@ -132,7 +132,7 @@ def replace_rows(ledger: Ledger, number: int, rows: pa.Table, outputs: Outputs) 
 def _fitting(ledger: Ledger, names: Sequence[str], labels: Sequence[str]) -> _Fitting:
     """Look through the ledger part by part, so that only what fits is held."""
     fitting, rest = _Fitting(), list[str]()
-    with survey(ledger.tables, ledger.layout.scratch) as found:
+    with resolve(ledger.tables, ledger.layout.scratch) as found:
         known = _looked_up(ledger, found, names, labels)
         for what in names:
             if inputs := _source(what, known.sources):
@@ -145,9 +145,9 @@ def _fitting(ledger: Ledger, names: Sequence[str], labels: Sequence[str]) -> _Fi
                 rest.append(what)
         placed = _placed(ledger, found, rest) if rest else {}
         fitting.inputs.update(*(placed[what] for what in rest))
-    fitting.labels.update({plain(label) for label in labels} & known.labels)
+    fitting.labels.update({normalized_text(label) for label in labels} & known.labels)
     fitting.nothing.extend(what for what in rest if not placed[what])
-    fitting.nothing.extend(label for label in labels if plain(label) not in known.labels)
+    fitting.nothing.extend(label for label in labels if normalized_text(label) not in known.labels)
     return fitting
 
 
@@ -161,10 +161,10 @@ class _Known:
     labels: set[str] = field(default_factory=set)
 
 
-def _looked_up(ledger: Ledger, found: Survey, names: Sequence[str], labels: Sequence[str]) -> _Known:
+def _looked_up(ledger: Ledger, found: Resolution, names: Sequence[str], labels: Sequence[str]) -> _Known:
     known = _Known()
     spelled = pa.array([name for what in names for name in _spellings(what) if _is_text(name)], pa.string())
-    wanted = pa.array(map(plain, labels), pa.string())
+    wanted = pa.array(map(normalized_text, labels), pa.string())
     begins = [what.lower() for what in names if len(what) >= SHORTEST and what.isascii()]
     for rows, named, keys in _parts(ledger, found):
         fit = pc.is_in(named, spelled)
@@ -177,7 +177,7 @@ def _looked_up(ledger: Ledger, found: Survey, names: Sequence[str], labels: Sequ
     return known
 
 
-def _placed(ledger: Ledger, found: Survey, names: Sequence[str]) -> dict[str, set[bytes]]:
+def _placed(ledger: Ledger, found: Resolution, names: Sequence[str]) -> dict[str, set[bytes]]:
     """Keys of the inputs that lie in each of these places."""
     placed: dict[str, set[bytes]] = {what: set() for what in names}
     for _, named, keys in _parts(ledger, found):
@@ -187,19 +187,19 @@ def _placed(ledger: Ledger, found: Survey, names: Sequence[str]) -> dict[str, se
     return placed
 
 
-def _parts(ledger: Ledger, found: Survey) -> Iterator[tuple[pa.Table, pa.ChunkedArray, pa.ChunkedArray]]:
+def _parts(ledger: Ledger, found: Resolution) -> Iterator[tuple[pa.Table, pa.ChunkedArray, pa.ChunkedArray]]:
     """The rows of each part; of those that count, what the manifests call the input, and its key."""
     raw, again = tee(ledger.tables(_TELLING))
-    for rows, part in zip(raw, found.settled(again), strict=True):
-        yield rows, part.counting["source"], keys_of(rows).filter(pa.array(part.counts))
+    for rows, part in zip(raw, found.resolved(again), strict=True):
+        yield rows, part.counted_rows["source"], input_keys(rows).filter(pa.array(part.counts))
 
 
 def _strike_lost(layout: Layout, names: Sequence[str], labels: Sequence[str], fitting: _Fitting) -> None:
     """Forget pictures whose rows went with a damaged part too: their names are remembered until a build does them."""
     lost = read_lost(layout).pictures
     places = {one.source: os.fsencode(by_path(one.source)) for one in lost}
-    gone: set[LostPicture] = {one for one in lost if one.label in map(plain, labels)}
-    found = {label for label in labels if plain(label) in {one.label for one in gone}}
+    gone: set[LostPicture] = {one for one in lost if one.label in map(normalized_text, labels)}
+    found = {label for label in labels if normalized_text(label) in {one.label for one in gone}}
     for what in names:
         keys = _source(what, places) | _place(what, places)
         ids = _ids(what, {one.picture_id for one in lost if one.picture_id})
@@ -212,7 +212,7 @@ def _strike_lost(layout: Layout, names: Sequence[str], labels: Sequence[str], fi
 
 def _spellings(what: str) -> tuple[str, ...]:
     """A name as it was typed, and as the manifests may have it."""
-    return what, displayed(what), plain(what)
+    return what, displayed(what), normalized_text(what)
 
 
 def _is_text(name: str) -> bool:
@@ -251,7 +251,7 @@ def _without(row: Row, faces: set[str], marked: bool) -> Row | None:
 
 
 def _key(row: Row) -> bytes:
-    """As `keys_of`, of one row."""
+    """As `input_keys`, of one row."""
     identity: bytes | None = row.get("identity")
     return row["source"].encode() if identity is None else identity
 

@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.distinct import keys_of
-from facesieve.dataset.hashes import hashes_of
-from facesieve.dataset.names import plain
-from facesieve.dataset.shuffle import Integers
+from facesieve.dataset.disk.names import normalized_text
+from facesieve.dataset.tables.hashes import hashes_of
+from facesieve.dataset.tables.inputs import input_keys
+from facesieve.dataset.tables.shuffle import Integers
 from facesieve.records import Source
 from facesieve.run.ledger import TRY_AGAIN, Ledger
 from facesieve.sources.naming import former_identity
@@ -90,13 +90,13 @@ def new_labels(sources: Sequence[Source], ledger: Ledger) -> Counter[tuple[str, 
     places, numbers = Places(sources), dict[str, int]()
     last = np.full(len(sources), -1, np.int32)  # the number of the label in the last row of each source
     for table in ledger.tables(["source", "identity", "label"]):
-        at = places.of(keys_of(table).to_pylist())
+        at = places.of(input_keys(table).to_pylist())
         there = at >= 0
         labels = [numbers.setdefault(label, len(numbers)) for label in table["label"].to_pylist()]
         last[at[there]] = np.array(labels, np.int32)[there]
     names = list(numbers)
     known = np.flatnonzero(last >= 0).tolist()
-    pairs = ((names[last[at]], plain(sources[at].label)) for at in known)
+    pairs = ((names[last[at]], normalized_text(sources[at].label)) for at in known)
     return Counter(pair for pair in pairs if pair[0] != pair[1])
 
 
@@ -104,7 +104,7 @@ def readable(sources: Sequence[Source], ledger: Ledger) -> int:
     """How many of the sources gave pixels, when they were last looked at."""
     places, found = Places(sources), np.zeros(len(sources), bool)
     for table in ledger.tables(["source", "identity", "refusal"]):
-        at = places.of(keys_of(table).to_pylist())
+        at = places.of(input_keys(table).to_pylist())
         there = at >= 0
         found[at[there]] = np.asarray(pc.is_null(table["refusal"]))[there]
     return int(found.sum())
@@ -163,7 +163,7 @@ def _known(sources: Sequence[Source], ledger: Ledger, again: Set[str], learnt: d
                 learnt[part][row] = Learnt(source.key)
             known.part[at], known.row[at] = part, row
             renamed = identity is None and bool(source.former)
-            if refusals[row] in again or renamed or labels[row] != plain(source.label):
+            if refusals[row] in again or renamed or labels[row] != normalized_text(source.label):
                 known.standing[at] = Standing.OTHER
             else:
                 same = fingerprints[row] == source.fingerprint

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from glob import escape, has_magic
 from pathlib import Path
 
-from facesieve.dataset.names import plain
+from facesieve.dataset.disk.names import normalized_text
 from facesieve.sources.naming import identity_of
 
 _ROW = re.compile(r":\d+")  # of a list, behind the list's own name
@@ -31,7 +31,7 @@ def by_path(argument: str) -> str:
 
 def by_words(argument: str) -> str:
     """A named place as manifests would call it."""
-    return plain(str(Path(argument)))
+    return normalized_text(str(Path(argument)))
 
 
 def below(name: str, place: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from facesieve.dataset.names import plain
+from facesieve.dataset.disk.names import normalized_text
 from facesieve.errors import UsageError
 from facesieve.processes.cores import cores
 
@@ -37,7 +37,7 @@ def unique(sources: Iterable[Source]) -> list[Source]:
     found: dict[bytes, Source] = {}
     for source in sources:
         first = found.setdefault(source.key, source)
-        if plain(first.label) != plain(source.label):
+        if normalized_text(first.label) != normalized_text(source.label):
             raise UsageError(
                 "two_labels",
                 f"{source.name} comes under two labels: {first.label!r} and {source.label!r}. Keep one of them.",

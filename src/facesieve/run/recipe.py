@@ -69,7 +69,7 @@ def build(
     settings = settings or Settings.load()
     named = _listed(sources)
     start_workers(named, settings)
-    from facesieve.dataset.files import Outputs
+    from facesieve.dataset.disk.outputs import Outputs
     from facesieve.models.store import tell
     from facesieve.pipeline import Pipeline
     from facesieve.quality import MEASURES
@@ -108,7 +108,7 @@ def _listed(sources: PathText | Iterable[PathText]) -> list[str]:
 
 
 def _cuts(crops: Iterable[str]) -> tuple[str, ...]:
-    from facesieve.dataset.files import CUTS
+    from facesieve.dataset.disk.outputs import CUTS
     from facesieve.errors import UsageError
 
     wanted = tuple(sorted({crops} if isinstance(crops, str) else set(crops)))

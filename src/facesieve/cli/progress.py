@@ -15,7 +15,7 @@ Watch = Callable[[Progress], None]
 
 
 @contextmanager
-def showing(quiet: bool) -> Iterator[Watch]:
+def progress_display(quiet: bool) -> Iterator[Watch]:
     """A function that shows counts on stderr, fit for where stderr goes."""
     if quiet:
         yield lambda progress: None

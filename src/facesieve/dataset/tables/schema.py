@@ -1,4 +1,4 @@
-"""The columns of the manifests, in order."""
+"""The columns of the manifests, of a ledger part and of the thumbnails, in order."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ LEADING = ("confidence", "pitch", "yaw", "roll", "blur")
 
 
 def measure_columns(measures: Iterable[str]) -> tuple[str, ...]:
-    """The columns of raw numbers: the leading five, then every other measure in the given order."""
+    """The names of the measure columns: the leading five, then every other measure in the given order."""
     return LEADING + tuple(name for name in measures if name not in LEADING)
 
 
 def face_fields(measures: Iterable[str]) -> list[pa.Field]:
-    """What is known of a face without its picture; null numbers were not measured."""
+    """The columns of a face that do not come from its picture. A null number was not measured."""
     numbers = (*BOX, *LANDMARKS, *measure_columns(measures))
     return [
         pa.field("face_id", pa.string()),
@@ -30,7 +30,7 @@ def face_fields(measures: Iterable[str]) -> list[pa.Field]:
 
 
 def column_names() -> frozenset[str]:
-    """The columns that every dataset has besides the raw numbers."""
+    """The columns of a face that are not measures."""
     faces = {*(field.name for field in face_fields(())), "picture_id", "source", "label"}
     return frozenset(faces - set(LEADING))
 
@@ -50,7 +50,7 @@ PICTURE_FIELDS = (
     pa.field("format", pa.string()),
     pa.field("turn", pa.int32()),
 )
-# Columns that were added since format 1 began, of pictures, faces and parts. Where they are absent they read as null.
+# Columns that were added after format 1 was first released. In a file without them they read as null.
 LATER: tuple[str, ...] = ()
 REFUSAL_FIELDS = (pa.field("refusal", pa.string()), pa.field("message", pa.string()))
 
@@ -62,9 +62,9 @@ def picture_schema() -> pa.Schema:
 
 
 def part_schema(measures: Iterable[str]) -> pa.Schema:
-    """One part of the ledger: a row per input, with its faces inside and the evidence of what was read.
+    """A ledger part: one row per input, with its faces nested inside, and with what identifies the input.
 
-    `identity` tells inputs apart; it is null in rows of datasets that version 0.1.0 began, where `source` does.
+    `identity` tells inputs apart. It is null in rows that version 0.1.0 wrote; there `source` tells them apart.
     """
     faces = pa.list_(pa.struct(face_fields(measures)))
     evidence = [pa.field("fingerprint", pa.string()), pa.field("identity", pa.binary())]
@@ -72,9 +72,9 @@ def part_schema(measures: Iterable[str]) -> pa.Schema:
 
 
 def with_later_columns(table: pa.Table, schema: pa.Schema, later: Sequence[str] | None = None) -> pa.Table:
-    """The table with the columns that it lacks as nulls, at the place that the schema has for them.
+    """The table with its missing columns added as nulls, each in its place in the schema.
 
-    later: the columns that may be lacking, `LATER` by default; in a list of faces they are added to each face.
+    later: the columns that may be missing, by default `LATER`. In a list of faces they are added to each face.
     """
     later = LATER if later is None else later
     for field in schema:
@@ -92,7 +92,7 @@ def with_later_columns(table: pa.Table, schema: pa.Schema, later: Sequence[str] 
 
 
 def _with_fields(lists: pa.ListArray, added: Sequence[pa.Field]) -> pa.ListArray:
-    """Lists of structs with more fields, null in each, behind those that they have."""
+    """Lists of structs with more fields at the end of each struct, all null."""
     held, structs = lists.type.value_type, lists.values
     columns = [*(structs.field(field.name) for field in held), *(pa.nulls(len(structs), f.type) for f in added)]
     return pa.ListArray.from_arrays(lists.offsets, pa.StructArray.from_arrays(columns, fields=[*held, *added]))

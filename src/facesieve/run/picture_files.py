@@ -1,39 +1,20 @@
-"""Which picture files a record becomes."""
+"""Which picture files a record becomes, and their bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from facesieve.dataset.cut import cut
-from facesieve.dataset.encode import jpeg, png
-from facesieve.dataset.layout import crop_name, cut_name, marked_name
-from facesieve.dataset.mark import mark
+from facesieve.dataset.disk.layout import crop_name, cut_name, marked_name
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.draw.cut import cut
+from facesieve.draw.encode import jpeg, png
+from facesieve.draw.mark import mark
 from facesieve.records import Face, Record
 from facesieve.settings import Settings
 
-CUTS = ("face", "head")
 
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """What is written besides the kept crops.
-
-    keep_rejected: crops of rejected faces too. cuts: unaligned crops, of `face`, `head`.
-    marked: pictures with the faces drawn.
-    """
-
-    keep_rejected: bool = False
-    cuts: tuple[str, ...] = ()
-    marked: bool = False
-
-    def writes(self, kept: bool) -> bool:
-        """Whether crops of such a face are written."""
-        return kept or self.keep_rejected
-
-
-def files_of(record: Record, outputs: Outputs, settings: Settings) -> Iterator[tuple[str, bytes]]:
-    """Name (relative to the dataset) and bytes of every picture file that a record becomes."""
+def picture_files(record: Record, outputs: Outputs, settings: Settings) -> Iterator[tuple[str, bytes]]:
+    """Yield the name (relative to the dataset) and the bytes of every picture file of a record."""
     label = record.source.label
     for face in record.faces:
         if outputs.writes(face.verdict.kept):

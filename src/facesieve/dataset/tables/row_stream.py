@@ -1,4 +1,4 @@
-"""A stream of tables, taken in pieces of any number of rows."""
+"""A stream of tables that is read in pieces of any number of rows."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pyarrow as pa
 
 
 class RowStream:
-    """Rows of consecutive tables of one schema, whose borders do not matter."""
+    """The rows of consecutive tables with the same schema. A piece can span several tables."""
 
     def __init__(self, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
         self._tables, self._schema = iter(tables), schema
         self._held = schema.empty_table()
 
     def take(self, count: int) -> pa.Table:
-        """The next rows; fewer where the stream ends before."""
+        """The next `count` rows, or fewer at the end of the stream."""
         taken = list[pa.Table]()
         while count and self._more():
             piece = self._held.slice(0, count)
@@ -35,11 +35,3 @@ class RowStream:
                 return False
             self._held = following
         return True
-
-
-def equal_rows(some: RowStream, others: RowStream, step: int = 65_536) -> bool:
-    """Whether two streams have the same rows; stops at the first that differ."""
-    while not some.ended():
-        if not some.take(step).equals(others.take(step)):
-            return False
-    return others.ended()

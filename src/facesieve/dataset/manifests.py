@@ -1,4 +1,4 @@
-"""A finished dataset, read back: its manifests as tables, all at once or some rows at a time."""
+"""Reads the manifests of a finished dataset, all rows at once or some at a time."""
 
 from __future__ import annotations
 
@@ -6,39 +6,41 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.about import About, read_about
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.row_stream import RowStream
-from facesieve.dataset.schema import face_schema, measure_columns, picture_schema, with_later_columns
-from facesieve.dataset.sums import Sums, read_sums
-from facesieve.dataset.tables import damaged, missing, read_groups, schema_of
+from facesieve.dataset.disk.checksums import Checksums, read_checksums
+from facesieve.dataset.disk.damage import damaged_file, missing_file
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.parquet import read_groups, schema_of
+from facesieve.dataset.tables.face_row import FaceRow, face_rows
+from facesieve.dataset.tables.merge import Block
+from facesieve.dataset.tables.row_stream import RowStream
+from facesieve.dataset.tables.schema import face_schema, measure_columns, picture_schema, with_later_columns
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import Measures
 
-BLOCK = 32_768  # pictures and faces that are handled together
-MANY = 1000  # ids that are collected to say how many begin alike
+BLOCK = 32_768  # pictures and faces in one block
+MAX_IDS = 1000  # ids that are collected for the error message about an ambiguous prefix
 
 
 @dataclass(frozen=True, slots=True)
 class Manifests:
-    """What a build published: what made it (`dataset.json`), and the rows of `faces` and `pictures`.
+    """What a build published: `dataset.json` and the rows of `faces` and `pictures`.
 
-    sums: of the published files, which were compared with them when the dataset was opened.
+    sums: the checksums of the published files. They were checked when the dataset was opened.
     """
 
     layout: Layout
     about: About
-    sums: Sums
+    sums: Checksums
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns of raw numbers."""
+        """The names of the measure columns."""
         return measure_columns(self.about.origin.measures)
 
     @property
@@ -52,17 +54,17 @@ class Manifests:
         return _joined(self.picture_tables(), picture_schema())
 
     def face_tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """The rows of `faces` with some or all columns, a group at a time. Raises DatasetError where it is damaged."""
+        """Yield the rows of `faces` in groups, with some or all columns. Raises DatasetError if they are damaged."""
         return self._tables(self.layout.faces, face_schema(self.about.origin.measures), columns)
 
     def picture_tables(self) -> Iterator[pa.Table]:
-        """The rows of `pictures`, a group at a time. Raises DatasetError where they are damaged."""
+        """Yield the rows of `pictures` in groups. Raises DatasetError if they are damaged."""
         return self._tables(self.layout.pictures, picture_schema())
 
-    def blocks(self) -> Iterator[tuple[pa.Table, pa.Table]]:
-        """Faces and pictures of the same sources, in order, some thousands at a time.
+    def blocks(self) -> Iterator[Block]:
+        """Yield the faces and pictures of the same sources, in order, some thousands at a time.
 
-        Raises DatasetError where the two do not fit each other.
+        Raises DatasetError if the two manifests do not match.
         """
         faces = RowStream(self.face_tables(), face_schema(self.about.origin.measures))
         for group in self.picture_tables():
@@ -73,37 +75,37 @@ class Manifests:
                 owner = np.repeat(np.arange(len(pictures)), np.asarray(pictures["faces"]))
                 theirs = faces.take(len(owner))
                 if not theirs["source"].equals(pictures["source"].take(pa.array(owner))):
-                    raise _misfit(self.layout.root)
-                yield theirs, pictures
+                    raise _mismatch(self.layout.root)
+                yield Block(theirs, pictures)
         if not faces.ended():
-            raise _misfit(self.layout.root)
+            raise _mismatch(self.layout.root)
 
     def measures(self, faces: pa.Table) -> Measures:
-        """Every raw number of these rows of faces, (N,) float64 by name; null becomes NaN."""
+        """The measures of these rows of faces, (N,) float64 by name. A null becomes NaN."""
         columns = {name: faces[name].combine_chunks() for name in self.names}
         return Measures({name: np.asarray(column.fill_null(np.nan), np.float64) for name, column in columns.items()})
 
-    def face(self, prefix: str) -> list[dict[str, Any]]:
-        """The rows of the face whose id begins so: one for each label that its picture is under.
+    def face(self, prefix: str) -> list[FaceRow]:
+        """The rows of the face whose id starts with `prefix`: one for each label that its picture has.
 
-        Raises UsageError when no face or more than one begins so.
+        Raises UsageError if no face or more than one starts with it.
         """
-        found, ids = list[dict[str, Any]](), set[str]()
-        # Arrow takes no text with bytes that are no UTF-8, and no id has any.
+        found, ids = list[FaceRow](), set[str]()
+        # Arrow rejects text that is not UTF-8, and every id is ASCII.
         wanted = prefix.lower() if prefix.isascii() else "?"
         for rows in self.face_tables():
-            fitting = rows.filter(pc.starts_with(rows["face_id"], wanted))
-            ids.update(pc.unique(fitting["face_id"]).to_pylist()[: MANY + 1])
+            matching = rows.filter(pc.starts_with(rows["face_id"], wanted))
+            ids.update(pc.unique(matching["face_id"]).to_pylist()[: MAX_IDS + 1])
             if len(ids) == 1:
-                found += fitting.to_pylist()
-            if len(ids) > MANY:
+                found += face_rows(matching, self.names)
+            if len(ids) > MAX_IDS:
                 break
         if not ids:
-            raise UsageError("no_such_face", f"No face of {self.layout.root} has an id that begins with {prefix!r}.")
+            raise UsageError("no_such_face", f"No face in {self.layout.root} has an id that starts with {prefix!r}.")
         if len(ids) > 1:
-            number = f"More than {MANY}" if len(ids) > MANY else f"{len(ids)}"
+            number = f"More than {MAX_IDS}" if len(ids) > MAX_IDS else f"{len(ids)}"
             some = ", ".join(sorted(ids)[:5])
-            raise UsageError("ambiguous_face", f"{number} faces begin with {prefix!r}: {some}.")
+            raise UsageError("ambiguous_face", f"{number} face ids start with {prefix!r}: {some}. Write more digits.")
         return found
 
     def _tables(self, manifest: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
@@ -113,16 +115,16 @@ class Manifests:
                 yield _as(rows, wanted, self.layout.root)
 
 
-def read(root: Path) -> Manifests:
-    """Open a dataset's manifests. Raises DatasetError when the folder is none, unfinished or damaged."""
+def open_manifests(root: Path) -> Manifests:
+    """Open the manifests of a dataset. Raises DatasetError if it is not a dataset, is unfinished or is damaged."""
     layout = Layout(root)
     if layout.made.exists() and not layout.about.exists():
-        raise DatasetError("unfinished", f"{root} is unfinished; run the same build again to finish it.")
-    return manifests_of(layout, read_sums(layout.published_sums))
+        raise DatasetError("unfinished", f"{root} is unfinished. Run the same build again to finish it.")
+    return open_with_checksums(layout, read_checksums(layout.published_sums))
 
 
-def manifests_of(layout: Layout, sums: Sums) -> Manifests:
-    """As `read`, where it is known which sums the published files have."""
+def open_with_checksums(layout: Layout, sums: Checksums) -> Manifests:
+    """Like `open_manifests`. sums: the checksums that the published files must have."""
     about = read_about(layout, sums.get(layout.name_of(layout.about), frozenset()))
     schemas = {layout.faces: face_schema(about.origin.measures), layout.pictures: picture_schema()}
     for manifest, schema in schemas.items():
@@ -132,28 +134,28 @@ def manifests_of(layout: Layout, sums: Sums) -> Manifests:
     return Manifests(layout, about, sums)
 
 
-def files_of_manifest(layout: Layout, manifest: Path, sums: Sums) -> list[Path]:
-    """The files of a manifest. Raises DatasetError when they are not those that were published."""
+def files_of_manifest(layout: Layout, manifest: Path, sums: Checksums) -> list[Path]:
+    """The files of a manifest. Raises DatasetError if they are not the files that were published."""
     paths = layout.files_of(manifest)
     name = layout.name_of(manifest)
     published = {one for one in sums if one == name or one.startswith(f"{name}/")}
     there = {layout.name_of(path) for path in paths}
     if published and published != there:
         odd = min(published ^ there)
-        raise damaged(layout.root / odd) if (layout.root / odd).exists() else missing(layout.root / odd)
+        raise damaged_file(layout.root / odd) if (layout.root / odd).exists() else missing_file(layout.root / odd)
     return paths
 
 
 def _as(rows: pa.Table, schema: pa.Schema, root: Path) -> pa.Table:
-    """Rows with the types of a schema; columns of later versions that they lack are null."""
+    """The rows with the types of a schema. Missing columns that a later version added are null."""
     try:
         return with_later_columns(rows, schema).cast(schema)
     except (KeyError, TypeError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
-        raise _misfit(root) from error
+        raise _mismatch(root) from error
 
 
-def _misfit(root: Path) -> DatasetError:
-    return DatasetError("damaged_dataset", f"The files of {root} do not fit each other; build it again.")
+def _mismatch(root: Path) -> DatasetError:
+    return DatasetError("damaged_dataset", f"The manifests of {root} do not match. Run the build again.")
 
 
 def _joined(tables: Iterator[pa.Table], schema: pa.Schema) -> pa.Table:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from facesieve.dataset.label_places import Rectangle, label_places
+from facesieve.draw.text_places import Rectangle, text_places
 from facesieve.records import Face, Pixels
 
 BLUE = (0, 0, 255)
@@ -31,7 +31,7 @@ def mark(pixels: Pixels, faces: Sequence[Face]) -> Pixels:
     texts = [_text(face, box, max(height, width)) for face, box in zip(faces, boxes, strict=True)]
     for face, box, text in zip(faces, boxes, texts, strict=True):
         _outline(canvas, face, box, text.thick)
-    places = label_places(boxes, [text.size for text in texts], (width, height))
+    places = text_places(boxes, [text.size for text in texts], (width, height))
     for face, text, place in zip(faces, texts, places, strict=True):
         _write(canvas, text, place, _colour(face))
     return canvas

@@ -1,7 +1,7 @@
-"""Rows of a ledger that share their input, their name or their content with others.
+"""Conflicts between the rows of a ledger: rows with the same input, the same name or the same content.
 
-Of most rows only hashes are looked at. Those whose hashes occur more than once are compared by their values, in buckets
-of bounded size.
+Most rows are compared only by hashes. Rows whose hash occurs more than once are compared by value, in buckets of
+bounded size.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.distinct import absolute, codes_of, free_name, keys_of
-from facesieve.dataset.hashes import Hashes, HashSet, hashes_of, repeated
-from facesieve.dataset.schema import part_schema
-from facesieve.dataset.shuffle import Integers, Shuffle
+from facesieve.dataset.tables.hashes import Hashes, HashSet, hashes_of, repeated_hashes
+from facesieve.dataset.tables.inputs import absolute_name, free_name, input_keys
+from facesieve.dataset.tables.name_sample import NameSample
+from facesieve.dataset.tables.schema import part_schema
+from facesieve.dataset.tables.shuffle import Integers, Shuffle
 
-Tables = Callable[[Sequence[str] | None], Iterable[pa.Table]]  # the parts of a ledger with some or all columns
+ReadParts = Callable[
+    [Sequence[str] | None], Iterable[pa.Table]
+]  # yields the ledger parts, with the given columns or all
 
 EVIDENCE = pa.schema([part_schema([]).field(name) for name in ("source", "identity", "label", "picture_id", "refusal")])
-_FACES = ("faces.list.element.kept", "faces.list.item.kept")  # the second is how older versions of Parquet call it
-BUCKET = 100_000  # rows that are compared at a time
-SPAN = 65_536  # rows of the ledger whose changes are read at a time
-BLOCK = 32_768  # pictures and faces that are sorted at a time
-SPACING = 512  # pictures and faces from one name of the sample to the next
+_FACES = ("faces.list.element.kept", "faces.list.item.kept")  # older versions of Parquet use the second name
+BUCKET = 100_000  # rows that are compared together
+SPAN = 65_536  # ledger rows whose changes are read together
 
 _COMPARED = pa.schema(
     [
@@ -51,56 +52,38 @@ CHANGES = pa.schema(
 )
 
 
-class Sample:
-    """Names at even distances, counted in pictures and faces."""
+class ConflictSearch:
+    """Finds the rows of a ledger that conflict, and what has to change. Each step passes rows to the next in buckets.
 
-    def __init__(self) -> None:
-        self._weight, self._names = 0, list[str]()
-
-    def add(self, names: pa.ChunkedArray, faces: Integers) -> None:
-        """The next names, with the number of faces of each."""
-        weights = self._weight + np.cumsum(faces + 1)
-        steps = np.diff(weights // SPACING, prepend=self._weight // SPACING)
-        self._names += names.take(pa.array(np.flatnonzero(steps))).to_pylist()
-        self._weight = int(weights[-1]) if len(weights) else self._weight
-
-    def bounds(self) -> list[str]:
-        """Names that cut all of them into blocks of about the same weight."""
-        step = BLOCK // SPACING
-        return sorted(set(sorted(self._names)[step::step]))
-
-
-class Comparison:
-    """Finds what changes of the rows of a ledger, step by step; each step passes rows on in buckets.
-
-    tables: reads the parts. evidence: an empty shuffle of `EVIDENCE`. changes: one of `CHANGES`, which is filled.
+    tables: reads the parts. evidence: an empty shuffle of schema `EVIDENCE`. changes: an empty shuffle of schema
+    `CHANGES`, which `run` fills. sample: of the final names.
     """
 
-    def __init__(self, tables: Tables, scratch: Path | None, evidence: Shuffle, changes: Shuffle) -> None:
+    def __init__(self, tables: ReadParts, scratch: Path | None, evidence: Shuffle, changes: Shuffle) -> None:
         self._scratch, self._all, self._changes = scratch, evidence, changes
-        self.sample, self._rows, self._replaced = Sample(), 0, list[Integers]()
+        self.sample, self._rows, self._replaced = NameSample(), 0, list[Integers]()
         for table in tables([*EVIDENCE.names, *_FACES]):
             rows = _evidence(table)
             evidence.add(rows, np.full(len(rows), self._rows // SPAN))
             self._rows += len(rows)
             self.sample.add(rows["source"], _faces_each(table))
-        self._keys = repeated([_hashes(keys_of(rows)) for rows in self._evidence()])
-        self._names = repeated([_hashes(rows["source"]) for rows in self._evidence()])
-        self._contents = repeated([_contents(rows)[_read(rows)] for rows in self._evidence()])
+        self._keys = repeated_hashes([_hashes(input_keys(rows)) for rows in self._evidence()])
+        self._names = repeated_hashes([_hashes(rows["source"]) for rows in self._evidence()])
+        self._contents = repeated_hashes([_contents(rows)[_read(rows)] for rows in self._evidence()])
 
     def run(self) -> None:
-        """Write down what changes."""
+        """Find the conflicts and fill `changes`."""
         if not (len(self._keys) or len(self._names) or len(self._contents)):
             return
         with self._shuffle() as by_name, self._shuffle() as by_content:
             with self._shuffle() as by_key:
-                self._choose(by_key, by_name)
+                self._select(by_key, by_name)
                 self._drop_replaced(by_key, by_name)
-            self._tell_names_apart(by_name, by_content)
+            self._rename_shared(by_name, by_content)
             self._find_duplicates(by_content)
 
     def _evidence(self) -> Iterator[pa.Table]:
-        """What tells the rows apart, in their order."""
+        """Yield the evidence of all rows, in ledger order."""
         return (self._all.bucket(number) for number in self._all.numbers())
 
     def _shuffle(self) -> Shuffle:
@@ -109,11 +92,11 @@ class Comparison:
     def _bucket(self, hashes: Hashes) -> Integers:
         return hashes % (self._rows // BUCKET + 1)
 
-    def _choose(self, by_key: Shuffle, by_name: Shuffle) -> None:
-        """Rows that seem to have their input, their name or their content in common with another one."""
+    def _select(self, by_key: Shuffle, by_name: Shuffle) -> None:
+        """Select the rows that, by their hashes, share an input, a name or a content with another row."""
         first = 0
         for rows in self._evidence():
-            keys = keys_of(rows)
+            keys = input_keys(rows)
             key_hashes, name_hashes = _hashes(keys), _hashes(rows["source"])
             again, named = self._keys.has(key_hashes), self._names.has(name_hashes)
             content = self._contents.has(_contents(rows)) & _read(rows)
@@ -131,10 +114,10 @@ class Comparison:
             first += len(rows)
 
     def _drop_replaced(self, by_key: Shuffle, by_name: Shuffle) -> None:
-        """Of each input only the last row goes on."""
+        """Keep only the last row of each input."""
         for number in by_key.numbers():
             rows = by_key.bucket(number)
-            codes = codes_of(rows["key"])
+            codes = _value_codes(rows["key"])
             last = np.zeros(len(rows), np.int64)
             last[codes] = np.arange(len(rows))
             counts = last[codes] == np.arange(len(rows))
@@ -143,34 +126,36 @@ class Comparison:
             rows = rows.filter(pa.array(counts))
             by_name.add(rows, self._bucket(_hashes(rows["source"])))
 
-    def _tell_names_apart(self, by_name: Shuffle, by_content: Shuffle) -> None:
-        """Inputs of one name are called by their absolute paths, or where these clash, as `_numbered` says."""
-        numbered = self._numbered(by_name) if self._clash(by_name) else {}
+    def _rename_shared(self, by_name: Shuffle, by_content: Shuffle) -> None:
+        """Name inputs that share a name by their absolute paths, or by `_numbered_names` if those clash."""
+        numbered = self._numbered_names(by_name) if self._paths_clash(by_name) else {}
         for number in by_name.numbers():
             rows = by_name.bucket(number)
-            alike = _alike(rows)
-            if alike.any():
-                rows = _renamed(rows, alike, numbered)
-                self.sample.add(rows["source"].filter(pa.array(alike)), np.zeros(int(alike.sum()), np.int64))
+            shared = _shares_name(rows)
+            if shared.any():
+                rows = _renamed(rows, shared, numbered)
+                self.sample.add(rows["source"].filter(pa.array(shared)), np.zeros(int(shared.sum()), np.int64))
             content = np.asarray(rows["by_content"])
-            self._change(rows.filter(pa.array(alike & ~content)))
+            self._change(rows.filter(pa.array(shared & ~content)))
             rows = rows.filter(pa.array(content))
             by_content.add(rows, self._bucket(_contents(rows)))
 
-    def _clash(self, by_name: Shuffle) -> bool:
-        """Whether two inputs, of which one shares its name, would have the same absolute path as their name."""
+    def _paths_clash(self, by_name: Shuffle) -> bool:
+        """Whether naming the inputs by their absolute paths would give two inputs the same name."""
         chunks = list[Hashes]()
         for number in by_name.numbers():
-            rows = _sharing(by_name.bucket(number)).select(["identity", "source"])
+            rows = _with_shared_names(by_name.bucket(number)).select(["identity", "source"])
             chunks.append(hashes_of([_absolute(row) for row in rows.to_pylist()]))
         new = HashSet(chunks)
         if not len(new):
             return False
-        return len(repeated(chunks)) > 0 or any(new.has(_hashes(rows["source"])).any() for rows in self._evidence())
+        return len(repeated_hashes(chunks)) > 0 or any(
+            new.has(_hashes(rows["source"])).any() for rows in self._evidence()
+        )
 
-    def _numbered(self, by_name: Shuffle) -> dict[int, str]:
-        """Names by row, each free when it is chosen, in the order of identities. Holds all shared names in memory."""
-        shared = [row for number in by_name.numbers() for row in _sharing(by_name.bucket(number)).to_pylist()]
+    def _numbered_names(self, by_name: Shuffle) -> dict[int, str]:
+        """A free name for each row, chosen in the order of identities. Holds all shared names in memory."""
+        shared = [row for number in by_name.numbers() for row in _with_shared_names(by_name.bucket(number)).to_pylist()]
         used, first, names = list[Hashes](), 0, {row["source"] for row in shared}
         replaced = np.concatenate([np.zeros(0, np.int64), *self._replaced])
         for table in self._evidence():
@@ -188,10 +173,10 @@ class Comparison:
         return found
 
     def _find_duplicates(self, by_content: Shuffle) -> None:
-        """Of equal pictures within a label all but the first by name are duplicates of it."""
+        """Mark equal pictures with the same label as duplicates of the first one by name."""
         for number in by_content.numbers():
             first = dict[tuple[str, str], str]()
-            for rows in by_content.pieces(number):  # one picture may be there a million times
+            for rows in by_content.pieces(number):  # there may be a million rows of one picture
                 for content, name in zip(*_contents_and_names(rows), strict=True):
                     first[content] = min(name, first.get(content, name))
             for rows in by_content.pieces(number):
@@ -225,6 +210,12 @@ def _read(rows: pa.Table) -> npt.NDArray[np.bool_]:
     return np.asarray(pc.is_null(rows["refusal"]))
 
 
+def _value_codes(column: pa.ChunkedArray) -> Integers:
+    """(N,) int64, where equal values have equal numbers."""
+    encoded = column.combine_chunks().dictionary_encode("encode")
+    return np.asarray(encoded.indices).astype(np.int64)
+
+
 def _hashes(column: pa.ChunkedArray) -> Hashes:
     return hashes_of(column.to_pylist())
 
@@ -234,34 +225,34 @@ def _contents(rows: pa.Table) -> Hashes:
 
 
 def _contents_and_names(rows: pa.Table) -> tuple[list[tuple[str, str]], list[str]]:
-    """Label and sha256 of each picture, and its name."""
+    """The (label, sha256) of each picture, and its name."""
     label, picture_id, name = (rows[name].to_pylist() for name in ("label", "picture_id", "source"))
     return list(zip(label, picture_id, strict=True)), name
 
 
-def _alike(rows: pa.Table) -> npt.NDArray[np.bool_]:
-    """Which rows share their name with another one; all rows of a name are in one bucket."""
-    codes = codes_of(rows["source"])
+def _shares_name(rows: pa.Table) -> npt.NDArray[np.bool_]:
+    """Whether each row shares its name with another row. All rows of one name are in one bucket."""
+    codes = _value_codes(rows["source"])
     return np.asarray(np.bincount(codes)[codes] > 1) if len(codes) else np.zeros(0, bool)
 
 
-def _sharing(rows: pa.Table) -> pa.Table:
-    return rows.filter(pa.array(_alike(rows)))
+def _with_shared_names(rows: pa.Table) -> pa.Table:
+    return rows.filter(pa.array(_shares_name(rows)))
 
 
-def _renamed(rows: pa.Table, alike: npt.NDArray[np.bool_], numbered: Mapping[int, str]) -> pa.Table:
-    those = rows.filter(pa.array(alike)).select(["row", "identity", "source"]).to_pylist()
+def _renamed(rows: pa.Table, shared: npt.NDArray[np.bool_], numbered: Mapping[int, str]) -> pa.Table:
+    those = rows.filter(pa.array(shared)).select(["row", "identity", "source"]).to_pylist()
     names = pa.array([numbered.get(row["row"]) or _absolute(row) for row in those], pa.string())
-    rows = with_values(rows, "source", np.flatnonzero(alike), pa.chunked_array([names]))
-    return rows.set_column(rows.schema.get_field_index("renamed"), "renamed", pa.array(alike))
+    rows = replace_values(rows, "source", np.flatnonzero(shared), pa.chunked_array([names]))
+    return rows.set_column(rows.schema.get_field_index("renamed"), "renamed", pa.array(shared))
 
 
 def _absolute(row: Mapping[str, Any]) -> str:
-    return absolute(row["identity"], row["source"])
+    return absolute_name(row["identity"], row["source"])
 
 
-def with_values(rows: pa.Table, name: str, at: Integers, values: pa.ChunkedArray) -> pa.Table:
-    """The rows with values in the places `at`; a null leaves what is there."""
+def replace_values(rows: pa.Table, name: str, at: Integers, values: pa.ChunkedArray) -> pa.Table:
+    """The table with new values in one column, in the rows `at`. A null keeps the old value."""
     there = np.asarray(pc.is_valid(values))
     mask = np.zeros(len(rows), bool)
     mask[at[there]] = True

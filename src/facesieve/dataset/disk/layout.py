@@ -1,4 +1,4 @@
-"""Where everything lies in a dataset folder."""
+"""Where each file lies in the folder of a dataset."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from facesieve.dataset.commit import reading
-from facesieve.dataset.names import METADATA, folder_of, plain, safe_name
+from facesieve.dataset.disk.atomic import wrap_read_errors
+from facesieve.dataset.disk.names import METADATA, label_folder, normalized_text, safe_name
 
-_OURS = re.compile(r"(.+\.[0-9a-f]{8}\.jpg|[0-9a-f]{32}\.(png|jpg))")
+_PICTURE = re.compile(r"(.+\.[0-9a-f]{8}\.jpg|[0-9a-f]{32}\.(png|jpg))")
 HIDDEN = ".facesieve"
 _PART = re.compile(r"part-[0-9]{5,}\.parquet")
 _NUMBERED = re.compile(r"[0-9]{8,}\.(parquet|txt)")
@@ -20,23 +20,23 @@ _NUMBERED = re.compile(r"[0-9]{8,}\.(parquet|txt)")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The paths of one dataset. What is under `.facesieve` belongs to the build, not to the reader."""
+    """The paths of one dataset. Builds use what is under `.facesieve`; readers of the dataset do not need it."""
 
     root: Path
 
     @property
     def faces(self) -> Path:
-        """A file, or a folder of files where it has many rows; see `files_of`."""
+        """The manifest of faces: one file, or a folder of files if it has many rows; see `files_of`."""
         return self.root / "faces.parquet"
 
     @property
     def pictures(self) -> Path:
-        """As `faces`."""
+        """The manifest of pictures: a file or a folder, like `faces`."""
         return self.root / "pictures.parquet"
 
     @property
     def metadata(self) -> Path:
-        """The manifest of the kept crops beside them, where image-folder loaders look for it."""
+        """The manifest of the kept crops, in the folder where image-folder loaders look for it."""
         return self.root / "kept" / METADATA
 
     @property
@@ -65,17 +65,17 @@ class Layout:
 
     @property
     def sums(self) -> Path:
-        """Sizes and checksums of what the build wrote."""
+        """Folder of the checksum files."""
         return self.hidden / "sums"
 
     @property
     def published_sums(self) -> Path:
-        """Those of the manifests, the sheet and what made the dataset; absent while they are being written."""
+        """Checksums of the published files and the ledger; absent while the manifests are being replaced."""
         return self.sums / "published.txt"
 
     @property
     def lost(self) -> Path:
-        """Pictures whose rows went with a damaged part, until a build has done them again; absent otherwise."""
+        """Pictures whose rows were lost with a damaged ledger part; absent if there are none to build again."""
         return self.hidden / "lost.json"
 
     @property
@@ -87,57 +87,58 @@ class Layout:
         return self.hidden / "lock"
 
     def files_of(self, manifest: Path) -> list[Path]:
-        """The files that hold a manifest, in order: itself, or those in the folder of its name.
+        """The files of a manifest, in order: the path itself, or the part files if the path is a folder.
 
-        Other files in the folder are not ours. A folder without any of ours counts as a manifest that is missing.
+        Other files in the folder are ignored. If there is no part file, the result names the first one, which is
+        then missing.
         """
         if not manifest.is_dir():
             return [manifest]
-        with reading(manifest):
+        with wrap_read_errors(manifest):
             names = sorted((name for name in os.listdir(manifest) if _PART.fullmatch(name)), key=_by_number)  # noqa: PTH208 - names alone
         return [manifest / name for name in names] or [manifest / part_name(0)]
 
     def part(self, number: int) -> Path:
-        """The rows of one finished shard."""
+        """The ledger part of one finished shard: its rows."""
         return self.parts / f"{number:08d}.parquet"
 
     def thumbs_of(self, number: int) -> Path:
-        """The small pictures of one finished shard."""
+        """The thumbnails of one finished shard."""
         return self.thumbs / f"{number:08d}.parquet"
 
     def sums_of(self, number: int) -> Path:
-        """The sums of one finished shard: its rows, its small pictures, and the picture files it wrote."""
+        """The checksum file of one finished shard: for its ledger part, its thumbnails and its picture files."""
         return self.sums / f"{number:08d}.txt"
 
     def numbers(self, folder: Path) -> list[int]:
-        """Numbers of the shards that have a file in a folder, ascending. Files with other names are not ours."""
-        with reading(folder):
+        """The numbers of the shards that have a file in a folder, ascending. Files with other names are ignored."""
+        with wrap_read_errors(folder):
             names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208 - names alone, and any text
         return sorted(int(name.partition(".")[0]) for name in names if _NUMBERED.fullmatch(name))
 
     def name_of(self, path: Path) -> str:
-        """A path below the root as a name relative to it."""
+        """The name of a path relative to the root, with `/` between its parts."""
         return path.relative_to(self.root).as_posix()
 
-    def written(self) -> Iterator[str]:
-        """Names, relative to the root, of all picture files that a build has put here."""
-        for path in self._pictures():
-            if _OURS.fullmatch(path.name):
+    def picture_files(self) -> Iterator[str]:
+        """Yield the names, relative to the root, of all picture files that builds have written."""
+        for path in self._files():
+            if _PICTURE.fullmatch(path.name):
                 yield self.name_of(path)
 
-    def strange(self) -> Iterator[str]:
-        """Names, relative to the root, of other files in the folders of pictures: no build writes such a name."""
-        for path in self._pictures():
-            if path != self.metadata and not _OURS.fullmatch(path.name):
+    def foreign_files(self) -> Iterator[str]:
+        """Yield the names, relative to the root, of files in the picture folders that no build writes."""
+        for path in self._files():
+            if path != self.metadata and not _PICTURE.fullmatch(path.name):
                 yield self.name_of(path)
 
-    def _pictures(self) -> Iterator[Path]:
+    def _files(self) -> Iterator[Path]:
         for top in ("kept", "rejected", "crops", "marked"):
             yield from _files_below(self.root / top)
 
 
 def part_name(number: int) -> str:
-    """Name of a file in the folder of a manifest with many rows."""
+    """The name of one file of a manifest that is a folder."""
     return f"part-{number:05d}.parquet"
 
 
@@ -145,9 +146,9 @@ def _by_number(name: str) -> tuple[int, str]:
     return len(name), name
 
 
-def size_of(path: Path) -> int | None:
-    """Size of a file in bytes, or None where there is no file."""
-    with reading(path):
+def file_size(path: Path) -> int | None:
+    """The size of a file in bytes; None if there is no regular file. Raises DatasetError if it cannot be read."""
+    with wrap_read_errors(path):
         try:
             state = path.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -156,8 +157,8 @@ def size_of(path: Path) -> int | None:
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    """Every file in a folder and the folders in it; links to folders are not followed."""
-    with reading(folder):
+    """Yield every file in a folder and its subfolders. Links to folders are not followed."""
+    with wrap_read_errors(folder):
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
@@ -170,16 +171,19 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def crop_name(label: str, face_id: str, kept: bool) -> str:
-    """The aligned crop of a face, relative to the root."""
-    return f"{'kept' if kept else 'rejected'}/{folder_of(label)}/{face_id}.png"
+    """The name of the aligned crop of a face, relative to the root."""
+    return f"{'kept' if kept else 'rejected'}/{label_folder(label)}/{face_id}.png"
 
 
 def cut_name(what: str, label: str, face_id: str) -> str:
-    """The unaligned `face` or `head` crop of a face, relative to the root."""
-    return f"crops/{what}/{folder_of(label)}/{face_id}.jpg"
+    """The name of an unaligned crop of a face, relative to the root. what: `face` or `head`."""
+    return f"crops/{what}/{label_folder(label)}/{face_id}.jpg"
 
 
 def marked_name(label: str, source: str, picture_id: str) -> str:
-    """The marked copy of a picture, relative to the root: the picture's own name and eight digits of its sha256."""
-    stem = safe_name(re.split(r"[/\\!]", plain(source))[-1].rpartition(".")[0] or "picture")
-    return f"marked/{folder_of(label)}/{stem}.{picture_id[:8]}.jpg"
+    """The name of the marked copy of a picture, relative to the root.
+
+    It has the file name of the picture and eight digits of its sha256.
+    """
+    stem = safe_name(re.split(r"[/\\!]", normalized_text(source))[-1].rpartition(".")[0] or "picture")
+    return f"marked/{label_folder(label)}/{stem}.{picture_id[:8]}.jpg"

@@ -1,52 +1,60 @@
-"""Parts of a ledger become the rows of the two manifests, the same ones however the inputs were cut into parts."""
+"""Merges ledger parts into the rows of the two manifests. The result does not depend on how inputs were split."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.compare import Tables
-from facesieve.dataset.schema import face_schema, part_schema, picture_schema
-from facesieve.dataset.shuffle import Integers, Shuffle
-from facesieve.dataset.survey import Survey, fitted, survey
-
-Block = tuple[pa.Table, pa.Table]  # faces and pictures of the same sources
+from facesieve.dataset.tables.conflicts import ReadParts
+from facesieve.dataset.tables.resolve import Resolution, resolve, with_part_schema
+from facesieve.dataset.tables.schema import face_schema, part_schema, picture_schema
+from facesieve.dataset.tables.shuffle import Integers, Shuffle
 
 
-def merge(tables: Tables, measures: Sequence[str], scratch: Path | None = None) -> Iterator[Block]:
-    """Faces and pictures of all parts, sorted by source, some at a time; see `survey` for which rows count.
+class Block(NamedTuple):
+    """Some rows of both manifests, of the same sources and in order."""
 
-    tables: reads the parts, more than once. scratch: folder of temporary files; None takes the system's.
-    Raises DatasetError when the parts do not have the columns of one dataset.
+    faces: pa.Table
+    pictures: pa.Table
+
+
+def merge(tables: ReadParts, measures: Sequence[str], scratch: Path | None = None) -> Iterator[Block]:
+    """Yield the rows of both manifests from all parts, sorted by source, some at a time. `resolve` says which count.
+
+    tables: reads the parts; called more than once. scratch: the folder for temporary files; None uses that of the
+    system. Raises DatasetError if the parts do not have the columns of one dataset.
     """
-    with survey(tables, scratch) as found:
-        yield from merge_surveyed(tables, found, measures, scratch)
+    with resolve(tables, scratch) as found:
+        yield from merge_resolved(tables, found, measures, scratch)
 
 
-def merge_surveyed(tables: Tables, found: Survey, measures: Sequence[str], scratch: Path | None) -> Iterator[Block]:
-    """As `merge`, of parts that were surveyed."""
-    parts = (fitted(rows, measures) for rows in tables(None))
+def merge_resolved(
+    tables: ReadParts, found: Resolution, measures: Sequence[str], scratch: Path | None
+) -> Iterator[Block]:
+    """Like `merge`, for parts that are resolved already."""
+    parts = (with_part_schema(rows, measures) for rows in tables(None))
     with Shuffle(part_schema(measures), scratch) as blocks:
-        for part in found.settled(parts):
-            rows = part.counting
+        for part in found.resolved(parts):
+            rows = part.counted_rows
             blocks.add(rows, _block_of(rows["source"], found.bounds))
         for number in blocks.numbers():
             rows = _by_name(blocks.bucket(number))
-            yield faces_of(rows, measures), pictures_of(rows)
+            yield Block(faces_of(rows, measures), pictures_of(rows))
 
 
 def _block_of(names: pa.ChunkedArray, bounds: Sequence[str]) -> Integers:
-    """How many bounds are not after each name."""
+    """The number of the block of each name: how many bounds are not greater than it."""
     ends = pc.min_max(names)
     if not len(names) or not bounds:
         return np.zeros(len(names), np.int64)
     low, high = (bisect_right(bounds, ends[end].as_py()) for end in ("min", "max"))
-    if low == high:  # most parts lie in one block
+    if low == high:  # most parts are in one block
         return np.full(len(names), low)
     return np.array([bisect_right(bounds, name, low, high) for name in names.to_pylist()], np.int64)
 
@@ -59,7 +67,7 @@ def _by_name(rows: pa.Table) -> pa.Table:
 
 
 def faces_of(rows: pa.Table, measures: Sequence[str]) -> pa.Table:
-    """The faces of pictures that were read, in order, with what a face's row says of its picture."""
+    """The rows of `faces`, from ledger rows: the faces of every picture that was read, in order."""
     rows = rows.filter(pc.is_null(rows["refusal"])).combine_chunks()
     nested = rows["faces"].combine_chunks()
     structs = nested.flatten()
@@ -71,7 +79,7 @@ def faces_of(rows: pa.Table, measures: Sequence[str]) -> pa.Table:
 
 
 def pictures_of(rows: pa.Table) -> pa.Table:
-    """Pictures with how many faces each has, and how many of them are kept."""
+    """The rows of `pictures`, from ledger rows, with the number of faces and of kept faces of each."""
     schema = picture_schema()
     nested = rows["faces"].combine_chunks()
     read = np.asarray(pc.is_null(rows["refusal"]))

@@ -11,7 +11,7 @@ from facesieve.records import Floats
 Rectangle = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
 
 
-def label_places(
+def text_places(
     boxes: Sequence[Rectangle], sizes: Sequence[tuple[int, int]], picture: tuple[int, int]
 ) -> list[Rectangle]:
     """One rectangle for each face, inside the picture, of the given (width, height) as far as the picture holds it.

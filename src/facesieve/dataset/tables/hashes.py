@@ -1,4 +1,4 @@
-"""Values by eight bytes each, for what is asked of millions of them. The hashes differ from process to process."""
+"""Sets of hashes, eight bytes per value, for questions about millions of values. Hashes differ between processes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Hashes = npt.NDArray[np.int64]
 
 
 def hashes_of(values: Collection[Hashable]) -> Hashes:
-    """One hash per value; equal values have equal hashes."""
+    """One hash per value, (N,) int64. Equal values have equal hashes."""
     return np.fromiter(map(hash, values), np.int64, len(values))
 
 
 class HashSet:
-    """Which values are known, as sorted hashes. Two values are taken for one with a chance of 2**-64 per pair."""
+    """A set of values, stored as sorted hashes. Two different values are mistaken for one with probability 2**-64."""
 
     def __init__(self, chunks: Iterable[Hashes] = ()) -> None:
         self._hashes = np.unique(np.concatenate([np.zeros(0, np.int64), *chunks]))
@@ -25,15 +25,15 @@ class HashSet:
         return len(self._hashes)
 
     def has(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
-        """Which of these hashes are in the set."""
+        """Whether each of these hashes is in the set, (N,) bool."""
         if not len(self):
             return np.zeros(len(hashes), bool)
         at = np.minimum(np.searchsorted(self._hashes, hashes), len(self) - 1)
         return np.asarray(self._hashes[at] == hashes)
 
 
-def repeated(chunks: list[Hashes]) -> HashSet:
-    """The hashes that occur more than once; the chunks are emptied, for their memory is needed."""
+def repeated_hashes(chunks: list[Hashes]) -> HashSet:
+    """The hashes that occur more than once. Empties `chunks` to free their memory."""
     hashes = np.concatenate([np.zeros(0, np.int64), *chunks])
     chunks.clear()
     hashes.sort()

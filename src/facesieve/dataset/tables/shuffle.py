@@ -1,4 +1,4 @@
-"""Rows dealt into numbered buckets: in memory while they are few, in a temporary file when they are many."""
+"""Rows distributed into numbered buckets: in memory if they are few, in a temporary file if they are many."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from facesieve.dataset.commit import writing
+from facesieve.dataset.disk.atomic import wrap_write_errors
 
-HELD = 64 * 2**20  # bytes of rows in memory before they are written
-LOOSE = 256  # tables that are held before they become one, for a table takes some 20 kB beside its rows
+MAX_HELD_BYTES = 64 * 2**20  # of rows in memory; above this they are written to the file
+MAX_LOOSE_TABLES = 256  # tables in memory before they are joined; a table takes about 20 kB besides its rows
 
 Integers = npt.NDArray[np.int64]
 
 
 class Shuffle:
-    """A bucket has its rows in the order in which they were added. Rows are added first, and then read.
+    """Distributes rows into buckets. Add all rows first, then read the buckets; each keeps the order of its rows.
 
-    schema: of all rows. scratch: folder of the temporary file, which has no name and ends with the process;
-    None takes the system's. Raises DatasetError where the disk refuses.
+    schema: of all rows. scratch: the folder for the temporary file; None uses the folder of the system. The file has
+    no name and disappears with the process. Raises DatasetError if the file cannot be written.
     """
 
     def __init__(self, schema: pa.Schema, scratch: Path | None) -> None:
@@ -35,8 +35,8 @@ class Shuffle:
         self._file: IO[bytes] | None = None
         self._writer: pa.ipc.RecordBatchFileWriter | None = None
         self._reader: pa.ipc.RecordBatchFileReader | None = None
-        self._written: dict[int, list[int]] = {}  # which record batches of the file belong to a bucket
-        self._kept: dict[int, pa.Table] = {}  # buckets of rows that were never written
+        self._written: dict[int, list[int]] = {}  # by bucket: the indices of its record batches in the file
+        self._kept: dict[int, pa.Table] = {}  # buckets in memory, if nothing was written
         self._batches = 0
 
     def __enter__(self) -> Self:
@@ -46,35 +46,35 @@ class Shuffle:
         self.close()
 
     def close(self) -> None:
-        """Let go of the rows and of the file."""
+        """Free the rows and delete the file."""
         self._held, self._kept, self._reader = [], {}, None
         if self._file:
             self._file.close()
 
     def add(self, rows: pa.Table, buckets: Integers) -> None:
-        """Rows with the number of the bucket of each."""
+        """Add rows. buckets: (N,) int64, the bucket number of each row."""
         if len(rows):
             self._held.append((rows, buckets))
             self._bytes += rows.nbytes
             self._loose += 1
-        if self._loose == LOOSE:
-            rows, buckets = self._joined(self._held[-LOOSE:])
-            self._held[-LOOSE:] = [(rows.combine_chunks(), buckets)]
+        if self._loose == MAX_LOOSE_TABLES:
+            rows, buckets = self._joined(self._held[-MAX_LOOSE_TABLES:])
+            self._held[-MAX_LOOSE_TABLES:] = [(rows.combine_chunks(), buckets)]
             self._loose = 0
-        if self._bytes > HELD:
+        if self._bytes > MAX_HELD_BYTES:
             self._write()
 
     def numbers(self) -> list[int]:
-        """The buckets that have rows, ascending."""
+        """The numbers of the buckets that have rows, ascending."""
         self._end()
         return sorted({*self._written, *self._kept})
 
     def bucket(self, number: int) -> pa.Table:
-        """The rows of one bucket; none where it has none."""
+        """The rows of one bucket; an empty table if it has none."""
         return pa.concat_tables([self._schema.empty_table(), *self.pieces(number)])
 
     def pieces(self, number: int) -> Iterator[pa.Table]:
-        """The same in tables that are no larger than what is held, for a bucket that may be large."""
+        """Yield the rows of one bucket in several tables, each small enough to be held in memory."""
         self._end()
         if number in self._kept:
             yield self._kept[number]
@@ -85,7 +85,7 @@ class Shuffle:
             yield pa.Table.from_batches([batch])
 
     def _end(self) -> None:
-        """After the last row: what was never written stays in memory where nothing was, else it is written too."""
+        """Finish adding. If nothing was written yet, the rows stay in memory; otherwise the rest is written too."""
         if not self._file:
             self._kept |= dict(self._slices())
         elif not self._reader:
@@ -97,7 +97,7 @@ class Shuffle:
                 self._reader = pa.ipc.open_file(self._file, options=options)
 
     def _slices(self) -> list[tuple[int, pa.Table]]:
-        """The held rows by bucket; nothing is held afterwards."""
+        """The rows in memory by bucket; none are held afterwards."""
         if not self._held:
             return []
         rows, buckets = self._joined(self._held)
@@ -129,4 +129,4 @@ class Shuffle:
                     self._batches += 1
 
     def _disk(self) -> AbstractContextManager[None]:
-        return writing(self._scratch or Path("the temporary folder"))
+        return wrap_write_errors(self._scratch or Path("the temporary folder"))

@@ -1,9 +1,8 @@
-"""The books of a dataset: pictures = with rows + refused; faces = kept + rejected, per reason."""
+"""The counts of a dataset: pictures = with rows + refused; faces = kept + rejected, with each reason."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -11,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ConfigDict
 
-from facesieve.dataset.hashes import Hashes, hashes_of, repeated
+from facesieve.dataset.tables.hashes import Hashes, hashes_of, repeated_hashes
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many of what; `refusals` add up to `refused`, a face with two reasons counts under both `reasons`."""
+    """Counts of pictures and faces. `refusals` add up to `refused`; a face with two reasons counts under both."""
 
     pictures: int
     with_rows: int
@@ -27,24 +26,24 @@ class Counts:
     rejected: int
     reasons: dict[str, int]
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # of counts that are read back
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # checked when counts are read back
 
-    def plain(self) -> dict[str, Any]:
-        """As values that JSON holds."""
+    def as_json(self) -> dict[str, Any]:
+        """The counts as JSON values."""
         return asdict(self)
 
     def line(self) -> str:
-        """One line in which both sums can be checked."""
+        """One line of text that shows both sums."""
         return (
             f"pictures: {self.pictures} = {self.with_rows} with rows + {self.refused} refused{_each(self.refusals)}"
             f" | faces: {self.faces} = {self.kept} kept + {self.rejected} rejected{_each(self.reasons)}"
         )
 
 
-class Books:
-    """Counts of rows as they come by.
+class RunningCounts:
+    """Counts the rows of both manifests, block by block.
 
-    shared_labels: pictures with a label and more than one kept face, which all have that label.
+    shared_labels: the number of labelled pictures with more than one kept face; all these faces have that label.
     """
 
     def __init__(self) -> None:
@@ -54,7 +53,7 @@ class Books:
         self._contents = list[Hashes]()
 
     def add(self, faces: pa.Table, pictures: pa.Table) -> None:
-        """The next rows of both manifests."""
+        """Count the next rows of both manifests."""
         self._pictures += len(pictures)
         self._faces += len(faces)
         self._kept += int(pc.sum(faces["kept"]).as_py() or 0)
@@ -65,11 +64,11 @@ class Books:
         self._contents.append(hashes_of(pictures["picture_id"].filter(pc.is_null(pictures["refusal"])).to_pylist()))
 
     def several_labels(self) -> int:
-        """How many pictures are under several labels, as their bytes lie at several paths. Called once, at the end.
+        """The number of pictures with several labels: the same bytes at several paths. Call it once, at the end.
 
-        Within a label a picture has only one row that is not a duplicate.
+        Within one label, only one row of a picture is not a duplicate; so each further row is under another label.
         """
-        return len(repeated(self._contents))
+        return len(repeated_hashes(self._contents))
 
     def counts(self) -> Counts:
         """The counts so far."""
@@ -86,20 +85,12 @@ class Books:
         )
 
 
-def count(blocks: Iterable[tuple[pa.Table, pa.Table]]) -> Counts:
-    """The counts of blocks of both manifests."""
-    books = Books()
-    for faces, pictures in blocks:
-        books.add(faces, pictures)
-    return books.counts()
-
-
 def _tally(codes: pa.ChunkedArray) -> Counter[str]:
     return Counter({item["values"].as_py(): item["counts"].as_py() for item in pc.value_counts(codes)})
 
 
 def _by_frequency(tally: Counter[str]) -> dict[str, int]:
-    """How often each code occurs, the most frequent first, then by name."""
+    """The codes with their counts, the most frequent first, then by name."""
     return dict(sorted(tally.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
