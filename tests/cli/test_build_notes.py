@@ -168,4 +168,4 @@ def test_judging_into_a_folder_that_exists_says_so(run: Run, here: Path) -> None
     assert run("sieve", "out", "--policy", "lenient", "-o", "new")[0] == 0
     for folder in ("new", "out", "photos"):
         status, _, err = run("sieve", "out", "--policy", "lenient", "-o", folder)
-        assert (status, err) == (2, f"error: {folder} exists already; name a new folder. [not_empty]\n")
+        assert (status, err) == (2, f"error: {folder} is not empty. Name a new folder. [not_empty]\n")

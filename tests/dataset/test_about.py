@@ -66,7 +66,7 @@ def test_a_key_that_is_missing_or_of_another_type_is_named(layout: Layout, good:
 
 
 def test_a_key_that_is_not_known_is_named(layout: Layout, good: dict[str, Any]) -> None:
-    assert "'engine' is not known" in told(layout, good | {"engine": 3})
+    assert "'engine' is unknown" in told(layout, good | {"engine": 3})
     assert "'counts'" in told(layout, good | {"counts": good["counts"] | {"clips": 1}})
     assert "'options' has a wrong value" in told(layout, good | {"options": good["options"] | {"colour": True}})
 

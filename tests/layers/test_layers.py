@@ -10,7 +10,7 @@ import facesieve
 PACKAGE = Path(facesieve.__file__).parent
 ROOMS = [
     "version records errors settings native small_file stop streams processes",
-    "sources decode models detect align pose quality sieve dataset",
+    "sources decode models detect align pose quality sieve draw dataset",
     "pipeline",
     "run service worker report demo",
     "cli",

@@ -232,7 +232,7 @@ from facesieve.dataset.disk.checksums import checksum_of_file
 from facesieve.dataset.disk.parquet import read_table
 from facesieve.errors import DatasetError
 path = Path(sys.argv[1])
-known = frozenset([sum_of_file(path)])
+known = frozenset([checksum_of_file(path)])
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 40 * 2**20,) * 2)
 try:

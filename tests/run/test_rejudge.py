@@ -96,7 +96,7 @@ def test_what_has_no_ledger_cannot_be_built_on_but_judged_again(heap: Path, tmp_
 def test_the_new_folder_must_be_new(heap: Path, tmp_path: Path) -> None:
     dataset = built(heap, tmp_path / "out", Outputs())
     before = files_in(tmp_path / "out")
-    with pytest.raises(DatasetError, match="name a new folder"):
+    with pytest.raises(DatasetError, match="Name a new folder"):
         write_rejudged(dataset, rejudge(dataset, facing), tmp_path / "out", POLICY, Settings())
     assert files_in(tmp_path / "out") == before
 
@@ -119,7 +119,7 @@ def test_files_that_do_not_fit_are_one_sentence(heap: Path, tmp_path: Path) -> N
     with pytest.raises(DatasetError, match=r"faces\.parquet is damaged"):
         open_manifests(tmp_path / "out")
     (tmp_path / "out" / ".facesieve" / "sums" / "published.txt").unlink()
-    with pytest.raises(DatasetError, match="do not fit"):
+    with pytest.raises(DatasetError, match="do not match"):
         open_manifests(tmp_path / "out")
     (tmp_path / "out" / "faces.parquet").write_bytes(b"PAR1 but not really")
     with pytest.raises(DatasetError, match="damaged"):

@@ -83,7 +83,7 @@ def test_an_unnumbered_dataset_says_what_to_do_to_all_that_read_it_and_stays_as_
 
 def test_the_sentence_names_the_command(run: Run, out: Path) -> None:
     without_number(out)
-    said = f"error: {out} was written by an earlier version; run `facesieve upgrade {out}` to use it. [older_format]\n"
+    said = f"error: {out} was written by an earlier version. Run `facesieve upgrade {out}` to use it. [older_format]\n"
     for command in (["explain", out, "abc"], ["sieve", out], ["check", out], ["check", out, "--repair"]):
         assert run(*command) == (2, "", said)
     assert run("upgrade", out) == (0, f"{out} has the format of this version now\n", "")

@@ -22,7 +22,7 @@ def check_format(found: object, path: Path, root: Path) -> None:
     if found is None:
         raise DatasetError(
             "older_format",
-            f"An earlier version wrote {root}. Run `facesieve upgrade {root}`, then use it.",
+            f"{root} was written by an earlier version. Run `facesieve upgrade {root}` to use it.",
         )
     if type(found) is not int or found < 1:
         raise damaged_file(path)
