@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from facesieve.dataset.tables import schema
 from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.manifests import open_manifests
+from facesieve.dataset.tables import schema
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
 from facesieve.run.build import build
@@ -86,7 +86,7 @@ def test_the_sentence_names_the_command(run: Run, out: Path) -> None:
     said = f"error: {out} was written by an earlier version. Run `facesieve upgrade {out}` to use it. [older_format]\n"
     for command in (["explain", out, "abc"], ["sieve", out], ["check", out], ["check", out, "--repair"]):
         assert run(*command) == (2, "", said)
-    assert run("upgrade", out) == (0, f"{out} has the format of this version now\n", "")
+    assert run("upgrade", out) == (0, f"{out} now has the format of this version\n", "")
     assert run("upgrade", out) == (0, f"{out} needs no upgrade\n", "")
     assert run("check", out)[0] == 0
 

@@ -1,4 +1,4 @@
-"""How a build shows its progress: a bar on a terminal, a line every few seconds elsewhere, or nothing."""
+"""Shows the progress of a build: a bar on a terminal, a line every few seconds elsewhere, or nothing."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 from facesieve.run.progress import Progress
 
-EVERY = 5.0  # seconds between plain lines
+EVERY = 5.0  # seconds between two lines
 
 Watch = Callable[[Progress], None]
 
 
 @contextmanager
 def progress_display(quiet: bool) -> Iterator[Watch]:
-    """A function that shows counts on stderr, fit for where stderr goes."""
+    """Yield a function that shows the counts on stderr: a bar if it is a terminal, else lines; nothing if `quiet`."""
     if quiet:
         yield lambda progress: None
     elif sys.stderr.isatty():
@@ -45,7 +45,7 @@ def _bar() -> Iterator[Watch]:
 
     def watch(progress: Progress) -> None:
         nonlocal started
-        if started is None:  # what is told about the sources before comes above the bar
+        if started is None:  # messages about the sources are printed above the bar
             started = time.monotonic()
             bar.start()
         rate = f"{_rate(progress, started):.1f}/s"
@@ -75,7 +75,7 @@ def _lines() -> Watch:
 
 
 def line(progress: Progress, rate: float) -> str:
-    """Counts on one line, with pictures a second and the time that is left.
+    """The counts on one line, with pictures per second and the time left.
 
     >>> line(Progress(total=100, done=40, refused=1, kept=60, rejected=20), 2.0)
     '40/100 pictures, 2.0/s, 0:00:30 left, 60 kept, 20 rejected, 1 refused'
@@ -91,7 +91,7 @@ def line(progress: Progress, rate: float) -> str:
 
 def _counts(progress: Progress) -> str:
     counts = f"{progress.kept} kept, {progress.rejected} rejected, {progress.refused} refused"
-    # Duplicates are told apart when all is read: the summary has fewer faces.
+    # Duplicates are found only at the end, so the summary has fewer faces than this line.
     return f"{counts}, duplicates included" if 0 < progress.total == progress.done else counts
 
 

@@ -1,4 +1,4 @@
-"""Unaligned crops straight from the picture: the face's box, and the head with a margin around it."""
+"""Unaligned crops of a picture: the box of a face, or its head with a margin around the box."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from facesieve.records import Pixels
 
 
 def cut(pixels: Pixels, box: tuple[float, float, float, float], margin: float = 0.0) -> Pixels:
-    """What a box (x, y, w, h; pixels) shows of a (H, W, 3) uint8 RGB picture, clipped to it; at least one pixel.
+    """Crop a box (x, y, w, h in pixels) from a (H, W, 3) uint8 RGB picture. Returns a view of at least one pixel.
 
+    The box is clipped to the picture.
     margin: added on every side, as a share of the box's longer side.
     """
     x, y, w, h = box

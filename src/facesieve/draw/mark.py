@@ -1,4 +1,4 @@
-"""A copy of the picture with every face's box, points and numbers drawn: kept in blue, rejected in magenta."""
+"""Draws the box, landmarks and numbers of every face on a copy of the picture: kept in blue, rejected in magenta."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ BLUE = (0, 0, 255)
 MAGENTA = (255, 0, 255)
 WHITE = (255, 255, 255)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
-LINE = 1.6  # height of one line of text, in heights of a capital letter
-SMALLEST = 0.3  # scale of the font at which digits can still be read
+LINE = 1.6  # height of a line of text, in heights of a capital letter
+SMALLEST = 0.3  # font scale at which digits can still be read
 
 
 def mark(pixels: Pixels, faces: Sequence[Face]) -> Pixels:
-    """A (H, W, 3) uint8 RGB copy with the faces drawn on it; the input is left as it is.
+    """Return a (H, W, 3) uint8 RGB copy with the faces drawn on it.
 
-    Numbers are as wide as their face where they can be read then. They stand beside it where they cover no other face
-    and no other numbers, as far as there is room.
+    The numbers of a face are as wide as the face, unless they would be too small to read. They are placed beside it,
+    where they cover no other face and no other numbers, as far as there is room.
     """
     canvas = np.ascontiguousarray(pixels).copy()
     height, width = canvas.shape[:2]
@@ -39,7 +39,11 @@ def mark(pixels: Pixels, faces: Sequence[Face]) -> Pixels:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """Lines of numbers; size: width and height in pixels; thick: of the lines around the face, in pixels."""
+    """The numbers of a face as lines of text.
+
+    scale: of the font. step: height of a line. size: width and height. thick: width of the lines around the face.
+    All but the scale are in pixels.
+    """
 
     lines: list[str]
     scale: float
@@ -53,7 +57,7 @@ class _Text:
 
 
 def _clipped(box: tuple[float, float, float, float], width: int, height: int) -> Rectangle:
-    """A box may reach beyond the picture; clipped to it, all four sides show."""
+    """The box clipped to the picture, so that all four sides are visible."""
     x, y, w, h = (round(value) for value in box)
     left, right = (min(max(at, 0), width - 1) for at in (x, x + w))
     top, bottom = (min(max(at, 0), height - 1) for at in (y, y + h))
@@ -83,7 +87,7 @@ def _numbers(face: Face) -> list[str]:
 
 
 def _text(face: Face, box: Rectangle, side: int) -> _Text:
-    """The numbers of a face, scaled to its width; side: the picture's longer one, which bounds the scale."""
+    """The numbers of a face, scaled to its width. side: the longer side of the picture, which limits the scale."""
     lines, wide = _numbers(face), box[2] - box[0]
     widest = max(cv2.getTextSize(line, FONT, 1.0, 1)[0][0] for line in lines)
     scale = min(max(wide / widest, SMALLEST), max(SMALLEST, side / 1000))

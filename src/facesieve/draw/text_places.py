@@ -1,4 +1,4 @@
-"""Where the numbers of each face go in a marked picture, so that they cover no face and no other numbers."""
+"""Places the numbers of each face in a marked picture so that they cover no face and no other numbers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Rectangle = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
 def text_places(
     boxes: Sequence[Rectangle], sizes: Sequence[tuple[int, int]], picture: tuple[int, int]
 ) -> list[Rectangle]:
-    """One rectangle for each face, inside the picture, of the given (width, height) as far as the picture holds it.
+    """One rectangle per face, inside the picture.
 
-    Of the places around the face the first that covers nothing is taken, else the one that covers least.
-    picture: its width and height.
+    Of the places around a face, it takes the first that covers nothing, or else the one that covers the least.
+    sizes: the (width, height) of each text; a text larger than the picture is cut. picture: its width and height.
     """
     taken = np.array(boxes, float).reshape(-1, 4)
     places: list[Rectangle] = []
@@ -30,7 +30,7 @@ def text_places(
 
 
 def _around(box: Rectangle, size: tuple[int, int]) -> Iterator[Rectangle]:
-    """Places above, below, right and left of a box, each along its side; the usual one first."""
+    """Yield places above, below, right and left of a box; the preferred one first."""
     left, top, right, bottom = box
     width, height = size
     columns = (left, right - width, (left + right - width) // 2)
@@ -42,7 +42,7 @@ def _around(box: Rectangle, size: tuple[int, int]) -> Iterator[Rectangle]:
 
 
 def _inside(place: Rectangle, picture: tuple[int, int]) -> Rectangle:
-    """The place moved into the picture, and cut to it where it is larger."""
+    """The place moved into the picture, and cut if it is larger than the picture."""
     left, top, right, bottom = place
     x = int(np.clip(left, 0, max(0, picture[0] - 1 - (right - left))))
     y = int(np.clip(top, 0, max(0, picture[1] - 1 - (bottom - top))))
@@ -50,7 +50,7 @@ def _inside(place: Rectangle, picture: tuple[int, int]) -> Rectangle:
 
 
 def _covered(place: Rectangle, taken: Floats) -> float:
-    """How many pixels of the taken rectangles a place covers."""
+    """The number of pixels of the taken rectangles that a place covers."""
     left, top, right, bottom = place
     wide = np.minimum(taken[:, 2], right) - np.maximum(taken[:, 0], left)
     high = np.minimum(taken[:, 3], bottom) - np.maximum(taken[:, 1], top)
