@@ -21,9 +21,8 @@ from facesieve.dataset.tables.name_sample import NameSample
 from facesieve.dataset.tables.schema import part_schema
 from facesieve.dataset.tables.shuffle import Integers, Shuffle
 
-ReadParts = Callable[
-    [Sequence[str] | None], Iterable[pa.Table]
-]  # yields the ledger parts, with the given columns or all
+# Yields the parts of a ledger in order, with the given columns or all.
+ReadParts = Callable[[Sequence[str] | None], Iterable[pa.Table]]
 
 EVIDENCE = pa.schema([part_schema([]).field(name) for name in ("source", "identity", "label", "picture_id", "refusal")])
 _FACES = ("faces.list.element.kept", "faces.list.item.kept")  # older versions of Parquet use the second name
