@@ -18,8 +18,7 @@ import pyarrow.compute as pc
 from facesieve.dataset.disk.names import normalized_text
 from facesieve.dataset.tables.hashes import hashes_of
 from facesieve.dataset.tables.inputs import input_keys
-from facesieve.dataset.tables.shuffle import Integers
-from facesieve.records import Source
+from facesieve.records import Integers, Source
 from facesieve.run.ledger import TRY_AGAIN, Ledger
 from facesieve.sources.naming import former_identity
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,7 +18,8 @@ from facesieve.dataset.tables.hashes import Hashes, HashSet, hashes_of, repeated
 from facesieve.dataset.tables.inputs import absolute_name, free_name, input_keys
 from facesieve.dataset.tables.name_sample import NameSample
 from facesieve.dataset.tables.schema import part_schema
-from facesieve.dataset.tables.shuffle import Integers, Shuffle
+from facesieve.dataset.tables.shuffle import Shuffle
+from facesieve.records import Integers, Mask
 
 # Yields the parts of a ledger in order, with the given columns or all.
 ReadParts = Callable[[Sequence[str] | None], Iterable[pa.Table]]
@@ -205,7 +205,7 @@ def _faces_each(rows: pa.Table) -> Integers:
     return np.asarray(pc.fill_null(pc.list_value_length(rows["faces"]), 0)).astype(np.int64)
 
 
-def _read(rows: pa.Table) -> npt.NDArray[np.bool_]:
+def _read(rows: pa.Table) -> Mask:
     return np.asarray(pc.is_null(rows["refusal"]))
 
 
@@ -229,7 +229,7 @@ def _contents_and_names(rows: pa.Table) -> tuple[list[tuple[str, str]], list[str
     return list(zip(label, picture_id, strict=True)), name
 
 
-def _shares_name(rows: pa.Table) -> npt.NDArray[np.bool_]:
+def _shares_name(rows: pa.Table) -> Mask:
     """Whether each row shares its name with another row. All rows of one name are in one bucket."""
     codes = _value_codes(rows["source"])
     return np.asarray(np.bincount(codes)[codes] > 1) if len(codes) else np.zeros(0, bool)
@@ -239,7 +239,7 @@ def _with_shared_names(rows: pa.Table) -> pa.Table:
     return rows.filter(pa.array(_shares_name(rows)))
 
 
-def _renamed(rows: pa.Table, shared: npt.NDArray[np.bool_], numbered: Mapping[int, str]) -> pa.Table:
+def _renamed(rows: pa.Table, shared: Mask, numbered: Mapping[int, str]) -> pa.Table:
     those = rows.filter(pa.array(shared)).select(["row", "identity", "source"]).to_pylist()
     names = pa.array([numbered.get(row["row"]) or _absolute(row) for row in those], pa.string())
     rows = replace_values(rows, "source", np.flatnonzero(shared), pa.chunked_array([names]))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable
 
 import numpy as np
-import numpy.typing as npt
 
-Hashes = npt.NDArray[np.int64]
+from facesieve.records import Integers, Mask
+
+Hashes = Integers
 
 
 def hashes_of(values: Collection[Hashable]) -> Hashes:
@@ -24,7 +25,7 @@ class HashSet:
     def __len__(self) -> int:
         return len(self._hashes)
 
-    def has(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
+    def has(self, hashes: Hashes) -> Mask:
         """Whether each of these hashes is in the set, (N,) bool."""
         if not len(self):
             return np.zeros(len(hashes), bool)

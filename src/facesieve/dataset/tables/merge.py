@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from facesieve.dataset.tables.conflicts import ReadParts
 from facesieve.dataset.tables.resolve import Resolution, resolve, with_part_schema
 from facesieve.dataset.tables.schema import face_schema, part_schema, picture_schema
-from facesieve.dataset.tables.shuffle import Integers, Shuffle
+from facesieve.dataset.tables.shuffle import Shuffle
+from facesieve.records import Integers
 
 
 class Block(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from facesieve.dataset.tables.shuffle import Integers
+from facesieve.records import Integers
 
 BLOCK = 32_768  # pictures and faces that are sorted together
 SPACING = 512  # pictures and faces from one name of the sample to the next

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,7 +15,7 @@ from facesieve.dataset.tables.conflicts import CHANGES, EVIDENCE, SPAN, Conflict
 from facesieve.dataset.tables.schema import part_schema
 from facesieve.dataset.tables.shuffle import Shuffle
 from facesieve.errors import DatasetError
-from facesieve.records import RefusalCode
+from facesieve.records import Mask, RefusalCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class ResolvedPart:
     """
 
     rows: pa.Table
-    counts: npt.NDArray[np.bool_]
+    counts: Mask
 
     @property
     def counted_rows(self) -> pa.Table:

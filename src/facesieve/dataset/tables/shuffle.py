@@ -10,15 +10,13 @@ from types import TracebackType
 from typing import IO, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from facesieve.dataset.disk.atomic import wrap_write_errors
+from facesieve.records import Integers
 
 MAX_HELD_BYTES = 64 * 2**20  # of rows in memory; above this they are written to the file
 MAX_LOOSE_TABLES = 256  # tables in memory before they are joined; a table takes about 20 kB besides its rows
-
-Integers = npt.NDArray[np.int64]
 
 
 class Shuffle:
