@@ -8,7 +8,7 @@ from facesieve.dataset.disk.atomic import open_for_writing, sync_folders, write_
 from facesieve.errors import DatasetError
 
 
-def test_a_file_appears_whole_under_its_name_and_its_folder_is_made(tmp_path: Path) -> None:
+def test_a_file_is_written_whole_and_its_folder_is_created(tmp_path: Path) -> None:
     write_file_durably(b"first", tmp_path / "a" / "b" / "file", tmp_path / "scratch")
     assert (tmp_path / "a" / "b" / "file").read_bytes() == b"first"
     write_file_durably(b"second", tmp_path / "a" / "b" / "file", tmp_path / "scratch")
@@ -16,7 +16,7 @@ def test_a_file_appears_whole_under_its_name_and_its_folder_is_made(tmp_path: Pa
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
-def test_nothing_is_seen_before_the_end_and_nothing_stays_of_a_failure(tmp_path: Path) -> None:
+def test_the_old_file_stays_until_the_end_and_after_a_failure(tmp_path: Path) -> None:
     target = tmp_path / "file"
     target.write_bytes(b"old")
     with pytest.raises(KeyboardInterrupt), open_for_writing(target, tmp_path / "scratch") as stream:
@@ -28,7 +28,7 @@ def test_nothing_is_seen_before_the_end_and_nothing_stays_of_a_failure(tmp_path:
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
-def test_what_the_disk_refuses_is_one_sentence_with_the_path(tmp_path: Path) -> None:
+def test_a_failed_write_is_one_sentence_with_the_path(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DatasetError) as caught:
         write_file_durably(b"", tmp_path / "file" / "below", tmp_path / "scratch")

@@ -1,4 +1,4 @@
-"""A merge in small pieces says what one in memory would say: compared with a few lines of plain Python."""
+"""A merge in small pieces has the same result as a merge in memory, written here in a few lines of plain Python."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 @pytest.fixture(params=["in memory", "on disk"])
 def scratch(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for temporary files; on disk, a few rows are many, so that every step works in pieces."""
+    """A folder for temporary files. With "on disk" the limits are so low that every step works in pieces."""
     if request.param == "on disk":
         for module, name, value in (
             ("conflicts", "BUCKET", 3),
@@ -39,7 +39,7 @@ def scratch(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 
 
 def row(chance: random.Random, number: int) -> Row:
-    """An input of few places, names, labels and contents, so that all of them come together by chance."""
+    """An input with one of few places, names, labels and contents, so that conflicts are frequent."""
     folder, name = chance.choice(["/a", "/b", "/c\n", "/c\\n"]), f"photos/{chance.randrange(12)}.jpg"
     source = chance.choice([name, name, name, f"{folder}/{name}"]).replace("\n", "\\n")
     picture = chance.randrange(8)
@@ -97,7 +97,7 @@ def parts_of(rows: Sequence[Row], chance: random.Random) -> list[pa.Table]:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_rows_that_count_names_and_duplicates_are_those_of_a_plain_merge(seed: int, scratch: Path) -> None:
+def test_counted_rows_names_and_duplicates_are_those_of_a_plain_merge(seed: int, scratch: Path) -> None:
     chance = random.Random(seed)
     rows = [row(chance, number) for number in range(chance.choice([1, 7, 40, 120]))]
     parts = parts_of(rows, chance)
@@ -115,7 +115,7 @@ def test_rows_that_count_names_and_duplicates_are_those_of_a_plain_merge(seed: i
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_how_rows_are_cut_into_parts_changes_nothing(seed: int, scratch: Path) -> None:
+def test_the_size_of_parts_changes_nothing(seed: int, scratch: Path) -> None:
     chance = random.Random(seed)
     rows = [row(chance, number) for number in range(60)]
     tables = []
@@ -126,7 +126,7 @@ def test_how_rows_are_cut_into_parts_changes_nothing(seed: int, scratch: Path) -
     assert all(some.equals(others) for one in tables for some, others in zip(one, tables[0], strict=True))
 
 
-def test_what_is_settled_lies_where_it_lay_in_the_ledger(scratch: Path) -> None:
+def test_resolved_rows_keep_their_places_in_the_ledger(scratch: Path) -> None:
     chance = random.Random(1)
     rows = [row(chance, number) for number in range(50)]
     parts = parts_of(rows, chance)
@@ -137,7 +137,7 @@ def test_what_is_settled_lies_where_it_lay_in_the_ledger(scratch: Path) -> None:
     assert sorted(fingerprints) == sorted({one["identity"]: one["fingerprint"] for one in rows}.values())
 
 
-def test_without_anything_in_common_nothing_changes(tmp_path: Path) -> None:
+def test_rows_without_conflicts_do_not_change(tmp_path: Path) -> None:
     part = pa.Table.from_pylist(
         [{"source": name, "label": "", "picture_id": name, "identity": name.encode(), "faces": []} for name in "ab"],
         schema=part_schema(MEASURES),

@@ -42,7 +42,7 @@ def part(records: list[Record]) -> pa.Table:
     return rows.part()
 
 
-def test_no_parts_and_an_empty_part_are_empty_manifests() -> None:
+def test_no_parts_or_an_empty_part_make_empty_manifests() -> None:
     for parts in ([], [part([])]):
         faces, pictures = merge(parts, MEASURES)
         assert (faces.schema, pictures.schema) == (face_schema(MEASURES), picture_schema())
@@ -50,21 +50,21 @@ def test_no_parts_and_an_empty_part_are_empty_manifests() -> None:
         assert counted(faces, pictures) == Counts(0, 0, 0, {}, 0, 0, 0, {})
 
 
-def test_how_records_are_cut_into_parts_and_their_order_make_no_difference(records: list[Record]) -> None:
+def test_the_order_and_the_size_of_parts_make_no_difference(records: list[Record]) -> None:
     faces, pictures = merge([part(records)], MEASURES)
     pieces = [part([record]) for record in reversed(records)]
     again = merge(pieces, MEASURES)
     assert again[0].equals(faces) and again[1].equals(pictures)
 
 
-def test_the_last_part_counts(records: list[Record]) -> None:
+def test_the_last_row_of_an_input_counts(records: list[Record]) -> None:
     old = replace(records[3], faces=())
     assert merge([part([old]), part(records)], MEASURES)[0].equals(merge([part(records)], MEASURES)[0])
     without = merge([part(records), part([old])], MEASURES)[0]
     assert records[3].source.name not in without["source"].to_pylist()
 
 
-def test_pictures_that_could_not_be_read_are_no_duplicates_of_each_other(records: list[Record]) -> None:
+def test_refused_pictures_are_not_duplicates_of_each_other(records: list[Record]) -> None:
     refused = [record for record in records if record.refusal]
     twice = refused + [replace(one, source=replace(one.source, name=one.source.name + "2")) for one in refused]
     _, pictures = merge([part(twice)], MEASURES)
@@ -81,7 +81,7 @@ def test_three_equal_pictures_leave_one(records: list[Record]) -> None:
     assert pictures["faces"].to_pylist() == [len(record.faces), 0, 0]
 
 
-def test_the_books_balance_and_say_so_on_one_line(records: list[Record]) -> None:
+def test_the_counts_add_up_and_one_line_shows_it(records: list[Record]) -> None:
     counts = counted(*merge([part(records)]))
     assert counts.pictures == counts.with_rows + counts.refused == len(records)
     assert counts.refused == sum(counts.refusals.values())

@@ -49,13 +49,13 @@ def test_an_ordinary_label_is_its_own_folder(label: str) -> None:
         "é" * 60,
     ],
 )
-def test_a_label_that_is_no_folder_name_gets_one_of_its_own(label: str) -> None:
+def test_a_label_that_is_not_a_safe_name_gets_a_folder_with_a_digest(label: str) -> None:
     folder = label_folder(label)
     assert folder != label
     assert folder[-9] == "-"
 
 
-def test_no_label_is_one_folder() -> None:
+def test_faces_without_a_label_share_one_folder() -> None:
     assert label_folder("") == "unlabelled"
 
 

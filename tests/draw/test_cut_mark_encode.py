@@ -69,7 +69,7 @@ def test_kept_boxes_are_blue_and_rejected_ones_magenta(
     np.testing.assert_array_equal(marked[300:], portrait[300:])
 
 
-def test_numbers_are_written_above_the_box_also_when_some_were_not_measured(portrait: Pixels) -> None:
+def test_numbers_are_written_above_the_box_even_if_some_were_not_measured(portrait: Pixels) -> None:
     nothing = mark(portrait, [])
     np.testing.assert_array_equal(nothing, portrait)
     some = mark(portrait, [a_face(True, {"pitch": np.nan, "yaw": np.nan, "roll": np.nan})])

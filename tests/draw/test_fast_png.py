@@ -1,4 +1,4 @@
-"""The wire's own PNG: every decoder reads back the very pixels."""
+"""The fast PNG encoder: every decoder reads back the same pixels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facesieve.draw.fast_png import fast_png
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 7), (9, 1), (112, 112), (300, 203)])
-def test_pixels_come_back_as_they_were(height: int, width: int) -> None:
+def test_decoders_read_back_the_same_pixels(height: int, width: int) -> None:
     pixels = np.random.default_rng(height * width).integers(0, 256, (height, width, 3), np.uint8)
     data = fast_png(pixels)
     image = Image.open(io.BytesIO(data))
@@ -24,7 +24,7 @@ def test_pixels_come_back_as_they_were(height: int, width: int) -> None:
     assert np.array_equal(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1], pixels)
 
 
-def test_a_cut_out_of_a_picture_is_encoded_and_hardly_larger_than_elsewhere(astronaut: Path) -> None:
+def test_a_view_of_a_picture_is_encoded_and_hardly_larger_than_by_opencv(astronaut: Path) -> None:
     from facesieve.draw.encode import png as careful
 
     cut = np.asarray(Image.open(astronaut).convert("RGB"))[30:300, 150:420]

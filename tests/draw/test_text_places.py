@@ -1,4 +1,4 @@
-"""The numbers in a marked picture stay inside it and cover no face and no other numbers where there is room."""
+"""The numbers in a marked picture stay inside it, and cover no face and no other numbers if there is room."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def overlap(one: Rectangle, other: Rectangle) -> int:
     return max(0, wide) * max(0, high)
 
 
-def test_no_faces_have_no_places() -> None:
+def test_without_faces_there_are_no_places() -> None:
     assert text_places([], [], (100, 100)) == []
 
 
-def test_the_usual_place_is_above_the_left_corner() -> None:
+def test_the_preferred_place_is_above_the_left_corner() -> None:
     assert text_places([(40, 50, 80, 90)], [(30, 12)], (200, 200)) == [(40, 37, 70, 49)]
 
 
@@ -40,13 +40,13 @@ def test_a_row_of_faces_that_touch_has_numbers_on_none_of_them() -> None:
         assert not any(overlap(place, other) for other in others)
 
 
-def test_where_there_is_no_room_the_numbers_are_still_in_the_picture() -> None:
+def test_without_room_the_numbers_are_still_inside_the_picture() -> None:
     for left, top, right, bottom in text_places([(0, 0, 9, 9)] * 3, [(50, 30)] * 3, (10, 10)):
         assert (left, top) == (0, 0) and (right, bottom) == (9, 9)
 
 
 def test_numbers_are_no_wider_than_a_face_of_ordinary_size() -> None:
-    """In a picture of 2000 pixels a face of 100 pixels had numbers of 300."""
+    """Once, a face of 100 pixels in a picture of 2000 pixels had numbers 300 pixels wide."""
     pixels = np.full((1500, 2000, 3), 128, np.uint8)
     measures = {"blur": 148.0, "pitch": 1.0, "yaw": 8.0, "roll": 11.0}
     box = (900.0, 700.0, 100.0, 120.0)
