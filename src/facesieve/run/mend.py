@@ -46,7 +46,7 @@ def mark_damage(layout: Layout, outputs: Outputs) -> list[str]:
 
 
 def _lost_files(ledger: Ledger, outputs: Outputs) -> set[str]:
-    """As `lost_files`; the ledger is resolved only if files of any row are missing, such as those of a changed picture."""
+    """Like `lost_files`. The ledger is resolved only if files of a row are missing, such as after a picture changed."""
     rows = zip(ledger.numbers(), ledger.tables(NAMING_COLUMNS), strict=True)
     named = ((number, [name for _, name in files_of_rows(part, outputs)]) for number, part in rows)
     if not any(broken_files(names, ledger.sums(number), ledger.layout.root) for number, names in named):

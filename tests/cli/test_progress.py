@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from facesieve.cli import show
+from facesieve.cli import progress
 from facesieve.run.progress import Progress
 
 
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with show.showing(quiet=True) as watch:
+    with progress.progress_display(quiet=True) as watch:
         watch(Progress(total=2, done=2))
     assert capsys.readouterr() == ("", "")
 
@@ -21,8 +21,8 @@ def test_away_from_a_terminal_the_first_the_last_and_one_line_every_few_seconds(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(show.time, "monotonic", lambda: now[0])
-    with show.showing(quiet=False) as watch:
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with progress.progress_display(quiet=False) as watch:
         for done in range(13):
             now[0] = 2.0 * done
             watch(Progress(total=12, already=3, done=done, refused=1, kept=done, rejected=2))
@@ -35,8 +35,8 @@ def test_away_from_a_terminal_the_first_the_last_and_one_line_every_few_seconds(
 
 def test_on_a_terminal_a_bar_shows_rate_and_running_counts() -> None:
     code = (
-        "from facesieve.cli.show import showing; from facesieve.run.progress import Progress\n"
-        "with showing(False) as watch: [watch(Progress(8, done=n, kept=n, refused=1)) for n in range(9)]"
+        "from facesieve.cli.progress import progress_display; from facesieve.run.progress import Progress\n"
+        "with progress_display(False) as watch: [watch(Progress(8, done=n, kept=n, refused=1)) for n in range(9)]"
     )
     ours, theirs = pty.openpty()
     env = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
