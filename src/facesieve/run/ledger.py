@@ -8,11 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors
-from facesieve.dataset.disk.checksums import (
-    Checksum,
-    Checksums,
-    read_checksums,
-)
+from facesieve.dataset.disk.checksums import Checksum, Checksums, read_checksums
 from facesieve.dataset.disk.damage import damaged_file
 from facesieve.dataset.disk.format import check_format, format_of, with_format
 from facesieve.dataset.disk.layout import HIDDEN, Layout

@@ -9,12 +9,7 @@ import pyarrow as pa
 
 from facesieve.dataset.about import write_made
 from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors
-from facesieve.dataset.disk.checksums import (
-    checksum_of_file,
-    checksum_pairs,
-    checksums_by_name,
-    read_checksums,
-)
+from facesieve.dataset.disk.checksums import checksum_of_file, checksum_pairs, checksums_by_name, read_checksums
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.replace import write_checksums_durably
 from facesieve.dataset.tables.hashes import HashSet, hashes_of
@@ -48,19 +43,21 @@ def repair_dataset(root: Path, settings: Settings) -> Report:
         if has_ledger(layout):
             _repair_ledger(layout, contents, report, settings)
         else:
-            _add_sums(layout, contents, _damaged_names(report))
+            _add_checksums(layout, contents, _damaged_names(report))
     return check_dataset(root)
 
 
-def _add_sums(layout: Layout, contents: Contents, bad: set[str]) -> None:
+def _add_checksums(layout: Layout, contents: Contents, bad: set[str]) -> None:
     """Write the missing checksums of a dataset without a ledger."""
     for number, (names, sums) in enumerate(contents.names()):
-        _complete_sums(layout, layout.sums_of(number), [name for name in names if not (name in bad or name in sums)])
+        _complete_checksums(
+            layout, layout.sums_of(number), [name for name in names if not (name in bad or name in sums)]
+        )
     thumbs = [layout.name_of(layout.thumbs_of(number)) for number in layout.numbers(layout.thumbs)]
     known = {*bad, *contents.own_sums()}
-    _complete_sums(layout, layout.sums_of(0), [name for name in thumbs if name not in known])
+    _complete_checksums(layout, layout.sums_of(0), [name for name in thumbs if name not in known])
     names = [name for name in published_files(layout) if name not in bad and name != layout.name_of(layout.made)]
-    _complete_sums(layout, layout.published_sums, names)
+    _complete_checksums(layout, layout.published_sums, names)
 
 
 def _repair_ledger(layout: Layout, contents: Contents, report: Report, settings: Settings) -> None:
@@ -96,7 +93,7 @@ def _repair_part(ledger: Ledger, number: int, contents: Contents, named: HashSet
     names = [name for _, name in files]
     pictures = {name for name, one in zip(names, named.has(hashes_of(names)), strict=True) if one} - bad
     own = (layout.name_of(path) for path in (layout.part(number), layout.thumbs_of(number)))
-    _complete_sums(layout, layout.sums_of(number), [*pictures, *own])
+    _complete_checksums(layout, layout.sums_of(number), [*pictures, *own])
 
 
 def _without_files(rows: pa.Table, bad: set[str]) -> pa.Table:
@@ -108,7 +105,7 @@ def _without_files(rows: pa.Table, bad: set[str]) -> pa.Table:
     return pa.Table.from_pylist(changed, schema=rows.schema)
 
 
-def _complete_sums(layout: Layout, path: Path, names: Iterable[str]) -> None:
+def _complete_checksums(layout: Layout, path: Path, names: Iterable[str]) -> None:
     """Add the checksums of these files to a checksum file, for the files that it does not list yet."""
     known = read_checksums(path)
     added = [(name, checksum_of_file(layout.root / name)) for name in names if name not in known]

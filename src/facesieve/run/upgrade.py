@@ -8,11 +8,7 @@ from typing import Any
 
 from facesieve.dataset.about import made_json, origin_of
 from facesieve.dataset.disk.atomic import write_file_durably
-from facesieve.dataset.disk.checksums import (
-    Checksum,
-    Checksums,
-    read_checksums,
-)
+from facesieve.dataset.disk.checksums import Checksum, Checksums, read_checksums
 from facesieve.dataset.disk.format import check_format, format_of
 from facesieve.dataset.disk.json_file import json_bytes, read_json
 from facesieve.dataset.disk.layout import Layout
@@ -110,8 +106,10 @@ def _origin(path: Path, layout: Layout, known: frozenset[Checksum]) -> bytes | N
 
 
 def _format_1_values(values: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The values under the keys of format 1. Earlier versions stored one version per package, and mixed the limits
-    with the settings."""
+    """The values under the keys of format 1.
+
+    Earlier versions stored one version per package, and stored the limits among the settings.
+    """
     try:
         settings, limits = values["settings"], values.get("limits", {})
         networks = sorted({name.partition("/")[0] for name in values["models"]})

@@ -109,6 +109,6 @@ def resolve(tables: ReadParts, scratch: Path | None) -> Iterator[Resolution]:
     """
     with Shuffle(CHANGES, scratch) as changes:
         with wrap_schema_errors(), Shuffle(EVIDENCE, scratch) as evidence:
-            comparison = ConflictSearch(tables, scratch, evidence, changes)
-            comparison.run()
-        yield Resolution(comparison.sample.bounds(), changes)
+            search = ConflictSearch(tables, scratch, evidence, changes)
+            search.run()
+        yield Resolution(search.sample.bounds(), changes)
