@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facesieve.dataset.commit import writing
+from facesieve.dataset.disk.atomic import wrap_write_errors
 from facesieve.errors import UsageError
 from facesieve.records import Pixels
 
@@ -39,7 +39,7 @@ def write_photos(folder: Path) -> list[Path]:
         "grace-hopper-small.jpg": _jpeg(_shrink(other, 0.25)),
         "grace-hopper-cut-short.jpg": originals["grace-hopper.jpg"][:20_000],
     }
-    with writing(folder):
+    with wrap_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
             (folder / name).write_bytes(data)

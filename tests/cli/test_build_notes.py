@@ -147,7 +147,7 @@ def test_explain_says_why_a_pose_was_not_measured(run: Run, here: Path) -> None:
     run("build", "photos/Eileen", "-o", "out", "-q", "--setting", "measure_floor=1.0", "--keep-rejected")
     (face,) = rows_of("out", "faces")
     out = run("explain", "out", face["face_id"])[1]
-    assert "\nnote: Pose is measured only from confidence 1 up (measure_floor).\n" in out
+    assert "\nnote: Pose is measured only for faces with a confidence of 1 or more (measure_floor).\n" in out
     run("build", "photos/Eileen", "-o", "none", "-q", "--setting", "pose=none")
     assert (
         "note: The dataset was made without a pose model (pose = none).\n" in run("explain", "none", face["face_id"])[1]
@@ -168,4 +168,4 @@ def test_judging_into_a_folder_that_exists_says_so(run: Run, here: Path) -> None
     assert run("sieve", "out", "--policy", "lenient", "-o", "new")[0] == 0
     for folder in ("new", "out", "photos"):
         status, _, err = run("sieve", "out", "--policy", "lenient", "-o", folder)
-        assert (status, err) == (2, f"error: {folder} is not empty. Choose a new folder. [not_empty]\n")
+        assert (status, err) == (2, f"error: {folder} is not empty. Name a new folder. [not_empty]\n")

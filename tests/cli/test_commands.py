@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from facesieve.dataset.files import Outputs
+from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import SettingsError
 from facesieve.run.build import build
 from facesieve.settings import Settings
@@ -120,7 +120,7 @@ def test_an_error_of_ours_is_one_sentence_with_its_code(run: Run, tmp_path: Path
     missing = tmp_path / "nowhere"
     status, out, err = run("explain", missing, "ab")
     assert (status, out) == (2, "")
-    assert err == f"error: {missing / 'dataset.json'} is missing: not a dataset. [not_a_dataset]\n"
+    assert err == f"error: {missing / 'dataset.json'} is missing, so this is not a finished dataset. [not_a_dataset]\n"
 
 
 def test_explain_shows_every_rule_with_value_limits_and_outcome(run: Run, dataset: Path) -> None:

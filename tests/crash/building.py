@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from dangerous import Raising
 
-from facesieve.dataset.files import Outputs
+from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import FacesieveError
 from facesieve.run.build import build
 from facesieve.run.progress import Progress

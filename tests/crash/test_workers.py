@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from dangerous import DiesAtStart, Hangs, Killer, KillsOnce, dead_on_arrival, idle, no_model, slow_disk
 
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.layout import Layout
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import DatasetError, ModelError, WorkerError
 from facesieve.processes.child import Child, ChildDied
 from facesieve.processes.forkserver import spawned

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from facesieve.dataset.layout import Layout
+from facesieve.dataset.disk.layout import Layout
 from facesieve.errors import DatasetError
 from facesieve.run.claim import check_writable, claim
 from handmade import making
@@ -56,7 +56,7 @@ def test_a_claim_is_exclusive_and_ends(tmp_path: Path) -> None:
 
 
 def test_other_versions_are_welcome_and_remembered(tmp_path: Path) -> None:
-    from facesieve.dataset.tables import read_json
+    from facesieve.dataset.disk.json_file import read_json
 
     layout = Layout(tmp_path / "out")
     for version in ("4.11", "5.0", "4.11"):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from facesieve.records import Measures
-from facesieve.sieve import Policy, explain, judge
+from facesieve.sieve import Policy, check_rules, judge
 
 FACE = {"confidence": 0.99949, "blur": 99.999999, "yaw": -50.25, "pitch": 3.0, "roll": None}
 
 
 def test_every_rule_says_measure_value_limits_and_outcome() -> None:
-    findings = explain(Policy.preset(), FACE)
+    findings = check_rules(Policy.preset(), FACE)
     assert [finding.measure for finding in findings] == ["confidence", "blur", "yaw", "pitch", "roll"]
     assert [finding.passed for finding in findings] == [True, False, False, True, False]
     assert [finding.reason for finding in findings] == ["", "blurred", "turned", "", "pose_not_measured"]
@@ -24,12 +24,12 @@ def test_every_rule_says_measure_value_limits_and_outcome() -> None:
 
 
 def test_a_value_just_beyond_a_limit_is_not_shown_as_the_limit() -> None:
-    text = explain(Policy.preset(), FACE)[1].text
+    text = check_rules(Policy.preset(), FACE)[1].text
     assert text.startswith("blur is 99.999999, but has to be at least 100.")
 
 
 def test_an_absent_measure_counts_as_not_measured() -> None:
-    assert explain(Policy.preset(), {})[1].reason == "not_measured"
+    assert check_rules(Policy.preset(), {})[1].reason == "not_measured"
 
 
 def test_an_explanation_gives_the_reasons_of_the_verdict() -> None:
@@ -39,5 +39,5 @@ def test_an_explanation_gives_the_reasons_of_the_verdict() -> None:
     columns["yaw"][::3] = np.nan
     faces = Measures(columns)
     for index, verdict in enumerate(judge(Policy.preset(), faces)):
-        said = [finding.reason for finding in explain(Policy.preset(), faces.row(index)) if not finding.passed]
+        said = [finding.reason for finding in check_rules(Policy.preset(), faces.row(index)) if not finding.passed]
         assert tuple(dict.fromkeys(said)) == verdict.reasons

@@ -104,12 +104,12 @@ def build(
     chosen = [*(given or []), *(f"{name}={value}" for name, value in options.items() if value)]
     settings = choose_settings(settings_file, chosen)
     prepare_engine(sources, settings)  # worker processes start while this process imports the rest
-    from facesieve.cli.show import showing
+    from facesieve.cli.progress import progress_display
     from facesieve.run.recipe import build as run
 
     begun = False
     try:
-        with showing(quiet) as show:
+        with progress_display(quiet) as show:
 
             def watch(progress: Progress) -> None:
                 nonlocal begun
@@ -162,7 +162,7 @@ def _sum_up(result: BuildResult, output: Path, quiet: bool, as_json: bool) -> No
             "moved": len(result.moved),
             "pruned": result.pruned,
         }
-        typer.echo(json.dumps({"dataset": str(output), **result.counts.plain(), **beside}))
+        typer.echo(json.dumps({"dataset": str(output), **result.counts.as_json(), **beside}))
         return
     if result.shared_labels:
         typer.echo(_shared(result.shared_labels), err=True)
@@ -183,16 +183,17 @@ def _shared(pictures: int) -> str:
 
 def _tell_changes(result: BuildResult) -> None:
     """Print to stderr what has changed since the last build: damaged files, and sources that are gone or moved."""
-    from facesieve.dataset.named import some
+    from facesieve.dataset.disk.names import shortened_list
 
     if result.damaged:
-        typer.echo(f"missing or damaged: {some(result.damaged)}; their pictures were done again", err=True)
+        typer.echo(f"missing or damaged: {shortened_list(result.damaged)}; their pictures were done again", err=True)
     if result.gone:
         verb = "removed" if result.pruned else "kept in the dataset (--prune removes them)"
-        typer.echo(f"gone from the sources: {some(result.gone)}; {verb}", err=True)
+        typer.echo(f"gone from the sources: {shortened_list(result.gone)}; {verb}", err=True)
     if result.moved:
         verb = "the old names were removed" if result.pruned else "the old names are kept (--prune removes them)"
         typer.echo(
-            f"moved: {some(result.moved)} no longer on disk, but the same bytes were found in the sources; {verb}",
+            f"moved: {shortened_list(result.moved)} no longer on disk, "
+            f"but the same bytes were found in the sources; {verb}",
             err=True,
         )

@@ -33,7 +33,7 @@ def check(
     before = check_dataset(dataset)
     after = repair_dataset(dataset, Settings.load()) if repair else before
     if as_json:
-        typer.echo(json.dumps({"dataset": str(dataset), **after.plain(), "found": before.plain()["faults"]}))
+        typer.echo(json.dumps({"dataset": str(dataset), **after.as_json(), "found": before.as_json()["faults"]}))
     else:
         _tell(before, after, repair)
     if after.faults:

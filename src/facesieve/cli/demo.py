@@ -21,14 +21,14 @@ def demo(
     photos, dataset = output / "photos", output / "dataset"
     settings = choose_settings()
     prepare_engine([str(photos)], settings)  # worker processes start while this process imports the rest
-    from facesieve.cli.show import showing
+    from facesieve.cli.progress import progress_display
     from facesieve.cli.table import face_table
     from facesieve.demo import write_photos
     from facesieve.run.opened import open_dataset
     from facesieve.run.recipe import build
 
     write_photos(photos)
-    with showing(quiet) as watch:
+    with progress_display(quiet) as watch:
         result = build(
             photos, dataset, settings=settings, crops=("face", "head"), keep_rejected=True, marked=True, watch=watch
         )

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from facesieve.dataset.read import Manifests
+from facesieve.dataset.manifests import Manifests
 
 WIDE = 140  # columns; a pipe has no width of its own
 

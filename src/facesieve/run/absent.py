@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.distinct import keys_of
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.hashes import HashSet, hashes_of
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.tables.hashes import HashSet, hashes_of
+from facesieve.dataset.tables.inputs import input_keys
 from facesieve.records import RefusalCode, Source
 from facesieve.run.keep_rows import keep_rows
 from facesieve.run.known import SourceIndex
@@ -64,7 +64,7 @@ def find_absent(ledger: Ledger, wanted: Sequence[Source], named: Sequence[str]) 
     names = [manifest_name(argument) for argument in named]
     paths = [absolute_path(argument) for argument in named]
     for rows in ledger.tables(COLUMNS):
-        keys = keys_of(rows)
+        keys = input_keys(rows)
         listed = keys.to_pylist()
         of_none = np.logical_and.reduce([one.of(listed) < 0 for one in (index, *earlier)])
         unwanted = rows.append_column("key", keys).filter(pa.array(of_none))
@@ -91,7 +91,7 @@ def _picture_hashes(ledger: Ledger, index: SourceIndex, count: int) -> HashSet |
     """Hashes of the picture ids of the `count` wanted sources, by their last rows. None if all rows are theirs."""
     ids, read, others = np.zeros(count, np.int64), np.zeros(count, bool), False
     for rows in ledger.tables(COLUMNS):
-        at = index.of(keys_of(rows).to_pylist())
+        at = index.of(input_keys(rows).to_pylist())
         there = at >= 0
         ids[at[there]] = hashes_of(rows["picture_id"].to_pylist())[there]
         read[at[there]] = np.asarray(pc.is_null(rows["refusal"]))[there]
@@ -128,7 +128,7 @@ def drop_sources(ledger: Ledger, keys: Collection[bytes], outputs: Outputs) -> s
     before = ledger.numbers() if keys else []
     for number in before:
         rows = ledger.table(number)
-        gone = pc.is_in(keys_of(rows), pa.array(sorted(keys), pa.binary()))
+        gone = pc.is_in(input_keys(rows), pa.array(sorted(keys), pa.binary()))
         if pc.any(gone).as_py():
             keep_rows(ledger, number, rows.filter(pc.invert(gone)), outputs)
     left = set(ledger.numbers())

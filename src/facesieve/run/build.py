@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from facesieve.dataset.about import read_about, read_made
-from facesieve.dataset.count import Books, Counts
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.named import some
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.names import shortened_list
+from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.origin import Engine, Options, Origin, RecordedPolicy, versions
-from facesieve.dataset.survey import survey
+from facesieve.dataset.tables.counts import Counts, RunningCounts
+from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
 from facesieve.records import Source
 from facesieve.run.absent import Absent, drop_sources, find_absent
@@ -208,15 +208,15 @@ def _check_parts(ledger: Ledger, before: Sequence[int], added: int) -> None:
         )
 
 
-def _publish(ledger: Ledger, spec: BuildSpec) -> Books:
+def _publish(ledger: Ledger, spec: BuildSpec) -> RunningCounts:
     layout = ledger.layout
-    with survey(ledger.tables, layout.scratch) as found:
+    with resolve(ledger.tables, layout.scratch) as found:
         books, _ = publish_ledger(ledger, found, read_made(layout), spec.settings)
         lost = [*sorted(lost_files(ledger, found, spec.outputs)), *missing_thumbs(layout)]
     if lost:
         raise DatasetError(
             "missing_files",
-            f"Missing or damaged in {layout.root}: {some(lost)}. Run the same build again with the pictures "
+            f"Missing or damaged in {layout.root}: {shortened_list(lost)}. Run the same build again with the pictures "
             "that these files were made from, or run `facesieve check DATASET --repair`.",
         )
     return books

@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow.compute as pc
 from PIL import Image
 
-from facesieve.dataset.hashes import Hashes, HashSet, hashes_of
-from facesieve.dataset.layout import Layout, size_of
-from facesieve.dataset.named import ends_well
-from facesieve.dataset.sums import Sums, sum_of_file
-from facesieve.dataset.survey import survey
-from facesieve.dataset.tables import read_groups
+from facesieve.dataset.disk.checksums import Checksums, checksum_of_file
+from facesieve.dataset.disk.intact import has_end_marker
+from facesieve.dataset.disk.layout import Layout, file_size
+from facesieve.dataset.disk.parquet import read_groups
+from facesieve.dataset.tables.hashes import Hashes, HashSet, hashes_of
+from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
 from facesieve.run.claim import is_locked
 from facesieve.run.contents import Contents, has_ledger, read_contents
@@ -23,7 +23,7 @@ from facesieve.run.damage import UNDONE, missing_sums
 from facesieve.run.faults import CheckResult, Fault, FaultCode
 from facesieve.run.lost import read_lost
 from facesieve.run.outdated import outdated_manifests
-from facesieve.run.publish import files_without_row, leftovers, published_files
+from facesieve.run.publish import orphaned_files, published_files, unnamed_files
 
 
 def check_dataset(root: Path) -> CheckResult:
@@ -60,7 +60,7 @@ def _check(layout: Layout) -> CheckResult:
     faults += files.faults
     faults += [Fault(FaultCode.OUTDATED, name) for name in outdated_manifests(contents, {one.name for one in faults})]
     if len(contents.parts) == len(layout.numbers(layout.parts)):  # otherwise rows are unknown that may name these files
-        faults += [Fault(FaultCode.NO_ROW, name) for name in sorted(files_without_row(layout, HashSet(named)))]
+        faults += [Fault(FaultCode.NO_ROW, name) for name in sorted(unnamed_files(layout, HashSet(named)))]
         known = {fault.name for fault in faults}
         faults += [Fault(FaultCode.NO_ROW, name) for name in _leftovers(contents) if name not in known]
     lost = read_lost(layout)
@@ -69,7 +69,7 @@ def _check(layout: Layout) -> CheckResult:
         files=files.count,
         without_sum=files.without_sum,
         undone=_undone(contents) + len(lost.pictures),
-        foreign=(*sorted(layout.strange()), *_foreign(layout)),
+        foreign=(*sorted(layout.foreign_files()), *_foreign(layout)),
         lost=lost,
         continuable=has_ledger(layout),
     )
@@ -91,7 +91,7 @@ def _leftovers(contents: Contents) -> list[str]:
     layout = contents.layout
     if not has_ledger(layout):
         return []
-    left = leftovers(layout)
+    left = orphaned_files(layout)
     parts = (layout.name_of(layout.parts) + "/" + Path(name).with_suffix(".parquet").name for name in left)
     return [name for name, part in zip(left, parts, strict=True) if part not in contents.published]
 
@@ -99,8 +99,8 @@ def _leftovers(contents: Contents) -> list[str]:
 def _undone(contents: Contents) -> int:
     """How many sources the next build will do again, because their last row is marked so."""
     undone = 0
-    with survey(contents.tables, None) as found:
-        for part in found.settled(contents.tables(["fingerprint"])):
+    with resolve(contents.tables, None) as found:
+        for part in found.resolved(contents.tables(["fingerprint"])):
             marked = pc.equal(part.rows["fingerprint"], UNDONE)
             undone += int(np.count_nonzero(np.asarray(pc.fill_null(marked, False)) & part.counts))
     return undone
@@ -129,7 +129,7 @@ class _FileCheck:
         self.faults: list[Fault] = []
         self.count = self.without_sum = 0
 
-    def check(self, names: Iterable[str], sums: Sums) -> None:
+    def check(self, names: Iterable[str], sums: Checksums) -> None:
         """Check these files. sums: the checksums that each file may have; a file without one is only opened."""
         for name in names:
             self.count += 1
@@ -137,12 +137,12 @@ class _FileCheck:
             if name not in self._faulty:
                 self._compare(name, sums)
 
-    def _compare(self, name: str, sums: Sums) -> None:
+    def _compare(self, name: str, sums: Checksums) -> None:
         path = self._layout.root / name
-        size = size_of(path)
+        size = file_size(path)
         if size is None:
             self.faults.append(Fault(FaultCode.MISSING, name))
-        elif not (sum_of_file(path) in sums[name] if name in sums else size and _readable(path)):
+        elif not (checksum_of_file(path) in sums[name] if name in sums else size and _readable(path)):
             self.faults.append(Fault(FaultCode.DAMAGED, name))
 
 
@@ -152,7 +152,7 @@ def _readable(path: Path) -> bool:
         if path.suffix in (".png", ".jpg"):
             with Image.open(path) as picture:
                 picture.load()
-            return ends_well(path)
+            return has_end_marker(path)
         if path.suffix == ".parquet":
             deque(read_groups(path), maxlen=0)
     except Exception:  # Pillow raises almost anything for a damaged picture

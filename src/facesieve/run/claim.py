@@ -11,12 +11,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from facesieve.dataset.about import read_made, write_made
-from facesieve.dataset.commit import writing
-from facesieve.dataset.layout import Layout
+from facesieve.dataset.disk.atomic import wrap_write_errors
+from facesieve.dataset.disk.checksums import Checksum, read_checksums
+from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.origin import Origin, difference, other_engines
-from facesieve.dataset.sums import Sum, read_sums
 from facesieve.errors import DatasetError
-from facesieve.run.publish import unpublish
+from facesieve.run.publish import remove_published_checksums
 from facesieve.sieve import Policy
 
 # Files that desktops, file systems and git leave in folders that are otherwise empty, in lower case.
@@ -92,7 +92,7 @@ def claim(layout: Layout, origin: Origin, mixed_engines: bool = False) -> Iterat
 @contextmanager
 def lock_dataset(layout: Layout) -> Iterator[None]:
     """Lock a dataset for writing. Raises DatasetError when it is locked already, or when the disk refuses."""
-    with writing(layout.root):
+    with wrap_write_errors(layout.root):
         layout.hidden.mkdir(parents=True, exist_ok=True)
         lock = FileLock(layout.lock, timeout=_LOCK_TIMEOUT)
         try:
@@ -104,7 +104,7 @@ def lock_dataset(layout: Layout) -> Iterator[None]:
     try:
         yield
     finally:
-        with writing(layout.scratch):
+        with wrap_write_errors(layout.scratch):
             shutil.rmtree(layout.scratch, ignore_errors=True)
         lock.release()
 
@@ -140,7 +140,7 @@ def _compare_origin(layout: Layout, origin: Origin, mixed_engines: bool) -> None
         )
     made = origin.joined(before)
     if new or made != before:
-        unpublish(layout)
+        remove_published_checksums(layout)
         write_made(made, layout)
 
 
@@ -153,8 +153,8 @@ def _difference(layout: Layout, differs: list[str], policy: str) -> str:
     return "\n".join(lines)
 
 
-def _known(layout: Layout) -> frozenset[Sum]:
-    return read_sums(layout.published_sums).get(layout.name_of(layout.made), frozenset())
+def _known(layout: Layout) -> frozenset[Checksum]:
+    return read_checksums(layout.published_sums).get(layout.name_of(layout.made), frozenset())
 
 
 @contextmanager

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from facesieve.dataset.about import read_about, read_made
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.format import OTHER_FORMAT
-from facesieve.dataset.layout import HIDDEN, Layout
-from facesieve.dataset.matched import matched
-from facesieve.dataset.merge import Block, merge
-from facesieve.dataset.named import NAMING, named_files, names_of
+from facesieve.dataset.disk.checksums import Checksum, Checksums, checksum_pairs, checksums_by_name, read_checksums
+from facesieve.dataset.disk.format import OTHER_FORMAT
+from facesieve.dataset.disk.layout import HIDDEN, Layout
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.parquet import row_count
+from facesieve.dataset.manifests import open_with_checksums
 from facesieve.dataset.origin import Origin
-from facesieve.dataset.read import manifests_of
-from facesieve.dataset.sums import Sum, Sums, pairs_of, read_sums, sums_of
-from facesieve.dataset.survey import fitted, survey
-from facesieve.dataset.tables import rows_in
+from facesieve.dataset.tables.join import join_checksums
+from facesieve.dataset.tables.merge import Block, merge
+from facesieve.dataset.tables.named_files import NAMING_COLUMNS, files_of_part, named_files
+from facesieve.dataset.tables.resolve import resolve, with_part_schema
 from facesieve.errors import DatasetError
 from facesieve.run.faults import Fault, FaultCode
 from facesieve.run.ledger import Ledger
@@ -36,7 +36,7 @@ class Contents:
     layout: Layout
     origin: Origin
     parts: tuple[int, ...]
-    published: Sums
+    published: Checksums
     damaged_sums: frozenset[str]
 
     @property
@@ -51,50 +51,52 @@ class Contents:
         """The rows of the readable parts, one part at a time."""
         return (self.table(number, columns) for number in self.parts)
 
-    def sums(self, number: int) -> Sums:
+    def sums(self, number: int) -> Checksums:
         """The checksums of the files of a shard; empty if they are damaged."""
         path = self.layout.sums_of(number)
-        return {} if self.layout.name_of(path) in self.damaged_sums else read_sums(path)
+        return {} if self.layout.name_of(path) in self.damaged_sums else read_checksums(path)
 
-    def known(self, number: int) -> frozenset[Sum]:
+    def known(self, number: int) -> frozenset[Checksum]:
         """The checksums that the part of a shard may have; empty if those of the shard are damaged."""
         if self.layout.name_of(self.layout.sums_of(number)) in self.damaged_sums:
             return frozenset()
         name = self.layout.name_of(self.layout.part(number))
         return self.sums(number).get(name, frozenset()) | self.published.get(name, frozenset())
 
-    def own_sums(self) -> Sums:
+    def own_sums(self) -> Checksums:
         """The checksums of all files that are not pictures."""
         numbers = self.layout.numbers(self.layout.sums)
-        hidden = (pair for number in numbers for pair in pairs_of(self.sums(number)) if pair[0].startswith(HIDDEN))
-        return sums_of([*hidden, *pairs_of(self.published)])
+        hidden = (
+            pair for number in numbers for pair in checksum_pairs(self.sums(number)) if pair[0].startswith(HIDDEN)
+        )
+        return checksums_by_name([*hidden, *checksum_pairs(self.published)])
 
-    def names(self) -> Iterator[tuple[Collection[str], Sums]]:
+    def names(self) -> Iterator[tuple[Collection[str], Checksums]]:
         """The names of the picture files in the manifests, in blocks, with the checksums of at least these files."""
         if not has_ledger(self.layout):
             yield from self._names_of_manifests()
             return
-        with survey(self.tables, None) as found:
-            for number, part in zip(self.parts, found.settled(self.tables(NAMING)), strict=True):
-                yield names_of(part, self.outputs), self.sums(number)
+        with resolve(self.tables, None) as found:
+            for number, part in zip(self.parts, found.resolved(self.tables(NAMING_COLUMNS)), strict=True):
+                yield files_of_part(part, self.outputs), self.sums(number)
 
     def blocks(self) -> Iterator[Block]:
         """The rows of the manifests. With a ledger, the rows that they should have."""
         if has_ledger(self.layout):
             return merge(self.tables, self.origin.measures)
-        return manifests_of(self.layout, self.published).blocks()
+        return open_with_checksums(self.layout, self.published).blocks()
 
     def sources(self) -> Iterator[list[str]]:
         """The names of the inputs in the readable parts, in blocks."""
-        with survey(self.tables, None) as found:
-            for part in found.settled(self.tables(["source"])):
-                yield part.counting["source"].to_pylist()
+        with resolve(self.tables, None) as found:
+            for part in found.resolved(self.tables(["source"])):
+                yield part.counted_rows["source"].to_pylist()
 
-    def _names_of_manifests(self) -> Iterator[tuple[Collection[str], Sums]]:
+    def _names_of_manifests(self) -> Iterator[tuple[Collection[str], Checksums]]:
         names = (dict.fromkeys(named_files(*block, self.outputs), "") for block in self.blocks())
         sums = (self.sums(number) for number in self.layout.numbers(self.layout.sums))
-        faces = sum(map(rows_in, self.layout.files_of(self.layout.faces)))
-        return matched(names, sums, faces * (1 + len(self.outputs.cuts)), None)
+        faces = sum(map(row_count, self.layout.files_of(self.layout.faces)))
+        return join_checksums(names, sums, faces * (1 + len(self.outputs.cuts)), None)
 
 
 def read_contents(layout: Layout, faults: list[Fault]) -> Contents:
@@ -102,10 +104,10 @@ def read_contents(layout: Layout, faults: list[Fault]) -> Contents:
 
     Raises DatasetError when nothing can be read that says how the dataset was made.
     """
-    published, damaged_sums = dict[str, frozenset[Sum]](), set[str]()
+    published, damaged_sums = dict[str, frozenset[Checksum]](), set[str]()
     for path in [layout.published_sums, *(layout.sums_of(number) for number in layout.numbers(layout.sums))]:
         try:
-            sums = read_sums(path)
+            sums = read_checksums(path)
             published = sums if path == layout.published_sums else published
         except DatasetError:
             damaged_sums.add(layout.name_of(path))
@@ -113,7 +115,7 @@ def read_contents(layout: Layout, faults: list[Fault]) -> Contents:
     origin = _origin(layout, published, faults)
     contents = Contents(layout, origin, tuple(layout.numbers(layout.parts)), published, frozenset(damaged_sums))
     if not has_ledger(layout):
-        manifests_of(layout, published)
+        open_with_checksums(layout, published)
     return replace(contents, parts=tuple(_readable_parts(contents, faults)))
 
 
@@ -122,7 +124,7 @@ def has_ledger(layout: Layout) -> bool:
     return layout.made.exists() or bool(layout.numbers(layout.parts))
 
 
-def _origin(layout: Layout, sums: Sums, faults: list[Fault]) -> Origin:
+def _origin(layout: Layout, sums: Checksums, faults: list[Fault]) -> Origin:
     """How the dataset was made, from either of the two files that record it."""
     found: list[Origin] = []
     errors: list[DatasetError] = []
@@ -146,7 +148,7 @@ def _readable_parts(contents: Contents, faults: list[Fault]) -> Iterator[int]:
         try:
             rows = contents.table(number)
             if not contents.known(number):
-                fitted(rows, contents.origin.measures)  # raises if it does not have the columns of a part
+                with_part_schema(rows, contents.origin.measures)  # raises if it does not have the columns of a part
             yield number
         except DatasetError as error:
             if error.code in ("out_of_memory", *OTHER_FORMAT):

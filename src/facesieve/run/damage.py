@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterator
 import numpy as np
 import pyarrow as pa
 
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.layout import Layout, size_of
-from facesieve.dataset.named import NAMING, files_of_rows, names_of, not_whole
-from facesieve.dataset.schema import THUMB_SCHEMA
-from facesieve.dataset.sums import read_sums
-from facesieve.dataset.survey import Survey, survey
+from facesieve.dataset.disk.checksums import read_checksums
+from facesieve.dataset.disk.intact import broken_files
+from facesieve.dataset.disk.layout import Layout, file_size
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.tables.named_files import NAMING_COLUMNS, files_of_part, files_of_rows
+from facesieve.dataset.tables.resolve import Resolution, resolve
+from facesieve.dataset.tables.schema import THUMB_SCHEMA
 from facesieve.run.ledger import Ledger
 
 UNDONE = "undone"  # the fingerprint of a row whose picture must be done again; no source has this fingerprint
@@ -45,19 +46,19 @@ def mark_damage(layout: Layout, outputs: Outputs) -> list[str]:
 
 def _lost_files(ledger: Ledger, outputs: Outputs) -> set[str]:
     """As `lost_files`, but quicker when no file of any row is missing: then it does not resolve which rows count."""
-    rows = zip(ledger.numbers(), ledger.tables(NAMING), strict=True)
+    rows = zip(ledger.numbers(), ledger.tables(NAMING_COLUMNS), strict=True)
     named = ((number, [name for _, name in files_of_rows(part, outputs)]) for number, part in rows)
-    if not any(not_whole(names, ledger.sums(number), ledger.layout.root) for number, names in named):
+    if not any(broken_files(names, ledger.sums(number), ledger.layout.root) for number, names in named):
         return set()
-    with survey(ledger.tables, ledger.layout.scratch) as found:
+    with resolve(ledger.tables, ledger.layout.scratch) as found:
         return set(lost_files(ledger, found, outputs))
 
 
-def lost_files(ledger: Ledger, found: Survey, outputs: Outputs) -> Iterator[str]:
+def lost_files(ledger: Ledger, found: Resolution, outputs: Outputs) -> Iterator[str]:
     """Picture files in the manifests that are missing, empty or of the wrong size, part by part."""
     layout = ledger.layout
-    for number, part in zip(ledger.numbers(), found.settled(ledger.tables(NAMING)), strict=True):
-        yield from not_whole(names_of(part, outputs), ledger.sums(number), layout.root)
+    for number, part in zip(ledger.numbers(), found.resolved(ledger.tables(NAMING_COLUMNS)), strict=True):
+        yield from broken_files(files_of_part(part, outputs), ledger.sums(number), layout.root)
 
 
 def missing_thumbs(layout: Layout) -> list[str]:
@@ -68,24 +69,24 @@ def missing_thumbs(layout: Layout) -> list[str]:
 
 def vanished_parts(layout: Layout) -> list[str]:
     """Names of parts of the ledger that existed when the dataset was last published, and are missing now."""
-    listed = (name for name in read_sums(layout.published_sums) if name.startswith(layout.name_of(layout.parts)))
-    return sorted(name for name in listed if size_of(layout.root / name) is None)
+    listed = (name for name in read_checksums(layout.published_sums) if name.startswith(layout.name_of(layout.parts)))
+    return sorted(name for name in listed if file_size(layout.root / name) is None)
 
 
 def missing_sums(layout: Layout) -> list[str]:
     """Names of checksum files that existed when the dataset was last published, and are missing now."""
     parts, folder = set(layout.numbers(layout.parts)), f"{layout.name_of(layout.sums)}/"
-    listed = (name for name in read_sums(layout.published_sums) if name.startswith(folder))
+    listed = (name for name in read_checksums(layout.published_sums) if name.startswith(folder))
     numbers = {name: int(name.removeprefix(folder).partition(".")[0]) for name in listed}
     # The checksums of a removed part are removed too. A dataset of `facesieve sieve` has checksums, but no parts.
     wanted = (name for name, number in numbers.items() if number in parts or not layout.made.exists())
-    return sorted(name for name in wanted if size_of(layout.root / name) is None)
+    return sorted(name for name in wanted if file_size(layout.root / name) is None)
 
 
 def thumbs_whole(ledger: Ledger, number: int) -> bool:
     """Whether the thumbnails of a shard exist, with the right size if it is known."""
     path = ledger.layout.thumbs_of(number)
-    size = size_of(path)
+    size = file_size(path)
     known = ledger.sums(number).get(ledger.layout.name_of(path))
     return bool(size) and (not known or any(one.size == size for one in known))
 

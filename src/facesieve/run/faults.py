@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from facesieve.dataset.layout import HIDDEN
+from facesieve.dataset.disk.layout import HIDDEN
 from facesieve.run.lost import Lost
 
 _PARTS = f"{HIDDEN}/parts/"
@@ -54,7 +54,7 @@ class CheckResult:
         """Names of damaged or missing parts of the ledger. A repair cannot restore their rows."""
         return tuple(fault.name for fault in self.faults if fault.name.startswith(_PARTS))
 
-    def plain(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """As plain values for JSON."""
         return {
             "faults": [{"code": str(fault.code), "file": fault.name} for fault in self.faults],

@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from facesieve.dataset.about import read_about, read_made
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.names import plain
-from facesieve.dataset.survey import survey
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.names import normalized_text
+from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError, UsageError
 from facesieve.run.claim import lock_dataset
 from facesieve.run.keep_rows import keep_rows
@@ -70,7 +70,7 @@ def forget(root: Path, names: Sequence[str], settings: Settings, labels: Sequenc
                 whole += len(kept) - len(after)
                 faces += _faces(before) - _faces(after)
                 keep_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
-        with survey(ledger.tables, layout.scratch) as found:
+        with resolve(ledger.tables, layout.scratch) as found:
             _, files = publish_ledger(ledger, found, origin, settings)
         _remove_lost(layout, names, labels, selection)
     if selection.unknown:
@@ -91,8 +91,8 @@ def _remove_lost(layout: Layout, names: Sequence[str], labels: Sequence[str], se
     """Also forget pictures whose rows were in a damaged part; their names are kept until a build does them again."""
     lost = read_lost(layout).pictures
     places = {one.source: os.fsencode(absolute_path(one.source)) for one in lost}
-    gone: set[LostPicture] = {one for one in lost if one.label in map(plain, labels)}
-    found = {label for label in labels if plain(label) in {one.label for one in gone}}
+    gone: set[LostPicture] = {one for one in lost if one.label in map(normalized_text, labels)}
+    found = {label for label in labels if normalized_text(label) in {one.label for one in gone}}
     for what in names:
         keys = inputs_named(what, places) | inputs_in_place(what, places)
         ids = ids_with_prefix(what, {one.picture_id for one in lost if one.picture_id})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.named import files_of_rows
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.tables.named_files import files_of_rows
 from facesieve.run.ledger import Ledger
 
 

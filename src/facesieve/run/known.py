@@ -15,11 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.distinct import keys_of
-from facesieve.dataset.hashes import hashes_of
-from facesieve.dataset.names import plain
-from facesieve.dataset.shuffle import Integers
-from facesieve.records import Source
+from facesieve.dataset.disk.names import normalized_text
+from facesieve.dataset.tables.hashes import hashes_of
+from facesieve.dataset.tables.inputs import input_keys
+from facesieve.records import Integers, Source
 from facesieve.run.ledger import TRY_AGAIN, Ledger
 from facesieve.sources.naming import former_identity
 
@@ -90,13 +89,13 @@ def changed_labels(sources: Sequence[Source], ledger: Ledger) -> Counter[tuple[s
     index, numbers = SourceIndex(sources), dict[str, int]()
     last = np.full(len(sources), -1, np.int32)  # the number of the label in the last row of each source
     for table in ledger.tables(["source", "identity", "label"]):
-        at = index.of(keys_of(table).to_pylist())
+        at = index.of(input_keys(table).to_pylist())
         there = at >= 0
         labels = [numbers.setdefault(label, len(numbers)) for label in table["label"].to_pylist()]
         last[at[there]] = np.array(labels, np.int32)[there]
     names = list(numbers)
     known = np.flatnonzero(last >= 0).tolist()
-    pairs = ((names[last[at]], plain(sources[at].label)) for at in known)
+    pairs = ((names[last[at]], normalized_text(sources[at].label)) for at in known)
     return Counter(pair for pair in pairs if pair[0] != pair[1])
 
 
@@ -104,7 +103,7 @@ def readable(sources: Sequence[Source], ledger: Ledger) -> int:
     """How many of the sources are not refused, according to their last rows."""
     index, found = SourceIndex(sources), np.zeros(len(sources), bool)
     for table in ledger.tables(["source", "identity", "refusal"]):
-        at = index.of(keys_of(table).to_pylist())
+        at = index.of(input_keys(table).to_pylist())
         there = at >= 0
         found[at[there]] = np.asarray(pc.is_null(table["refusal"]))[there]
     return int(found.sum())
@@ -165,7 +164,7 @@ def _last_rows(
                 updates[part][row] = RowUpdate(source.key)
             known.part[at], known.row[at] = part, row
             renamed = identity is None and bool(source.former)
-            if refusals[row] in again or renamed or labels[row] != plain(source.label):
+            if refusals[row] in again or renamed or labels[row] != normalized_text(source.label):
                 known.status[at] = Status.REDO
             else:
                 same = fingerprints[row] == source.fingerprint

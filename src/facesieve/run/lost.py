@@ -9,10 +9,11 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.commit import settle, writing
-from facesieve.dataset.hashes import HashSet, hashes_of
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.tables import read_groups, read_json, write_json
+from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors
+from facesieve.dataset.disk.json_file import read_json, write_json
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.parquet import read_groups
+from facesieve.dataset.tables.hashes import HashSet, hashes_of
 from facesieve.errors import DatasetError
 
 
@@ -121,6 +122,6 @@ def _write(layout: Layout, lost: Lost) -> None:
         values = {"parts": list(lost.parts), "pictures": [list(pair) for pair in lost.pictures]}
         write_json(values, layout.lost, layout.scratch)
         return
-    with writing(layout.lost):
+    with wrap_write_errors(layout.lost):
         layout.lost.unlink(missing_ok=True)
-    settle([layout.lost], layout.root)
+    sync_folders([layout.lost], layout.root)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.row_stream import RowStream
-from facesieve.dataset.schema import face_schema, picture_schema, with_later_columns
-from facesieve.dataset.tables import read_groups
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.parquet import read_groups
+from facesieve.dataset.tables.row_stream import RowStream
+from facesieve.dataset.tables.schema import face_schema, picture_schema, with_later_columns
 from facesieve.run.contents import Contents, has_ledger
 
 

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from glob import escape, has_magic
 from pathlib import Path
 
-from facesieve.dataset.names import plain
+from facesieve.dataset.disk.names import normalized_text
 from facesieve.sources.naming import identity_of
 
 _ROW = re.compile(r":\d+")  # the row of a list, after the name of the list
@@ -31,7 +31,7 @@ def absolute_path(argument: str) -> str:
 
 def manifest_name(argument: str) -> str:
     """A named place as it is written in manifests."""
-    return plain(str(Path(argument)))
+    return normalized_text(str(Path(argument)))
 
 
 def is_below(name: str, place: str) -> bool:

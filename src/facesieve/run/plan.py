@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from facesieve.dataset.names import plain
+from facesieve.dataset.disk.names import normalized_text
 from facesieve.errors import UsageError
 from facesieve.records import Source
 
@@ -29,7 +29,7 @@ def unique(sources: Iterable[Source]) -> list[Source]:
     found: dict[bytes, Source] = {}
     for source in sources:
         first = found.setdefault(source.key, source)
-        if plain(first.label) != plain(source.label):
+        if normalized_text(first.label) != normalized_text(source.label):
             raise UsageError(
                 "two_labels",
                 f"{source.name} is listed with two labels: {first.label!r} and {source.label!r}. Keep one of them.",

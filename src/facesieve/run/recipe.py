@@ -70,7 +70,7 @@ def build(
     settings = settings or Settings.load()
     named = _listed(sources)
     prepare_engine(named, settings)
-    from facesieve.dataset.files import Outputs
+    from facesieve.dataset.disk.outputs import Outputs
     from facesieve.models.store import tell
     from facesieve.pipeline import Pipeline
     from facesieve.quality import MEASURES
@@ -109,7 +109,7 @@ def _listed(sources: PathText | Iterable[PathText]) -> list[str]:
 
 
 def _cuts(crops: Iterable[str]) -> tuple[str, ...]:
-    from facesieve.dataset.files import CUTS
+    from facesieve.dataset.disk.outputs import CUTS
     from facesieve.errors import UsageError
 
     wanted = tuple(sorted({crops} if isinstance(crops, str) else set(crops)))

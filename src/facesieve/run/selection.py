@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.distinct import keys_of
-from facesieve.dataset.names import plain
-from facesieve.dataset.survey import Survey, survey
+from facesieve.dataset.disk.names import normalized_text
+from facesieve.dataset.tables.inputs import input_keys
+from facesieve.dataset.tables.resolve import Resolution, resolve
 from facesieve.errors import UsageError
 from facesieve.records import displayed
 from facesieve.run.ledger import Ledger
@@ -51,7 +51,7 @@ def select(ledger: Ledger, names: Sequence[str], labels: Sequence[str]) -> Selec
     names: see `forget`. Raises UsageError when several ids begin with one of the names.
     """
     selection, rest = Selection(), list[str]()
-    with survey(ledger.tables, ledger.layout.scratch) as found:
+    with resolve(ledger.tables, ledger.layout.scratch) as found:
         known = _search(ledger, found, names, labels)
         for what in names:
             if inputs := inputs_named(what, known.sources):
@@ -64,9 +64,9 @@ def select(ledger: Ledger, names: Sequence[str], labels: Sequence[str]) -> Selec
                 rest.append(what)
         placed = _placed(ledger, found, rest) if rest else {}
         selection.inputs.update(*(placed[what] for what in rest))
-    selection.labels.update({plain(label) for label in labels} & known.labels)
+    selection.labels.update({normalized_text(label) for label in labels} & known.labels)
     selection.unknown.extend(what for what in rest if not placed[what])
-    selection.unknown.extend(label for label in labels if plain(label) not in known.labels)
+    selection.unknown.extend(label for label in labels if normalized_text(label) not in known.labels)
     return selection
 
 
@@ -80,10 +80,10 @@ class _Known:
     labels: set[str] = field(default_factory=set)
 
 
-def _search(ledger: Ledger, found: Survey, names: Sequence[str], labels: Sequence[str]) -> _Known:
+def _search(ledger: Ledger, found: Resolution, names: Sequence[str], labels: Sequence[str]) -> _Known:
     known = _Known()
     spelled = pa.array([name for what in names for name in _spellings(what) if _is_text(name)], pa.string())
-    wanted = pa.array(map(plain, labels), pa.string())
+    wanted = pa.array(map(normalized_text, labels), pa.string())
     prefixes = [what.lower() for what in names if len(what) >= SHORTEST and what.isascii()]
     for rows, named, keys in _parts(ledger, found):
         fit = pc.is_in(named, spelled)
@@ -96,7 +96,7 @@ def _search(ledger: Ledger, found: Survey, names: Sequence[str], labels: Sequenc
     return known
 
 
-def _placed(ledger: Ledger, found: Survey, names: Sequence[str]) -> dict[str, set[bytes]]:
+def _placed(ledger: Ledger, found: Resolution, names: Sequence[str]) -> dict[str, set[bytes]]:
     """Keys of the inputs that lie in each of these places."""
     placed: dict[str, set[bytes]] = {what: set() for what in names}
     for _, named, keys in _parts(ledger, found):
@@ -106,16 +106,16 @@ def _placed(ledger: Ledger, found: Survey, names: Sequence[str]) -> dict[str, se
     return placed
 
 
-def _parts(ledger: Ledger, found: Survey) -> Iterator[tuple[pa.Table, pa.ChunkedArray, pa.ChunkedArray]]:
+def _parts(ledger: Ledger, found: Resolution) -> Iterator[tuple[pa.Table, pa.ChunkedArray, pa.ChunkedArray]]:
     """The rows of each part, and for those that count: the name of the input in the manifests, and its key."""
     raw, again = tee(ledger.tables(_SEARCHED))
-    for rows, part in zip(raw, found.settled(again), strict=True):
-        yield rows, part.counting["source"], keys_of(rows).filter(pa.array(part.counts))
+    for rows, part in zip(raw, found.resolved(again), strict=True):
+        yield rows, part.counted_rows["source"], input_keys(rows).filter(pa.array(part.counts))
 
 
 def _spellings(what: str) -> tuple[str, ...]:
     """A name as it was typed, and as the manifests may have it."""
-    return what, displayed(what), plain(what)
+    return what, displayed(what), normalized_text(what)
 
 
 def _is_text(name: str) -> bool:
@@ -152,6 +152,6 @@ def inputs_in_place(what: str, named: Mapping[str, bytes]) -> set[bytes]:
 
 
 def _key(row: Row) -> bytes:
-    """As `keys_of`, of one row."""
+    """As `input_keys`, of one row."""
     identity: bytes | None = row.get("identity")
     return row["source"].encode() if identity is None else identity

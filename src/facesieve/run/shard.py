@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from facesieve.dataset.commit import put, settle
-from facesieve.dataset.files import Outputs, files_of
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.rows import Rows
-from facesieve.dataset.sums import Sum, sum_of
+from facesieve.dataset.disk.atomic import sync_folders, write_file
+from facesieve.dataset.disk.checksums import Checksum, checksum_of
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.tables.part_rows import PartRows
+from facesieve.draw.encode import thumbnail
 from facesieve.records import Record, Refusal, RefusalCode, Source
 from facesieve.run.ledger import Ledger
+from facesieve.run.picture_files import picture_files
 from facesieve.run.plan import Shard
 from facesieve.run.progress import Tally
 from facesieve.settings import Settings
@@ -49,21 +51,21 @@ class ShardRunner:
         return self._commit(shard, (Record(refusal.source, refusal=refusal) for refusal in refusals))
 
     def _commit(self, shard: Shard, records: Iterable[Record]) -> Iterator[Tally]:
-        rows, files = Rows(self.measures, self.outputs), dict[str, frozenset[Sum]]()
+        rows, files = PartRows(self.measures, self.outputs), dict[str, frozenset[Checksum]]()
 
         def write(record: Record) -> Tally:
             files.update(self._write(record))
-            rows.add(record)
+            rows.add(record, [thumbnail(face.crop) for face in record.faces])
             return Tally.of(record)
 
         yield from map(write, records)  # a `for` loop would hold one picture while the next one is decoded
-        settle([self.layout.root / name for name in files], self.layout.root)
+        sync_folders([self.layout.root / name for name in files], self.layout.root)
         Ledger(self.layout).commit(shard.number, rows.part(), rows.thumbs(), files)
 
-    def _write(self, record: Record) -> Iterator[tuple[str, frozenset[Sum]]]:
-        for name, data in files_of(record, self.outputs, self.settings):
-            put(data, self.layout.root / name, self.layout.scratch)
-            yield name, frozenset([sum_of(data)])
+    def _write(self, record: Record) -> Iterator[tuple[str, frozenset[Checksum]]]:
+        for name, data in picture_files(record, self.outputs, self.settings):
+            write_file(data, self.layout.root / name, self.layout.scratch)
+            yield name, frozenset([checksum_of(data)])
 
 
 def _reporting(sources: Sequence[Source], on_start: Callable[[int], None]) -> Iterator[Source]:

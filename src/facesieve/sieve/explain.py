@@ -30,7 +30,7 @@ class Finding:
     text: str
 
 
-def explain(policy: Policy, measures: Mapping[str, float | None]) -> list[Finding]:
+def check_rules(policy: Policy, measures: Mapping[str, float | None]) -> list[Finding]:
     """One finding a rule, in rule order, for one face's measures by name; None, NaN or absent is not measured."""
     return [_finding(rule, measures.get(rule.measure)) for rule in policy.rules]
 
