@@ -1,4 +1,4 @@
-"""Worker processes that are killed, and a build that goes on: real processes and real signals."""
+"""A build continues when its worker processes are killed: real processes and real signals."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What one process makes of the heap."""
+    """The dataset that one process builds."""
     out = tmp_path_factory.mktemp("whole")
     build(sources_in(heap), out, Handmade, making(EVERYTHING))
     return files_in(out)
 
 
 def opened_by(heap: Path, opens: dict[str, object]) -> list[Source]:
-    """The heap, some of its pictures opened otherwise."""
+    """The sources of the heap, some with another way to open them."""
     return [replace(source, open=opens.get(source.name, source.open)) for source in sources_in(heap)]
 
 
@@ -101,7 +101,7 @@ def test_a_picture_that_kills_is_one_refusal_and_the_next_build_tries_it_again(
 def sharing(
     root: Path, sources: Sequence[Source], make_pipeline: MakePipeline
 ) -> tuple[list[Tally], dict[str, str | None]]:
-    """One shard of these, shared out: the counts, and what each picture was refused for."""
+    """One shard of these sources, done by a pool: its tallies, and the refusal code of each picture."""
     made = making()
     runner = ShardRunner(Layout(root), made.settings, made.measures, made.outputs)
     tallies = list(Pool(1).run([Shard(0, tuple(sources))], runner, make_pipeline))
@@ -197,7 +197,7 @@ def test_a_stopped_worker_that_does_not_read_its_shard_is_killed(heap: Path, tmp
 
 
 def start(heap: Path, out: Path, pause: float = 0, pipeline: str = "Handmade") -> subprocess.Popen[str]:
-    """A build with two workers in a session of its own, so that a signal reaches all of it as Ctrl-C does."""
+    """A build with two workers in its own session, so that a signal reaches all its processes, like Ctrl-C."""
     command = [sys.executable, str(BUILDING), str(heap), str(out), "0", str(pause), "2", pipeline]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
@@ -216,7 +216,7 @@ def wait_for(child: subprocess.Popen[str], line: str) -> None:
 
 
 def members(session: int) -> list[int]:
-    """Processes of a session that are alive, from /proc."""
+    """The living processes of a session, from /proc."""
     alive = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -230,7 +230,7 @@ def members(session: int) -> list[int]:
 
 
 def gone(session: int) -> bool:
-    """Whether all processes of a session end within seconds; what tracks their resources ends a moment after them."""
+    """Whether all processes of a session end within seconds. The resource tracker ends a moment after the others."""
     deadline = time.monotonic() + 5
     while (left := members(session)) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from facesieve.dataset.files import Outputs
+from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import DatasetError
 from facesieve.run.build import build
 from facesieve.run.engines import choose

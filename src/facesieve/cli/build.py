@@ -105,7 +105,7 @@ def build(
     settings = choose_settings(settings_file, chosen)
     prepare_engine(sources, settings)  # worker processes start while this process imports the rest
     from facesieve.cli.progress import progress_display
-    from facesieve.run.recipe import build as run
+    from facesieve.run.recipe import build as build_dataset
 
     begun = False
     try:
@@ -116,7 +116,7 @@ def build(
                 begun = True
                 show(progress)
 
-            result = run(
+            result = build_dataset(
                 sources,
                 output,
                 settings=settings,

@@ -44,7 +44,7 @@ class Contents:
         return self.origin.options.outputs
 
     def table(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows of one part. Raises DatasetError when they are absent, damaged or of another format."""
+        """The rows of one part. Raises DatasetError when it is missing, damaged or has another format."""
         return Ledger(self.layout).read(number, columns, self.known(number))
 
     def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:

@@ -29,15 +29,15 @@ def mark_damage(layout: Layout, outputs: Outputs) -> list[str]:
     lost, without_sums = _lost_files(ledger, outputs), set(missing_sums(layout))
     names = [*sorted(lost), *vanished_parts(layout), *sorted(without_sums)]
     for number in ledger.numbers():
-        whole, bare = thumbs_whole(ledger, number), layout.name_of(layout.sums_of(number)) in without_sums
-        if whole and not lost and not bare:
+        whole, unverified = thumbs_whole(ledger, number), layout.name_of(layout.sums_of(number)) in without_sums
+        if whole and not lost and not unverified:
             continue
         rows = ledger.table(number)
         undone = {row for row, name in files_of_rows(rows, outputs) if name in lost}
         if not whole:
             names.append(layout.name_of(layout.thumbs_of(number)))
             ledger.rewrite(number, mark_undone(rows, range(len(rows))), THUMB_SCHEMA.empty_table())
-        elif bare:  # its old files cannot be verified any more
+        elif unverified:  # its old files cannot be verified any more
             ledger.rewrite(number, mark_undone(rows, range(len(rows))))
         elif undone:
             ledger.rewrite(number, mark_undone(rows, undone))

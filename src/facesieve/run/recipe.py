@@ -1,4 +1,4 @@
-"""A build anyone can call: sources in, dataset out."""
+"""The public function `build`: sources in, dataset out."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def build(
     from facesieve.pipeline import Pipeline
     from facesieve.quality import MEASURES
     from facesieve.run.build import BuildSpec
-    from facesieve.run.build import build as run
+    from facesieve.run.build import build as build_dataset
     from facesieve.run.claim import check_writable
     from facesieve.run.inference import engines_of, resolved
     from facesieve.sieve import Policy
@@ -89,7 +89,7 @@ def build(
     found = search(named, settings, reading, leave_out=[root])
     for line in found.lines():
         announce(line)
-    engine_for(settings, len(found.sources)).prepare()  # an archive or a list may have turned out to hold many
+    engine_for(settings, len(found.sources)).prepare()  # now the pictures in archives and lists are counted
     settings = resolved(settings)
     check_writable(root)
     _check_device(settings, announce)
@@ -98,7 +98,7 @@ def build(
     spec = BuildSpec(settings, measures, outputs, policy, models, engines_of(settings), label_from)
     offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
     make_pipeline = partial(Pipeline, offline, policy)
-    result = run(found.sources, root, make_pipeline, spec, watch, named, prune, allow_mixed_engines)
+    result = build_dataset(found.sources, root, make_pipeline, spec, watch, named, prune, allow_mixed_engines)
     return replace(result, left_out=found.left_out, notes=tuple(found.notes))
 
 

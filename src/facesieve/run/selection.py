@@ -97,7 +97,7 @@ def _search(ledger: Ledger, found: Resolution, names: Sequence[str], labels: Seq
 
 
 def _placed(ledger: Ledger, found: Resolution, names: Sequence[str]) -> dict[str, set[bytes]]:
-    """Keys of the inputs that lie in each of these places."""
+    """Keys of the inputs in each of these places."""
     placed: dict[str, set[bytes]] = {what: set() for what in names}
     for _, named, keys in _parts(ledger, found):
         inputs = dict(zip(named.to_pylist(), keys.to_pylist(), strict=True))
@@ -114,7 +114,7 @@ def _parts(ledger: Ledger, found: Resolution) -> Iterator[tuple[pa.Table, pa.Chu
 
 
 def _spellings(what: str) -> tuple[str, ...]:
-    """A name as it was typed, and as the manifests may have it."""
+    """A name as the user typed it, and as it may be written in the manifests."""
     return what, displayed(what), normalized_text(what)
 
 
