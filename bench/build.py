@@ -27,7 +27,7 @@ import cv2
 
 from facesieve import pipeline as rooms
 from facesieve.cli.choices import choose_settings
-from facesieve.dataset.rows import Rows
+from facesieve.dataset.tables.part_rows import PartRows
 from facesieve.decode import picture
 from facesieve.detect import Mtcnn
 from facesieve.pipeline import Pipeline
@@ -83,16 +83,17 @@ class Stages:
             ("pose", rooms.HeadPose, "__call__"),
             ("measure", rooms, "measure"),
             ("sieve", rooms, "judge"),
-            ("encode crops", shard, "files_of"),
+            ("encode crops", shard, "picture_files"),
             ("write crops", shard.Work, "_write"),
-            ("rows and thumbnails", Rows, "add"),
+            ("rows and thumbnails", PartRows, "add"),
+            ("rows and thumbnails", shard, "thumbnail"),
             ("commit", Ledger, "commit"),
-            ("commit", shard, "settle"),
+            ("commit", shard, "sync_folders"),
             ("publish", running, "_publish"),
         ]
         before = [getattr(place, name) for _, place, name in places]
         for (stage, place, name), function in zip(places, before, strict=True):
-            eager = (lambda f: lambda *a: list(f(*a)))(function) if name in ("files_of", "_write") else function
+            eager = (lambda f: lambda *a: list(f(*a)))(function) if name in ("picture_files", "_write") else function
             setattr(place, name, self.timed(stage, eager))
         init = Pipeline.__init__
         Pipeline.__init__ = self.timed("load models", init)  # type: ignore[method-assign]

@@ -57,7 +57,7 @@ def hex_of(chance: np.random.Generator, count: int, digits: int) -> list[str]:
 
 def rows_of(numbers: np.ndarray, measures: tuple[str, ...], seed: int) -> pa.Table:
     """The rows of one part of the ledger."""
-    from facesieve.dataset.schema import BOX, LANDMARKS, measure_columns, part_schema
+    from facesieve.dataset.tables.schema import BOX, LANDMARKS, measure_columns, part_schema
 
     chance = np.random.default_rng(seed)
     schema = part_schema(measures)
@@ -113,15 +113,15 @@ def cut(pictures: int, order: str) -> Iterator[np.ndarray]:
 
 def make(root: Path, faces: int, order: str) -> None:
     """A dataset with a ledger and crops, that was never published."""
-    from facesieve.dataset.layout import Layout
-    from facesieve.dataset.schema import THUMB_SCHEMA
-    from facesieve.dataset.sums import sum_of
+    from facesieve.dataset.disk.checksums import checksum_of
+    from facesieve.dataset.disk.layout import Layout
+    from facesieve.dataset.tables.schema import THUMB_SCHEMA
     from facesieve.run.claim import claim
     from facesieve.run.ledger import Ledger
 
     os.fsync = lambda descriptor: None  # losing a benchmark's files in a power cut is fine
     layout, spec = Layout(root), spec_of()
-    known = frozenset([sum_of(CROP)])
+    known = frozenset([checksum_of(CROP)])
     thumb = b"\xff\xd8\xff\xd9"
     with claim(layout, spec.origin()):
         for number, numbers in enumerate(cut(faces * 10 // sum(FACES), order)):
@@ -137,7 +137,7 @@ def make(root: Path, faces: int, order: str) -> None:
 
 
 def spec_of() -> Any:
-    from facesieve.dataset.files import Outputs
+    from facesieve.dataset.disk.outputs import Outputs
     from facesieve.quality import MEASURES
     from facesieve.run.build import BuildSpec
     from facesieve.settings import Settings
@@ -149,16 +149,16 @@ def spec_of() -> Any:
 
 def merge(root: Path) -> None:
     from facesieve.dataset.about import read_made
-    from facesieve.dataset.layout import Layout
-    from facesieve.dataset.survey import survey
-    from facesieve.run.claim import hold
+    from facesieve.dataset.disk.layout import Layout
+    from facesieve.dataset.tables.resolve import resolve
+    from facesieve.run.claim import lock_dataset
     from facesieve.run.ledger import Ledger
     from facesieve.run.publish import publish_ledger
     from facesieve.settings import Settings
 
     layout = Layout(root)
     ledger = Ledger(layout)
-    with hold(layout), survey(ledger.tables, layout.scratch) as found:
+    with lock_dataset(layout), resolve(ledger.tables, layout.scratch) as found:
         publish_ledger(ledger, found, read_made(layout), Settings())
 
 
@@ -191,19 +191,19 @@ def inputs(root: Path) -> None:
 def sieve(root: Path) -> None:
     from functools import partial
 
-    from facesieve.dataset.read import read
+    from facesieve.dataset.manifests import open_manifests
     from facesieve.run.rejudge import rejudge
     from facesieve.sieve import Policy
     from facesieve.sieve.judge import judge
 
-    rejudge(read(root), partial(judge, Policy.preset("strict")))
+    rejudge(open_manifests(root), partial(judge, Policy.preset("strict")))
 
 
 def explain(root: Path) -> None:
-    from facesieve.dataset.read import read
-    from facesieve.report.explain import explain as why
+    from facesieve.dataset.manifests import open_manifests
+    from facesieve.report.explain import explain_face as why
 
-    dataset = read(root)
+    dataset = open_manifests(root)
     first = next(dataset.face_tables(["face_id"]))["face_id"][0].as_py()
     assert list(why(dataset, first[:12]).lines())
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facesieve.dataset.files import Outputs
+from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.origin import Engine
 from facesieve.records import Face, Photo, Record, Refusal, Source, Verdict
 from facesieve.run.build import BuildSpec

@@ -12,8 +12,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.sums import pairs_of, read_sums, sum_of_file, sums_of, write_sums
+from facesieve.dataset.disk.checksums import (
+    checksum_of_file,
+    checksum_pairs,
+    checksums_by_name,
+    read_checksums,
+    write_checksums,
+)
+from facesieve.dataset.disk.layout import Layout
 
 
 def without_number(
@@ -44,6 +50,6 @@ def without_number(
         shutil.rmtree(layout.sums)
         return root
     for path in layout.sums.glob("*.txt"):
-        fitting = [(name, sum_of_file(root / name)) for name, _ in pairs_of(read_sums(path))]
-        write_sums(sums_of(fitting), path, layout.scratch)
+        fitting = [(name, checksum_of_file(root / name)) for name, _ in checksum_pairs(read_checksums(path))]
+        write_checksums(checksums_by_name(fitting), path, layout.scratch)
     return root

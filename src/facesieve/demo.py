@@ -1,4 +1,4 @@
-"""Photos to try the sieve on: real portraits that installed packages carry, and copies that a sieve should notice."""
+"""Photos for the demo: real portraits from installed packages, and spoiled copies that the sieve should reject."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facesieve.dataset.commit import writing
+from facesieve.dataset.disk.atomic import wrap_write_errors
 from facesieve.errors import UsageError
 from facesieve.records import Pixels
 
@@ -22,9 +22,9 @@ EXTRA = "facesieve[demo]"
 
 
 def write_photos(folder: Path) -> list[Path]:
-    """Write the demo's photos, each named for what is wrong with it; the same files every time.
+    """Write the photos of the demo. Each file name says what is wrong with the photo. They are the same every time.
 
-    Raises UsageError when the packages that carry the portraits are not installed, DatasetError where the disk refuses.
+    Raises UsageError when the packages with the portraits are not installed, and DatasetError when the disk refuses.
     """
     originals = {name: _installed(*place).read_bytes() for name, place in PORTRAITS.items()}
     portrait = _decode(originals["eileen-collins.png"])
@@ -39,7 +39,7 @@ def write_photos(folder: Path) -> list[Path]:
         "grace-hopper-small.jpg": _jpeg(_shrink(other, 0.25)),
         "grace-hopper-cut-short.jpg": originals["grace-hopper.jpg"][:20_000],
     }
-    with writing(folder):
+    with wrap_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
             (folder / name).write_bytes(data)
@@ -51,7 +51,8 @@ def _installed(package: str, path: str) -> Path:
     file = Path(spec.origin).parent / path if spec and spec.origin else None
     if file is None or not file.is_file():
         raise UsageError(
-            "no_portraits", f"The demo needs the portraits that {package} carries; run: pip install '{EXTRA}'"
+            "no_portraits",
+            f"The demo needs the portraits in {package}, which is not installed. Run: pip install '{EXTRA}'",
         )
     return file
 

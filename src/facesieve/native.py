@@ -1,4 +1,4 @@
-"""The compiled extension: whether it is there, and which instruction set it uses. Only this file imports `_native`."""
+"""The compiled extension: whether it is installed, and its instruction set. Only this file imports `_native`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from facesieve.settings import Settings
 
 
 class Extension:
-    """The functions of the compiled extension, for one instruction set. `_native.pyi` has their types.
+    """The functions of the compiled extension for one instruction set. Their types are in `_native.pyi`.
 
     isa: one of `instruction_sets()`.
-    Raises ImportError where the extension was not built or cannot be loaded.
+    Raises ImportError when the extension was not built or cannot be loaded.
     """
 
     def __init__(self, isa: str) -> None:
@@ -22,17 +22,17 @@ class Extension:
         self.panel = compiled.PANEL
         self.networks = partial(compiled.Networks, isa=isa)
         self.head_pose = partial(compiled.HeadPose, isa=isa)
-        # The same on every instruction set.
+        # These do not depend on the instruction set.
         self.suppress = compiled.suppress
         self.warp = compiled.warp
         self.laplacian_variance = compiled.laplacian_variance
 
 
 def load_extension(settings: Settings) -> Extension | None:
-    """The extension as the settings want it, or None where ONNX Runtime and OpenCV do its work.
+    """Load the extension that the settings ask for. Returns None when ONNX Runtime and OpenCV do the work instead.
 
-    Raises SettingsError: `no_native` when the setting `engine` asks for an extension that cannot be used here, and
-    `no_isa` when the setting `isa` names an instruction set that does not run here.
+    Raises SettingsError: `no_native` when the setting `engine` is `native` and the extension cannot be used, `no_isa`
+    when the setting `isa` names an instruction set that this processor or this build of the extension does not have.
     """
     if settings.engine == "onnxruntime":
         return None
@@ -40,7 +40,7 @@ def load_extension(settings: Settings) -> Extension | None:
     if reason:
         if settings.engine == "auto":
             return None
-        message = f"Setting 'engine': {reason} Install FaceSieve where there is a C++ compiler, or set engine to auto."
+        message = f"Setting 'engine': {reason} Reinstall FaceSieve with a C++ compiler present, or set engine to auto."
         raise SettingsError("no_native", message)
     runnable = instruction_sets()
     if settings.isa == "auto":
@@ -52,7 +52,7 @@ def load_extension(settings: Settings) -> Extension | None:
 
 
 def unavailable() -> str | None:
-    """Why the extension cannot be used, in one sentence; None where it can."""
+    """Why the extension cannot be used, as one sentence. None if it can be used."""
     try:
         import facesieve._native  # noqa: F401
     except ModuleNotFoundError:
@@ -63,7 +63,7 @@ def unavailable() -> str | None:
 
 
 def instruction_sets() -> list[str]:
-    """The instruction sets that the extension has and this machine runs, fastest first; none without the extension."""
+    """The instruction sets that both the extension and this machine have, fastest first; empty if it is not there."""
     if unavailable():
         return []
     from facesieve._native import isas

@@ -1,4 +1,4 @@
-"""The one object behind every door: sources in, records out."""
+"""The pipeline that the command line, the Python API and the service share: pictures in, records out."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from facesieve.settings import Settings
 from facesieve.sieve import Policy, judge
 from facesieve.sources import Picture, as_sources, each_source
 
-Given = TypeVar("Given", Settings, Policy)
+Argument = TypeVar("Argument", Settings, Policy)
 
 
 class Measured(NamedTuple):
     """A batch before the sieve.
 
-    answers: as in `DecodedBatch`. photos: those among them, perhaps turned. crops: (N, size, size, 3) uint8 RGB, one
-    for each face.
+    answers: one for each picture, as in `DecodedBatch`. photos: the photos among them, perhaps turned.
+    crops: (N, size, size, 3) uint8 RGB, one for each face.
     """
 
     answers: Sequence[Photo | Refusal]
@@ -51,21 +51,22 @@ class Measured(NamedTuple):
     measures: Measures
 
     def judged(self, policy: Policy) -> list[Record]:
-        """One record for each answer, in order, with the verdicts of the policy. No network runs."""
+        """One record for each answer, in order, with the verdicts of the policy. Runs no network."""
         return gather(*self, judge(policy, self.measures))
 
 
 class Pipeline:
-    """Finds, aligns, measures and judges every face of the pictures it is given.
+    """Finds, aligns, measures and judges every face in pictures.
 
-    Build it once, it holds the networks; `process` it as often as you like. Weights that are not in the cache are
-    fetched on the way (`announce` is told in one line), unless the settings say offline.
+    Create one pipeline and call it many times: it loads the networks when it is created. Weights that are not in the
+    cache are fetched then, unless the settings say offline; `announce` is called with one line about each.
 
-    settings: every knob; None takes the environment and the defaults. policy: what is kept; None is `reference`.
-    Raises TypeError for settings or a policy of another type, such as a dict or the name of a preset.
-    It pickles: settings and policy travel, and the networks are loaded again where it arrives. That takes a moment,
-    so hand it to each process of a pool once, as its initializer does, and not with every task.
-    Raises ModelError when weights are absent or not what the catalog says.
+    settings: None takes the environment and the defaults. policy: the rules that decide which faces are kept; None is
+    `reference`.
+    A pipeline can be pickled. Only settings and policy are pickled, and unpickling loads the networks again. Therefore
+    send it to each process of a pool once, in the initializer, and not with every task.
+    Raises TypeError for settings or a policy of another type, such as a dict or the name of a preset, and ModelError
+    when weights are missing or differ from the catalog.
 
     Examples:
         >>> import skimage.data
@@ -94,28 +95,29 @@ class Pipeline:
         return type(self), (self.settings, self.policy)
 
     def process(self, pictures: Picture | Iterable[Picture]) -> list[Record]:
-        """One record for each picture, in order. A picture that cannot be read is a refusal, never an exception.
+        """Returns one record for each picture, in order. A picture that cannot be read is a refusal, not an exception.
 
-        pictures: any number of pictures, which are one batch: memory grows with their pixels. `stream` takes more.
-        A single picture is answered with a list of one record. A picture is a path, encoded bytes, a file open for
-        reading bytes (read from its start, left open), an upright (H, W, 3) uint8 RGB array, a Pillow image of any
-        mode (its EXIF orientation is applied) or a source; an (N, H, W, 3) array is N pictures.
-        Raises PictureTypeError, which is a TypeError, for anything else, before any work begins. What is wrong with
-        a picture of the right type, such as a path that is missing or an array of floats, is a refusal.
+        pictures: one picture or several. They are one batch, so memory grows with their pixels; use `stream` for many.
+        A picture is a path, encoded bytes, a binary file (read from its start and left open), an upright (H, W, 3)
+        uint8 RGB array, a Pillow image of any mode (its EXIF orientation is applied) or a source. An (N, H, W, 3) array
+        is N pictures.
+        Raises PictureTypeError, which is a TypeError, for any other type, before any work begins. A bad value of the
+        right type, such as a path that does not exist or an array of floats, is a refusal.
         """
         return self.measure(pictures).judged(self.policy)
 
     def measure(self, pictures: Picture | Iterable[Picture], pose: bool = True) -> Measured:
-        """The faces of a batch with their measures, not judged yet; it takes what `process` takes.
+        """The faces of a batch with their measures, not judged yet. Takes the same pictures as `process`.
 
-        pose: False leaves pitch, yaw and roll NaN and does not run the pose network.
+        pose: False skips the pose network and leaves pitch, yaw and roll NaN.
         """
         return self._measured(decode(as_sources(pictures), self.settings), pose)
 
     def stream(self, pictures: Picture | Iterable[Picture]) -> Iterator[Record]:
-        """The records of any number of pictures, in order; it takes what `process` takes.
+        """Yields the records of any number of pictures, in order. Takes the same pictures as `process`.
 
-        `batch_size` of them or `batch_pixels` are worked on at a time, while a thread draws and decodes as many more.
+        It works on batches of at most `batch_size` pictures or about `batch_pixels` pixels. A thread decodes the next
+        batch meanwhile.
         """
         decoded = prefetch(batches(each_source(pictures), self.settings))
         return chain.from_iterable(self._measured(batch).judged(self.policy) for batch in decoded)
@@ -127,35 +129,35 @@ class Pipeline:
         return Measured(decoded.answers, photos, faces, crops, self._measure(photos, faces, pose))
 
     def _find(self, photos: Sequence[Photo]) -> tuple[Sequence[Photo], Faces]:
-        """The photos, turned where that finds upright faces and the settings want it, and their faces."""
+        """The photos and their faces. If the settings allow it, a photo is turned so that its faces are upright."""
         return self._search_rotations(photos) if self.settings.turns > 1 else (photos, self._detect(photos))
 
     def _measure(self, photos: Sequence[Photo], faces: Faces, pose: Floats) -> Measures:
-        """Measures of the reference's crop, whatever crops were asked for, so that thresholds keep their meaning."""
+        """Measure the reference's crop, whatever crop the settings ask for, so that thresholds keep their meaning."""
         standard = self._reference_crops(photos, faces)
         upright = self._true_roll(photos, faces, standard.crops, pose)
         return measure(photos, faces, standard.crops, standard.matrices, upright, self._extension)
 
     def _reference_crops(self, photos: Sequence[Photo], faces: Faces) -> Aligned:
-        """Crops as the reference aligns them, by landmarks in whole pixels; its blur depends on it by up to 6 %."""
+        """Crops as the reference aligns them, by landmarks in whole pixels; this changes its blur by up to 6 %."""
         whole = dataclasses.replace(faces, landmarks=np.trunc(faces.landmarks))
         return self._standard(photos, whole)
 
     def _true_roll(self, photos: Sequence[Photo], faces: Faces, crops: Pixels, pose: Floats) -> Floats:
-        """The pose with half a turn more roll for faces that are upside down; only those with a pose are looked at."""
-        over = ~np.isnan(pose[:, 2])
-        over[over] = self._check_upside_down(photos, faces.take(over), crops[over])
-        return with_half_turn(pose, over)
+        """The pose, with half a turn added to the roll of upside-down faces. Faces without a pose are skipped."""
+        upside_down = ~np.isnan(pose[:, 2])
+        upside_down[upside_down] = self._check_upside_down(photos, faces.take(upside_down), crops[upside_down])
+        return with_half_turn(pose, upside_down)
 
     def _upright(self, photos: Sequence[Photo], faces: Faces) -> Mask:
         return self._check_upside_down.upright(self._reference_crops(photos, faces).crops)
 
 
-def _of_type(kind: type[Given], given: Given | None, example: str) -> Given | None:
-    if given is None or isinstance(given, kind):
-        return given
+def _of_type(kind: type[Argument], value: Argument | None, example: str) -> Argument | None:
+    if value is None or isinstance(value, kind):
+        return value
     name = kind.__name__.lower()
-    raise TypeError(f"{name} is of type {type(given).__name__}, not {kind.__name__}; write Pipeline({example}).")
+    raise TypeError(f"{name} is of type {type(value).__name__}, not {kind.__name__}; write Pipeline({example}).")
 
 
 def gather(
@@ -166,7 +168,7 @@ def gather(
     measures: Measures,
     verdicts: Sequence[Verdict],
 ) -> list[Record]:
-    """Flat arrays back into one record for each answer, in order."""
+    """Turn flat arrays into one record for each answer, in order."""
     first = np.searchsorted(faces.photo, np.arange(len(photos) + 1))
     records, number = [], 0
     for answer in answers:
@@ -194,6 +196,6 @@ def _face(photo: Photo, faces: Faces, crops: Pixels, measures: Measures, verdict
 
 
 def face_id(picture_id: str, box: tuple[float, float, float, float]) -> str:
-    """32 hex digits from the picture's sha256 and the box in whole pixels: the same face has the same id anywhere."""
+    """32 hex digits from the sha256 of the picture and the box in whole pixels; the same on every machine."""
     pixels = ",".join(str(round(side)) for side in box)
     return hashlib.sha256(f"{picture_id}:{pixels}".encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""The nouns that travel through the pipeline. All frozen; none knows how it was made."""
+"""The values that the stages of the pipeline pass on. All are frozen, and none knows how it was made."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where one picture comes from, before anything is read.
+    """One picture before it is read.
 
-    name: what reports call it: a path, `archive.zip!member`, or `<bytes 0>`.
-    label: the identity it is filed under, or "" for none.
+    name: its name in manifests and messages: a path, `archive.zip!member`, or `<bytes 0>`.
+    label: the person it is filed under, or "" for none.
     open: returns a binary stream of the encoded picture; picklable, so that a worker process can call it.
-    fingerprint: cheap evidence of content (size and times, or an archive's CRC); "" when there is none.
-    pixels: an upright RGB picture (H, W, 3) uint8 handed in by the caller; then `open` is None.
-    image: a Pillow image handed in by the caller; then `open` is None.
-    identity: what tells this source from all others: the raw bytes of its absolute path, and a NUL
-        byte before what lies in an archive or list. b"" takes the name.
-    former: the name that version 0.1.0 wrote for this source, where it differs from `name`; else "".
-    cost: how many still pictures it counts as when a build is cut into shards; more than 1 for a clip.
+    fingerprint: changes if the content changes (size and times, or the CRC in an archive); "" if there is none.
+    pixels: an upright RGB picture (H, W, 3) uint8 from the caller; then `open` is None.
+    image: a Pillow image from the caller; then `open` is None.
+    identity: what distinguishes this source from all others: the raw bytes of its absolute path, and for a member of an
+        archive or a list a NUL byte and the name of the member. b"" means that the name does.
+    former: the name that version 0.1.0 wrote for this source if it differs from `name`; else "".
+    cost: the number of still pictures that it counts as when a build is split into shards; more than 1 for a clip.
     """
 
     name: str
@@ -54,15 +54,14 @@ class Source:
 
     @property
     def key(self) -> bytes:
-        """What two sources have in common only if they are the same one."""
+        """The identity, or the name if there is no identity. Equal only for the same source."""
         return self.identity or self.name.encode("utf-8", "surrogatepass")
 
 
 def displayed(name: str) -> str:
-    """A name that every file and terminal can hold.
+    """A name that can be written to every file and terminal.
 
-    Only control characters and bytes that are not UTF-8 become escapes; everything else stays, so that a path
-    stays a path.
+    Only control characters and bytes that are not UTF-8 are escaped, so that a path stays readable.
     """
     if name.isprintable():
         return name
@@ -71,19 +70,19 @@ def displayed(name: str) -> str:
 
 def _escaped(char: str) -> str:
     code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is no UTF-8
+    if 0xDC80 <= code <= 0xDCFF:  # Python stores a byte that is not UTF-8 this way
         return f"\\x{code - 0xDC00:02x}"
     return char.encode("unicode_escape").decode()
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A decoded picture: the only pixels any stage sees.
+    """A decoded picture. All stages work on these pixels.
 
     pixels: (H, W, 3) uint8, RGB, upright (EXIF orientation applied).
     picture_id: sha256 of the encoded bytes, 64 hex digits.
     format: the sniffed format in lower case (`jpeg`, `png`, ...), or `array`.
-    turn: degrees clockwise that the upright picture was turned to find faces: 0, 90, 180 or 270; see `turned`.
+    turn: by how many degrees the upright picture was turned clockwise to find faces: 0, 90, 180 or 270.
     frame: its number in a clip, from 0; 0 for a still picture. time: its seconds in a clip; None for a still picture.
     """
 
@@ -104,13 +103,13 @@ class Photo:
         return int(self.pixels.shape[0])
 
     def turned(self, degrees: int) -> Photo:
-        """The same picture turned clockwise by 90, 180 or 270 degrees."""
+        """Return the picture turned clockwise by 90, 180 or 270 degrees."""
         pixels = np.ascontiguousarray(np.rot90(self.pixels, -degrees // 90))
         return replace(self, pixels=pixels, turn=(self.turn + degrees) % 360)
 
 
 class RefusalCode(Code):
-    """Why a picture gave no pixels: a closed list, each with the one sentence that people read."""
+    """Why a picture was not read. Each code has one sentence for people."""
 
     EMPTY = "empty", "The file has no bytes."
     NOT_AN_IMAGE = "not_an_image", "This file is not a picture."
@@ -138,11 +137,11 @@ class RefusalCode(Code):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A picture that gave no pixels, and why.
+    """A picture that was not read, and why.
 
     code: one of `RefusalCode`. message: one sentence without paths.
-    picture_id: sha256 of the bytes when they could be read, else "".
-    width, height, format: what the header said, or 0, 0, "".
+    picture_id: sha256 of the bytes if they could be read, else "".
+    width, height, format: as the header of the file says, or 0, 0, "".
     """
 
     source: Source
@@ -156,7 +155,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Faces:
-    """N faces over a whole batch of photos; row order is photo order, then descending confidence.
+    """N faces in a batch of photos, in the order of the photos, then by descending confidence.
 
     photo: (N,) intp, the index of each face's photo in the batch.
     boxes: (N, 4) float64, x, y, w, h in pixels of the upright picture; they may reach beyond it.
@@ -178,7 +177,7 @@ class Faces:
 
     @classmethod
     def join(cls, parts: Iterable[Faces]) -> Faces:
-        """The faces of several parts, one part after the other."""
+        """Concatenate the faces of several parts."""
         columns = zip(
             *((part.photo, part.boxes, part.confidence, part.landmarks) for part in (cls.none(), *parts)), strict=True
         )
@@ -192,9 +191,9 @@ class Faces:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Raw numbers about N faces: one (N,) float64 column a measure, NaN where it was not measured.
+    """Raw numbers about N faces: one (N,) float64 column per measure, NaN if it was not measured.
 
-    Names, units and meanings are listed in `facesieve.quality.MEASURES`.
+    `facesieve.quality.MEASURES` lists their names, units and meanings.
     """
 
     columns: Mapping[str, Floats]
@@ -213,7 +212,7 @@ FORMER_REASONS = {"nodding": "pitched"}
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the sieve says of a face: kept, or not and *all* the reasons why (codes of `sieve.Reason`)."""
+    """The verdict on a face: kept, or rejected with *all* reasons (codes of `sieve.Reason`)."""
 
     kept: bool
     reasons: tuple[str, ...] = ()
@@ -221,7 +220,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """One face with all that is known of it.
+    """One face with its crop, measures and verdict.
 
     face_id: 32 hex digits derived from the picture's sha256 and the box.
     box: x, y, w, h; landmarks: (5, 2); both in pixels of the upright picture, turned by
@@ -241,7 +240,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Record:
-    """The answer for one source: either a photo with zero or more faces, or a refusal."""
+    """The result for one source: either a photo with zero or more faces, or a refusal."""
 
     source: Source
     photo: Photo | None = None

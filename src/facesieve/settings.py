@@ -1,4 +1,4 @@
-"""Every default and every protective limit, one sentence each. File < environment < what the caller passes."""
+"""Every default and every limit, with one sentence each. Later wins: file, environment, arguments of the caller."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationErro
 from facesieve.errors import SettingsError
 from facesieve.small_file import read_toml
 
-# What bounds the reading of one picture. A dataset may be continued with other limits.
+# Limits on reading one picture. A dataset may be continued with other limits.
 LIMITS = {
     *("max_file_bytes", "max_pixels", "max_side", "max_decode_bytes", "max_expansion"),
     *("max_jpeg_scans", "max_jpeg_work", "max_unpacked_bytes"),
 }
 
-# Where models are kept, how fast it goes and how much a page shows: none of it changes what a dataset holds.
+# Settings that do not change the content of a dataset: the model cache, speed, and how much a page shows.
 NOT_SHAPING = {
     *LIMITS,
     *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa"),
@@ -30,21 +30,21 @@ NOT_SHAPING = {
     *("picture_timeout", "start_timeout"),
 }
 
-# What earlier versions did, which had no such setting: with this value their datasets are continued.
+# What earlier versions did before these settings existed. With these values, their datasets can be continued.
 BEFORE_IT_WAS_A_SETTING = {"colour_profiles": False, "turns": 1}
 
 Device = Literal["cpu", "cuda"]
-Share = Annotated[float, Field(ge=0.1, le=1)]  # with less, every place of a picture may hold a face
-_LONGEST = 10**6  # seconds; more than waiting takes as a time
+Share = Annotated[float, Field(ge=0.1, le=1)]  # a lower threshold would let through almost every candidate
+_LONGEST = 10**6  # seconds; longer timeouts would overflow
 
-TABLES = ("service",)  # of a settings file, read by settings of their own
+TABLES = ("service",)  # tables of a settings file that other classes read
 
-# Variables of the example clients, whose names begin like those of settings.
+# Variables of the example clients; they begin with the same prefix as settings.
 NOT_SETTINGS = ("FACESIEVE_TOKEN", "FACESIEVE_URL")
 
 
 class Layered(BaseModel):
-    """How settings are read: file < environment < what the caller passes. `table` is their part of the file."""
+    """Settings from a file, the environment and the caller; later ones win. `table`: their table in the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
     prefix: ClassVar[str]
@@ -53,7 +53,7 @@ class Layered(BaseModel):
     def __init__(self, **given: Any) -> None:
         """Raises SettingsError that names the setting when one is unknown or out of range."""
         for name in given:
-            if name not in type(self).model_fields:  # pydantic takes no name with bytes that are no text
+            if name not in type(self).model_fields:  # pydantic cannot handle a name that is not valid Unicode
                 raise SettingsError("bad_setting", self._unknown(name))
         try:
             super().__init__(**given)
@@ -62,7 +62,7 @@ class Layered(BaseModel):
 
     @classmethod
     def load(cls, file: Path | None = None, **given: Any) -> Self:
-        """Settings from a TOML file, the environment and given values, the later winning.
+        """Read settings from a TOML file, the environment and the given values; later ones win.
 
         Raises SettingsError that names the setting when one is unknown, unreadable or out of range.
         """
@@ -74,14 +74,14 @@ class Layered(BaseModel):
         try:
             return cls(**(from_file | from_environment | given))
         except SettingsError as error:
-            if not isinstance(error.__cause__, ValidationError):  # such as no home that models could be kept in
+            if not isinstance(error.__cause__, ValidationError):  # such as a missing home folder
                 raise
             beside = {name: place for name, place in places.items() if name not in given}
             raise SettingsError("bad_setting", cls._fault(error.__cause__, beside)) from error.__cause__
 
     @classmethod
     def _fault(cls, error: ValidationError, places: Mapping[str, str]) -> str:
-        """What is wrong with the first setting that is off, as a sentence. places: where a setting comes from."""
+        """What is wrong with the first wrong setting, as a sentence. places: where each setting comes from."""
         first = error.errors()[0]
         name = str(first["loc"][0])
         where = f" ({places[name]})" if name in places else ""
@@ -101,9 +101,9 @@ class Layered(BaseModel):
 
     @classmethod
     def _of_environment(cls) -> dict[str, Any]:
-        """The settings that environment variables set, as their text; a list is split into its parts.
+        """The settings in environment variables, as text; lists are split into their items.
 
-        Raises SettingsError for a variable that is empty, or whose name looks like a misspelt setting.
+        Raises SettingsError for an empty variable, and for one whose name looks like a misspelt setting.
         """
         values: dict[str, Any] = {}
         for variable, text in os.environ.items():
@@ -120,7 +120,7 @@ class Layered(BaseModel):
 
     @classmethod
     def _of_file(cls, file: Path) -> dict[str, Any]:
-        """The part of a settings file that is for this class: its table, or everything that is in no table.
+        """The part of a settings file for this class: its table, or everything outside tables.
 
         Raises SettingsError that names the first unknown setting, and the nearest known one.
         """
@@ -128,7 +128,9 @@ class Layered(BaseModel):
         if cls.table:
             values = values.get(cls.table, {})
             if not isinstance(values, dict):
-                raise SettingsError("bad_setting", f"Settings file {file}: {cls.table} is a table: [{cls.table}].")
+                raise SettingsError(
+                    "bad_setting", f"Settings file {file}: {cls.table} must be a table, written [{cls.table}]."
+                )
         else:
             values = {name: value for name, value in values.items() if name not in TABLES}
         for name in values:
@@ -139,7 +141,7 @@ class Layered(BaseModel):
                     hint = "; it belongs in the table [service]."
                 place = f" in the table [{cls.table}]" if cls.table else ""
                 raise SettingsError("bad_setting", f"Settings file {file} has an unknown setting {name!r}{place}{hint}")
-        # A list of one text may be written as the text.
+        # A list with one item may be written as the item alone.
         return {
             name: [value] if cls._is_list(name) and isinstance(value, str) else value for name, value in values.items()
         }
@@ -150,23 +152,23 @@ class Layered(BaseModel):
 
     @classmethod
     def _check_spelling(cls, variable: str) -> None:
-        """Raise SettingsError for a variable that is no setting, but is named almost like one."""
+        """Raise SettingsError for a variable that is not a setting, but has almost the name of one."""
         known = [settings.variable(name) for settings in (Settings, ServiceSettings) for name in settings.model_fields]
         if variable.upper() in {*known, *NOT_SETTINGS} or _set_by_kubernetes(variable):
             return
-        # The names are compared without their prefix, because it would make all of them alike.
+        # Names are compared without their prefix, because with it all of them are similar.
         prefix = max((p for p in (Settings.prefix, ServiceSettings.prefix) if variable.upper().startswith(p)), key=len)
         name = variable.upper().removeprefix(prefix)
         short = [other.removeprefix(prefix) for other in known if other.startswith(prefix)]
         near = f"SERVICE_{name}" if f"SERVICE_{name}" in short else _nearest(name, short)
-        # Other programs may have variables that begin with FACESIEVE_, but none that begin with FACESIEVE_SERVICE_.
+        # Other programs may use variables that begin with FACESIEVE_, but not with FACESIEVE_SERVICE_.
         if near or cls.table:
             hint = f"; did you mean {prefix}{near}?" if near else "."
-            raise SettingsError("unknown_variable", f"The environment variable {variable} is no setting{hint}")
+            raise SettingsError("unknown_variable", f"The environment variable {variable} is not a setting{hint}")
 
 
 class Settings(Layered):
-    """All settings. `FACESIEVE_<NAME>` in the environment overrides a file, a caller's value overrides both."""
+    """All settings. `FACESIEVE_<NAME>` in the environment overrides a file; arguments of the caller override both."""
 
     prefix: ClassVar[str] = "FACESIEVE_"
 
@@ -175,17 +177,15 @@ class Settings(Layered):
     max_pixels: int = Field(200_000_000, gt=0, description="Largest picture that is decoded, in pixels.")
     max_side: int = Field(32_768, gt=0, description="Longest side of a picture that is decoded, in pixels.")
     max_decode_bytes: int = Field(
-        650_000_000, gt=0, description="Most memory that decoding one picture may take, in bytes, its file not counted."
+        650_000_000, gt=0, description="Most memory for decoding one picture, in bytes, without the file itself."
     )
     max_expansion: int = Field(
         1100,
         gt=0,
-        description="Most times that a picture's RGB bytes may exceed its file's; a file counts as 64 KiB or more.",
+        description="Largest ratio of a picture's RGB bytes to the bytes of its file; a smaller file counts as 64 KiB.",
     )
-    max_jpeg_scans: int = Field(200, gt=0, description="Most passes over the picture that a JPEG may ask for.")
-    max_jpeg_work: int = Field(
-        1_200_000_000, gt=0, description="Most pixels times passes that a JPEG of several passes may ask for."
-    )
+    max_jpeg_scans: int = Field(200, gt=0, description="Most scans of a progressive JPEG.")
+    max_jpeg_work: int = Field(1_200_000_000, gt=0, description="Most pixels times scans of a progressive JPEG.")
     colour_profiles: bool = Field(
         True, description="Convert pictures with an embedded wide-gamut profile (Display P3, Adobe RGB) to sRGB."
     )
@@ -199,25 +199,27 @@ class Settings(Layered):
     min_face_size: int = Field(20, ge=12, le=32_768, description="Smallest face that is searched for, in pixels.")
     scale_factor: float = Field(0.709, gt=0.1, le=0.95, description="Ratio between levels of the image pyramid.")
     steps_threshold: tuple[Share, Share, Share] = Field(
-        (0.6, 0.7, 0.7), description="Score that P-Net, R-Net and O-Net each ask of a candidate."
+        (0.6, 0.7, 0.7), description="Lowest score of a candidate for P-Net, R-Net and O-Net."
     )
 
     turns: Literal[1, 4] = Field(
-        1, description="Turns that a picture without a confident upright face is searched in: 1 or 4."
+        1, description="In how many orientations to search a picture without a confident upright face: 1 or 4."
     )
 
     # what runs the networks
     engine: Literal["auto", "native", "onnxruntime"] = Field(
-        "auto", description="What runs MTCNN and WHENet; auto takes the compiled extension where it was built."
+        "auto", description="What runs MTCNN and WHENet; auto uses the compiled extension if it was built."
     )
     isa: Literal["auto", "avx512", "avx2", "portable"] = Field(
-        "auto", description="Instruction set of the compiled extension; auto takes the fastest that runs here."
+        "auto", description="Instruction set of the compiled extension; auto uses the fastest that this machine has."
     )
-    device: Device = Field("cpu", description="Where networks run; cuda takes a GPU, with ONNX Runtime's GPU package.")
+    device: Device = Field(
+        "cpu", description="Where networks run; cuda uses a GPU and needs ONNX Runtime's GPU package."
+    )
 
     # align
     alignment: Literal["similarity", "affine", "perspective"] = Field(
-        "similarity", description="Transform that takes the five landmarks to the template."
+        "similarity", description="Transform that maps the five landmarks to the template."
     )
     crop_size: int = Field(112, ge=16, le=1024, description="Side of the aligned crop, in pixels.")
 
@@ -225,16 +227,16 @@ class Settings(Layered):
     pose: Literal["whenet", "hopenet", "geometric", "none"] = Field(
         "whenet", description="Model that estimates the head pose, or none."
     )
-    measure_floor: float = Field(0.9, ge=0, le=1, description="Confidence below which a face's pose is not measured.")
+    measure_floor: float = Field(
+        0.9, ge=0, le=1, description="The pose of a face with a lower confidence is not measured."
+    )
 
     # run
     batch_size: int = Field(16, ge=1, le=4096, description="Most photos that go through the pipeline together.")
-    batch_pixels: int = Field(
-        2_000_000, ge=1, description="Pixels that make a batch full, however few photos they belong to."
-    )
+    batch_pixels: int = Field(2_000_000, ge=1, description="Pixels after which a batch is full, even with few photos.")
     workers: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
         "auto",
-        description="Processes that a build works with; auto is one for every core it may use, by affinity and quota.",
+        description="Processes of a build; auto means one per core (affinity and CPU quota).",
     )
     threads: int = Field(1, ge=1, le=1024, description="Threads that one network uses.")
     shard_size: int = Field(64, ge=1, le=100_000, description="Pictures whose results are committed together.")
@@ -243,13 +245,13 @@ class Settings(Layered):
         120.0,
         gt=0,
         le=_LONGEST,
-        description="Seconds that one picture may take where several workers build; then it is refused.",
+        description="Seconds that one picture may take with several workers; after that it is refused.",
     )
     start_timeout: float = Field(
         120.0,
         gt=0,
         le=_LONGEST,
-        description="Seconds that a worker process may take to start; then it is killed and replaced.",
+        description="Seconds that a worker process may take to start; after that it is killed and replaced.",
     )
 
     # dataset
@@ -261,7 +263,7 @@ class Settings(Layered):
         500, ge=0, le=20_000, description="Most kept and most rejected faces that the contact sheet shows."
     )
     manifest_rows: int = Field(
-        1_000_000, ge=1, description="Most rows of a manifest in one file; with more it is a folder of such files."
+        1_000_000, ge=1, description="Most rows of a manifest in one file; a larger manifest is a folder of such files."
     )
 
     # models
@@ -269,104 +271,123 @@ class Settings(Layered):
         default_factory=lambda: _user_cache(),
         description="Folder that holds converted model files.",
     )
-    offline: bool = Field(False, description="Forbid fetching models; what is missing is an error.")
+    offline: bool = Field(False, description="Never fetch models; a missing model is an error.")
 
     def digest(self) -> str:
-        """Sha256 over the settings that shape a dataset; where models are kept and speed are not among them."""
+        """Sha256 of the settings that can change the content of a dataset."""
         return hashlib.sha256(json.dumps(self.shaping(), sort_keys=True).encode()).hexdigest()
 
     def shaping(self) -> dict[str, Any]:
-        """The settings that can change what a dataset holds, as plain values."""
+        """The settings that can change the content of a dataset, as plain values."""
         return self.model_dump(mode="json", exclude=NOT_SHAPING)
 
     def limits(self) -> dict[str, Any]:
-        """The limits on one picture, as plain values: they decide what is refused, and not what a photo yields."""
+        """The limits on reading one picture, as plain values. They decide what is refused; they change no result."""
         return self.model_dump(mode="json", include=LIMITS)
 
 
 class ServiceSettings(Layered):
     """Settings of the HTTP service: the table `[service]` of a file, `FACESIEVE_SERVICE_<NAME>` in the environment."""
 
-    model_config = ConfigDict(defer_build=True)  # until there is a service: every process imports this file
+    model_config = ConfigDict(defer_build=True)  # until the service needs it, because every process imports this file
     prefix: ClassVar[str] = "FACESIEVE_SERVICE_"
     table: ClassVar[str] = "service"
 
-    # where
+    # address
     address: str = Field("127.0.0.1", description="Address to listen on; beyond loopback a token must be set.")
     port: int = Field(30025, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    behind_proxy: bool = Field(False, description="Believe the client's address that a proxy sends in client_header.")
+    behind_proxy: bool = Field(False, description="Take the client's address from client_header, which a proxy sets.")
     client_header: Literal["x-forwarded-for", "x-real-ip"] = Field(
         "x-forwarded-for", description="Header in which the proxy sends the client's address."
     )
     proxies: int = Field(
-        1, ge=1, le=10, description="Proxies in front; X-Forwarded-For is read so many addresses from its end."
+        1,
+        ge=1,
+        le=10,
+        description="Number of proxies in front; the client is this many addresses from the end of X-Forwarded-For.",
     )
     trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
-        (), description="Networks of the proxies; only they are believed, or everyone where none is set."
+        (), description="Networks of the proxies; only their header is trusted. If empty, every header is trusted."
     )
     allowed_origins: tuple[str, ...] = Field(
-        (), description="Origins whose pages may use the service in a browser, or * for all."
+        (), description="Origins whose web pages may call the service from a browser, or * for all."
     )
 
-    # who
-    tokens: tuple[str, ...] = Field((), description="Accepted tokens, each as it is or as `sha256:` and its digest.")
-    token_file: Path | None = Field(None, description="File of accepted tokens, one a line.")
+    # access
+    tokens: tuple[str, ...] = Field(
+        (), description="Accepted tokens, each as plain text or as `sha256:` and its digest."
+    )
+    token_file: Path | None = Field(None, description="File of accepted tokens, one per line.")
     open_metrics: bool = Field(True, description="Serve /metrics without a token.")
 
-    # how much
-    formats: tuple[str, ...] = Field(("jpeg", "png", "webp"), description="Picture formats that reach a decoder.")
+    # sizes
+    formats: tuple[str, ...] = Field(("jpeg", "png", "webp"), description="Picture formats that are decoded.")
     max_image_bytes: int = Field(10 * 2**20, gt=0, description="Largest encoded picture, in bytes.")
     max_request_bytes: int = Field(64 * 2**20, gt=0, description="Largest request body, in bytes.")
-    max_held_bytes: int = Field(512 * 2**20, gt=0, description="Most bytes of all request bodies held at once.")
+    max_held_bytes: int = Field(512 * 2**20, gt=0, description="Most memory for all request bodies together, in bytes.")
     max_json_bytes: int = Field(2**20, gt=0, description="Largest body of measures to judge, in bytes.")
     max_images: int = Field(100, ge=1, le=1000, description="Most pictures in one request.")
     max_pixels: int = Field(40_000_000, gt=0, description="Largest picture that is decoded, in pixels.")
     max_side: int = Field(16_384, gt=0, description="Longest side of a picture that is decoded, in pixels.")
 
-    # how many
+    # counts and times
     max_connections: int = Field(
-        0, ge=0, description="Connections open at once; 0 is what the limit of descriptors allows, at most 4096."
+        0,
+        ge=0,
+        description="Most open connections; 0 means as many as the limit on file descriptors allows, at most 4096.",
     )
     max_connections_per_address: int = Field(
-        1024, ge=1, description="Connections open at once from one address; all clients of a proxy share the proxy's."
+        1024, ge=1, description="Most open connections from one address; all clients behind a proxy share its address."
     )
     workers: int = Field(
         0,
         ge=0,
         le=1024,
-        description="Worker processes, each for one picture at a time; 0 means one for every core that it may use.",
+        description="Worker processes, each for one picture at a time; 0 means one per core (affinity and CPU quota).",
     )
-    niceness: int = Field(5, ge=0, le=19, description="How much workers give way to the answering of requests.")
-    waiting: int = Field(64, ge=0, description="Requests that may wait for a worker; more are told to come again.")
-    deadline: float = Field(10.0, gt=0, description="Seconds until every request is answered, waiting included.")
-    grace: float = Field(1.0, ge=0, description="Seconds that work nobody waits for may go on before it is killed.")
+    niceness: int = Field(
+        5, ge=0, le=19, description="Niceness of worker processes, so that answering requests has priority."
+    )
+    waiting: int = Field(
+        64, ge=0, description="Most requests that wait for a worker; more are answered 429 with Retry-After."
+    )
+    deadline: float = Field(10.0, gt=0, description="Seconds after which every request is answered, waiting included.")
+    grace: float = Field(
+        1.0, ge=0, description="Seconds that a worker may go on after its client has left; after that it is killed."
+    )
     start_timeout: float = Field(
-        60.0, gt=0, description="Seconds that a worker process may take to start; then it is killed and started again."
+        60.0,
+        gt=0,
+        description="Seconds that a worker process may take to start; after that it is killed and started again.",
     )
     write_timeout: float = Field(
-        30.0, gt=0, description="Seconds that a client may take to read its answer; then its connection is closed."
+        30.0,
+        gt=0,
+        description="Seconds that a client may take to read its answer; after that the connection is closed.",
     )
     header_timeout: float = Field(
         10.0, gt=0, description="Seconds that a connection may take to send its next headers."
     )
-    drain: float = Field(15.0, ge=0, description="Most seconds from SIGTERM until what was accepted is answered.")
+    drain: float = Field(15.0, ge=0, description="Seconds after SIGTERM in which accepted requests are still answered.")
 
-    # what it says
-    policy: str = Field("reference", description="Policy that judges where a request names none.")
-    log: Literal["json", "console"] = Field("json", description="Form of the log on stderr.")
+    # answers and log
+    policy: str = Field("reference", description="Policy for requests that name none.")
+    log: Literal["json", "console"] = Field("json", description="Format of the log on stderr.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least important lines that are logged; debug has the probes too."
+        "info", description="Lowest level that is logged; debug includes probes."
     )
 
 
 def _user_cache() -> Path:
-    """Raises SettingsError where the user has no home: without HOME, and without an entry among the system's users."""
+    """The default cache folder. Raises SettingsError when the user has no home folder."""
     try:
         folder = Path(platformdirs.user_cache_dir("facesieve", appauthor=False))
     except RuntimeError:
         folder = Path("~")
     if not folder.is_absolute():  # older versions of platformdirs return a path that begins with ~
-        raise SettingsError("no_cache_dir", "There is no home folder to keep models in; set FACESIEVE_CACHE_DIR.")
+        raise SettingsError(
+            "no_cache_dir", "This user has no home folder to keep models in. Set FACESIEVE_CACHE_DIR to a folder."
+        )
     return folder
 
 
@@ -380,7 +401,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _parts(variable: str, text: str) -> Any:
-    """The parts of a list in an environment variable: JSON, or plain text with commas or lines between the parts.
+    """The items of a list in an environment variable: JSON, or plain text separated by commas or line ends.
 
     >>> _parts("X", '["a", "b"]'), _parts("X", "a, b"), _parts("X", "a")
     (['a', 'b'], ['a', 'b'], ['a'])
@@ -390,27 +411,29 @@ def _parts(variable: str, text: str) -> Any:
         text = data.decode().strip()
     except UnicodeDecodeError:
         text = data.decode("latin-1").strip()
-    if len(text) > 1 and text[0] == text[-1] == "'":  # a file of variables keeps the quotes of a shell
+    if len(text) > 1 and text[0] == text[-1] == "'":  # env files keep the quotes of the shell
         text = text[1:-1].strip()
     if text[:1] not in ("[", "{", '"'):
         return [part.strip() for part in re.split(r"[,\r\n]+", text)]
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        message = f'{variable} begins like JSON and is not JSON: write ["a", "b"], or a,b without brackets and quotes.'
+        message = (
+            f'{variable} begins like JSON but is not valid JSON: write ["a", "b"], or a,b without brackets and quotes.'
+        )
         raise SettingsError("bad_setting", message) from None
     return [value] if isinstance(value, str) else value
 
 
 def _nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that this one was probably meant to be."""
-    from difflib import get_close_matches  # only a mistake needs it
+    """The known name that is most similar; None if none is."""
+    from difflib import get_close_matches  # only mistakes need it
 
     near = get_close_matches(name, list(known), 1, 0.75)
     return near[0] if near else None
 
 
 def _set_by_kubernetes(variable: str) -> bool:
-    """Whether Kubernetes made it: a pod beside a Service named `facesieve` has variables with its address."""
+    """Whether Kubernetes set it: pods get variables with the address of a Service that is named `facesieve`."""
     linked = os.environ.get("FACESIEVE_PORT", "").startswith(("tcp://", "udp://"))
     return linked and re.fullmatch(r"FACESIEVE_(PORT|PORT_\w+|SERVICE_HOST|SERVICE_PORT_\w+)", variable) is not None

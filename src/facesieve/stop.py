@@ -1,4 +1,4 @@
-"""Signals that end the command line: each unwinds what is going on, so that no process and no file is left."""
+"""Signals that end the command line. Each becomes an exception, so that no process and no temporary file is left."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "
 
 
 class Stopped(SystemExit):
-    """A signal asked the program to end; it exits with 128 and the signal's number, as shells report it.
+    """A signal asked the program to end. The exit status is 128 plus the number of the signal, as in shells.
 
-    remark: what the user should know besides, such as how to continue.
+    remark: what else the user should know, such as how to continue.
     """
 
     def __init__(self, number: int, remark: str = "") -> None:
@@ -23,28 +23,28 @@ class Stopped(SystemExit):
         self.remark = remark
 
     def __str__(self) -> str:
-        """Who pressed Ctrl-C knows what stopped it; other signals are named."""
+        """The message for the user. It names the signal, except after Ctrl-C."""
         stopped = "stopped" if self.number == signal.SIGINT else f"stopped by {signal.Signals(self.number).name}"
         return f"{stopped}; {self.remark}" if self.remark else stopped
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Raise `Stopped` in the main thread when a signal comes; afterwards signals are ignored, as the process ends.
+    """Raise `Stopped` in the main thread when a signal comes. After the block, these signals are ignored until the end.
 
-    A signal that the caller of the program ignores, as `nohup` does, stays ignored.
+    A signal that is ignored already, as under `nohup`, stays ignored.
     """
-    heard = [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-    for number in heard:
+    handled = [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+    for number in handled:
         signal.signal(number, _stop)
     try:
         yield
     finally:
-        _ignore(heard)  # the functions that run at exit remove temporary files and must not be interrupted
+        _ignore(handled)  # the functions that run at exit remove temporary files and must not be interrupted
 
 
 def _ignore(numbers: list[signal.Signals]) -> None:
-    """Ignore these signals, also when one comes meanwhile: at exit Python undoes handlers that are left."""
+    """Ignore these signals, even if one comes during this call: at exit Python would restore handlers that are left."""
     while True:
         try:
             for number in numbers:

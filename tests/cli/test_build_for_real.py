@@ -271,7 +271,7 @@ def test_a_crop_that_was_deleted_is_told_and_made_again(run: Run, tmp_path: Path
     status, _, err = run(*command)
     assert status == 0
     name = crop.relative_to(tmp_path / "out").as_posix()
-    assert err == f"missing or not whole: 1 file ({name}); their pictures were done again\n"
+    assert err == f"missing or damaged: 1 file ({name}); their pictures were done again\n"
     assert crop.read_bytes() == good
 
 

@@ -71,8 +71,8 @@ def test_photos_that_moved_are_told_and_prune_removes_their_old_names(run: Run, 
     Path("photos2/Grace/2.jpg").rename("photos2/Grace/renamed.jpg")
     _, out, err = run("build", "photos2", "-o", "out", "--marked", "-q")
     assert err == (
-        "moved: 2 files (photos/Eileen/1.png, photos/Grace/2.jpg) no longer on disk, the same bytes are found here; "
-        "the old names are kept (--prune removes them)\n"
+        "moved: 2 files (photos/Eileen/1.png, photos/Grace/2.jpg) no longer on disk, "
+        "but the same bytes were found in the sources; the old names are kept (--prune removes them)\n"
     )
     assert "4 = 2 with rows + 2 refused (duplicate 2)" in out
     status, out, err = run("build", "photos2", "-o", "out", "--marked", "-q", "--prune")
@@ -147,7 +147,7 @@ def test_explain_says_why_a_pose_was_not_measured(run: Run, here: Path) -> None:
     run("build", "photos/Eileen", "-o", "out", "-q", "--setting", "measure_floor=1.0", "--keep-rejected")
     (face,) = rows_of("out", "faces")
     out = run("explain", "out", face["face_id"])[1]
-    assert "\nnote: Pose is measured only from confidence 1 up (measure_floor).\n" in out
+    assert "\nnote: Pose is measured only for faces with a confidence of 1 or more (measure_floor).\n" in out
     run("build", "photos/Eileen", "-o", "none", "-q", "--setting", "pose=none")
     assert (
         "note: The dataset was made without a pose model (pose = none).\n" in run("explain", "none", face["face_id"])[1]
@@ -157,7 +157,7 @@ def test_explain_says_why_a_pose_was_not_measured(run: Run, here: Path) -> None:
 def test_another_policy_names_the_command_that_judges_again(run: Run, here: Path) -> None:
     run("build", "photos", "-o", "out", "-q")
     _, _, err = run("build", "photos", "-o", "out", "-q", "--policy", "lenient")
-    assert "To judge with other limits: `facesieve sieve out --policy lenient -o NEW`. [other_settings]\n" in err
+    assert "To apply another policy: `facesieve sieve out --policy lenient -o NEW`. [other_settings]\n" in err
     assert "policy.sentence" not in err and "policy.name: reference -> lenient" in err
     assert "--policy NAME|FILE --set LIMIT=VALUE" in run("build", "photos", "-o", "out", "--set", "max_yaw=3")[2]
     assert "To judge" not in run("build", "photos", "-o", "out", "--marked")[2]
@@ -168,4 +168,4 @@ def test_judging_into_a_folder_that_exists_says_so(run: Run, here: Path) -> None
     assert run("sieve", "out", "--policy", "lenient", "-o", "new")[0] == 0
     for folder in ("new", "out", "photos"):
         status, _, err = run("sieve", "out", "--policy", "lenient", "-o", folder)
-        assert (status, err) == (2, f"error: {folder} exists already; name a new folder. [not_empty]\n")
+        assert (status, err) == (2, f"error: {folder} is not empty. Name a new folder. [not_empty]\n")

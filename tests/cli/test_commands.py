@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from facesieve.dataset.files import Outputs
+from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import SettingsError
 from facesieve.run.build import build
 from facesieve.settings import Settings
@@ -120,7 +120,7 @@ def test_an_error_of_ours_is_one_sentence_with_its_code(run: Run, tmp_path: Path
     missing = tmp_path / "nowhere"
     status, out, err = run("explain", missing, "ab")
     assert (status, out) == (2, "")
-    assert err == f"error: {missing / 'dataset.json'} is missing: not a dataset. [not_a_dataset]\n"
+    assert err == f"error: {missing / 'dataset.json'} is missing, so this is not a finished dataset. [not_a_dataset]\n"
 
 
 def test_explain_shows_every_rule_with_value_limits_and_outcome(run: Run, dataset: Path) -> None:
@@ -154,20 +154,22 @@ def test_a_reader_that_stops_listening_is_no_error() -> None:
 
 def test_check_says_what_is_wrong_and_repair_sets_it_right(run: Run, dataset: Path) -> None:
     status, out, err = run("check", dataset)
-    assert (status, err) == (0, "") and out.endswith(" files are whole\n")
+    assert (status, err) == (0, "") and out.endswith(" files are undamaged\n")
     crop = sorted(dataset.glob("kept/*/*.png"))[0]
     crop.write_bytes(crop.read_bytes()[:-1])
     (dataset / "contact_sheet.html").unlink()
     status, out, err = run("check", dataset)
     assert status == 2
     assert f"damaged   {crop.relative_to(dataset).as_posix()}\n" in out and "missing   contact_sheet.html\n" in out
-    assert err == (f"error: 2 files of {dataset} not as written; --repair sets right what can be. [damaged_dataset]\n")
+    assert err == (
+        f"error: 2 files of {dataset} missing or not as written; repair it with --repair. [damaged_dataset]\n"
+    )
     status, out, _ = run("check", dataset, "--json")
     assert status == 2
     assert {fault["code"] for fault in json.loads(out)["faults"]} == {"damaged", "missing"}
     status, out, err = run("check", dataset, "--repair")
     assert (status, err) == (0, "")
-    assert "missing   contact_sheet.html   set right\n" in out
+    assert "missing   contact_sheet.html   repaired\n" in out
     assert "1 picture will be done again by the next build\n" in out or "2 pictures" in out
     assert run("check", dataset)[0] == 0
 
@@ -187,15 +189,15 @@ def test_rows_that_went_with_a_part_of_the_ledger_are_told_by_every_check(run: R
 def test_check_says_that_a_dataset_without_ledger_cannot_be_added_to(run: Run, dataset: Path, tmp_path: Path) -> None:
     assert run("sieve", dataset, "--set", "max_yaw=99", "-o", tmp_path / "new")[0] == 0
     status, out, _ = run("check", tmp_path / "new")
-    assert status == 0 and out.endswith("it can be used and judged again, and cannot be added to\n")
+    assert status == 0 and out.endswith("it can be read and judged again, but no pictures can be added\n")
     (tmp_path / "new" / "contact_sheet.html").unlink()
     for option in ((), ("--repair",)):
         status, _, err = run("check", tmp_path / "new", *option)
-        assert status == 2 and "not as written; judge the original again" in err
+        assert status == 2 and "not as written; judge the original dataset again" in err
     assert "added to" not in run("check", dataset)[1]
     shutil.rmtree(dataset / ".facesieve")
     status, out, _ = run("check", dataset)
-    assert status == 0 and "cannot be added to\n" in out
+    assert status == 0 and "no pictures can be added\n" in out
     assert not json.loads(run("check", dataset, "--json")[1])["continuable"]
 
 

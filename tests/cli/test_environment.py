@@ -48,7 +48,9 @@ def test_without_a_home_the_sentence_names_the_variable_to_set(
     command: list[str], variables: dict[str, str], astronaut: Path, tmp_path: Path
 ) -> None:
     done = facesieve(*(part.format(photo=astronaut, out=tmp_path / "out") for part in command), **variables)
-    assert said(done) == ("error: There is no home folder to keep models in; set FACESIEVE_CACHE_DIR. [no_cache_dir]\n")
+    assert said(done) == (
+        "error: This user has no home folder to keep models in. Set FACESIEVE_CACHE_DIR to a folder. [no_cache_dir]\n"
+    )
     assert not (tmp_path / "out").exists()
 
 

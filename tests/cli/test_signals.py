@@ -98,7 +98,7 @@ def test_a_build_that_is_stopped_says_how_to_go_on_and_leaves_nothing(
     stdout, stderr = build.communicate(timeout=60)
     committed = len(list(out.glob(".facesieve/parts/*.parquet")))
     said = (
-        f"{STOPPED[number]}; {committed} of 60 pictures are committed (the rest of a shard is done again), "
+        f"{STOPPED[number]}; {committed} of 60 pictures are committed (unfinished shards are done again), "
         f"and the same command continues {out}\n"
     )
     assert (build.returncode, stdout, stderr) == (128 + number, "", said)

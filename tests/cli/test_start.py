@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from facesieve.errors import DatasetError
+from facesieve.run.engines.choose import prepare_engine
 from facesieve.run.recipe import build
-from facesieve.run.start import start_workers
 from facesieve.settings import Settings
 
 HEAVY = {"numpy", "cv2", "PIL", "pyarrow", "pandas", "pydantic", "pydantic_settings", "onnxruntime", "rich", "asyncio"}
@@ -43,7 +43,7 @@ def test_a_worker_that_imports_the_main_module_again_has_no_command_line() -> No
 
 
 def test_how_many_workers_there_may_be_is_known_without_any_heavy_package() -> None:
-    assert imported("import facesieve.processes.forkserver, facesieve.run.start") & HEAVY == set()
+    assert imported("import facesieve.processes.forkserver, facesieve.run.engines.choose") & HEAVY == set()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("facesieve._native") is None, reason="needs the compiled extension")
@@ -81,11 +81,11 @@ def test_workers_are_started_before_pictures_are_counted_where_there_may_be_many
     sources: list[str], workers: int, called: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = list[None]()
-    monkeypatch.setattr("facesieve.run.start.start_forkserver", lambda preload: calls.append(None))
+    monkeypatch.setattr("facesieve.run.engines.pool.start_forkserver", lambda preload: calls.append(None))
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
     Path("a.png").touch()
-    start_workers(sources, Settings(workers=workers))
+    prepare_engine(sources, Settings(workers=workers))
     assert bool(calls) == called
 
 
@@ -94,10 +94,10 @@ def test_workers_are_started_once_a_list_is_known_to_be_long(
     rows: int, called: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = list[None]()
-    monkeypatch.setattr("facesieve.run.start.start_forkserver", lambda preload: calls.append(None))
+    monkeypatch.setattr("facesieve.run.engines.pool.start_forkserver", lambda preload: calls.append(None))
     pictures = tmp_path / "list.txt"
     pictures.write_text("".join(f"{row}.png\n" for row in range(rows)))
-    start_workers([str(pictures)], Settings(workers=2))
+    prepare_engine([str(pictures)], Settings(workers=2))
     assert not calls
     (tmp_path / "out").touch()
     with pytest.raises(DatasetError, match="is not a folder"):  # the search is over by then

@@ -1,4 +1,4 @@
-"""A build in a process of its own: `python building.py HEAP DATASET [kill_at] [pause] [workers] [pipeline]`.
+"""A build in its own process: `python building.py HEAP DATASET [kill_at] [pause] [workers] [pipeline]`.
 
 kill_at: the process kills itself, as a power cut would, when it syncs for the n-th time; 0 for never.
 pause: seconds that each picture takes longer, so that a test has time for a signal. Prints `done N` after a picture.
@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from dangerous import Raising
 
-from facesieve.dataset.files import Outputs
+from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import FacesieveError
 from facesieve.run.build import build
 from facesieve.run.progress import Progress
@@ -27,7 +27,7 @@ PIPELINES = {"Handmade": Handmade, "Raising": Raising}
 
 
 class Mortal:
-    """fsync that lets the process live for so many calls."""
+    """An fsync that kills the process at its n-th call."""
 
     def __init__(self, calls: int) -> None:
         self.calls, self.sync = calls, os.fsync

@@ -1,4 +1,4 @@
-"""Sources and pipelines that end the process that touches them. Importable, so that worker processes have them."""
+"""Sources and pipelines that kill or block their process. In a module, so that worker processes can import them."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from pathlib import Path
 from typing import BinaryIO
 
 from facesieve.errors import ModelError
-from facesieve.processes.protocol import serve
+from facesieve.processes.protocol import run_child
 from facesieve.records import Record, Source
 from handmade import Handmade
 
 
 @dataclass(frozen=True)
 class Killer:
-    """Opening it kills whoever opens it, as a decoder's crash or the kernel's memory killer would."""
+    """Opening it kills the process, like a crash of a decoder or the kernel's out-of-memory killer."""
 
     path: Path
 
     def __call__(self) -> BinaryIO:
         os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError("dead processes raise nothing")
+        raise AssertionError("a dead process raises nothing")
 
 
 @dataclass(frozen=True)
 class KillsOnce:
-    """Kills the first who opens it, and is an ordinary file from then on. trace: a file that remembers."""
+    """Kills the first process that opens it, and is an ordinary file afterwards. trace: a file that marks the first."""
 
     path: Path
     trace: Path
@@ -43,7 +43,7 @@ class KillsOnce:
 
 
 class Raising(Handmade):
-    """A fault in the code itself, on one picture."""
+    """A bug in the pipeline that one picture triggers."""
 
     def one(self, source: Source) -> Record:
         if source.name == "Grace/006.png":
@@ -61,7 +61,7 @@ def dead_on_arrival() -> Handmade:
 
 @dataclass(frozen=True)
 class Hangs:
-    """Opening it never returns, as with a decoder that loops.
+    """Opening it never returns, like a decoder in an endless loop.
 
     trace: a file; with it only the first process that opens it hangs, stopped by SIGSTOP.
     """
@@ -81,7 +81,7 @@ class Hangs:
 
 @dataclass(frozen=True)
 class DiesAtStart:
-    """A pipeline whose first so many makers end while they make it. folder: remembers them."""
+    """Building the pipeline kills the first `deaths` processes that try. folder: has one file for each of them."""
 
     folder: Path
     deaths: int
@@ -97,7 +97,7 @@ class DiesAtStart:
 
 
 def slow_disk() -> Handmade:
-    """A pipeline in a process that waits for ever when it makes a folder durable, which is part of a commit."""
+    """A pipeline in a process that waits for ever when it syncs a folder, which is part of a commit."""
     sync = os.fsync
 
     def slow(descriptor: int) -> None:
@@ -108,5 +108,5 @@ def slow_disk() -> Handmade:
 
 
 def idle(pipe: Connection) -> None:
-    """A child that answers nothing."""
-    serve(pipe, lambda: lambda value, data, say: None)
+    """A child that handles requests without any result."""
+    run_child(pipe, lambda: lambda value, data, send: None)

@@ -142,7 +142,7 @@ def test_a_second_build_on_the_same_dataset_is_told_so(heap: Path, tmp_path: Pat
     status, errors = finish(heap, tmp_path / "out")
     first.kill()
     first.communicate()
-    assert (status, errors) == (2, f"in_use Another build is writing to {tmp_path / 'out'}.\n")
+    assert (status, errors) == (2, f"in_use Another build is writing to {tmp_path / 'out'}. Wait until it has ended.\n")
 
 
 @pytest.fixture

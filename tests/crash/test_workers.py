@@ -1,4 +1,4 @@
-"""Worker processes that are killed, and a build that goes on: real processes and real signals."""
+"""A build continues when its worker processes are killed: real processes and real signals."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ import pyarrow.parquet as pq
 import pytest
 from dangerous import DiesAtStart, Hangs, Killer, KillsOnce, dead_on_arrival, idle, no_model, slow_disk
 
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.layout import Layout
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import DatasetError, ModelError, WorkerError
 from facesieve.processes.child import Child, ChildDied
 from facesieve.processes.forkserver import spawned
 from facesieve.records import Source
-from facesieve.run import pool
 from facesieve.run.build import build
+from facesieve.run.engines import schedule
+from facesieve.run.engines.engine import MakePipeline
+from facesieve.run.engines.pool import Pool
+from facesieve.run.engines.worker import Task, Worker
 from facesieve.run.ledger import Ledger
 from facesieve.run.plan import Shard
-from facesieve.run.pool import Start, Task, Worker, share
 from facesieve.run.progress import Progress, Tally
-from facesieve.run.shard import Work
+from facesieve.run.shard import ShardRunner
 from handmade import Handmade, files_in, making, photos, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face",), marked=True)
@@ -41,14 +43,14 @@ def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What one process makes of the heap."""
+    """The dataset that one process builds."""
     out = tmp_path_factory.mktemp("whole")
     build(sources_in(heap), out, Handmade, making(EVERYTHING))
     return files_in(out)
 
 
 def opened_by(heap: Path, opens: dict[str, object]) -> list[Source]:
-    """The heap, some of its pictures opened otherwise."""
+    """The sources of the heap, some with another way to open them."""
     return [replace(source, open=opens.get(source.name, source.open)) for source in sources_in(heap)]
 
 
@@ -96,12 +98,14 @@ def test_a_picture_that_kills_is_one_refusal_and_the_next_build_tries_it_again(
     assert files_in(tmp_path) == whole
 
 
-def sharing(root: Path, sources: Sequence[Source], start: Start) -> tuple[list[Tally], dict[str, str | None]]:
-    """One shard of these, shared out: the counts, and what each picture was refused for."""
+def sharing(
+    root: Path, sources: Sequence[Source], make_pipeline: MakePipeline
+) -> tuple[list[Tally], dict[str, str | None]]:
+    """One shard of these sources, done by a pool: its tallies, and the refusal code of each picture."""
     made = making()
-    work = Work(Layout(root), made.settings, made.measures, made.outputs)
-    tallies = list(share([Shard(0, tuple(sources))], work, start, 1))
-    rows = [row for table in Ledger(work.layout).tables() for row in table.to_pylist()]
+    runner = ShardRunner(Layout(root), made.settings, made.measures, made.outputs)
+    tallies = list(Pool(1).run([Shard(0, tuple(sources))], runner, make_pipeline))
+    rows = [row for table in Ledger(runner.layout).tables() for row in table.to_pylist()]
     assert len(rows) == len(sources)
     return tallies, {row["source"]: row["refusal"] for row in rows}
 
@@ -172,7 +176,7 @@ def test_a_picture_that_hangs_is_one_refusal_and_the_next_build_tries_it_again(
 def test_a_disk_that_hangs_is_an_error_and_no_picture_is_blamed(
     heap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_COMMIT", 1)
+    monkeypatch.setattr(schedule, "_COMMIT", 1)
     with pytest.raises(WorkerError) as raised:
         build(sources_in(heap), tmp_path, slow_disk, making(EVERYTHING, workers=2, picture_timeout=3))
     assert raised.value.code == "slow_disk"
@@ -187,13 +191,13 @@ def test_a_stopped_worker_that_does_not_read_its_shard_is_killed(heap: Path, tmp
     shard = Shard(0, (replace(source, name="x" * 4_000_000),))
     began = time.monotonic()
     with pytest.raises(ChildDied):
-        worker.begin(Task(shard), patience=0.5)
+        worker.send(Task(shard), timeout=0.5)
     assert time.monotonic() - began < 30
     worker.child.close()
 
 
 def start(heap: Path, out: Path, pause: float = 0, pipeline: str = "Handmade") -> subprocess.Popen[str]:
-    """A build with two workers in a session of its own, so that a signal reaches all of it as Ctrl-C does."""
+    """A build with two workers in its own session, so that a signal reaches all its processes, like Ctrl-C."""
     command = [sys.executable, str(BUILDING), str(heap), str(out), "0", str(pause), "2", pipeline]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
@@ -212,7 +216,7 @@ def wait_for(child: subprocess.Popen[str], line: str) -> None:
 
 
 def members(session: int) -> list[int]:
-    """Processes of a session that are alive, from /proc."""
+    """The living processes of a session, from /proc."""
     alive = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -226,7 +230,7 @@ def members(session: int) -> list[int]:
 
 
 def gone(session: int) -> bool:
-    """Whether all processes of a session end within seconds; what tracks their resources ends a moment after them."""
+    """Whether all processes of a session end within seconds. The resource tracker ends a moment after the others."""
     deadline = time.monotonic() + 5
     while (left := members(session)) and time.monotonic() < deadline:
         time.sleep(0.02)

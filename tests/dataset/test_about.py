@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from facesieve.dataset.about import About, about_json, read_about, read_made, write_made
-from facesieve.dataset.count import Counts
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.layout import Layout
+from facesieve.dataset.disk.checksums import checksum_of_file
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.origin import Origin
-from facesieve.dataset.sums import sum_of_file
+from facesieve.dataset.tables.counts import Counts
 from facesieve.errors import DatasetError
 from handmade import making
 
@@ -34,7 +34,7 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def told(layout: Layout, values: object) -> str:
-    """The sentence about a file that holds these values."""
+    """The error message for a file with these values."""
     layout.about.write_text(values if isinstance(values, str) else json.dumps(values))
     with pytest.raises(DatasetError) as caught:
         read_about(layout)
@@ -42,9 +42,9 @@ def told(layout: Layout, values: object) -> str:
     return caught.value.message
 
 
-def test_what_was_written_is_read(layout: Layout, good: dict[str, Any], origin: Origin) -> None:
+def test_a_written_file_is_read_back(layout: Layout, good: dict[str, Any], origin: Origin) -> None:
     layout.about.write_text(json.dumps(good))
-    assert read_about(layout, frozenset([sum_of_file(layout.about)])) == About(origin, COUNTS)
+    assert read_about(layout, frozenset([checksum_of_file(layout.about)])) == About(origin, COUNTS)
     assert origin.options.outputs == Outputs(True, ("head",), False)
     write_made(origin, layout)
     assert read_made(layout) == origin
@@ -52,21 +52,23 @@ def test_what_was_written_is_read(layout: Layout, good: dict[str, Any], origin: 
     assert next(iter(good)) == "format" and good["format"] == 1
 
 
-def test_what_made_a_dataset_is_frozen(origin: Origin) -> None:
+def test_an_origin_is_frozen(origin: Origin) -> None:
     with pytest.raises(ValueError, match="frozen"):
         origin.measures = ()  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("key", ["versions", "settings", "policy", "models", "measures", "options", "limits", "counts"])
-def test_a_key_that_is_missing_or_of_another_type_is_named(layout: Layout, good: dict[str, Any], key: str) -> None:
+def test_the_error_names_a_key_that_is_missing_or_has_the_wrong_type(
+    layout: Layout, good: dict[str, Any], key: str
+) -> None:
     without = {name: value for name, value in good.items() if name != key}
     assert f"'{key}' is missing" in told(layout, without)
     for wrong in (None, 3, "text", [[1]], {"a": [{}]}, True):
         assert f"'{key}'" in told(layout, good | {key: wrong}), wrong
 
 
-def test_a_key_that_is_not_known_is_named(layout: Layout, good: dict[str, Any]) -> None:
-    assert "'engine' is not known" in told(layout, good | {"engine": 3})
+def test_the_error_names_an_unknown_key(layout: Layout, good: dict[str, Any]) -> None:
+    assert "'engine' is unknown" in told(layout, good | {"engine": 3})
     assert "'counts'" in told(layout, good | {"counts": good["counts"] | {"clips": 1}})
     assert "'options' has a wrong value" in told(layout, good | {"options": good["options"] | {"colour": True}})
 
@@ -81,12 +83,12 @@ def test_a_key_that_is_not_known_is_named(layout: Layout, good: dict[str, Any]) 
         {"keep_rejected": True, "crops": [], "marked": False, "label_from": 3},
     ],
 )
-def test_options_that_no_build_writes_are_told(layout: Layout, good: dict[str, Any], options: dict[str, Any]) -> None:
+def test_options_that_no_build_writes_are_damage(layout: Layout, good: dict[str, Any], options: dict[str, Any]) -> None:
     assert "'options' has a wrong value" in told(layout, good | {"options": options})
 
 
 @pytest.mark.parametrize("measures", [["blur", "blur"], ["kept"], ["picture_id"], ["box_x"]])
-def test_measures_that_cannot_be_columns_are_told(layout: Layout, good: dict[str, Any], measures: list[str]) -> None:
+def test_measures_that_cannot_be_columns_are_damage(layout: Layout, good: dict[str, Any], measures: list[str]) -> None:
     assert "'measures'" in told(layout, good | {"measures": measures})
 
 
@@ -94,22 +96,22 @@ def test_measures_that_cannot_be_columns_are_told(layout: Layout, good: dict[str
     "text",
     ["", "[1", "3", "null", '[["settings", 1]]', "[" * 100_000, '{"a":' * 100_000, '"\ud800"', "{}x", "1" * 10_000],
 )
-def test_what_is_no_json_object_is_told(layout: Layout, text: str) -> None:
+def test_a_file_that_is_not_a_json_object_is_damaged(layout: Layout, text: str) -> None:
     layout.about.write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(DatasetError, match="is damaged"):
         read_about(layout)
 
 
 @pytest.mark.parametrize("where", ["versions", "settings", "models", "measures", "limits", "\ud800"])
-def test_half_a_character_is_told(layout: Layout, good: dict[str, Any], where: str) -> None:
+def test_an_unpaired_surrogate_is_damage(layout: Layout, good: dict[str, Any], where: str) -> None:
     half = "\ud800"
     wrong = {"measures": [half], "versions": {half: ["1"]}, "settings": {half: half}, "models": {"a": half}}
     assert "is damaged" in told(layout, good | {where: wrong.get(where, {half: 1})})
 
 
-def test_a_file_that_does_not_fit_its_sum_is_told(layout: Layout, good: dict[str, Any]) -> None:
+def test_a_file_that_does_not_match_its_checksum_is_damaged(layout: Layout, good: dict[str, Any]) -> None:
     layout.about.write_text(json.dumps(good))
-    known = frozenset([sum_of_file(layout.about)])
+    known = frozenset([checksum_of_file(layout.about)])
     layout.about.write_text(json.dumps(good).replace('"min_face_size": 20', '"min_face_size": 21'))
     assert read_about(layout).origin.settings["min_face_size"] == 21
     with pytest.raises(DatasetError, match="is damaged"):

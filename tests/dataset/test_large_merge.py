@@ -1,4 +1,4 @@
-"""A merge in small pieces says what one in memory would say: compared with a few lines of plain Python."""
+"""A merge in small pieces has the same result as a merge in memory, written here in a few lines of plain Python."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from facesieve.dataset.merge import merge
-from facesieve.dataset.schema import part_schema
-from facesieve.dataset.shuffle import Shuffle
-from facesieve.dataset.survey import Settled, survey
+from facesieve.dataset.tables.merge import merge
+from facesieve.dataset.tables.resolve import ResolvedPart, resolve
+from facesieve.dataset.tables.schema import part_schema
+from facesieve.dataset.tables.shuffle import Shuffle
 
 MEASURES = ("confidence",)
 Row = dict[str, Any]
@@ -23,23 +23,23 @@ Row = dict[str, Any]
 
 @pytest.fixture(params=["in memory", "on disk"])
 def scratch(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for temporary files; on disk, a few rows are many, so that every step works in pieces."""
+    """A folder for temporary files. With "on disk" the limits are so low that every step works in pieces."""
     if request.param == "on disk":
         for module, name, value in (
-            ("compare", "BUCKET", 3),
-            ("compare", "SPAN", 5),
-            ("survey", "SPAN", 5),
-            ("compare", "SPACING", 2),
-            ("compare", "BLOCK", 6),
-            ("shuffle", "HELD", 2000),
-            ("shuffle", "LOOSE", 2),
+            ("conflicts", "BUCKET", 3),
+            ("conflicts", "SPAN", 5),
+            ("resolve", "SPAN", 5),
+            ("name_sample", "SPACING", 2),
+            ("name_sample", "BLOCK", 6),
+            ("shuffle", "MAX_HELD_BYTES", 2000),
+            ("shuffle", "MAX_LOOSE_TABLES", 2),
         ):
-            monkeypatch.setattr(f"facesieve.dataset.{module}.{name}", value)
+            monkeypatch.setattr(f"facesieve.dataset.tables.{module}.{name}", value)
     return tmp_path / "scratch"
 
 
 def row(chance: random.Random, number: int) -> Row:
-    """An input of few places, names, labels and contents, so that all of them come together by chance."""
+    """An input with one of few places, names, labels and contents, so that conflicts are frequent."""
     folder, name = chance.choice(["/a", "/b", "/c\n", "/c\\n"]), f"photos/{chance.randrange(12)}.jpg"
     source = chance.choice([name, name, name, f"{folder}/{name}"]).replace("\n", "\\n")
     picture = chance.randrange(8)
@@ -97,7 +97,7 @@ def parts_of(rows: Sequence[Row], chance: random.Random) -> list[pa.Table]:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_rows_that_count_names_and_duplicates_are_those_of_a_plain_merge(seed: int, scratch: Path) -> None:
+def test_counted_rows_names_and_duplicates_are_those_of_a_plain_merge(seed: int, scratch: Path) -> None:
     chance = random.Random(seed)
     rows = [row(chance, number) for number in range(chance.choice([1, 7, 40, 120]))]
     parts = parts_of(rows, chance)
@@ -115,7 +115,7 @@ def test_rows_that_count_names_and_duplicates_are_those_of_a_plain_merge(seed: i
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_how_rows_are_cut_into_parts_changes_nothing(seed: int, scratch: Path) -> None:
+def test_the_size_of_parts_changes_nothing(seed: int, scratch: Path) -> None:
     chance = random.Random(seed)
     rows = [row(chance, number) for number in range(60)]
     tables = []
@@ -126,32 +126,32 @@ def test_how_rows_are_cut_into_parts_changes_nothing(seed: int, scratch: Path) -
     assert all(some.equals(others) for one in tables for some, others in zip(one, tables[0], strict=True))
 
 
-def test_what_is_settled_lies_where_it_lay_in_the_ledger(scratch: Path) -> None:
+def test_resolved_rows_keep_their_places_in_the_ledger(scratch: Path) -> None:
     chance = random.Random(1)
     rows = [row(chance, number) for number in range(50)]
     parts = parts_of(rows, chance)
-    with survey(lambda columns: parts, scratch) as found:
-        settled = list(found.settled(parts))
+    with resolve(lambda columns: parts, scratch) as found:
+        settled = list(found.resolved(parts))
     assert [len(part.rows) for part in settled] == [len(part) for part in parts]
-    fingerprints = [one for part in settled for one in part.counting["fingerprint"].to_pylist()]
+    fingerprints = [one for part in settled for one in part.counted_rows["fingerprint"].to_pylist()]
     assert sorted(fingerprints) == sorted({one["identity"]: one["fingerprint"] for one in rows}.values())
 
 
-def test_without_anything_in_common_nothing_changes(tmp_path: Path) -> None:
+def test_rows_without_conflicts_do_not_change(tmp_path: Path) -> None:
     part = pa.Table.from_pylist(
         [{"source": name, "label": "", "picture_id": name, "identity": name.encode(), "faces": []} for name in "ab"],
         schema=part_schema(MEASURES),
     )
-    with survey(lambda columns: [part], tmp_path) as found:
-        (settled,) = found.settled([part])
-        assert isinstance(settled, Settled) and settled.rows is part and settled.counts.all()
+    with resolve(lambda columns: [part], tmp_path) as found:
+        (settled,) = found.resolved([part])
+        assert isinstance(settled, ResolvedPart) and settled.rows is part and settled.counts.all()
 
 
 def test_buckets_keep_the_order_of_rows_in_memory_and_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     schema = pa.schema([pa.field("n", pa.int64())])
     for held, loose in ((1 << 20, 256), (1 << 20, 3), (50, 256), (200, 2)):
-        monkeypatch.setattr("facesieve.dataset.shuffle.HELD", held)
-        monkeypatch.setattr("facesieve.dataset.shuffle.LOOSE", loose)
+        monkeypatch.setattr("facesieve.dataset.tables.shuffle.MAX_HELD_BYTES", held)
+        monkeypatch.setattr("facesieve.dataset.tables.shuffle.MAX_LOOSE_TABLES", loose)
         with Shuffle(schema, tmp_path / "scratch") as shuffle:
             for start in range(0, 40, 4):
                 numbers = pa.table({"n": list(range(start, start + 4))}, schema=schema)

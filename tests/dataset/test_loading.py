@@ -13,15 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.schema import face_schema, picture_schema
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.tables.schema import face_schema, picture_schema
 from facesieve.run.build import build
 from handmade import MEASURES, Handmade, making, photos, sources_in
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
-    """Two people, and two whose names a loader could take for splits, with every kind of file beside."""
+    """Two people, two labels that a loader could take for splits, and every other kind of file."""
     root = tmp_path_factory.mktemp("loading")
     heap = photos(root / "heap", astronaut, count=8)
     for name in ("val_kilmer", "test"):

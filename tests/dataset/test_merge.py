@@ -7,11 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from facesieve.dataset.count import Counts, count
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.merge import merge as merged
-from facesieve.dataset.rows import Rows
-from facesieve.dataset.schema import face_schema, picture_schema
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.tables.counts import Counts, RunningCounts
+from facesieve.dataset.tables.merge import merge as merged
+from facesieve.dataset.tables.part_rows import PartRows
+from facesieve.dataset.tables.schema import face_schema, picture_schema
 from facesieve.records import Record
 from handmade import MEASURES, photos, record_of, sources_in
 
@@ -29,36 +29,42 @@ def merge(parts: list[pa.Table], measures: Sequence[str] = MEASURES) -> tuple[pa
     return pa.concat_tables(faces), pa.concat_tables(pictures)
 
 
+def counted(faces: pa.Table, pictures: pa.Table) -> Counts:
+    running = RunningCounts()
+    running.add(faces, pictures)
+    return running.counts()
+
+
 def part(records: list[Record]) -> pa.Table:
-    rows = Rows(MEASURES, Outputs())
+    rows = PartRows(MEASURES, Outputs())
     for record in records:
-        rows.add(record)
+        rows.add(record, [b"jpeg"] * len(record.faces))
     return rows.part()
 
 
-def test_no_parts_and_an_empty_part_are_empty_manifests() -> None:
+def test_no_parts_or_an_empty_part_make_empty_manifests() -> None:
     for parts in ([], [part([])]):
         faces, pictures = merge(parts, MEASURES)
         assert (faces.schema, pictures.schema) == (face_schema(MEASURES), picture_schema())
         assert (len(faces), len(pictures)) == (0, 0)
-        assert count([(faces, pictures)]) == Counts(0, 0, 0, {}, 0, 0, 0, {})
+        assert counted(faces, pictures) == Counts(0, 0, 0, {}, 0, 0, 0, {})
 
 
-def test_how_records_are_cut_into_parts_and_their_order_make_no_difference(records: list[Record]) -> None:
+def test_the_order_and_the_size_of_parts_make_no_difference(records: list[Record]) -> None:
     faces, pictures = merge([part(records)], MEASURES)
     pieces = [part([record]) for record in reversed(records)]
     again = merge(pieces, MEASURES)
     assert again[0].equals(faces) and again[1].equals(pictures)
 
 
-def test_the_last_part_counts(records: list[Record]) -> None:
+def test_the_last_row_of_an_input_counts(records: list[Record]) -> None:
     old = replace(records[3], faces=())
     assert merge([part([old]), part(records)], MEASURES)[0].equals(merge([part(records)], MEASURES)[0])
     without = merge([part(records), part([old])], MEASURES)[0]
     assert records[3].source.name not in without["source"].to_pylist()
 
 
-def test_pictures_that_could_not_be_read_are_no_duplicates_of_each_other(records: list[Record]) -> None:
+def test_refused_pictures_are_not_duplicates_of_each_other(records: list[Record]) -> None:
     refused = [record for record in records if record.refusal]
     twice = refused + [replace(one, source=replace(one.source, name=one.source.name + "2")) for one in refused]
     _, pictures = merge([part(twice)], MEASURES)
@@ -75,8 +81,8 @@ def test_three_equal_pictures_leave_one(records: list[Record]) -> None:
     assert pictures["faces"].to_pylist() == [len(record.faces), 0, 0]
 
 
-def test_the_books_balance_and_say_so_on_one_line(records: list[Record]) -> None:
-    counts = count([merge([part(records)])])
+def test_the_counts_add_up_and_one_line_shows_it(records: list[Record]) -> None:
+    counts = counted(*merge([part(records)]))
     assert counts.pictures == counts.with_rows + counts.refused == len(records)
     assert counts.refused == sum(counts.refusals.values())
     assert counts.faces == counts.kept + counts.rejected
@@ -87,7 +93,7 @@ def test_the_books_balance_and_say_so_on_one_line(records: list[Record]) -> None
 
 
 def test_two_reasons_of_one_face_count_under_both(records: list[Record]) -> None:
-    counts = count([merge([part(records)])])
+    counts = counted(*merge([part(records)]))
     both = sum(len(face.verdict.reasons) == 2 for record in records if record.faces for face in record.faces)
     assert both > 0
     assert counts.reasons["blurred"] == counts.rejected

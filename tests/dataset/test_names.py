@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facesieve.dataset.layout import marked_name
-from facesieve.dataset.names import LONGEST, folder_of, plain
+from facesieve.dataset.disk.layout import marked_name
+from facesieve.dataset.disk.names import LONGEST, label_folder, normalized_text
 
 
 @pytest.mark.parametrize("label", ["Ada", "Ada Lovelace", "Зоя", "李明", "o'Neil", "v1.2", "Val Kilmer", "a-b_c"])
 def test_an_ordinary_label_is_its_own_folder(label: str) -> None:
-    assert folder_of(label) == label
+    assert label_folder(label) == label
 
 
 @pytest.mark.parametrize(
@@ -49,18 +49,18 @@ def test_an_ordinary_label_is_its_own_folder(label: str) -> None:
         "é" * 60,
     ],
 )
-def test_a_label_that_is_no_folder_name_gets_one_of_its_own(label: str) -> None:
-    folder = folder_of(label)
+def test_a_label_that_is_not_a_safe_name_gets_a_folder_with_a_digest(label: str) -> None:
+    folder = label_folder(label)
     assert folder != label
     assert folder[-9] == "-"
 
 
-def test_no_label_is_one_folder() -> None:
-    assert folder_of("") == "unlabelled"
+def test_faces_without_a_label_share_one_folder() -> None:
+    assert label_folder("") == "unlabelled"
 
 
 def test_composed_and_decomposed_letters_are_one_label() -> None:
-    assert folder_of(unicodedata.normalize("NFD", "Zoé")) == folder_of("Zoé") == "Zoé"
+    assert label_folder(unicodedata.normalize("NFD", "Zoé")) == label_folder("Zoé") == "Zoé"
 
 
 NAMES = st.text(st.characters(codec=None), max_size=120)
@@ -68,17 +68,19 @@ NAMES = st.text(st.characters(codec=None), max_size=120)
 
 @given(NAMES)
 def test_a_folder_is_always_one_safe_component(label: str) -> None:
-    folder = folder_of(label)
+    folder = label_folder(label)
     assert 0 < len(folder.encode()) <= LONGEST
     assert not set(folder) & set('/\\\x00:*?"<>|\n\r\t')
     assert folder[0] not in ". " and folder[-1] not in ". "
-    assert folder == folder_of(label)
+    assert folder == label_folder(label)
 
 
 @given(st.lists(NAMES, max_size=8), NAMES)
 def test_two_labels_never_share_a_folder(labels: list[str], label: str) -> None:
-    chosen = {plain(one) for one in [*labels, label, folder_of(label), label.replace("/", "_"), label + "/"]}
-    assert len({folder_of(one) for one in chosen}) == len(chosen)
+    chosen = {
+        normalized_text(one) for one in [*labels, label, label_folder(label), label.replace("/", "_"), label + "/"]
+    }
+    assert len({label_folder(one) for one in chosen}) == len(chosen)
 
 
 def test_a_marked_picture_keeps_its_own_name() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from facesieve.dataset.schema import face_schema, picture_schema
+from facesieve.dataset.tables.schema import face_schema, picture_schema
 
 DOC = Path(__file__).parents[2] / "docs" / "dataset.md"
 
@@ -32,7 +32,7 @@ def test_the_documented_columns_are_the_columns(title: str, schema: pa.Schema) -
     assert documented(title) == typed(schema)
 
 
-def test_every_other_measure_stands_between_blur_and_kept() -> None:
+def test_every_other_measure_is_between_blur_and_kept() -> None:
     names = face_schema(["confidence", "blur", "Sharpness", "InterEyeDistance"]).names
     assert names[names.index("blur") :] == ["blur", "Sharpness", "InterEyeDistance", "kept", "reasons", "file_name"]
     assert names.count("confidence") == 1

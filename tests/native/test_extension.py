@@ -115,7 +115,7 @@ def test_an_extension_that_was_not_built_is_missed_where_it_is_asked_for(not_bui
         assert caught.value.code == "no_native"
         assert caught.value.message == (
             "Setting 'engine': This installation has no compiled extension. "
-            "Install FaceSieve where there is a C++ compiler, or set engine to auto."
+            "Reinstall FaceSieve with a C++ compiler present, or set engine to auto."
         )
 
 

@@ -1,4 +1,4 @@
-"""What `process` takes: one picture or many, of every type that Python has for them; all else is one TypeError."""
+"""`process` takes one picture or many, of every usual type; anything else is one TypeError."""
 
 from __future__ import annotations
 

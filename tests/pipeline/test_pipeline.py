@@ -1,4 +1,4 @@
-"""The one object: pictures in, records out, the same whatever the batch."""
+"""The pipeline: pictures in, records out, and the same records for any batch size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One child and its pipe: real processes that answer, break the protocol, or die."""
+"""One child and its pipe: real processes that reply, break the protocol, or die."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ import pytest
 from facesieve.errors import FacesieveError, ModelError
 from facesieve.processes.child import Child, ChildDied
 from facesieve.processes.forkserver import spawned
-from facesieve.processes.protocol import READY, Question, Reply, Say, serve
+from facesieve.processes.protocol import READY, Reply, Request, Send, run_child
 
 
 def echo(pipe: Connection) -> None:
-    """Answers with what it was asked, and says twice before that how many bytes came with it."""
+    """Replies with the value of the request, and before that twice with the size of its data."""
 
-    def answer(value: Any, data: bytes, say: Say) -> Any:
+    def answer(value: Any, data: bytes, send: Send) -> Any:
         if value == "fail":
             raise ModelError("model_absent", "Model echo is not here.")
-        say(len(data))
-        say(len(data))
+        send(len(data))
+        send(len(data))
         return value
 
-    serve(pipe, lambda: answer)
+    run_child(pipe, lambda: answer)
 
 
 def no_start(pipe: Connection) -> None:
     def prepare() -> Any:
         raise ModelError("model_absent", "Model echo is not here.")
 
-    serve(pipe, prepare)
+    run_child(pipe, prepare)
 
 
 def wrong(pipe: Connection, kind: str) -> None:
-    """Answers the first question well, and every later one as no child should."""
+    """Replies to the first request correctly, and to every later one as no child should."""
     pipe.send(READY)
     while True:
-        question: Question = pipe.recv()
-        data = pipe.recv_bytes() if question.size else b""
-        if question.number == 1:
+        request: Request = pipe.recv()
+        data = pipe.recv_bytes() if request.size else b""
+        if request.number == 1:
             pipe.send(Reply(1, len(data), "well"))
         elif kind == "number":
-            pipe.send(Reply(question.number - 1, len(data), "of another client"))
+            pipe.send(Reply(request.number - 1, len(data), "of another client"))
         elif kind == "size":
-            pipe.send(Reply(question.number, len(data) + 1, "of another picture"))
+            pipe.send(Reply(request.number, len(data) + 1, "of another picture"))
         elif kind == "type":
             pipe.send("a word")
         else:
@@ -81,7 +81,7 @@ def test_a_child_answers_question_after_question_with_any_number_of_replies(chil
     one = child(echo)
     one.wait_ready()
     for value, data in (("first", b""), ("second", b"x" * 3_000_000)):
-        one.ask(value, data)
+        one.send(value, data)
         replies = [one.receive() for _ in range(3)]
         assert [(reply.value, reply.last) for reply in replies] == [
             (len(data), False),
@@ -93,10 +93,10 @@ def test_a_child_answers_question_after_question_with_any_number_of_replies(chil
 def test_an_error_raised_on_purpose_is_a_reply_and_the_child_goes_on(child: Any) -> None:
     one = child(echo)
     one.wait_ready()
-    one.ask("fail")
+    one.send("fail")
     error = one.receive().value
     assert isinstance(error, FacesieveError) and error.code == "model_absent"
-    one.ask("next")
+    one.send("next")
     assert one.receive().value == 0
 
 
@@ -109,9 +109,9 @@ def test_the_error_that_a_child_cannot_start_with_is_raised(child: Any) -> None:
 def test_a_reply_that_does_not_fit_the_question_is_dropped_and_the_child_killed(child: Any, kind: str) -> None:
     one = child(wrong, kind)
     one.wait_ready()
-    one.ask("first", b"abc")
+    one.send("first", b"abc")
     assert one.receive().value == "well"
-    one.ask("second", b"abc")
+    one.send("second", b"abc")
     with pytest.raises(ChildDied):
         one.receive()
     pid = one.pid
@@ -126,7 +126,7 @@ def test_a_child_that_died_idle_did_not_get_the_question(child: Any) -> None:
     while alive(one.pid):
         time.sleep(0.01)
     with pytest.raises(ChildDied) as caught:
-        one.ask("anyone?", b"x" * 3_000_000)
+        one.send("anyone?", b"x" * 3_000_000)
     assert not caught.value.delivered
 
 
@@ -138,7 +138,7 @@ def test_killing_a_stopped_child_frees_the_thread_that_waits_for_it(child: Any) 
 
     def wait() -> None:
         try:
-            one.ask("anyone?", b"x" * 3_000_000)
+            one.send("anyone?", b"x" * 3_000_000)
         except ChildDied as death:
             outcome.append(type(death))
 

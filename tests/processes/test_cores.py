@@ -1,4 +1,4 @@
-"""How many cores there are, with files as Linux shows them in containers."""
+"""The number of usable cores, with the files that Linux shows in containers."""
 
 from __future__ import annotations
 

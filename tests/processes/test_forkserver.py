@@ -1,4 +1,4 @@
-"""How worker processes begin: real processes, forked on Linux and new elsewhere."""
+"""How worker processes start: real processes, forked on Linux and new elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from facesieve.processes.child import Child
 from facesieve.processes.forkserver import forked
-from facesieve.run.plan import PRELOAD
+from facesieve.run.engines.pool import PRELOAD
 from handmade import files_in, photos
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
@@ -30,7 +30,7 @@ STOPPED = """import os, signal, sys
 from multiprocessing import forkserver
 from facesieve.__main__ import main
 from facesieve.processes.forkserver import start_forkserver
-from facesieve.run.plan import PRELOAD
+from facesieve.run.engines.pool import PRELOAD
 
 if __name__ == "__main__":
     start_forkserver(PRELOAD)
@@ -41,7 +41,7 @@ if __name__ == "__main__":
 
 OWN = """import multiprocessing, pathlib, time
 from facesieve.processes.forkserver import start_forkserver
-from facesieve.run.plan import PRELOAD
+from facesieve.run.engines.pool import PRELOAD
 
 def work():
     time.sleep(1)
@@ -54,7 +54,7 @@ if __name__ == "__main__":
 
 
 def modules(pipe: Connection) -> None:
-    """What a process has imported when it begins, and whether SIGINT, SIGTERM and SIGHUP are blocked."""
+    """Sends the modules that this process has imported, and whether SIGINT, SIGTERM and SIGHUP are blocked."""
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, set())
     pipe.send((set(sys.modules), {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} <= blocked))
 
@@ -71,7 +71,7 @@ def test_a_worker_begins_with_all_that_it_needs_and_without_the_command_line() -
 
 
 def printed(code: str) -> str:
-    """What code prints in a process of its own."""
+    """What code prints in a new process."""
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
@@ -103,7 +103,7 @@ def test_a_process_of_the_user_s_own_is_waited_for_at_exit(tmp_path: Path) -> No
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """The command line as pip installs it: a script in a folder of its own."""
+    """The command line as pip installs it: a script in another folder."""
     script = tmp_path / "bin" / "facesieve"
     script.parent.mkdir()
     script.write_text(PROGRAM)

@@ -1,4 +1,4 @@
-"""What a killed process left in the temporary folder goes with a later one; what a living one holds stays."""
+"""A later process removes what a killed process left in the temporary folder, but not what a living one uses."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from facesieve.dataset.layout import Layout
+from facesieve.dataset.disk.layout import Layout
 from facesieve.report.sheet import contact_sheet
 from facesieve.run.build import build
 from facesieve.sieve import Policy
@@ -84,7 +84,7 @@ def test_names_cannot_become_markup(heap: Path, tmp_path: Path) -> None:
     assert nasty in " ".join(page.text)
 
 
-def test_a_large_dataset_is_thinned_evenly_and_the_page_says_so(dataset: Layout) -> None:
+def test_the_page_of_a_large_dataset_shows_an_even_selection_and_says_so(dataset: Layout) -> None:
     faces = pq.read_table(dataset.faces)
     page = Page(contact_sheet(dataset, 3))
     assert [card["class"] for card in page.cards] == ["kept"] * 3 + ["rejected"] * 3
@@ -99,7 +99,7 @@ def test_a_dataset_without_faces_has_a_page(tmp_path: Path) -> None:
     assert Page((tmp_path / "out" / "contact_sheet.html").read_bytes()).cards == []
 
 
-def test_the_page_says_which_policy_judged_and_by_which_limits(heap: Path, tmp_path: Path) -> None:
+def test_the_page_shows_the_policy_and_its_limits(heap: Path, tmp_path: Path) -> None:
     strict = Policy.preset("strict")
     build(sources_in(heap), tmp_path / "out", Handmade, replace(making(), policy=strict))
     page = (tmp_path / "out" / "contact_sheet.html").read_text()
@@ -107,7 +107,7 @@ def test_the_page_says_which_policy_judged_and_by_which_limits(heap: Path, tmp_p
     assert all(f"{rule.measure} {rule.limits()}" in page for rule in strict.rules)
 
 
-def test_what_the_policy_judges_by_is_on_the_card_and_what_failed_stands_out(heap: Path, tmp_path: Path) -> None:
+def test_a_card_shows_the_measures_of_the_policy_and_highlights_failed_ones(heap: Path, tmp_path: Path) -> None:
     policy = Policy.parse(
         {"name": "own", "rules": [{"measure": "confidence", "low": 0.9}, {"measure": "yaw", "high": 50}]}
     )
@@ -134,7 +134,7 @@ document.body.textContent = `numbers ${shown} broken ${tall.length} overflowing 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 @pytest.mark.parametrize("width", [800, 1280, 1400, 1920])
-def test_no_number_is_broken_and_the_page_is_called_like_its_folder(heap: Path, tmp_path: Path, width: int) -> None:
+def test_no_number_is_wrapped_and_the_title_is_the_folder_name(heap: Path, tmp_path: Path, width: int) -> None:
     strict = Policy.preset("strict")
     build(sources_in(heap), tmp_path / "my faces", Handmade, replace(making(), policy=strict))
     page = tmp_path / "my faces" / "contact_sheet.html"

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from facesieve.dataset.files import Outputs
+from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import Record, Refusal, Source
 from facesieve.run.build import build
@@ -219,7 +219,7 @@ def test_other_settings_are_refused_with_the_difference(heap: Path, tmp_path: Pa
 def test_the_about_file_says_what_made_the_dataset(heap: Path, tmp_path: Path) -> None:
     built = build(sources_in(heap), tmp_path / "out", Handmade, making())
     about = json.loads((tmp_path / "out" / "dataset.json").read_text())
-    assert about["counts"] == built.counts.plain()
+    assert about["counts"] == built.counts.as_json()
     assert about["settings"]["min_face_size"] == 20
     assert about["policy"]["rules"][0]["measure"] == "blur"
     assert about["models"] == {"none": "0" * 64}

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 
-from facesieve.dataset.layout import Layout
+from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.origin import difference
 from facesieve.decode import decode_one
 from facesieve.records import Photo, Record, Source

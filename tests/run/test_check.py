@@ -10,12 +10,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.read import read
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.manifests import open_manifests
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import Record, Source, Verdict
 from facesieve.run.build import build
-from facesieve.run.check import Fault, FaultCode, check_dataset
+from facesieve.run.check import check_dataset
+from facesieve.run.faults import Fault, FaultCode
 from facesieve.run.forget import forget
 from facesieve.run.lost import Lost
 from facesieve.run.rejudge import rejudge, write_rejudged
@@ -185,7 +186,7 @@ def test_pictures_whose_sums_are_gone_are_done_again_by_a_build_which_says_so(
 
 
 def test_sums_that_are_gone_from_a_dataset_that_was_judged_again_are_told(out: Path, tmp_path: Path) -> None:
-    dataset = read(out)
+    dataset = open_manifests(out)
     new = rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
     write_rejudged(dataset, new, tmp_path / "new", making().policy, Settings())
     (tmp_path / "new" / ".facesieve" / "sums" / "00000000.txt").unlink()
@@ -227,7 +228,7 @@ def test_a_check_while_a_build_writes_says_so(heap: Path, out: Path) -> None:
                 check_dataset(out)
             assert (caught.value.code, caught.value.message) == (
                 "in_use",
-                f"A build is writing to {out}; check it when the build has ended.",
+                f"A build is writing to {out}. Check it again when the build has ended.",
             )
             return record
 
@@ -282,7 +283,7 @@ def test_a_dataset_without_sums_is_checked_as_far_as_can_be_and_gets_them(heap: 
 
 
 def test_a_dataset_that_was_judged_again_is_checked_too(out: Path, tmp_path: Path) -> None:
-    dataset = read(out)
+    dataset = open_manifests(out)
     new = rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
     write_rejudged(dataset, new, tmp_path / "new", making().policy, Settings())
     report = check_dataset(tmp_path / "new")

@@ -4,21 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from facesieve.dataset.layout import Layout
+from facesieve.dataset.disk.layout import Layout
 from facesieve.errors import DatasetError
-from facesieve.run.claim import check, claim
+from facesieve.run.claim import check_writable, claim
 from handmade import making
 
 
 def code_of(root: Path) -> str:
     with pytest.raises(DatasetError) as caught:
-        check(root)
+        check_writable(root)
     return caught.value.code
 
 
 def test_a_new_and_an_empty_folder_may_be_built_in_and_stay_untouched(tmp_path: Path) -> None:
-    check(tmp_path / "new")
-    check(tmp_path)
+    check_writable(tmp_path / "new")
+    check_writable(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -32,8 +32,8 @@ def test_a_file_and_a_dangling_link_are_no_folder(tmp_path: Path) -> None:
 
 def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").touch()
-    with pytest.raises(DatasetError, match=r"holds other files, such as 'thesis\.doc'") as caught:
-        check(tmp_path)
+    with pytest.raises(DatasetError, match=r"has other files in it, such as 'thesis\.doc'") as caught:
+        check_writable(tmp_path)
     assert caught.value.code == "not_a_dataset"
     with pytest.raises(DatasetError), claim(Layout(tmp_path), making().origin()):
         raise AssertionError("never claimed")
@@ -56,7 +56,7 @@ def test_a_claim_is_exclusive_and_ends(tmp_path: Path) -> None:
 
 
 def test_other_versions_are_welcome_and_remembered(tmp_path: Path) -> None:
-    from facesieve.dataset.tables import read_json
+    from facesieve.dataset.disk.json_file import read_json
 
     layout = Layout(tmp_path / "out")
     for version in ("4.11", "5.0", "4.11"):
@@ -100,7 +100,7 @@ def test_the_file_in_the_way_is_named_whatever_lies_beside_it(tmp_path: Path) ->
     for name in (".DS_Store", "zebra.jpg", "Thumbs.db"):
         (tmp_path / name).touch()
     with pytest.raises(DatasetError, match=r"such as 'zebra\.jpg'"):
-        check(tmp_path)
+        check_writable(tmp_path)
 
 
 def test_what_is_remembered_without_keys_is_one_sentence(tmp_path: Path) -> None:

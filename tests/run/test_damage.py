@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.merge import merge
-from facesieve.dataset.read import read
-from facesieve.dataset.tables import read_table
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.parquet import read_table
+from facesieve.dataset.manifests import open_manifests
+from facesieve.dataset.tables.merge import merge
 from facesieve.errors import DatasetError
 from facesieve.records import Record, Source, Verdict
 from facesieve.run.build import build
@@ -62,7 +62,7 @@ def check(heap: Path, root: Path) -> None:
 
 
 def sieve(heap: Path, root: Path) -> None:
-    dataset = read(root)
+    dataset = open_manifests(root)
     rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
 
 
@@ -144,7 +144,10 @@ def test_foreign_files_in_the_ledger_change_nothing(heap: Path, out: Path) -> No
         (out / ".facesieve" / folder / "folder.parquet").mkdir()
     again(heap, out)
     assert files_in(out) == before
-    assert rejudge(read(out), lambda measures: [Verdict(True)] * len(read(out).faces)).after.pictures == 16
+    assert (
+        rejudge(open_manifests(out), lambda measures: [Verdict(True)] * len(open_manifests(out).faces)).after.pictures
+        == 16
+    )
 
 
 @pytest.mark.parametrize("pattern", ["kept/*/*.png", "marked/*/*.jpg", ".facesieve/thumbs/00000000.parquet"])
@@ -225,11 +228,11 @@ def test_a_part_that_cannot_be_read_for_want_of_memory_is_not_called_damaged(
 READ = """
 import resource, sys
 from pathlib import Path
-from facesieve.dataset.sums import sum_of_file
-from facesieve.dataset.tables import read_table
+from facesieve.dataset.disk.checksums import checksum_of_file
+from facesieve.dataset.disk.parquet import read_table
 from facesieve.errors import DatasetError
 path = Path(sys.argv[1])
-known = frozenset([sum_of_file(path)])
+known = frozenset([checksum_of_file(path)])
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 40 * 2**20,) * 2)
 try:
@@ -277,7 +280,7 @@ def test_a_limit_on_open_files_is_no_damage(heap: Path, out: Path) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 1, hard))
     try:
         with pytest.raises(DatasetError) as caught:
-            read(out)
+            open_manifests(out)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         os.close(taken[0])

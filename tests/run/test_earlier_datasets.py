@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from facesieve.dataset.read import read
+from facesieve.dataset.manifests import open_manifests
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
 from facesieve.run.build import build
@@ -44,7 +44,7 @@ def old(heap: Path, tmp_path: Path) -> Path:
 
 
 def test_it_is_read_with_a_turn_that_is_not_known(old: Path) -> None:
-    dataset = read(old)
+    dataset = open_manifests(old)
     assert len(dataset.pictures) == 16
     assert set(dataset.pictures["turn"].to_pylist()) == {None}
 
@@ -53,17 +53,17 @@ def test_it_is_judged_again(old: Path, tmp_path: Path) -> None:
     def keep(measures: Measures) -> list[Verdict]:
         return [Verdict(True)] * len(measures["yaw"])
 
-    dataset = read(old)
+    dataset = open_manifests(old)
     new = rejudge(dataset, keep)
     write_rejudged(dataset, new, tmp_path / "new", Policy.parse({"name": "all", "rules": []}), Settings())
-    assert read(tmp_path / "new").about.counts.kept == len(dataset.faces)
+    assert open_manifests(tmp_path / "new").about.counts.kept == len(dataset.faces)
 
 
 def test_it_is_continued(old: Path, heap: Path, astronaut: Path) -> None:
     shutil.copy(astronaut, heap / "Ada" / "new.png")
     built = build(sources_in(heap), old, Handmade, making(), mixed_engines=True)
     assert built.progress.total == 1, "what was there is not done again"
-    rows = read(old).pictures.to_pylist()
+    rows = open_manifests(old).pictures.to_pylist()
     assert {Path(row["source"]).name for row in rows if row["turn"] == 0} == {"new.png"}
     assert len(rows) == 17
     assert json.loads((old / ".facesieve" / "made.json").read_text())["settings"]["turns"] == 1

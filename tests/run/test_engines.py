@@ -21,7 +21,7 @@ from facesieve import DatasetError, Settings, SettingsError
 from facesieve.dataset.origin import Engine, other_engines
 from facesieve.native import instruction_sets
 from facesieve.run.build import BuildSpec, build
-from facesieve.run.engine import engines_of, resolved
+from facesieve.run.inference import engines_of, resolved
 from facesieve.run.upgrade import upgrade
 from handmade import Handmade, files_in, making, photos, sources_in
 from unnumbered import without_number

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facesieve.dataset.count import Counts
+from facesieve.dataset.tables.counts import Counts
 from facesieve.errors import FacesieveError
 from facesieve.run.build import build
 from facesieve.run.check import check_dataset
@@ -40,8 +40,8 @@ def out(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return root
 
 
-GOOD = json.loads(json.dumps({"format": 1, **making().origin().plain()}))
-COUNTS = Counts(1, 1, 0, {}, 0, 0, 0, {}).plain()
+GOOD = json.loads(json.dumps({"format": 1, **making().origin().as_json()}))
+COUNTS = Counts(1, 1, 0, {}, 0, 0, 0, {}).as_json()
 
 
 @st.composite

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.read import read
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.manifests import open_manifests
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import Verdict
 from facesieve.run.build import build
@@ -128,7 +128,7 @@ def test_the_last_picture_can_be_forgotten(heap: Path, tmp_path: Path) -> None:
     only = [source for source in sources_in(heap) if source.name == "Grace/002.png"]
     build(only, tmp_path / "out", Handmade, making(EVERYTHING))
     forget(tmp_path / "out", ["Grace/002.png"], Settings())
-    assert len(read(tmp_path / "out").pictures) == 0
+    assert len(open_manifests(tmp_path / "out").pictures) == 0
     assert check_dataset(tmp_path / "out").faults == ()
     assert not list((tmp_path / "out").rglob("*.png"))
 
@@ -161,7 +161,7 @@ def test_an_interrupted_forgetting_goes_on(heap: Path, tmp_path: Path, monkeypat
 
 def test_a_dataset_without_a_ledger_says_where_to_forget(heap: Path, tmp_path: Path) -> None:
     out = made(heap, tmp_path / "out")
-    dataset = read(out)
+    dataset = open_manifests(out)
     new = rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
     write_rejudged(dataset, new, tmp_path / "new", making().policy, Settings())
     with pytest.raises(DatasetError, match="judged from") as caught:
@@ -210,7 +210,7 @@ def test_only_what_lies_under_the_named_places_is_pruned(changing: Path, tmp_pat
         there += found(Path("other"))
     built = build(there, tmp_path / "out", Handmade, made_, named=[place], prune_gone=True)
     assert built.gone == ("heap/Grace/002.png",)
-    assert len(read(tmp_path / "out").pictures) == 15 + 15 - 1
+    assert len(open_manifests(tmp_path / "out").pictures) == 15 + 15 - 1
 
 
 def test_the_same_relative_name_of_another_working_folder_is_not_pruned(
@@ -221,12 +221,12 @@ def test_the_same_relative_name_of_another_working_folder_is_not_pruned(
         shutil.copytree(heap, tmp_path / folder / "heap")
         monkeypatch.chdir(tmp_path / folder)
         build(found(Path("heap")), tmp_path / "out", Handmade, made_, named=["heap"])
-    count = len(read(tmp_path / "out").pictures)
+    count = len(open_manifests(tmp_path / "out").pictures)
     Path("heap/Grace/002.png").unlink()
     built = build(found(Path("heap")), tmp_path / "out", Handmade, made_, named=["heap"], prune_gone=True)
     assert built.gone == ("heap/Grace/002.png",)
-    assert len(read(tmp_path / "out").pictures) == count - 1
-    names = read(tmp_path / "out").pictures["source"].to_pylist()
+    assert len(open_manifests(tmp_path / "out").pictures) == count - 1
+    names = open_manifests(tmp_path / "out").pictures["source"].to_pylist()
     assert "heap/Grace/002.png" in names, "the one of the first folder, whose short name is free again"
     monkeypatch.chdir(tmp_path / "first")
     assert build(found(Path("heap")), tmp_path / "out", Handmade, made_, named=["heap"]).gone == ()
@@ -240,7 +240,7 @@ def test_one_of_two_sources_of_one_relative_name_is_forgotten_as_the_manifests_n
         monkeypatch.chdir(tmp_path / folder)
         build(found(Path("heap")), tmp_path / "out", Handmade, making(EVERYTHING))
     name = f"{tmp_path}/first/heap/Grace/002.png"
-    assert name in read(tmp_path / "out").pictures["source"].to_pylist()
+    assert name in open_manifests(tmp_path / "out").pictures["source"].to_pylist()
     assert forget(tmp_path / "out", [name], Settings()).pictures == 1
     monkeypatch.chdir(tmp_path / "first")
     assert build(found(Path("heap")), tmp_path / "out", Handmade, making(EVERYTHING)).progress.total == 1
@@ -252,7 +252,7 @@ def test_a_folder_a_glob_and_several_names_are_forgotten(
     def without(*names: str) -> list[str]:
         build(found(changing), tmp_path / "out", Handmade, making(EVERYTHING, shard_size=5))
         forget(tmp_path / "out", names, Settings())
-        return sorted(set(everyone) - set(read(tmp_path / "out").pictures["source"].to_pylist()))
+        return sorted(set(everyone) - set(open_manifests(tmp_path / "out").pictures["source"].to_pylist()))
 
     everyone = [source.name for source in found(changing)]
     ada = sorted(name for name in everyone if "/Ada/" in name)
@@ -268,7 +268,7 @@ def test_a_folder_a_glob_and_several_names_are_forgotten(
     with pytest.raises(UsageError):
         forget(tmp_path / "out", ["."], Settings())
     forget(tmp_path / "out", ["heap/Ada"], Settings())
-    assert not any("/Ada/" in name for name in read(tmp_path / "out").pictures["source"].to_pylist())
+    assert not any("/Ada/" in name for name in open_manifests(tmp_path / "out").pictures["source"].to_pylist())
 
 
 def test_a_person_is_forgotten_by_label_and_leaves_no_folder(heap: Path, tmp_path: Path) -> None:
@@ -282,9 +282,9 @@ def test_a_person_is_forgotten_by_label_and_leaves_no_folder(heap: Path, tmp_pat
 
 def test_of_several_names_one_that_fits_nothing_is_told_and_the_others_go(heap: Path, tmp_path: Path) -> None:
     out = made(heap, tmp_path / "out")
-    with pytest.raises(UsageError, match=r"'Grace/nobody.png', .*the others name was forgotten"):
+    with pytest.raises(UsageError, match=r"'Grace/nobody.png', .*the other names select was forgotten"):
         forget(out, ["Grace/002.png", "Grace/nobody.png"], Settings())
-    assert "Grace/002.png" not in read(out).pictures["source"].to_pylist()
+    assert "Grace/002.png" not in open_manifests(out).pictures["source"].to_pylist()
     with pytest.raises(UsageError, match="label 'Bob'"):
         forget(out, [], Settings(), ["Bob"])
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.names import plain
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.names import normalized_text
 from facesieve.records import Source
 from facesieve.run.build import build
 from facesieve.run.known import unfinished
@@ -75,7 +75,7 @@ def as_version_0_1_0(root: Path) -> None:
 
 def former(name: str) -> str:
     escaped = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
-    return plain(escaped)
+    return normalized_text(escaped)
 
 
 def test_nothing_is_done_twice_however_the_pictures_are_named(

@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.manifest import Manifest
-from facesieve.dataset.read import read
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.manifests import open_manifests
+from facesieve.dataset.tables.manifest_writer import ManifestWriter
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import Measures, Verdict
-from facesieve.report.explain import explain
+from facesieve.report.explain import explain_face
 from facesieve.run.build import BuildResult, build
 from facesieve.run.check import check_dataset
 from facesieve.run.forget import forget
@@ -75,8 +75,8 @@ def test_a_manifest_of_many_rows_is_a_folder_and_every_reader_sees_the_same_rows
         assert sizes == [5] * (count - 1) + [len(whole) - 5 * (count - 1)]
         assert pq.read_table(large / manifest).equals(whole)
         assert pd.read_parquet(large / manifest).equals(pd.read_parquet(usual / manifest))
-    assert read(large).faces.equals(read(usual).faces)
-    assert read(large).pictures.equals(read(usual).pictures)
+    assert open_manifests(large).faces.equals(open_manifests(usual).faces)
+    assert open_manifests(large).pictures.equals(open_manifests(usual).pictures)
 
 
 def test_duckdb_reads_a_folder_of_files(usual: Path, large: Path) -> None:
@@ -117,14 +117,14 @@ def test_exactly_the_limit_is_one_file(heap: Path, usual: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("steps", [[0], [1], [3], [1, 7, 2], [100]])
 def test_how_rows_are_added_changes_no_byte(usual: Path, tmp_path: Path, steps: list[int]) -> None:
-    rows = read(usual).faces
-    manifest = Manifest(tmp_path / FACES, rows.schema, tmp_path / "scratch", 1000)
+    rows = open_manifests(usual).faces
+    manifest = ManifestWriter(tmp_path / FACES, rows.schema, tmp_path / "scratch", 1000)
     start = 0
     while start < len(rows):
         for step in steps:
             manifest.add(rows.slice(start, step or len(rows)))
             start += step or len(rows)
-    manifest.end()
+    manifest.finish()
     manifest.publish()
     assert (tmp_path / FACES).read_bytes() == (usual / FACES).read_bytes()
     assert list((tmp_path / "scratch").iterdir()) == []
@@ -133,10 +133,10 @@ def test_how_rows_are_added_changes_no_byte(usual: Path, tmp_path: Path, steps: 
 @pytest.mark.parametrize("rows", [0, 1, 70_000])
 def test_a_manifest_has_groups_of_65536_rows(tmp_path: Path, rows: int) -> None:
     table = pa.table({"n": pa.array(range(rows), pa.int64())})
-    manifest = Manifest(tmp_path / "n.parquet", table.schema, tmp_path / "scratch")
+    manifest = ManifestWriter(tmp_path / "n.parquet", table.schema, tmp_path / "scratch")
     for start in range(0, rows, 999):
         manifest.add(table.slice(start, 999))
-    manifest.end()
+    manifest.finish()
     manifest.publish()
     held = pq.ParquetFile(tmp_path / "n.parquet")
     groups = [held.metadata.row_group(number).num_rows for number in range(held.num_row_groups)]
@@ -145,12 +145,12 @@ def test_a_manifest_has_groups_of_65536_rows(tmp_path: Path, rows: int) -> None:
 
 
 def test_explain_finds_a_face_of_any_file(out: Path) -> None:
-    dataset = read(out)
+    dataset = open_manifests(out)
     for row in (dataset.faces.slice(0, 1), dataset.faces.slice(len(dataset.faces) - 1)):
         face_id = row["face_id"][0].as_py()
-        assert explain(dataset, face_id[:12]).face["face_id"] == face_id
+        assert explain_face(dataset, face_id[:12]).face.face_id == face_id
     with pytest.raises(UsageError) as caught:
-        explain(dataset, "")
+        explain_face(dataset, "")
     assert caught.value.code == "ambiguous_face"
 
 
@@ -161,10 +161,10 @@ def narrow(measures: Measures) -> list[Verdict]:
 def test_judging_again_takes_both_and_writes_both(usual: Path, out: Path, tmp_path: Path) -> None:
     datasets = {}
     for name, root, settings in (("usual", usual, Settings()), ("large", out, SMALL)):
-        dataset = read(root)
+        dataset = open_manifests(root)
         new = rejudge(dataset, narrow)
         write_rejudged(dataset, new, tmp_path / name, making().policy, settings)
-        datasets[name] = read(tmp_path / name)
+        datasets[name] = open_manifests(tmp_path / name)
         assert check_dataset(tmp_path / name).faults == ()
         assert 0 < new.after.kept < new.after.faces
     assert (tmp_path / "large" / FACES).is_dir() and (tmp_path / "usual" / FACES).is_file()
@@ -175,15 +175,15 @@ def test_judging_again_takes_both_and_writes_both(usual: Path, out: Path, tmp_pa
 def test_a_judge_sees_some_faces_at_a_time_and_the_numbers_are_the_same(
     usual: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = rejudge(read(usual), narrow)
-    monkeypatch.setattr("facesieve.dataset.read.BLOCK", 4)
+    whole = rejudge(open_manifests(usual), narrow)
+    monkeypatch.setattr("facesieve.dataset.manifests.BLOCK", 4)
     seen = []
 
     def noting(measures: Measures) -> list[Verdict]:
         seen.append(len(measures["yaw"]))
         return narrow(measures)
 
-    parts = rejudge(read(usual), noting)
+    parts = rejudge(open_manifests(usual), noting)
     assert max(seen) < sum(seen) == whole.after.faces
     assert (parts.before, parts.after, parts.newly_kept) == (whole.before, whole.after, whole.newly_kept)
     assert parts.faces.equals(whole.faces) and parts.pictures.equals(whole.pictures)
@@ -211,7 +211,7 @@ def test_damage_in_one_of_the_files_is_told_and_repaired(
     path = out / manifest / "part-00001.parquet"
     damage(path.parent if damage is shutil.rmtree else path)
     with pytest.raises(DatasetError) as caught:
-        read(out)
+        open_manifests(out)
     assert caught.value.code == ("damaged_dataset" if damage is flip else "not_a_dataset")
     told = {fault.name for fault in check_dataset(out).faults}
     assert path.relative_to(out).as_posix() in told and all(name.startswith(manifest) for name in told)
@@ -222,7 +222,7 @@ def test_damage_in_one_of_the_files_is_told_and_repaired(
 def test_a_file_too_many_is_told(out: Path) -> None:
     shutil.copy(out / FACES / "part-00000.parquet", out / FACES / "part-00099.parquet")
     with pytest.raises(DatasetError, match="part-00099"):
-        read(out)
+        open_manifests(out)
     assert [str(fault.code) for fault in check_dataset(out).faults] == ["outdated"]
     assert repair_dataset(out, SMALL).faults == ()
 
@@ -230,7 +230,7 @@ def test_a_file_too_many_is_told(out: Path) -> None:
 def test_other_files_in_the_folder_are_not_ours(out: Path) -> None:
     (out / FACES / ".DS_Store").write_bytes(b"x")
     assert check_dataset(out).faults == ()
-    assert len(read(out).faces) > 5
+    assert len(open_manifests(out).faces) > 5
 
 
 @pytest.mark.parametrize("before", [5, 1000])
@@ -283,5 +283,5 @@ def test_imagefolder_loads_the_kept_faces(large: Path, tmp_path: Path, data_dir:
     command = [sys.executable, "-c", LOAD, os.fspath(large / data_dir)]
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr
-    faces = read(large).faces
+    faces = open_manifests(large).faces
     assert done.stdout.split() == sorted(faces.filter(faces["kept"])["face_id"].to_pylist())

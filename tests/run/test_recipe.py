@@ -105,7 +105,7 @@ def test_an_option_that_is_off_is_told_before_anything_is_written(
 def test_nothing_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="There is no file or folder"):
         facesieve.build(tmp_path / "nowhere", tmp_path / "out")
-    with pytest.raises(DatasetError, match="not a dataset"):
+    with pytest.raises(DatasetError, match="not a finished dataset"):
         facesieve.open_dataset(tmp_path / "nowhere")
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.read import Manifests, read
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.manifests import Manifests, open_manifests
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
 from facesieve.run.build import build
@@ -34,7 +34,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
 
 def built(heap: Path, root: Path, outputs: Outputs) -> Manifests:
     build(sources_in(heap), root, Handmade, making(outputs))
-    return read(root)
+    return open_manifests(root)
 
 
 def test_new_verdicts_follow_from_the_raw_numbers(heap: Path, tmp_path: Path) -> None:
@@ -71,8 +71,8 @@ def test_a_new_dataset_has_the_crops_and_the_old_one_stays(heap: Path, tmp_path:
         assert files[rows[was["label"], was["face_id"]]["file_name"]] == before[was["file_name"]]
     assert not [name for name in files if name.startswith("marked/")]
     assert len([name for name in files if name.startswith("crops/head/")]) == len(crops)
-    again = read(tmp_path / "new")
-    assert (again.about.origin.policy.plain(), again.about.counts) == (POLICY.describe(), new.after)
+    again = open_manifests(tmp_path / "new")
+    assert (again.about.origin.policy.as_json(), again.about.counts) == (POLICY.describe(), new.after)
     assert files["contact_sheet.html"].count(b"<img") == len(rows), "rejected faces keep their small pictures"
 
 
@@ -90,13 +90,13 @@ def test_what_has_no_ledger_cannot_be_built_on_but_judged_again(heap: Path, tmp_
     with pytest.raises(DatasetError) as caught:
         build(sources_in(heap), tmp_path / "new", Handmade, making())
     assert caught.value.code == "not_continuable"
-    assert rejudge(read(tmp_path / "new"), facing).newly_kept == 0
+    assert rejudge(open_manifests(tmp_path / "new"), facing).newly_kept == 0
 
 
 def test_the_new_folder_must_be_new(heap: Path, tmp_path: Path) -> None:
     dataset = built(heap, tmp_path / "out", Outputs())
     before = files_in(tmp_path / "out")
-    with pytest.raises(DatasetError, match="name a new folder"):
+    with pytest.raises(DatasetError, match="Name a new folder"):
         write_rejudged(dataset, rejudge(dataset, facing), tmp_path / "out", POLICY, Settings())
     assert files_in(tmp_path / "out") == before
 
@@ -109,7 +109,7 @@ def test_what_is_no_dataset_is_one_sentence(heap: Path, tmp_path: Path, missing:
     if missing:
         (tmp_path / "out" / missing).unlink()
     with pytest.raises(DatasetError) as caught:
-        read(tmp_path / "out" if missing else tmp_path / "nowhere")
+        open_manifests(tmp_path / "out" if missing else tmp_path / "nowhere")
     assert caught.value.code == code
 
 
@@ -117,13 +117,13 @@ def test_files_that_do_not_fit_are_one_sentence(heap: Path, tmp_path: Path) -> N
     built(heap, tmp_path / "out", Outputs())
     (tmp_path / "out" / "faces.parquet").write_bytes((tmp_path / "out" / "pictures.parquet").read_bytes())
     with pytest.raises(DatasetError, match=r"faces\.parquet is damaged"):
-        read(tmp_path / "out")
+        open_manifests(tmp_path / "out")
     (tmp_path / "out" / ".facesieve" / "sums" / "published.txt").unlink()
-    with pytest.raises(DatasetError, match="do not fit"):
-        read(tmp_path / "out")
+    with pytest.raises(DatasetError, match="do not match"):
+        open_manifests(tmp_path / "out")
     (tmp_path / "out" / "faces.parquet").write_bytes(b"PAR1 but not really")
     with pytest.raises(DatasetError, match="damaged"):
-        read(tmp_path / "out")
+        open_manifests(tmp_path / "out")
 
 
 def test_a_hundred_thousand_faces_are_judged_in_seconds(heap: Path, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_hundred_thousand_faces_are_judged_in_seconds(heap: Path, tmp_path: Pa
     faces, pictures = dataset.faces, dataset.pictures
     copies = -(-100_000 // len(faces))
     publish_dataset(((faces, pictures) for _ in range(copies)), dataset.layout, dataset.about.origin, Settings())
-    many = read(tmp_path / "out")
+    many = open_manifests(tmp_path / "out")
     started = time.process_time()
     new = rejudge(many, facing)
     assert time.process_time() - started < 5

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from facesieve.dataset import schema
 from facesieve.dataset.about import read_about, read_made
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.read import read
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.manifests import open_manifests
+from facesieve.dataset.tables import schema
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
 from facesieve.run.build import build
@@ -52,7 +52,7 @@ def code_of(call: Callable[[], object]) -> str:
 
 def readers(root: Path, heap: Path) -> list[Callable[[], object]]:
     return [
-        lambda: read(root),
+        lambda: open_manifests(root),
         lambda: check_dataset(root),
         lambda: repair_dataset(root, Settings()),
         lambda: forget(root, ["Ada/000.png"], Settings()),
@@ -83,10 +83,10 @@ def test_an_unnumbered_dataset_says_what_to_do_to_all_that_read_it_and_stays_as_
 
 def test_the_sentence_names_the_command(run: Run, out: Path) -> None:
     without_number(out)
-    said = f"error: {out} was written by an earlier version; run `facesieve upgrade {out}` to use it. [older_format]\n"
+    said = f"error: {out} was written by an earlier version. Run `facesieve upgrade {out}` to use it. [older_format]\n"
     for command in (["explain", out, "abc"], ["sieve", out], ["check", out], ["check", out, "--repair"]):
         assert run(*command) == (2, "", said)
-    assert run("upgrade", out) == (0, f"{out} has the format of this version now\n", "")
+    assert run("upgrade", out) == (0, f"{out} now has the format of this version\n", "")
     assert run("upgrade", out) == (0, f"{out} needs no upgrade\n", "")
     assert run("check", out)[0] == 0
 
@@ -106,7 +106,7 @@ def test_a_newer_format_is_told_and_never_touched(out: Path, heap: Path) -> None
 def test_a_number_that_is_none_is_damage(out: Path, wrong: object) -> None:
     Layout(out).published_sums.unlink()
     Layout(out).about.write_text(json.dumps(json.loads(Layout(out).about.read_text()) | {"format": wrong}))
-    assert code_of(lambda: read(out)) == "damaged_dataset"
+    assert code_of(lambda: open_manifests(out)) == "damaged_dataset"
 
 
 def test_a_part_of_an_earlier_version_is_not_continued(out: Path, heap: Path) -> None:
@@ -173,7 +173,7 @@ def test_stopped_at_any_sync_it_goes_on_and_nobody_reads_half_of_it(
             except Killed:
                 pass
         try:
-            read(again)
+            open_manifests(again)
             ended = True
         except DatasetError as error:
             assert error.code == "older_format"
@@ -228,16 +228,16 @@ def test_what_says_nothing_of_its_making_is_not_upgraded(out: Path, text: str) -
 
 
 def test_a_dataset_that_was_judged_again_is_upgraded(out: Path, tmp_path: Path) -> None:
-    dataset = read(out)
+    dataset = open_manifests(out)
 
     def keep(measures: Measures) -> list[Verdict]:
         return [Verdict(True)] * len(measures["yaw"])
 
     write_rejudged(dataset, rejudge(dataset, keep), tmp_path / "new", making().policy, Settings())
     without_number(tmp_path / "new", pictures=without_turn)
-    assert code_of(lambda: read(tmp_path / "new")) == "older_format"
+    assert code_of(lambda: open_manifests(tmp_path / "new")) == "older_format"
     assert upgrade(tmp_path / "new")
-    assert read(tmp_path / "new").about.counts.kept == len(dataset.faces)
+    assert open_manifests(tmp_path / "new").about.counts.kept == len(dataset.faces)
     assert check_dataset(tmp_path / "new").faults == ()
 
 
@@ -245,7 +245,7 @@ def test_an_unfinished_dataset_is_upgraded_and_finished(out: Path, heap: Path) -
     without_number(out)
     Layout(out).about.unlink()
     assert upgrade(out)
-    assert code_of(lambda: read(out)) == "unfinished"
+    assert code_of(lambda: open_manifests(out)) == "unfinished"
     assert build(sources_in(heap), out, Handmade, making(), mixed_engines=True).progress.total == 0
     assert read_about(Layout(out)).origin == read_made(Layout(out))
 
@@ -275,7 +275,7 @@ def test_a_column_that_came_later_reads_as_null_in_older_parts(
     monkeypatch.setattr(schema, "LATER", ("turn", "file_name"))
     shutil.copy(astronaut, heap / "Ada" / "new.png")
     build(sources_in(heap), out, Handmade, making())
-    dataset = read(out)
+    dataset = open_manifests(out)
     turns = {row["source"]: row["turn"] for row in dataset.pictures.to_pylist()}
     assert {source for source, turn in turns.items() if turn is not None} <= {"Ada/new.png"}
     assert turns["Ada/new.png"] == 0 and len(turns) > 1

@@ -43,11 +43,11 @@ class FakeChild:
     def wait_ready(self) -> Step:
         return self._begin("ready")
 
-    def ask(self, value: Any, data: bytes) -> Step:
-        assert self.asked is None, "no question before the last one is answered"
+    def send(self, value: Any, data: bytes) -> Step:
+        assert self.asked is None, "no request before the last one is answered"
         assert data == str(value).encode()
         self.asked = value
-        return self._begin("ask")
+        return self._begin("send")
 
     def receive(self) -> Step:
         return self._begin("receive")
@@ -78,7 +78,7 @@ class FakeChild:
 
     def _fail(self) -> None:
         name, self.name = self.name, ""
-        self.step.set_exception(ChildDied(delivered=name != "ask"))
+        self.step.set_exception(ChildDied(delivered=name != "send"))
 
 
 class Inline(concurrent.futures.Executor):

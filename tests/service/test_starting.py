@@ -25,10 +25,10 @@ def refused(run: Run, *arguments: object) -> str:
 
 
 WRONG = {
-    "FACESIEVE_SERVICE_PORTT=3": ["FACESIEVE_SERVICE_PORTT is no setting; did you mean FACESIEVE_SERVICE_PORT?"],
+    "FACESIEVE_SERVICE_PORTT=3": ["FACESIEVE_SERVICE_PORTT is not a setting; did you mean FACESIEVE_SERVICE_PORT?"],
     "FACESIEVE_SERVICE_TOKEN=abc": ["did you mean FACESIEVE_SERVICE_TOKENS?"],
-    "FACESIEVE_SERVICE_COLOUR=red": ["FACESIEVE_SERVICE_COLOUR is no setting."],
-    "FACESIEVE_WORKRES=3": ["FACESIEVE_WORKRES is no setting; did you mean FACESIEVE_WORKERS?"],
+    "FACESIEVE_SERVICE_COLOUR=red": ["FACESIEVE_SERVICE_COLOUR is not a setting."],
+    "FACESIEVE_WORKRES=3": ["FACESIEVE_WORKRES is not a setting; did you mean FACESIEVE_WORKERS?"],
     "FACESIEVE_PORT=80": ["did you mean FACESIEVE_SERVICE_PORT?"],
     "FACESIEVE_SERVICE_PORT=": ["FACESIEVE_SERVICE_PORT is empty"],
     "FACESIEVE_SERVICE_PORT=web": ["'port' (FACESIEVE_SERVICE_PORT)", "valid integer"],
@@ -74,7 +74,7 @@ def test_a_variable_that_is_wrong_is_told(run: Run, monkeypatch: pytest.MonkeyPa
         ("[servce]\nport = 3\n", "unknown setting 'servce'; did you mean service?"),
         ("port = 3\n", "unknown setting 'port'; it belongs in the table [service]."),
         ("colour = 3\n", "unknown setting 'colour'."),
-        ("service = 3\n", "service is a table: [service]."),
+        ("service = 3\n", "service must be a table, written [service]."),
         ("[[service]]\nport = 3\n", "service is a table: [service]."),
         ("[service]\ntokens = 3\n", "'tokens'"),
         ("[service]\ndeadline = nan\n", "'deadline'"),

@@ -30,9 +30,7 @@ def build(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DATASET", help="Folder of the dataset.")],
     label_from: Annotated[
         LabelFrom,
-        typer.Option(
-            help="Label faces with the folder that their picture lies in, or with the first folder below SOURCE."
-        ),
+        typer.Option(help="Label faces with the folder of their picture, or with the first folder below SOURCE."),
     ] = LabelFrom.none,
     policy: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
@@ -54,14 +52,15 @@ def build(
     ] = "",
     marked: Annotated[bool, typer.Option("--marked", help="Add the pictures with boxes and numbers drawn.")] = False,
     workers: Annotated[
-        str | None, typer.Option(metavar="N|auto", help="Processes to work with; auto is one a core.")
+        str | None, typer.Option(metavar="N|auto", help="Number of processes; auto means one per core.")
     ] = None,
     min_face_size: Annotated[
-        str | None, typer.Option(metavar="PIXELS", help="Smallest face to search for; 40 costs less than half of 20.")
+        str | None,
+        typer.Option(metavar="PIXELS", help="Smallest face to search for; 40 takes less than half the time of 20."),
     ] = None,
     turns: Annotated[
         str | None,
-        typer.Option(metavar="1|4", help="4 also searches pictures that lie on their side or head, and turns them."),
+        typer.Option(metavar="1|4", help="4 also searches pictures that are sideways or upside down, and turns them."),
     ] = None,
     device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Where networks run.")] = None,
     follow_links: Annotated[
@@ -69,7 +68,7 @@ def build(
     ] = False,
     include_hidden: Annotated[
         bool,
-        typer.Option("--include-hidden", help="Take hidden files and folders, and those of trash and NAS systems."),
+        typer.Option("--include-hidden", help="Read hidden files and folders, and those of trash and NAS systems."),
     ] = False,
     archive_encoding: Annotated[
         str | None, typer.Option(metavar="NAME", help="Encoding of names in old archives: gbk, shift_jis, cp437.")
@@ -80,43 +79,44 @@ def build(
         str | None, typer.Option(metavar="NAME", help="Encoding of lists that are not Unicode: cp1252, gbk, shift_jis.")
     ] = None,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Remove what is in the dataset but gone from the named sources.")
+        bool, typer.Option("--prune", help="Remove pictures from the dataset that are no longer in the named sources.")
     ] = False,
     allow_mixed_engines: Annotated[
         bool,
         typer.Option(
-            "--allow-mixed-engines", help="Continue a dataset of an engine whose numbers differ, and record both."
+            "--allow-mixed-engines",
+            help="Continue a dataset that was built with another inference engine, and record both.",
         ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the last line.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only the last line, no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
 ) -> None:
     """Photos in, dataset out.
 
     Finds, measures, aligns and judges every face, and writes crops, manifests and a contact sheet.
 
-    Run again with the same options, it adds what is new. Exits 1 when no picture could be read.
+    Run it again with the same options to add new pictures. Exits 1 when no picture could be read.
     """
     from facesieve.cli.choices import choose_policy, choose_settings
-    from facesieve.run.start import start_workers
+    from facesieve.run.engines.choose import prepare_engine
 
     options = {"workers": workers, "min_face_size": min_face_size, "turns": turns, "device": device}
     chosen = [*(given or []), *(f"{name}={value}" for name, value in options.items() if value)]
     settings = choose_settings(settings_file, chosen)
-    start_workers(sources, settings)  # they start while this process imports the rest
-    from facesieve.cli.show import showing
-    from facesieve.run.recipe import build as run
+    prepare_engine(sources, settings)  # worker processes start while this process imports the rest
+    from facesieve.cli.progress import progress_display
+    from facesieve.run.recipe import build as build_dataset
 
     begun = False
     try:
-        with showing(quiet) as show:
+        with progress_display(quiet) as show:
 
             def watch(progress: Progress) -> None:
                 nonlocal begun
                 begun = True
                 show(progress)
 
-            result = run(
+            result = build_dataset(
                 sources,
                 output,
                 settings=settings,
@@ -162,7 +162,7 @@ def _sum_up(result: BuildResult, output: Path, quiet: bool, as_json: bool) -> No
             "moved": len(result.moved),
             "pruned": result.pruned,
         }
-        typer.echo(json.dumps({"dataset": str(output), **result.counts.plain(), **beside}))
+        typer.echo(json.dumps({"dataset": str(output), **result.counts.as_json(), **beside}))
         return
     if result.shared_labels:
         typer.echo(_shared(result.shared_labels), err=True)
@@ -182,14 +182,18 @@ def _shared(pictures: int) -> str:
 
 
 def _tell_changes(result: BuildResult) -> None:
-    """What was not as the last build left it, on stderr."""
-    from facesieve.dataset.named import some
+    """Print to stderr what has changed since the last build: damaged files, and sources that are gone or moved."""
+    from facesieve.dataset.disk.names import shortened_list
 
     if result.damaged:
-        typer.echo(f"missing or not whole: {some(result.damaged)}; their pictures were done again", err=True)
+        typer.echo(f"missing or damaged: {shortened_list(result.damaged)}; their pictures were done again", err=True)
     if result.gone:
         verb = "removed" if result.pruned else "kept in the dataset (--prune removes them)"
-        typer.echo(f"gone from the sources: {some(result.gone)}; {verb}", err=True)
+        typer.echo(f"gone from the sources: {shortened_list(result.gone)}; {verb}", err=True)
     if result.moved:
         verb = "the old names were removed" if result.pruned else "the old names are kept (--prune removes them)"
-        typer.echo(f"moved: {some(result.moved)} no longer on disk, the same bytes are found here; {verb}", err=True)
+        typer.echo(
+            f"moved: {shortened_list(result.moved)} no longer on disk, "
+            f"but the same bytes were found in the sources; {verb}",
+            err=True,
+        )

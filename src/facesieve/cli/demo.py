@@ -1,4 +1,4 @@
-"""`facesieve demo`: the whole job on a handful of real portraits."""
+"""`facesieve demo`: a complete build of a few real portraits."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ def demo(
     ] = Path("facesieve-demo"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
-    """Try it on real portraits and spoiled copies of them."""
+    """Build a dataset from a few real portraits and spoiled copies of them."""
     from facesieve.cli.choices import choose_settings
-    from facesieve.run.start import start_workers
+    from facesieve.run.engines.choose import prepare_engine
 
     photos, dataset = output / "photos", output / "dataset"
     settings = choose_settings()
-    start_workers([str(photos)], settings)  # they start while this process imports the rest
-    from facesieve.cli.show import showing
+    prepare_engine([str(photos)], settings)  # worker processes start while this process imports the rest
+    from facesieve.cli.progress import progress_display
     from facesieve.cli.table import face_table
     from facesieve.demo import write_photos
     from facesieve.run.opened import open_dataset
     from facesieve.run.recipe import build
 
     write_photos(photos)
-    with showing(quiet) as watch:
+    with progress_display(quiet) as watch:
         result = build(
             photos, dataset, settings=settings, crops=("face", "head"), keep_rejected=True, marked=True, watch=watch
         )

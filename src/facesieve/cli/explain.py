@@ -1,4 +1,4 @@
-"""`facesieve explain`: why one face was kept or not."""
+"""`facesieve explain`: why one face was kept or rejected."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import typer
 
 def explain(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder that a build wrote.")],
-    face_id: Annotated[str, typer.Argument(metavar="FACE_ID", help="The face, or the beginning of its id.")],
+    face_id: Annotated[str, typer.Argument(metavar="FACE_ID", help="Id of the face, or its first digits.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say of one face why it was kept or not."""
+    """Explain why one face was kept or rejected."""
     from facesieve.run.opened import open_dataset
 
     explanation = open_dataset(dataset).explain(face_id)
     if as_json:
-        typer.echo(json.dumps(explanation.plain(), indent=2))
+        typer.echo(json.dumps(explanation.as_json(), indent=2))
     else:
         typer.echo("\n".join(explanation.lines()))

@@ -1,4 +1,4 @@
-"""`facesieve sieve`: judge a dataset again from its manifest alone."""
+"""`facesieve sieve`: judge a dataset again from its manifests alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sieve(
 ) -> None:
     """Judge a dataset again under other rules.
 
-    No picture is read and no network runs. Without -o it only says what would change. Without --policy,
+    Reads no picture and runs no network. Without -o it only shows what would change. Without --policy,
     --set changes the dataset's own rules.
     """
     from facesieve.cli.choices import choose_again
@@ -39,7 +39,7 @@ def sieve(
         "kept_without_crop": new.without_crop,
     }
     if as_json:
-        summary = {"before": new.before.plain(), "after": new.after.plain(), **turned}
+        summary = {"before": new.before.as_json(), "after": new.after.as_json(), **turned}
         typer.echo(json.dumps(summary | ({"dataset": str(output)} if output else {})))
         return
     if quiet:
@@ -49,7 +49,7 @@ def sieve(
     typer.echo(f"{new.newly_kept} newly kept, {new.newly_rejected} newly rejected")
     if new.without_crop:
         typer.echo(
-            f"{new.without_crop} kept without a crop: it was rejected when the dataset was built; "
-            "build with --keep-rejected to have those crops"
+            f"{new.without_crop} kept without a crop, because the build did not write the crops of rejected faces; "
+            "build with --keep-rejected to get them"
         )
     typer.echo(f"after  | {new.after.line()}")

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from facesieve.dataset.read import Manifests
+from facesieve.dataset.manifests import Manifests
 from facesieve.records import ANGLES
 
 WIDE = 140  # characters per line where the output is not a terminal

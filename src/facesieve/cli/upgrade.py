@@ -1,4 +1,4 @@
-"""`facesieve upgrade`: a dataset of an earlier version gets the format of this one."""
+"""`facesieve upgrade`: rewrite a dataset of an earlier version in the current format."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def upgrade(
 ) -> None:
     """Rewrite a dataset of an earlier version in the format of this one.
 
-    Pictures, crops and verdicts stay as they are. When it is interrupted, run it again.
+    Pictures, crops and verdicts do not change. If it is interrupted, run it again.
     """
     from facesieve.run.upgrade import upgrade as run
 
-    typer.echo(f"{dataset} has the format of this version now" if run(dataset) else f"{dataset} needs no upgrade")
+    typer.echo(f"{dataset} now has the format of this version" if run(dataset) else f"{dataset} needs no upgrade")

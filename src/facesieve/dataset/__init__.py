@@ -1,1 +1,1 @@
-"""Records become files: crops, manifests and what made them. Everything is published whole."""
+"""A dataset on disk: `disk` holds its files and folders, `tables` its rows, and the modules here open it as a whole."""

@@ -1,4 +1,4 @@
-"""What made a dataset, and how it differs from what somebody wants to add."""
+"""What made a dataset, and whether a new build would make it in the same way."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
-from facesieve.dataset.files import CUTS, Outputs
-from facesieve.dataset.schema import column_names
+from facesieve.dataset.disk.outputs import CUTS, Outputs
+from facesieve.dataset.tables.schema import column_names
 from facesieve.records import FORMER_REASONS
 from facesieve.settings import BEFORE_IT_WAS_A_SETTING
 from facesieve.version import __version__
@@ -19,7 +19,7 @@ PACKAGES = (
 )
 SHAPING = ("settings", "policy", "models", "measures", "options")
 
-# The compiled extension does the same arithmetic in the same order with both, so that no bit differs.
+# The compiled extension does the same arithmetic in the same order on both, so the results are equal to the last bit.
 _SAME_AS = {("native", "avx512"): "avx2"}
 
 Scalar = str | bool | int | float | None
@@ -27,7 +27,7 @@ Scalar = str | bool | int | float | None
 
 def _are_measures(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) < len(names) or set(names) & column_names():
-        raise ValueError("these names cannot be columns of measures")
+        raise ValueError("these names cannot be measures")
     return names
 
 
@@ -39,22 +39,22 @@ def _current(rule: dict[str, Scalar]) -> dict[str, Scalar]:
 
 def _are_crops(names: tuple[str, ...]) -> tuple[str, ...]:
     if not set(names) <= set(CUTS):
-        raise ValueError("there are no such crops")
+        raise ValueError("these crops do not exist")
     return names
 
 
 class Recorded(BaseModel):
-    """Values as a JSON file holds them: nothing more and nothing less than the fields."""
+    """Values that are stored in a JSON file, with exactly these fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def plain(self) -> dict[str, Any]:
-        """As values that JSON holds."""
+    def as_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
         return self.model_dump(mode="json")
 
 
 class RecordedPolicy(Recorded):
-    """A policy as `Policy.describe` has it."""
+    """A policy, with the fields of `Policy.describe`."""
 
     name: str
     sentence: str
@@ -62,7 +62,7 @@ class RecordedPolicy(Recorded):
 
 
 class Options(Recorded):
-    """What the caller of a build chose besides settings and policy."""
+    """The options of a build besides its settings and policy."""
 
     keep_rejected: StrictBool
     crops: Annotated[tuple[str, ...], AfterValidator(_are_crops)]
@@ -71,14 +71,15 @@ class Options(Recorded):
 
     @property
     def outputs(self) -> Outputs:
-        """Which files the dataset has besides its kept crops."""
+        """Which files the build writes besides the kept crops."""
         return Outputs(self.keep_rejected, self.crops, self.marked)
 
 
 class Engine(Recorded):
-    """What ran one network: `native`, `onnxruntime` or, in datasets of earlier versions, `unknown`.
+    """What ran one network.
 
-    instruction_set: of the processor, such as `avx2`, or `cuda`.
+    engine: `native`, `onnxruntime` or, in a dataset of an earlier version, `unknown`.
+    instruction_set: that of the processor, such as `avx2`, or `cuda`.
     """
 
     network: str
@@ -86,21 +87,21 @@ class Engine(Recorded):
     instruction_set: str
 
     def numbers(self) -> tuple[str, str, str]:
-        """Equal for engines whose numbers are equal to the last bit."""
+        """A key that is equal for engines whose results are equal to the last bit."""
         return self.network, self.engine, _SAME_AS.get((self.engine, self.instruction_set), self.instruction_set)
 
     def line(self) -> str:
-        """As one word each: network, engine, instruction set."""
+        """Network, engine and instruction set, separated by spaces."""
         return f"{self.network} {self.engine} {self.instruction_set}"
 
 
 class Origin(Recorded):
     """What made a dataset.
 
-    versions: of FaceSieve and of the packages whose arithmetic shapes a dataset, all that ever worked on it.
-    engines: what ran each network; several of one network where a dataset was continued elsewhere.
-    settings: those that shape a dataset. limits: what decided that a picture is too large. models: sha256 of each file
-    by model and part. measures: names of the columns of raw numbers, in order.
+    versions: of FaceSieve and of the packages that can change its numbers; every version that worked on the dataset.
+    engines: what ran each network; several per network if the dataset was continued on another machine.
+    settings: those that can change a dataset. limits: the limits on one picture. models: sha256 of each model file, by
+    model and part. measures: the names of the measure columns, in order.
     """
 
     versions: dict[str, tuple[str, ...]]
@@ -110,10 +111,10 @@ class Origin(Recorded):
     models: dict[str, str]
     measures: Annotated[tuple[str, ...], AfterValidator(_are_measures)]
     options: Options
-    limits: dict[str, Scalar] = Field(description="They may change while a dataset grows.")
+    limits: dict[str, Scalar] = Field(description="They may change from build to build.")
 
     def joined(self, before: Origin) -> Origin:
-        """This origin with what worked on the dataset before."""
+        """This origin, with the versions and engines that worked on the dataset before."""
         names = sorted({*before.versions, *self.versions})
         versions = {
             name: tuple(sorted({*before.versions.get(name, ()), *self.versions.get(name, ())})) for name in names
@@ -123,7 +124,7 @@ class Origin(Recorded):
 
 
 def versions() -> dict[str, str]:
-    """FaceSieve's version and those of the packages whose arithmetic shapes a dataset."""
+    """The versions of FaceSieve and of the packages that can change its numbers."""
     found = {"facesieve": __version__}
     for package in PACKAGES:
         try:
@@ -134,9 +135,9 @@ def versions() -> dict[str, str]:
 
 
 def difference(theirs: Origin, yours: Origin) -> list[str]:
-    """What shapes a dataset and differs, one line each: `settings.min_face_size: 20 -> 40`."""
-    before, after = (_flat({name: one.plain()[name] for name in SHAPING}) for one in (theirs, yours))
-    # A setting that did not exist yet when the dataset was made.
+    """What differs between two origins and can change a dataset, one line each: `settings.min_face_size: 20 -> 40`."""
+    before, after = (_flat({name: one.as_json()[name] for name in SHAPING}) for one in (theirs, yours))
+    # Settings that did not exist when the dataset was made.
     before = {f"settings.{name}": value for name, value in BEFORE_IT_WAS_A_SETTING.items()} | before
     names = [*before, *(name for name in after if name not in before)]
     return [
@@ -147,7 +148,7 @@ def difference(theirs: Origin, yours: Origin) -> list[str]:
 
 
 def other_engines(theirs: Origin, yours: Origin) -> list[str]:
-    """Engines whose numbers differ from all that made a dataset, one line each: `whenet: native avx2 -> ...`."""
+    """The engines whose results differ from all that made a dataset, one line each: `whenet: native avx2 -> ...`."""
     known = {engine.numbers() for engine in theirs.engines}
     return [
         f"{engine.network}: {_used_for(engine.network, theirs)} -> {engine.engine} {engine.instruction_set}"
@@ -162,7 +163,7 @@ def _used_for(network: str, origin: Origin) -> str:
 
 
 def _flat(values: Any, name: str = "") -> dict[str, Any]:
-    """Nested values under dotted names; items of a list of rules under their number."""
+    """Nested values by dotted name. Items of a list of rules are named by their index."""
     match values:
         case dict():
             pairs = list(values.items())

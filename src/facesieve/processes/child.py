@@ -1,4 +1,4 @@
-"""A child process as its parent sees it: numbered questions out, numbered replies back, over a pipe of its own."""
+"""A child process as its parent sees it: it sends numbered requests and receives numbered replies over one pipe."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from facesieve.errors import FacesieveError
-from facesieve.processes.forkserver import end_forkserver
-from facesieve.processes.protocol import READY, Question, Reply
+from facesieve.processes.forkserver import kill_forkserver
+from facesieve.processes.protocol import READY, Reply, Request
 
-_GONE = 2.0  # seconds in which the fork server says that a killed child has ended
-_NOTED = 1000  # milliseconds; a program that ignores SIGCHLD never learns the status
-Begin = Callable[..., BaseProcess]  # `forked` or `spawned`: starts a process for a target and its arguments
+_REAPED = 2.0  # seconds in which the fork server reports that a killed child has ended
+_STATUS_TRIES = 1000  # one every millisecond; a program that ignores SIGCHLD never learns the exit status
+StartProcess = Callable[..., BaseProcess]  # `forked` or `spawned`: starts a process for a target and its arguments
 
 
 class ChildDied(Exception):  # noqa: N818 - an outcome that every caller handles
     """The child has ended, or broke the protocol and was killed.
 
-    delivered: False if it ended before it could have read the whole question, so that another child may be asked.
+    delivered: False if it ended before it could read the whole request, so that another child may get the request.
     """
 
     def __init__(self, delivered: bool = True) -> None:
@@ -32,14 +32,14 @@ class ChildDied(Exception):  # noqa: N818 - an outcome that every caller handles
 class Child:
     """One process and the pipe to it. No other process and no later child ever uses this pipe.
 
-    Not for several threads at once: one owner calls one method at a time. Only `kill` may be called at any time.
+    Not thread-safe: its owner calls one method at a time. Only `kill` may be called at any time, from any thread.
     """
 
-    def __init__(self, begin: Begin, target: Callable[..., None], *arguments: Any) -> None:
-        """Start a process that runs `target(pipe, *arguments)`. Raises OSError where there is no room for one."""
+    def __init__(self, start: StartProcess, target: Callable[..., None], *arguments: Any) -> None:
+        """Start a process that runs `target(pipe, *arguments)`. Raises OSError when the system has no room for it."""
         self.pipe, theirs = multiprocessing.Pipe()
         try:
-            self._process = begin(target, theirs, *arguments)
+            self._process = start(target, theirs, *arguments)
         except BaseException:
             self.pipe.close()
             raise
@@ -59,63 +59,63 @@ class Child:
         return self._process.pid
 
     def wait_ready(self) -> None:
-        """Wait until the child can be asked. Raises the FacesieveError that it could not start with, or ChildDied."""
-        said = self._received()
-        if isinstance(said, FacesieveError):
-            raise said
-        if said != READY:
-            raise self._broken_off()
+        """Wait until the child is ready. Raises ChildDied, or the FacesieveError with which its start failed."""
+        message = self._receive()
+        if isinstance(message, FacesieveError):
+            raise message
+        if message != READY:
+            raise self._protocol_error()
 
-    def ask(self, value: Any, data: bytes = b"") -> None:
-        """Send one question, whose replies must be received before the next. Raises ChildDied."""
+    def send(self, value: Any, data: bytes = b"") -> None:
+        """Send one request. Its last reply must be received before the next request is sent. Raises ChildDied."""
         self._number += 1
         self._size = len(data)
         try:
-            self.pipe.send(Question(self._number, self._size, value))
+            self.pipe.send(Request(self._number, self._size, value))
             if data:
                 self.pipe.send_bytes(data)
         except OSError:
             self.kill()
             raise ChildDied(delivered=False) from None
-        except Exception:  # half a question may be in the pipe: this child cannot be asked again
+        except Exception:  # half a request may be in the pipe, so this child cannot be used again
             self.kill()
             raise ChildDied from None
 
     def receive(self) -> Reply:
-        """Wait for the next reply to the question. Raises ChildDied, also when the reply answers another question."""
-        said = self._received()
-        if not isinstance(said, Reply) or (said.number, said.size) != (self._number, self._size):
-            raise self._broken_off()
-        return said
+        """Wait for the next reply to the request. Raises ChildDied, also when the reply is to another request."""
+        reply = self._receive()
+        if not isinstance(reply, Reply) or (reply.number, reply.size) != (self._number, self._size):
+            raise self._protocol_error()
+        return reply
 
     def kill(self) -> None:
-        """End the process now, whatever it does. A thread that waits for it in another method gets ChildDied."""
-        with contextlib.suppress(ValueError):  # `close` was called
+        """Kill the process, whatever it is doing. A thread that waits for it in another method gets ChildDied."""
+        with contextlib.suppress(ValueError):  # it is closed already
             self._process.kill()
 
     def close(self) -> None:
-        """Kill the process, wait for its end, and return what it held of this process: pipe, descriptors."""
+        """Kill the process, wait until it has ended, and close the pipe and its other descriptors in this process."""
         self.kill()
         self.pipe.close()
-        self._process.join(_GONE)
-        if self._process.exitcode is None:  # a fork server that is stopped says nothing
-            end_forkserver()
+        self._process.join(_REAPED)
+        if self._process.exitcode is None:  # a stopped fork server reports nothing
+            kill_forkserver()
             self._process.join()
-        for _ in range(_NOTED):  # another thread may have just waited for it, and notes its status now
+        for _ in range(_STATUS_TRIES):  # another thread may have waited for it and be storing its status now
             if self._process.exitcode is not None:
                 self._process.close()
                 return
             time.sleep(0.001)
 
-    def _received(self) -> Any:
+    def _receive(self) -> Any:
         try:
             return self.pipe.recv()
         except (EOFError, OSError):
             self.kill()
             raise ChildDied from None
-        except Exception:  # bytes that are no message: unpickling raises almost anything
-            raise self._broken_off() from None
+        except Exception:  # the bytes are not a message, and unpickling raises almost anything
+            raise self._protocol_error() from None
 
-    def _broken_off(self) -> ChildDied:
+    def _protocol_error(self) -> ChildDied:
         self.kill()
         return ChildDied()

@@ -1,4 +1,4 @@
-"""How many processor cores this process may use: those of its affinity, as far as its container's CPU quota allows."""
+"""How many processor cores this process may use, by its affinity and by the CPU quota of its container."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ CGROUPS = "sys/fs/cgroup"
 
 
 def cores(root: Path = Path("/")) -> int:
-    """The number of cores, at least 1. A quota of one and a half cores counts as two, so that no time is left unused.
+    """The number of cores, at least 1. A quota of 1.5 cores counts as 2, so that all of it is used.
 
-    root: the folder that has `proc` and `sys`.
+    root: the folder that holds `proc` and `sys`.
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min([allowed, *_quotas(root)])))
@@ -33,14 +33,14 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _upwards(mount: Path, group: str) -> Iterator[Path]:
-    """The folders of a group and of those above it. In a container, only the last may be there."""
+    """The folders of a group and of all groups above it. In a container, only the last of them may exist."""
     path = PurePosixPath(group.lstrip("/"))
     for folder in (path, *path.parents):
         yield mount / folder
 
 
 def _ratio(*numbers: str) -> Iterator[float]:
-    """Quota over period, where there are two positive whole numbers. Without a quota, the first is `max` or -1."""
+    """Quota divided by period, if both are positive whole numbers. Without a quota, the first is `max` or -1."""
     match numbers:
         case (quota, period) if quota.strip().isdigit() and period.strip().isdigit() and int(quota) and int(period):
             yield int(quota) / int(period)

@@ -1,4 +1,4 @@
-"""How a child process begins: forked from a process that has imported what children need, or as a new process."""
+"""Starting child processes: forked from a fork server that has already imported what they need, or as new processes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from facesieve.processes.temporary import remove_stale, temporary_folder
 
 PATIENCE = 60.0  # seconds
 
-# These are for the parent alone, which decides when its children end.
-_WITHHELD = {signal.SIGINT, signal.SIGTERM} | ({signal.SIGHUP} if hasattr(signal, "SIGHUP") else set())
+# Only the parent handles these; it decides when its children end.
+_BLOCKED = {signal.SIGINT, signal.SIGTERM} | ({signal.SIGHUP} if hasattr(signal, "SIGHUP") else set())
 
 
 def start_forkserver(preload: Sequence[str]) -> bool:
-    """Start the fork server, which imports the modules of `preload` while this process goes on.
+    """Start the fork server, which imports the modules of `preload` in the background. A second call does nothing.
 
-    Returns False if there can be none: outside Linux, or without a usable temporary folder. A second call does nothing.
+    Returns False when there can be no fork server: outside Linux, or without a usable temporary folder.
     """
     if sys.platform != "linux":  # Windows cannot fork, and some libraries of macOS do not survive a fork
         return False
@@ -38,11 +38,11 @@ def start_forkserver(preload: Sequence[str]) -> bool:
     resource_tracker.ensure_running()  # starting it later would unblock SIGINT
     try:
         made = _make_folder()
-        with signals_withheld():
+        with signals_blocked():
             forkserver.ensure_running()
     except OSError:  # no temporary folder for its socket, or the folder's name is too long for a socket
         return False
-    _end_at_exit()
+    _kill_at_exit()
     if made:
         remove_stale()  # while the fork server imports
     return True
@@ -51,19 +51,19 @@ def start_forkserver(preload: Sequence[str]) -> bool:
 def forked(
     preload: Sequence[str], target: Callable[..., None], *arguments: Any, patience: float = PATIENCE
 ) -> BaseProcess:
-    """Start a process from the fork server, or a new one where there is no fork server.
+    """Start a process from the fork server, or a new process when there is no fork server.
 
-    A fork server that does not answer within `patience` seconds is killed; a signal ends the wait.
+    A fork server that does not answer within `patience` seconds is killed. A signal ends the wait.
     """
     if not start_forkserver(preload):
         return spawned(target, *arguments)
     context = multiprocessing.get_context("forkserver")
     process = context.Process(target=target, args=arguments, daemon=True, name="facesieve")
-    alarm = threading.Timer(patience, end_forkserver)
+    alarm = threading.Timer(patience, kill_forkserver)
     alarm.daemon = True
     try:
         alarm.start()
-        process.start()  # children of the fork server have its blocked signals, so that none is blocked here
+        process.start()  # no signal is blocked here, because its children inherit those that the fork server blocks
     except (EOFError, ConnectionError):  # the fork server has died
         return spawned(target, *arguments)
     finally:
@@ -77,24 +77,24 @@ def spawned(target: Callable[..., None], *arguments: Any) -> BaseProcess:
     return _started(context.Process(target=target, args=arguments, daemon=True, name="facesieve"))
 
 
-def end_forkserver() -> None:
+def kill_forkserver() -> None:
     """Kill the fork server and wait until it is dead. The next `forked` starts another."""
     pid = _server()
     with contextlib.suppress(ChildProcessError, ProcessLookupError):
         if pid:
             os.kill(pid, signal.SIGKILL)
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it is multiprocessing that reaps it
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # multiprocessing reaps it
 
 
 def _started(process: BaseProcess) -> BaseProcess:
     _leave_removed_folder()
-    with signals_withheld():
+    with signals_blocked():
         process.start()
     return process
 
 
 def _leave_removed_folder() -> None:
-    """A new process starts in the folder of this one, and cannot where that folder was removed."""
+    """Leave a working folder that was removed: a new process could not start in it."""
     try:
         Path.cwd()
     except FileNotFoundError:
@@ -102,12 +102,12 @@ def _leave_removed_folder() -> None:
 
 
 @contextlib.contextmanager
-def signals_withheld() -> Iterator[None]:
+def signals_blocked() -> Iterator[None]:
     """Block SIGINT, SIGTERM and SIGHUP; a process started meanwhile keeps them blocked for its whole life."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WITHHELD)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
     try:
         yield
     finally:
@@ -115,23 +115,23 @@ def signals_withheld() -> Iterator[None]:
 
 
 def _make_folder() -> bool:
-    """A temporary folder of ours for the socket of the fork server, where multiprocessing has none yet."""
+    """Make a temporary folder for the socket of the fork server, unless multiprocessing already has one."""
     config = getattr(multiprocessing.current_process(), "_config", None)  # it has no public name
     if config is None or config.get("tempdir"):
         return False
     stack = contextlib.ExitStack()
     config["tempdir"] = str(stack.enter_context(temporary_folder()))
-    Finalize(None, stack.close, exitpriority=-100)  # after all that uses it
+    Finalize(None, stack.close, exitpriority=-100)  # after everything that uses it
     return True
 
 
 @cache
-def _end_at_exit() -> None:
-    """Only the fork server knows how its children ended, so it ends after all of them have been waited for."""
-    Finalize(None, _end, exitpriority=-1)
+def _kill_at_exit() -> None:
+    """Kill the fork server after its children: only the fork server knows how they ended."""
+    Finalize(None, _kill, exitpriority=-1)
 
 
-def _end() -> None:
+def _kill() -> None:
     """Kill the fork server; it holds our stdout open while it is still importing."""
     pid = _server()
     with contextlib.suppress(ChildProcessError):  # another part of the program may have waited for it

@@ -1,4 +1,4 @@
-"""Programs that end with the process that started them, also when that process is killed."""
+"""Programs that end when the process that started them ends, even when that process is killed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def end_with_parent() -> Callable[[], None] | None:
-    """What `subprocess` calls in the new process, as its `preexec_fn`; None outside Linux, which has no such call."""
+    """A `preexec_fn` for `subprocess`: the new program ends with this process. None outside Linux, which lacks this."""
     if sys.platform != "linux":
         return None
-    libc = ctypes.CDLL(None)  # loaded here, because little is safe between fork and exec
+    libc = ctypes.CDLL(None)  # loaded before the fork, because little is safe between fork and exec
     return lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What parent and child say to each other, and the child's side of it."""
+"""The messages between a parent and its child process, and what runs in the child."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any
 from facesieve.errors import FacesieveError
 
 READY = "ready"
-_AT_REST = 1.0  # seconds without a question after which the child may return memory
+_IDLE_AFTER = 1.0  # seconds without a request, after which the child may return memory
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """number: counted up by the parent. size: bytes of data that follow as a message of their own, if any."""
+class Request:
+    """number: counted up by the parent. size: how many bytes of data follow in a message of their own; 0 for none."""
 
     number: int
     size: int
@@ -29,9 +29,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """number and size: those of the question. last: True for the final reply to the question.
+    """number, size: those of the request. last: whether this is the final reply to the request.
 
-    value: what the child answers. An error that it raised on purpose is such a value, and always the last.
+    value: what the handler returned or sent. A FacesieveError that it raised is such a value, and always the last.
     """
 
     number: int
@@ -40,51 +40,51 @@ class Reply:
     last: bool = True
 
 
-Say = Callable[[Any], None]
+Send = Callable[[Any], None]
 
-# Called with the question's value, its data, and a function that sends a reply before the last, from any thread.
-# Returns the last reply.
-Answer = Callable[[Any, bytes, Say], Any]
+# Called with the value of a request, its data, and a function that sends a reply before the last one, from any thread.
+# Returns the value of the last reply.
+Handler = Callable[[Any, bytes, Send], Any]
 
 
-def serve(pipe: Connection, prepare: Callable[[], Answer], at_rest: Callable[[], None] = lambda: None) -> None:
-    """The life of a child: prepare, say so, then answer one question after another until the parent closes the pipe.
+def run_child(pipe: Connection, prepare: Callable[[], Handler], on_idle: Callable[[], None] = lambda: None) -> None:
+    """What a child process runs: prepare, report that it is ready, then handle requests until the pipe is closed.
 
-    A FacesieveError of `prepare` or of an answer goes to the parent. Any other exception ends the process.
+    A FacesieveError from `prepare` or from the handler is sent to the parent. Any other exception ends the process.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it cannot be blocked
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            answer = prepare()
+            handler = prepare()
         except FacesieveError as error:
             pipe.send(error)
             return
         pipe.send(READY)
         while True:
-            if not pipe.poll(_AT_REST):
-                at_rest()
-            question: Question = pipe.recv()
-            data = pipe.recv_bytes() if question.size else b""
-            _reply(pipe, question, data, answer)
+            if not pipe.poll(_IDLE_AFTER):
+                on_idle()
+            request: Request = pipe.recv()
+            data = pipe.recv_bytes() if request.size else b""
+            _handle(pipe, request, data, handler)
 
 
-def _reply(pipe: Connection, question: Question, data: bytes, answer: Answer) -> None:
-    turn = threading.Lock()
+def _handle(pipe: Connection, request: Request, data: bytes, handler: Handler) -> None:
+    lock = threading.Lock()
 
-    def say(value: Any, last: bool = False) -> None:
-        with turn:
-            pipe.send(Reply(question.number, len(data), value, last))
+    def send(value: Any, last: bool = False) -> None:
+        with lock:
+            pipe.send(Reply(request.number, len(data), value, last))
 
     try:
-        final = answer(question.value, data, say)
+        result = handler(request.value, data, send)
     except FacesieveError as error:
-        final = error
-    say(final, last=True)
+        result = error
+    send(result, last=True)
 
 
-def _end_with_the_parent() -> None:
-    """A child whose parent is gone must not go on working, even in the middle of a question."""
+def _end_with_parent() -> None:
+    """End this process when its parent has ended, even in the middle of a request."""
     parent = multiprocessing.parent_process()
     assert parent
     parent.join()

@@ -1,15 +1,16 @@
-"""A place for one child process in an asyncio program: its owner starts the child, asks it, and replaces it.
+"""A seat holds one child process of an asyncio program: its owner task starts the child, uses it, and replaces it.
 
 | state    | meaning                                          | next                                              |
 |----------|--------------------------------------------------|---------------------------------------------------|
 | starting | a child is starting                              | idle; dead if it fails or takes too long          |
-| idle     | the child waits for a question                   | busy; starting if the child dies                  |
-| busy     | the child works on a question                    | idle; starting if it dies; leaving                |
-| leaving  | nobody waits for the reply any more              | idle if it comes in time; else killed, starting   |
-| dead     | the last start failed; the next is due later     | starting                                          |
+| idle     | the child waits for a request                    | busy; starting if the child dies                  |
+| busy     | the child works on a request                     | idle; starting if it dies; leaving                |
+| leaving  | the client of the request has left               | idle if the reply comes in time; else starting    |
+| dead     | the last start failed; the next one comes later  | starting                                          |
 
-Only the owner, one task for each seat, touches the child. Clients put an `Ask` where the owner takes it from. A client
-that leaves cancels its own `Ask.reply` and nothing else, so it can neither end a start nor share a pipe with another.
+Each seat has one owner task, and only this task uses the child. Clients put a `PendingRequest` into a `RequestQueue`,
+and an owner takes it. A client that leaves only cancels its own `PendingRequest.reply`, so it can neither interrupt the
+start of a child nor receive the reply to another request.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ class State(StrEnum):
 
 
 @dataclass(slots=True, eq=False)
-class Ask:
-    """A question for any child. The owner that takes it sets `reply`, unless its client has cancelled it.
+class PendingRequest:
+    """A request for any child. The owner that takes it sets `reply`, unless the client has cancelled it.
 
-    data: bytes for the child; released as soon as the child has them. delivered: called at that moment.
+    data: bytes for the child; released when the child has received them. delivered: called at that moment.
     """
 
     value: Any
@@ -48,33 +49,37 @@ class Ask:
     delivered: Callable[[], None] = lambda: None
 
 
-class Asks(Protocol):
-    """Where owners take questions from."""
+class RequestQueue(Protocol):
+    """The queue from which owners take requests."""
 
-    async def take(self) -> Ask:
-        """The next question whose client still waits."""
+    async def take(self) -> PendingRequest:
+        """Wait for the next request whose client has not left."""
 
-    def put_back(self, ask: Ask) -> None:
-        """Let another child have it, before all others."""
+    def put_back(self, request: PendingRequest, /) -> None:
+        """Put a request back as the first of the queue, for another child."""
 
 
-class Events(Protocol):
-    """What a seat reports."""
+class SeatObserver(Protocol):
+    """Is told what happens to a seat."""
 
     def changed(self, seat: Seat) -> None:
-        """Its state is another."""
+        """Its state has changed."""
 
     def died(self, seat: Seat) -> None:
-        """A child that had started has ended or was killed."""
+        """Its child had started, and has ended or was killed."""
 
     def not_started(self, seat: Seat, error: Exception, again: float) -> None:
-        """A start failed; the next begins in `again` seconds."""
+        """A start failed; the next one begins in `again` seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds. start: for one start. grace: for work that nobody waits for. first, longest: waits after failed starts,
-    each twice as long as the one before. short_life: a child that ends sooner counts as a failed start."""
+    """Limits in seconds.
+
+    start: how long one start may take. grace: how long a child may go on after the client of its request has left.
+    first, longest: waits after failed starts; each is twice as long as the one before. short_life: a child that ends
+    sooner counts as a failed start.
+    """
 
     start: float = 60.0
     grace: float = 1.0
@@ -88,19 +93,25 @@ class StartTimeout(Exception):  # noqa: N818 - an outcome
 
 
 class Seat:
-    """One seat. `start` makes a child that is not ready yet; it runs in `threads`, as all waiting for pipes does.
+    """One seat.
 
-    threads: at least one for each seat, and for nothing else.
+    start: starts a child and returns without waiting until it is ready. It runs in `threads`, like every wait for a
+    pipe. threads: at least one for each seat, and used for nothing else.
     """
 
     def __init__(
-        self, start: Callable[[], Child], asks: Asks, threads: Executor, limits: Limits, events: Events
+        self,
+        start: Callable[[], Child],
+        requests: RequestQueue,
+        threads: Executor,
+        limits: Limits,
+        observer: SeatObserver,
     ) -> None:
         self._start_child = start
-        self._asks = asks
+        self._requests = requests
         self._threads = threads
         self._limits = limits
-        self._events = events
+        self._observer = observer
         self._child: Child | None = None
         self._closing = asyncio.Event()
         self._state = State.DEAD
@@ -111,30 +122,30 @@ class Seat:
 
     @property
     def alive(self) -> bool:
-        """Whether a child has started and not ended."""
+        """Whether a child has started and has not ended."""
         return self._state in (State.IDLE, State.BUSY, State.LEAVING)
 
     async def own(self) -> None:
-        """The life of the seat, in a task of its own; ends after `close`."""
+        """Run the seat, as a task of its own, until `close` is called."""
         failed = 0
         while not self._closing.is_set():
             try:
                 child = await self._started()
-            except Exception as error:  # whatever kept it from starting, the next try may have more luck
+            except Exception as error:  # whatever the reason was, the next start may succeed
                 await self._release()
                 await self._rest(error, min(self._limits.first * 2**failed, self._limits.longest))
                 failed = min(failed + 1, 30)
             else:
                 began = asyncio.get_running_loop().time()
-                await self._serve(child)
+                await self._use(child)
                 self._enter(State.DEAD)
                 await self._release()
                 if not self._closing.is_set():
-                    self._events.died(self)
+                    self._observer.died(self)
                 failed = await self._slow_down(failed, asyncio.get_running_loop().time() - began)
 
     def close(self) -> None:
-        """Kill the child and let the owner end. A client that still waits for a reply gets ChildDied."""
+        """Kill the child and let `own` return. A client that still waits for a reply gets ChildDied."""
         self._closing.set()
         if self._child is not None:
             self._child.kill()
@@ -142,7 +153,7 @@ class Seat:
     async def _started(self) -> Child:
         self._enter(State.STARTING)
         self._child = child = await self._in_thread(self._start_child)
-        if self._closing.is_set():  # `close` could not know this child
+        if self._closing.is_set():  # `close` was called before this child existed
             child.kill()
         ready = self._in_thread(child.wait_ready)
         await asyncio.wait([ready], timeout=self._limits.start)
@@ -155,7 +166,7 @@ class Seat:
         return child
 
     async def _slow_down(self, failed: int, lived: float) -> int:
-        """Wait before the next start if children end as soon as they have started. How often that was so in a row."""
+        """Wait before the next start if the child lived very short. Returns how many did so in a row."""
         if lived >= self._limits.short_life or self._closing.is_set():
             return 0
         await self._pause(min(self._limits.first * 2**failed, self._limits.longest))
@@ -170,29 +181,29 @@ class Seat:
         self._enter(State.DEAD)
         if self._closing.is_set():
             return
-        self._events.not_started(self, error, again)
+        self._observer.not_started(self, error, again)
         await self._pause(again)
 
-    async def _serve(self, child: Child) -> None:
-        """Ask one question after another until the child has ended."""
+    async def _use(self, child: Child) -> None:
+        """Send one request after another to the child until it has ended."""
         loop = asyncio.get_running_loop()
         died: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(child.sentinel, _settle, died)
+        loop.add_reader(child.sentinel, _set_done, died)
         try:
             while True:
                 self._enter(State.IDLE)
-                ask = await self._next(died)
-                if ask is None:
+                request = await self._next(died)
+                if request is None:
                     return
                 self._enter(State.BUSY)
-                if not await self._exchange(child, ask):
+                if not await self._exchange(child, request):
                     return
         finally:
             loop.remove_reader(child.sentinel)
 
-    async def _next(self, died: asyncio.Future[None]) -> Ask | None:
-        """The next question, or None once the child has ended or the seat is closed."""
-        taking = asyncio.ensure_future(self._asks.take())
+    async def _next(self, died: asyncio.Future[None]) -> PendingRequest | None:
+        """Wait for the next request. Returns None when the child has ended or the seat is closed."""
+        taking = asyncio.ensure_future(self._requests.take())
         closing = asyncio.ensure_future(self._closing.wait())
         events: set[asyncio.Future[Any]] = {taking, died, closing}
         try:
@@ -205,33 +216,34 @@ class Seat:
         if taking.cancelled():
             return None
         if ended:
-            self._asks.put_back(taking.result())
+            self._requests.put_back(taking.result())
             return None
         return taking.result()
 
-    async def _exchange(self, child: Child, ask: Ask) -> bool:
-        """Ask, and pass on the reply. Whether the child can be asked again."""
+    async def _exchange(self, child: Child, request: PendingRequest) -> bool:
+        """Send a request and pass on the reply. Returns whether the child can be used again."""
         try:
-            await self._watched(child, ask, self._in_thread(child.ask, ask.value, ask.data))
-            ask.data = b""
-            ask.delivered()
-            reply = await self._watched(child, ask, self._in_thread(child.receive))
+            await self._watched(child, request, self._in_thread(child.send, request.value, request.data))
+            request.data = b""
+            request.delivered()
+            reply = await self._watched(child, request, self._in_thread(child.receive))
         except ChildDied as death:
-            if not death.delivered and not ask.reply.done() and not self._closing.is_set():
-                self._asks.put_back(ask)
-            elif not ask.reply.done():
-                ask.reply.set_exception(ChildDied())  # a new one: the other holds frames, and they hold the picture
+            if not death.delivered and not request.reply.done() and not self._closing.is_set():
+                self._requests.put_back(request)
+            elif not request.reply.done():
+                # A new exception, because the other one refers to frames that hold the picture.
+                request.reply.set_exception(ChildDied())
             return False
-        if not ask.reply.done():
-            ask.reply.set_result(reply.value)
+        if not request.reply.done():
+            request.reply.set_result(reply.value)
         return True
 
-    async def _watched(self, child: Child, ask: Ask, step: asyncio.Future[Result]) -> Result:
+    async def _watched(self, child: Child, request: PendingRequest, step: asyncio.Future[Result]) -> Result:
         """Wait for a step and return its result.
 
-        If the client leaves first, the step has `grace` more seconds; then the child is killed.
+        If the client leaves first, the step gets `grace` more seconds, and then the child is killed.
         """
-        either: set[asyncio.Future[Any]] = {step, ask.reply}
+        either: set[asyncio.Future[Any]] = {step, request.reply}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not step.done():
             self._enter(State.LEAVING)
@@ -251,9 +263,9 @@ class Seat:
     def _enter(self, state: State) -> None:
         if state != self._state:
             self._state = state
-            self._events.changed(self)
+            self._observer.changed(self)
 
 
-def _settle(future: asyncio.Future[None]) -> None:
+def _set_done(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)

@@ -1,7 +1,7 @@
-"""Names in the temporary folder: held while their process lives, so that a later one removes what SIGKILL left.
+"""Temporary files and folders that a later process removes if this one is killed.
 
-What is held has a shared lock on it, which the system releases with the process. Without such locks, on Windows,
-nothing is held and nothing removed.
+Each is locked with a shared lock, which the system releases when the process ends. Without such locks (on Windows),
+nothing is locked and nothing is removed later.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _OURS = re.compile(r"facesieve-tmp-[0-9a-f]{8}(\.tar)?")
-_FRESH = 60.0  # seconds; what is younger may not be held yet
+_FRESH = 60.0  # seconds; a younger one may not be locked yet
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def temporary_name(suffix: str = "") -> Path:
-    """A new name of ours in the temporary folder. Raises FileNotFoundError where there is no such folder."""
+    """A new name in the temporary folder. Raises FileNotFoundError when there is no such folder."""
     return Path(tempfile.gettempdir(), f"facesieve-tmp-{os.urandom(4).hex()}{suffix}")
 
 
 def hold(path: Path) -> int | None:
-    """Hold a file or folder that was just made until the returned descriptor is closed; None without locks."""
+    """Lock a new file or folder until the returned descriptor is closed. Returns None where there are no locks."""
     descriptor = None
     with contextlib.suppress(ImportError, OSError):  # Windows; file systems without locks
         import fcntl
@@ -38,14 +38,14 @@ def hold(path: Path) -> int | None:
 
 
 def release(descriptor: int | None) -> None:
-    """Let go of what `hold` returned."""
+    """Release the lock that `hold` returned."""
     if descriptor is not None:
         os.close(descriptor)
 
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder for this user alone, which goes at the end. Raises OSError where none can be made."""
+    """A folder that only this user can open; it is removed at the end. Raises OSError when it cannot be made."""
     path = temporary_name()
     path.mkdir(mode=0o700)
     held = hold(path)
@@ -57,7 +57,7 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def remove_stale() -> None:
-    """Remove what processes of this user left that were killed."""
+    """Remove the temporary files and folders of this user's processes that were killed."""
     with contextlib.suppress(ImportError, OSError):
         import fcntl
 
@@ -70,7 +70,7 @@ def remove_stale() -> None:
                     status = os.fstat(descriptor)
                     if status.st_uid != os.getuid() or time.time() - status.st_mtime < _FRESH:
                         continue
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError where its process lives
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises OSError while its process runs
                     if stat.S_ISDIR(status.st_mode):
                         shutil.rmtree(path, ignore_errors=True)
                     else:

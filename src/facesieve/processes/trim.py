@@ -1,4 +1,4 @@
-"""Memory that the C library keeps for later, returned to the system."""
+"""Releasing memory that the C library keeps for later."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import ctypes
 
 
 def trim() -> None:
-    """Return what glibc keeps of past work: tens of MB after a photo. Other C libraries have no such call."""
+    """Release the memory that glibc keeps: tens of MB after a photo. Other C libraries have no such function."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,1 +1,1 @@
-"""What a finished dataset says of itself; reads its files only."""
+"""Contact sheet and explanations of a finished dataset. Reads its tables and runs no network."""

@@ -1,4 +1,4 @@
-"""Why one face was kept or not: every rule of the policy with the face's own number beside its limits."""
+"""Why one face was kept or rejected: every rule of the policy, with the measure of the face and the limits."""
 
 from __future__ import annotations
 
@@ -6,48 +6,50 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from facesieve.dataset.read import Manifests
-from facesieve.dataset.schema import BOX
+from facesieve.dataset.manifests import Manifests
+from facesieve.dataset.tables.face_row import FaceRow
 from facesieve.report.policy import policy_of
-from facesieve.sieve import Finding, Reason
-from facesieve.sieve import check_rules as find_out
+from facesieve.sieve import Finding, Reason, check_rules
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A face, where it is, what it measures, and how it fared under each rule.
+    """A face with the outcome of each rule.
 
-    also: the rows of the same face under other labels, where the bytes of its picture lie at several paths.
-    note: why the pose was not measured, or "".
+    face: its row. also: its rows under other labels, if the same picture lies at several paths.
+    findings: one per rule, in order. note: why the pose was not measured, or "".
     """
 
-    face: dict[str, Any]
-    also: tuple[dict[str, Any], ...]
+    face: FaceRow
+    also: tuple[FaceRow, ...]
     findings: tuple[Finding, ...]
-    measures: dict[str, float | None]
     note: str = ""
 
-    def plain(self) -> dict[str, Any]:
-        """As values that JSON holds."""
-        checks = [asdict(finding) for finding in self.findings]
+    @property
+    def measures(self) -> Mapping[str, float | None]:
+        """The raw numbers of the face by name; None means not measured."""
+        return self.face.measures
+
+    def as_json(self) -> dict[str, Any]:
+        """The explanation as JSON values."""
         return {
-            "face": self.face,
-            "also": list(self.also),
-            "checks": checks,
-            "measures": self.measures,
+            "face": self.face.as_json(),
+            "also": [row.as_json() for row in self.also],
+            "checks": [asdict(finding) for finding in self.findings],
+            "measures": dict(self.measures),
             "note": self.note,
         }
 
     def lines(self) -> Iterator[str]:
-        """For a person to read."""
-        face, box = self.face, [self.face[name] for name in BOX]
-        yield f"face     {face['face_id']}"
+        """Yield the lines of a text that explains the verdict."""
+        face = self.face
+        yield f"face     {face.face_id}"
         for row in (face, *self.also):
-            yield f"source   {row['source']}" + (f"   label {row['label']}" if row["label"] else "")
-        yield "box      x {:.0f}, y {:.0f}, {:.0f} wide, {:.0f} high".format(*box)
+            yield f"source   {row.source}" + (f"   label {row.label}" if row.label else "")
+        yield "box      x {:.0f}, y {:.0f}, {:.0f} wide, {:.0f} high".format(*face.box)
         for row in (face, *self.also):
-            yield f"crop     {row['file_name'] or 'not written'}"
-        yield "verdict  " + ("kept" if face["kept"] else "rejected: " + ", ".join(face["reasons"]))
+            yield f"crop     {row.file_name or 'not written'}"
+        yield "verdict  " + ("kept" if face.kept else "rejected: " + ", ".join(face.reasons))
         yield ""
         for finding in self.findings:
             outcome = "pass" if finding.passed else f"FAIL  {finding.reason}: {finding.text}"
@@ -60,18 +62,17 @@ class Explanation:
                 yield f"{name:<28} {_number(value):>12}"
 
 
-def explain(dataset: Manifests, prefix: str) -> Explanation:
-    """The face whose id begins with `prefix`, under the policy of the dataset.
+def explain_face(dataset: Manifests, prefix: str) -> Explanation:
+    """Explain the verdict on the face whose id starts with `prefix`, under the policy of the dataset.
 
-    Raises UsageError when no face or more than one begins so, DatasetError where what is recorded is no policy.
+    Raises UsageError if no face or more than one starts with it, and DatasetError if the dataset records no valid
+    policy.
     """
-    face, *others = dataset.face(prefix)
-    measures = {name: face[name] for name in dataset.names}
-    face, *also = ({name: row[name] for name in row if name not in measures} for row in (face, *others))
-    findings = tuple(find_out(policy_of(dataset.about, dataset.layout), measures))
+    face, *also = dataset.face(prefix)
+    findings = tuple(check_rules(policy_of(dataset.about, dataset.layout), face.measures))
     no_pose = any(finding.reason == Reason.POSE_NOT_MEASURED for finding in findings)
-    note = _why_no_pose(dataset.about.origin.settings, measures["confidence"] or 0.0) if no_pose else ""
-    return Explanation(face, tuple(also), findings, measures, note)
+    note = _why_no_pose(dataset.about.origin.settings, face.measures["confidence"] or 0.0) if no_pose else ""
+    return Explanation(face, tuple(also), findings, note)
 
 
 def _why_no_pose(settings: Mapping[str, Any], confidence: float) -> str:
@@ -79,7 +80,7 @@ def _why_no_pose(settings: Mapping[str, Any], confidence: float) -> str:
         return "The dataset was made without a pose model (pose = none)."
     floor = settings.get("measure_floor")
     if isinstance(floor, int | float) and confidence < floor:
-        return f"Pose is measured only from confidence {floor:g} up (measure_floor)."
+        return f"Pose is measured only for faces with a confidence of {floor:g} or more (measure_floor)."
     return ""
 
 

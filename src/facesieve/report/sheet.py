@@ -1,4 +1,4 @@
-"""The contact sheet: one page, no other file and no host, with faces, their numbers and the reasons why."""
+"""The contact sheet: one self-contained HTML page with the faces, their measures, verdicts and reasons."""
 
 from __future__ import annotations
 
@@ -8,49 +8,47 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 from string import Template
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.about import read_about
-from facesieve.dataset.count import Counts
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.schema import BOX, LANDMARKS, LEADING
-from facesieve.dataset.sums import read_sums
-from facesieve.dataset.tables import read_groups, read_table
+from facesieve.dataset.disk.checksums import read_checksums
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.parquet import read_groups, read_table
+from facesieve.dataset.tables.counts import Counts
+from facesieve.dataset.tables.face_row import FaceRow, face_rows
+from facesieve.dataset.tables.schema import LEADING, measure_columns
 from facesieve.errors import DatasetError
 from facesieve.report.policy import policy_of
-from facesieve.sieve import Policy
-from facesieve.sieve import check_rules as find_out
+from facesieve.sieve import Policy, check_rules
 
-ELSEWHERE = {
-    "face_id", "picture_id", "source", "label", "kept", "reasons", "file_name", *BOX, *LANDMARKS, *LEADING
-}  # fmt: skip
+SHOWN = ("confidence", "pitch", "yaw", "roll", "blur")
 
 
 def contact_sheet(layout: Layout, most: int) -> bytes:
-    """The page of a dataset whose manifests and `dataset.json` are published.
+    """The contact sheet of a dataset whose manifests and `dataset.json` are published, as UTF-8.
 
-    It has at most `most` kept and `most` rejected faces. More are thinned evenly, and the page says so.
-    Raises DatasetError when a manifest or `dataset.json` is unreadable.
+    It shows at most `most` kept and `most` rejected faces. If there are more, it shows an evenly spaced selection and
+    says so. Raises DatasetError if a manifest or `dataset.json` cannot be read.
     """
     about = read_about(layout)
     counts, policy = about.counts, policy_of(about, layout)
-    kept, rejected = _Thinned(counts.kept, most), _Thinned(counts.rejected, most)
+    names = measure_columns(about.origin.measures)
+    kept, rejected = _Selection(counts.kept, most), _Selection(counts.rejected, most)
     for rows in _rows(layout, layout.faces):
         kept.add(rows.filter(rows["kept"]))
         rejected.add(rows.filter(pc.invert(rows["kept"])))
-    chosen = [*kept.chosen, *rejected.chosen]
-    thumbs = _thumbs(layout, [row["face_id"] for row in chosen])
+    chosen = [row for table in (*kept.chosen, *rejected.chosen) for row in face_rows(table, names)]
+    thumbs = _thumbs(layout, [row.face_id for row in chosen])
     page = Template(resources.files("facesieve.report").joinpath("sheet.html").read_text(encoding="utf-8"))
     return page.substitute(
         books=_books(counts),
         policy=_policy(policy),
         reasons="".join(f'<option value="{escape(code)}">{_words(code)}</option>' for code in counts.reasons),
         note=_note(counts, len(chosen)),
-        cards="\n".join(_card(row, thumbs.get(row["face_id"]), policy) for row in chosen),
+        cards="\n".join(_card(row, thumbs.get(row.face_id), policy) for row in chosen),
         refusals=_refusals(layout, counts.refused, most),
     ).encode()
 
@@ -59,31 +57,31 @@ def _rows(layout: Layout, manifest: Path) -> Iterator[pa.Table]:
     return (rows for path in layout.files_of(manifest) for rows in read_groups(path))
 
 
-class _Thinned:
-    """At most `most` of `total` rows, evenly spaced, as they come by."""
+class _Selection:
+    """Selects at most `most` of `total` rows, evenly spaced, from tables that arrive one after the other."""
 
     def __init__(self, total: int, most: int) -> None:
         few = np.arange(total) if total <= most else np.linspace(0, total - 1, most).round().astype(np.int64)
         self._wanted, self._seen = few, 0
-        self.chosen: list[dict[str, Any]] = []
+        self.chosen: list[pa.Table] = []
 
     def add(self, rows: pa.Table) -> None:
-        """The next rows."""
+        """Select from the next rows."""
         start, end = np.searchsorted(self._wanted, [self._seen, self._seen + len(rows)])
-        self.chosen += rows.take(pa.array(self._wanted[start:end] - self._seen)).to_pylist()
+        self.chosen.append(rows.take(pa.array(self._wanted[start:end] - self._seen)))
         self._seen += len(rows)
 
 
 def _thumbs(layout: Layout, faces: Sequence[str]) -> dict[str, bytes]:
-    """Small JPEGs by face id, as far as the build left them."""
+    """The thumbnails of these faces, as JPEG by face id. A face can lack one."""
     wanted = pa.array(faces, pa.string())
     found: dict[str, bytes] = {}
     for number in layout.numbers(layout.thumbs):
         path = layout.thumbs_of(number)
         try:
-            rows = read_table(path, known=read_sums(layout.sums_of(number)).get(layout.name_of(path), frozenset()))
+            rows = read_table(path, known=read_checksums(layout.sums_of(number)).get(layout.name_of(path), frozenset()))
         except DatasetError as error:
-            if error.code == "not_a_dataset":  # it went away just now, and the build says so at its end
+            if error.code == "not_a_dataset":  # it was removed meanwhile; the build reports that at its end
                 continue
             raise
         rows = rows.filter(pc.is_in(rows["face_id"], wanted))
@@ -114,23 +112,24 @@ def _policy(policy: Policy) -> str:
     return f"<b>{escape(policy.name)}</b>: " + (rules or "no rules, every face is kept")
 
 
-def _card(row: dict[str, Any], thumb: bytes | None, policy: Policy) -> str:
-    """One face: what the policy judges by, what it failed, and the rest folded away."""
-    verdict = "kept" if row["kept"] else "rejected"
-    reasons = "".join(f"<li>{_words(code)}</li>" for code in row["reasons"])
-    label = f" · {escape(row['label'])}" if row["label"] else ""
-    findings = find_out(policy, row)
-    shown = dict.fromkeys([*(finding.measure for finding in findings), *LEADING])
-    facts = {name: f"{row[name]:.4f}" if name == "confidence" else _number(row.get(name)) for name in shown}
-    facts["size"] = f"{row['box_w']:.0f} × {row['box_h']:.0f}"
+def _card(face: FaceRow, thumb: bytes | None, policy: Policy) -> str:
+    """One face: the measures that the policy uses, with failed ones highlighted, and the others folded away."""
+    verdict = "kept" if face.kept else "rejected"
+    reasons = "".join(f"<li>{_words(code)}</li>" for code in face.reasons)
+    label = f" · {escape(face.label)}" if face.label else ""
+    measures = face.measures
+    findings = check_rules(policy, measures)
+    shown = dict.fromkeys([*(finding.measure for finding in findings), *SHOWN])
+    facts = {name: f"{measures[name]:.4f}" if name == "confidence" else _number(measures.get(name)) for name in shown}
+    facts["size"] = "{:.0f} × {:.0f}".format(*face.box[2:])
     failed = {finding.measure for finding in findings if not finding.passed}
-    rest = {name: _number(value) for name, value in row.items() if name not in ELSEWHERE | set(shown)}
-    rest["face"] = row["face_id"]
+    rest = {name: _number(value) for name, value in measures.items() if name not in {*shown, *LEADING}}
+    rest["face"] = face.face_id
     return (
-        f'<article class="{verdict}" data-reasons="{escape(" ".join(row["reasons"]))}">{_image(thumb)}'
+        f'<article class="{verdict}" data-reasons="{escape(" ".join(face.reasons))}">{_image(thumb)}'
         f'<div class="verdict"><b>{verdict}</b>'
         + (f'<ul class="why">{reasons}</ul>' if reasons else "")
-        + f'<div class="from">{escape(row["source"])}{label}</div></div>'
+        + f'<div class="from">{escape(face.source)}{label}</div></div>'
         f'<div class="facts">{_list(facts, failed)}</div>'
         f"<details><summary>other measures</summary>{_list(rest)}</details></article>"
     )
@@ -143,7 +142,7 @@ def _image(thumb: bytes | None) -> str:
 
 
 def _list(facts: dict[str, str], failed: Collection[str] = ()) -> str:
-    """Names and values; those of rules that the face failed stand out."""
+    """Names and values as a definition list. failed: the names to highlight."""
     rows = (
         f"<dt>{escape(name)}</dt><dd{' class=failed' if name in failed else ''}>{escape(value)}</dd>"
         for name, value in facts.items()
@@ -162,10 +161,13 @@ def _words(code: str) -> str:
 def _refusals(layout: Layout, refused: int, most: int) -> str:
     if not refused:
         return ""
-    some = _Thinned(refused, most)
+    some = _Selection(refused, most)
     for pictures in _rows(layout, layout.pictures):
         some.add(pictures.filter(pc.is_valid(pictures["refusal"])).select(["source", "refusal", "message"]))
-    cells = ((escape(row["source"]), _words(row["refusal"]), escape(row["message"] or "")) for row in some.chosen)
-    rows = "".join(f"<tr><td>{source}</td><td>{code}</td><td>{message}</td></tr>" for source, code, message in cells)
+    columns = [pa.concat_tables(some.chosen)[name].to_pylist() for name in ("source", "refusal", "message")]
+    rows = "".join(
+        f"<tr><td>{escape(source)}</td><td>{_words(code)}</td><td>{escape(message or '')}</td></tr>"
+        for source, code, message in zip(*columns, strict=True)
+    )
     more = f" ({most:,} of {refused:,})" if refused > most else ""
     return f"<h2>Refused pictures{more}</h2><table><tr><th>source</th><th>code</th><th>why</th></tr>{rows}</table>"

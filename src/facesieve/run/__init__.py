@@ -1,1 +1,1 @@
-"""A resumable build: what is left to do, who does it, and what is remembered."""
+"""A resumable build: what is left to do, which engine does it, and what the ledger remembers."""

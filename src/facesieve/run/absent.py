@@ -1,4 +1,4 @@
-"""Inputs of a dataset that a build no longer finds: gone from the named places, moved, or no longer taken."""
+"""Inputs of a dataset that a build no longer finds: they are gone from the named places, moved, or now left out."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.distinct import keys_of
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.hashes import HashSet, hashes_of
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.tables.hashes import HashSet, hashes_of
+from facesieve.dataset.tables.inputs import input_keys
 from facesieve.records import RefusalCode, Source
-from facesieve.run.forget import replace_rows
-from facesieve.run.known import Places
+from facesieve.run.keep_rows import keep_rows
+from facesieve.run.known import SourceIndex
 from facesieve.run.ledger import Ledger
 from facesieve.run.lists import hash_of
-from facesieve.run.places import below, by_path, by_words, matches
+from facesieve.run.places import absolute_path, is_below, manifest_name, matches_glob
 from facesieve.sources.identity import former_identity
 from facesieve.sources.openers import Closed
 
-COLUMNS = ["source", "identity", "picture_id", "refusal"]  # of the ledger that tell what is absent
+COLUMNS = ["source", "identity", "picture_id", "refusal"]  # the columns of the ledger that this needs
 
-_UNSEEN = (RefusalCode.UNREADABLE, RefusalCode.BAD_ARCHIVE, RefusalCode.TOO_MANY_BYTES)
+_UNREAD = (RefusalCode.UNREADABLE, RefusalCode.BAD_ARCHIVE, RefusalCode.TOO_MANY_BYTES)
 _WITHIN = re.compile(r"!|:(?=\0?\d)")  # between an archive and its member, a list and its row
 
 
@@ -34,71 +34,71 @@ _WITHIN = re.compile(r"!|:(?=\0?\d)")  # between an archive and its member, a li
 class Absent:
     """Inputs that are in the ledger and were not found: their names by key.
 
-    gone: they lie under the named places, which no longer have them, or a named list no longer names them.
-    moved: they lie elsewhere, their files are not on disk any more, and the build found the same bytes at another path.
-    untaken: they were refused before, and are not taken any more though they are there, such as a link to a folder that
-    is followed now.
+    gone: they were in one of the named places and are no longer there, or a named list no longer has them.
+    moved: they were elsewhere, their files no longer exist, and the build found the same bytes at another path.
+    left_out: they still exist and were refused before, but are no longer read, such as a link to a folder that is
+    followed now.
     """
 
     gone: dict[bytes, str] = field(default_factory=dict)
     moved: dict[bytes, str] = field(default_factory=dict)
-    untaken: dict[bytes, str] = field(default_factory=dict)
+    left_out: dict[bytes, str] = field(default_factory=dict)
 
     def dropped(self, prune: bool) -> set[bytes]:
-        """Keys of the inputs whose rows are removed: what is not taken any more, and with `prune` the others too."""
-        return {*self.untaken, *(self.gone if prune else ()), *(self.moved if prune else ())}
+        """Keys of the inputs whose rows are to be removed: those that are left out, and with `prune` all others too."""
+        return {*self.left_out, *(self.gone if prune else ()), *(self.moved if prune else ())}
 
     def __or__(self, other: Absent) -> Absent:
-        return Absent(self.gone | other.gone, self.moved | other.moved, self.untaken | other.untaken)
+        return Absent(self.gone | other.gone, self.moved | other.moved, self.left_out | other.left_out)
 
 
 def find_absent(
     ledger: Ledger, wanted: Sequence[Source], named: Sequence[str], unlisted: Set[bytes] = frozenset()
 ) -> Absent:
-    """What the ledger has and a build did not find. Nothing where no places were named.
+    """Find the inputs in the ledger that a build did not find. Nothing is absent if no places were named.
 
-    wanted: the build's sources. An input lies where its identity says; only rows of version 0.1.0, which have none, are
-    compared by name. The parts are read one at a time; only what is absent is held.
-    unlisted: hashes of the keys of pictures that a list named before and no longer names.
+    wanted: the sources of the build. The identity of an input says where it is; rows of version 0.1.0, which have no
+    identity, are compared by name. Parts are read one at a time, and memory holds only what is absent.
+    unlisted: hashes of the keys of pictures that a list had before and no longer has.
     """
-    absent, places = Absent(), Places(wanted)
-    found = _contents(ledger, places, len(wanted)) if named else None
+    absent, index = Absent(), SourceIndex(wanted)
+    found = _picture_hashes(ledger, index, len(wanted)) if named else None
     if found is None:
         return absent
-    unseen, earlier = _unseen(wanted), _earlier(wanted)
-    by_name = [by_words(argument) for argument in named]
-    by_place = [by_path(argument) for argument in named]
+    unread, earlier = _unread(wanted), _earlier(wanted)
+    names = [manifest_name(argument) for argument in named]
+    paths = [absolute_path(argument) for argument in named]
     for rows in ledger.tables(COLUMNS):
-        keys = keys_of(rows)
+        keys = input_keys(rows)
         listed = keys.to_pylist()
-        of_none = np.logical_and.reduce([one.of(listed) < 0 for one in (places, *earlier)])
+        of_none = np.logical_and.reduce([one.of(listed) < 0 for one in (index, *earlier)])
         unwanted = rows.append_column("key", keys).filter(pa.array(of_none))
         same = found.has(hashes_of(unwanted["picture_id"].to_pylist())).tolist()
         for row, elsewhere in zip(unwanted.to_pylist(), same, strict=True):
             key, refused = row["key"], row["refusal"] is not None
-            for kind in (absent.gone, absent.moved, absent.untaken):  # of an input the last row counts
+            for kind in (absent.gone, absent.moved, absent.left_out):  # only the last row of an input counts
                 kind.pop(key, None)
             path = os.fsdecode(key)
-            if any(below(path, place) for place in unseen):
+            if any(is_below(path, place) for place in unread):
                 continue
             absolute = Path(path).is_absolute()
-            if any(below(path, place) or matches(path, place) for place in (by_place if absolute else by_name)):
+            if any(is_below(path, place) or matches_glob(path, place) for place in (paths if absolute else names)):
                 if not os.path.lexists(path):
                     absent.gone[key] = row["source"]
                 elif refused:
-                    absent.untaken[key] = row["source"]
-            elif absolute and elsewhere and not _there(path):
+                    absent.left_out[key] = row["source"]
+            elif absolute and elsewhere and not _exists(path):
                 absent.moved[key] = row["source"]
             elif unlisted and hash_of(key) in unlisted:
                 absent.gone[key] = row["source"]
     return absent
 
 
-def _contents(ledger: Ledger, places: Places, count: int) -> HashSet | None:
-    """Hashes of the bytes of the `count` wanted pictures by their last rows; None where all rows are of these."""
+def _picture_hashes(ledger: Ledger, index: SourceIndex, count: int) -> HashSet | None:
+    """Hashes of the picture ids of the `count` wanted sources, by their last rows. None if all rows are theirs."""
     ids, read, others = np.zeros(count, np.int64), np.zeros(count, bool), False
     for rows in ledger.tables(COLUMNS):
-        at = places.of(keys_of(rows).to_pylist())
+        at = index.of(input_keys(rows).to_pylist())
         there = at >= 0
         ids[at[there]] = hashes_of(rows["picture_id"].to_pylist())[there]
         read[at[there]] = np.asarray(pc.is_null(rows["refusal"]))[there]
@@ -106,35 +106,37 @@ def _contents(ledger: Ledger, places: Places, count: int) -> HashSet | None:
     return HashSet([ids[read]]) if others else None
 
 
-def _earlier(wanted: Sequence[Source]) -> tuple[Places, Places]:
-    """The wanted sources by the identities and names that earlier versions wrote; the build renews their rows."""
+def _earlier(wanted: Sequence[Source]) -> tuple[SourceIndex, SourceIndex]:
+    """The wanted sources by the identities and names of earlier versions; a build writes their rows anew."""
     members = [source for source in wanted if b"\0" in source.key]
-    by_identity = Places(members, lambda source: former_identity(source.key))
-    return by_identity, Places(wanted, lambda source: (source.former or source.name).encode("utf-8", "surrogatepass"))
+    by_identity = SourceIndex(members, lambda source: former_identity(source.key))
+    return by_identity, SourceIndex(
+        wanted, lambda source: (source.former or source.name).encode("utf-8", "surrogatepass")
+    )
 
 
-def _unseen(wanted: Iterable[Source]) -> list[str]:
-    """Folders, archives and lists that the build could not read whole: what lies in them is not known to be gone."""
+def _unread(wanted: Iterable[Source]) -> list[str]:
+    """Folders, archives and lists that could not be read completely, so that their members are not known to be gone."""
     closed = ((source, source.open.code) for source in wanted if isinstance(source.open, Closed))
-    return [re.split(r"[!:]\0", os.fsdecode(source.key))[0] for source, code in closed if code in _UNSEEN]
+    return [re.split(r"[!:]\0", os.fsdecode(source.key))[0] for source, code in closed if code in _UNREAD]
 
 
-def _there(path: str) -> bool:
-    """Whether the file of an input is on disk, or the archive or list that it may be in."""
+def _exists(path: str) -> bool:
+    """Whether the file of an input exists, or the archive or list that it may be in."""
     ends = [found.start() for found in _WITHIN.finditer(path)]
     return any(os.path.lexists(path[:end]) for end in (None, *ends))
 
 
 def drop_sources(ledger: Ledger, keys: Collection[bytes], outputs: Outputs) -> set[str]:
-    """Remove all rows of these inputs from the ledger. Their files go when the dataset is published.
+    """Remove all rows of these inputs from the ledger. Their files are removed when the dataset is published.
 
-    Returns the names of parts that are gone because they had no other rows.
+    Returns the names of the parts that were removed because they had no other rows.
     """
     before = ledger.numbers() if keys else []
     for number in before:
         rows = ledger.table(number)
-        gone = pc.is_in(keys_of(rows), pa.array(sorted(keys), pa.binary()))
+        gone = pc.is_in(input_keys(rows), pa.array(sorted(keys), pa.binary()))
         if pc.any(gone).as_py():
-            replace_rows(ledger, number, rows.filter(pc.invert(gone)), outputs)
+            keep_rows(ledger, number, rows.filter(pc.invert(gone)), outputs)
     left = set(ledger.numbers())
     return {ledger.layout.name_of(ledger.layout.part(number)) for number in before if number not in left}

@@ -1,35 +1,39 @@
-"""A build from start to end: plan, work, merge, publish. A crash anywhere leaves whole files and is continued."""
+"""A build from start to end: claim, plan, do the shards, publish.
+
+A crash at any moment leaves only whole files, and the next build continues from them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from facesieve.dataset.about import read_about, read_made
-from facesieve.dataset.count import Books, Counts
-from facesieve.dataset.files import Outputs
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.named import some
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.names import shortened_list
+from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.origin import Engine, Options, Origin, RecordedPolicy, versions
-from facesieve.dataset.survey import survey
+from facesieve.dataset.tables.counts import Counts, RunningCounts
+from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
 from facesieve.records import Source
 from facesieve.run.absent import Absent, drop_sources, find_absent
 from facesieve.run.claim import claim
-from facesieve.run.known import new_labels, readable, unfinished
+from facesieve.run.damage import lost_files, mark_damage, missing_thumbs
+from facesieve.run.engines.choose import engine_for
+from facesieve.run.engines.engine import BuildEngine, MakePipeline
+from facesieve.run.known import changed_labels, readable, unfinished
 from facesieve.run.ledger import BY_A_LIMIT, TRY_AGAIN, Ledger
 from facesieve.run.lists import hash_of, note_lists, strike_pictures
-from facesieve.run.lost import note_found
-from facesieve.run.mend import lost_files, mark_damage, missing_thumbs
-from facesieve.run.places import lies_under
-from facesieve.run.plan import Shard, shards, unique, workers
-from facesieve.run.pool import Start, share
-from facesieve.run.progress import Progress, Tally
+from facesieve.run.lost import remove_found
+from facesieve.run.places import is_in_places
+from facesieve.run.plan import shards, unique
+from facesieve.run.progress import Progress
 from facesieve.run.publish import publish_ledger
-from facesieve.run.shard import Work
+from facesieve.run.shard import ShardRunner
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
 from facesieve.sources import LeftOut
@@ -38,10 +42,10 @@ from facesieve.stop import Stopped
 
 @dataclass(frozen=True, slots=True)
 class BuildSpec:
-    """How a dataset is made, besides from what.
+    """How a dataset is made: everything besides its sources.
 
     measures: names of the columns of raw numbers, in order. models: sha256 of each model file by model and part.
-    engines: what runs each network. label_from: where labels come from.
+    engines: the inference engine of each network. label_from: where labels come from.
     """
 
     settings: Settings
@@ -53,7 +57,7 @@ class BuildSpec:
     label_from: str = "none"
 
     def origin(self) -> Origin:
-        """What makes the dataset, as it is recorded."""
+        """What is recorded of how the dataset is made."""
         outputs = self.outputs
         return Origin(
             versions={name: (held,) for name, held in versions().items()},
@@ -74,16 +78,16 @@ class BuildSpec:
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What a build came to.
+    """The result of a build.
 
-    counts: of the whole dataset. readable: how many of this build's inputs gave pixels.
-    shared_labels: pictures of the dataset with a label and more than one kept face, which all have that label.
-    several_labels: pictures of the dataset whose bytes lie at several paths under several labels.
-    relabelled: how many pictures of this build had another label before: by the old label and the new one.
-    damaged: names of files that were missing or not whole when the build began; their pictures were done again.
-    gone: sources in the dataset that the named places no longer have. pruned: whether their rows were removed.
-    moved: sources elsewhere whose files are not on disk any more, while this build found the same bytes.
-    left_out: what lay among the sources and was not taken. notes: sentences about the sources, for a person.
+    counts: of the whole dataset. progress: of this build. readable: how many of this build's inputs could be read.
+    shared_labels: pictures of the dataset that have a label and several kept faces, which all get that label.
+    several_labels: pictures of the dataset whose bytes lie at several paths with different labels.
+    relabelled: how many pictures of this build had another label before, by old label and new label.
+    damaged: names of files that were missing or damaged when the build began; their pictures were done again.
+    gone: sources in the dataset that are no longer in the named places. pruned: whether their rows were removed.
+    moved: sources in the dataset whose files no longer exist, while this build found the same bytes at another path.
+    left_out: what was found in the named places and is not a source. notes: sentences about the sources, for the user.
     """
 
     counts: Counts
@@ -103,122 +107,123 @@ class BuildResult:
 def build(
     sources: Iterable[Source],
     root: Path,
-    start: Start,
+    make_pipeline: MakePipeline,
     spec: BuildSpec,
     watch: Callable[[Progress], None] = lambda progress: None,
     named: Sequence[str] = (),
     prune_gone: bool = False,
     mixed_engines: bool = False,
     listed: Mapping[bytes, Set[bytes]] = MappingProxyType({}),
+    engine: BuildEngine | None = None,
 ) -> BuildResult:
     """Add the sources that are new to the dataset in `root`, and publish it.
 
-    start: makes the pipeline, once in every process that works; picklable where there is more than one.
-    watch: called with the running counts after every picture.
-    named: the files, folders, archives and globs that the sources were found in.
-    prune_gone: remove the rows and files of sources that these places no longer have, or that moved into them.
-    mixed_engines: continue a dataset of engines whose numbers differ from this one's.
-    listed: as in `Found`: what the lists among these places name.
-    Raises UsageError on one source with two labels, DatasetError when the dataset cannot be written or continued,
-    or lacks files at the end, WorkerError when worker processes cannot be started, what `start` raises, and Stopped
-    with a remark on how much is committed.
+    make_pipeline: called once in every process that works; picklable if there are several.
+    watch: called with the running counts, before the first picture and after every picture.
+    named: the files, folders, archives and globs in which the sources were found.
+    prune_gone: remove the rows and files of sources that are no longer in these places, or that moved into them.
+    mixed_engines: continue a dataset even if its inference engine computes other numbers than this one.
+    listed: what the lists among these places name, as in `Found`.
+    engine: what does the shards; None chooses by the settings and the number of pictures.
+    Raises UsageError when one source has two labels; DatasetError when the dataset cannot be written or continued, or
+    lacks files at the end; WorkerError when worker processes cannot be started; what `make_pipeline` raises; and
+    Stopped, with a remark on how much is committed.
     """
     wanted = unique(sources)
     layout = Layout(root)
     with claim(layout, spec.origin(), mixed_engines):
         ledger, absent, emptied = Ledger(layout), Absent(), set[str]()
         unlisted = note_lists(ledger, wanted, listed)
-        if prune_gone:  # also before the work, so that what was a duplicate of it is done where its files are missing
+        if prune_gone:  # before the work, so that a duplicate of a removed source is done if its own files are missing
             absent = find_absent(ledger, wanted, named, unlisted)
             emptied = drop_sources(ledger, absent.dropped(prune_gone), spec.outputs)
         damaged = [name for name in mark_damage(layout, spec.outputs) if name not in emptied]
-        before = ledger.numbers()
-        relabelled = new_labels(wanted, ledger)
-        progress = _work(wanted, layout, start, spec, watch)
-        _check_parts(ledger, before, progress.total)
-        absent |= (last := find_absent(ledger, wanted, named, unlisted))
+        relabelled = changed_labels(wanted, ledger)
+        progress = _do_unfinished(wanted, ledger, make_pipeline, spec, watch, engine)
+        last = find_absent(ledger, wanted, named, unlisted)
+        absent |= last
         drop_sources(ledger, last.dropped(prune_gone), spec.outputs)
         if prune_gone:
             strike_pictures(layout, {hash_of(key) for key in absent.dropped(prune_gone)})
         books = _publish(ledger, spec)
-        note_found(layout, partial(lies_under, named=named) if prune_gone else lambda name: False)
+        remove_found(layout, partial(is_in_places, named=named) if prune_gone else lambda name: False)
     return BuildResult(
-        books.counts(),
-        progress,
-        readable(wanted, ledger),
-        books.shared_labels,
-        books.several_labels(),
-        relabelled,
-        tuple(damaged),
-        tuple(sorted(absent.gone.values())),
-        prune_gone,
-        tuple(sorted(absent.moved.values())),
+        counts=books.counts(),
+        progress=progress,
+        readable=readable(wanted, ledger),
+        shared_labels=books.shared_labels,
+        several_labels=books.several_labels(),
+        relabelled=relabelled,
+        damaged=tuple(damaged),
+        gone=tuple(sorted(absent.gone.values())),
+        pruned=prune_gone,
+        moved=tuple(sorted(absent.moved.values())),
     )
 
 
-def _work(
-    wanted: list[Source], layout: Layout, start: Start, spec: BuildSpec, watch: Callable[[Progress], None]
+def _do_unfinished(
+    wanted: Sequence[Source],
+    ledger: Ledger,
+    make_pipeline: MakePipeline,
+    spec: BuildSpec,
+    watch: Callable[[Progress], None],
+    engine: BuildEngine | None,
 ) -> Progress:
-    ledger, settings = Ledger(layout), spec.settings
-    again = TRY_AGAIN if _same_limits(layout, settings) else TRY_AGAIN | BY_A_LIMIT
-    todo = unfinished(wanted, ledger, settings.max_file_bytes, again)
+    """Find what is left to do, cut it into shards, and let the engine do them."""
+    settings, before = spec.settings, ledger.numbers()
+    try_again = TRY_AGAIN if _same_limits(ledger.layout, settings) else TRY_AGAIN | BY_A_LIMIT
+    todo = unfinished(wanted, ledger, settings.max_file_bytes, try_again)
     progress = Progress(total=len(todo), already=len(wanted) - len(todo))
     watch(progress)
-    hands = workers(settings, len(todo))
-    plan = shards(todo, hands, settings.shard_size, ledger.next_number())
-    work = Work(layout, settings, spec.measures, spec.outputs)
+    engine = engine or engine_for(settings, len(todo))
+    plan = shards(todo, engine.workers, settings.shard_size, ledger.next_number())
+    runner = ShardRunner(ledger.layout, settings, spec.measures, spec.outputs)
     try:
-        for tally in alone(plan, work, start) if hands == 1 else share(plan, work, start, hands):
+        for tally in engine.run(plan, runner, make_pipeline):
             progress = progress.after(tally)
             watch(progress)
     except Stopped as stopped:
-        numbers = [number for number in ledger.numbers() if plan and number >= plan[0].number]
-        committed = progress.already + sum(map(ledger.length, numbers))
-        remark = f"{committed} of {len(wanted)} pictures are committed (the rest of a shard is done again)"
+        new = [number for number in ledger.numbers() if plan and number >= plan[0].number]
+        committed = progress.already + sum(map(ledger.length, new))
+        remark = f"{committed} of {len(wanted)} pictures are committed (unfinished shards are done again)"
         raise Stopped(stopped.number, remark) from None
+    _check_parts(ledger, before, progress.total)
     return progress
 
 
 def _same_limits(layout: Layout, settings: Settings) -> bool:
-    """Whether the dataset was published with these limits; a build that was interrupted has not published."""
+    """Whether the published dataset has these limits. True where an interrupted build has not published it yet."""
     try:
         recorded = read_about(layout).origin.limits if layout.about.exists() else {}
-    except DatasetError:  # damaged: the build writes it again, and cannot know
+    except DatasetError:  # it is damaged: the build writes it again
         return False
     return all(recorded.get(name, value) == value for name, value in settings.limits().items())
 
 
 def _check_parts(ledger: Ledger, before: Sequence[int], added: int) -> None:
-    """Raise DatasetError when parts are gone: those there were `before`, or new ones with `added` rows in all.
+    """Never publish a dataset whose parts have vanished.
 
-    A dataset without them is never published.
+    before: numbers of the parts at the start. added: how many rows the new parts must have.
+    Raises DatasetError when a part from before is gone, or rows of the new ones are.
     """
     numbers = ledger.numbers()
     new = sum(ledger.length(number) for number in numbers if number not in before)
     if new != added or not set(before) <= set(numbers):
         raise DatasetError(
             "ledger_changed",
-            f"Parts of the ledger in {ledger.layout.parts} went away while the build ran; run it again.",
+            f"Parts of the ledger in {ledger.layout.parts} disappeared during the build. Run the same build again.",
         )
 
 
-def _publish(ledger: Ledger, spec: BuildSpec) -> Books:
+def _publish(ledger: Ledger, spec: BuildSpec) -> RunningCounts:
     layout = ledger.layout
-    with survey(ledger.tables, layout.scratch) as found:
+    with resolve(ledger.tables, layout.scratch) as found:
         books, _ = publish_ledger(ledger, found, read_made(layout), spec.settings)
         lost = [*sorted(lost_files(ledger, found, spec.outputs)), *missing_thumbs(layout)]
     if lost:
         raise DatasetError(
             "missing_files",
-            f"Missing or not whole in {layout.root}: {some(lost)}. Run the same build again with the pictures "
-            "that they were made from, or run `facesieve check DATASET --repair`.",
+            f"Missing or damaged in {layout.root}: {shortened_list(lost)}. Run the same build again with the pictures "
+            "that these files were made from, or run `facesieve check DATASET --repair`.",
         )
     return books
-
-
-def alone(plan: Sequence[Shard], work: Work, start: Start) -> Iterator[Tally]:
-    """Every shard in this process; where there is nothing to do no pipeline is made."""
-    pipeline = start() if plan else None
-    for shard in plan:
-        assert pipeline
-        yield from work.do(shard, pipeline)

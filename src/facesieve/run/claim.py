@@ -1,4 +1,4 @@
-"""Who may write into a dataset folder: one build at a time, and only what fits what is there."""
+"""Claiming a dataset folder: one build at a time may write to it, and only if it fits the dataset that is there."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from facesieve.dataset.about import read_made, write_made
-from facesieve.dataset.commit import writing
-from facesieve.dataset.layout import Layout
+from facesieve.dataset.disk.atomic import wrap_write_errors
+from facesieve.dataset.disk.checksums import Checksum, read_checksums
+from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.origin import Origin, difference, other_engines
-from facesieve.dataset.sums import Sum, read_sums
 from facesieve.errors import DatasetError
-from facesieve.run.publish import unpublish
+from facesieve.run.publish import remove_published_checksums
 from facesieve.sieve import Policy
 
-# What desktops, file systems and git leave in a folder that people call empty, in lower case.
+# Files that desktops, file systems and git leave in folders that are otherwise empty, in lower case.
 LEFTOVERS = frozenset(
     {
         *(".ds_store", ".localized", ".fseventsd", ".spotlight-v100", ".trashes", ".temporaryitems", "icon\r"),
@@ -29,19 +29,21 @@ LEFTOVERS = frozenset(
     }
 )
 
-_PROBED = 0.2  # seconds; a check takes the lock for a moment
+_LOCK_TIMEOUT = 0.2  # seconds; a check of the dataset takes the lock for a moment
 
 
-def check(root: Path) -> None:
-    """Whether a build may write here: a new or empty folder, or a dataset that can be continued.
+def check_writable(root: Path) -> None:
+    """Check that a build may write here: a new or empty folder, or a dataset that can be continued.
 
-    Raises DatasetError otherwise; touches nothing.
+    Raises DatasetError if not. Writes nothing.
     """
     layout = Layout(root)
     with _readable(root):
         inside = next((folder for folder in Path(os.path.realpath(root)).parents if _is_dataset(folder)), None)
         if inside:
-            raise DatasetError("inside_a_dataset", f"{root} is inside the dataset {inside}; choose a folder elsewhere.")
+            raise DatasetError(
+                "inside_a_dataset", f"{root} is inside the dataset {inside}. Choose a folder outside of it."
+            )
         there = next(path for path in (root, *root.absolute().parents) if path.exists() or path.is_symlink())
         if not there.is_dir():
             raise DatasetError("not_a_folder", f"{there} is not a folder.")
@@ -54,19 +56,19 @@ def check(root: Path) -> None:
         if layout.about.exists():
             raise DatasetError(
                 "not_continuable",
-                f"{root} has no ledger of its inputs and cannot be added to; build into a new folder.",
+                f"{root} has no ledger of its inputs, so no pictures can be added. Build into a new folder.",
             )
-        in_the_way = others(root)
-        if in_the_way:
+        others = other_files(root)
+        if others:
             raise DatasetError(
                 "not_a_dataset",
-                f"{root} holds other files, such as {in_the_way[0]!r}; choose a new or an empty folder.",
+                f"{root} has other files in it, such as {others[0]!r}. Choose a new or an empty folder.",
             )
 
 
-def others(root: Path) -> list[str]:
-    """Names of what is in a folder, sorted, without what desktops, file systems and git leave in empty ones."""
-    return sorted(name for name in os.listdir(root) if name.lower() not in LEFTOVERS)  # noqa: PTH208 - names alone
+def other_files(root: Path) -> list[str]:
+    """Names in a folder, sorted, without those that desktops, file systems and git leave in empty folders."""
+    return sorted(name for name in os.listdir(root) if name.lower() not in LEFTOVERS)  # noqa: PTH208 - only names
 
 
 def _is_dataset(folder: Path) -> bool:
@@ -76,38 +78,39 @@ def _is_dataset(folder: Path) -> bool:
 
 @contextmanager
 def claim(layout: Layout, origin: Origin, mixed_engines: bool = False) -> Iterator[None]:
-    """Hold a dataset for one build of what `origin` describes.
+    """Lock a dataset for one build. origin: how the build makes it; the dataset must have been made in the same way.
 
-    mixed_engines: also where the dataset was made by engines whose numbers differ.
-
-    Raises DatasetError when another build holds it, when what made it differs, or where the disk refuses.
+    mixed_engines: allow an inference engine that computes other numbers than the one before.
+    Raises DatasetError when another build is writing, when the origin differs, or when the disk refuses.
     """
-    check(layout.root)
-    with hold(layout):
-        _agree(layout, origin, mixed_engines)
+    check_writable(layout.root)
+    with lock_dataset(layout):
+        _compare_origin(layout, origin, mixed_engines)
         yield
 
 
 @contextmanager
-def hold(layout: Layout) -> Iterator[None]:
-    """Be the only one that writes into a dataset. Raises DatasetError when another does, or the disk refuses."""
-    with writing(layout.root):
+def lock_dataset(layout: Layout) -> Iterator[None]:
+    """Lock a dataset for writing. Raises DatasetError when it is locked already, or when the disk refuses."""
+    with wrap_write_errors(layout.root):
         layout.hidden.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(layout.lock, timeout=_PROBED)
+        lock = FileLock(layout.lock, timeout=_LOCK_TIMEOUT)
         try:
             lock.acquire()
         except Timeout as error:
-            raise DatasetError("in_use", f"Another build is writing to {layout.root}.") from error
+            raise DatasetError(
+                "in_use", f"Another build is writing to {layout.root}. Wait until it has ended."
+            ) from error
     try:
         yield
     finally:
-        with writing(layout.scratch):
+        with wrap_write_errors(layout.scratch):
             shutil.rmtree(layout.scratch, ignore_errors=True)
         lock.release()
 
 
-def being_written(layout: Layout) -> bool:
-    """Whether a build, or another command that writes, holds the dataset."""
+def is_locked(layout: Layout) -> bool:
+    """Whether a build, or another command that writes, has locked the dataset."""
     if not layout.lock.exists():
         return False
     lock = FileLock(layout.lock, timeout=0)
@@ -115,43 +118,43 @@ def being_written(layout: Layout) -> bool:
         lock.acquire()
     except Timeout:
         return True
-    except OSError:  # a dataset that may only be read
+    except OSError:  # this user may only read the dataset
         return False
     lock.release()
     return False
 
 
-def _agree(layout: Layout, origin: Origin, mixed_engines: bool) -> None:
+def _compare_origin(layout: Layout, origin: Origin, mixed_engines: bool) -> None:
     new = not layout.made.exists()
     before = origin if new else read_made(layout, _known(layout))
     differs = [line for line in difference(before, origin) if not line.startswith("policy.sentence:")]
     if differs:
-        raise DatasetError("other_settings", _differently(layout, differs, origin.policy.name))
+        raise DatasetError("other_settings", _difference(layout, differs, origin.policy.name))
     foreign = [] if mixed_engines else other_engines(before, origin)
     if foreign:
         raise DatasetError(
             "other_engine",
-            f"{layout.root} was made by an engine whose numbers differ in their last digits; go on with that one "
-            "(settings `engine` and `isa`), or allow and record both with --allow-mixed-engines.\n"
+            f"{layout.root} was built with another inference engine, whose numbers differ in their last digits. Use it"
+            " again (settings `engine` and `isa`), or allow both with --allow-mixed-engines.\n"
             + "\n".join(f"  {line}" for line in foreign),
         )
     made = origin.joined(before)
     if new or made != before:
-        unpublish(layout)
+        remove_published_checksums(layout)
         write_made(made, layout)
 
 
-def _differently(layout: Layout, differs: list[str], policy: str) -> str:
-    lines = [f"{layout.root} was made otherwise; build into a new folder, or with what made it."]
+def _difference(layout: Layout, differs: list[str], policy: str) -> str:
+    lines = [f"{layout.root} was built with other options (below). Use the same options, or build into a new folder."]
     lines += [f"  {line}" for line in differs]
     if any(line.startswith("policy.") for line in differs):
         how = f"--policy {policy}" if policy in Policy.presets() else "--policy NAME|FILE --set LIMIT=VALUE"
-        lines.append(f"To judge with other limits: `facesieve sieve {layout.root} {how} -o NEW`.")
+        lines.append(f"To apply another policy: `facesieve sieve {layout.root} {how} -o NEW`.")
     return "\n".join(lines)
 
 
-def _known(layout: Layout) -> frozenset[Sum]:
-    return read_sums(layout.published_sums).get(layout.name_of(layout.made), frozenset())
+def _known(layout: Layout) -> frozenset[Checksum]:
+    return read_checksums(layout.published_sums).get(layout.name_of(layout.made), frozenset())
 
 
 @contextmanager
@@ -159,4 +162,4 @@ def _readable(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DatasetError("cannot_read", f"Cannot look into {root}: {error.strerror or error}.") from error
+        raise DatasetError("cannot_read", f"Cannot read {root}: {error.strerror or error}.") from error

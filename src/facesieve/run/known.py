@@ -1,4 +1,4 @@
-"""Which pictures a dataset has already, and whether they are the same as then."""
+"""Which sources a dataset has already, and whether they have changed since."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.distinct import keys_of
-from facesieve.dataset.hashes import hashes_of
-from facesieve.dataset.names import plain
+from facesieve.dataset.disk.names import normalized_text
+from facesieve.dataset.tables.hashes import hashes_of
+from facesieve.dataset.tables.inputs import input_keys
 from facesieve.records import Integers, Source
 from facesieve.run.ledger import TRY_AGAIN, Ledger
 from facesieve.sources.identity import former_identity
@@ -26,57 +26,57 @@ _COLUMNS = ["source", "identity", "fingerprint", "label", "refusal"]
 _CHUNK = 1 << 20
 
 
-class Standing(IntEnum):
-    """What the last row of a source says of it."""
+class Status(IntEnum):
+    """The status of a source, according to its last row."""
 
-    NEW = 0  # there is none
+    NEW = 0  # it has no row
     DONE = 1
-    OTHER = 2  # it is to be done again: another label, a refusal that is tried again, another spelling in version 0.1.0
-    CHANGED = 3  # its fingerprint is another one
+    REDO = 2  # it has another label, was refused with a code that is tried again, or was named otherwise in 0.1.0
+    CHANGED = 3  # it has another fingerprint
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Known:
-    """The last row of each of N sources, as columns.
+class LastRows:
+    """The last row of each of N sources.
 
-    part, row: (N,) int32, where it stands in the ledger. standing: (N,) uint8.
+    part, row: (N,) int32, its place in the ledger. status: (N,) uint8.
     """
 
     part: npt.NDArray[np.int32]
     row: npt.NDArray[np.int32]
-    standing: npt.NDArray[np.uint8]
+    status: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
-    """What the ledger does not know yet of one of its rows."""
+class RowUpdate:
+    """New values for a row of the ledger."""
 
     identity: bytes
     fingerprint: str | None = None
 
 
 def unfinished(sources: Sequence[Source], ledger: Ledger, limit: int, again: Set[str] = TRY_AGAIN) -> list[Source]:
-    """Sources that are new, or whose content or label is not the one that was done.
+    """The sources that are new, or whose content or label has changed.
 
-    A file with the same size and time of writing, but another time of change, is read (at most `limit` bytes) and
-    compared by its sha256. A row of version 0.1.0 belongs to the source that it calls by name. What is learnt of a row
-    that needs no other look is written into the ledger, so that it is learnt once.
+    A file with the same size and modification time but another change time (ctime) is read, at most `limit` bytes, and
+    compared by its sha256. If the content is the same, the new fingerprint is written into the ledger, so that this is
+    done once. Rows of version 0.1.0 have no identity and are matched by name.
     again: codes of refusals whose pictures are tried again.
     """
-    learnt: dict[int, dict[int, Learnt]] = defaultdict(dict)
-    known = _known(sources, ledger, again, learnt)
-    fresh = (known.standing == Standing.NEW) | (known.standing == Standing.OTHER)
+    updates: dict[int, dict[int, RowUpdate]] = defaultdict(dict)
+    known = _last_rows(sources, ledger, again, updates)
+    fresh = (known.status == Status.NEW) | (known.status == Status.REDO)
     left = [sources[at] for at in np.flatnonzero(fresh).tolist()]
-    changed = np.flatnonzero(known.standing == Standing.CHANGED)
-    for part in sorted({*learnt, *np.unique(known.part[changed]).tolist()}):
-        since, rows, news = ledger.written(part), ledger.table(part), learnt.pop(part, {})
+    changed = np.flatnonzero(known.status == Status.CHANGED)
+    for part in sorted({*updates, *np.unique(known.part[changed]).tolist()}):
+        since, rows, news = ledger.written(part), ledger.table(part), updates.pop(part, {})
         for at in changed[known.part[changed] == part].tolist():
             source, row = sources[at], int(known.row[at])
             before, picture_id = rows["fingerprint"][row].as_py(), rows["picture_id"][row].as_py()
             if _only_changed(source, before) and (
                 _older(source, before, since) or _same_content(source, picture_id, limit)
             ):
-                news[row] = Learnt(source.key, source.fingerprint)
+                news[row] = RowUpdate(source.key, source.fingerprint)
             else:
                 left.append(source)
         if news:
@@ -84,33 +84,33 @@ def unfinished(sources: Sequence[Source], ledger: Ledger, limit: int, again: Set
     return sorted(left, key=lambda source: (source.name, source.key)) if len(changed) else left
 
 
-def new_labels(sources: Sequence[Source], ledger: Ledger) -> Counter[tuple[str, str]]:
+def changed_labels(sources: Sequence[Source], ledger: Ledger) -> Counter[tuple[str, str]]:
     """How many of the sources have another label than in the ledger, by the old label and the new one."""
-    places, numbers = Places(sources), dict[str, int]()
+    index, numbers = SourceIndex(sources), dict[str, int]()
     last = np.full(len(sources), -1, np.int32)  # the number of the label in the last row of each source
     for table in ledger.tables(["source", "identity", "label"]):
-        at = places.of(keys_of(table).to_pylist())
+        at = index.of(input_keys(table).to_pylist())
         there = at >= 0
         labels = [numbers.setdefault(label, len(numbers)) for label in table["label"].to_pylist()]
         last[at[there]] = np.array(labels, np.int32)[there]
     names = list(numbers)
     known = np.flatnonzero(last >= 0).tolist()
-    pairs = ((names[last[at]], plain(sources[at].label)) for at in known)
+    pairs = ((names[last[at]], normalized_text(sources[at].label)) for at in known)
     return Counter(pair for pair in pairs if pair[0] != pair[1])
 
 
 def readable(sources: Sequence[Source], ledger: Ledger) -> int:
-    """How many of the sources gave pixels, when they were last looked at."""
-    places, found = Places(sources), np.zeros(len(sources), bool)
+    """How many of the sources are not refused, according to their last rows."""
+    index, found = SourceIndex(sources), np.zeros(len(sources), bool)
     for table in ledger.tables(["source", "identity", "refusal"]):
-        at = places.of(keys_of(table).to_pylist())
+        at = index.of(input_keys(table).to_pylist())
         there = at >= 0
         found[at[there]] = np.asarray(pc.is_null(table["refusal"]))[there]
     return int(found.sum())
 
 
-class Places:
-    """Where in a list each source is, by its key or what else tells it apart: sixteen bytes a source."""
+class SourceIndex:
+    """Finds sources in a list by their key, or by another unique value. It takes 16 bytes per source."""
 
     def __init__(self, sources: Sequence[Source], key_of: Callable[[Source], bytes] = attrgetter("key")) -> None:
         self._sources, self._key_of = sources, key_of
@@ -119,7 +119,7 @@ class Places:
         self._hashes = hashes[self._order]
 
     def of(self, keys: Sequence[bytes]) -> Integers:
-        """The index of the source of each key; -1 where there is none."""
+        """The position of the source with each key; -1 if there is none."""
         starts = np.searchsorted(self._hashes, hashes_of(list(keys))).tolist()
         return np.array([self._find(key, start) for key, start in zip(keys, starts, strict=True)], np.int64)
 
@@ -133,24 +133,26 @@ class Places:
         return -1
 
 
-def _known(sources: Sequence[Source], ledger: Ledger, again: Set[str], learnt: dict[int, dict[int, Learnt]]) -> Known:
-    """The last row of every source that has one.
+def _last_rows(
+    sources: Sequence[Source], ledger: Ledger, again: Set[str], updates: dict[int, dict[int, RowUpdate]]
+) -> LastRows:
+    """Find the last row of every source.
 
-    Rows without an identity are matched by name, and get one. So do rows with an identity of the form that members of
-    archives had before; where a file has that very path, the row may be the file's and stays.
+    Rows without an identity are matched by name and get one. Rows of archive members with an identity in the former
+    format get a new one, unless a file really has that path: then the row may belong to the file.
     """
-    places, by_name = Places(sources), dict[str, int]()
+    index, by_name = SourceIndex(sources), dict[str, int]()
     members = [at for at, source in enumerate(sources) if b"\0" in source.key]
-    by_former = Places([sources[at] for at in members], lambda source: former_identity(source.key))
+    by_former = SourceIndex([sources[at] for at in members], lambda source: former_identity(source.key))
     count = len(sources)
-    known = Known(np.zeros(count, np.int32), np.zeros(count, np.int32), np.zeros(count, np.uint8))
+    known = LastRows(np.zeros(count, np.int32), np.zeros(count, np.int32), np.zeros(count, np.uint8))
     for part in ledger.numbers():
         table = ledger.table(part, _COLUMNS)
         names, identities, fingerprints, labels, refusals = (table[name].to_pylist() for name in _COLUMNS)
         if None in identities and not by_name:
             by_name = _by_name(sources)
         keys = [b"" if identity is None else identity for identity in identities]
-        found, before = places.of(keys).tolist(), by_former.of(keys).tolist()
+        found, before = index.of(keys).tolist(), by_former.of(keys).tolist()
         for row, identity in enumerate(identities):
             at = by_name.get(names[row], -1) if identity is None else found[row]
             if at < 0 <= before[row] and identity is not None and not os.path.lexists(identity):
@@ -159,31 +161,31 @@ def _known(sources: Sequence[Source], ledger: Ledger, again: Set[str], learnt: d
                 continue
             source = sources[at]
             if identity != source.key:
-                learnt[part][row] = Learnt(source.key)
+                updates[part][row] = RowUpdate(source.key)
             known.part[at], known.row[at] = part, row
             renamed = identity is None and bool(source.former)
-            if refusals[row] in again or renamed or labels[row] != plain(source.label):
-                known.standing[at] = Standing.OTHER
+            if refusals[row] in again or renamed or labels[row] != normalized_text(source.label):
+                known.status[at] = Status.REDO
             else:
                 same = fingerprints[row] == source.fingerprint
-                known.standing[at] = Standing.DONE if same else Standing.CHANGED
+                known.status[at] = Status.DONE if same else Status.CHANGED
     return known
 
 
 def _by_name(sources: Sequence[Source]) -> dict[str, int]:
-    """Sources by the name that version 0.1.0 had for them."""
+    """The positions of the sources by the names that version 0.1.0 gave them."""
     places = {source.former: at for at, source in enumerate(sources) if source.former}
     return places | {source.name: at for at, source in enumerate(sources) if not source.former}
 
 
 def _only_changed(source: Source, fingerprint: str) -> bool:
-    """Whether size and time of writing are the same, so that only the content can tell."""
+    """Whether size and modification time are the same, so that only the content can show a difference."""
     stamp, _, changed = source.fingerprint.partition("@")
     return bool(changed) and stamp == fingerprint.partition("@")[0]
 
 
 def _older(source: Source, fingerprint: str, since: int) -> bool:
-    """Whether a row without a time of change, as version 0.1.0 wrote, is younger than the file's last change."""
+    """Whether a row of version 0.1.0, which has no change time, is younger than the last change of the file."""
     return "@" not in fingerprint and int(source.fingerprint.partition("@")[2]) < since
 
 
@@ -196,13 +198,13 @@ def _same_content(source: Source, picture_id: str | None, limit: int) -> bool:
             while left > 0 and (part := stream.read(min(left, _CHUNK))):
                 digest.update(part)
                 left -= len(part)
-    except Exception:  # the build reads it again and says what is wrong
+    except Exception:  # the build will read it again and refuse it with a reason
         return False
     return digest.hexdigest() == picture_id
 
 
-def _with(table: pa.Table, rows: dict[int, Learnt]) -> pa.Table:
-    """The table with what was learnt of some of its rows."""
+def _with(table: pa.Table, rows: dict[int, RowUpdate]) -> pa.Table:
+    """The table with new values for some of its rows."""
     columns = {name: table[name].to_pylist() for name in ("identity", "fingerprint")}
     for row, learnt in rows.items():
         columns["identity"][row] = learnt.identity

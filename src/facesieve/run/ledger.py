@@ -1,4 +1,4 @@
-"""What a build remembers: one part file per finished shard; a shard is done when its part has its name."""
+"""The ledger of a build: one part per finished shard. A shard is finished when its part file exists."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from facesieve.dataset.commit import put, settle, writing
-from facesieve.dataset.format import check_format, format_of, with_format
-from facesieve.dataset.former import with_current_reasons
-from facesieve.dataset.layout import HIDDEN, Layout
-from facesieve.dataset.schema import part_schema, with_later_columns
-from facesieve.dataset.sums import Sum, Sums, pairs_of, read_sums, sum_of, sum_of_file, sums_of, write_sums
-from facesieve.dataset.tables import damaged, read_table, rows_in, table_bytes
+from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors
+from facesieve.dataset.disk.checksums import Checksum, Checksums, read_checksums
+from facesieve.dataset.disk.damage import damaged_file
+from facesieve.dataset.disk.format import check_format, format_of, with_format
+from facesieve.dataset.disk.layout import HIDDEN, Layout
+from facesieve.dataset.disk.parquet import read_table, row_count, table_bytes
+from facesieve.dataset.disk.replace import NewFile, replace_files
+from facesieve.dataset.tables.former import with_current_reasons
+from facesieve.dataset.tables.schema import part_schema, with_later_columns
 from facesieve.records import RefusalCode
 
-# The disk, the memory or the load may have been at fault, so the next build tries these again.
+# These may be the fault of the disk, the memory or the load, so the next build tries again.
 TRY_AGAIN = {
     RefusalCode.UNREADABLE.value,
     RefusalCode.CRASHED.value,
@@ -24,7 +26,7 @@ TRY_AGAIN = {
     RefusalCode.TOO_SLOW.value,
 }
 
-# Refused by a limit: a build with other limits tries these again.
+# These depend on the limits, so a build with other limits tries again.
 BY_A_LIMIT = {
     RefusalCode.TOO_MANY_BYTES.value,
     RefusalCode.TOO_MANY_PIXELS.value,
@@ -32,111 +34,97 @@ BY_A_LIMIT = {
     RefusalCode.TOO_MANY_SCANS.value,
 }
 
-EARLIEST = {"source", "label", "refusal", "fingerprint"}  # columns that parts of every version have
+EARLIEST = {"source", "label", "refusal", "fingerprint"}  # columns that every version has written
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The parts of one dataset, in the order of their numbers."""
+    """The ledger of one dataset: its parts, in the order of their numbers."""
 
     layout: Layout
 
     def numbers(self) -> list[int]:
-        """Numbers of the finished shards, ascending."""
+        """The numbers of the finished shards, ascending."""
         return self.layout.numbers(self.layout.parts)
 
     def next_number(self) -> int:
-        """A number after all that are in use."""
+        """A number that is higher than all in use."""
         return max(self.numbers(), default=-1) + 1
 
-    def commit(self, number: int, rows: pa.Table, thumbs: pa.Table, files: Sums) -> None:
-        """Remember a shard as done, or replace what was remembered of it.
+    def commit(self, number: int, rows: pa.Table, thumbs: pa.Table, files: Checksums) -> None:
+        """Record a shard as finished, or replace its part.
 
-        files: the sums of the picture files that its rows name; these files must be durable before.
-        The sums are written first, beside those of a part that is replaced, so that a crash at any moment leaves
-        files that fit theirs. A part that is replaced keeps its time of writing, for its pictures were not read again.
-        Raises DatasetError where the disk refuses.
+        files: the checksums of the picture files that the rows name; these files must be durable already.
+        Thumbnails are written before the part, because the part says that the shard is finished. A replaced part keeps
+        its modification time, because its pictures were not read again. Raises DatasetError if a write fails.
         """
         layout = self.layout
-        thumbs_path, part_path, sums_path = layout.thumbs_of(number), layout.part(number), layout.sums_of(number)
-        data = {thumbs_path: table_bytes(thumbs), part_path: table_bytes(with_format(rows))}
-        sums = [*pairs_of(files), *((layout.name_of(path), sum_of(part)) for path, part in data.items())]
-        replaced = [(layout.name_of(path), sum_of_file(path)) for path in data if path.exists()]
-        made = self.written(number) if part_path.exists() else None
-        write_sums(sums_of([*sums, *replaced]), sums_path, layout.scratch)
-        if replaced:
-            settle([sums_path], layout.root)
-        put(data[thumbs_path], thumbs_path, layout.scratch)
-        settle([sums_path, thumbs_path], layout.root)
-        put(data[part_path], part_path, layout.scratch, made)
-        settle([part_path], layout.root)
-        if replaced:
-            write_sums(sums_of(sums), sums_path, layout.scratch)
-            settle([sums_path], layout.root)
+        part = layout.part(number)
+        modified = self.written(number) if part.exists() else None
+        new = [
+            NewFile(layout.thumbs_of(number), table_bytes(thumbs)),
+            NewFile(part, table_bytes(with_format(rows)), modified),
+        ]
+        replace_files(new, files, layout.sums_of(number), layout)
 
     def rewrite(self, number: int, rows: pa.Table, thumbs: pa.Table | None = None) -> None:
-        """Put rows, and small pictures where they are given, in the place of those of a part; files stay as they are.
+        """Replace the rows of a part. Its picture files do not change.
 
-        Raises DatasetError where the disk refuses.
+        thumbs: the new thumbnails; None keeps the old ones. Raises DatasetError if a write fails.
         """
         files = {name: known for name, known in self.sums(number).items() if not name.startswith(HIDDEN)}
         self.commit(number, rows, self.thumbs(number) if thumbs is None else thumbs, files)
 
     def remove(self, number: int) -> None:
-        """Forget a shard. Raises DatasetError where the disk refuses."""
+        """Remove a part with its thumbnails and checksums. Raises DatasetError if a file cannot be removed."""
         layout = self.layout
         paths = [layout.part(number), layout.thumbs_of(number), layout.sums_of(number)]
-        with writing(layout.hidden):
+        with wrap_write_errors(layout.hidden):
             for path in paths:
                 path.unlink(missing_ok=True)
-        settle(paths, layout.root)
+        sync_folders(paths, layout.root)
 
-    def sums(self, number: int) -> Sums:
-        """The sums of one shard's files; none where they were never written. Raises DatasetError when damaged."""
-        return read_sums(self.layout.sums_of(number))
-
-    def all_sums(self) -> Sums:
-        """The sums of all picture files and parts."""
-        numbers = self.layout.numbers(self.layout.sums)
-        return sums_of(pair for number in numbers for pair in pairs_of(self.sums(number)))
+    def sums(self, number: int) -> Checksums:
+        """The checksums of one shard; empty if it has no checksum file. Raises DatasetError if that is damaged."""
+        return read_checksums(self.layout.sums_of(number))
 
     def table(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows of one part. Raises DatasetError when it is absent, damaged or of another format."""
+        """The rows of one part. Raises DatasetError if it is missing, damaged or of another format."""
         return self.read(number, columns, self.sums(number).get(self.layout.name_of(self.layout.part(number))))
 
-    def read(self, number: int, columns: Sequence[str] | None, known: frozenset[Sum] | None) -> pa.Table:
-        """The same, with the sums that the file may have; nothing is compared where there is none."""
+    def read(self, number: int, columns: Sequence[str] | None, known: frozenset[Checksum] | None) -> pa.Table:
+        """Like `table`. known: the checksums that the file may have. None or an empty set skips the check."""
         path = self.layout.part(number)
         table = read_table(path, columns, known or frozenset())
         wanted = _wanted(columns)
         if not EARLIEST & set(wanted.names) <= set(table.column_names):
-            raise damaged(path)
+            raise damaged_file(path)
         check_format(format_of(table), path, self.layout.root)
         table = with_current_reasons(with_later_columns(table, wanted))
         if not all(_holds(table.schema, field) for field in wanted):
-            raise damaged(path)
+            raise damaged_file(path)
         return table
 
     def thumbs(self, number: int) -> pa.Table:
-        """The small pictures of one part. Raises DatasetError when they are absent or damaged."""
+        """The thumbnails of one part. Raises DatasetError if they are missing or damaged."""
         path = self.layout.thumbs_of(number)
         return read_table(path, None, self.sums(number).get(self.layout.name_of(path), frozenset()))
 
     def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """The rows of all parts, oldest first, one part at a time."""
+        """Yield the rows of each part, the oldest first."""
         return (self.table(number, columns) for number in self.numbers())
 
     def length(self, number: int) -> int:
-        """How many rows a part has; only its end is read. Raises DatasetError when it is absent or damaged."""
-        return rows_in(self.layout.part(number))
+        """The number of rows of a part; reads only the footer. Raises DatasetError if it is missing or damaged."""
+        return row_count(self.layout.part(number))
 
     def written(self, number: int) -> int:
-        """When the rows of a part were made, in nanoseconds since 1970."""
+        """When a part was written, in nanoseconds since 1970."""
         return self.layout.part(number).stat().st_mtime_ns
 
 
 def _wanted(columns: Sequence[str] | None) -> pa.Schema:
-    """The columns that a part must have for `columns`, which may name fields of faces: `faces.list.element.face_id`."""
+    """The schema that a part needs for `columns`, which may name a field of faces: `faces.list.element.face_id`."""
     schema = part_schema(())
     if columns is None:
         return schema
@@ -147,7 +135,7 @@ def _wanted(columns: Sequence[str] | None) -> pa.Schema:
 
 
 def _holds(schema: pa.Schema, field: pa.Field) -> bool:
-    """Whether a part has a column, and each of its fields where it is a list of structs."""
+    """Whether a part has a column and, if that is a list of structs, all its fields."""
     if field.name not in schema.names:
         return False
     if not pa.types.is_list(field.type) or not pa.types.is_struct(field.type.value_type):

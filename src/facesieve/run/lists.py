@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.commit import publish
-from facesieve.dataset.distinct import keys_of
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.tables import read_table, table_bytes
+from facesieve.dataset.disk.atomic import write_file_durably
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.parquet import read_table, table_bytes
+from facesieve.dataset.tables.inputs import input_keys
 from facesieve.errors import DatasetError
 from facesieve.records import Source
-from facesieve.run.known import Places
+from facesieve.run.known import SourceIndex
 from facesieve.run.ledger import Ledger
 
 _SCHEMA = pa.schema([("list", pa.binary()), ("picture", pa.binary())])
@@ -80,9 +80,9 @@ def _settled(rows: pa.Table, lists: Mapping[bytes, pa.Array]) -> tuple[pa.Table,
 
 def _not_in(ledger: Ledger, sources: Sequence[Source]) -> list[bytes]:
     """Keys of the sources that have no row in the ledger."""
-    places, found = Places(sources), np.zeros(len(sources), bool)
+    places, found = SourceIndex(sources), np.zeros(len(sources), bool)
     for rows in ledger.tables(["source", "identity"]) if sources else ():
-        at = places.of(keys_of(rows).to_pylist())
+        at = places.of(input_keys(rows).to_pylist())
         found[at[at >= 0]] = True
     return [sources[at].key for at in np.flatnonzero(~found).tolist()]
 
@@ -107,4 +107,4 @@ def _read(layout: Layout) -> pa.Table:
 def _write(layout: Layout, before: pa.Table, after: pa.Table) -> None:
     after = after.group_by(_SCHEMA.names).aggregate([]).sort_by([(name, "ascending") for name in _SCHEMA.names])
     if not after.equals(before):
-        publish(table_bytes(after), layout.lists, layout.scratch)
+        write_file_durably(table_bytes(after), layout.lists, layout.scratch)

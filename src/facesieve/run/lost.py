@@ -1,4 +1,4 @@
-"""Rows that went with a part of the ledger, remembered until a build has done their pictures again."""
+"""Pictures whose rows were in a damaged part of the ledger, remembered until a build has done them again."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.commit import settle, writing
-from facesieve.dataset.hashes import HashSet, hashes_of
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.tables import read_groups, read_json, write_json
+from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors
+from facesieve.dataset.disk.json_file import read_json, write_json
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.parquet import read_groups
+from facesieve.dataset.tables.hashes import HashSet, hashes_of
 from facesieve.errors import DatasetError
 
 
 class LostPicture(NamedTuple):
-    """What the manifest said of a picture before its row was lost."""
+    """What the manifest had of a picture before its row was lost."""
 
     source: str
     picture_id: str | None = None
@@ -26,16 +27,16 @@ class LostPicture(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Names of parts of the ledger that a repair removed, and the pictures whose rows are gone.
+    """Parts of the ledger that a repair removed, by name, and the pictures whose rows were in them.
 
-    Where the manifest was damaged too, nobody knows the pictures, and there are none here.
+    If the manifest was damaged too, the pictures are unknown and `pictures` is empty.
     """
 
     parts: tuple[str, ...] = ()
     pictures: tuple[LostPicture, ...] = ()
 
     def line(self) -> str:
-        """One line for a person, or "" when nothing is lost.
+        """One line for the user, or "" when nothing is lost.
 
         >>> Lost(("parts/0.parquet",), (LostPicture("a.jpg"), LostPicture("b.jpg"))).line()
         '1 ledger part was damaged: the rows of 2 pictures are gone until you run the same build again'
@@ -44,12 +45,12 @@ class Lost:
             return ""
         parts = "1 ledger part was" if len(self.parts) == 1 else f"{len(self.parts)} ledger parts were"
         number = len(self.pictures)
-        whose = f"{number} picture{'s' * (number > 1)}" if number else "some pictures"
-        return f"{parts} damaged: the rows of {whose} are gone until you run the same build again"
+        owner = f"{number} picture{'s' * (number > 1)}" if number else "some pictures"
+        return f"{parts} damaged: the rows of {owner} are gone until you run the same build again"
 
 
 def read_lost(layout: Layout) -> Lost:
-    """What is lost and not done again; nothing where no repair removed a part."""
+    """What is lost and not done again yet; empty if no repair removed a part."""
     if not layout.lost.exists():
         return Lost()
     try:
@@ -59,8 +60,11 @@ def read_lost(layout: Layout) -> Lost:
         return Lost((layout.name_of(layout.lost),))
 
 
-def note_lost(layout: Layout, parts: Iterable[str], left: Iterable[Sequence[str]]) -> None:
-    """Remember that parts will be removed, while the manifest still names their pictures; left: names that stay."""
+def record_lost(layout: Layout, parts: Iterable[str], left: Iterable[Sequence[str]]) -> None:
+    """Record that parts will be removed, while the manifest still has their pictures.
+
+    left: names of the inputs that stay, in blocks.
+    """
     known, names = read_lost(layout), HashSet(map(hashes_of, left))
     before = (LostPicture(*row) for rows in _published(layout, names) for row in _rows(rows))
     gone = {one.source: one for one in known.pictures if not names.has(hashes_of([one.source]))[0]}
@@ -68,10 +72,10 @@ def note_lost(layout: Layout, parts: Iterable[str], left: Iterable[Sequence[str]
     _write(layout, Lost(tuple(sorted({*known.parts, *parts})), tuple(gone.values())))
 
 
-def note_found(layout: Layout, given_up: Callable[[str], bool]) -> None:
-    """Strike out the pictures that a build has done again, under their old name or another, and those given up.
+def remove_found(layout: Layout, given_up: Callable[[str], bool]) -> None:
+    """Remove the lost pictures that a build has done again, under their old name or another one.
 
-    The manifest is that of the build.
+    The build must have published its manifest. given_up: whether a source is removed although it was not done again.
     """
     lost = read_lost(layout).pictures
     wanted = {
@@ -83,14 +87,14 @@ def note_found(layout: Layout, given_up: Callable[[str], bool]) -> None:
         for rows in read_groups(path, list(wanted), trusted=True):
             for name, values in wanted.items():
                 there[name].update(rows[name].filter(pc.is_in(rows[name], values)).to_pylist())
-    strike(
+    remove_lost(
         layout,
         lambda one: one.source in there["source"] or one.picture_id in there["picture_id"] or given_up(one.source),
     )
 
 
-def strike(layout: Layout, settled: Callable[[LostPicture], bool]) -> None:
-    """Strike out the pictures that need not be done again."""
+def remove_lost(layout: Layout, settled: Callable[[LostPicture], bool]) -> None:
+    """Remove the lost pictures that need not be done again."""
     known = read_lost(layout)
     if known.parts:
         left = tuple(one for one in known.pictures if not settled(one))
@@ -98,7 +102,7 @@ def strike(layout: Layout, settled: Callable[[LostPicture], bool]) -> None:
 
 
 def _published(layout: Layout, left: HashSet) -> list[pa.Table]:
-    """What the published manifest says of other pictures than those that are left; nothing where it cannot be read."""
+    """Rows of the published manifest whose names are not among `left`; none if it cannot be read."""
     groups = (rows for path in layout.files_of(layout.pictures) for rows in read_groups(path, LostPicture._fields))
     try:
         return [rows.filter(pa.array(~left.has(hashes_of(rows["source"].to_pylist())))) for rows in groups]
@@ -107,7 +111,9 @@ def _published(layout: Layout, left: HashSet) -> list[pa.Table]:
 
 
 def _rows(table: pa.Table) -> Iterator[tuple[str, ...]]:
-    columns = (table[name].to_pylist() for name in LostPicture._fields)  # Arrow reads them in the file's order
+    columns = (
+        table[name].to_pylist() for name in LostPicture._fields
+    )  # Arrow returns columns in the order of the file
     return zip(*columns, strict=True)
 
 
@@ -116,6 +122,6 @@ def _write(layout: Layout, lost: Lost) -> None:
         values = {"parts": list(lost.parts), "pictures": [list(pair) for pair in lost.pictures]}
         write_json(values, layout.lost, layout.scratch)
         return
-    with writing(layout.lost):
+    with wrap_write_errors(layout.lost):
         layout.lost.unlink(missing_ok=True)
-    settle([layout.lost], layout.root)
+    sync_folders([layout.lost], layout.root)

@@ -1,4 +1,4 @@
-"""A finished dataset that anyone can open: its tables, why a face was kept or not, and other verdicts."""
+"""Opens a finished dataset: its tables, the explanation of a verdict, and verdicts under other rules."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from facesieve.dataset.read import Manifests, read
-from facesieve.report.explain import Explanation, explain
+from facesieve.dataset.manifests import Manifests, open_manifests
+from facesieve.report.explain import Explanation, explain_face
 from facesieve.report.policy import policy_of
 from facesieve.run.rejudge import Rejudged, rejudge, write_rejudged
 from facesieve.settings import Settings
@@ -16,30 +16,31 @@ from facesieve.sieve import Policy, judge
 
 
 def open_dataset(path: str | os.PathLike[str]) -> Dataset:
-    """Open the dataset in a folder. Raises DatasetError when the folder is none, unfinished or damaged."""
-    manifests = read(Path(path))
+    """Open the dataset in a folder. Raises DatasetError if it is not a dataset, is unfinished or is damaged."""
+    manifests = open_manifests(Path(path))
     return Dataset(manifests.layout, manifests.about, manifests.sums)
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset(Manifests):
-    """What a build published; `open_dataset` makes it. No picture is read and no network runs.
+    """A finished dataset, as `open_dataset` returns it. It reads no picture and runs no network.
 
-    faces: a pyarrow table, one row per face, kept or not, sorted by source. pictures: the same, one row per input.
-    Their columns are in docs/dataset.md. about: what made the dataset, and its counts.
+    faces: a pyarrow table with one row per face, kept or rejected, sorted by source.
+    pictures: a pyarrow table with one row per input. docs/dataset.md lists the columns of both.
+    about: what made the dataset, and its counts.
     """
 
     @property
     def policy(self) -> Policy:
-        """The rules that the dataset was judged by. Raises DatasetError where what is recorded is no policy."""
+        """The policy that the dataset was judged with. Raises DatasetError if it does not record a valid one."""
         return policy_of(self.about, self.layout)
 
     def explain(self, face_id: str) -> Explanation:
-        """Every rule, value and limit of one face. face_id: the beginning of its id.
+        """Explain the verdict on one face: each rule with its limits and the measure of the face.
 
-        Raises UsageError when no face or more than one begins so.
+        face_id: the id of the face, or its first digits. Raises UsageError if no face or more than one matches.
         """
-        return explain(self, face_id)
+        return explain_face(self, face_id)
 
     def rejudge(
         self,
@@ -48,11 +49,11 @@ class Dataset(Manifests):
         *,
         settings: Settings | None = None,
     ) -> Rejudged:
-        """New verdicts for every face under other rules; this dataset stays as it is.
+        """Judge every face again under other rules. This dataset does not change.
 
-        policy: None takes the dataset's own. output: a new or empty folder that gets the result as a dataset of its
-        own, its crops linked or copied from this one.
-        Raises DatasetError where `output` is not empty, a crop is missing, or the disk refuses.
+        policy: None uses the policy of the dataset. output: a new or empty folder for the result, as a dataset of its
+        own; its crops are hard links to those of this dataset, or copies.
+        Raises DatasetError if `output` is not empty, a crop is missing, or a file cannot be written.
         """
         policy = policy or self.policy
         new = rejudge(self, partial(judge, policy))

@@ -1,4 +1,4 @@
-"""Which inputs lie in a place that the user named: a file, a folder, an archive, a list or a glob."""
+"""Which inputs are in a place that the user named: a file, a folder, an archive, a list or a glob."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from fnmatch import fnmatchcase
 from glob import escape, has_magic
 from pathlib import Path
 
-from facesieve.dataset.names import plain
+from facesieve.dataset.disk.names import normalized_text
 from facesieve.sources.identity import identity_of
 
-_ROW = re.compile(r":\d+")  # of a list, behind the list's own name
+_ROW = re.compile(r":\d+")  # the row of a list, after the name of the list
 
 
-def where(key: bytes) -> str:
-    """The identity of an input as a path; the NUL bytes between an archive or a list and what it holds are left out."""
+def path_of(key: bytes) -> str:
+    """The identity of an input as a path, without the NUL byte between an archive or a list and its member."""
     return os.fsdecode(key.replace(b"\0", b""))
 
 
-def by_path(argument: str) -> str:
-    """A named place as an absolute path. The working folder is no pattern, whatever its name is."""
+def absolute_path(argument: str) -> str:
+    """A named place as an absolute path. The name of the working folder is never a pattern."""
     if Path(argument).is_absolute():  # the working folder may have been deleted
         return os.fsdecode(identity_of(argument))
     magic = has_magic(argument) and not os.path.lexists(argument)
@@ -29,36 +29,36 @@ def by_path(argument: str) -> str:
     return os.fsdecode(identity_of(Path(here) / argument))
 
 
-def by_words(argument: str) -> str:
-    """A named place as manifests would call it."""
-    return plain(str(Path(argument)))
+def manifest_name(argument: str) -> str:
+    """A named place as it is written in manifests."""
+    return normalized_text(str(Path(argument)))
 
 
-def below(name: str, place: str) -> bool:
-    """Whether an input is the place itself, or lies in that folder, archive or list."""
+def is_below(name: str, place: str) -> bool:
+    """Whether an input is the place itself, or is in that folder, archive or list."""
     if place == ".":
         return not name.startswith(("/", "../"))
     if name == place or name.startswith((place.rstrip("/") + "/", f"{place}!\0", f"{place}:\0")):
         return True
-    # Identities of 0.1.0 look like paths, and a file may have that very path.
+    # Version 0.1.0 wrote identities of members that look like paths; a file may really have such a path.
     if name.startswith(place + "!") or (name.startswith(place + ":") and _ROW.match(name, len(place))):
         return not os.path.lexists(name)
     return False
 
 
-def matches(name: str, place: str) -> bool:
-    """Whether an input, or the folder, archive or list that it lies in, fits a glob; `**` stands for any folders."""
-    return _fits(re.split(r"[!:]\0", name)[0].split("/"), place.split("/"))
+def matches_glob(name: str, place: str) -> bool:
+    """Whether an input, or the folder, archive or list that it is in, matches a glob; `**` stands for any folders."""
+    return _matches(re.split(r"[!:]\0", name)[0].split("/"), place.split("/"))
 
 
-def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     if not pattern:
-        return True  # what is left of the name lies in a folder that fits
+        return True  # the rest of the name is inside a folder that matches
     if pattern[0] == "**":
-        return any(_fits(parts[at:], pattern[1:]) for at in range(len(parts) + 1))
-    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
+        return any(_matches(parts[at:], pattern[1:]) for at in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
-def lies_under(name: str, named: Iterable[str]) -> bool:
-    """Whether a source lies in one of the named places, as far as its name in the manifests tells."""
-    return any(below(name, place) or matches(name, place) for place in map(by_words, named))
+def is_in_places(name: str, named: Iterable[str]) -> bool:
+    """Whether a source is in one of the named places, judging by its name in the manifests."""
+    return any(is_below(name, place) or matches_glob(name, place) for place in map(manifest_name, named))

@@ -1,4 +1,4 @@
-"""How far a build is."""
+"""The progress of a build."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from facesieve.records import Record
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What came of some pictures: how many were `done`, of them `refused`, and their faces `kept` and `rejected`."""
+    """Counts of some pictures: how many are `done`, how many of these `refused`; how many faces `kept`, `rejected`."""
 
     done: int = 0
     refused: int = 0
@@ -31,15 +31,15 @@ class Tally:
         )
 
     def __neg__(self) -> Tally:
-        """The counts taken back, where work was lost."""
+        """The counts to add when this work was lost."""
         return Tally(-self.done, -self.refused, -self.kept, -self.rejected)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Running counts of one build: pictures of `total` that are `done`, and what came of them.
+    """Running counts of one build: how many pictures of `total` are `done`, and their results.
 
-    already: pictures that an earlier run had finished; they are not part of `total`.
+    already: how many pictures earlier builds had finished; they are not part of `total`.
     """
 
     total: int
@@ -50,6 +50,6 @@ class Progress:
     rejected: int = 0
 
     def after(self, tally: Tally) -> Progress:
-        """The counts once these are added."""
+        """The counts with these added."""
         now = Tally(self.done, self.refused, self.kept, self.rejected) + tally
         return Progress(self.total, self.already, now.done, now.refused, now.kept, now.rejected)

@@ -1,4 +1,4 @@
-"""Publish a dataset: manifests, what made it, the contact sheet, and the sums of all these."""
+"""Publishes a dataset: the manifests, `dataset.json`, the contact sheet, and the checksums of all these."""
 
 from __future__ import annotations
 
@@ -8,122 +8,134 @@ from itertools import islice
 from pathlib import Path
 
 from facesieve.dataset.about import about_json
-from facesieve.dataset.commit import publish, settle, writing
-from facesieve.dataset.count import Books
-from facesieve.dataset.hashes import Hashes, HashSet, hashes_of
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.manifest import Manifest, write_beside_crops
-from facesieve.dataset.merge import Block, merge_surveyed
-from facesieve.dataset.named import named_files
+from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors, write_file_durably
+from facesieve.dataset.disk.checksums import checksum_of_file, checksums_by_name
+from facesieve.dataset.disk.json_file import write_json
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.replace import write_checksums_durably
 from facesieve.dataset.origin import Origin
-from facesieve.dataset.schema import face_schema, picture_schema
-from facesieve.dataset.sums import sum_of_file, sums_of, write_sums
-from facesieve.dataset.survey import Survey
-from facesieve.dataset.tables import write_json
+from facesieve.dataset.tables.counts import RunningCounts
+from facesieve.dataset.tables.crop_manifest import write_crop_manifest
+from facesieve.dataset.tables.hashes import Hashes, HashSet, hashes_of
+from facesieve.dataset.tables.manifest_writer import ManifestWriter
+from facesieve.dataset.tables.merge import Block, merge_resolved
+from facesieve.dataset.tables.named_files import named_files
+from facesieve.dataset.tables.resolve import Resolution
+from facesieve.dataset.tables.schema import face_schema, picture_schema
 from facesieve.report.sheet import contact_sheet
 from facesieve.run.ledger import Ledger
 from facesieve.settings import Settings
 
-SOME = 10_000  # names that are looked up together
+LOOKED_UP = 10_000  # file names that are looked up together
 
 
-def publish_dataset(blocks: Iterable[Block], layout: Layout, origin: Origin, settings: Settings) -> Books:
-    """Write the files that readers open; origin: what made the dataset. Returns the books.
+def publish_dataset(blocks: Iterable[Block], layout: Layout, origin: Origin, settings: Settings) -> RunningCounts:
+    """Publish a dataset whose crops are in place. Builds, `check --repair`, `forget` and `sieve -o` all end with this.
 
-    blocks: faces and pictures in order. All manifests are written before the first takes its place. While they do
-    there are no sums of them, so that a crash leaves nothing that looks damaged.
-    Raises DatasetError where the disk refuses.
+    All manifests are written before the first one is replaced. The checksums of the published files are removed first
+    and written last, so that a crash in between does not look like damage. Each step is durable before the next begins.
+
+    blocks: the rows of both manifests, in order. origin: what made the dataset. Returns the counts.
+    Raises DatasetError if a file cannot be written.
     """
-    books = Books()
-    faces = Manifest(layout.faces, face_schema(origin.measures), layout.scratch, settings.manifest_rows)
-    pictures = Manifest(layout.pictures, picture_schema(), layout.scratch, settings.manifest_rows)
-    for some_faces, some_pictures in blocks:
-        books.add(some_faces, some_pictures)
-        faces.add(some_faces)
-        pictures.add(some_pictures)
-    faces.end()
-    pictures.end()
-    beside = write_beside_crops(faces, layout.metadata, layout.scratch)
-    unpublish(layout)
-    for manifest in (beside, faces, pictures):
+    counts, manifests = _write_manifests(blocks, layout, origin, settings)
+    remove_published_checksums(layout)
+    for manifest in manifests:
         manifest.publish()
-    settle([layout.metadata, layout.faces], layout.root)
-    write_json(about_json(origin, books.counts()), layout.about, layout.scratch)
-    publish(contact_sheet(layout, settings.sheet_faces), layout.sheet, layout.scratch)
-    _sum_up(layout)
-    return books
+    sync_folders([layout.metadata, layout.faces], layout.root)
+    write_json(about_json(origin, counts.counts()), layout.about, layout.scratch)
+    write_file_durably(contact_sheet(layout, settings.sheet_faces), layout.sheet, layout.scratch)
+    _write_published_checksums(layout)
+    return counts
 
 
-def publish_ledger(ledger: Ledger, found: Survey, origin: Origin, settings: Settings) -> tuple[Books, list[str]]:
-    """Publish what the parts of a ledger say, and remove picture files that no row names any more.
+def publish_ledger(
+    ledger: Ledger, found: Resolution, origin: Origin, settings: Settings
+) -> tuple[RunningCounts, list[str]]:
+    """Publish what a ledger holds, then remove the picture files that no row names.
 
-    Returns the books, and the names of the files that were removed.
-    Raises DatasetError when a part is damaged, or where the disk refuses.
+    Returns the counts, and the names of the files that were removed.
+    Raises DatasetError if a part is damaged or a file cannot be written.
     """
     layout, outputs, named = ledger.layout, origin.options.outputs, list[Hashes]()
 
     def blocks() -> Iterator[Block]:
-        for faces, pictures in merge_surveyed(ledger.tables, found, origin.measures, layout.scratch):
-            named.append(hashes_of(list(named_files(faces, pictures, outputs))))
-            yield faces, pictures
+        for block in merge_resolved(ledger.tables, found, origin.measures, layout.scratch):
+            named.append(hashes_of(list(named_files(block.faces, block.pictures, outputs))))
+            yield block
 
-    books = publish_dataset(blocks(), layout, origin, settings)
-    return books, prune(layout, HashSet(named))
+    counts = publish_dataset(blocks(), layout, origin, settings)
+    return counts, remove_unnamed_files(layout, HashSet(named))
 
 
-def unpublish(layout: Layout) -> None:
-    """Remove the sums of the published files, which are about to change."""
-    with writing(layout.published_sums):
+def _write_manifests(
+    blocks: Iterable[Block], layout: Layout, origin: Origin, settings: Settings
+) -> tuple[RunningCounts, list[ManifestWriter]]:
+    """Write the three manifests to temporary files, in the order in which they are to be published."""
+    counts = RunningCounts()
+    faces = ManifestWriter(layout.faces, face_schema(origin.measures), layout.scratch, settings.manifest_rows)
+    pictures = ManifestWriter(layout.pictures, picture_schema(), layout.scratch, settings.manifest_rows)
+    for some_faces, some_pictures in blocks:
+        counts.add(some_faces, some_pictures)
+        faces.add(some_faces)
+        pictures.add(some_pictures)
+    faces.finish()
+    pictures.finish()
+    return counts, [write_crop_manifest(faces, layout.metadata, layout.scratch), faces, pictures]
+
+
+def remove_published_checksums(layout: Layout) -> None:
+    """Remove the checksums of the published files, before these files change."""
+    with wrap_write_errors(layout.published_sums):
         layout.published_sums.unlink(missing_ok=True)
     if layout.sums.exists():
-        settle([layout.published_sums], layout.root)
+        sync_folders([layout.published_sums], layout.root)
 
 
 def published_files(layout: Layout) -> list[str]:
-    """Names of the files whose sums are published: what readers open, what made the dataset, and its ledger."""
+    """The names of the files whose checksums are published: what readers open, `made.json`, and the ledger parts."""
     manifests = [path for manifest in (layout.faces, layout.pictures) for path in layout.files_of(manifest)]
     readers = (*manifests, layout.metadata, layout.about, layout.sheet, layout.made)
     parts = (layout.part(number) for number in layout.numbers(layout.parts))
     return [layout.name_of(path) for path in (*readers, *parts)]
 
 
-def _sum_up(layout: Layout) -> None:
-    left = set(orphans(layout)) if layout.made.exists() else set()
-    sums = {layout.name_of(layout.sums_of(number)) for number in layout.numbers(layout.sums)} - left
-    there = [*(name for name in published_files(layout) if (layout.root / name).exists()), *sums]
-    listed = sums_of((name, sum_of_file(layout.root / name)) for name in there)
-    write_sums(listed, layout.published_sums, layout.scratch)
-    settle([layout.published_sums], layout.root)
+def _write_published_checksums(layout: Layout) -> None:
+    left = set(orphaned_files(layout)) if layout.made.exists() else set()
+    of_shards = {layout.name_of(layout.sums_of(number)) for number in layout.numbers(layout.sums)} - left
+    names = [*(name for name in published_files(layout) if (layout.root / name).exists()), *of_shards]
+    checksums = checksums_by_name((name, checksum_of_file(layout.root / name)) for name in names)
+    write_checksums_durably(checksums, layout.published_sums, layout)
 
 
-def prune(layout: Layout, named: HashSet) -> list[str]:
-    """Remove picture files that no row names: of changed inputs, of duplicates, of shards that never finished.
+def remove_unnamed_files(layout: Layout, named: HashSet) -> list[str]:
+    """Remove the picture files that no row names: of changed inputs, of duplicates, of shards that never finished.
 
-    named: hashes of the names that rows have. A folder that loses its last file goes too, and so does what shards that
-    never finished left among the build's own files. Returns the names of the picture files that were removed.
+    Also removes folders that become empty, and orphaned files. named: hashes of the file names in the rows.
+    Returns the names of the picture files that were removed.
     """
-    extra = sorted(unnamed(layout, named))
-    with writing(layout.root):
+    extra = sorted(unnamed_files(layout, named))
+    with wrap_write_errors(layout.root):
         for name in extra:
             (layout.root / name).unlink(missing_ok=True)
-        for name in orphans(layout):
+        for name in orphaned_files(layout):
             (layout.root / name).unlink(missing_ok=True)
         for folder in sorted({path for name in extra for path in Path(name).parents if path.name}, reverse=True):
-            with suppress(OSError):  # it holds other files
+            with suppress(OSError):  # the folder is not empty
                 (layout.root / folder).rmdir()
     return extra
 
 
-def unnamed(layout: Layout, named: HashSet) -> Iterator[str]:
-    """Picture files that no row names."""
-    written = layout.written()
-    while names := list(islice(written, SOME)):
+def unnamed_files(layout: Layout, named: HashSet) -> Iterator[str]:
+    """Yield the picture files that no row names. named: hashes of the file names in the rows."""
+    written = layout.picture_files()
+    while names := list(islice(written, LOOKED_UP)):
         known = named.has(hashes_of(names))
         yield from (name for name, one in zip(names, known, strict=True) if not one)
 
 
-def orphans(layout: Layout) -> list[str]:
-    """Names of small pictures and sums of shards that have no part: a build was killed before it wrote the part."""
+def orphaned_files(layout: Layout) -> list[str]:
+    """The thumbnails and checksums of shards without a ledger part: a build was killed before it wrote the part."""
     parts = set(layout.numbers(layout.parts))
     of_shards = ((layout.thumbs, layout.thumbs_of), (layout.sums, layout.sums_of))
     paths = (

@@ -1,4 +1,4 @@
-"""A build anyone can call: sources in, dataset out."""
+"""The public function `build`: sources in, dataset out."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesieve.run.start import start_for, start_workers
+from facesieve.run.engines.choose import engine_for, prepare_engine
 from facesieve.settings import Settings
 
-if TYPE_CHECKING:  # what is heavy is imported while the fork server starts
+if TYPE_CHECKING:  # heavy packages are imported while the fork server starts
     from facesieve.models.store import Announce, Store
     from facesieve.run.build import BuildResult
     from facesieve.run.progress import Progress
@@ -45,38 +45,39 @@ def build(
 ) -> BuildResult:
     """Find, measure, align and judge every face of the sources, and write or continue the dataset.
 
-    sources: files, folders, globs, archives and lists of paths, one or many. dataset: the folder to write; it is new,
-    empty, or a dataset that the same settings, policy and options made, to which new pictures are added.
-    settings: every knob, such as `Settings.load(workers=2)`; None takes the environment and the defaults.
-    policy: what is kept; None is `reference`.
-    label_from: `folder` labels a picture with the folder it lies in, `top-folder` with the first folder below the
-    named one. crops: unaligned crops to add, of `face` and `head`. keep_rejected: write crops of rejected faces too.
-    marked: add the pictures with boxes and numbers drawn.
-    prune: remove from the dataset what the sources no longer have, and the old names of what moved into them.
-    allow_mixed_engines: continue a dataset of an engine whose numbers differ in their last digits from this machine's,
-    and record both.
-    follow_links: follow links that lead out of a named folder. include_hidden: take hidden files and folders, and those
+    sources: one or several files, folders, globs, archives and lists of paths.
+    dataset: the folder to write. It is new or empty, or it is a dataset that was built with the same settings, policy
+    and options, and then new pictures are added to it.
+    settings: such as `Settings.load(workers=2)`; None takes the environment and the defaults.
+    policy: the rules that decide which faces are kept; None is `reference`.
+    label_from: `folder` labels a picture with its folder, `top-folder` with the first folder below the named one.
+    crops: unaligned crops to write as well, `face` and `head`. keep_rejected: write crops of rejected faces too.
+    marked: write copies of the pictures with boxes and numbers drawn on them.
+    prune: remove pictures from the dataset that are no longer in the sources, and the old names of moved pictures.
+    allow_mixed_engines: continue a dataset that was built with an inference engine whose numbers differ in their last
+    digits from those of this machine, and record both.
+    follow_links: follow links that lead out of a named folder. include_hidden: read hidden files and folders, and those
     of trash and NAS systems. archive_encoding: encoding of names in old archives, such as `gbk`. path_column,
-    label_column: columns of lists, by name, or by number in lists without a header. list_encoding: of text lists that
-    are not UTF-8.
-    watch: called with the running counts, before the first and after every picture. announce: called with one line
-    about models that are fetched and about what was left out of the sources; None writes it to stderr.
+    label_column: columns of lists, by name, or by number in lists without a header. list_encoding: encoding of text
+    lists that are not UTF-8.
+    watch: called with the running counts, before the first picture and after every picture. announce: called with one
+    line about each model that is fetched and about files that are left out; None prints it to stderr.
 
-    The build works with `settings.workers` processes. A caller that wants one process sets `workers=1`.
-    Raises UsageError when the request is off, ModelError without the models, DatasetError when the dataset cannot be
-    written or continued or lacks files at the end, and WorkerError when worker processes cannot be started.
+    The build runs in `settings.workers` processes; with `workers=1` it runs in this process alone.
+    Raises UsageError when an argument is wrong, ModelError when a model is missing, DatasetError when the dataset
+    cannot be written or continued or lacks files at the end, and WorkerError when worker processes cannot be started.
     """
     settings = settings or Settings.load()
     named = _listed(sources)
-    start_workers(named, settings)
-    from facesieve.dataset.files import Outputs
+    prepare_engine(named, settings)
+    from facesieve.dataset.disk.outputs import Outputs
     from facesieve.models.store import Store, tell
     from facesieve.pipeline import Pipeline
     from facesieve.quality import MEASURES
     from facesieve.run.build import BuildSpec
-    from facesieve.run.build import build as run
-    from facesieve.run.claim import check
-    from facesieve.run.engine import engines_of, resolved
+    from facesieve.run.build import build as build_dataset
+    from facesieve.run.claim import check_writable
+    from facesieve.run.inference import engines_of, resolved
     from facesieve.sieve import Policy
     from facesieve.sources import SourceOptions, find_sources
 
@@ -88,17 +89,19 @@ def build(
     found = find_sources(named, settings, reading, leave_out=[root])
     for line in found.lines():
         announce(line)
-    start_for(len(found.sources), settings)  # also where the pictures turned out to be in an archive or a list
+    engine_for(settings, len(found.sources)).prepare()  # now the pictures in archives and lists are counted
     settings = resolved(settings)
-    check(root)
+    check_writable(root)
     store = Store(settings, announce)
     _check_device(settings, store)
     measures = tuple(measure.name for measure in MEASURES)
     models = _models(settings, store)
     spec = BuildSpec(settings, measures, outputs, policy, models, engines_of(settings), label_from)
     offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
-    start = partial(Pipeline, offline, policy)
-    result = run(found.sources, root, start, spec, watch, named, prune, allow_mixed_engines, found.listed)
+    make_pipeline = partial(Pipeline, offline, policy)
+    result = build_dataset(
+        found.sources, root, make_pipeline, spec, watch, named, prune, allow_mixed_engines, found.listed
+    )
     return replace(result, left_out=found.left_out, notes=tuple(found.notes))
 
 
@@ -109,18 +112,18 @@ def _listed(sources: PathText | Iterable[PathText]) -> list[str]:
 
 
 def _cuts(crops: Iterable[str]) -> tuple[str, ...]:
-    from facesieve.dataset.files import CUTS
+    from facesieve.dataset.disk.outputs import CUTS
     from facesieve.errors import UsageError
 
     wanted = tuple(sorted({crops} if isinstance(crops, str) else set(crops)))
     unknown = [crop for crop in wanted if crop not in CUTS]
     if unknown:
-        raise UsageError("unknown_crop", f"There is no crop {unknown[0]!r}; there are {', '.join(CUTS)}.")
+        raise UsageError("unknown_crop", f"There is no crop {unknown[0]!r}; choose from {', '.join(CUTS)}.")
     return wanted
 
 
 def _check_device(settings: Settings, store: Store) -> None:
-    """Let a GPU that cannot be used end the build before anything is written."""
+    """Raise the error of a GPU that cannot be used, before anything is written."""
     if settings.device != "cpu":
         from facesieve.detect import load_networks
 
@@ -128,7 +131,7 @@ def _check_device(settings: Settings, store: Store) -> None:
 
 
 def _models(settings: Settings, store: Store) -> dict[str, str]:
-    """Sha256 of every model file that the settings use, by model and part; the files are there and verified."""
+    """Fetch and verify the models that the settings use. Returns the sha256 of every file, by model and part."""
     from facesieve.models.catalog import needed
 
     used = needed(settings)

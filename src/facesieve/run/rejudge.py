@@ -1,4 +1,4 @@
-"""Judge a finished dataset again from its raw numbers: no picture is read and no network runs."""
+"""Judges a finished dataset again from its measures. It reads no picture and runs no network."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.commit import settle, whole, writing
-from facesieve.dataset.count import Books, Counts
-from facesieve.dataset.layout import Layout, crop_name, cut_name
-from facesieve.dataset.matched import matched
-from facesieve.dataset.merge import Block
+from facesieve.dataset.disk.atomic import open_for_writing, sync_folders, wrap_write_errors
+from facesieve.dataset.disk.checksums import write_checksums
+from facesieve.dataset.disk.layout import Layout, crop_name, cut_name
+from facesieve.dataset.manifests import Manifests
 from facesieve.dataset.origin import RecordedPolicy
-from facesieve.dataset.read import Manifests
-from facesieve.dataset.schema import face_schema, picture_schema
-from facesieve.dataset.sums import write_sums
+from facesieve.dataset.tables.counts import Counts, RunningCounts
+from facesieve.dataset.tables.join import join_checksums
+from facesieve.dataset.tables.merge import Block
+from facesieve.dataset.tables.schema import face_schema, picture_schema
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
-from facesieve.run.claim import check, others
+from facesieve.run.claim import check_writable, other_files
 from facesieve.run.ledger import Ledger
 from facesieve.run.publish import publish_dataset
 from facesieve.settings import Settings
@@ -33,10 +33,10 @@ Judge = Callable[[Measures], Sequence[Verdict]]
 
 @dataclass(frozen=True, slots=True)
 class Rejudged:
-    """A dataset under other rules. Its rows are made when they are asked for, some thousands at a time.
+    """A dataset under other rules. Its rows are computed on request, some thousands at a time.
 
-    before, after: the books of both. newly_kept, newly_rejected: faces whose verdict turned.
-    without_crop: kept faces that have no crop, because rejected ones were not written when the dataset was built.
+    before, after: the counts under the old and the new rules. newly_kept, newly_rejected: faces whose verdict changed.
+    without_crop: kept faces without a crop, because the build did not write the crops of rejected faces.
     """
 
     dataset: Manifests
@@ -48,72 +48,74 @@ class Rejudged:
     without_crop: int
 
     def blocks(self) -> Iterator[tuple[Block, Block]]:
-        """Faces and pictures of the same sources, as they were and under the new rules."""
+        """Yield each block of rows as it was, and under the new rules."""
         return _judged(self.dataset, self.judge)
 
     @property
     def faces(self) -> pa.Table:
         """All rows of `faces` under the new rules, in memory."""
         schema = face_schema(self.dataset.about.origin.measures)
-        return pa.concat_tables([schema.empty_table(), *(new[0] for _, new in self.blocks())])
+        return pa.concat_tables([schema.empty_table(), *(new.faces for _, new in self.blocks())])
 
     @property
     def pictures(self) -> pa.Table:
         """All rows of `pictures` under the new rules, in memory."""
-        return pa.concat_tables([picture_schema().empty_table(), *(new[1] for _, new in self.blocks())])
+        return pa.concat_tables([picture_schema().empty_table(), *(new.pictures for _, new in self.blocks())])
 
 
 def rejudge(dataset: Manifests, judge: Judge) -> Rejudged:
-    """New verdicts for every face.
-
-    judge: called with the measures of some thousands of faces at a time, in order.
-    """
-    before, after = Books(), Books()
+    """Judge every face again. judge: called with the measures of some thousands of faces at a time, in order."""
+    before, after = RunningCounts(), RunningCounts()
     newly_kept = newly_rejected = without_crop = 0
     for old, new in _judged(dataset, judge):
         before.add(*old)
         after.add(*new)
-        was, now = (np.asarray(faces["kept"], bool) for faces, _ in (old, new))
+        was, now = (np.asarray(block.faces["kept"], bool) for block in (old, new))
         newly_kept += int((now & ~was).sum())
         newly_rejected += int((was & ~now).sum())
-        without_crop += int((now & ~np.asarray(pc.is_valid(new[0]["file_name"]))).sum())
+        without_crop += int((now & ~np.asarray(pc.is_valid(new.faces["file_name"]))).sum())
     return Rejudged(dataset, judge, before.counts(), after.counts(), newly_kept, newly_rejected, without_crop)
 
 
 def write_rejudged(dataset: Manifests, new: Rejudged, root: Path, policy: Policy, settings: Settings) -> None:
-    """Write a new dataset with the new verdicts: crops linked (or copied) from the old one, which stays as it is.
+    """Write a new dataset with the new verdicts. Its crops are hard links to the old ones, or copies.
 
-    Marked pictures show the old verdicts and are not taken over.
-    Raises DatasetError when `root` is not new or empty, or where the disk refuses.
+    Marked pictures show the old verdicts, so they are left out. The old dataset does not change.
+    Crops are durable before their checksums are written, and both before the dataset is published.
+    Raises DatasetError if `root` is not empty, a crop is missing, or a file cannot be written.
     """
-    if root.is_dir() and others(root):
-        raise DatasetError("not_empty", f"{root} exists already; name a new folder.")
-    check(root)
-    old, layout = dataset.layout, Layout(root)
-    cuts = dataset.about.origin.options.crops
-    sums = (Ledger(old).sums(number) for number in old.numbers(old.sums))
-    files = new.after.faces * (1 + len(cuts))
-    for number, (now, known) in enumerate(matched(_linked(new, root, cuts), sums, files, layout.scratch)):
-        theirs = {now[name]: one for name, one in known.items() if name in now}  # a file without a sum stays so
-        write_sums(theirs, layout.sums_of(number), layout.scratch)
-    settle([layout.sums_of(0)], root)
-    before = dataset.about.origin
+    if root.is_dir() and other_files(root):
+        raise DatasetError("not_empty", f"{root} is not empty. Name a new folder.")
+    check_writable(root)
+    layout, before = Layout(root), dataset.about.origin
+    _write_crops(new, layout, before.options.crops)
     options = before.options.model_copy(update={"marked": False})
     origin = before.model_copy(update={"policy": RecordedPolicy(**policy.describe()), "options": options})
     publish_dataset((block for _, block in new.blocks()), layout, origin, settings)
-    with writing(layout.scratch):
+    with wrap_write_errors(layout.scratch):
         layout.scratch.rmdir()
+
+
+def _write_crops(new: Rejudged, layout: Layout, cuts: Sequence[str]) -> None:
+    """Put the crops and thumbnails in place, then write their checksums."""
+    old = new.dataset.layout
+    sums = (Ledger(old).sums(number) for number in old.numbers(old.sums))
+    files = new.after.faces * (1 + len(cuts))
+    for number, (now, known) in enumerate(join_checksums(_linked(new, layout.root, cuts), sums, files, layout.scratch)):
+        checksums = {now[name]: one for name, one in known.items() if name in now}  # some files may have none
+        write_checksums(checksums, layout.sums_of(number), layout.scratch)
+    sync_folders([layout.sums_of(0)], layout.root)
 
 
 def _judged(dataset: Manifests, judge: Judge) -> Iterator[tuple[Block, Block]]:
     keep_rejected = dataset.about.origin.options.keep_rejected
-    for old, pictures in dataset.blocks():
-        verdicts = judge(dataset.measures(old))
+    for old in dataset.blocks():
+        verdicts = judge(dataset.measures(old.faces))
         kept = pa.array([verdict.kept for verdict in verdicts], pa.bool_())
         reasons = pa.array([verdict.reasons for verdict in verdicts], pa.list_(pa.string()))
-        faces = _with(_with(old, "kept", kept), "reasons", reasons)
+        faces = _with(_with(old.faces, "kept", kept), "reasons", reasons)
         faces = _with(faces, "file_name", _file_names(faces, keep_rejected))
-        yield (old, pictures), (faces, _with(pictures, "kept", _kept_each(faces, pictures)))
+        yield old, Block(faces, _with(old.pictures, "kept", _kept_each(faces, old.pictures)))
 
 
 def _with(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
@@ -121,7 +123,7 @@ def _with(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
 
 
 def _file_names(faces: pa.Table, keep_rejected: bool) -> pa.Array:
-    """Where each face's crop belongs now; null where there was none, or none is wanted."""
+    """The new file name of each face's crop; null if there was none, or if its verdict now needs none."""
     columns = zip(*(faces[name].to_pylist() for name in ("label", "face_id", "kept", "file_name")), strict=True)
     names = [
         crop_name(label, face_id, kept) if was and (kept or keep_rejected) else None
@@ -137,9 +139,10 @@ def _kept_each(faces: pa.Table, pictures: pa.Table) -> pa.Array:
 
 
 def _files(new: Rejudged, cuts: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Files of the old dataset that the new one takes over, by their old names, some at a time."""
-    for (old, _), (faces, _) in new.blocks():
-        pairs = zip(old["file_name"].to_pylist(), faces["file_name"].to_pylist(), strict=True)
+    """Yield the old and the new names of the files that the new dataset takes over, some at a time."""
+    for old, block in new.blocks():
+        faces = block.faces
+        pairs = zip(old.faces["file_name"].to_pylist(), faces["file_name"].to_pylist(), strict=True)
         written = faces.filter(pc.is_valid(faces["file_name"]))
         ids = list(zip(written["label"].to_pylist(), written["face_id"].to_pylist(), strict=True))
         same = (cut_name(what, *face) for what in cuts for face in ids)
@@ -149,22 +152,25 @@ def _files(new: Rejudged, cuts: Sequence[str]) -> Iterator[dict[str, str]]:
 
 
 def _linked(new: Rejudged, root: Path, cuts: Sequence[str]) -> Iterator[dict[str, str]]:
-    """As `_files`; each is in its place and durable when it is named."""
+    """Like `_files`. Each file is in place and durable before its name is yielded."""
     for pairs in _files(new, cuts):
         for was, now in pairs.items():
             _link(new.dataset.layout.root / was, root / now, Layout(root).scratch)
-        settle((root / name for name in pairs.values()), root)
+        sync_folders((root / name for name in pairs.values()), root)
         yield pairs
 
 
 def _link(old: Path, new: Path, scratch: Path) -> None:
-    """The same file under another name where the file system can, else a copy; an absent file is an error."""
-    with writing(new):
+    """Make a hard link, or a copy if the file system has no links. Raises DatasetError if the old file is missing."""
+    with wrap_write_errors(new):
         new.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(old, new)
         except FileNotFoundError as error:
-            raise DatasetError("missing_crop", f"{old} is named by the manifest but missing.") from error
+            raise DatasetError(
+                "missing_crop",
+                f"{old} is missing, but the manifest names it. Run `facesieve check DATASET --repair` first.",
+            ) from error
         except OSError:
-            with whole(new, scratch) as stream:
+            with open_for_writing(new, scratch) as stream:
                 stream.write(old.read_bytes())

@@ -1,4 +1,4 @@
-"""What a check found is set right as far as it can be without the pictures; the rest is left to the next build."""
+"""Repairs what a check found, as far as that is possible without the source pictures. The next build does the rest."""
 
 from __future__ import annotations
 
@@ -8,59 +8,66 @@ from pathlib import Path
 import pyarrow as pa
 
 from facesieve.dataset.about import write_made
-from facesieve.dataset.commit import settle, writing
-from facesieve.dataset.hashes import HashSet, hashes_of
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.named import files_of_rows
-from facesieve.dataset.schema import THUMB_SCHEMA
-from facesieve.dataset.sums import pairs_of, read_sums, sum_of_file, sums_of, write_sums
-from facesieve.dataset.survey import survey
-from facesieve.run.check import Contents, FaultCode, Report, check_dataset, has_ledger, read_contents
-from facesieve.run.claim import hold
+from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors
+from facesieve.dataset.disk.checksums import checksum_of_file, checksum_pairs, checksums_by_name, read_checksums
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.replace import write_checksums_durably
+from facesieve.dataset.tables.hashes import HashSet, hashes_of
+from facesieve.dataset.tables.named_files import files_of_rows
+from facesieve.dataset.tables.resolve import resolve
+from facesieve.dataset.tables.schema import THUMB_SCHEMA
+from facesieve.run.check import check_dataset
+from facesieve.run.claim import lock_dataset
+from facesieve.run.contents import Contents, has_ledger, read_contents
+from facesieve.run.damage import mark_undone
+from facesieve.run.faults import CheckResult, FaultCode
 from facesieve.run.ledger import Ledger
-from facesieve.run.lost import note_lost
-from facesieve.run.mend import marked
+from facesieve.run.lost import record_lost
 from facesieve.run.publish import publish_ledger, published_files
 from facesieve.settings import Settings
 
 
-def repair_dataset(root: Path, settings: Settings) -> Report:
-    """Set right what a check finds, and return what a check finds then.
+def repair_dataset(root: Path, settings: Settings) -> CheckResult:
+    """Repair a dataset, check it again, and return the result of the second check.
 
-    Damaged parts of the ledger are removed: their pictures are new to the next build, and until then every check says
-    how many they are. Damaged crops are removed, their
-    rows stay, without a file until the next build makes it again. Small pictures that are damaged become blank.
-    Manifests and the contact sheet are written again from the ledger, and files without checksums get them.
-    A dataset without a ledger only gets checksums. Raises DatasetError as `check_dataset`, and where the disk refuses.
+    - A damaged ledger part is removed. The next build does its pictures again; until then each check counts them.
+    - A damaged crop is removed. Its row stays, without a file name, until the next build writes the crop again.
+    - Damaged thumbnails are left out of the contact sheet.
+    - The manifests and the contact sheet are written again from the ledger.
+    - Files without checksums get them. A dataset without a ledger gets only this.
+
+    Raises DatasetError like `check_dataset`, and if a file cannot be written.
     """
     layout = Layout(root)
-    report = check_dataset(root)
-    with hold(layout):
+    found = check_dataset(root)
+    with lock_dataset(layout):
         contents = read_contents(layout, [])
         if has_ledger(layout):
-            _repair_ledger(layout, contents, report, settings)
+            _repair_ledger(layout, contents, found, settings)
         else:
-            _add_sums(layout, contents, _bad(report))
+            _add_checksums(layout, contents, _damaged_names(found))
     return check_dataset(root)
 
 
-def _add_sums(layout: Layout, contents: Contents, bad: set[str]) -> None:
-    """Sums for the files of a dataset without a ledger."""
+def _add_checksums(layout: Layout, contents: Contents, bad: set[str]) -> None:
+    """Write the missing checksums of a dataset without a ledger."""
     for number, (names, sums) in enumerate(contents.names()):
-        _complete_sums(layout, layout.sums_of(number), [name for name in names if not (name in bad or name in sums)])
+        _complete_checksums(
+            layout, layout.sums_of(number), [name for name in names if not (name in bad or name in sums)]
+        )
     thumbs = [layout.name_of(layout.thumbs_of(number)) for number in layout.numbers(layout.thumbs)]
     known = {*bad, *contents.own_sums()}
-    _complete_sums(layout, layout.sums_of(0), [name for name in thumbs if name not in known])
+    _complete_checksums(layout, layout.sums_of(0), [name for name in thumbs if name not in known])
     names = [name for name in published_files(layout) if name not in bad and name != layout.name_of(layout.made)]
-    _complete_sums(layout, layout.published_sums, names)
+    _complete_checksums(layout, layout.published_sums, names)
 
 
-def _repair_ledger(layout: Layout, contents: Contents, report: Report, settings: Settings) -> None:
+def _repair_ledger(layout: Layout, contents: Contents, found: CheckResult, settings: Settings) -> None:
     ledger = Ledger(layout)
-    bad = _bad(report)
+    bad = _damaged_names(found)
     named = HashSet([hashes_of(list(names)) for names, _ in contents.names()])
-    if report.gone_parts:
-        note_lost(layout, report.gone_parts, contents.sources())
+    if found.gone_parts:
+        record_lost(layout, found.gone_parts, contents.sources())
     if layout.name_of(layout.made) in bad:
         write_made(contents.origin, layout)
     for number in layout.numbers(layout.sums):
@@ -73,8 +80,8 @@ def _repair_ledger(layout: Layout, contents: Contents, report: Report, settings:
             ledger.remove(number)
     for number in set(layout.numbers(layout.thumbs)) - set(contents.parts):
         _remove(layout.thumbs_of(number), layout)
-    with survey(ledger.tables, layout.scratch) as found:
-        publish_ledger(ledger, found, contents.origin, settings)
+    with resolve(ledger.tables, layout.scratch) as resolution:
+        publish_ledger(ledger, resolution, contents.origin, settings)
 
 
 def _repair_part(ledger: Ledger, number: int, contents: Contents, named: HashSet, bad: set[str]) -> None:
@@ -82,17 +89,17 @@ def _repair_part(ledger: Ledger, number: int, contents: Contents, named: HashSet
     files = list(files_of_rows(rows, outputs))
     lost = {row for row, name in files if name in bad}
     if layout.name_of(layout.thumbs_of(number)) in bad:
-        ledger.rewrite(number, marked(_without_files(rows, bad), range(len(rows))), THUMB_SCHEMA.empty_table())
+        ledger.rewrite(number, mark_undone(_without_files(rows, bad), range(len(rows))), THUMB_SCHEMA.empty_table())
     elif lost:
-        ledger.rewrite(number, marked(_without_files(rows, bad), lost))
+        ledger.rewrite(number, mark_undone(_without_files(rows, bad), lost))
     names = [name for _, name in files]
     pictures = {name for name, one in zip(names, named.has(hashes_of(names)), strict=True) if one} - bad
     own = (layout.name_of(path) for path in (layout.part(number), layout.thumbs_of(number)))
-    _complete_sums(layout, layout.sums_of(number), [*pictures, *own])
+    _complete_checksums(layout, layout.sums_of(number), [*pictures, *own])
 
 
 def _without_files(rows: pa.Table, bad: set[str]) -> pa.Table:
-    """The rows, the faces in them without the crops that are damaged or missing."""
+    """The rows, without the file names of crops that are damaged or missing."""
     changed = rows.to_pylist()
     for row in changed:
         for face in row["faces"]:
@@ -100,20 +107,19 @@ def _without_files(rows: pa.Table, bad: set[str]) -> pa.Table:
     return pa.Table.from_pylist(changed, schema=rows.schema)
 
 
-def _complete_sums(layout: Layout, path: Path, names: Iterable[str]) -> None:
-    """Add the sums of these files, as they are on disk, to a file of sums, where it has none of them yet."""
-    known = read_sums(path)
-    added = [(name, sum_of_file(layout.root / name)) for name in names if name not in known]
+def _complete_checksums(layout: Layout, path: Path, names: Iterable[str]) -> None:
+    """Add the checksums of these files to a checksum file, for the files that it does not list yet."""
+    known = read_checksums(path)
+    added = [(name, checksum_of_file(layout.root / name)) for name in names if name not in known]
     if added:
-        write_sums(sums_of([*pairs_of(known), *added]), path, layout.scratch)
-        settle([path], layout.root)
+        write_checksums_durably(checksums_by_name([*checksum_pairs(known), *added]), path, layout)
 
 
-def _bad(report: Report) -> set[str]:
-    return {fault.name for fault in report.faults if fault.code in (FaultCode.DAMAGED, FaultCode.MISSING)}
+def _damaged_names(found: CheckResult) -> set[str]:
+    return {fault.name for fault in found.faults if fault.code in (FaultCode.DAMAGED, FaultCode.MISSING)}
 
 
 def _remove(path: Path, layout: Layout) -> None:
-    with writing(path):
+    with wrap_write_errors(path):
         path.unlink(missing_ok=True)
-    settle([path], layout.root)
+    sync_folders([path], layout.root)

@@ -1,48 +1,50 @@
-"""Datasets of before format 1, which had no number, are rewritten in the format of today."""
+"""Upgrades datasets from before format 1, which had no format number, to the current format."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from facesieve.dataset.about import made_json, origin_of
-from facesieve.dataset.commit import publish, settle
-from facesieve.dataset.format import check_format, format_of
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.schema import THUMB_SCHEMA, part_schema, picture_schema, with_later_columns
-from facesieve.dataset.sums import Sum, Sums, pairs_of, read_sums, sum_of, sums_of, write_sums
-from facesieve.dataset.tables import json_bytes, read_json, read_table, table_bytes
+from facesieve.dataset.disk.atomic import write_file_durably
+from facesieve.dataset.disk.checksums import Checksum, Checksums, read_checksums
+from facesieve.dataset.disk.format import check_format, format_of
+from facesieve.dataset.disk.json_file import json_bytes, read_json
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.parquet import read_table, table_bytes
+from facesieve.dataset.disk.replace import NewFile, replace_files, write_checksums_durably
+from facesieve.dataset.tables.schema import THUMB_SCHEMA, part_schema, picture_schema, with_later_columns
 from facesieve.errors import DatasetError
-from facesieve.run.claim import hold
+from facesieve.run.claim import lock_dataset
+from facesieve.run.damage import mark_undone
 from facesieve.run.ledger import EARLIEST, Ledger
-from facesieve.run.mend import marked
 from facesieve.settings import LIMITS, NOT_SHAPING
 
-ADDED = ("turn", "identity")  # columns that some datasets without a number lack
+ADDED = ("turn", "identity")  # columns that some datasets without a format number lack
 
 
 def upgrade(root: Path) -> bool:
-    """Rewrite a dataset that has no format number; returns False when there is nothing to do.
+    """Rewrite a dataset that has no format number. Returns False if there is nothing to do.
 
-    It may be interrupted at any moment and called again: until all is rewritten, the dataset says what it needs.
-    What is damaged stays as it is, with the checksums that it had, and `check_dataset` tells it afterwards.
-    Raises DatasetError when the folder is no dataset, is of a newer format, when nothing says what made it, or where
-    the disk refuses.
+    It can be interrupted at any moment and called again. Until it is finished, every reader asks for the upgrade.
+    Damaged files stay as they are, with their old checksums, so that `check_dataset` still reports them.
+    Raises DatasetError if the folder is not a dataset, has a newer format, does not say what made it, or if a file
+    cannot be written.
     """
     layout = Layout(root)
     if not layout.made.exists() and not layout.about.exists():
-        raise DatasetError("not_a_dataset", f"{root} is not a dataset.")
-    with hold(layout):
-        files = dict(_rewritten(layout))
+        raise DatasetError("not_a_dataset", f"{root} is not a dataset. Name a folder that a build wrote.")
+    with lock_dataset(layout):
+        files = list(_new_files(layout))
         ledger = Ledger(layout)
         parts = [number for number in ledger.numbers() if _rewrite_part(ledger, number)]
-        _publish(layout, files)
+        _replace_published(layout, files)
     return bool(files or parts)
 
 
 def _rewrite_part(ledger: Ledger, number: int) -> bool:
-    """Whether a part was rewritten: it had no number, and is whole."""
+    """Rewrite a part that has no format number and is not damaged. Returns whether it was rewritten."""
     path = ledger.layout.part(number)
     try:
         known = ledger.sums(number).get(ledger.layout.name_of(path), frozenset())
@@ -59,14 +61,14 @@ def _rewrite_part(ledger: Ledger, number: int) -> bool:
     except DatasetError as error:
         if error.code not in ("damaged_dataset", "not_a_dataset"):
             raise
-        ledger.rewrite(number, marked(rows, range(len(rows))), THUMB_SCHEMA.empty_table())
+        ledger.rewrite(number, mark_undone(rows, range(len(rows))), THUMB_SCHEMA.empty_table())
     return True
 
 
-def _rewritten(layout: Layout) -> Iterator[tuple[Path, bytes]]:
-    """New contents of the files beside the parts, in the order in which they are to be written.
+def _new_files(layout: Layout) -> Iterator[NewFile]:
+    """Yield the new files besides the parts, in the order in which they must be written.
 
-    `dataset.json` is the last: as long as it has no number, whatever reads the dataset asks for the upgrade.
+    `dataset.json` is the last. As long as it has no format number, every reader asks for the upgrade.
     """
     sums = _published(layout)
     failed = list[DatasetError]()
@@ -82,29 +84,32 @@ def _rewritten(layout: Layout) -> Iterator[tuple[Path, bytes]]:
                 failed.append(error)
             continue
         if data is not None:
-            yield path, data
+            yield NewFile(path, data)
     if failed and len(failed) == len([path for path in there if path != layout.pictures]):
         raise failed[0]
 
 
-def _pictures(path: Path, known: frozenset[Sum]) -> bytes | None:
+def _pictures(path: Path, known: frozenset[Checksum]) -> bytes | None:
     held = read_table(path, known=known)
     full = with_later_columns(held, picture_schema(), ADDED)
     return table_bytes(full) if full.num_columns > held.num_columns else None
 
 
-def _origin(path: Path, layout: Layout, known: frozenset[Sum]) -> bytes | None:
-    """What made the dataset, with a format number; None where it has one."""
+def _origin(path: Path, layout: Layout, known: frozenset[Checksum]) -> bytes | None:
+    """The new content of `dataset.json` or `made.json`; None if it has a format number already."""
     values = read_json(path, known)
     if "format" in values:
         check_format(values["format"], path, layout.root)
         return None
     counts = {"counts": values["counts"]} if "counts" in values else {}
-    return json_bytes(made_json(origin_of(_sorted_out(values, path), path)) | counts)
+    return json_bytes(made_json(origin_of(_format_1_values(values, path), path)) | counts)
 
 
-def _sorted_out(values: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The keys of format 1. Earlier versions had one version a package, and limits among the settings."""
+def _format_1_values(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The values under the keys of format 1.
+
+    Earlier versions stored one version per package, and stored the limits among the settings.
+    """
     try:
         settings, limits = values["settings"], values.get("limits", {})
         networks = sorted({name.partition("/")[0] for name in values["models"]})
@@ -120,37 +125,32 @@ def _sorted_out(values: dict[str, Any], path: Path) -> dict[str, Any]:
         }
     except (KeyError, TypeError, AttributeError) as error:
         raise DatasetError(
-            "damaged_dataset", f"{path} is damaged: it does not say what made the dataset; build it again."
+            "damaged_dataset", f"{path} is damaged: it does not say what made the dataset. Build the dataset again."
         ) from error
 
 
-def _published(layout: Layout) -> Sums:
-    """The sums of the published files; none where their own file is damaged, which a check tells."""
+def _published(layout: Layout) -> Checksums:
+    """The checksums of the published files; empty if their checksum file is damaged, which a check reports."""
     try:
-        return read_sums(layout.published_sums)
+        return read_checksums(layout.published_sums)
     except DatasetError as error:
         if error.code != "damaged_dataset":
             raise
         return {}
 
 
-def _publish(layout: Layout, files: dict[Path, bytes]) -> None:
-    """Write the files. Their old and new sums both hold until all are written, so that no crash looks like damage."""
-    before, after = _published(layout), {layout.name_of(path): sum_of(data) for path, data in files.items()}
-    if before:
-        _write_sums(layout, sums_of([*pairs_of(before), *after.items()]))
-    elif files and not layout.published_sums.exists():  # the parts have sums now, and a check would miss these
-        _write_sums(layout, {})
-    for path, data in files.items():
-        publish(data, path, layout.scratch)
-    if before:
-        ledger, now = Ledger(layout), {name: frozenset([one]) for name, one in after.items()}
-        for number in ledger.numbers():
-            name = layout.name_of(layout.part(number))
-            now[name] = ledger.sums(number).get(name, frozenset())
-        _write_sums(layout, {name: now.get(name) or known for name, known in before.items()})
-
-
-def _write_sums(layout: Layout, sums: Sums) -> None:
-    write_sums(sums, layout.published_sums, layout.scratch)
-    settle([layout.published_sums], layout.root)
+def _replace_published(layout: Layout, files: Sequence[NewFile]) -> None:
+    """Write the files. If the dataset has published checksums, update them for these files and for the parts."""
+    listed = _published(layout)
+    if listed:
+        ledger = Ledger(layout)
+        parts = {layout.name_of(layout.part(number)): number for number in ledger.numbers()}
+        now = {name: ledger.sums(number).get(name, frozenset()) for name, number in parts.items()}
+        new = {layout.name_of(file.path) for file in files}
+        others = {name: now.get(name) or known for name, known in listed.items() if name not in new}
+        replace_files(files, others, layout.published_sums, layout)
+        return
+    if files and not layout.published_sums.exists():  # the parts have checksums now, so a check expects this file
+        write_checksums_durably({}, layout.published_sums, layout)
+    for file in files:
+        write_file_durably(file.data, file.path, layout.scratch)

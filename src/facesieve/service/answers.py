@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from pydantic_core import to_json
 
-from facesieve.dataset.cut import cut
-from facesieve.dataset.encode import jpeg
-from facesieve.dataset.mark import mark
+from facesieve.draw.cut import cut
+from facesieve.draw.encode import jpeg
+from facesieve.draw.fast_png import fast_png
+from facesieve.draw.mark import mark
 from facesieve.records import ANGLES, POINTS, Face, Photo, Pixels
-from facesieve.service.png import png
 from facesieve.settings import Settings
 from facesieve.sieve import Policy, Reason
 from facesieve.sieve.reasons import OF_THE_POSE
@@ -115,8 +115,8 @@ def _reference_face(photo: Photo, face: Face, settings: Settings) -> dict[str, A
         "face_coordinate": _whole(face.box),
         "facie5points": _points(face),
         "face_native_image_b64": _b64(jpeg(cut(photo.pixels, face.box), settings.jpeg_quality)),
-        "face_native_images_b64": _b64(png(cut(photo.pixels, face.box, settings.head_margin))),
-        "face_align_images_b64": _b64(png(face.crop)),
+        "face_native_images_b64": _b64(fast_png(cut(photo.pixels, face.box, settings.head_margin))),
+        "face_align_images_b64": _b64(fast_png(face.crop)),
     }
 
 
@@ -147,10 +147,10 @@ def _modern_face(photo: Photo, face: Face, crops: str, settings: Settings) -> di
 def _crops(pixels: Pixels, face: Face, crops: str, settings: Settings) -> dict[str, Any]:
     if crops == "none":
         return {}
-    cuts = {"aligned": _b64(png(face.crop))}
+    cuts = {"aligned": _b64(fast_png(face.crop))}
     if crops == "all":
         cuts["face"] = _b64(jpeg(cut(pixels, face.box), settings.jpeg_quality))
-        cuts["head"] = _b64(png(cut(pixels, face.box, settings.head_margin)))
+        cuts["head"] = _b64(fast_png(cut(pixels, face.box, settings.head_margin)))
     return {"crops": cuts}
 
 

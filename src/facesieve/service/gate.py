@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from facesieve.processes.child import ChildDied
-from facesieve.processes.seat import Ask
+from facesieve.processes.seat import PendingRequest
 from facesieve.service.faults import Fault, FaultCode
 
 Client = tuple[str, str]  # token, address
@@ -28,7 +28,7 @@ HELD_BY_ONE = 0.75  # of max_held: the most that one client may hold
 
 
 @dataclass(slots=True, eq=False)
-class _Waiting(Ask):
+class _Waiting(PendingRequest):
     """since, begun: when it was asked, and when a worker took it, on the loop's clock."""
 
     client: Client = ("", "")
@@ -85,7 +85,7 @@ class Place:
 
 
 class Gate:
-    """Admits requests, and hands their pictures to the owners of seats (`processes.seat.Asks`).
+    """Admits requests, and hands their pictures to the owners of seats (`processes.seat.RequestQueue`).
 
     seats: pictures at work at once. waiting: requests that may wait. max_held: most bytes of bodies in memory, and as
     many of answers that are being sent.
@@ -239,7 +239,7 @@ class Gate:
 
     # for owners of seats
 
-    async def take(self) -> Ask:
+    async def take(self) -> PendingRequest:
         while (ask := self._next()) is None:
             owner: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._owners.append(owner)
@@ -255,7 +255,7 @@ class Gate:
         self.working += 1
         return ask
 
-    def put_back(self, ask: Ask) -> None:
+    def put_back(self, ask: PendingRequest) -> None:
         assert isinstance(ask, _Waiting)
         if ask.reply.done():
             return

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
-from facesieve.processes.protocol import Answer, Say, serve
+from facesieve.processes.protocol import Handler, Send, run_child
 from facesieve.processes.trim import trim
 from facesieve.records import RefusalCode
 from facesieve.service.answers import AnswerOptions, encoded, modern, reference, without_pose
@@ -43,17 +43,17 @@ def work(pipe: Connection, settings: Settings, niceness: int) -> None:
     """The life of a worker process: build the pipeline, warm it, answer until the service closes the pipe."""
     os.nice(niceness)
 
-    def prepare() -> Answer:
+    def prepare() -> Handler:
         replies = Replies(settings)
 
-        def answer(options: AnswerOptions | SieveOptions, data: bytes, _: Say) -> Reply | Judged:
+        def answer(options: AnswerOptions | SieveOptions, data: bytes, _: Send) -> Reply | Judged:
             if isinstance(options, SieveOptions):
                 return sieve_answer(data, options.default)
             return replies.of(data, options)
 
         return answer
 
-    serve(pipe, prepare, trim)
+    run_child(pipe, prepare, trim)
 
 
 class Replies:

@@ -1,0 +1,99 @@
+"""Shows the progress of a build: a bar on a terminal, a line every few seconds elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from facesieve.run.progress import Progress
+
+EVERY = 5.0  # seconds between two lines
+
+Watch = Callable[[Progress], None]
+
+
+@contextmanager
+def progress_display(quiet: bool) -> Iterator[Watch]:
+    """Yield a function that shows the counts on stderr: a bar if it is a terminal, else lines; nothing if `quiet`."""
+    if quiet:
+        yield lambda progress: None
+    elif sys.stderr.isatty():
+        with _bar() as watch:
+            yield watch
+    else:
+        yield _lines()
+
+
+@contextmanager
+def _bar() -> Iterator[Watch]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[counts]}"),
+    )
+    bar = Bar(*columns, console=Console(stderr=True))
+    task = bar.add_task("", total=None, rate="", counts="")
+    started: float | None = None
+
+    def watch(progress: Progress) -> None:
+        nonlocal started
+        if started is None:  # messages about the sources are printed above the bar
+            started = time.monotonic()
+            bar.start()
+        rate = f"{_rate(progress, started):.1f}/s"
+        bar.update(task, total=progress.total, completed=progress.done, rate=rate, counts=_counts(progress))
+
+    try:
+        yield watch
+    finally:
+        if started is not None:
+            bar.stop()
+
+
+def _lines() -> Watch:
+    started: float | None = None
+    last = 0.0
+
+    def watch(progress: Progress) -> None:
+        nonlocal started, last
+        now = time.monotonic()
+        started = now if started is None else started
+        if now - last < EVERY and 0 < progress.done < progress.total:
+            return
+        last = now
+        print(line(progress, _rate(progress, started)), file=sys.stderr, flush=True)
+
+    return watch
+
+
+def line(progress: Progress, rate: float) -> str:
+    """The counts on one line, with pictures per second and the time left.
+
+    >>> line(Progress(total=100, done=40, refused=1, kept=60, rejected=20), 2.0)
+    '40/100 pictures, 2.0/s, 0:00:30 left, 60 kept, 20 rejected, 1 refused'
+    """
+    words = [f"{progress.done}/{progress.total} pictures"]
+    if progress.already:
+        words.append(f"{progress.already} already there")
+    if rate:
+        left = round((progress.total - progress.done) / rate)
+        words += [f"{rate:.1f}/s", f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"]
+    return ", ".join([*words, _counts(progress)])
+
+
+def _counts(progress: Progress) -> str:
+    counts = f"{progress.kept} kept, {progress.rejected} rejected, {progress.refused} refused"
+    # Duplicates are found only at the end, so the summary has fewer faces than this line.
+    return f"{counts}, duplicates included" if 0 < progress.total == progress.done else counts
+
+
+def _rate(progress: Progress, started: float) -> float:
+    return progress.done / max(time.monotonic() - started, 1e-3)

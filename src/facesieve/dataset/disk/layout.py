@@ -1,0 +1,194 @@
+"""Where each file lies in the folder of a dataset."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from facesieve.dataset.disk.atomic import wrap_read_errors
+from facesieve.dataset.disk.names import METADATA, label_folder, normalized_text, safe_name
+
+_PICTURE = re.compile(r"(.+\.[0-9a-f]{8}\.jpg|[0-9a-f]{32}\.(png|jpg))")
+HIDDEN = ".facesieve"
+_PART = re.compile(r"part-[0-9]{5,}\.parquet")
+_NUMBERED = re.compile(r"[0-9]{8,}\.(parquet|txt)")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of one dataset. Builds use what is under `.facesieve`; readers of the dataset do not need it."""
+
+    root: Path
+
+    @property
+    def faces(self) -> Path:
+        """The manifest of faces: one file, or a folder of files if it has many rows; see `files_of`."""
+        return self.root / "faces.parquet"
+
+    @property
+    def pictures(self) -> Path:
+        """The manifest of pictures: a file or a folder, like `faces`."""
+        return self.root / "pictures.parquet"
+
+    @property
+    def metadata(self) -> Path:
+        """The manifest of the kept crops, in the folder where image-folder loaders look for it."""
+        return self.root / "kept" / METADATA
+
+    @property
+    def about(self) -> Path:
+        return self.root / "dataset.json"
+
+    @property
+    def sheet(self) -> Path:
+        return self.root / "contact_sheet.html"
+
+    @property
+    def hidden(self) -> Path:
+        return self.root / HIDDEN
+
+    @property
+    def made(self) -> Path:
+        return self.hidden / "made.json"
+
+    @property
+    def parts(self) -> Path:
+        return self.hidden / "parts"
+
+    @property
+    def thumbs(self) -> Path:
+        return self.hidden / "thumbs"
+
+    @property
+    def sums(self) -> Path:
+        """Folder of the checksum files."""
+        return self.hidden / "sums"
+
+    @property
+    def published_sums(self) -> Path:
+        """Checksums of the published files and the ledger; absent while the manifests are being replaced."""
+        return self.sums / "published.txt"
+
+    @property
+    def lost(self) -> Path:
+        """Pictures whose rows were lost with a damaged ledger part; absent if there are none to build again."""
+        return self.hidden / "lost.json"
+
+    @property
+    def lists(self) -> Path:
+        """Which pictures came through which list of paths, as hashes; absent where no list was named."""
+        return self.hidden / "lists.parquet"
+
+    @property
+    def scratch(self) -> Path:
+        return self.hidden / "scratch"
+
+    @property
+    def lock(self) -> Path:
+        return self.hidden / "lock"
+
+    def files_of(self, manifest: Path) -> list[Path]:
+        """The files of a manifest, in order: the path itself, or the part files if the path is a folder.
+
+        Other files in the folder are ignored. If there is no part file, the result names the first one, which is
+        then missing.
+        """
+        if not manifest.is_dir():
+            return [manifest]
+        with wrap_read_errors(manifest):
+            names = sorted((name for name in os.listdir(manifest) if _PART.fullmatch(name)), key=_by_number)  # noqa: PTH208 - names alone
+        return [manifest / name for name in names] or [manifest / part_name(0)]
+
+    def part(self, number: int) -> Path:
+        """The ledger part of one finished shard: its rows."""
+        return self.parts / f"{number:08d}.parquet"
+
+    def thumbs_of(self, number: int) -> Path:
+        """The thumbnails of one finished shard."""
+        return self.thumbs / f"{number:08d}.parquet"
+
+    def sums_of(self, number: int) -> Path:
+        """The checksum file of one finished shard: for its ledger part, its thumbnails and its picture files."""
+        return self.sums / f"{number:08d}.txt"
+
+    def numbers(self, folder: Path) -> list[int]:
+        """The numbers of the shards that have a file in a folder, ascending. Files with other names are ignored."""
+        with wrap_read_errors(folder):
+            names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208 - names alone, and any text
+        return sorted(int(name.partition(".")[0]) for name in names if _NUMBERED.fullmatch(name))
+
+    def name_of(self, path: Path) -> str:
+        """The name of a path relative to the root, with `/` between its parts."""
+        return path.relative_to(self.root).as_posix()
+
+    def picture_files(self) -> Iterator[str]:
+        """Yield the names, relative to the root, of all picture files that builds have written."""
+        for path in self._files():
+            if _PICTURE.fullmatch(path.name):
+                yield self.name_of(path)
+
+    def foreign_files(self) -> Iterator[str]:
+        """Yield the names, relative to the root, of files in the picture folders that no build writes."""
+        for path in self._files():
+            if path != self.metadata and not _PICTURE.fullmatch(path.name):
+                yield self.name_of(path)
+
+    def _files(self) -> Iterator[Path]:
+        for top in ("kept", "rejected", "crops", "marked"):
+            yield from _files_below(self.root / top)
+
+
+def part_name(number: int) -> str:
+    """The name of one file of a manifest that is a folder."""
+    return f"part-{number:05d}.parquet"
+
+
+def _by_number(name: str) -> tuple[int, str]:
+    return len(name), name
+
+
+def file_size(path: Path) -> int | None:
+    """The size of a file in bytes; None if there is no regular file. Raises DatasetError if it cannot be read."""
+    with wrap_read_errors(path):
+        try:
+            state = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+    return state.st_size if stat.S_ISREG(state.st_mode) else None
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield every file in a folder and its subfolders. Links to folders are not followed."""
+    with wrap_read_errors(folder):
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        yield from _files_below(Path(entry.path))
+                    elif entry.is_file():
+                        yield Path(entry.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+
+
+def crop_name(label: str, face_id: str, kept: bool) -> str:
+    """The name of the aligned crop of a face, relative to the root."""
+    return f"{'kept' if kept else 'rejected'}/{label_folder(label)}/{face_id}.png"
+
+
+def cut_name(what: str, label: str, face_id: str) -> str:
+    """The name of an unaligned crop of a face, relative to the root. what: `face` or `head`."""
+    return f"crops/{what}/{label_folder(label)}/{face_id}.jpg"
+
+
+def marked_name(label: str, source: str, picture_id: str) -> str:
+    """The name of the marked copy of a picture, relative to the root.
+
+    It has the file name of the picture and eight digits of its sha256.
+    """
+    stem = safe_name(re.split(r"[/\\!]", normalized_text(source))[-1].rpartition(".")[0] or "picture")
+    return f"marked/{label_folder(label)}/{stem}.{picture_id[:8]}.jpg"

@@ -1,0 +1,56 @@
+"""Replaces files that have checksums, so that a crash at any moment leaves files that match their checksums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facesieve.dataset.disk.atomic import sync_folders, write_file
+from facesieve.dataset.disk.checksums import (
+    Checksums,
+    checksum_of,
+    checksum_of_file,
+    checksum_pairs,
+    checksums_by_name,
+    write_checksums,
+)
+from facesieve.dataset.disk.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file to write. modified: its modification time in nanoseconds since 1970; None means now."""
+
+    path: Path
+    data: bytes
+    modified: int | None = None
+
+
+def replace_files(files: Sequence[NewFile], others: Checksums, checksums: Path, layout: Layout) -> None:
+    """Write files in the given order, and the checksum file that lists them.
+
+    others: the checksums of the further files that `checksums` has to list.
+    The checksum file is written first. If files are replaced, it lists their old and their new content until all of
+    them are written. Each file is durable before the next one is written. Raises DatasetError if a write fails.
+    """
+    new = [(layout.name_of(file.path), checksum_of(file.data)) for file in files]
+    old = [(layout.name_of(file.path), checksum_of_file(file.path)) for file in files if file.path.exists()]
+    listed = [*checksum_pairs(others), *new]
+    write_checksums(checksums_by_name([*listed, *old]), checksums, layout.scratch)
+    unsynced = [checksums]
+    if old or not files:
+        sync_folders(unsynced, layout.root)
+        unsynced = []
+    for file in files:
+        write_file(file.data, file.path, layout.scratch, file.modified)
+        sync_folders([*unsynced, file.path], layout.root)
+        unsynced = []
+    if old:
+        write_checksums_durably(checksums_by_name(listed), checksums, layout)
+
+
+def write_checksums_durably(checksums: Checksums, path: Path, layout: Layout) -> None:
+    """Write a checksum file and sync its folders. Raises DatasetError if it cannot be written."""
+    write_checksums(checksums, path, layout.scratch)
+    sync_folders([path], layout.root)

@@ -1,0 +1,163 @@
+"""Reads the manifests of a finished dataset, all rows at once or some at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from facesieve.dataset.about import About, read_about
+from facesieve.dataset.disk.checksums import Checksums, read_checksums
+from facesieve.dataset.disk.damage import damaged_file, missing_file
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.parquet import read_groups, schema_of
+from facesieve.dataset.tables.face_row import FaceRow, face_rows
+from facesieve.dataset.tables.former import with_current_reasons
+from facesieve.dataset.tables.merge import Block
+from facesieve.dataset.tables.row_stream import RowStream
+from facesieve.dataset.tables.schema import face_schema, measure_columns, picture_schema, with_later_columns
+from facesieve.errors import DatasetError, UsageError
+from facesieve.records import Measures
+
+BLOCK = 32_768  # pictures and faces in one block
+MAX_IDS = 1000  # ids that are collected for the error message about an ambiguous prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """What a build published: `dataset.json` and the rows of `faces` and `pictures`.
+
+    sums: the checksums of the published files. They were checked when the dataset was opened.
+    """
+
+    layout: Layout
+    about: About
+    sums: Checksums
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the measure columns."""
+        return measure_columns(self.about.origin.measures)
+
+    @property
+    def faces(self) -> pa.Table:
+        """All rows of `faces`, in memory."""
+        return _joined(self.face_tables(), face_schema(self.about.origin.measures))
+
+    @property
+    def pictures(self) -> pa.Table:
+        """All rows of `pictures`, in memory."""
+        return _joined(self.picture_tables(), picture_schema())
+
+    def face_tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield the rows of `faces` in groups, with some or all columns. Raises DatasetError if they are damaged."""
+        return self._tables(self.layout.faces, face_schema(self.about.origin.measures), columns)
+
+    def picture_tables(self) -> Iterator[pa.Table]:
+        """Yield the rows of `pictures` in groups. Raises DatasetError if they are damaged."""
+        return self._tables(self.layout.pictures, picture_schema())
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the faces and pictures of the same sources, in order, some thousands at a time.
+
+        Raises DatasetError if the two manifests do not match.
+        """
+        faces = RowStream(self.face_tables(), face_schema(self.about.origin.measures))
+        for group in self.picture_tables():
+            ends = np.cumsum(np.asarray(group["faces"].combine_chunks().fill_null(0)).astype(np.int64) + 1)
+            cuts = [0, *(np.flatnonzero(np.diff(ends // BLOCK)) + 1).tolist(), len(group)]
+            for start, end in pairwise(cuts):
+                pictures = group.slice(start, end - start)
+                owner = np.repeat(np.arange(len(pictures)), np.asarray(pictures["faces"]))
+                theirs = faces.take(len(owner))
+                if not theirs["source"].equals(pictures["source"].take(pa.array(owner))):
+                    raise _mismatch(self.layout.root)
+                yield Block(theirs, pictures)
+        if not faces.ended():
+            raise _mismatch(self.layout.root)
+
+    def measures(self, faces: pa.Table) -> Measures:
+        """The measures of these rows of faces, (N,) float64 by name. A null becomes NaN."""
+        columns = {name: faces[name].combine_chunks() for name in self.names}
+        return Measures({name: np.asarray(column.fill_null(np.nan), np.float64) for name, column in columns.items()})
+
+    def face(self, prefix: str) -> list[FaceRow]:
+        """The rows of the face whose id starts with `prefix`: one for each label that its picture has.
+
+        Raises UsageError if no face or more than one starts with it.
+        """
+        found, ids = list[FaceRow](), set[str]()
+        # Arrow rejects text that is not UTF-8, and every id is ASCII.
+        wanted = prefix.lower() if prefix.isascii() else "?"
+        for rows in self.face_tables():
+            matching = rows.filter(pc.starts_with(rows["face_id"], wanted))
+            ids.update(pc.unique(matching["face_id"]).to_pylist()[: MAX_IDS + 1])
+            if len(ids) == 1:
+                found += face_rows(matching, self.names)
+            if len(ids) > MAX_IDS:
+                break
+        if not ids:
+            raise UsageError("no_such_face", f"No face in {self.layout.root} has an id that starts with {prefix!r}.")
+        if len(ids) > 1:
+            number = f"More than {MAX_IDS}" if len(ids) > MAX_IDS else f"{len(ids)}"
+            some = ", ".join(sorted(ids)[:5])
+            raise UsageError("ambiguous_face", f"{number} face ids start with {prefix!r}: {some}. Write more digits.")
+        return found
+
+    def _tables(self, manifest: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+        for path in self.layout.files_of(manifest):
+            for rows in read_groups(path, columns, trusted=self.layout.name_of(path) in self.sums):
+                yield _as(rows, wanted, self.layout.root)
+
+
+def open_manifests(root: Path) -> Manifests:
+    """Open the manifests of a dataset. Raises DatasetError if it is not a dataset, is unfinished or is damaged."""
+    layout = Layout(root)
+    if layout.made.exists() and not layout.about.exists():
+        raise DatasetError("unfinished", f"{root} is unfinished. Run the same build again to finish it.")
+    return open_with_checksums(layout, read_checksums(layout.published_sums))
+
+
+def open_with_checksums(layout: Layout, sums: Checksums) -> Manifests:
+    """Like `open_manifests`. sums: the checksums that the published files must have."""
+    about = read_about(layout, sums.get(layout.name_of(layout.about), frozenset()))
+    schemas = {layout.faces: face_schema(about.origin.measures), layout.pictures: picture_schema()}
+    for manifest, schema in schemas.items():
+        for path in files_of_manifest(layout, manifest, sums):
+            held = schema_of(path, sums.get(layout.name_of(path), frozenset()))
+            _as(held.empty_table(), schema, layout.root)
+    return Manifests(layout, about, sums)
+
+
+def files_of_manifest(layout: Layout, manifest: Path, sums: Checksums) -> list[Path]:
+    """The files of a manifest. Raises DatasetError if they are not the files that were published."""
+    paths = layout.files_of(manifest)
+    name = layout.name_of(manifest)
+    published = {one for one in sums if one == name or one.startswith(f"{name}/")}
+    there = {layout.name_of(path) for path in paths}
+    if published and published != there:
+        odd = min(published ^ there)
+        raise damaged_file(layout.root / odd) if (layout.root / odd).exists() else missing_file(layout.root / odd)
+    return paths
+
+
+def _as(rows: pa.Table, schema: pa.Schema, root: Path) -> pa.Table:
+    """The rows with the types of a schema and the present codes. Columns that a later version added are null."""
+    try:
+        return with_current_reasons(with_later_columns(rows, schema)).cast(schema)
+    except (KeyError, TypeError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
+        raise _mismatch(root) from error
+
+
+def _mismatch(root: Path) -> DatasetError:
+    return DatasetError("damaged_dataset", f"The manifests of {root} do not match. Run the build again.")
+
+
+def _joined(tables: Iterator[pa.Table], schema: pa.Schema) -> pa.Table:
+    return pa.concat_tables([schema.empty_table(), *tables])

@@ -1,0 +1,59 @@
+"""Which picture files the rows of a dataset name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from facesieve.dataset.disk.layout import cut_name, marked_name
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.tables.resolve import ResolvedPart
+
+# The ledger columns from which the file names follow. Older versions of Parquet call `element` `item`.
+NAMING_COLUMNS = (
+    *("source", "label", "picture_id", "refusal"),
+    *(f"faces.list.{item}.{name}" for item in ("element", "item") for name in ("face_id", "file_name")),
+)
+
+
+def named_files(faces: pa.Table, pictures: pa.Table, outputs: Outputs) -> set[str]:
+    """The picture files that belong to rows of the manifests, as names relative to the dataset."""
+    written = faces.filter(pc.is_valid(faces["file_name"])).select(["label", "face_id", "file_name"])
+    names = set(written["file_name"].to_pylist())
+    for what in outputs.cuts:
+        names |= {cut_name(what, *face) for face in zip(*_columns(written, "label", "face_id"), strict=True)}
+    if outputs.marked:
+        read = pictures.filter(pc.is_null(pictures["refusal"]))
+        columns = _columns(read, "label", "source", "picture_id")
+        names |= {marked_name(*row) for row in zip(*columns, strict=True)}
+    return names
+
+
+def files_of_part(part: ResolvedPart, outputs: Outputs) -> set[str]:
+    """The picture files that one ledger part adds to the manifests."""
+    read = np.asarray(pc.is_null(part.rows["refusal"]))
+    return {name for _, name in files_of_rows(part.rows.filter(pa.array(read & part.counts)), outputs)}
+
+
+def files_of_rows(rows: pa.Table, outputs: Outputs) -> Iterator[tuple[int, str]]:
+    """Yield the index of a ledger row and a picture file that it names, for every such file."""
+    nested = rows["faces"].combine_chunks()
+    structs = nested.flatten()
+    labels, sources, ids, refusals = _columns(rows, "label", "source", "picture_id", "refusal")
+    faces = (pc.list_parent_indices(nested), structs.field("face_id"), structs.field("file_name"))
+    for row, face_id, name in zip(*(column.to_pylist() for column in faces), strict=True):
+        if name is not None:
+            yield row, name
+            for what in outputs.cuts:
+                yield row, cut_name(what, labels[row], face_id)
+    if outputs.marked:
+        for row, refusal in enumerate(refusals):
+            if refusal is None:
+                yield row, marked_name(labels[row], sources[row], ids[row])
+
+
+def _columns(table: pa.Table, *names: str) -> list[list[str]]:
+    return [table[name].to_pylist() for name in names]

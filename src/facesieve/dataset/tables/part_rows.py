@@ -1,0 +1,79 @@
+"""The rows of a ledger part: one row per picture, with its faces nested inside, so that they are written together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from facesieve.dataset.disk.layout import crop_name
+from facesieve.dataset.disk.names import normalized_text
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.tables.schema import BOX, LANDMARKS, THUMB_SCHEMA, measure_columns, part_schema
+from facesieve.records import Face, Record, displayed
+
+
+class PartRows:
+    """Collects the rows of one ledger part. It keeps no pixels, so the picture of a record can be freed.
+
+    measures: the names of the measure columns, in order.
+    """
+
+    def __init__(self, measures: Sequence[str], outputs: Outputs) -> None:
+        self._measures, self._outputs = measures, outputs
+        self._pictures: list[dict[str, Any]] = []
+        self._thumbs: list[tuple[str, bytes]] = []
+
+    def add(self, record: Record, thumbnails: Sequence[bytes]) -> None:
+        """Add a picture with its faces. thumbnails: one small JPEG per face, in order."""
+        self._pictures.append(_picture(record, self._measures, self._outputs))
+        self._thumbs += [(face.face_id, jpeg) for face, jpeg in zip(record.faces, thumbnails, strict=True)]
+
+    def part(self) -> pa.Table:
+        """One row per picture, in the order in which they were added; see `part_schema`."""
+        return pa.Table.from_pylist(self._pictures, schema=part_schema(self._measures))
+
+    def thumbs(self) -> pa.Table:
+        """The thumbnails of all faces, kept or not, for the contact sheet; see `THUMB_SCHEMA`."""
+        ids, jpegs = [face_id for face_id, _ in self._thumbs], [jpeg for _, jpeg in self._thumbs]
+        return pa.table([ids, jpegs], schema=THUMB_SCHEMA)
+
+
+def _picture(record: Record, measures: Sequence[str], outputs: Outputs) -> dict[str, Any]:
+    seen = record.photo or record.refusal
+    assert seen is not None  # a record has either a photo or a refusal
+    refusal = record.refusal
+    return {
+        "picture_id": seen.picture_id or None,
+        "source": displayed(record.source.name),
+        "label": normalized_text(record.source.label),
+        "width": seen.width or None,
+        "height": seen.height or None,
+        "format": seen.format or None,
+        "turn": record.photo.turn if record.photo else None,
+        "refusal": str(refusal.code) if refusal else None,
+        "message": normalized_text(refusal.message) if refusal else None,
+        "fingerprint": record.source.fingerprint,
+        "identity": record.source.key,
+        "faces": [_face(face, record.source.label, measures, outputs) for face in record.faces],
+    }
+
+
+def _face(face: Face, label: str, measures: Sequence[str], outputs: Outputs) -> dict[str, Any]:
+    known = {**face.measures, "confidence": face.confidence}
+    written = outputs.writes(face.verdict.kept)
+    return {
+        "face_id": face.face_id,
+        **dict(zip(BOX, map(float, face.box), strict=True)),
+        **dict(zip(LANDMARKS, face.landmarks.ravel().tolist(), strict=True)),
+        **{name: _number(known.get(name)) for name in measure_columns(measures)},
+        "kept": face.verdict.kept,
+        "reasons": list(face.verdict.reasons),
+        "file_name": crop_name(label, face.face_id, face.verdict.kept) if written else None,
+    }
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)

@@ -1,0 +1,102 @@
+"""The columns of the manifests, of a ledger part and of the thumbnails, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+
+from facesieve.records import ANGLES, POINTS
+
+BOX = ("box_x", "box_y", "box_w", "box_h")
+LANDMARKS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
+LEADING = ("confidence", *ANGLES, "blur")
+
+
+def measure_columns(measures: Iterable[str]) -> tuple[str, ...]:
+    """The names of the measure columns: the leading five, then every other measure in the given order."""
+    return LEADING + tuple(name for name in measures if name not in LEADING)
+
+
+def face_fields(measures: Iterable[str]) -> list[pa.Field]:
+    """The columns of a face that do not come from its picture. A null number was not measured."""
+    numbers = (*BOX, *LANDMARKS, *measure_columns(measures))
+    return [
+        pa.field("face_id", pa.string()),
+        *(pa.field(name, pa.float64()) for name in numbers),
+        pa.field("kept", pa.bool_()),
+        pa.field("reasons", pa.list_(pa.string())),
+        pa.field("file_name", pa.string()),
+    ]
+
+
+def column_names() -> frozenset[str]:
+    """The columns of a face that are not measures."""
+    faces = {*(field.name for field in face_fields(())), "picture_id", "source", "label"}
+    return frozenset(faces - set(LEADING))
+
+
+def face_schema(measures: Iterable[str]) -> pa.Schema:
+    """`faces.parquet`: one row per face, kept or not."""
+    face_id, *rest = face_fields(measures)
+    return pa.schema([face_id, *(pa.field(name, pa.string()) for name in ("picture_id", "source", "label")), *rest])
+
+
+PICTURE_FIELDS = (
+    pa.field("picture_id", pa.string()),
+    pa.field("source", pa.string()),
+    pa.field("label", pa.string()),
+    pa.field("width", pa.int32()),
+    pa.field("height", pa.int32()),
+    pa.field("format", pa.string()),
+    pa.field("turn", pa.int32()),
+)
+# Columns that were added after format 1 was first released. In a file without them they read as null.
+LATER: tuple[str, ...] = ()
+REFUSAL_FIELDS = (pa.field("refusal", pa.string()), pa.field("message", pa.string()))
+
+
+def picture_schema() -> pa.Schema:
+    """`pictures.parquet`: one row per input, refused or not."""
+    counts = [pa.field("faces", pa.int32()), pa.field("kept", pa.int32())]
+    return pa.schema([*PICTURE_FIELDS, *counts, *REFUSAL_FIELDS])
+
+
+def part_schema(measures: Iterable[str]) -> pa.Schema:
+    """A ledger part: one row per input, with its faces nested inside, and with what identifies the input.
+
+    `identity` tells inputs apart. It is null in rows that version 0.1.0 wrote; there `source` tells them apart.
+    """
+    faces = pa.list_(pa.struct(face_fields(measures)))
+    evidence = [pa.field("fingerprint", pa.string()), pa.field("identity", pa.binary())]
+    return pa.schema([*PICTURE_FIELDS, *REFUSAL_FIELDS, *evidence, pa.field("faces", faces)])
+
+
+def with_later_columns(table: pa.Table, schema: pa.Schema, later: Sequence[str] | None = None) -> pa.Table:
+    """The table with its missing columns added as nulls, each in its place in the schema.
+
+    later: the columns that may be missing, by default `LATER`. In a list of faces they are added to each face.
+    """
+    later = LATER if later is None else later
+    for field in schema:
+        at = table.schema.get_field_index(field.name)
+        if at < 0 and field.name in later:
+            place = min(schema.get_field_index(field.name), table.num_columns)
+            table = table.add_column(place, field, pa.nulls(len(table), field.type))
+        elif at >= 0 and pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type):
+            held = table.schema.field(at).type.value_type
+            added = [f for f in field.type.value_type if f.name in later and held.get_field_index(f.name) < 0]
+            if added:
+                faces = _with_fields(table[field.name].combine_chunks(), added)
+                table = table.set_column(at, field.name, faces)
+    return table
+
+
+def _with_fields(lists: pa.ListArray, added: Sequence[pa.Field]) -> pa.ListArray:
+    """Lists of structs with more fields at the end of each struct, all null."""
+    held, structs = lists.type.value_type, lists.values
+    columns = [*(structs.field(field.name) for field in held), *(pa.nulls(len(structs), f.type) for f in added)]
+    return pa.ListArray.from_arrays(lists.offsets, pa.StructArray.from_arrays(columns, fields=[*held, *added]))
+
+
+THUMB_SCHEMA = pa.schema([pa.field("face_id", pa.string()), pa.field("jpeg", pa.binary())])

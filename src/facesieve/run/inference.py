@@ -1,0 +1,51 @@
+"""Which inference engine runs each network, and with which instruction set. A dataset records both."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+
+import cv2
+
+from facesieve.dataset.origin import Engine
+from facesieve.models.catalog import catalog
+from facesieve.native import load_extension
+from facesieve.settings import Settings
+
+_AVX2, _FMA3, _AVX512_SKX = 11, 12, 256  # OpenCV's numbers of processor features
+
+
+def resolved(settings: Settings) -> Settings:
+    """The settings with `auto` replaced in `engine` and `isa`, so that all processes of a build use the same.
+
+    Raises SettingsError as `load_extension` does, when the extension cannot be used.
+    """
+    extension = load_extension(settings) if settings.device == "cpu" else None
+    if extension is None:
+        return settings.model_copy(update={"engine": "onnxruntime"})
+    return settings.model_copy(update={"engine": "native", "isa": extension.isa})
+
+
+def engines_of(settings: Settings) -> tuple[Engine, ...]:
+    """The inference engine of each network, sorted by network. settings: resolved."""
+    return tuple(sorted(_engines(settings), key=Engine.line))
+
+
+def _engines(settings: Settings) -> Iterator[Engine]:
+    for network in ("mtcnn", settings.pose):
+        if network in catalog():
+            # Only these two have compiled kernels.
+            native = settings.engine == "native" and network in ("mtcnn", "whenet")
+            instructions = settings.isa if native else _instruction_set(settings)
+            yield Engine(network=network, engine="native" if native else "onnxruntime", instruction_set=instructions)
+
+
+def _instruction_set(settings: Settings) -> str:
+    """The instruction set of ONNX Runtime. It does not report its choice, so this repeats it from the processor."""
+    if settings.device == "cuda":
+        return "cuda"
+    if cv2.checkHardwareSupport(_AVX512_SKX):
+        return "avx512"
+    if cv2.checkHardwareSupport(_AVX2) and cv2.checkHardwareSupport(_FMA3):
+        return "avx2"
+    return platform.machine().lower() or "unknown"

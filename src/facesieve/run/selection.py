@@ -1,0 +1,157 @@
+"""Which inputs, pictures, faces and labels of a ledger the user means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from glob import has_magic
+from itertools import tee
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from facesieve.dataset.disk.names import normalized_text
+from facesieve.dataset.tables.inputs import input_keys
+from facesieve.dataset.tables.resolve import Resolution, resolve
+from facesieve.errors import UsageError
+from facesieve.records import displayed
+from facesieve.run.ledger import Ledger
+from facesieve.run.places import absolute_path, is_below, manifest_name, matches_glob, path_of
+
+SHORTEST = 8  # hex digits: with fewer, the beginning of an id selects nothing
+
+# The columns to search. Older versions of Parquet call the items of a list `item`.
+_SEARCHED = (
+    *("source", "identity", "picture_id", "label"),
+    *(f"faces.list.{item}.face_id" for item in ("element", "item")),
+)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is selected: keys of inputs, ids of pictures and faces, labels. unknown: names that selected nothing."""
+
+    inputs: set[bytes] = field(default_factory=set)
+    pictures: set[str] = field(default_factory=set)
+    faces: set[str] = field(default_factory=set)
+    labels: set[str] = field(default_factory=set)
+    unknown: list[str] = field(default_factory=list)
+
+    def has(self, row: Row) -> bool:
+        """Whether a whole row of the ledger is selected."""
+        return key_of(row) in self.inputs or row["picture_id"] in self.pictures or row["label"] in self.labels
+
+
+def select(ledger: Ledger, names: Sequence[str], labels: Sequence[str]) -> Selection:
+    """Search the ledger for names and labels, part by part, so that memory holds only what is selected.
+
+    names: see `forget`. Raises UsageError when several ids begin with one of the names.
+    """
+    selection, rest = Selection(), list[str]()
+    with resolve(ledger.tables, ledger.layout.scratch) as found:
+        known = _search(ledger, found, names, labels)
+        for what in names:
+            if inputs := inputs_named(what, known.sources):
+                selection.inputs.update(inputs)
+            elif ids := ids_with_prefix(what, known.pictures):
+                selection.pictures.update(ids)
+            elif ids := ids_with_prefix(what, known.faces):
+                selection.faces.update(ids)
+            else:
+                rest.append(what)
+        placed = _placed(ledger, found, rest) if rest else {}
+        selection.inputs.update(*(placed[what] for what in rest))
+    selection.labels.update({normalized_text(label) for label in labels} & known.labels)
+    selection.unknown.extend(what for what in rest if not placed[what])
+    selection.unknown.extend(label for label in labels if normalized_text(label) not in known.labels)
+    return selection
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the ledger has of the names and labels: keys of inputs by name, ids with these beginnings, labels."""
+
+    sources: dict[str, bytes] = field(default_factory=dict)
+    pictures: set[str] = field(default_factory=set)
+    faces: set[str] = field(default_factory=set)
+    labels: set[str] = field(default_factory=set)
+
+
+def _search(ledger: Ledger, found: Resolution, names: Sequence[str], labels: Sequence[str]) -> _Known:
+    known = _Known()
+    spelled = pa.array([name for what in names for name in _spellings(what) if _is_text(name)], pa.string())
+    wanted = pa.array(map(normalized_text, labels), pa.string())
+    prefixes = [what.lower() for what in names if len(what) >= SHORTEST and what.isascii()]
+    for rows, named, keys in _parts(ledger, found):
+        fit = pc.is_in(named, spelled)
+        known.sources.update(zip(named.filter(fit).to_pylist(), keys.filter(fit).to_pylist(), strict=True))
+        known.labels.update(pc.unique(rows["label"].filter(pc.is_in(rows["label"], wanted))).to_pylist())
+        face_ids = pc.struct_field(rows["faces"].combine_chunks().flatten(), "face_id")
+        for ids, values in ((known.pictures, rows["picture_id"]), (known.faces, face_ids)):
+            for prefix in prefixes:
+                ids.update(values.filter(pc.starts_with(values, prefix)).drop_null().to_pylist())
+    return known
+
+
+def _placed(ledger: Ledger, found: Resolution, names: Sequence[str]) -> dict[str, set[bytes]]:
+    """Keys of the inputs in each of these places."""
+    placed: dict[str, set[bytes]] = {what: set() for what in names}
+    for _, named, keys in _parts(ledger, found):
+        inputs = dict(zip(named.to_pylist(), keys.to_pylist(), strict=True))
+        for what in names:
+            placed[what] |= inputs_in_place(what, inputs)
+    return placed
+
+
+def _parts(ledger: Ledger, found: Resolution) -> Iterator[tuple[pa.Table, pa.ChunkedArray, pa.ChunkedArray]]:
+    """The rows of each part, and for those that count: the name of the input in the manifests, and its key."""
+    raw, again = tee(ledger.tables(_SEARCHED))
+    for rows, part in zip(raw, found.resolved(again), strict=True):
+        yield rows, part.counted_rows["source"], input_keys(rows).filter(pa.array(part.counts))
+
+
+def _spellings(what: str) -> tuple[str, ...]:
+    """A name as the user typed it, and as it may be written in the manifests."""
+    return what, displayed(what), normalized_text(what)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is valid Unicode; names in manifests always are."""
+    return name.isascii() or not any("\ud800" <= char <= "\udfff" for char in name)
+
+
+def inputs_named(what: str, named: Mapping[str, bytes]) -> set[bytes]:
+    """The key of the input with this name; at most one. named: keys by name."""
+    return next(({named[name]} for name in _spellings(what) if name in named), set())
+
+
+def ids_with_prefix(what: str, known: set[str]) -> set[str]:
+    """The id that begins with `what`; at most one. Raises UsageError when there are several."""
+    found = {one for one in known if one.startswith(what.lower())} if len(what) >= SHORTEST else set[str]()
+    if len(found) > 1:
+        raise UsageError("ambiguous_id", f"{len(found)} ids begin with {what!r}; write more of it.")
+    return found
+
+
+def inputs_in_place(what: str, named: Mapping[str, bytes]) -> set[bytes]:
+    """Keys of the inputs in a file, folder, archive, list or glob, by path or by name in the manifests."""
+    if not what.strip():
+        return set()
+    path, name_in_manifests = absolute_path(what), manifest_name(what)
+    within = matches_glob if has_magic(what) else is_below
+    # These mean the working folder, and names in the manifests are relative to that of their build.
+    here = name_in_manifests in (".", "..")
+    return {
+        key
+        for name, key in named.items()
+        if within(path_of(key), path) or (not here and within(name, name_in_manifests))
+    }
+
+
+def key_of(row: Row) -> bytes:
+    """As `input_keys`, of one row."""
+    identity: bytes | None = row.get("identity")
+    return row["source"].encode() if identity is None else identity
