@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import resource
 import socket
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +62,27 @@ def answers_of(data: bytes) -> list[Answer]:
     return answers
 
 
+def head_of(path: str, *lines: str) -> bytes:
+    return "\r\n".join(
+        [f"POST {path} HTTP/1.1", "Host: x", "Authorization: a-token-for-tests", *lines, "", ""]
+    ).encode()
+
+
+def answer_of(connection: socket.socket) -> tuple[int, dict[str, Any]]:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        received = connection.recv(65536)
+        assert received, "closed without an answer"
+        data += received
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next(
+        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+    )
+    while len(body) < length:
+        body += connection.recv(65536)
+    return int(head.split()[1]), json.loads(body)
+
+
 def post(path: str, body: bytes, *lines: str) -> bytes:
     """A request that is the last of its connection."""
     head = [f"POST {path} HTTP/1.1", "Host: x", "Connection: close", f"Content-Length: {len(body)}", *lines]
@@ -87,3 +111,24 @@ def logged(service: Any, request_id: str) -> list[dict[str, Any]]:
         if lines or time.monotonic() > until:
             return lines
         time.sleep(0.02)
+
+
+def limited(soft: int, hard: int) -> Callable[[], None]:
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextlib.contextmanager
+def many(running: Any, count: int, first: bytes = b"", source: str = "") -> Iterator[list[socket.socket]]:
+    """Connections that have sent something, and stay open."""
+    where = (source, 0) if source else None
+    opened = []
+    try:
+        for _ in range(count):
+            connection = socket.create_connection(("127.0.0.1", running.port), timeout=10, source_address=where)
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(first)
+            opened.append(connection)
+        yield opened
+    finally:
+        for connection in opened:
+            connection.close()

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 import requests
-from test_limits import head_of
+from raw import head_of
 
 from facesieve.service.faults import codes
 

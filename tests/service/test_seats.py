@@ -12,7 +12,6 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,8 @@ import psutil
 import pytest
 import requests
 from PIL import Image
-from test_connections import limited, many
-from test_limits import head_of
-
-
-def until(true: Callable[[], Any], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+from raw import head_of, limited, many
+from running import until
 
 
 @pytest.fixture(scope="module")

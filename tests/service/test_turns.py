@@ -14,7 +14,7 @@ import psutil
 import pytest
 from PIL import Image
 from raw import exchange, file_part, form, post, post_form
-from test_seats import until
+from running import until
 
 from facesieve.service.turns import Turns
 
