@@ -89,6 +89,7 @@ def test_a_child_that_died_idle_did_not_get_the_question(child: Any) -> None:
     with pytest.raises(ChildDied) as caught:
         one.ask("anyone?", b"x" * 3_000_000)
     assert not caught.value.delivered
+    assert caught.value.__context__ is None, "it would keep the frames that hold the message"
 
 
 def test_killing_a_stopped_child_frees_the_thread_that_waits_for_it(child: Any) -> None:

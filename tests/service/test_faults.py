@@ -42,6 +42,8 @@ def test_a_worker_that_dies_costs_one_request_and_is_replaced(start: Any, large:
     [after] = running.workers()
     assert after.pid != before.pid
     assert running.gauge("facesieve_workers_replaced_total") == 1
+    assert running.gauge('facesieve_workers_replaced_total{reason="killed"}') == 1
+    assert [entry["reason"] for entry in running.events("worker_ended", 1)] == ["killed"]
     statuses = [entry["status"] for entry in running.events("request", 2) if entry["route"] == "/v1/faces"]
     assert sorted(statuses) == [200, 503]
 

@@ -163,6 +163,8 @@ def test_workers_stopped_for_good_while_they_work_cost_their_requests_and_are_re
         answers = [each.result() for each in asked]
     assert [(answer.status_code, answer.json()["error"]["code"]) for answer in answers] == [(503, "deadline")] * 2
     until(lambda: running.gauge("facesieve_workers ") == 2 and not {*stopped} & {*running.workers()})
+    until(lambda: running.gauge('facesieve_workers_replaced_total{reason="timed_out"}') == 2)
+    assert running.gauge("facesieve_workers_replaced_total") == 2
     assert running.faces(astronaut.read_bytes()).status_code == 200
     assert running.stop() == 0
 

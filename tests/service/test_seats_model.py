@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from facesieve.processes.child import ChildDied
 from facesieve.processes.protocol import Reply
-from facesieve.processes.seat import Limits, Seat, State
+from facesieve.processes.seat import Ended, Limits, Seat, State
 from facesieve.service.faults import Fault
 from facesieve.service.gate import Gate, Place
 
@@ -29,6 +29,7 @@ class FakeChild:
     def __init__(self) -> None:
         self.sentinel, self._end = os.pipe()
         self.alive, self.closed = True, False
+        self.exit_code = 0
         self.name, self.step = "", Step()
         self.asked: Any = None
 
@@ -99,7 +100,7 @@ class Inline(concurrent.futures.Executor):
 
 class Quiet:
     def changed(self, seat: Seat) -> None: ...
-    def died(self, seat: Seat) -> None: ...
+    def died(self, seat: Seat, ended: Ended) -> None: ...
     def not_started(self, seat: Seat, error: Exception, again: float) -> None: ...
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -33,6 +34,15 @@ class State(StrEnum):
     BUSY = "busy"
     LEAVING = "leaving"
     DEAD = "dead"
+
+
+class Ended(StrEnum):
+    """Why a child that had started has ended."""
+
+    TIMED_OUT = "timed_out"  # the seat killed it: it worked on when nobody waited for the reply any more
+    KILLED = "killed"  # by SIGKILL, which the kernel sends when memory runs out
+    CRASHED = "crashed"  # by another signal, such as SIGSEGV
+    EXITED = "exited"
 
 
 @dataclass(slots=True, eq=False)
@@ -64,7 +74,7 @@ class Events(Protocol):
     def changed(self, seat: Seat) -> None:
         """Its state is another."""
 
-    def died(self, seat: Seat) -> None:
+    def died(self, seat: Seat, ended: Ended) -> None:
         """A child that had started has ended or was killed."""
 
     def not_started(self, seat: Seat, error: Exception, again: float) -> None:
@@ -104,6 +114,7 @@ class Seat:
         self._child: Child | None = None
         self._closing = asyncio.Event()
         self._state = State.DEAD
+        self._timed_out = False
 
     @property
     def state(self) -> State:
@@ -130,7 +141,7 @@ class Seat:
                 self._enter(State.DEAD)
                 await self._release()
                 if not self._closing.is_set():
-                    self._events.died(self)
+                    self._events.died(self, self._ended(child))
                 failed = await self._slow_down(failed, asyncio.get_running_loop().time() - began)
 
     def close(self) -> None:
@@ -153,6 +164,14 @@ class Seat:
             raise StartTimeout(f"It was not ready within {self._limits.start:g} seconds.")
         await ready
         return child
+
+    def _ended(self, child: Child) -> Ended:
+        if self._timed_out:
+            return Ended.TIMED_OUT
+        code = child.exit_code or 0
+        if code == -signal.SIGKILL:
+            return Ended.KILLED
+        return Ended.CRASHED if code < 0 else Ended.EXITED
 
     async def _slow_down(self, failed: int, lived: float) -> int:
         """Wait before the next start if children end as soon as they have started. How often that was so in a row."""
@@ -177,6 +196,7 @@ class Seat:
         """Ask one question after another until the child has ended."""
         loop = asyncio.get_running_loop()
         died: asyncio.Future[None] = loop.create_future()
+        self._timed_out = False
         loop.add_reader(child.sentinel, _settle, died)
         try:
             while True:
@@ -237,6 +257,7 @@ class Seat:
             self._enter(State.LEAVING)
             await asyncio.wait([step], timeout=self._limits.grace)
         if not step.done():
+            self._timed_out = True
             child.kill()
         return await step
 

@@ -9,7 +9,7 @@ from functools import partial
 from facesieve.errors import FacesieveError
 from facesieve.processes.child import Child
 from facesieve.processes.forkserver import spawned
-from facesieve.processes.seat import Limits, Seat
+from facesieve.processes.seat import Ended, Limits, Seat
 from facesieve.service.gate import Gate
 from facesieve.service.log import Log
 from facesieve.service.metrics import Metrics
@@ -73,9 +73,10 @@ class Crew:
             self._began.set()
         self._alive, self._failing = alive, False
 
-    def died(self, seat: Seat) -> None:
-        self._metrics.replaced.inc()
-        self._log.seldom("worker_ended", 10, message="A worker process ended or was killed; another one is started.")
+    def died(self, seat: Seat, ended: Ended) -> None:
+        self._metrics.replaced.labels(ended.value).inc()
+        message = "A worker process has ended; another one is started."
+        self._log.seldom("worker_ended", 10, message=message, reason=ended.value)
 
     def not_started(self, seat: Seat, error: Exception, again: float) -> None:
         self._metrics.failed_starts.inc()

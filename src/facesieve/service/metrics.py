@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from facesieve.processes.seat import Ended
 from facesieve.service.gate import Gate
 from facesieve.service.log import Log
 from facesieve.service.worker import Reply
@@ -48,7 +49,11 @@ class Metrics:
         self.accept_failures = Counter(
             "facesieve_accept_failures", "Times that the system had no descriptor for a connection.", registry=registry
         )
-        self.replaced = Counter("facesieve_workers_replaced", "Workers that died or were killed.", registry=registry)
+        self.replaced = Counter(
+            "facesieve_workers_replaced", "Worker processes that ended, by reason.", ("reason",), registry=registry
+        )
+        for reason in Ended:
+            self.replaced.labels(reason.value)  # so that each is 0 before the first
         self.failed_starts = Counter(
             "facesieve_worker_start_failures", "Worker processes that did not start.", registry=registry
         )
