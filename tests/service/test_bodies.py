@@ -16,10 +16,10 @@ import psutil
 import pytest
 from raw import exchange, file_part, form, post, post_form
 
-from facesieve.service.faults import Fault
+from facesieve.service.api_errors import ApiError
+from facesieve.service.content_encoding import unpacker
 from facesieve.service.text import picture_of
-from facesieve.service.turns import Turns
-from facesieve.service.unpack import unpacker
+from facesieve.service.time_slices import TimeSlices
 
 MIB = 1 << 20
 
@@ -162,7 +162,7 @@ def test_a_text_of_any_length_loses_nothing_at_the_edges_of_its_steps() -> None:
             '{"image":"' + "".join(f"\\u{ord(letter):04x}" for letter in plain) + '"}',
         ]
         for text in written:
-            assert asyncio.run(picture_of(text.encode(), Turns(), True)) == picture
+            assert asyncio.run(picture_of(text.encode(), TimeSlices(), True)) == picture
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_picture_that_is_no_form_is_told_so_where_forms_are_taken(service: Any
 
 
 def test_an_unknown_encoding_has_no_unpacker() -> None:
-    with pytest.raises(Fault):
+    with pytest.raises(ApiError):
         unpacker({"Content-Encoding": "br"})
 
 

@@ -17,7 +17,7 @@ import pytest
 import requests
 from raw import head_of
 
-from facesieve.service.faults import codes
+from facesieve.service.api_errors import codes
 
 
 def until(true: Callable[[], object], seconds: float = 20) -> None:

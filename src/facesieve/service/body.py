@@ -23,7 +23,7 @@ class Body(Protocol):
     step: int
 
     def feed(self, piece: bytes) -> int:
-        """Take the next bytes of the body; how many more bytes are held now. Raises Fault."""
+        """Take the next bytes of the body; how many more bytes are held now. Raises ApiError."""
 
     def clear(self) -> None:
         """Hold nothing any more."""

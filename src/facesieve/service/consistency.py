@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from facesieve.decode.formats import SUPPORTED
 from facesieve.errors import SettingsError
-from facesieve.service.gate import HELD_BY_ONE
+from facesieve.service.held_bytes import HELD_BY_ONE
 from facesieve.settings import ServiceSettings
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+", re.IGNORECASE)

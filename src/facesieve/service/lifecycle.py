@@ -14,16 +14,18 @@ from tornado.netutil import bind_sockets
 from facesieve.errors import UsageError
 from facesieve.processes.cores import cores
 from facesieve.processes.trim import trim
+from facesieve.service.admission import Admission
 from facesieve.service.app import application
-from facesieve.service.connections import BoundedServer, Connections, room_for_connections
-from facesieve.service.crew import Crew
-from facesieve.service.gate import Gate
+from facesieve.service.bounded_server import BoundedServer
+from facesieve.service.connections import Connections
+from facesieve.service.descriptors import room_for_connections
 from facesieve.service.log import Log
 from facesieve.service.metrics import Metrics
 from facesieve.service.precheck import bounded
 from facesieve.service.server import Server
 from facesieve.service.shared import Service
 from facesieve.service.tokens import tokens_of
+from facesieve.service.worker_pool import WorkerPool
 from facesieve.settings import ServiceSettings, Settings
 from facesieve.sieve import Policy
 
@@ -48,23 +50,23 @@ async def run(settings: Settings, service_settings: ServiceSettings, policy: Pol
         log.warning("setting", message="drain is below deadline: a stop may cut off requests before their deadline.")
     metrics = Metrics()
     seats = service_settings.workers or cores()
-    gate = Gate(seats, service_settings.waiting, service_settings.max_held_bytes)
-    crew = Crew(bounded(settings, service_settings), service_settings, gate, metrics, log)
-    service = Service(service_settings, settings, policy, tokens, gate, crew, metrics, log)
+    admission = Admission(seats, service_settings.waiting, service_settings.max_held_bytes)
+    workers = WorkerPool(bounded(settings, service_settings), service_settings, admission, metrics, log)
+    service = Service(service_settings, settings, policy, tokens, admission, workers, metrics, log)
     server, sockets = _listen(service)
-    stop = _on_signals(crew)
+    stop = _on_signals(workers)
     try:
-        crew.start()
+        workers.start()
         if made:
             say(f"No token is set. This one is accepted until the service stops: {made}")
         say(f"FaceSieve is listening on {_url(service_settings.address, sockets)}")
-        tidying = asyncio.ensure_future(_tidy(gate))
-        await _first(stop.wait(), crew.wait_ready())
+        tidying = asyncio.ensure_future(_tidy(admission))
+        await _first(stop.wait(), workers.wait_ready())
         await stop.wait()
         tidying.cancel()
         await _drain(service, server, sockets)
     finally:
-        crew.close()
+        workers.close()
         log.info("stopped")
 
 
@@ -75,7 +77,7 @@ def _listen(service: Service) -> tuple[Server, list[socket.socket]]:
     except (OSError, ValueError) as error:  # ValueError: a name that no host can have
         where, reason = f"{settings.address}:{settings.port}", getattr(error, "strerror", None)
         raise UsageError("no_address", f"Cannot listen on {where}: {reason or 'not the name of a host'}.") from error
-    most = room_for_connections(settings.max_connections, service.gate.seats)
+    most = room_for_connections(settings.max_connections, service.admission.seats)
     if settings.max_connections > most:
         service.log.warning("max_connections", wanted=settings.max_connections, allowed=most)
     of_one = settings.max_connections_per_address
@@ -95,7 +97,7 @@ async def _first(*waits: Coroutine[Any, Any, object]) -> None:
         task.result()
 
 
-def _on_signals(crew: Crew) -> asyncio.Event:
+def _on_signals(workers: WorkerPool) -> asyncio.Event:
     stop = asyncio.Event()
 
     loop, first = asyncio.get_running_loop(), 0.0
@@ -106,7 +108,7 @@ def _on_signals(crew: Crew) -> asyncio.Event:
             first = loop.time()
             stop.set()
         elif loop.time() - first > _SAME_SIGNAL:
-            crew.close()
+            workers.close()
             os._exit(1)
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -114,13 +116,13 @@ def _on_signals(crew: Crew) -> asyncio.Event:
     return stop
 
 
-async def _tidy(gate: Gate) -> None:
+async def _tidy(admission: Admission) -> None:
     """Return memory to the system in the first quiet second after much was held."""
     most = 0
     while True:
         await asyncio.sleep(_QUIET)
-        most = max(most, gate.peak())
-        if most > _MUCH and not gate.held:
+        most = max(most, admission.held.peak())
+        if most > _MUCH and not admission.held.total:
             await asyncio.to_thread(trim)
             most = 0
 

@@ -16,7 +16,7 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import JSONRenderer, TimeStamper, add_log_level, format_exc_info
 from structlog.typing import FilteringBoundLogger
 
-from facesieve.service.lines import Lines
+from facesieve.service.line_writer import LineWriter
 
 INTERVAL = 10.0  # seconds; in each, a repeated event is logged at most `most` times
 _STDERR = 2
@@ -33,7 +33,7 @@ class Log:
     variables, which are pictures and tokens.
     """
 
-    def __init__(self, lines: Lines, form: str = "json", level: str = "info", colors: bool = False) -> None:
+    def __init__(self, lines: LineWriter, form: str = "json", level: str = "info", colors: bool = False) -> None:
         steps: dict[str, list[Any]] = {
             "json": [format_exc_info, JSONRenderer(default=str)],
             "console": [ConsoleRenderer(colors=colors, exception_formatter=plain_traceback, timestamp_key="time")],
@@ -49,7 +49,7 @@ class Log:
 
     @property
     def dropped(self) -> int:
-        """Lines that could not be written."""
+        """LineWriter that could not be written."""
         return self._lines.dropped
 
     def debug(self, event: str, **fields: Any) -> None:
@@ -113,7 +113,7 @@ def service_log(form: str, level: str) -> Iterator[Log]:
     what libraries and dying workers write there become lines `stderr` of the log, and no write to it can wait.
     """
     real = os.dup(_STDERR)
-    log = Log(Lines(real), form, level, colors=os.isatty(real))
+    log = Log(LineWriter(real), form, level, colors=os.isatty(real))
     reader, writer = os.pipe()
     os.dup2(writer, _STDERR)
     os.close(writer)

@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from facesieve.processes.seat import Ended
-from facesieve.service.gate import Gate
+from facesieve.service.admission import Admission
 from facesieve.service.log import Log
 from facesieve.service.worker import Reply
 
@@ -61,13 +61,13 @@ class Metrics:
             "facesieve_unread_answers", "Answers that the client did not read in time.", registry=registry
         )
 
-    def watch(self, gate: Gate, workers: Callable[[], int]) -> None:
-        """Show the gate as it is at the moment of a scrape."""
+    def watch(self, admission: Admission, workers: Callable[[], int]) -> None:
+        """Read these gauges from the admission and the workers at each scrape."""
         gauges = {
             "facesieve_workers": ("Worker processes that live.", workers),
-            "facesieve_working": ("Pictures at work.", lambda: gate.working),
-            "facesieve_waiting": ("Pictures that wait for a worker.", lambda: gate.waiting),
-            "facesieve_held_bytes": ("Bytes of bodies and answers in memory.", lambda: gate.held),
+            "facesieve_working": ("Pictures at work.", lambda: admission.queue.working),
+            "facesieve_waiting": ("Pictures that wait for a worker.", lambda: admission.queue.waiting),
+            "facesieve_held_bytes": ("Bytes of bodies and answers in memory.", lambda: admission.held.total),
         }
         for name, (sentence, value) in gauges.items():
             Gauge(name, sentence, registry=self._registry).set_function(value)
@@ -91,11 +91,11 @@ class Metrics:
 
 
 class _Dropped(Collector):
-    """Lines are lost in another thread, and the log exists before the metrics: so the log counts them itself."""
+    """LineWriter are lost in another thread, and the log exists before the metrics: so the log counts them itself."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        sentence = "Lines of the log that could not be written."
+        sentence = "LineWriter of the log that could not be written."
         yield CounterMetricFamily("facesieve_log_lines_dropped", sentence, value=self._log.dropped)

@@ -8,9 +8,9 @@ from pydantic.json_schema import models_json_schema
 
 from facesieve.quality import MEASURES
 from facesieve.service import schemas
-from facesieve.service.faults import codes
+from facesieve.service.api_errors import codes
+from facesieve.service.content_encoding import TAKEN
 from facesieve.service.options import CROPS
-from facesieve.service.unpack import TAKEN
 from facesieve.settings import ServiceSettings
 from facesieve.sieve import Policy, Reason
 from facesieve.sieve.reasons import ANGLES

@@ -7,7 +7,7 @@ from typing import Any
 
 from facesieve.errors import PolicyError
 from facesieve.service.answers import AnswerOptions
-from facesieve.service.faults import Fault, FaultCode
+from facesieve.service.api_errors import ApiError, ErrorCode
 from facesieve.sieve import Policy
 
 CROPS = ("none", "aligned", "all")
@@ -15,7 +15,7 @@ _YES_NO = {"1": True, "true": True, "0": False, "false": False}
 
 
 def query_of(arguments: Mapping[str, list[bytes]]) -> dict[str, str]:
-    """The options of a query, each once. Raises Fault `bad_option` for one that is sent twice or is no text."""
+    """The options of a query, each once. Raises ApiError `bad_option` for one that is sent twice or is no text."""
     query = {}
     for name, values in arguments.items():
         try:
@@ -28,7 +28,7 @@ def query_of(arguments: Mapping[str, list[bytes]]) -> dict[str, str]:
 def options_of(query: Mapping[str, str], default: Policy) -> AnswerOptions:
     """The options of `/v1/faces`: policy, crops, marked, pose; every other name is a limit such as `max_yaw`.
 
-    Raises Fault `bad_option` that names the option.
+    Raises ApiError `bad_option` that names the option.
     """
     left = dict(query)
     named, crops = left.pop("policy", default.name), left.pop("crops", "none")
@@ -42,7 +42,10 @@ def options_of(query: Mapping[str, str], default: Policy) -> AnswerOptions:
 
 
 def policy_of(name: str, limits: Mapping[str, Any], default: Policy) -> Policy:
-    """A preset or the service's own policy by name (never a file), with limits changed. Raises Fault `bad_option`."""
+    """A preset or the service's own policy by name, never a file, with changed limits.
+
+    Raises ApiError `bad_option`.
+    """
     try:
         start = default if name == default.name else Policy.preset(name) if name in Policy.presets() else None
         if start is None:
@@ -53,5 +56,5 @@ def policy_of(name: str, limits: Mapping[str, Any], default: Policy) -> Policy:
         raise _bad(", ".join(limits)[:100], error.message[:300]) from None
 
 
-def _bad(option: str, message: str) -> Fault:
-    return Fault(FaultCode.BAD_OPTION, message, {"option": option})
+def _bad(option: str, message: str) -> ApiError:
+    return ApiError(ErrorCode.BAD_OPTION, message, {"option": option})

@@ -6,7 +6,7 @@ from facesieve.decode.formats import sniff
 from facesieve.decode.header import check_size, declared_size
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
-from facesieve.service.faults import fault_of
+from facesieve.service.api_errors import error_of
 from facesieve.settings import ServiceSettings, Settings
 
 # The check costs at most some milliseconds whatever the bytes are; what stands later is checked by the worker.
@@ -25,7 +25,7 @@ def bounded(settings: Settings, service: ServiceSettings) -> Settings:
 
 
 def precheck(image: bytes, settings: Settings, formats: tuple[str, ...]) -> None:
-    """Raise Fault for a picture that is too large, or of a format that the setting `formats` does not name.
+    """Raise ApiError for a picture that is too large, or of a format that the setting `formats` does not name.
 
     settings: `bounded` ones.
     """
@@ -40,4 +40,4 @@ def precheck(image: bytes, settings: Settings, formats: tuple[str, ...]) -> None
             raise Refused(RefusalCode.UNSUPPORTED_FORMAT, f"The picture is {format}; this service takes {taken}.")
         check_size(declared_size(format, head), settings)
     except Refused as refused:
-        raise fault_of(refused.code, refused.message) from None
+        raise error_of(refused.code, refused.message) from None

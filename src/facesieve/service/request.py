@@ -9,15 +9,15 @@ from typing import Any, cast
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import RequestHandler, stream_request_body
 
+from facesieve.service.api_errors import ApiError, ErrorCode, request_id_of
 from facesieve.service.body import Body, Whole
 from facesieve.service.client import network_of
-from facesieve.service.faults import Fault, FaultCode, request_id_of
-from facesieve.service.origins import origin_headers, preflight_headers
+from facesieve.service.cors import cors_headers, preflight_headers
+from facesieve.service.error_response import error_json
 from facesieve.service.receiver import Receiver
-from facesieve.service.refusal import error_json
 from facesieve.service.shared import Service
 from facesieve.service.tokens import token_of
-from facesieve.service.wire import Exchange
+from facesieve.service.wire_exchange import Exchange
 
 _GONE = 499  # no status of HTTP: what log and metrics say when no client has read the answer
 JSON = "application/json; charset=utf-8"
@@ -64,7 +64,7 @@ class Request(RequestHandler):
         self.state = State.RECEIVING
         self.code = ""
         self.notes: dict[str, Any] = {}
-        self.receiver = Receiver(service.gate, service.turns, self.client)
+        self.receiver = Receiver(service.admission, service.time_slices, self.client)
         self._content: bytes | str = b""
         self._work: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -91,18 +91,18 @@ class Request(RequestHandler):
         return 0
 
     def check_first(self) -> None:
-        """What the route can say before any of the body is read. Raises Fault."""
+        """What the route can say before any of the body is read. Raises ApiError."""
 
     def check_again(self) -> None:
-        """What may become true while the body arrives. Raises Fault."""
+        """What may become true while the body arrives. Raises ApiError."""
 
     def body(self) -> Body:
-        """What the body is collected in. Raises Fault."""
+        """What the body is collected in. Raises ApiError."""
         return Whole()
 
     async def answer(self) -> None:
-        """Make the answer and `reply` with it. Raises Fault."""
-        raise Fault(FaultCode.NOT_FOUND)
+        """Make the answer and `reply` with it. Raises ApiError."""
+        raise ApiError(ErrorCode.NOT_FOUND)
 
     def reply(self, content: bytes | str, kind: str = JSON) -> None:
         """Set the body of the answer and its Content-Type."""
@@ -135,8 +135,8 @@ class Request(RequestHandler):
             self._check_method()
             if self.request.method != "OPTIONS":
                 self._check_rest()
-        except Fault as fault:
-            await self._refuse(fault)
+        except ApiError as error:
+            await self._refuse(error)
         else:
             self._alarm = self.loop.call_at(self.deadline, self._late)
 
@@ -145,8 +145,8 @@ class Request(RequestHandler):
             return
         try:
             await self.receiver.feed(chunk)
-        except Fault as fault:
-            await self._refuse(fault)
+        except ApiError as error:
+            await self._refuse(error)
         except Exception as error:
             await self._refuse(self._failure(error))
 
@@ -171,14 +171,14 @@ class Request(RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Errors that Tornado itself finds, and faults of ours."""
-        fault = Fault(FaultCode.BAD_REQUEST if status_code < 500 else FaultCode.INTERNAL)
+        error = ApiError(ErrorCode.BAD_REQUEST if status_code < 500 else ErrorCode.INTERNAL)
         if status_code == 405:  # a method that Tornado does not know
             try:
                 self._check_method()
-            except Fault as refused:
-                fault = refused
+            except ApiError as refused:
+                error = refused
         self._share()
-        self._compose(fault)
+        self._compose(error)
         self.finish(self._content)
         self._end()
 
@@ -198,7 +198,7 @@ class Request(RequestHandler):
         return cast(Exchange, self.request.connection)
 
     def _share(self) -> None:
-        for name, value in origin_headers(self.request.headers, self.service.settings.allowed_origins).items():
+        for name, value in cors_headers(self.request.headers, self.service.settings.allowed_origins).items():
             self.set_header(name, value)
 
     def _preflight(self) -> dict[str, str]:
@@ -210,7 +210,7 @@ class Request(RequestHandler):
             return
         allowed = ("GET", "HEAD") if self.method == "GET" else (self.method,)
         if self.request.method not in allowed:
-            raise Fault(FaultCode.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(allowed)})
+            raise ApiError(ErrorCode.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(allowed)})
 
     def _check_rest(self) -> None:
         if not self.open_to_all:
@@ -222,9 +222,9 @@ class Request(RequestHandler):
     def _check_token(self) -> None:
         token = token_of(self.request.headers)
         if not token:
-            raise Fault(FaultCode.UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
+            raise ApiError(ErrorCode.UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
         if not self.service.tokens.accept(token):
-            raise Fault(FaultCode.FORBIDDEN)
+            raise ApiError(ErrorCode.FORBIDDEN)
 
     async def _make_answer(self) -> None:
         """Let the route answer. Nothing is made for a client that leaves meanwhile."""
@@ -235,13 +235,13 @@ class Request(RequestHandler):
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            self._compose(Fault(FaultCode.DEADLINE))
-        except Fault as fault:
-            self._compose(fault)
+            self._compose(ApiError(ErrorCode.DEADLINE))
+        except ApiError as error:
+            self._compose(error)
         except Exception as error:
             self._compose(self._failure(error))
         finally:
-            # A fault in it holds the frames it came through, which hold this request and the picture: a circle that
+            # A error in it holds the frames it came through, which hold this request and the picture: a circle that
             # only the garbage collector would end, and many pictures later.
             self._work = None
 
@@ -254,11 +254,11 @@ class Request(RequestHandler):
         self.receiver.finish()
         await self.answer()
 
-    async def _refuse(self, fault: Fault) -> None:
+    async def _refuse(self, error: ApiError) -> None:
         """Answer while the body still arrives, unless it has ended meanwhile."""
         if self.state is not State.RECEIVING:
             return
-        self._close_body(fault)
+        self._close_body(error)
         self.set_header("Content-Length", str(len(self._content)))
         if self.request.headers.get("Expect"):
             del self.request.headers["Expect"]  # the client waits for 100 Continue and must not get it
@@ -268,10 +268,10 @@ class Request(RequestHandler):
             return
         await self._send(whole=False)
 
-    async def _malformed(self, fault: Fault) -> None:
+    async def _malformed(self, error: ApiError) -> None:
         """The rest of the request is not HTTP: answer, unless that is done, and end the request."""
         if self.state is State.RECEIVING:
-            self._close_body(fault)
+            self._close_body(error)
             self.set_header("Connection", "close")
         await self._send()
         self._end()
@@ -279,23 +279,23 @@ class Request(RequestHandler):
     def _late(self) -> None:
         """The body took too long."""
         if self.state is State.RECEIVING:
-            self._refusing = self.loop.create_task(self._refuse(Fault(FaultCode.BODY_TIMEOUT)))
+            self._refusing = self.loop.create_task(self._refuse(ApiError(ErrorCode.BODY_TIMEOUT)))
 
-    def _close_body(self, fault: Fault) -> None:
+    def _close_body(self, error: ApiError) -> None:
         self.state = State.REFUSED
         self.receiver.drop()
-        self._compose(fault)
+        self._compose(error)
 
-    def _compose(self, fault: Fault) -> None:
-        self.code = fault.code
-        self.set_status(fault.status)
-        for name, value in fault.headers.items():
+    def _compose(self, error: ApiError) -> None:
+        self.code = error.code
+        self.set_status(error.status)
+        for name, value in error.headers.items():
             self.set_header(name, value)
-        self.reply(error_json(fault, self.request_id))
+        self.reply(error_json(error, self.request_id))
 
-    def _failure(self, error: Exception) -> Fault:
+    def _failure(self, error: Exception) -> ApiError:
         self.service.log.error("failure", request_id=self.request_id, exc_info=error)
-        return Fault(FaultCode.INTERNAL)
+        return ApiError(ErrorCode.INTERNAL)
 
     async def _send(self, whole: bool = True) -> None:
         """Send the answer, for at most `write_timeout`.
@@ -303,7 +303,7 @@ class Request(RequestHandler):
         whole: whether the request is at its end too; otherwise the rest of its body is still to come.
         """
         content, self._content = self._content, b""
-        with self.service.gate.sending(self.client, len(content), self._give_up):
+        with self.service.admission.held.sending(self.client, len(content), self._give_up):
             try:
                 async with asyncio.timeout(self.service.settings.write_timeout):
                     if content:

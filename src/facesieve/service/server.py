@@ -12,11 +12,12 @@ from tornado.httputil import HTTPHeaders
 from tornado.iostream import IOStream
 from tornado.web import Application
 
+from facesieve.service.api_errors import ApiError, request_id_of
 from facesieve.service.client import address_of
-from facesieve.service.faults import Fault, request_id_of
-from facesieve.service.refusal import error_response
+from facesieve.service.error_response import error_response
 from facesieve.service.shared import Service
-from facesieve.service.wire import Connection, Limits, Peer
+from facesieve.service.wire import Connection, HttpLimits
+from facesieve.service.wire_exchange import Peer
 
 _HEADER_BYTES = 1 << 15
 _FAILURES = 10  # lines about connections that failed, in one interval of the log
@@ -31,7 +32,7 @@ class Server(HTTPServer):
         settings = service.settings
         self._service = service
         body_seconds = settings.deadline + _AFTER_ALARM
-        self._limits = Limits(_HEADER_BYTES, settings.header_timeout, body_seconds, settings.write_timeout)
+        self._limits = HttpLimits(_HEADER_BYTES, settings.header_timeout, body_seconds, settings.write_timeout)
         self._serving: dict[Connection, asyncio.Task[None]] = {}
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
@@ -46,7 +47,7 @@ class Server(HTTPServer):
             functools.partial(self._refusal, peer),
             functools.partial(self.on_idle, stream),
         )
-        task = asyncio.get_running_loop().create_task(connection.serve())
+        task = asyncio.get_running_loop().create_task(connection.handle_requests())
         self._serving[connection] = task
         task.add_done_callback(self._note)
 
@@ -72,8 +73,8 @@ class Server(HTTPServer):
     def _peer_of(self, peer: str, headers: HTTPHeaders) -> Peer:
         return Peer(address_of(headers, peer, self._service.settings))
 
-    def _refusal(self, peer: str, fault: Fault, headers: HTTPHeaders) -> bytes:
+    def _refusal(self, peer: str, error: ApiError, headers: HTTPHeaders) -> bytes:
         """The answer to what is not a request; it is counted and logged as requests are."""
         request_id, client = request_id_of(headers), self._peer_of(peer, headers).remote_ip
-        self._service.ended("none", fault.status, fault.code, request_id=request_id, method="", bytes=0, client=client)
-        return error_response(fault, request_id)
+        self._service.ended("none", error.status, error.code, request_id=request_id, method="", bytes=0, client=client)
+        return error_response(error, request_id)

@@ -8,22 +8,22 @@ from typing import Any, Protocol
 from tornado.iostream import IOStream
 
 from facesieve.service import page
+from facesieve.service.admission import Admission
 from facesieve.service.answers import encoded
-from facesieve.service.crew import Crew
-from facesieve.service.gate import Gate
 from facesieve.service.log import Log
 from facesieve.service.metrics import Metrics
 from facesieve.service.openapi import document
 from facesieve.service.precheck import bounded
+from facesieve.service.time_slices import TimeSlices
 from facesieve.service.tokens import Tokens
-from facesieve.service.turns import Turns
+from facesieve.service.worker_pool import WorkerPool
 from facesieve.settings import ServiceSettings, Settings
 from facesieve.sieve import Policy
 
 _PROBES = ("/livez", "/readyz", "/metrics")  # monitoring asks every few seconds
 
 
-class Active(Protocol):
+class ActiveRequest(Protocol):
     """A request that is not finished."""
 
     @property
@@ -46,13 +46,13 @@ class Service:
     pictures: Settings
     policy: Policy
     tokens: Tokens
-    gate: Gate
-    crew: Crew
+    admission: Admission
+    workers: WorkerPool
     metrics: Metrics
     log: Log
     stopping: bool = False
-    active: set[Active] = field(default_factory=set)
-    turns: Turns = field(default_factory=Turns)
+    active: set[ActiveRequest] = field(default_factory=set)
+    time_slices: TimeSlices = field(default_factory=TimeSlices)
     index: page.Page = field(init=False)
     docs: page.Page = field(init=False)
     openapi: bytes = field(init=False)
@@ -61,13 +61,13 @@ class Service:
         self.pictures = bounded(self.pictures, self.settings)
         self.index, self.docs = page.index(self.settings, self.policy), page.docs()
         self.openapi = encoded(document(self.settings))
-        self.metrics.watch(self.gate, lambda: self.crew.alive)
+        self.metrics.watch(self.admission, lambda: self.workers.alive)
         self.metrics.watch_log(self.log)
 
     @property
     def ready(self) -> bool:
         """Whether a worker lives."""
-        return self.crew.alive > 0
+        return self.workers.alive > 0
 
     def at_work(self) -> set[IOStream]:
         """The connections on which a request is read or answered; a refused body that is dropped does not count."""

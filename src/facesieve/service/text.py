@@ -15,8 +15,8 @@ from pydantic_core import from_json
 
 from facesieve.decode.formats import sniff
 from facesieve.errors import Refused
-from facesieve.service.faults import Fault, FaultCode
-from facesieve.service.turns import Turns
+from facesieve.service.api_errors import ApiError, ErrorCode
+from facesieve.service.time_slices import TimeSlices
 
 KEYS = ("image_base64", "image")
 _STEP = 1 << 17  # characters that are decoded at once
@@ -48,43 +48,43 @@ def text_bytes(size: int) -> int:
     return size * 4 // 3 + size // 32 + _SLACK
 
 
-async def picture_of(body: bytes, turns: Turns, said_to_be_text: bool) -> bytes:
+async def picture_of(body: bytes, time_slices: TimeSlices, said_to_be_text: bool) -> bytes:
     """The picture in a body: bytes, base64, a data URL, or JSON. A body that is none of these is returned as it is.
 
     said_to_be_text: whether the Content-Type is one of text; only then is text that is not base64 a fault of its own.
-    Raises Fault `bad_json`, `bad_base64`, `no_image`, `unsupported_body`.
+    Raises ApiError `bad_json`, `bad_base64`, `no_image`, `unsupported_body`.
     """
     if _is_picture(body):
         return body
     start, end = _ends(body)
     if body[start : start + 1] in (b"{", b'"', b"["):
-        return await _in_json(body, start, end, turns)
+        return await _in_json(body, start, end, time_slices)
     begins = body[start : min(end, start + _BEGIN)]
     if _FIELD.match(begins) and b"=" in (begins if end - start > _BEGIN else begins.rstrip(b"=")):
-        raise Fault(FaultCode.UNSUPPORTED_BODY)
+        raise ApiError(ErrorCode.UNSUPPORTED_BODY)
     try:
-        return await picture_of_field(body, turns)
-    except Fault:
+        return await picture_of_field(body, time_slices)
+    except ApiError:
         if said_to_be_text or _DATA.match(begins) or _ADDRESS.match(begins):
             raise
         return body
 
 
-async def picture_of_field(content: bytes, turns: Turns) -> bytes:
+async def picture_of_field(content: bytes, time_slices: TimeSlices) -> bytes:
     """The picture in a text field of a form: base64 or a data URL; what is neither is returned as it is."""
     start, end = _ends(content)
     begins = content[start : min(end, start + _BEGIN)]
     if _is_picture(content) or not (_ADDRESS.match(begins) or _DATA.match(begins) or _TEXT.fullmatch(begins)):
         return content
     start = _after_head(begins, start)
-    return await _decoded((content[at : min(end, at + _STEP)] for at in range(start, end, _STEP)), turns)
+    return await _decoded((content[at : min(end, at + _STEP)] for at in range(start, end, _STEP)), time_slices)
 
 
-async def _decoded(pieces: Iterator[bytes], turns: Turns) -> bytes:
-    """The bytes of base64 in either alphabet, with or without padding and white space. Raises Fault `bad_base64`."""
+async def _decoded(pieces: Iterator[bytes], time_slices: TimeSlices) -> bytes:
+    """The bytes of base64 in either alphabet, with or without padding and white space. Raises ApiError `bad_base64`."""
     found, rest, more = [], b"", True
     while more:
-        async with turns:
+        async with time_slices:
             piece = next(pieces, b"")
             more = bool(piece)
             rest += piece.translate(_URL_SAFE, _SPACE)
@@ -93,13 +93,13 @@ async def _decoded(pieces: Iterator[bytes], turns: Turns) -> bytes:
             try:
                 found.append(binascii.a2b_base64(whole + b"=" * (-len(whole) % 4), strict_mode=True))
             except binascii.Error:
-                raise Fault(FaultCode.BAD_BASE64) from None
-    async with turns:
+                raise ApiError(ErrorCode.BAD_BASE64) from None
+    async with time_slices:
         return b"".join(found)
 
 
-async def _in_json(text: bytes, start: int, end: int, turns: Turns) -> bytes:
-    """The picture in `{"image": "..."}` or in a string. Everything else is a Fault that says what is wrong with it."""
+async def _in_json(text: bytes, start: int, end: int, time_slices: TimeSlices) -> bytes:
+    """The picture in `{"image": "..."}` or in a JSON string. Other JSON raises an ApiError that says what is wrong."""
     begin = _JSON_STRING.match(text, start, end)
     if not begin:
         raise _bad_json(text, start, end)
@@ -108,14 +108,14 @@ async def _in_json(text: bytes, start: int, end: int, turns: Turns) -> bytes:
     if not last:
         raise _bad_json(text, start, end)
     pieces = _unescaped(text, begin.end(), last.start(), _bad_json(text, start, end))
-    async with turns:
+    async with time_slices:
         first = next(pieces, b"").lstrip(_SPACE)
     first = first[_after_head(first[:_BEGIN], 0) :]
-    return await _decoded(chain([first] if first else [], pieces), turns)
+    return await _decoded(chain([first] if first else [], pieces), time_slices)
 
 
-def _unescaped(text: bytes, start: int, end: int, fault: Fault) -> Iterator[bytes]:
-    """The content of a JSON string in pieces. Raises the fault if it is not a JSON string."""
+def _unescaped(text: bytes, start: int, end: int, error: ApiError) -> Iterator[bytes]:
+    """The content of a JSON string in pieces. Raises the error if it is not a JSON string."""
     while start < end:
         stop = min(end, start + _STEP)
         if stop < end and (escape := text.rfind(b"\\", max(start, stop - _ESCAPE), stop)) > start:
@@ -125,19 +125,21 @@ def _unescaped(text: bytes, start: int, end: int, fault: Fault) -> Iterator[byte
             try:
                 piece = from_json(b'"' + piece + b'"').encode("ascii", "replace")
             except (ValueError, AttributeError):
-                raise fault from None
+                raise error from None
         yield piece
 
 
 def _after_head(begins: bytes, start: int) -> int:
-    """Where base64 begins, behind the head of a data URL if there is one. Raises Fault `bad_base64`."""
+    """Where base64 begins, behind the head of a data URL if there is one. Raises ApiError `bad_base64`."""
     if _ADDRESS.match(begins):
-        raise Fault(FaultCode.BAD_BASE64, "Pictures are sent, not fetched: send base64 or a data URL, not an address.")
+        raise ApiError(
+            ErrorCode.BAD_BASE64, "Pictures are sent, not fetched: send base64 or a data URL, not an address."
+        )
     if not _DATA.match(begins):
         return start
     head = _DATA_URL.match(begins)
     if not head or not head[1]:
-        raise Fault(FaultCode.BAD_BASE64, "A data URL begins with data:image/jpeg;base64, and goes on in base64.")
+        raise ApiError(ErrorCode.BAD_BASE64, "A data URL begins with data:image/jpeg;base64, and goes on in base64.")
     return start + head.end()
 
 
@@ -156,18 +158,18 @@ def _is_picture(body: bytes) -> bool:
     return True
 
 
-def _bad_json(text: bytes, start: int, end: int) -> Fault:
+def _bad_json(text: bytes, start: int, end: int) -> ApiError:
     """What is wrong with JSON that is not `{"image": "..."}` or a string."""
     one_key = f"JSON here has the key {' or '.join(KEYS)} and no other; options go into the query."
     if end - start > _SMALL_JSON:
-        return Fault(FaultCode.BAD_JSON, one_key)
+        return ApiError(ErrorCode.BAD_JSON, one_key)
     try:
         sent: Any = from_json(text[start:end])
     except ValueError:
-        return Fault(FaultCode.BAD_JSON)
+        return ApiError(ErrorCode.BAD_JSON)
     if isinstance(sent, dict):
         if any(key not in KEYS for key in sent) or len(sent) > 1:
-            return Fault(FaultCode.BAD_JSON, one_key)
+            return ApiError(ErrorCode.BAD_JSON, one_key)
         if not sent or None in sent.values():
-            return Fault(FaultCode.NO_IMAGE, f"The JSON has no key {' or '.join(KEYS)}.")
-    return Fault(FaultCode.BAD_JSON, "The picture in JSON is a string of base64 or a data URL.")
+            return ApiError(ErrorCode.NO_IMAGE, f"The JSON has no key {' or '.join(KEYS)}.")
+    return ApiError(ErrorCode.BAD_JSON, "The picture in JSON is a string of base64 or a data URL.")

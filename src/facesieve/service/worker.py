@@ -17,8 +17,8 @@ from facesieve.processes.protocol import Answer, Say, serve
 from facesieve.processes.trim import trim
 from facesieve.records import RefusalCode
 from facesieve.service.answers import AnswerOptions, encoded, modern, reference, without_pose
-from facesieve.service.faults import FaultCode
-from facesieve.service.judging import Judged, SieveOptions, sieve_answer
+from facesieve.service.api_errors import ErrorCode
+from facesieve.service.sieve_reply import SieveOptions, SieveReply, sieve_answer
 from facesieve.settings import Settings
 
 
@@ -44,9 +44,9 @@ def work(pipe: Connection, settings: Settings, niceness: int) -> None:
     os.nice(niceness)
 
     def prepare() -> Answer:
-        replies = Replies(settings)
+        replies = Responder(settings)
 
-        def answer(options: AnswerOptions | SieveOptions, data: bytes, _: Say) -> Reply | Judged:
+        def answer(options: AnswerOptions | SieveOptions, data: bytes, _: Say) -> Reply | SieveReply:
             if isinstance(options, SieveOptions):
                 return sieve_answer(data, options.default)
             return replies.of(data, options)
@@ -56,7 +56,7 @@ def work(pipe: Connection, settings: Settings, niceness: int) -> None:
     serve(pipe, prepare, trim)
 
 
-class Replies:
+class Responder:
     """The pipeline, warm, and its answers as JSON."""
 
     def __init__(self, settings: Settings) -> None:
@@ -80,7 +80,7 @@ class Replies:
             return Reply(refusal=code, message=code.sentence, seconds=time.perf_counter() - started)
         except Exception:
             seconds = time.perf_counter() - started
-            return Reply(refusal=FaultCode.INTERNAL.value, message=traceback.format_exc(), seconds=seconds)
+            return Reply(refusal=ErrorCode.INTERNAL.value, message=traceback.format_exc(), seconds=seconds)
 
     def _of(self, image: bytes, options: AnswerOptions, started: float) -> Reply:
         measured = self._pipeline.measure([image], pose=options.pose)

@@ -12,7 +12,7 @@ _SEEN = "X-Request-ID, Retry-After, Server-Timing"
 _SECONDS = "600"  # for which a browser may remember the answer to its question
 
 
-def origin_headers(headers: Mapping[str, str], allowed: Sequence[str]) -> dict[str, str]:
+def cors_headers(headers: Mapping[str, str], allowed: Sequence[str]) -> dict[str, str]:
     """What every answer says to a page of an allowed origin."""
     if not allowed:
         return {}
@@ -28,7 +28,7 @@ def preflight_headers(headers: Mapping[str, str], method: str, allowed: Sequence
 
     Returns {} if the request is not a preflight, or if the origin is not allowed.
     """
-    answer = origin_headers(headers, allowed)
+    answer = cors_headers(headers, allowed)
     if "Access-Control-Allow-Origin" not in answer or "Access-Control-Request-Method" not in headers:
         return {}
     return answer | {

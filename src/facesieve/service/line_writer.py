@@ -11,7 +11,7 @@ _MOST_BYTES = 1 << 22  # of lines that wait to be written
 _FULL = 1.0  # seconds that one line waits for a descriptor that another program has made non-blocking
 
 
-class Lines:
+class LineWriter:
     """A bounded queue, and a thread that writes its lines in order.
 
     A line is dropped and counted in `dropped` when the queue is full, or when it cannot be written. The thread may hang

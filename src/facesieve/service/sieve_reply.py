@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from facesieve.quality import MEASURES
 from facesieve.records import Measures, RefusalCode
 from facesieve.service.answers import encoded
-from facesieve.service.faults import Fault, FaultCode, fault_of
+from facesieve.service.api_errors import ApiError, ErrorCode, error_of
 from facesieve.service.options import policy_of
 from facesieve.service.schemas import MAX_LIMITS, MAX_ROWS
 from facesieve.sieve import Policy, judge
@@ -34,8 +34,8 @@ _TOLD = 20  # the most mistakes that an answer names
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """The answer as JSON, or the code of a fault with its message and details; it travels between processes."""
+class SieveReply:
+    """The answer as JSON, or the code of a error with its message and details; it travels between processes."""
 
     body: bytes = b""
     code: str = ""
@@ -43,9 +43,9 @@ class Judged:
     details: dict[str, Any] = field(default_factory=dict)
 
     def answer(self) -> bytes:
-        """The JSON. Raises the Fault."""
+        """The JSON. Raises the ApiError."""
         if self.code:
-            raise fault_of(self.code, self.message, self.details)
+            raise error_of(self.code, self.message, self.details)
         return self.body
 
 
@@ -56,21 +56,21 @@ class SieveOptions:
     default: Policy
 
 
-def sieve_answer(body: bytes, default: Policy) -> Judged:
+def sieve_answer(body: bytes, default: Policy) -> SieveReply:
     """The answer of `/v1/sieve` to a body. default: the policy where the body names none. Errors are values too."""
     try:
-        return Judged(_answer(body, default))
-    except Fault as fault:
-        return Judged(code=fault.code, message=fault.message, details=fault.details)
+        return SieveReply(_answer(body, default))
+    except ApiError as error:
+        return SieveReply(code=error.code, message=error.message, details=error.details)
     except MemoryError:
-        return Judged(code=RefusalCode.OUT_OF_MEMORY)
+        return SieveReply(code=RefusalCode.OUT_OF_MEMORY)
 
 
 def _answer(body: bytes, default: Policy) -> bytes:
     try:
         asked = from_json(body)
     except ValueError:
-        raise Fault(FaultCode.BAD_JSON) from None
+        raise ApiError(ErrorCode.BAD_JSON) from None
     wrong = _wrong_shape(asked)
     if wrong:
         raise _bad(wrong)
@@ -154,7 +154,7 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def _bad(wrong: list[tuple[str, str]]) -> Fault:
+def _bad(wrong: list[tuple[str, str]]) -> ApiError:
     """Names where the mistakes are, but does not repeat what was sent."""
     told = [{"where": where[:100], "what": _WORDS[what]} for where, what in wrong[:_TOLD]]
-    return Fault(FaultCode.BAD_JSON, details={"wrong": told})
+    return ApiError(ErrorCode.BAD_JSON, details={"wrong": told})

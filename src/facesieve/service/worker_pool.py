@@ -10,27 +10,29 @@ from facesieve.errors import FacesieveError
 from facesieve.processes.child import Child
 from facesieve.processes.forkserver import spawned
 from facesieve.processes.seat import Ended, Limits, Seat
-from facesieve.service.gate import Gate
+from facesieve.service.admission import Admission
 from facesieve.service.log import Log
 from facesieve.service.metrics import Metrics
 from facesieve.service.worker import work
 from facesieve.settings import ServiceSettings, Settings
 
 
-class Crew:
-    """Seats that take their questions from the gate."""
+class WorkerPool:
+    """One seat for each worker process. Seats take pictures from the queue of the admission."""
 
-    def __init__(self, pictures: Settings, settings: ServiceSettings, gate: Gate, metrics: Metrics, log: Log) -> None:
+    def __init__(
+        self, pictures: Settings, settings: ServiceSettings, admission: Admission, metrics: Metrics, log: Log
+    ) -> None:
         self._log = log
         self._metrics = metrics
         self._began = asyncio.Event()
         self._failure: FacesieveError | None = None
         self._alive = 0
         self._failing = False
-        self._threads = ThreadPoolExecutor(gate.seats, "seat")
+        self._threads = ThreadPoolExecutor(admission.seats, "seat")
         start = partial(Child, spawned, work, pictures, settings.niceness)
         limits = Limits(settings.start_timeout, settings.grace)
-        self._seats = [Seat(start, gate, self._threads, limits, self) for _ in range(gate.seats)]
+        self._seats = [Seat(start, admission.queue, self._threads, limits, self) for _ in range(admission.seats)]
         self._owners: list[asyncio.Future[None]] = []
 
     def start(self) -> None:

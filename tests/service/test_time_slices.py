@@ -16,7 +16,7 @@ from PIL import Image
 from raw import exchange, file_part, form, post, post_form
 from running import until
 
-from facesieve.service.turns import Turns
+from facesieve.service.time_slices import TimeSlices
 
 LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 MIB = 1 << 20
@@ -115,7 +115,7 @@ def test_a_probe_does_not_wait_for_four_clients_that_send_what_costs_much(servic
 
 def test_steps_of_all_clients_together_fill_a_turn_of_the_loop_only_once() -> None:
     async def seen() -> tuple[int, list[int]]:
-        turns, loop_turns, order, done = Turns(), 0, list[int](), False
+        turns, loop_turns, order, done = TimeSlices(), 0, list[int](), False
 
         async def count() -> None:
             nonlocal loop_turns
@@ -142,7 +142,7 @@ def test_steps_of_all_clients_together_fill_a_turn_of_the_loop_only_once() -> No
 
 def test_a_step_that_fails_lets_the_next_one_in() -> None:
     async def second() -> str:
-        turns = Turns()
+        turns = TimeSlices()
         with pytest.raises(ValueError):
             async with turns:
                 raise ValueError

@@ -13,13 +13,13 @@ from facesieve.records import RefusalCode
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-class FaultCode(StrEnum):
+class ErrorCode(StrEnum):
     """The codes of the service; what a picture is refused for has the code of its `RefusalCode`."""
 
     status: int
     sentence: str
 
-    def __new__(cls, code: str, status: int, sentence: str) -> FaultCode:
+    def __new__(cls, code: str, status: int, sentence: str) -> ErrorCode:
         member = str.__new__(cls, code)
         member._value_ = code
         member.status = status
@@ -76,7 +76,7 @@ class FaultCode(StrEnum):
     )
 
 
-_OURS = {code.value: code for code in FaultCode}
+_OURS = {code.value: code for code in ErrorCode}
 _REFUSALS = {code.value: code for code in RefusalCode}
 _PICTURE_STATUS = {
     RefusalCode.EMPTY: 400,
@@ -97,12 +97,12 @@ _OF_PICTURES = (
 )
 
 
-class Fault(Exception):  # noqa: N818 - it is an answer
+class ApiError(Exception):
     """Ends a request with an error answer. `message` is public; `headers` go with the answer."""
 
     def __init__(
         self,
-        code: FaultCode,
+        code: ErrorCode,
         message: str = "",
         details: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -114,22 +114,22 @@ class Fault(Exception):  # noqa: N818 - it is an answer
         self.details = dict(details or {})
         self.headers = dict(headers or {})
 
-    def error(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """The `error` object of the wire."""
         return {"code": self.code, "message": self.message, "details": self.details}
 
 
-def fault_of(code: str, message: str = "", details: Mapping[str, Any] | None = None) -> Fault:
-    """The Fault of a code that a worker or a decoder has named.
+def error_of(code: str, message: str = "", details: Mapping[str, Any] | None = None) -> ApiError:
+    """The ApiError of a code that a worker or a decoder has named.
 
-    code: of `FaultCode`, or of `RefusalCode` for a picture without pixels: 422 where only a decoder could tell.
+    code: of `ErrorCode`, or of `RefusalCode` for a picture without pixels: 422 where only a decoder could tell.
     """
     if code in _OURS:
-        return Fault(_OURS[code], message, details)
+        return ApiError(_OURS[code], message, details)
     refusal = _REFUSALS[code]
-    fault = Fault(FaultCode.BAD_REQUEST, message or refusal.sentence, details)
-    fault.code, fault.status = refusal.value, _PICTURE_STATUS.get(refusal, 422)
-    return fault
+    error = ApiError(ErrorCode.BAD_REQUEST, message or refusal.sentence, details)
+    error.code, error.status = refusal.value, _PICTURE_STATUS.get(refusal, 422)
+    return error
 
 
 def request_id_of(headers: Mapping[str, str]) -> str:
@@ -140,6 +140,6 @@ def request_id_of(headers: Mapping[str, str]) -> str:
 
 def codes() -> dict[str, tuple[int, str]]:
     """Every code that an answer may carry, with its status and sentence."""
-    ours = {fault.value: (fault.status, fault.sentence) for fault in FaultCode}
+    ours = {error.value: (error.status, error.sentence) for error in ErrorCode}
     pictures = {code.value: (_PICTURE_STATUS.get(code, 422), code.sentence) for code in _OF_PICTURES}
     return ours | pictures
