@@ -1,4 +1,4 @@
-"""What child processes of the tests run. In a module of its own, because a child imports it by its name."""
+"""Functions that child processes of tests run, in a module that a child can import."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facesieve.processes.protocol import READY, Question, Reply, Say, serve
 
 
 def echo(pipe: Connection) -> None:
-    """Answers with what it was asked, and says twice before that how many bytes came with it."""
+    """Replies twice with the number of bytes of the question, and then with its value."""
 
     def answer(value: Any, data: bytes, say: Say) -> Any:
         if value == "fail":
@@ -33,7 +33,7 @@ def no_start(pipe: Connection) -> None:
 
 
 def wrong(pipe: Connection, kind: str) -> None:
-    """Answers the first question well, and every later one as no child should."""
+    """Answers the first question correctly, and every later one against the protocol."""
     pipe.send(READY)
     while True:
         question: Question = pipe.recv()
@@ -51,7 +51,7 @@ def wrong(pipe: Connection, kind: str) -> None:
 
 
 def modules(pipe: Connection) -> None:
-    """What a process has imported when it begins, and whether SIGINT, SIGTERM and SIGHUP are blocked."""
+    """Sends the names of the modules that the process has imported, and whether its stop signals are blocked."""
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, set())
     pipe.send((set(sys.modules), {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} <= blocked))
 

@@ -1,4 +1,4 @@
-"""A real service: its own process, real sockets, real workers."""
+"""Fixtures for tests of a real service: a process of its own, with real sockets and workers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from running import Running
 
 
 def portraits(astronaut: Path, side: int) -> bytes:
-    """A photo of side x side portraits: work that takes its time."""
+    """A photo of side x side portraits, which takes a worker some time."""
     one = Image.open(astronaut)
     sheet = Image.new("RGB", (512 * side, 512 * side))
     for place in range(side * side):
@@ -41,25 +41,29 @@ def huge(astronaut: Path) -> bytes:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One service for all tests that leave it as it was."""
+    """One service for all tests that do not change its state."""
     running = Running(tmp_path_factory.mktemp("service"))
-    yield running.wait_ready()
-    running.end()
+    try:
+        yield running.wait_ready()
+    finally:
+        running.end()
 
 
 @pytest.fixture(scope="session")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Another, with other limits on what comes in."""
+    """A second shared service, with lower limits on requests."""
     limits = {"formats": ["jpeg", "avif", "heif"], "max_images": 3, "max_held_bytes": 4 * 2**20}
     limits |= {"max_request_bytes": 3 * 2**20, "max_image_bytes": 3 * 2**20}
     running = Running(tmp_path_factory.mktemp("narrow"), **limits)
-    yield running.wait_ready()
-    running.end()
+    try:
+        yield running.wait_ready()
+    finally:
+        running.end()
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    """`start(workers=2, waiting=0)` gives a ready service of one's own."""
+    """`start(workers=2, waiting=0)` returns a ready service for one test alone."""
     started: list[Running] = []
 
     def one(ready: bool = True, **settings: Any) -> Running:

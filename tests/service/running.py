@@ -1,4 +1,4 @@
-"""A real service in a process of its own, and what a test asks of it."""
+"""Starts a real service in a process of its own, and sends it requests."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ TOKEN = "a-token-for-tests"
 
 
 class Running:
-    """A service that was started by `facesieve serve`. Settings are given as in the environment.
+    """A service that is started by `facesieve serve`, with settings from the environment.
 
-    stderr: where its log goes instead of a file. before: called in the new process before the service starts.
+    stderr: where its log goes instead of to a file. before: called in the new process before the service starts.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class Running:
         return self.post(f"/v1/faces{query}", data=image)
 
     def events(self, event: str, at_least: int = 0) -> list[dict[str, Any]]:
-        """The lines of the log about an event. Waits for `at_least` of them: a line may come after the answer."""
+        """The lines of the log about an event. Waits for `at_least` of them, because a line may come after the answer."""
         until = time.monotonic() + 5
         while True:
-            # What follows the last line break is a line that is being written.
+            # Text after the last line break is a line that is being written.
             lines = [line for line in self.log_file.read_text().split("\n")[:-1] if line.startswith("{")]
             found = [entry for entry in map(json.loads, lines) if entry["event"] == event]
             if len(found) >= at_least or time.monotonic() > until:
@@ -84,7 +84,7 @@ class Running:
             time.sleep(0.02)
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that hold a pipeline."""
+        """The worker processes."""
         return [child for child in psutil.Process(self.process.pid).children() if holds_pipeline(child)]
 
     def gauge(self, name: str) -> float:
@@ -96,7 +96,7 @@ class Running:
         return self.process.wait(seconds)
 
     def end(self) -> None:
-        """At once: how it stops when it is asked to is what `test_lifecycle` asks."""
+        """Kill the service. How it stops on SIGTERM is tested in `test_lifecycle`."""
         self.process.kill()
         self.process.wait()
         assert self.process.stdout is not None
@@ -104,10 +104,10 @@ class Running:
 
 
 def holds_pipeline(process: psutil.Process) -> bool:
-    """Whether it is a worker that lives."""
+    """Whether a process is a worker that is alive."""
     try:
         return "spawn_main" in " ".join(process.cmdline())
-    except psutil.NoSuchProcess:  # ended, perhaps not waited for yet
+    except psutil.NoSuchProcess:  # it has ended
         return False
 
 

@@ -25,7 +25,7 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class BoundedServer(Server):
-    """An HTTP server that keeps the books of its connections, and survives that there are no descriptors left."""
+    """An HTTP server that counts its connections and limits them."""
 
     def initialize(self, application: Application, *, connections: Connections, **how: Any) -> None:  # type: ignore[override]
         self._open_connections = connections
@@ -62,7 +62,7 @@ class BoundedServer(Server):
 class _Listener:
     """Accepts the connections of one listening socket, and passes each with its address to `accepted`.
 
-    Where there is no room, nothing is accepted for a moment, and connections wait in the system's queue. Without the
+    If there is no room, it accepts nothing for a moment, and new connections wait in the system's queue. Without that
     pause, the readable socket would wake the event loop all the time.
     """
 
@@ -113,8 +113,9 @@ class _Listener:
 
 
 def _refuse(connection: socket.socket, full: bool) -> None:
-    """Say why, as far as that goes without waiting, and close. full: for all addresses together."""
-    message = "" if full else "Your address has all the connections that it may have, and all are in use; come again."
+    """Send the reason if that is possible without waiting, and close. full: whether the service has no more room."""
+    of_one = "Your address has as many open connections as it may have, and all are in use; try again later."
+    message = "" if full else of_one
     error = ApiError(ErrorCode.TOO_MANY_CONNECTIONS, message, headers={"Retry-After": "1"})
     with contextlib.closing(connection), contextlib.suppress(OSError):
         connection.setblocking(False)

@@ -19,10 +19,10 @@ _PATIENCE = 1.0  # seconds that new connections wait for room, in the system's q
 
 
 class Connections:
-    """The books of the open connections.
+    """The open connections of all clients.
 
-    most: of all clients together. most_of_one: of one address. at_work: the connections on which a request is read or
-    answered now; all others are idle.
+    most: the limit for all clients together. most_of_one: the limit for one address. at_work: returns the connections
+    on which a request is read or answered now; all others are idle.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Connections:
         self._at_work = at_work
         self._log = log
         self._metrics = metrics
-        # Since when each waits for a request, the longest first; a dict keeps the order.
+        # When each began to wait for a request; a dict keeps the order, so the one that waits longest is first.
         self._open: dict[IOStream, float] = {}
         self._clients: dict[IOStream, str] = {}
         self._of: dict[str, dict[IOStream, None]] = {}
@@ -65,7 +65,7 @@ class Connections:
         return admitted
 
     def accept_failed(self, error: OSError) -> bool:
-        """The system had nothing left for a connection: close idle ones. Returns whether there were any."""
+        """The system could not open a connection: close idle ones. Returns whether there were any."""
         self._metrics.accept_failures.inc()
         self._log.seldom("accept_failed", error=error.strerror, open=len(self._open))
         return self._close_idle(self._open)
@@ -96,7 +96,8 @@ class Connections:
         self._metrics.connections.set(len(self._open))
 
     def _close_idle(self, among: Iterable[IOStream]) -> bool:
-        """Close the longest idle of some connections; several at once where there are many, as looking costs time."""
+        """Close the connections that have been idle for longest; several at once if there are many, because the search
+        takes time."""
         at_work, several, old = self._at_work(), 1 + self.most // 64, time.monotonic() - _YOUNG
         idle = []
         for stream in among:

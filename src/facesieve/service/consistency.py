@@ -14,12 +14,12 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+", re.IGNORECASE)
 
 
 def check_settings(settings: ServiceSettings) -> None:
-    """Raise SettingsError `bad_setting` for the first setting that cannot have its effect."""
-    for name, wrong in _faults(settings):
+    """Raise SettingsError `bad_setting` for the first setting that cannot work."""
+    for name, wrong in _problems(settings):
         raise SettingsError("bad_setting", f"Setting {name!r}: {wrong}.")
 
 
-def _faults(settings: ServiceSettings) -> Iterator[tuple[str, str]]:
+def _problems(settings: ServiceSettings) -> Iterator[tuple[str, str]]:
     formats = ", ".join(SUPPORTED)
     if not settings.formats:
         yield "formats", f"it is empty; the formats are {formats}"

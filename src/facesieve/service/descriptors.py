@@ -10,7 +10,7 @@ _OF_A_WORKER = 6  # descriptors of a worker and of the one that replaces it
 def room_for_connections(wanted: int, workers: int) -> int:
     """The most connections that the limit of descriptors allows; at most `wanted`, unless that is 0.
 
-    The soft limit of the process is raised where that makes room for more.
+    Raises the soft limit of the process if that makes room for more connections.
     """
     most = wanted or _DEFAULT
     spare = _OTHERS + _OF_A_WORKER * workers
@@ -18,7 +18,7 @@ def room_for_connections(wanted: int, workers: int) -> int:
 
 
 def _raised_limit(wanted: int) -> int:
-    """The limit of open descriptors, raised up to `wanted` where the system lets it; `wanted` where it has none."""
+    """The limit of open descriptors, raised to `wanted` as far as the system allows; `wanted` if there is no limit."""
     try:
         import resource
     except ImportError:  # Windows

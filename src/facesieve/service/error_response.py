@@ -1,4 +1,4 @@
-"""An error as every answer of the service has it, and as a whole HTTP answer where no handler makes one."""
+"""An error as JSON, and as a complete HTTP answer where no handler builds one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def error_json(error: ApiError, request_id: str) -> bytes:
 
 
 def error_response(error: ApiError, request_id: str) -> bytes:
-    """Status line, headers and body of an answer after which the connection is closed."""
+    """Status line, headers and body of an answer. The connection is closed after it."""
     body = error_json(error, request_id)
     headers: Mapping[str, object] = {
         "Content-Type": "application/json; charset=utf-8",

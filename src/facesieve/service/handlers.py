@@ -10,12 +10,12 @@ from facesieve.service.request import Request
 
 
 class NotFound(Request):
-    """Every path that is no route."""
+    """Every path that is not a route."""
 
     route = "none"
 
     def _check_method(self) -> None:
-        """An unknown path is 404 whatever the method and the body are."""
+        """An unknown path is 404, whatever the method and the body."""
         raise ApiError(ErrorCode.NOT_FOUND)
 
 
@@ -36,7 +36,7 @@ class Ready(Request):
 
 
 class MetricsHandler(Request):
-    """Open to all or not, by the setting `open_metrics`."""
+    """The setting `open_metrics` says whether it needs a token."""
 
     route = "/metrics"
 

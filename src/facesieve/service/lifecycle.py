@@ -1,4 +1,4 @@
-"""The life of the service: listen, start workers, serve, and on SIGTERM finish the accepted requests."""
+"""The life cycle of the service: listen, start workers, serve, and after SIGTERM finish the accepted requests."""
 
 from __future__ import annotations
 
@@ -32,22 +32,25 @@ from facesieve.sieve import Policy
 _BACKLOG = 1024
 _TICK = 0.02
 _QUIET, _MUCH = 1.0, 16 << 20  # seconds, bytes
-_SAME_SIGNAL = 0.5  # seconds; some supervisors signal the process and then its whole group
-_LINGER = 0.5  # seconds in which a request on an open connection is still taken after SIGTERM
+_SAME_SIGNAL = 0.5  # seconds; some supervisors signal the process first and then its whole group
+_LINGER = 0.5  # seconds in which a request on an open connection is still accepted after SIGTERM
 
-Say = Callable[[str], None]
+Announce = Callable[[str], None]
 
 
-async def run(settings: Settings, service_settings: ServiceSettings, policy: Policy, log: Log, say: Say) -> None:
-    """Serve until SIGTERM or SIGINT; a second signal, half a second later or more, exits at once
-    with status 1.
+async def run(
+    settings: Settings, service_settings: ServiceSettings, policy: Policy, log: Log, announce: Announce
+) -> None:
+    """Serve until SIGTERM or SIGINT. A second signal, at least half a second later, exits at once with status 1.
 
-    say: called with each line for the operator: a token that was made, the address.
-    Raises UsageError when the address cannot be had, and FacesieveError that a worker could not start with.
+    announce: called with each line for the operator: a new token if none is set, and the address.
+    Raises UsageError if the service cannot listen on the address, and the FacesieveError for which no worker started.
     """
     tokens, made = tokens_of(service_settings)
     if service_settings.drain < service_settings.deadline:
-        log.warning("setting", message="drain is below deadline: a stop may cut off requests before their deadline.")
+        log.warning(
+            "setting", message="The setting drain is below deadline, so a stop may end requests before their deadline."
+        )
     metrics = Metrics()
     seats = service_settings.workers or cores()
     admission = Admission(seats, service_settings.waiting, service_settings.max_held_bytes)
@@ -58,8 +61,8 @@ async def run(settings: Settings, service_settings: ServiceSettings, policy: Pol
     try:
         workers.start()
         if made:
-            say(f"No token is set. This one is accepted until the service stops: {made}")
-        say(f"FaceSieve is listening on {_url(service_settings.address, sockets)}")
+            announce(f"No token is set. This one is accepted until the service stops: {made}")
+        announce(f"FaceSieve is listening on {_url(service_settings.address, sockets)}")
         tidying = asyncio.ensure_future(_tidy(admission))
         await _first(stop.wait(), workers.wait_ready())
         await stop.wait()
@@ -74,9 +77,9 @@ def _listen(service: Service) -> tuple[Server, list[socket.socket]]:
     settings = service.settings
     try:
         sockets = bind_sockets(settings.port, settings.address, backlog=_BACKLOG)
-    except (OSError, ValueError) as error:  # ValueError: a name that no host can have
+    except (OSError, ValueError) as error:  # ValueError: the name cannot be a host name
         where, reason = f"{settings.address}:{settings.port}", getattr(error, "strerror", None)
-        raise UsageError("no_address", f"Cannot listen on {where}: {reason or 'not the name of a host'}.") from error
+        raise UsageError("no_address", f"Cannot listen on {where}: {reason or 'this is not a host name'}.") from error
     most = room_for_connections(settings.max_connections, service.admission.seats)
     if settings.max_connections > most:
         service.log.warning("max_connections", wanted=settings.max_connections, allowed=most)
@@ -88,7 +91,7 @@ def _listen(service: Service) -> tuple[Server, list[socket.socket]]:
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:
-    """Wait until one of them is done. Raises what that one raises."""
+    """Wait until one of them is done. Raises its exception, if it has one."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
@@ -102,7 +105,7 @@ def _on_signals(workers: WorkerPool) -> asyncio.Event:
 
     loop, first = asyncio.get_running_loop(), 0.0
 
-    def heard() -> None:
+    def on_signal() -> None:
         nonlocal first
         if not stop.is_set():
             first = loop.time()
@@ -112,12 +115,12 @@ def _on_signals(workers: WorkerPool) -> asyncio.Event:
             os._exit(1)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, heard)
+        loop.add_signal_handler(number, on_signal)
     return stop
 
 
 async def _tidy(admission: Admission) -> None:
-    """Return memory to the system in the first quiet second after much was held."""
+    """Return memory to the system in the first second without requests after many bytes were held."""
     most = 0
     while True:
         await asyncio.sleep(_QUIET)
@@ -128,7 +131,7 @@ async def _tidy(admission: Admission) -> None:
 
 
 async def _drain(service: Service, server: Server, sockets: list[socket.socket]) -> None:
-    """Take no new connections, and answer all requests on those that are open or that the kernel has accepted."""
+    """Accept no new connections, and answer the requests on those that are open or wait in the kernel's queue."""
     loop = asyncio.get_running_loop()
     service.stopping = True
     service.log.info("stopping", active=len(service.active))
@@ -156,7 +159,7 @@ async def _cut_off(service: Service) -> None:
 
 
 def _accept_all(server: Server, listener: socket.socket) -> None:
-    """Accept the connections that the kernel has taken already; closing the listener would reset them."""
+    """Accept the connections that wait in the kernel's queue, because closing the listener would reset them."""
     for _ in range(_BACKLOG):
         try:
             connection, address = listener.accept()

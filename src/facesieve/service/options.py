@@ -1,4 +1,4 @@
-"""What the query of a request asks for."""
+"""Reads the options in the query of a request."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _YES_NO = {"1": True, "true": True, "0": False, "false": False}
 
 
 def query_of(arguments: Mapping[str, list[bytes]]) -> dict[str, str]:
-    """The options of a query, each once. Raises ApiError `bad_option` for one that is sent twice or is no text."""
+    """The options of a query. Raises ApiError `bad_option` for an option that is sent twice or is not text."""
     query = {}
     for name, values in arguments.items():
         try:
             [query[name]] = [value.decode("utf-8") for value in values]
         except ValueError:
-            raise _bad(name[:100], "Each option is sent once, as text in UTF-8.") from None
+            raise _bad(name[:100], "Send each option once, as text in UTF-8.") from None
     return query
 
 
@@ -34,10 +34,10 @@ def options_of(query: Mapping[str, str], default: Policy) -> AnswerOptions:
     named, crops = left.pop("policy", default.name), left.pop("crops", "none")
     marked, pose = left.pop("marked", "0"), left.pop("pose", "1")
     if crops not in CROPS:
-        raise _bad("crops", f"crops is one of {', '.join(CROPS)}.")
+        raise _bad("crops", f"crops must be one of {', '.join(CROPS)}.")
     for name, given in (("marked", marked), ("pose", pose)):
         if given not in _YES_NO:
-            raise _bad(name, f"{name} is 0 or 1.")
+            raise _bad(name, f"{name} must be 0 or 1.")
     return AnswerOptions("modern", policy_of(named, left, default), crops, _YES_NO[marked], _YES_NO[pose])
 
 
@@ -50,7 +50,7 @@ def policy_of(name: str, limits: Mapping[str, Any], default: Policy) -> Policy:
         start = default if name == default.name else Policy.preset(name) if name in Policy.presets() else None
         if start is None:
             known = dict.fromkeys([default.name, *Policy.presets()])
-            raise _bad("policy", f"policy is one of {', '.join(known)}.")
+            raise _bad("policy", f"policy must be one of {', '.join(known)}.")
         return start.adjusted([f"{limit}={'none' if value is None else value}" for limit, value in limits.items()])
     except PolicyError as error:
         raise _bad(", ".join(limits)[:100], error.message[:300]) from None

@@ -1,4 +1,4 @@
-"""The body of one request while it arrives: limited, unpacked, collected and counted."""
+"""Receives the body of one request: checks its size, unpacks it, collects it, and counts the bytes held."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 
 from facesieve.service.admission import Admission
 from facesieve.service.api_errors import ApiError, ErrorCode
-from facesieve.service.body import Body, Whole
+from facesieve.service.body import Body, WholeBody
 from facesieve.service.content_encoding import unpacker
 from facesieve.service.fair_queue import Client
 from facesieve.service.time_slices import TimeSlices
 
 
 class Receiver:
-    """Passes the unpacked body to a `Body` in small steps. received: bytes that have arrived, as they were sent.
+    """Passes the unpacked body to a `Body` in small steps. received: bytes that have arrived, before unpacking.
 
-    What the body holds is counted in `admission` until `drop`, or until `let_go` says that it is held no longer.
+    The bytes that the body holds are counted in `admission` until `let_go` or `drop` releases them.
     """
 
     def __init__(self, admission: Admission, time_slices: TimeSlices, client: Client) -> None:
@@ -29,10 +29,10 @@ class Receiver:
         self._dropped = False
         self._check: Callable[[], None] = lambda: None
         self._unpacker = unpacker({})
-        self._body: Body = Whole()
+        self._body: Body = WholeBody()
 
     def limit(self, headers: Mapping[str, str], largest: int) -> None:
-        """Check what the headers say of the body. largest: bytes, packed and unpacked.
+        """Check what the headers say about the body. largest: most bytes, both before and after unpacking.
 
         Raises ApiError `request_too_large`, `unsupported_encoding`.
         """
@@ -41,12 +41,12 @@ class Receiver:
         self._unpacker = unpacker(headers)
 
     def collect(self, body: Body, check: Callable[[], None]) -> None:
-        """Where the body goes. check: called for each step; raises ApiError if the request can no longer be served."""
+        """Set where the body goes. check: called before each step; it may raise ApiError to end the request."""
         self._body = body
         self._check = check
 
     async def feed(self, chunk: bytes) -> None:
-        """Take the next bytes, in steps after which other requests get their turn. Raises ApiError."""
+        """Take the next bytes in steps; between them, other requests may run. Raises ApiError."""
         self.received += len(chunk)
         self._check_size(self.received)
         pieces = self._unpacker.feed(chunk, self._body.step)
@@ -59,7 +59,7 @@ class Receiver:
                 return
 
     def finish(self) -> None:
-        """The body has ended. Raises ApiError `bad_encoding` if something is missing."""
+        """Check the end of the body. Raises ApiError `bad_encoding` if something is missing."""
         self._unpacker.finish()
 
     def let_go(self, size: int) -> None:
@@ -74,7 +74,7 @@ class Receiver:
         self._held += size
 
     def drop(self) -> None:
-        """Hold nothing of the body any more, and take no more of it."""
+        """Release the body, and ignore the rest of it."""
         self._dropped = True
         self._body.clear()
         self.let_go(self._held)

@@ -1,4 +1,4 @@
-"""What the handlers of one service share."""
+"""The state that all handlers of one service share."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _PROBES = ("/livez", "/readyz", "/metrics")  # monitoring asks every few seconds
 
 
 class ActiveRequest(Protocol):
-    """A request that is not finished."""
+    """A request that has not ended."""
 
     @property
     def stream(self) -> IOStream:
-        """The connection that it came on."""
+        """The connection of the request."""
 
     @property
     def refused(self) -> bool:
-        """Whether it was answered before its body was there, so that the rest of the body is only dropped."""
+        """Whether an error was sent before the body had arrived, so that the rest of the body is dropped."""
 
     def cut_off(self) -> None:
-        """Answer now: the service ends."""
+        """Answer now, because the service ends."""
 
 
 @dataclass(slots=True)
 class Service:
-    """stopping: SIGTERM came. active: requests that are not finished."""
+    """stopping: whether SIGTERM has arrived. active: requests that have not ended."""
 
     settings: ServiceSettings
     pictures: Settings
@@ -66,15 +66,15 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Whether a worker lives."""
+        """Whether a worker is alive."""
         return self.workers.alive > 0
 
     def at_work(self) -> set[IOStream]:
-        """The connections on which a request is read or answered; a refused body that is dropped does not count."""
+        """The connections on which a request is read or answered, without those whose refused body is being dropped."""
         return {request.stream for request in self.active if not request.refused}
 
     def ended(self, route: str, status: int, code: str, seconds: float | None = None, **fields: Any) -> None:
-        """Count and log a request that has ended. seconds: None where it never became a request."""
+        """Count and log a request that has ended. seconds: None if the bytes never became a request."""
         self.metrics.requests.labels(route, str(status), code).inc()
         if seconds is not None:
             self.metrics.seconds.labels(route).observe(seconds)

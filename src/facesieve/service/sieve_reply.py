@@ -1,4 +1,4 @@
-"""Measures judged again, off the event loop: JSON in, JSON out, in a worker process."""
+"""The answer of `/v1/sieve`: judges measures again. It runs in a worker process; JSON in, JSON out."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _WORDS = {
     "extra_forbidden": "is not a known key",
     "unknown_measure": "is not a known measure",
 }
-_TOLD = 20  # the most mistakes that an answer names
+_TOLD = 20  # most mistakes that an answer lists
 
 
 @dataclass(frozen=True, slots=True)
 class SieveReply:
-    """The answer as JSON, or the code of a error with its message and details; it travels between processes."""
+    """The answer as JSON, or an error code with its message and details. It is sent between processes."""
 
     body: bytes = b""
     code: str = ""
@@ -43,7 +43,7 @@ class SieveReply:
     details: dict[str, Any] = field(default_factory=dict)
 
     def answer(self) -> bytes:
-        """The JSON. Raises the ApiError."""
+        """The JSON. Raises the ApiError if there is an error code."""
         if self.code:
             raise error_of(self.code, self.message, self.details)
         return self.body
@@ -51,13 +51,13 @@ class SieveReply:
 
 @dataclass(frozen=True, slots=True)
 class SieveOptions:
-    """What a worker is asked for with a body of `/v1/sieve`. default: the policy where the body names none."""
+    """The options that go to a worker with a body of `/v1/sieve`. default: the policy if the body names none."""
 
     default: Policy
 
 
 def sieve_answer(body: bytes, default: Policy) -> SieveReply:
-    """The answer of `/v1/sieve` to a body. default: the policy where the body names none. Errors are values too."""
+    """The answer of `/v1/sieve`. default: the policy if the body names none. Errors are returned as values."""
     try:
         return SieveReply(_answer(body, default))
     except ApiError as error:
@@ -87,7 +87,7 @@ def _answer(body: bytes, default: Policy) -> bytes:
 
 
 def _wrong_shape(asked: Any) -> list[tuple[str, str]]:
-    """What is wrong, and where, with everything except the values of the measures."""
+    """The mistakes, and where they are, in everything except the values of the measures."""
     if not isinstance(asked, dict):
         return [("", "dict_type")]
     wrong = [(str(key), "extra_forbidden") for key in sorted(asked.keys() - _KEYS)[:_TOLD]]
@@ -112,7 +112,7 @@ def _wrong_shape(asked: Any) -> list[tuple[str, str]]:
 def _table(rows: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     """One line for each face and one column for each measure; NaN where a measure is missing.
 
-    Stops after `_TOLD` mistakes, so that a body of unknown keys costs no more than reading it.
+    Stops after `_TOLD` mistakes, so that a body full of unknown keys takes little time.
     """
     table = np.full((len(rows), len(_NAMES)), np.nan)
     wrong: list[tuple[str, str]] = []
@@ -155,6 +155,6 @@ def _is_number(value: Any) -> bool:
 
 
 def _bad(wrong: list[tuple[str, str]]) -> ApiError:
-    """Names where the mistakes are, but does not repeat what was sent."""
+    """The error that says where the mistakes are. It does not repeat values that were sent."""
     told = [{"where": where[:100], "what": _WORDS[what]} for where, what in wrong[:_TOLD]]
     return ApiError(ErrorCode.BAD_JSON, details={"wrong": told})

@@ -1,6 +1,6 @@
 """Pictures that are sent as text: base64, data URLs, and JSON that holds one of them.
 
-Texts have up to 14 MB, so everything that looks at a whole one goes in steps.
+Texts have up to 14 MB, so everything that reads a whole text does so in steps.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from facesieve.service.time_slices import TimeSlices
 KEYS = ("image_base64", "image")
 _STEP = 1 << 17  # characters that are decoded at once
 _SLACK = 1 << 16  # JSON and the head of a data URL around the base64; most white space before and after it
-_SMALL_JSON = 1 << 16  # JSON of another shape than ours is parsed up to this size, to say what is wrong with it
-_BEGIN = 300  # characters that tell what a text is; the head of a data URL is shorter
+_SMALL_JSON = 1 << 16  # JSON of another form is parsed up to this size, to say what is wrong with it
+_BEGIN = 300  # characters that show what kind of text it is; the head of a data URL is shorter
 _ESCAPE = 6  # characters of the longest escape in a JSON string: \u002f
 _SPACE = b" \t\r\n"
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -39,19 +39,19 @@ _KINDS = ("text/", "application/json", "application/base64", "application/x-www-
 
 
 def is_text(content_type: str) -> bool:
-    """Whether a body is said to be text, which is longer than the picture in it."""
+    """Whether the Content-Type is one of text. Text is longer than the picture in it."""
     return content_type.strip().lower().startswith(_KINDS)
 
 
 def text_bytes(size: int) -> int:
-    """Bytes of the longest text that holds a picture of `size` bytes: base64 in lines, and what is around it."""
+    """Bytes of the longest text that holds a picture of `size` bytes: base64 in lines, and the text around it."""
     return size * 4 // 3 + size // 32 + _SLACK
 
 
 async def picture_of(body: bytes, time_slices: TimeSlices, said_to_be_text: bool) -> bytes:
-    """The picture in a body: bytes, base64, a data URL, or JSON. A body that is none of these is returned as it is.
+    """The picture in a body: bytes, base64, a data URL, or JSON. Any other body is returned unchanged.
 
-    said_to_be_text: whether the Content-Type is one of text; only then is text that is not base64 a fault of its own.
+    said_to_be_text: whether the Content-Type is one of text. Only then, text that is not base64 raises `bad_base64`.
     Raises ApiError `bad_json`, `bad_base64`, `no_image`, `unsupported_body`.
     """
     if _is_picture(body):
@@ -71,7 +71,7 @@ async def picture_of(body: bytes, time_slices: TimeSlices, said_to_be_text: bool
 
 
 async def picture_of_field(content: bytes, time_slices: TimeSlices) -> bytes:
-    """The picture in a text field of a form: base64 or a data URL; what is neither is returned as it is."""
+    """The picture in a text field of a form: base64 or a data URL. Other content is returned unchanged."""
     start, end = _ends(content)
     begins = content[start : min(end, start + _BEGIN)]
     if _is_picture(content) or not (_ADDRESS.match(begins) or _DATA.match(begins) or _TEXT.fullmatch(begins)):
@@ -115,11 +115,11 @@ async def _in_json(text: bytes, start: int, end: int, time_slices: TimeSlices) -
 
 
 def _unescaped(text: bytes, start: int, end: int, error: ApiError) -> Iterator[bytes]:
-    """The content of a JSON string in pieces. Raises the error if it is not a JSON string."""
+    """Yield the content of a JSON string in pieces. Raises `error` if it is not a JSON string."""
     while start < end:
         stop = min(end, start + _STEP)
         if stop < end and (escape := text.rfind(b"\\", max(start, stop - _ESCAPE), stop)) > start:
-            stop = escape - (text[escape - 1 : escape] == b"\\")  # an escape stays whole
+            stop = escape - (text[escape - 1 : escape] == b"\\")  # do not cut an escape in two
         piece, start = text[start:stop], stop
         if _NOT_PLAIN.search(piece):
             try:
@@ -130,21 +130,21 @@ def _unescaped(text: bytes, start: int, end: int, error: ApiError) -> Iterator[b
 
 
 def _after_head(begins: bytes, start: int) -> int:
-    """Where base64 begins, behind the head of a data URL if there is one. Raises ApiError `bad_base64`."""
+    """Where base64 begins: after the head of a data URL, if there is one. Raises ApiError `bad_base64`."""
     if _ADDRESS.match(begins):
         raise ApiError(
-            ErrorCode.BAD_BASE64, "Pictures are sent, not fetched: send base64 or a data URL, not an address."
+            ErrorCode.BAD_BASE64, "The service does not fetch addresses; send the picture as base64 or a data URL."
         )
     if not _DATA.match(begins):
         return start
     head = _DATA_URL.match(begins)
     if not head or not head[1]:
-        raise ApiError(ErrorCode.BAD_BASE64, "A data URL begins with data:image/jpeg;base64, and goes on in base64.")
+        raise ApiError(ErrorCode.BAD_BASE64, "A data URL must begin like data:image/jpeg;base64, followed by base64.")
     return start + head.end()
 
 
 def _ends(text: bytes) -> tuple[int, int]:
-    """Where a text begins and ends without white space; more than `_SLACK` bytes of it are not text of ours."""
+    """Where a text begins and ends without white space. At most `_SLACK` bytes of white space are skipped."""
     head, tail = text[:_SLACK].removeprefix(_BOM), text[-_SLACK:]
     start = min(_SLACK, len(text)) - len(head.lstrip(_SPACE))
     return start, max(start, len(text) - (len(tail) - len(tail.rstrip(_SPACE))))
@@ -160,7 +160,7 @@ def _is_picture(body: bytes) -> bool:
 
 def _bad_json(text: bytes, start: int, end: int) -> ApiError:
     """What is wrong with JSON that is not `{"image": "..."}` or a string."""
-    one_key = f"JSON here has the key {' or '.join(KEYS)} and no other; options go into the query."
+    one_key = f"The JSON must have exactly one key, {' or '.join(KEYS)}; send options in the query."
     if end - start > _SMALL_JSON:
         return ApiError(ErrorCode.BAD_JSON, one_key)
     try:
@@ -172,4 +172,4 @@ def _bad_json(text: bytes, start: int, end: int) -> ApiError:
             return ApiError(ErrorCode.BAD_JSON, one_key)
         if not sent or None in sent.values():
             return ApiError(ErrorCode.NO_IMAGE, f"The JSON has no key {' or '.join(KEYS)}.")
-    return ApiError(ErrorCode.BAD_JSON, "The picture in JSON is a string of base64 or a data URL.")
+    return ApiError(ErrorCode.BAD_JSON, "The picture in JSON must be a string of base64 or a data URL.")

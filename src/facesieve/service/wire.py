@@ -25,14 +25,15 @@ from facesieve.service.wire_exchange import Exchange, Peer
 from facesieve.service.wire_reader import PIECE, Reader
 from facesieve.service.wire_syntax import body_length, parsed_head
 
-_LINGER = 5.0  # seconds in which a client may read a refusal before the connection is reset
+_LINGER = 5.0  # seconds in which a client may read an error before the connection is reset
 
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """header_bytes: of a request line and its headers. header_seconds, body_seconds: until they must be there.
+    """header_bytes: most bytes of a request line and its headers.
 
-    write_seconds: until a client must have read a refusal.
+    header_seconds, body_seconds: the time in which they must arrive. write_seconds: the time in which a client must
+    read an error.
     """
 
     header_bytes: int
@@ -44,9 +45,9 @@ class HttpLimits:
 class Connection:
     """One client's requests, in order: each is answered before the next is read.
 
-    server: makes a delegate for each request; its `on_close` is called at the end. peer_of: the client, from the
-    headers. refusal: makes, counts and logs the answer to what is not a request. on_idle: called when the connection
-    begins to wait for its next request.
+    server: makes a delegate for each request; its `on_close` is called at the end. peer_of: returns the client that the
+    headers name. refusal: builds, counts and logs the answer to bytes that are not a request. on_idle: called when the
+    connection begins to wait for its next request.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Connection:
         self._on_idle = on_idle
 
     async def handle_requests(self) -> None:
-        """Serve until either side closes."""
+        """Read and answer requests until either side closes."""
         try:
             while await self._next():
                 self._on_idle()
@@ -80,7 +81,7 @@ class Connection:
             self._server.on_close(self)
 
     async def _next(self) -> bool:
-        """Read one request and see it answered; whether another may follow on this connection."""
+        """Read one request and wait until it is answered. Returns whether another may follow on this connection."""
         headers = HTTPHeaders()
         try:
             async with asyncio.timeout(self._limits.header_seconds):
@@ -97,7 +98,7 @@ class Connection:
             await _settled(delegate.headers_received(start, headers))
         except (HTTPInputError, ValueError):  # ValueError: a port of thousands of digits
             return await self._refuse(
-                ApiError(ErrorCode.BAD_REQUEST, "The Host is missing or malformed, or the query is not understood."),
+                ApiError(ErrorCode.BAD_REQUEST, "The header Host is missing or malformed, or the query is malformed."),
                 headers,
             )
         whole = await self._read(exchange, delegate, headers, length)
@@ -115,7 +116,7 @@ class Connection:
     async def _read(
         self, exchange: Exchange, delegate: HTTPMessageDelegate, headers: HTTPHeaders, length: int | None
     ) -> bool:
-        """Read a body and pass it on; whether it was read to its end. What follows an answer is read and dropped."""
+        """Read a body and pass it on; after an answer, drop the rest. Returns whether the body was read to its end."""
         asks_first = exchange.asks_first(headers)
         if asks_first and exchange.finished:
             return False
@@ -140,7 +141,7 @@ class Connection:
         return True
 
     async def _refuse(self, error: ApiError, headers: HTTPHeaders) -> bool:
-        """Answer what is not a request, and close: where the next one begins is not known."""
+        """Answer bytes that are not a request, and close, because it is not known where the next request begins."""
         try:
             async with asyncio.timeout(self._limits.write_seconds):
                 await self.stream.write(self._refusal(error, headers))
@@ -151,8 +152,8 @@ class Connection:
         return False
 
     async def _linger(self) -> None:
-        """Close for writing, and drop what still comes: closing over unread bytes would reset the connection, and the
-        client would lose its answer."""
+        """Close for writing, and drop the bytes that still arrive. With unread bytes left, closing would reset the
+        connection, and the client would lose its answer."""
         with contextlib.suppress(StreamClosedError, TimeoutError, OSError):
             self.stream.socket.shutdown(socket.SHUT_WR)
             async with asyncio.timeout(_LINGER):

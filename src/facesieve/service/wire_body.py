@@ -1,4 +1,4 @@
-"""The body of a request, with a length or in chunks, as pieces of a size that is worth a step."""
+"""Reads the body of a request, with a length or in chunks, as pieces of a useful size."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from facesieve.service.api_errors import ApiError, ErrorCode
 from facesieve.service.wire_reader import PIECE, Reader
 from facesieve.service.wire_syntax import chunk_size
 
-_TURN = 1 << 16  # bytes of a body after which other requests get their turn
-_CHUNK_COST = 1 << 10  # a chunk costs as much time as so many bytes
+_TURN = 1 << 16  # bytes of a body after which other requests may run
+_CHUNK_COST = 1 << 10  # each chunk takes as much time as this many bytes
 _CHUNK_LINE = 1 << 12  # longest line that begins a chunk, extensions included
 _TRAILERS = 1 << 13  # most bytes of trailers after a chunked body
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n]*")
@@ -25,7 +25,7 @@ class BodyReader:
         self._reader = reader
 
     async def pieces(self, length: int | None) -> AsyncGenerator[bytes, None]:
-        """The body in pieces, small chunks put together. Other requests get their turn in between."""
+        """Yield the body in pieces; small chunks are joined. Other requests may run in between."""
         last_turn, chunks, held = self._reader.taken, 0, bytearray()
         async with contextlib.aclosing(self._fixed(length) if length is not None else self._chunks()) as raw:
             async for piece in raw:
@@ -48,14 +48,14 @@ class BodyReader:
             yield piece
 
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
-        """Extensions of chunks and trailers are read and dropped."""
+        """Chunk extensions and trailers are read and dropped."""
         while left := chunk_size(await self._reader.line(_CHUNK_LINE)):
             while left:
                 piece = await self._reader.some(left)
                 left -= len(piece)
                 yield piece
             if await self._reader.line(_CHUNK_LINE):
-                raise ApiError(ErrorCode.BAD_REQUEST, "A chunk of the body is longer than its size.")
+                raise ApiError(ErrorCode.BAD_REQUEST, "A chunk of the body is longer than its declared size.")
         trailers = 0
         while line := await self._reader.line(_CHUNK_LINE):
             trailers += len(line)

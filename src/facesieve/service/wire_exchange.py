@@ -15,16 +15,16 @@ from facesieve.service.api_errors import ApiError
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The client, in the names that Tornado reads from a connection's context."""
+    """The client, with the attribute names that Tornado reads from a connection's context."""
 
     remote_ip: str
     protocol: str = "http"
 
 
 class Exchange(HTTPConnection):
-    """One request and its answer, as Tornado's handlers know a connection.
+    """One request and its answer. Tornado's handlers use it as their connection.
 
-    finished: the handler has written all. done: all is sent, or the client has gone.
+    finished: the handler has written the whole answer. done: the whole answer is sent, or the client has disconnected.
     """
 
     def __init__(self, stream: IOStream, start: RequestStartLine, headers: HTTPHeaders, peer: Peer) -> None:
@@ -40,15 +40,15 @@ class Exchange(HTTPConnection):
         self._when_malformed: Callable[[ApiError], Awaitable[None]] | None = None
 
     def asks_first(self, headers: HTTPHeaders) -> bool:
-        """Whether the client waits for `100 Continue` before it sends the body. HTTP/1.0 has no such thing."""
+        """Whether the client waits for `100 Continue` before it sends the body. HTTP/1.0 does not have this."""
         return self._start.version != "HTTP/1.0" and headers.get("Expect", "").lower() == "100-continue"
 
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
-        """What is called when the client leaves before it has its answer."""
+        """Set the function that is called when the client disconnects before it has its answer."""
         self._when_closed = callback
 
     def set_malformed_callback(self, callback: Callable[[ApiError], Awaitable[None]] | None) -> None:
-        """What answers when the rest of the request turns out to be malformed."""
+        """Set the function that answers when the rest of the request turns out to be malformed."""
         self._when_malformed = callback
 
     def write_headers(
@@ -69,7 +69,7 @@ class Exchange(HTTPConnection):
         lines = [f"HTTP/1.1 {start_line.code} {start_line.reason}"]
         lines += [f"{name}: {value}" for name, value in headers.get_all()]
         if any("\r" in line or "\n" in line for line in lines):
-            raise ValueError("A line break in a header of an answer.")
+            raise ValueError("An answer has a header with a line break.")
         return self._send("\r\n".join([*lines, "", ""]).encode("latin-1") + self._framed(chunk or b""))
 
     def write(self, chunk: bytes) -> Future[None]:
@@ -85,12 +85,12 @@ class Exchange(HTTPConnection):
             self._last.add_done_callback(lambda sent: self._end())
 
     async def malformed(self, error: ApiError) -> None:
-        """Let the handler answer. Where it has answered already, nothing more is said."""
+        """Let the handler answer. Does nothing if it has answered already."""
         if self._when_malformed is not None and not self.finished:
             await self._when_malformed(error)
 
     def lost(self) -> None:
-        """The client has gone."""
+        """The client has disconnected."""
         if self._when_closed is not None:
             self._when_closed()
         self._end()
@@ -108,7 +108,7 @@ class Exchange(HTTPConnection):
         return self._last
 
     def _end(self) -> None:
-        # The callbacks hold the handler, which holds this: a circle that would keep its memory.
+        # The callbacks refer to the handler, and the handler to this object: a cycle that would keep memory in use.
         self._when_closed = self._when_malformed = None
         if not self.done.done():
             self.done.set_result(None)

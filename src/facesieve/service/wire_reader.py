@@ -15,9 +15,9 @@ _METHOD_BEGIN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]")
 
 
 class Reader:
-    """A stream that is read by heads, lines and pieces. What is too long is an ApiError, and leaves the stream open.
+    """Reads heads, lines and pieces from a stream. Anything too long raises an ApiError and leaves the stream open.
 
-    taken: bytes that were read by heads, lines and pieces so far.
+    taken: bytes that were returned so far.
     """
 
     def __init__(self, stream: IOStream) -> None:
@@ -27,11 +27,11 @@ class Reader:
 
     @property
     def holds(self) -> bool:
-        """Whether bytes are here that can be read without waiting."""
+        """Whether there are bytes that can be read without waiting."""
         return bool(self._buffer)
 
     async def head(self, limit: int) -> bytes:
-        """A request line and its headers, to the blank line. Blank lines before it are dropped."""
+        """A request line and its headers, up to the blank line. Blank lines before them are dropped."""
         seen = blank_bytes = 0
         while True:
             if not seen:
@@ -39,11 +39,10 @@ class Reader:
                 del self._buffer[: before - len(self._buffer.lstrip(b"\r\n"))]
                 blank_bytes += before - len(self._buffer)
             if blank_bytes > _BLANK:
-                raise ApiError(
-                    ErrorCode.BAD_REQUEST, f"More than {_BLANK} bytes of blank lines come before the request."
-                )
+                raise ApiError(ErrorCode.BAD_REQUEST, f"More than {_BLANK} bytes of blank lines precede the request.")
             if self._buffer and not _METHOD_BEGIN.match(self._buffer):
-                raise ApiError(ErrorCode.BAD_REQUEST, "This is not HTTP/1.1; TLS ends in front of this service.")
+                message = "The request is not HTTP/1.1. For HTTPS, put a proxy that ends TLS in front of this service."
+                raise ApiError(ErrorCode.BAD_REQUEST, message)
             blank = _BLANK_LINE.search(self._buffer, max(0, seen - 3))
             if (blank.end() if blank else len(self._buffer)) > limit:
                 raise ApiError(ErrorCode.HEADERS_TOO_LARGE, details={"max_bytes": limit})

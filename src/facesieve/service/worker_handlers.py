@@ -7,21 +7,21 @@ import asyncio
 from facesieve.service.admission import Place
 from facesieve.service.answers import AnswerOptions, encoded
 from facesieve.service.api_errors import ApiError, ErrorCode, error_of
-from facesieve.service.body import Body, PictureBytes, Whole
+from facesieve.service.body import Body, PictureBytes, WholeBody
 from facesieve.service.form import OVERHEAD, Form, is_form
 from facesieve.service.options import options_of, query_of
 from facesieve.service.precheck import precheck
 from facesieve.service.request import Request
 from facesieve.service.sieve_reply import SieveOptions, SieveReply
 from facesieve.service.text import is_text, picture_of, picture_of_field, text_bytes
-from facesieve.service.worker import Reply
+from facesieve.service.worker import PictureReply
 
-# The time to send an answer is kept free before the deadline: seconds, and the most as a share of what is left.
+# Time reserved before the deadline for sending the answer: seconds, and the largest share of the time that is left.
 _TO_ANSWER, _TO_ANSWER_SHARE = 0.5, 0.1
 
 
 class Work(Request):
-    """A route that needs workers."""
+    """A route that needs a worker."""
 
     method = "POST"
     open_to_all = False
@@ -40,11 +40,11 @@ class Pictures(Work):
     """A route that takes pictures."""
 
     def form(self, at_most: int) -> Form:
-        """What collects the pictures of a form. Raises ApiError."""
+        """The collector for the pictures of a form. Raises ApiError."""
         return Form(self.request.headers, at_most, self.service.settings.max_image_bytes)
 
     async def read(self, picture: PictureBytes) -> None:
-        """Decode the picture if it is text, and check it. Raises ApiError if it need not wait for a worker."""
+        """Decode the picture if it is text, and check it. Raises ApiError if it can be refused without a worker."""
         try:
             if picture.text:
                 picture.content = await picture_of_field(picture.content, self.service.time_slices)
@@ -54,7 +54,7 @@ class Pictures(Work):
             self.service.metrics.pictures.labels(error.code).inc()
             raise
 
-    async def ask(self, place: Place, picture: PictureBytes, options: AnswerOptions) -> Reply:
+    async def ask(self, place: Place, picture: PictureBytes, options: AnswerOptions) -> PictureReply:
         """A worker's reply to one picture, counted. Raises ApiError if the picture was refused."""
         size = len(picture.content)
 
@@ -62,7 +62,7 @@ class Pictures(Work):
             picture.content = b""
             self.receiver.let_go(size)
 
-        reply: Reply = await place.ask(options, picture.content, delivered)
+        reply: PictureReply = await place.ask(options, picture.content, delivered)
         self.service.metrics.count(reply)
         self.notes["faces"] = self.notes.get("faces", 0) + reply.faces
         self.notes["kept"] = self.notes.get("kept", 0) + reply.kept
@@ -117,7 +117,7 @@ class Uploads(Pictures):
         self.reply(b"[" + b",".join(entries) + b"]")
 
     async def _entries(self, place: Place, pictures: list[PictureBytes]) -> list[bytes]:
-        """An answer for each picture, in order; what is not done shortly before the deadline is an error entry."""
+        """An answer for each picture, in order; an error entry if it is not done shortly before the deadline."""
         options = AnswerOptions("reference", self.service.policy)
         entries = [b""] * len(pictures)
         numbers = iter(range(len(pictures)))
@@ -127,7 +127,7 @@ class Uploads(Pictures):
                 entries[number] = await self._entry(place, pictures[number], options)
                 self.receiver.keep(len(entries[number]))
 
-        # As many at once as there are workers, so that one request can use all that are free.
+        # As many at once as there are workers, so that one request can use all free ones.
         tasks = [
             asyncio.ensure_future(one_after_another()) for _ in range(min(self.service.admission.seats, len(pictures)))
         ]
@@ -147,7 +147,7 @@ class Uploads(Pictures):
         return [entry or too_late for entry in entries]
 
     async def _entry(self, place: Place, picture: PictureBytes, options: AnswerOptions) -> bytes:
-        """The answer for one picture; if it is refused, an entry with the error."""
+        """The answer for one picture, or an entry with the error if it is refused."""
         try:
             await self.read(picture)
             return (await self.ask(place, picture, options)).body
@@ -162,7 +162,7 @@ class Uploads(Pictures):
 
 
 class Faces(Pictures):
-    """The picture is the body, as bytes or as text, or the one file of a form."""
+    """The picture is the body, as bytes or as text, or the only file of a form."""
 
     route = "/v1/faces"
 
@@ -181,7 +181,7 @@ class Faces(Pictures):
 
     def body(self) -> Body:
         self._form = self.form(1) if is_form(self.request.headers) else None
-        self._whole = Whole()
+        self._whole = WholeBody()
         return self._form or self._whole
 
     async def answer(self) -> None:
@@ -199,7 +199,7 @@ class Faces(Pictures):
 
 
 class Sieve(Work):
-    """Measures in, verdicts out. A worker judges, because many rows take longer than the event loop may."""
+    """Measures in, verdicts out. A worker judges them, because many rows would block the event loop for too long."""
 
     route = "/v1/sieve"
 
@@ -208,7 +208,7 @@ class Sieve(Work):
         return self.service.settings.max_json_bytes
 
     def body(self) -> Body:
-        self._whole = Whole()
+        self._whole = WholeBody()
         return self._whole
 
     async def answer(self) -> None:
