@@ -66,7 +66,7 @@ def record_of(source: Source) -> Record:
 
 
 def face_of(photo: Photo, index: int) -> Face:
-    """A face with numbers derived from the picture's id. The second face is always rejected, the third for two reasons."""
+    """A face with numbers from the picture's id. The second face is always rejected, the third for two reasons."""
     seed = np.random.default_rng([int(photo.picture_id[:8], 16), index])
     w, h = seed.uniform(10, photo.width / 2), seed.uniform(10, photo.height / 2)
     box = (float(seed.uniform(-5, photo.width / 2)), float(seed.uniform(-5, photo.height / 2)), float(w), float(h))

@@ -73,7 +73,7 @@ class Running:
         return self.post(f"/v1/faces{query}", data=image)
 
     def events(self, event: str, at_least: int = 0) -> list[dict[str, Any]]:
-        """The lines of the log about an event. Waits for `at_least` of them, because a line may come after the answer."""
+        """The log lines of an event. Waits for `at_least` of them, because a line may come after the answer."""
         until = time.monotonic() + 5
         while True:
             # Text after the last line break is a line that is being written.
