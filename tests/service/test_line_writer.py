@@ -1,4 +1,4 @@
-"""LineWriter to descriptors of every kind: what cannot be written is dropped and counted, and nobody waits for it."""
+"""Log lines to descriptors of every kind: lines that cannot be written are dropped and counted, and nothing waits."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from facesieve.processes.seat import Ended, Limits, Seat, State
 from facesieve.service.admission import Admission, Place
 from facesieve.service.api_errors import ApiError
 
-# TimeSlices of the loop between two events: few, so that events come together, or so many that nothing is left to do.
+# Iterations of the loop between two events: few, so that events come together, or enough to finish all work.
 TURNS = st.sampled_from([0, 1, 2, 3, 4, 6, 30])
 
 Step = concurrent.futures.Future

@@ -161,7 +161,7 @@ def _points(face: Face) -> dict[str, list[int]]:
 
 
 def _whole(values: Sequence[float] | np.ndarray[Any, Any]) -> list[int]:
-    """WholeBody pixels, half to even."""
+    """Whole pixels, rounded half to even."""
     return [int(value) for value in np.rint(values)]
 
 

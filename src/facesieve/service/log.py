@@ -49,7 +49,7 @@ class Log:
 
     @property
     def dropped(self) -> int:
-        """LineWriter that could not be written."""
+        """Lines that could not be written."""
         return self._lines.dropped
 
     def debug(self, event: str, **fields: Any) -> None:

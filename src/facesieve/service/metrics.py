@@ -91,11 +91,11 @@ class Metrics:
 
 
 class _Dropped(Collector):
-    """LineWriter are lost in another thread, and the log exists before the metrics: so the log counts them itself."""
+    """Lines are lost in another thread, and the log exists before the metrics, so the log counts them."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        sentence = "LineWriter of the log that could not be written."
+        sentence = "Lines of the log that could not be written."
         yield CounterMetricFamily("facesieve_log_lines_dropped", sentence, value=self._log.dropped)

@@ -46,7 +46,7 @@ class Tokens:
         except UnicodeEncodeError:
             sent = token.encode("utf-8", "surrogateescape")
         given = hashlib.sha256(sent).digest()
-        return any([hmac.compare_digest(given, digest) for digest in self._digests])  # noqa: C419 - all of them, always
+        return any([hmac.compare_digest(given, digest) for digest in self._digests])  # noqa: C419 - compares with every digest, to take constant time
 
 
 def token_of(headers: Mapping[str, str]) -> str:

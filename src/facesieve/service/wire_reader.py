@@ -61,7 +61,7 @@ class Reader:
             await self._more()
         line = self._take(end + 1)
         if not line.endswith(b"\r\n"):
-            raise ApiError(ErrorCode.BAD_REQUEST, "LineWriter of a chunked body end with CR LF.")
+            raise ApiError(ErrorCode.BAD_REQUEST, "Lines of a chunked body must end with CR LF.")
         return line[:-2]
 
     async def some(self, at_most: int) -> bytes:
