@@ -19,7 +19,7 @@ _NEEDED = ("tornado", "prometheus_client", "structlog", "python_multipart")
 
 def serve(
     address: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 chooses a free one.")] = None,
     workers: Annotated[
         int | None, typer.Option(help="Worker processes, each for one request at a time; 0 means one per core.")
     ] = None,

@@ -32,7 +32,7 @@ def is_form(headers: Mapping[str, str]) -> bool:
 
 
 class Form:
-    """Collects the files, and the texts, of all fields named `image`, in order. Other fields are read and dropped.
+    """Collects the files and texts of all fields named `image`, in order. Other fields are read and dropped.
 
     at_most: most pictures. largest: most bytes of a picture; a larger one is cut off just above that size, which is
     enough to refuse it later. Raises ApiError `bad_multipart` if the headers name no boundary.

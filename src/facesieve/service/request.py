@@ -87,7 +87,7 @@ class Request(RequestHandler):
 
     @property
     def largest_body(self) -> int:
-        """Bytes of the largest body that the route takes."""
+        """Bytes of the largest body that the route accepts."""
         return 0
 
     def check_first(self) -> None:

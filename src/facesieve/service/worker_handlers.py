@@ -27,7 +27,7 @@ class Work(Request):
     open_to_all = False
 
     def check_first(self) -> None:
-        if not self.service.workers.serves:
+        if not self.service.workers.can_serve:
             raise ApiError(ErrorCode.NOT_READY, headers={"Retry-After": "1"})
         self.check_again()
 
@@ -37,7 +37,7 @@ class Work(Request):
 
 
 class Pictures(Work):
-    """A route that takes pictures."""
+    """A route that accepts pictures."""
 
     def form(self, at_most: int) -> Form:
         """The collector for the pictures of a form. Raises ApiError."""

@@ -46,7 +46,7 @@ class WorkerPool:
         return self._alive
 
     @property
-    def serves(self) -> bool:
+    def can_serve(self) -> bool:
         """Whether requests can be served: a worker is alive, or one that was alive is being replaced."""
         return self._alive > 0 or (self._began.is_set() and not self._failing)
 
