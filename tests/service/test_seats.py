@@ -169,6 +169,16 @@ def test_workers_stopped_for_good_while_they_work_cost_their_requests_and_are_re
     assert running.stop() == 0
 
 
+def test_the_metrics_say_which_signal_ended_a_worker(start: Any) -> None:
+    running = start(workers=1)
+    for number, reason in ((signal.SIGKILL, "killed"), (signal.SIGSEGV, "crashed")):
+        [worker] = running.workers()
+        os.kill(worker.pid, number)
+        until(lambda reason=reason: running.gauge(f'facesieve_workers_replaced_total{{reason="{reason}"}}') == 1)
+        until(lambda: running.gauge("facesieve_workers ") == 1)
+    assert running.gauge("facesieve_workers_replaced_total") == 2
+
+
 def test_a_service_whose_folder_is_removed_replaces_its_workers(
     start: Any, astronaut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
