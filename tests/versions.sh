@@ -28,9 +28,11 @@ for version in ${VERSIONS:-3.11 3.12 3.13}; do
         continue
     fi
     echo "Python $version: $python"
-    "$python" -m venv "$work/$version"
-    "$work/$version/bin/pip" install -q --disable-pip-version-check -e '.[test]'
-    "$work/$version/bin/python" -m pytest -q -p no:cacheprovider --basetemp "$work/tmp-$version" "$@" || failed+=("$version")
+    if ! { "$python" -m venv "$work/$version" &&
+        "$work/$version/bin/pip" install -q --disable-pip-version-check -e '.[test]' &&
+        "$work/$version/bin/python" -m pytest -q -p no:cacheprovider --basetemp "$work/tmp-$version" "$@"; }; then
+        failed+=("$version")
+    fi
 done
 if [ "${#failed[@]}" -gt 0 ]; then
     echo "Failed with Python: ${failed[*]}"
