@@ -1,4 +1,4 @@
-"""Photos that every test may use: from installed packages always, from ../shared where it is there."""
+"""Photos that every test may use: from installed packages, and from ../shared if that folder exists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of local test data; a test that asks for it is skipped where it is absent."""
+    """The folder of local test data; tests that use it are skipped if it does not exist."""
     if not SHARED.is_dir():
         pytest.skip("needs the local test data in ../shared, which is not part of the project")
     return SHARED
@@ -21,7 +21,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def astronaut() -> Path:
-    """A 512 x 512 PNG portrait with one frontal face, carried by scikit-image."""
+    """A 512 x 512 PNG portrait with one frontal face, from scikit-image."""
     import skimage
 
     return Path(skimage.__file__).parent / "data" / "astronaut.png"
@@ -29,7 +29,7 @@ def astronaut() -> Path:
 
 @pytest.fixture(scope="session")
 def hopper() -> Path:
-    """A 512 x 600 JPEG portrait with one face, carried by matplotlib."""
+    """A 512 x 600 JPEG portrait with one face, from matplotlib."""
     import matplotlib
 
     return Path(matplotlib.__file__).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
@@ -37,7 +37,7 @@ def hopper() -> Path:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """The command line as a user calls it: `run("build", ...)` gives exit status, stdout and stderr."""
+    """The command line as a user calls it: `run("build", ...)` returns exit status, stdout and stderr."""
     from facesieve.cli import main
 
     def facesieve(*arguments: object) -> tuple[int, str, str]:

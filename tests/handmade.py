@@ -1,4 +1,4 @@
-"""A pipeline made by hand: faces follow from a picture's bytes alone, so tests of files need no network."""
+"""A fake pipeline that computes faces from the bytes of a picture, so tests of files need no network."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def source_of(path: Path, root: Path, label: str = "") -> Source:
 
 
 def sources_in(root: Path) -> list[Source]:
-    """Every file below a folder, labelled with the folder it lies in."""
+    """Every file below a folder, labelled with the name of its folder."""
     return [
         source_of(path, root, "" if path.parent == root else path.parent.name)
         for path in sorted(root.rglob("*"))
@@ -38,7 +38,7 @@ def sources_in(root: Path) -> list[Source]:
 
 
 class Handmade:
-    """`stream` as the real pipeline's; `seen` remembers the names that went through."""
+    """Has `stream` like the real pipeline. seen: names of the sources that it has processed."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -66,7 +66,7 @@ def record_of(source: Source) -> Record:
 
 
 def face_of(photo: Photo, index: int) -> Face:
-    """Made-up numbers from the picture's id: the second face is always rejected, the third for two reasons."""
+    """A face with numbers from the picture's id. The second face is always rejected, the third for two reasons."""
     seed = np.random.default_rng([int(photo.picture_id[:8], 16), index])
     w, h = seed.uniform(10, photo.width / 2), seed.uniform(10, photo.height / 2)
     box = (float(seed.uniform(-5, photo.width / 2)), float(seed.uniform(-5, photo.height / 2)), float(w), float(h))
@@ -98,7 +98,7 @@ def making(outputs: Outputs | None = None, workers: int = 1, **settings: object)
 
 
 def photos(root: Path, portrait: Path, count: int = 12, first: int = 0) -> Path:
-    """A folder of people: `count` pictures cut from a portrait, two people, the last files empty and no picture."""
+    """A folder of two people with `count` pictures cut from a portrait, copies, an empty file and a text file."""
     pixels = cv2.imread(str(portrait))
     for index in range(first, first + count):
         place = root / ("Ada" if index % 2 else "Grace")
@@ -113,7 +113,7 @@ def photos(root: Path, portrait: Path, count: int = 12, first: int = 0) -> Path:
 
 
 def files_in(root: Path) -> dict[str, bytes]:
-    """Every published file of a dataset with its bytes; what is hidden belongs to the build."""
+    """Every published file of a dataset with its bytes, without the hidden files of the build."""
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
         for path in sorted(root.rglob("*"))

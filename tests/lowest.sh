@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The oldest versions that pyproject.toml admits, in an environment of their own: the main parts of the suite pass there.
-# Twice: with the oldest numpy, and with a current one, which older packages know least about.
+# Runs the main parts of the suite with the oldest versions that pyproject.toml admits, each time in a new environment:
+# once with the oldest numpy, and once with a current one, which old packages are least prepared for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -17,7 +17,7 @@ try() {  # NAME CONSTRAINT TESTS...
     "$uv" pip compile -q pyproject.toml --extra service --extra test --resolution lowest-direct --only-binary :all: \
         --python "$venv/bin/python" --constraint "$work/constraint.txt" --output-file "$work/lowest.txt"
     "$uv" pip install -q --python "$venv/bin/python" -r "$work/lowest.txt"
-    # The sources as they lie here, with the extension where it was built.
+    # Use the sources of this checkout, with the extension if it was built.
     echo "$PWD/src" > "$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/facesieve.pth"
     "$venv/bin/python" -m facesieve --version
     "$venv/bin/python" -m pytest -q -p no:cacheprovider -W ignore "$@"

@@ -1,4 +1,4 @@
-"""What other threads get to do while one computes."""
+"""Counts how often other threads run while one computes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def turns_during(work: Callable[[], object]) -> int:
-    """How often this thread comes to its turn, a millisecond apart, while another does the work."""
+    """How often this thread, which sleeps for a millisecond each time, runs while another thread does the work."""
     done, turns = threading.Event(), 0
 
     def run() -> None:

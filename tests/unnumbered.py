@@ -1,4 +1,4 @@
-"""Datasets as versions before format 1 wrote them: made from one of today by taking away what came later."""
+"""Turns a dataset into one as versions before format 1 wrote it, by removing everything that came later."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def without_number(
     pictures: Callable[[pa.Table], pa.Table] = lambda table: table,
     sums: bool = True,
 ) -> Path:
-    """Rewrite a dataset without format numbers and engines, and with more changes by the given functions.
+    """Rewrite a dataset without format numbers and engines. The given functions make further changes.
 
-    sums: whether that version wrote checksums; then they fit what was rewritten.
+    sums: whether that version wrote checksums; if so, they are rewritten too.
     """
     layout = Layout(root)
     for path in layout.parts.glob("*.parquet"):

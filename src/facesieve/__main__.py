@@ -1,6 +1,6 @@
-"""`facesieve` and `python -m facesieve`: the command line, in processes of its own.
+"""The entry point of `facesieve` and `python -m facesieve`.
 
-The worker processes of a build import this module again, before anything else.
+The worker processes of a build import this module too, before anything else.
 """
 
 import atexit
@@ -8,22 +8,22 @@ import gc
 import os
 import sys
 
-# At the end all goes anyway; looking through what was imported for what else could go takes a tenth of a second.
+# At exit the process ends anyway; a last garbage collection over all imported modules would take 0.1 s.
 atexit.register(gc.freeze)
-# NumPy's BLAS would start a thread a core in every process; nothing here multiplies matrices that are worth one.
+# NumPy's BLAS would start one thread per core in every process; no matrix here is large enough to need them.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# Arrow's allocator would start one that a fork loses; another allocator serves the tables here.
+# Arrow's allocator would start a thread, which does not survive a fork.
 os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
-# Looking through all installed packages for plugins of pydantic takes a thirtieth of a second.
+# Searching all installed packages for pydantic plugins takes 0.03 s.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-# Python processes of ours find no modules in the folder that the user happens to be in.
+# Child processes must not import modules from the user's current folder.
 os.environ.setdefault("PYTHONSAFEPATH", "1")
 
 
 def main() -> None:
     """Run the command line."""
     _in_utf8()
-    from facesieve.stop import stoppable  # workers need none of these
+    from facesieve.stop import stoppable  # workers do not need these
     from facesieve.streams import safe_streams
 
     with safe_streams(), stoppable():
@@ -33,9 +33,10 @@ def main() -> None:
 
 
 def _in_utf8() -> None:
-    """Begin again in Python's UTF-8 mode where the locale holds ASCII alone: names on disk are UTF-8 all the same.
+    """Restart in Python's UTF-8 mode if the locale is ASCII, because file names are UTF-8 there too.
 
-    Else labels would be escapes, and folders of labels could not be made. A running Python cannot change its mode.
+    Otherwise labels would contain escapes, and folders named after labels could not be created. A running Python cannot
+    change its mode.
     """
     if sys.getfilesystemencoding() == "ascii" and os.environ.get("PYTHONUTF8") != "1":
         os.environ["PYTHONUTF8"] = "1"

@@ -1,16 +1,16 @@
-"""What can go wrong, as a tree. Pictures never raise: a picture without pixels is a `Refusal` value.
+"""The exceptions of FaceSieve. Pictures never raise: a picture without pixels is a `Refusal` value.
 
 FacesieveError          code, one public sentence, exit status
-├── UsageError          the request itself is off: an unknown option, an empty folder, a missing path
-│   ├── PictureTypeError  what was handed in is no picture; it is a TypeError as well
+├── UsageError          the caller asked for something wrong: an unknown option, an empty folder, a missing path
+│   ├── PictureTypeError  the argument is not a picture; also a TypeError
 │   ├── SettingsError   a setting that is unknown or out of range
-│   └── PolicyError     a policy that names no such measure, or is not a policy
-├── ModelError          weights that are absent, not what the catalog says, or not convertible
-│   └── OfflineError    weights are needed, and fetching is forbidden
+│   └── PolicyError     a policy that is malformed or names an unknown measure
+├── ModelError          weights that are missing, differ from the catalog, or cannot be converted
+│   └── OfflineError    weights are needed, but downloads are turned off
 ├── DatasetError        a dataset that cannot be read, written or continued
 └── WorkerError         worker processes that cannot be started
 
-Refused                 inside `sources` and `decode` only: ends the reading of one picture, becomes its `Refusal`
+Refused                 inside `sources` and `decode` only: ends the reading of one picture and becomes its `Refusal`
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
-if TYPE_CHECKING:  # errors are light: the command line has them before numpy
+if TYPE_CHECKING:  # only for types: importing this module must stay fast, without numpy
     from facesieve.records import RefusalCode
 
 
@@ -39,8 +39,8 @@ class Code(StrEnum):
 class FacesieveError(Exception):
     """Base of all errors that FaceSieve raises on purpose.
 
-    `code` is stable and machine-readable, `message` is one sentence for a person, `exit_status` is what
-    the command line exits with.
+    `code` is stable and for programs, `message` is one sentence for people, and `exit_status` is the exit status of the
+    command line.
     """
 
     exit_status = 2
@@ -51,16 +51,16 @@ class FacesieveError(Exception):
         self.message = message
 
     def __reduce__(self) -> tuple[type[FacesieveError], tuple[str, str]]:
-        """Errors travel from worker processes to the build."""
+        """Pickle the error, so that worker processes can send it to the build."""
         return type(self), (self.code, self.message)
 
 
 class UsageError(FacesieveError):
-    """The request itself is off."""
+    """The caller asked for something wrong."""
 
 
 class PictureTypeError(UsageError, TypeError):
-    """What was handed in is no picture."""
+    """The argument is not a picture."""
 
 
 class SettingsError(UsageError):
@@ -68,15 +68,15 @@ class SettingsError(UsageError):
 
 
 class PolicyError(UsageError):
-    """A policy that names no such measure, or is not a policy."""
+    """A policy that is malformed or names an unknown measure."""
 
 
 class ModelError(FacesieveError):
-    """Weights that are absent, not what the catalog says, or not convertible."""
+    """Weights that are missing, differ from the catalog, or cannot be converted."""
 
 
 class OfflineError(ModelError):
-    """Weights are needed, and fetching is forbidden."""
+    """Weights are needed, but downloads are turned off."""
 
 
 class DatasetError(FacesieveError):
@@ -90,7 +90,7 @@ class WorkerError(FacesieveError):
 class Refused(Exception):  # noqa: N818 - it is an outcome, not an error
     """Ends the reading of one picture. `decode` turns it into a `Refusal`; it never reaches a caller.
 
-    message: one sentence without paths, or "" for the code's own.
+    message: one sentence without paths; "" means the sentence of the code.
     """
 
     def __init__(self, code: RefusalCode, message: str = "") -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -10,15 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mutations import chunk, mutated, pictures, scratched, segment
 from PIL import Image
 
 from facesieve.decode import decode_one
 from facesieve.records import Photo, Pixels, Refusal
 from facesieve.settings import Settings
 from facesieve.sources import as_sources
-
-sys.path.insert(0, str(Path(__file__).parent))
-from mutations import chunk, mutated, pictures, scratched, segment
 
 SETTINGS = Settings()
 DEFAULT, ALL = 50, 1167  # mutations per picture; six pictures make 300 and 7,002

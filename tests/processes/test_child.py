@@ -7,54 +7,15 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from typing import Any
 
 import psutil
 import pytest
+from children import echo, no_start, wrong
 
 from facesieve.errors import FacesieveError, ModelError
 from facesieve.processes.child import Child, ChildDied
 from facesieve.processes.forkserver import spawned
-from facesieve.processes.protocol import READY, Reply, Request, Send, run_child
-
-
-def echo(pipe: Connection) -> None:
-    """Replies with the value of the request, and before that twice with the size of its data."""
-
-    def answer(value: Any, data: bytes, send: Send) -> Any:
-        if value == "fail":
-            raise ModelError("model_absent", "Model echo is not here.")
-        send(len(data))
-        send(len(data))
-        return value
-
-    run_child(pipe, lambda: answer)
-
-
-def no_start(pipe: Connection) -> None:
-    def prepare() -> Any:
-        raise ModelError("model_absent", "Model echo is not here.")
-
-    run_child(pipe, prepare)
-
-
-def wrong(pipe: Connection, kind: str) -> None:
-    """Replies to the first request correctly, and to every later one as no child should."""
-    pipe.send(READY)
-    while True:
-        request: Request = pipe.recv()
-        data = pipe.recv_bytes() if request.size else b""
-        if request.number == 1:
-            pipe.send(Reply(1, len(data), "well"))
-        elif kind == "number":
-            pipe.send(Reply(request.number - 1, len(data), "of another client"))
-        elif kind == "size":
-            pipe.send(Reply(request.number, len(data) + 1, "of another picture"))
-        elif kind == "type":
-            pipe.send("a word")
-        else:
-            pipe.send_bytes(b"\x80no pickle")
 
 
 @pytest.fixture
@@ -128,6 +89,7 @@ def test_a_child_that_died_idle_did_not_get_the_question(child: Any) -> None:
     with pytest.raises(ChildDied) as caught:
         one.send("anyone?", b"x" * 3_000_000)
     assert not caught.value.delivered
+    assert caught.value.__context__ is None, "it would keep the frames that hold the message"
 
 
 def test_killing_a_stopped_child_frees_the_thread_that_waits_for_it(child: Any) -> None:

@@ -9,10 +9,10 @@ import sys
 import time
 from functools import partial
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+from children import idle, modules
 
 from facesieve.processes.child import Child
 from facesieve.processes.forkserver import forked
@@ -51,12 +51,6 @@ if __name__ == "__main__":
     start_forkserver(PRELOAD)
     multiprocessing.get_context("forkserver").Process(target=work).start()
 """
-
-
-def modules(pipe: Connection) -> None:
-    """Sends the modules that this process has imported, and whether SIGINT, SIGTERM and SIGHUP are blocked."""
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, set())
-    pipe.send((set(sys.modules), {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} <= blocked))
 
 
 @linux
@@ -160,10 +154,6 @@ def test_a_fork_server_that_is_stopped_is_killed_and_the_next_one_serves() -> No
         assert ours.poll(60)
         process.join()
     assert server() != stopped
-
-
-def idle(pipe: Connection) -> None:
-    time.sleep(600)
 
 
 @linux

@@ -18,7 +18,7 @@ WHERE = next((path for path in map(shutil.which, ("chromium", "chromium-browser"
 
 
 class Tab:
-    """One page. `run` evaluates JavaScript and gives its value, promises awaited."""
+    """One page. `run` evaluates JavaScript and returns its value; it awaits promises."""
 
     def __init__(self, folder: Path) -> None:
         assert WHERE
@@ -57,7 +57,7 @@ class Tab:
         await self.socket.write_message(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
             text = await self.socket.read_message()
-            assert text is not None, "Chromium went away"
+            assert text is not None, "Chromium has ended"
             message = json.loads(text)
             if message.get("id") == number:
                 assert "error" not in message, message["error"]
@@ -70,7 +70,7 @@ class Tab:
         return answer["result"].get("value")
 
     def until(self, script: str, seconds: float = 30) -> Any:
-        """The first value of a script that is not false."""
+        """Evaluate a script until its value is true, and return that value."""
         end = time.monotonic() + seconds
         while not (value := self.run(script)):
             assert time.monotonic() < end, f"never true: {script}"

@@ -1,121 +1,19 @@
-"""A real service: its own process, real sockets, real workers."""
+"""Fixtures for tests of a real service: a process of its own, with real sockets and workers."""
 
 from __future__ import annotations
 
 import io
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
-import requests
 from PIL import Image
-
-TOKEN = "a-token-for-tests"
-
-
-class Running:
-    """A service that was started by `facesieve serve`. Settings are given as in the environment.
-
-    stderr: where its log goes instead of a file. before: called in the new process before the service starts.
-    """
-
-    def __init__(
-        self, folder: Path, stderr: int | None = None, before: Callable[[], None] | None = None, **settings: Any
-    ) -> None:
-        self.log_file = folder / f"service-{time.monotonic_ns()}.log"
-        given = {"tokens": [TOKEN], "port": 0, "workers": 1} | settings
-        environment = {
-            f"FACESIEVE_SERVICE_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
-            for name, value in given.items()
-            if value is not None
-        }
-        with self.log_file.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "facesieve", "serve"],
-                env=os.environ | environment,
-                stdout=subprocess.PIPE,
-                stderr=log if stderr is None else stderr,
-                preexec_fn=before,
-                text=True,
-            )
-        assert self.process.stdout is not None
-        self.said: list[str] = []
-        for line in self.process.stdout:
-            self.said.append(line.strip())
-            if "listening on" in line:
-                break
-        else:
-            raise AssertionError(self.log_file.read_text())
-        self.url = self.said[-1].split()[-1]
-        self.port = int(self.url.rpartition(":")[2])
-        self.headers = {"Authorization": TOKEN}
-
-    def wait_ready(self, seconds: float = 60) -> Running:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            if requests.get(f"{self.url}/readyz", timeout=5).status_code == 200:
-                return self
-            time.sleep(0.05)
-        raise AssertionError(self.log_file.read_text())
-
-    def post(self, path: str, **how: Any) -> requests.Response:
-        return requests.post(self.url + path, headers=self.headers | how.pop("headers", {}), timeout=60, **how)
-
-    def upload(self, *images: bytes, path: str = "/upload") -> requests.Response:
-        return self.post(path, files=[("image", (f"{i}.jpg", image, "image/jpeg")) for i, image in enumerate(images)])
-
-    def faces(self, image: bytes, query: str = "") -> requests.Response:
-        return self.post(f"/v1/faces{query}", data=image)
-
-    def events(self, event: str, at_least: int = 0) -> list[dict[str, Any]]:
-        """The lines of the log about an event. Waits for `at_least` of them: a line may come after the answer."""
-        until = time.monotonic() + 5
-        while True:
-            # What follows the last line break is a line that is being written.
-            lines = [line for line in self.log_file.read_text().split("\n")[:-1] if line.startswith("{")]
-            found = [entry for entry in map(json.loads, lines) if entry["event"] == event]
-            if len(found) >= at_least or time.monotonic() > until:
-                return found
-            time.sleep(0.02)
-
-    def workers(self) -> list[psutil.Process]:
-        """The processes that hold a pipeline."""
-        return [child for child in psutil.Process(self.process.pid).children() if holds_pipeline(child)]
-
-    def gauge(self, name: str) -> float:
-        text = requests.get(f"{self.url}/metrics", timeout=5).text
-        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
-
-    def stop(self, seconds: float = 30) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(seconds)
-
-    def end(self) -> None:
-        """At once: how it stops when it is asked to is what `test_lifecycle` asks."""
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-
-def holds_pipeline(process: psutil.Process) -> bool:
-    """Whether it is a worker that lives."""
-    try:
-        return "spawn_main" in " ".join(process.cmdline())
-    except psutil.NoSuchProcess:  # ended, perhaps not waited for yet
-        return False
+from running import Running
 
 
 def portraits(astronaut: Path, side: int) -> bytes:
-    """A photo of side x side portraits: work that takes its time."""
+    """A photo of side x side portraits, which takes a worker some time."""
     one = Image.open(astronaut)
     sheet = Image.new("RGB", (512 * side, 512 * side))
     for place in range(side * side):
@@ -143,25 +41,29 @@ def huge(astronaut: Path) -> bytes:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One service for all tests that leave it as it was."""
+    """One service for all tests that do not change its state."""
     running = Running(tmp_path_factory.mktemp("service"))
-    yield running.wait_ready()
-    running.end()
+    try:
+        yield running.wait_ready()
+    finally:
+        running.end()
 
 
 @pytest.fixture(scope="session")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Another, with other limits on what comes in."""
+    """A second shared service, with lower limits on requests."""
     limits = {"formats": ["jpeg", "avif", "heif"], "max_images": 3, "max_held_bytes": 4 * 2**20}
     limits |= {"max_request_bytes": 3 * 2**20, "max_image_bytes": 3 * 2**20}
     running = Running(tmp_path_factory.mktemp("narrow"), **limits)
-    yield running.wait_ready()
-    running.end()
+    try:
+        yield running.wait_ready()
+    finally:
+        running.end()
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    """`start(workers=2, waiting=0)` gives a ready service of one's own."""
+    """`start(workers=2, waiting=0)` returns a ready service for one test alone."""
     started: list[Running] = []
 
     def one(ready: bool = True, **settings: Any) -> Running:

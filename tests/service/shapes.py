@@ -1,4 +1,4 @@
-"""Requests that are almost right: a random request, and some bytes of it changed."""
+"""Builds requests that are almost right: random requests with a few changed bytes."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ _DISPOSITIONS = [
 
 
 def shape(random: Random, picture: bytes) -> bytes:
-    """Bytes that begin like a request."""
+    """The bytes of a random request, often slightly malformed."""
     body = _body(random, picture)
     lines = [b"Host: x"] * (random.random() < 0.9) + [random.choice(_LINES) for _ in range(random.choice([0, 0, 1, 2]))]
     lines += [TOKEN_LINE.strip()] * (random.random() < 0.9)

@@ -16,10 +16,10 @@ import psutil
 import pytest
 from raw import exchange, file_part, form, post, post_form
 
-from facesieve.service.faults import Fault
+from facesieve.service.api_errors import ApiError
+from facesieve.service.content_encoding import unpacker
 from facesieve.service.text import picture_of
-from facesieve.service.turns import Turns
-from facesieve.service.unpack import unpacker
+from facesieve.service.time_slices import TimeSlices
 
 MIB = 1 << 20
 
@@ -162,13 +162,13 @@ def test_a_text_of_any_length_loses_nothing_at_the_edges_of_its_steps() -> None:
             '{"image":"' + "".join(f"\\u{ord(letter):04x}" for letter in plain) + '"}',
         ]
         for text in written:
-            assert asyncio.run(picture_of(text.encode(), Turns(), True)) == picture
+            assert asyncio.run(picture_of(text.encode(), TimeSlices(), True)) == picture
 
 
 @pytest.mark.parametrize(
     ("body", "status", "code", "told"),
     [
-        (b'{"image": "https://x.example/a.jpg"}', 400, "bad_base64", "not fetched"),
+        (b'{"image": "https://x.example/a.jpg"}', 400, "bad_base64", "does not fetch"),
         (b'{"image": "data:image/png,abc"}', 400, "bad_base64", ";base64,"),
         (b'{"image_base64": "a sentence"}', 400, "bad_base64", "base64"),
         (b'{"image_base64": "\xc3\xa9"}', 400, "bad_base64", "base64"),
@@ -182,7 +182,7 @@ def test_a_text_of_any_length_loses_nothing_at_the_edges_of_its_steps() -> None:
         (b'{"image": "', 400, "bad_json", "JSON"),
         (b"[" * 100_000, 400, "bad_json", "JSON"),
         (b"image=%2F9j%2F4AAQ", 415, "unsupported_body", "multipart/form-data"),
-        (b"https://x.example/a.jpg", 400, "bad_base64", "not fetched"),
+        (b"https://x.example/a.jpg", 400, "bad_base64", "does not fetch"),
         (b"data:image/jpeg;base64", 400, "bad_base64", "base64"),
         (b"/9j/4=AAA", 400, "bad_base64", "base64"),
         (b"hello, world", 415, "not_an_image", ""),
@@ -216,7 +216,7 @@ def test_a_picture_that_is_no_form_is_told_so_where_forms_are_taken(service: Any
 
 
 def test_an_unknown_encoding_has_no_unpacker() -> None:
-    with pytest.raises(Fault):
+    with pytest.raises(ApiError):
         unpacker({"Content-Encoding": "br"})
 
 

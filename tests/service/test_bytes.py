@@ -15,7 +15,7 @@ from PIL import Image
 from raw import Answer, answers_of
 from shapes import shape
 
-from facesieve.service.faults import codes
+from facesieve.service.api_errors import codes
 
 _LAST = b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Request-ID: the-last-one\r\nConnection: close\r\n\r\n"
 _QUIET = 0.3  # seconds without an answer after which the client says that nothing more will come

@@ -15,10 +15,11 @@ from typing import Any
 import psutil
 import pytest
 from PIL import Image
-from test_limits import MIB, head_of
-from test_seats import until
+from raw import head_of
+from running import until
 
 BOUNDARY = "frontier"
+MIB = 1 << 20
 
 
 def form(*images: bytes, padding: int = 0) -> bytes:

@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import resource
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 import requests
-from test_limits import answer_of, head_of
+from raw import answer_of, head_of, limited, many
 
 NOFILE = resource.RLIMIT_NOFILE
 GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-def limited(soft: int, hard: int) -> Callable[[], None]:
-    return lambda: resource.setrlimit(NOFILE, (soft, hard))
-
-
-@contextlib.contextmanager
-def many(running: Any, count: int, first: bytes = b"", source: str = "") -> Iterator[list[socket.socket]]:
-    """Connections that have sent something, and stay open."""
-    where = (source, 0) if source else None
-    opened = []
-    try:
-        for _ in range(count):
-            connection = socket.create_connection(("127.0.0.1", running.port), timeout=10, source_address=where)
-            with contextlib.suppress(ConnectionError):
-                connection.sendall(first)
-            opened.append(connection)
-        yield opened
-    finally:
-        for connection in opened:
-            connection.close()
 
 
 def is_open(connection: socket.socket) -> bool:

@@ -15,9 +15,9 @@ from typing import Any
 import psutil
 import pytest
 import requests
-from test_limits import head_of
+from raw import head_of
 
-from facesieve.service.faults import codes
+from facesieve.service.api_errors import codes
 
 
 def until(true: Callable[[], object], seconds: float = 20) -> None:
@@ -42,6 +42,8 @@ def test_a_worker_that_dies_costs_one_request_and_is_replaced(start: Any, large:
     [after] = running.workers()
     assert after.pid != before.pid
     assert running.gauge("facesieve_workers_replaced_total") == 1
+    assert running.gauge('facesieve_workers_replaced_total{reason="killed"}') == 1
+    assert [entry["reason"] for entry in running.events("worker_ended", 1)] == ["killed"]
     statuses = [entry["status"] for entry in running.events("request", 2) if entry["route"] == "/v1/faces"]
     assert sorted(statuses) == [200, 503]
 

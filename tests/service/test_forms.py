@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from raw import exchange, file_part, form, post, post_form
 
-from facesieve.service.faults import Fault
+from facesieve.service.api_errors import ApiError
 from facesieve.service.form import Form
 
 HEADERS = {"Content-Type": "multipart/form-data; boundary=BB"}
@@ -220,7 +220,7 @@ def test_no_step_of_reading_a_form_takes_long_or_much_memory(name: str) -> None:
             started = time.process_time()
             reader.feed(body[place : place + Form.step])
             slowest = max(slowest, time.process_time() - started)
-    except Fault as fault:
+    except ApiError as fault:
         assert fault.code == "too_many_images"
     finally:
         held = tracemalloc.get_traced_memory()[1]

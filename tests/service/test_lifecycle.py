@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 import requests
-from test_limits import answer_of, head_of
+from raw import answer_of, head_of
 
 
 def test_it_lives_before_it_is_ready_and_refuses_pictures_until_then(start: Any, astronaut: Path) -> None:

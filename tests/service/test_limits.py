@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import socket
 import struct
 import time
@@ -16,14 +15,9 @@ import pillow_heif
 import psutil
 import pytest
 from PIL import Image
+from raw import answer_of, head_of
 
 MIB = 1 << 20
-
-
-def head_of(path: str, *lines: str) -> bytes:
-    return "\r\n".join(
-        [f"POST {path} HTTP/1.1", "Host: x", "Authorization: a-token-for-tests", *lines, "", ""]
-    ).encode()
 
 
 def fixed(path: str, size: int) -> Iterator[bytes]:
@@ -45,21 +39,6 @@ def exchange(port: int, parts: Iterator[bytes]) -> tuple[int, dict[str, Any]]:
         for part in parts:
             connection.sendall(part)
         return answer_of(connection)
-
-
-def answer_of(connection: socket.socket) -> tuple[int, dict[str, Any]]:
-    data = b""
-    while b"\r\n\r\n" not in data:
-        received = connection.recv(65536)
-        assert received, "closed without an answer"
-        data += received
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = next(
-        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
-    )
-    while len(body) < length:
-        body += connection.recv(65536)
-    return int(head.split()[1]), json.loads(body)
 
 
 def png_that_says(width: int, height: int) -> bytes:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from facesieve.service.answers import AnswerOptions
-from facesieve.service.lines import Lines
+from facesieve.service.line_writer import LineWriter
 from facesieve.service.log import Log, listening_to_python
-from facesieve.service.worker import Replies
+from facesieve.service.worker import Responder
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
 
@@ -33,7 +33,7 @@ class Said:
     def __init__(self, file: Path, *how: str) -> None:
         self.file = file
         self.descriptor = os.open(file, os.O_WRONLY | os.O_CREAT)
-        self.log = Log(Lines(self.descriptor), *how)
+        self.log = Log(LineWriter(self.descriptor), *how)
 
     def lines(self) -> list[str]:
         self.log.close()
@@ -146,7 +146,7 @@ def test_what_fails_in_a_worker_is_a_reply_with_its_traceback(monkeypatch: pytes
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    replies = Replies(Settings(pose="none"))
+    replies = Responder(Settings(pose="none"))
     monkeypatch.setattr("facesieve.service.worker.reference", broken)
     reply = replies.of(hopper.read_bytes(), AnswerOptions("reference", Policy.preset()))
     assert (reply.refusal, reply.body) == ("internal", b"")

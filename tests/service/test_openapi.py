@@ -10,7 +10,7 @@ import requests
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from facesieve.service.faults import codes
+from facesieve.service.api_errors import codes
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from facesieve.service.faults import codes
+from facesieve.service.api_errors import codes
 from facesieve.settings import ServiceSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")

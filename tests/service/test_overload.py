@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import requests
-from test_limits import answer_of, head_of
+from raw import answer_of, head_of
 
 
 def timed(running: Any, photo: bytes) -> tuple[requests.Response, float]:

@@ -74,6 +74,17 @@ def test_pictures_become_faces_and_a_slider_changes_verdicts_at_once(
     assert len([url for url in page.requested() if "/v1/" in url]) == sent == 2
 
 
+def test_pictures_are_shown_in_the_order_in_which_they_were_chosen(
+    page: chromium.Tab, astronaut: Path, tmp_path: Path
+) -> None:
+    """The second one is refused at once, long before the first is answered."""
+    text = tmp_path / "a-text.jpg"
+    text.write_text("no picture")
+    put(page, astronaut, text)
+    shown = page.run("[...document.querySelectorAll('.picture h2')].map(title => title.firstChild.textContent)")
+    assert shown == ["astronaut.png", "a-text.jpg"]
+
+
 def test_the_seed_photo_shows_its_faces_and_the_published_verdicts(page: chromium.Tab, shared: Path) -> None:
     put(page, shared / "seed/famous-selfie.jpg")
     verdicts = page.run(VERDICTS)

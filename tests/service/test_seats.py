@@ -12,7 +12,6 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,8 @@ import psutil
 import pytest
 import requests
 from PIL import Image
-from test_connections import limited, many
-from test_limits import head_of
-
-
-def until(true: Callable[[], Any], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+from raw import head_of, limited, many
+from running import until
 
 
 @pytest.fixture(scope="module")
@@ -171,8 +163,20 @@ def test_workers_stopped_for_good_while_they_work_cost_their_requests_and_are_re
         answers = [each.result() for each in asked]
     assert [(answer.status_code, answer.json()["error"]["code"]) for answer in answers] == [(503, "deadline")] * 2
     until(lambda: running.gauge("facesieve_workers ") == 2 and not {*stopped} & {*running.workers()})
+    until(lambda: running.gauge('facesieve_workers_replaced_total{reason="timed_out"}') == 2)
+    assert running.gauge("facesieve_workers_replaced_total") == 2
     assert running.faces(astronaut.read_bytes()).status_code == 200
     assert running.stop() == 0
+
+
+def test_the_metrics_say_which_signal_ended_a_worker(start: Any) -> None:
+    running = start(workers=1)
+    for number, reason in ((signal.SIGKILL, "killed"), (signal.SIGSEGV, "crashed")):
+        [worker] = running.workers()
+        os.kill(worker.pid, number)
+        until(lambda reason=reason: running.gauge(f'facesieve_workers_replaced_total{{reason="{reason}"}}') == 1)
+        until(lambda: running.gauge("facesieve_workers ") == 1)
+    assert running.gauge("facesieve_workers_replaced_total") == 2
 
 
 def test_a_service_whose_folder_is_removed_replaces_its_workers(

@@ -1,4 +1,4 @@
-"""Seats and gate against a model: children start, fail, die and answer in any order, and clients come and leave."""
+"""Seats and admission against a model: children start, fail, die and answer in any order, while clients come and go."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from facesieve.processes.child import ChildDied
 from facesieve.processes.protocol import Reply
-from facesieve.processes.seat import Limits, Seat, State
-from facesieve.service.faults import Fault
-from facesieve.service.gate import Gate, Place
+from facesieve.processes.seat import Ended, Limits, Seat, State
+from facesieve.service.admission import Admission, Place
+from facesieve.service.api_errors import ApiError
 
-# Turns of the loop between two events: few, so that events come together, or so many that nothing is left to do.
+# Iterations of the loop between two events: few, so that events come together, or enough to finish all work.
 TURNS = st.sampled_from([0, 1, 2, 3, 4, 6, 30])
 
 Step = concurrent.futures.Future
@@ -29,6 +29,7 @@ class FakeChild:
     def __init__(self) -> None:
         self.sentinel, self._end = os.pipe()
         self.alive, self.closed = True, False
+        self.exit_code = 0
         self.name, self.step = "", Step()
         self.asked: Any = None
 
@@ -99,7 +100,7 @@ class Inline(concurrent.futures.Executor):
 
 class Quiet:
     def changed(self, seat: Seat) -> None: ...
-    def died(self, seat: Seat) -> None: ...
+    def died(self, seat: Seat, ended: Ended) -> None: ...
     def not_started(self, seat: Seat, error: Exception, again: float) -> None: ...
 
 
@@ -114,12 +115,12 @@ class Service(RuleBasedStateMachine):
         self.settled = True
         self.questions: dict[int, asyncio.Task[Any]] = {}
         self.left: set[int] = set()
-        self.gate = Gate(2, 1000, 1)
+        self.admission = Admission(2, 1000, 1)
         self.run(self._begin())
 
     async def _begin(self) -> None:
         limits = Limits(start=1000, grace=1000, first=0, longest=0)
-        self.seats = [Seat(self._start, self.gate, Inline(), limits, Quiet()) for _ in range(2)]  # type: ignore[arg-type]
+        self.seats = [Seat(self._start, self.admission.queue, Inline(), limits, Quiet()) for _ in range(2)]  # type: ignore[arg-type]
         self.owners = [asyncio.ensure_future(seat.own()) for seat in self.seats]
 
     def _start(self) -> FakeChild:
@@ -154,7 +155,7 @@ class Service(RuleBasedStateMachine):
         number = len(self.questions)
 
         async def ask() -> Any:
-            place = Place(self.gate, (str(client), ""))
+            place = Place(self.admission, (str(client), ""))
             return await place.ask(number, str(number).encode())
 
         self.questions[number] = self.loop.create_task(ask())
@@ -186,7 +187,7 @@ class Service(RuleBasedStateMachine):
         for number, task in self.questions.items():
             if task.done() and not task.cancelled():
                 error = task.exception()
-                assert error is None or (isinstance(error, Fault) and error.code == "worker_died")
+                assert error is None or (isinstance(error, ApiError) and error.code == "worker_died")
                 assert error is not None or task.result() == number
 
     @invariant()
@@ -203,7 +204,7 @@ class Service(RuleBasedStateMachine):
         waits = [task for task in self.questions.values() if not task.done()]
         if not self.settled:
             return
-        assert self.gate.working + self.gate.waiting == len(waits)
+        assert self.admission.queue.working + self.admission.queue.waiting == len(waits)
 
     def teardown(self) -> None:
         """Whoever still waits is answered, and at the end nothing is left."""

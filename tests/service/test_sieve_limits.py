@@ -12,14 +12,14 @@ import pytest
 from raw import exchange, post
 
 from facesieve.quality import MEASURES
-from facesieve.service.judging import Judged, sieve_answer
 from facesieve.service.schemas import MAX_ROWS
+from facesieve.service.sieve_reply import SieveReply, sieve_answer
 from facesieve.sieve import Policy
 
 REFERENCE = Policy.preset()
 
 
-def asked(value: Any) -> Judged:
+def asked(value: Any) -> SieveReply:
     return sieve_answer(json.dumps(value).encode(), REFERENCE)
 
 

@@ -1,4 +1,4 @@
-"""Small pictures that tell which one they are."""
+"""Small pictures that can be told apart by their grey level."""
 
 from __future__ import annotations
 

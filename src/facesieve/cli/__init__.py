@@ -1,4 +1,4 @@
-"""The command line: one file a command. What is heavy is imported by the command that needs it."""
+"""The command line: one file per command. Heavy modules are imported by the command that needs them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def application() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one sentence on stderr and an exit status."""
+    """Run the command line. A FacesieveError becomes one sentence on stderr and an exit status."""
     try:
         application()(prog_name="facesieve")
     except FacesieveError as error:

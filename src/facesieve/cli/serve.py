@@ -19,28 +19,30 @@ _NEEDED = ("tornado", "prometheus_client", "structlog", "python_multipart")
 
 def serve(
     address: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 chooses a free one.")] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Requests at work at once, a process each; 0 is one for each core.")
+        int | None, typer.Option(help="Worker processes, each for one request at a time; 0 means one per core.")
     ] = None,
     policy: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
     ] = None,
     token_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File of accepted tokens, one a line.")
+        Path | None, typer.Option(metavar="FILE", help="File of accepted tokens, one per line.")
     ] = None,
-    log: Annotated[str | None, typer.Option(metavar="json|console", help="Form of the log on stderr.")] = None,
+    log: Annotated[str | None, typer.Option(metavar="json|console", help="Format of the log on stderr.")] = None,
     log_level: Annotated[
-        str | None, typer.Option(metavar="debug|info|warning|error", help="Least important lines that are logged.")
+        str | None, typer.Option(metavar="debug|info|warning|error", help="Lines below this level are not logged.")
     ] = None,
     settings_file: Annotated[
         Path | None,
-        typer.Option("--settings", metavar="FILE", help="TOML file of settings; the service's in [service]."),
+        typer.Option(
+            "--settings", metavar="FILE", help="TOML file of settings; those of the service are in [service]."
+        ),
     ] = None,
 ) -> None:
-    """Answer over HTTP what the pipeline says of pictures.
+    """Serve the pipeline over HTTP.
 
-    Every other setting of the service is in the settings file or in FACESIEVE_SERVICE_<NAME>;
+    Set other settings of the service in the settings file or as FACESIEVE_SERVICE_<NAME>;
     `facesieve settings --service` lists them.
     """
     _check_installed()
@@ -71,12 +73,14 @@ def serve(
 
 
 def _say(line: str, log: Log) -> None:
-    """Print a line for the operator. A service goes on where nobody reads it, and logs that."""
+    """Print a line for the operator. If nobody reads stdout, the service logs that and goes on."""
     try:
-        typer.echo(line, file=sys.__stdout__ or sys.stdout)  # raises, where the stream of other commands notes
+        typer.echo(
+            line, file=sys.__stdout__ or sys.stdout
+        )  # raises OSError; the stream that other commands use would only note the error
     except OSError as error:
         log.warning("stdout", error=error.strerror)
-        # Python would write the line again at its end, fail again, and exit with a status of its own.
+        # At exit, Python would try to write the line again, fail, and exit with its own status.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -47,6 +47,7 @@ class Child:
             theirs.close()
         self._number = 0
         self._size = 0
+        self.exit_code: int | None = None  # known after `close`; negative: the signal that ended the process
 
     @property
     def sentinel(self) -> int:
@@ -75,11 +76,14 @@ class Child:
             if data:
                 self.pipe.send_bytes(data)
         except OSError:
-            self.kill()
-            raise ChildDied(delivered=False) from None
+            delivered = False
         except Exception:  # half a request may be in the pipe, so this child cannot be used again
-            self.kill()
-            raise ChildDied from None
+            delivered = True
+        else:
+            return
+        self.kill()
+        # Raised out here, because the error above would keep the frames that hold the message.
+        raise ChildDied(delivered)
 
     def receive(self) -> Reply:
         """Wait for the next reply to the request. Raises ChildDied, also when the reply is to another request."""
@@ -103,6 +107,7 @@ class Child:
             self._process.join()
         for _ in range(_STATUS_TRIES):  # another thread may have waited for it and be storing its status now
             if self._process.exitcode is not None:
+                self.exit_code = self._process.exitcode
                 self._process.close()
                 return
             time.sleep(0.001)

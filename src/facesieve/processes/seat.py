@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -34,6 +35,15 @@ class State(StrEnum):
     BUSY = "busy"
     LEAVING = "leaving"
     DEAD = "dead"
+
+
+class Ended(StrEnum):
+    """Why a child that had started has ended."""
+
+    TIMED_OUT = "timed_out"  # the seat killed it: it worked on when nobody waited for the reply any more
+    KILLED = "killed"  # by SIGKILL, which the kernel sends when memory runs out
+    CRASHED = "crashed"  # by another signal, such as SIGSEGV
+    EXITED = "exited"
 
 
 @dataclass(slots=True, eq=False)
@@ -65,8 +75,8 @@ class SeatObserver(Protocol):
     def changed(self, seat: Seat) -> None:
         """Its state has changed."""
 
-    def died(self, seat: Seat) -> None:
-        """Its child had started, and has ended or was killed."""
+    def died(self, seat: Seat, ended: Ended) -> None:
+        """A child that had started has ended or was killed."""
 
     def not_started(self, seat: Seat, error: Exception, again: float) -> None:
         """A start failed; the next one begins in `again` seconds."""
@@ -115,6 +125,7 @@ class Seat:
         self._child: Child | None = None
         self._closing = asyncio.Event()
         self._state = State.DEAD
+        self._timed_out = False
 
     @property
     def state(self) -> State:
@@ -141,7 +152,7 @@ class Seat:
                 self._enter(State.DEAD)
                 await self._release()
                 if not self._closing.is_set():
-                    self._observer.died(self)
+                    self._observer.died(self, self._ended(child))
                 failed = await self._slow_down(failed, asyncio.get_running_loop().time() - began)
 
     def close(self) -> None:
@@ -164,6 +175,14 @@ class Seat:
             raise StartTimeout(f"It was not ready within {self._limits.start:g} seconds.")
         await ready
         return child
+
+    def _ended(self, child: Child) -> Ended:
+        if self._timed_out:
+            return Ended.TIMED_OUT
+        code = child.exit_code or 0
+        if code == -signal.SIGKILL:
+            return Ended.KILLED
+        return Ended.CRASHED if code < 0 else Ended.EXITED
 
     async def _slow_down(self, failed: int, lived: float) -> int:
         """Wait before the next start if the child lived very short. Returns how many did so in a row."""
@@ -188,6 +207,7 @@ class Seat:
         """Send one request after another to the child until it has ended."""
         loop = asyncio.get_running_loop()
         died: asyncio.Future[None] = loop.create_future()
+        self._timed_out = False
         loop.add_reader(child.sentinel, _set_done, died)
         try:
             while True:
@@ -249,6 +269,7 @@ class Seat:
             self._enter(State.LEAVING)
             await asyncio.wait([step], timeout=self._limits.grace)
         if not step.done():
+            self._timed_out = True
             child.kill()
         return await step
 

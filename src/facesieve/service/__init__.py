@@ -1,1 +1,1 @@
-"""The HTTP service: it waits, refuses and answers; what it says of a picture is the pipeline's."""
+"""The HTTP service: it admits or refuses requests, passes pictures to the pipeline, and sends the answers."""

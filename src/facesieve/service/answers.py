@@ -25,7 +25,7 @@ ID_DIGITS = 32
 
 @dataclass(frozen=True, slots=True)
 class AnswerOptions:
-    """What the answer to one picture shall hold. form: `reference` (`/upload`) or `modern` (`/v1/faces`)."""
+    """What the answer to one picture contains. form: `reference` (`/upload`) or `modern` (`/v1/faces`)."""
 
     form: str
     policy: Policy
@@ -40,12 +40,12 @@ def without_pose(policy: Policy) -> Policy:
 
 
 def encoded(value: Any) -> bytes:
-    """JSON bytes; the one place where answers become text."""
+    """A value as JSON bytes. Every answer is encoded here."""
     return to_json(value, inf_nan_mode="null")
 
 
 def reference(photo: Photo, faces: Sequence[Face], settings: Settings) -> dict[str, Any]:
-    """The reference's answer, all documented names and those its code sends, and every rejected face beside them."""
+    """The answer in the reference's form, with all names that it documents or sends, and every rejected face."""
     kept = [face for face in faces if face.verdict.kept]
     rejected = [face for face in faces if not face.verdict.kept]
     neglected = _neglected(rejected)
@@ -89,7 +89,7 @@ def numbers(measures: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def _neglected(rejected: Sequence[Face]) -> dict[str, int]:
-    """How many fell at each of the reference's checks, in its order; a face falls once, so that the sum is right."""
+    """How many faces failed each of the reference's checks. A face counts once, for the first check that it failed."""
     counts = dict.fromkeys(("confidence", "blur", "hopenet", "other"), 0)
     for face in rejected:
         counts[_first_check(face.verdict.reasons)] += 1
@@ -159,7 +159,7 @@ def _points(face: Face) -> dict[str, list[int]]:
 
 
 def _whole(values: Sequence[float] | np.ndarray[Any, Any]) -> list[int]:
-    """Whole pixels, half to even."""
+    """Whole pixels, rounded half to even."""
     return [int(value) for value in np.rint(values)]
 
 

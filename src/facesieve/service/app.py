@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tornado.web import Application
 
-from facesieve.service import handlers
+from facesieve.service import handlers, worker_handlers
 from facesieve.service.shared import Service
 
 
@@ -17,10 +17,10 @@ def application(service: Service) -> Application:
         "/livez": handlers.Live,
         "/readyz": handlers.Ready,
         "/metrics": handlers.MetricsHandler,
-        "/upload": handlers.Upload,
-        "/uploads": handlers.Uploads,
-        "/v1/faces": handlers.Faces,
-        "/v1/sieve": handlers.Sieve,
+        "/upload": worker_handlers.Upload,
+        "/uploads": worker_handlers.Uploads,
+        "/v1/faces": worker_handlers.Faces,
+        "/v1/sieve": worker_handlers.Sieve,
     }
     shared = {"service": service}
     return Application(

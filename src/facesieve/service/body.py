@@ -1,4 +1,4 @@
-"""What a body is collected in while it arrives, and the pictures that it becomes."""
+"""Collects a body while it arrives, and holds the pictures found in it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Protocol
 
 @dataclass(slots=True)
 class PictureBytes:
-    """One picture as it was sent. Only this object holds the bytes, so that they can be released.
+    """One picture as it was sent. Only this object refers to the bytes, so that they can be released.
 
-    text: it may be base64 or a data URL, because it came in a field without a file name, or was said to be base64.
+    text: it may be base64 or a data URL, because it came in a field without a file name, or its header said base64.
     """
 
     content: bytes
@@ -18,19 +18,19 @@ class PictureBytes:
 
 
 class Body(Protocol):
-    """step: most bytes that are fed at once, so that no feed takes long."""
+    """step: most bytes in one call of `feed`, so that no call takes long."""
 
     step: int
 
     def feed(self, piece: bytes) -> int:
-        """Take the next bytes of the body; how many more bytes are held now. Raises Fault."""
+        """Take the next bytes of the body. Returns how many more bytes are held now. Raises ApiError."""
 
     def clear(self) -> None:
-        """Hold nothing any more."""
+        """Release all bytes."""
 
 
-class Whole:
-    """A body that is taken as it is."""
+class WholeBody:
+    """A body that is kept as it arrives."""
 
     step = 1 << 16
 
@@ -42,7 +42,7 @@ class Whole:
         return len(piece)
 
     def content(self) -> bytes:
-        """All bytes; they are held here no longer."""
+        """Return all bytes and release them."""
         whole = b"".join(self._pieces)
         self._pieces.clear()
         return whole

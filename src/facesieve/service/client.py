@@ -1,4 +1,4 @@
-"""Whose request it is: the address of the connection, or what a proxy says where the settings name one."""
+"""The address of the client: the other end of the connection, or what a trusted proxy says in a header."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from facesieve.settings import ServiceSettings
 
 
 def address_of(headers: Mapping[str, str], peer: str, settings: ServiceSettings) -> str:
-    """The client's address. `peer` is the other end of the connection; headers are believed by setting only."""
+    """The client's address. `peer` is the other end of the connection. Headers count only if the settings say so."""
     if not settings.behind_proxy or not _is_proxy(peer, settings):
         return peer
     sent = [value.strip() for value in headers.get(settings.client_header, "").split(",")]
-    # Each proxy adds the address that it sees at the end; the client may have invented all that is before.
+    # Each proxy appends the address that it sees. The client may have invented everything before that.
     place = settings.proxies if settings.client_header == "x-forwarded-for" else 1
     return _plain(sent[-place]) or peer if len(sent) >= place else peer
 
@@ -39,7 +39,7 @@ def _plain(text: str) -> str:
 
 
 def network_of(address: str) -> str:
-    """What one client is counted by: its IPv4 address, or the /64 network of an IPv6 address; "" for no address."""
+    """The network that counts as one client: an IPv4 address, or the /64 network of an IPv6 address; "" if neither."""
     try:
         host = ipaddress.ip_address(address)
     except ValueError:

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 
 from facesieve.decode.formats import SUPPORTED
 from facesieve.errors import SettingsError
-from facesieve.service.gate import HELD_BY_ONE
+from facesieve.service.held_bytes import HELD_BY_ONE
 from facesieve.settings import ServiceSettings
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+", re.IGNORECASE)
 
 
 def check_settings(settings: ServiceSettings) -> None:
-    """Raise SettingsError `bad_setting` for the first setting that cannot have its effect."""
-    for name, wrong in _faults(settings):
+    """Raise SettingsError `bad_setting` for the first setting that cannot work."""
+    for name, wrong in _problems(settings):
         raise SettingsError("bad_setting", f"Setting {name!r}: {wrong}.")
 
 
-def _faults(settings: ServiceSettings) -> Iterator[tuple[str, str]]:
+def _problems(settings: ServiceSettings) -> Iterator[tuple[str, str]]:
     formats = ", ".join(SUPPORTED)
     if not settings.formats:
         yield "formats", f"it is empty; the formats are {formats}"

@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
+from facesieve.service.api_errors import ApiError, ErrorCode
 from facesieve.service.body import PictureBytes
-from facesieve.service.faults import Fault, FaultCode
 from facesieve.service.text import text_bytes
 
 FIELD = b"image"
-OVERHEAD = 1 << 16  # bytes that a form may have besides its pictures
-OTHER_PARTS = 100  # clients send other fields too
+OVERHEAD = 1 << 16  # bytes that a form may have in addition to its pictures
+OTHER_PARTS = 100  # most other fields; clients send some
 MAX_HEADER = 1 << 13  # bytes of one header of a part
 MAX_HEADERS = 16  # of one part
-MAX_OPTIONS = 16  # of one header that are looked at
+MAX_OPTIONS = 16  # most options of one header that are read
 MAX_BOUNDARY = 200
 
 _BOUNDARY = re.compile(r';[ \t]*boundary[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]+))', re.IGNORECASE)
@@ -27,15 +27,15 @@ _AS_IT_IS = (b"", b"7bit", b"8bit", b"binary")
 
 
 def is_form(headers: Mapping[str, str]) -> bool:
-    """Whether a body is said to be a form, of whichever kind."""
+    """Whether the Content-Type says that the body is a form of any kind."""
     return headers.get("Content-Type", "").strip().lower().startswith("multipart/")
 
 
 class Form:
-    """Collects the files, and the texts, of all fields named `image`, in order. Other fields are read and dropped.
+    """Collects the files and texts of all fields named `image`, in order. Other fields are read and dropped.
 
-    at_most: pictures; one more is a fault. largest: bytes of a picture; of a larger one only so much is kept as shows
-    that it is too large. Raises Fault `bad_multipart` for headers that say no boundary.
+    at_most: most pictures. largest: most bytes of a picture; a larger one is cut off just above that size, which is
+    enough to refuse it later. Raises ApiError `bad_multipart` if the headers name no boundary.
     """
 
     step = 1 << 13  # the slowest input of this size takes about one millisecond
@@ -46,7 +46,7 @@ class Form:
         self._parts: list[PictureBytes] = []
         self._count = 0
         self._ended = False
-        self._fault: Fault | None = None
+        self._error: ApiError | None = None
         self._named = False
         self._name = bytearray()
         self._value = bytearray()
@@ -72,31 +72,31 @@ class Form:
             max_header_count=MAX_HEADERS,
             max_header_size=MAX_HEADER,
         )
-        self._parser.logger = logging.Logger("silent", logging.CRITICAL + 1)  # what is wrong is in the answer
+        self._parser.logger = logging.Logger("silent", logging.CRITICAL + 1)  # the answer says what is wrong
 
     def feed(self, piece: bytes) -> int:
-        """Raises Fault `too_many_images`, `one_image`. The rest of a form that is malformed is dropped."""
-        if self._fault is not None:
+        """Raises ApiError `too_many_images`, `one_image`. After a malformed part, the rest of the form is dropped."""
+        if self._error is not None:
             return 0
         before = self._held
         try:
             self._parser.write(piece)
         except FormParserError as error:
-            self._fault = Fault(FaultCode.BAD_MULTIPART, _sentence(str(error)))
-        except Fault as fault:
-            if fault.code != FaultCode.BAD_MULTIPART:
+            self._error = ApiError(ErrorCode.BAD_MULTIPART, _sentence(str(error)))
+        except ApiError as error:
+            if error.code != ErrorCode.BAD_MULTIPART:
                 raise
-            self._fault = fault
+            self._error = error
         return self._held - before
 
     def pictures(self) -> list[PictureBytes]:
-        """What was found; it is held here no longer. Raises Fault `bad_multipart`, `no_image`."""
-        if self._fault is not None:
-            raise self._fault
+        """Return the pictures and release them. Raises ApiError `bad_multipart`, `no_image`."""
+        if self._error is not None:
+            raise self._error
         if not self._ended:
-            raise Fault(FaultCode.BAD_MULTIPART, "The form ends before its last boundary.")
+            raise ApiError(ErrorCode.BAD_MULTIPART, "The form ends before its last boundary.")
         if not self._parts:
-            raise Fault(FaultCode.NO_IMAGE)
+            raise ApiError(ErrorCode.NO_IMAGE)
         found, self._parts = self._parts, []
         return found
 
@@ -107,7 +107,7 @@ class Form:
     def _on_part(self) -> None:
         self._count += 1
         if self._count > self._at_most + OTHER_PARTS:
-            raise Fault(FaultCode.TOO_MANY_IMAGES, details={"max_parts": self._at_most + OTHER_PARTS})
+            raise ApiError(ErrorCode.TOO_MANY_IMAGES, details={"max_parts": self._at_most + OTHER_PARTS})
         self._headers = {}
 
     def _on_name(self, data: bytes, start: int, end: int) -> None:
@@ -124,11 +124,13 @@ class Form:
     def _on_headers(self) -> None:
         kind, options = _disposition(self._headers.get(b"content-disposition", b""))
         if kind != b"form-data" or b"name" not in options:
-            raise Fault(FaultCode.BAD_MULTIPART, 'Each part has the header Content-Disposition: form-data; name="...".')
+            raise ApiError(
+                ErrorCode.BAD_MULTIPART, 'Each part needs the header Content-Disposition: form-data; name="...".'
+            )
         encoding = self._headers.get(b"content-transfer-encoding", b"").strip().lower()
         self._keeps = options[b"name"] == FIELD
         if self._keeps and encoding not in (*_AS_IT_IS, b"base64"):
-            raise Fault(FaultCode.BAD_MULTIPART, "The Content-Transfer-Encoding of a part is binary or base64.")
+            raise ApiError(ErrorCode.BAD_MULTIPART, "The Content-Transfer-Encoding of a part is binary or base64.")
         self._text = b"filename" not in options or encoding == b"base64"
         self._named = bool(options.get(b"filename"))
         self._size = 0
@@ -156,25 +158,27 @@ class Form:
     def _on_last(self) -> None:
         self._ended = True
 
-    def _too_many(self) -> Fault:
+    def _too_many(self) -> ApiError:
         if self._at_most == 1:
-            return Fault(FaultCode.ONE_IMAGE)
-        return Fault(FaultCode.TOO_MANY_IMAGES, details={"max_images": self._at_most})
+            return ApiError(ErrorCode.ONE_IMAGE)
+        return ApiError(ErrorCode.TOO_MANY_IMAGES, details={"max_images": self._at_most})
 
 
 def _boundary(headers: Mapping[str, str]) -> bytes:
     kind = headers.get("Content-Type", "")
     if kind.partition(";")[0].strip().lower() != "multipart/form-data":
-        raise Fault(FaultCode.BAD_MULTIPART)
+        raise ApiError(ErrorCode.BAD_MULTIPART)
     found = _BOUNDARY.search(kind)
     boundary = (found[1] or found[2] or "" if found else "").rstrip(" ")
     if not 0 < len(boundary) <= MAX_BOUNDARY:
-        raise Fault(FaultCode.BAD_MULTIPART, f"The Content-Type has a boundary of 1 to {MAX_BOUNDARY} characters.")
+        raise ApiError(
+            ErrorCode.BAD_MULTIPART, f"The Content-Type must have a boundary of 1 to {MAX_BOUNDARY} characters."
+        )
     return boundary.encode("latin-1", "replace")
 
 
 def _disposition(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
-    """Kind and options, as bytes: names of files come in any encoding, and nothing here needs them.
+    """Kind and options as bytes, because file names come in any encoding.
 
     >>> _disposition(b'form-data; name="image"; filename="caf\\xe9; name=x.jpg"')
     (b'form-data', {b'name': b'image', b'filename': b'caf\\xe9; name=x.jpg'})
@@ -191,7 +195,7 @@ def _disposition(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
 
 
 def _sentence(said: str) -> str:
-    """The parser's words, of which those with a size or count are for clients; the rest name bytes of the form."""
+    """A message for the client. The parser's own message is not passed on, because it may quote bytes of the form."""
     if "header" in said and "Maximum" in said:
         return f"A part of the form has more than {MAX_HEADERS} headers, or one of more than {MAX_HEADER} bytes."
-    return "The body is not multipart/form-data with this boundary; its lines end with CR LF."
+    return "The body is not multipart/form-data with this boundary, in which lines end with CR LF."

@@ -1,35 +1,22 @@
-"""The routes: each says what it takes and what it answers."""
+"""The routes that need no worker: probes, metrics and pages."""
 
 from __future__ import annotations
 
-import asyncio
-
 from facesieve.service import metrics
-from facesieve.service.answers import AnswerOptions, encoded
-from facesieve.service.body import Body, PictureBytes, Whole
-from facesieve.service.faults import Fault, FaultCode, fault_of
-from facesieve.service.form import OVERHEAD, Form, is_form
-from facesieve.service.gate import Place
-from facesieve.service.judging import Judged, SieveOptions
-from facesieve.service.options import options_of, query_of
+from facesieve.service.answers import encoded
+from facesieve.service.api_errors import ApiError, ErrorCode
 from facesieve.service.page import Page
-from facesieve.service.precheck import precheck
 from facesieve.service.request import Request
-from facesieve.service.text import is_text, picture_of, picture_of_field, text_bytes
-from facesieve.service.worker import Reply
-
-# The time to send an answer is kept free before the deadline: seconds, and the most as a share of what is left.
-_TO_ANSWER, _TO_ANSWER_SHARE = 0.5, 0.1
 
 
 class NotFound(Request):
-    """Every path that is no route."""
+    """Every path that is not a route."""
 
     route = "none"
 
     def _check_method(self) -> None:
-        """An unknown path is 404 whatever the method and the body are."""
-        raise Fault(FaultCode.NOT_FOUND)
+        """An unknown path is 404, whatever the method and the body."""
+        raise ApiError(ErrorCode.NOT_FOUND)
 
 
 class Live(Request):
@@ -44,12 +31,12 @@ class Ready(Request):
 
     async def answer(self) -> None:
         if not self.service.ready or self.service.stopping:
-            raise Fault(FaultCode.NOT_READY)
+            raise ApiError(ErrorCode.NOT_READY)
         self.reply(encoded({"status": "ready"}))
 
 
 class MetricsHandler(Request):
-    """Open to all or not, by the setting `open_metrics`."""
+    """The setting `open_metrics` says whether it needs a token."""
 
     route = "/metrics"
 
@@ -80,202 +67,6 @@ class DocsPage(Request):
 
     async def answer(self) -> None:
         _show(self, self.service.docs)
-
-
-class Work(Request):
-    """A route that needs workers."""
-
-    method = "POST"
-    open_to_all = False
-
-    def check_first(self) -> None:
-        if not self.service.crew.serves:
-            raise Fault(FaultCode.NOT_READY, headers={"Retry-After": "1"})
-        self.check_again()
-
-    def check_again(self) -> None:
-        if not self.service.gate.admits(self.client):
-            raise self.service.gate.no()
-
-
-class Pictures(Work):
-    """A route that takes pictures."""
-
-    def form(self, at_most: int) -> Form:
-        """What collects the pictures of a form. Raises Fault."""
-        return Form(self.request.headers, at_most, self.service.settings.max_image_bytes)
-
-    async def read(self, picture: PictureBytes) -> None:
-        """Decode the picture if it is text, and check it. Raises Fault if it need not wait for a worker."""
-        try:
-            if picture.text:
-                picture.content = await picture_of_field(picture.content, self.service.turns)
-            async with self.service.turns:
-                precheck(picture.content, self.service.pictures, self.service.settings.formats)
-        except Fault as fault:
-            self.service.metrics.pictures.labels(fault.code).inc()
-            raise
-
-    async def ask(self, place: Place, picture: PictureBytes, options: AnswerOptions) -> Reply:
-        """A worker's reply to one picture, counted. Raises Fault if the picture was refused."""
-        size = len(picture.content)
-
-        def delivered() -> None:
-            picture.content = b""
-            self.receiver.let_go(size)
-
-        reply: Reply = await place.ask(options, picture.content, delivered)
-        self.service.metrics.count(reply)
-        self.notes["faces"] = self.notes.get("faces", 0) + reply.faces
-        self.notes["kept"] = self.notes.get("kept", 0) + reply.kept
-        if reply.refusal == FaultCode.INTERNAL:
-            self.service.log.error("failure", request_id=self.request_id, exception=reply.message)
-            raise Fault(FaultCode.INTERNAL)
-        if reply.refusal:
-            raise fault_of(reply.refusal, reply.message)
-        return reply
-
-    async def one(self, picture: PictureBytes, options: AnswerOptions) -> None:
-        """Answer a request for one picture."""
-        await self.read(picture)
-        async with self.service.gate.admit(self.client, self.deadline) as place:
-            reply = await self.ask(place, picture, options)
-        self.set_header("Server-Timing", f"wait;dur={place.waited * 1e3:.1f}, work;dur={reply.seconds * 1e3:.1f}")
-        self.reply(reply.body)
-
-
-class Upload(Pictures):
-    route = "/upload"
-
-    @property
-    def largest_body(self) -> int:
-        return min(self.service.settings.max_image_bytes + OVERHEAD, self.service.settings.max_request_bytes)
-
-    def body(self) -> Body:
-        self._form = self.form(1)
-        return self._form
-
-    async def answer(self) -> None:
-        [picture] = self._form.pictures()
-        await self.one(picture, AnswerOptions("reference", self.service.policy))
-
-
-class Uploads(Pictures):
-    route = "/uploads"
-
-    @property
-    def largest_body(self) -> int:
-        return self.service.settings.max_request_bytes
-
-    def body(self) -> Body:
-        self._form = self.form(self.service.settings.max_images)
-        return self._form
-
-    async def answer(self) -> None:
-        pictures = self._form.pictures()
-        self.notes["pictures"] = len(pictures)
-        async with self.service.gate.admit(self.client, self.deadline) as place:
-            entries = await self._entries(place, pictures)
-        self.reply(b"[" + b",".join(entries) + b"]")
-
-    async def _entries(self, place: Place, pictures: list[PictureBytes]) -> list[bytes]:
-        """An answer for each picture, in order; what is not done shortly before the deadline is an error entry."""
-        options = AnswerOptions("reference", self.service.policy)
-        entries = [b""] * len(pictures)
-        numbers = iter(range(len(pictures)))
-
-        async def one_after_another() -> None:
-            for number in numbers:
-                entries[number] = await self._entry(place, pictures[number], options)
-                self.receiver.keep(len(entries[number]))
-
-        # As many at once as there are workers, so that one request can use all that are free.
-        tasks = [asyncio.ensure_future(one_after_another()) for _ in range(min(self.service.gate.seats, len(pictures)))]
-        try:
-            left = self.deadline - self.loop.time()
-            await asyncio.wait(tasks, timeout=left - min(_TO_ANSWER, left * _TO_ANSWER_SHARE))
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        if place.lost:
-            raise self.service.gate.no()
-        if late := entries.count(b""):
-            self.notes["late"] = late
-            self.service.metrics.pictures.labels(FaultCode.DEADLINE.value).inc(late)
-        too_late = encoded({"error": Fault(FaultCode.DEADLINE).error()})
-        return [entry or too_late for entry in entries]
-
-    async def _entry(self, place: Place, picture: PictureBytes, options: AnswerOptions) -> bytes:
-        """The answer for one picture; if it is refused, an entry with the error."""
-        try:
-            await self.read(picture)
-            return (await self.ask(place, picture, options)).body
-        except Fault as fault:
-            self.notes["refused"] = self.notes.get("refused", 0) + 1
-            return encoded({"error": fault.error()})
-        except Exception as error:
-            self.service.log.error("failure", request_id=self.request_id, exc_info=error)
-            return encoded({"error": Fault(FaultCode.INTERNAL).error()})
-        finally:
-            picture.content = b""
-
-
-class Faces(Pictures):
-    """The picture is the body, as bytes or as text, or the one file of a form."""
-
-    route = "/v1/faces"
-
-    @property
-    def largest_body(self) -> int:
-        settings, largest = self.service.settings, self.service.settings.max_image_bytes
-        if is_form(self.request.headers):
-            largest += OVERHEAD
-        elif is_text(self.request.headers.get("Content-Type", "")):
-            largest = text_bytes(largest)
-        return min(largest, settings.max_request_bytes)
-
-    def check_first(self) -> None:
-        self._options = options_of(query_of(self.request.query_arguments), self.service.policy)
-        super().check_first()
-
-    def body(self) -> Body:
-        self._form = self.form(1) if is_form(self.request.headers) else None
-        self._whole = Whole()
-        return self._form or self._whole
-
-    async def answer(self) -> None:
-        if self._form is None:
-            picture = await self._from_body()
-        else:
-            [picture] = self._form.pictures()
-        await self.one(picture, self._options)
-
-    async def _from_body(self) -> PictureBytes:
-        async with self.service.turns:
-            body = self._whole.content()
-        said_to_be_text = is_text(self.request.headers.get("Content-Type", ""))
-        return PictureBytes(await picture_of(body, self.service.turns, said_to_be_text))
-
-
-class Sieve(Work):
-    """Measures in, verdicts out. A worker judges, because many rows take longer than the event loop may."""
-
-    route = "/v1/sieve"
-
-    @property
-    def largest_body(self) -> int:
-        return self.service.settings.max_json_bytes
-
-    def body(self) -> Body:
-        self._whole = Whole()
-        return self._whole
-
-    async def answer(self) -> None:
-        async with self.service.gate.admit(self.client, self.deadline) as place:
-            options = SieveOptions(self.service.policy)
-            judged: Judged = await place.ask(options, self._whole.content(), self.receiver.drop)
-        self.reply(judged.answer())
 
 
 def _show(request: Request, page: Page) -> None:

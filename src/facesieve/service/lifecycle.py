@@ -1,4 +1,4 @@
-"""The life of the service: listen, start workers, serve, and on SIGTERM finish the accepted requests."""
+"""The life cycle of the service: listen, start workers, serve, and after SIGTERM finish the accepted requests."""
 
 from __future__ import annotations
 
@@ -14,57 +14,62 @@ from tornado.netutil import bind_sockets
 from facesieve.errors import UsageError
 from facesieve.processes.cores import cores
 from facesieve.processes.trim import trim
+from facesieve.service.admission import Admission
 from facesieve.service.app import application
-from facesieve.service.connections import BoundedServer, Connections, room_for_connections
-from facesieve.service.crew import Crew
-from facesieve.service.gate import Gate
+from facesieve.service.bounded_server import BoundedServer
+from facesieve.service.connections import Connections
+from facesieve.service.descriptors import room_for_connections
 from facesieve.service.log import Log
 from facesieve.service.metrics import Metrics
 from facesieve.service.precheck import bounded
 from facesieve.service.server import Server
 from facesieve.service.shared import Service
 from facesieve.service.tokens import tokens_of
+from facesieve.service.worker_pool import WorkerPool
 from facesieve.settings import ServiceSettings, Settings
 from facesieve.sieve import Policy
 
 _BACKLOG = 1024
 _TICK = 0.02
 _QUIET, _MUCH = 1.0, 16 << 20  # seconds, bytes
-_SAME_SIGNAL = 0.5  # seconds; some supervisors signal the process and then its whole group
-_LINGER = 0.5  # seconds in which a request on an open connection is still taken after SIGTERM
+_SAME_SIGNAL = 0.5  # seconds; some supervisors signal the process first and then its whole group
+_LINGER = 0.5  # seconds in which a request on an open connection is still accepted after SIGTERM
 
-Say = Callable[[str], None]
+Announce = Callable[[str], None]
 
 
-async def run(settings: Settings, service_settings: ServiceSettings, policy: Policy, log: Log, say: Say) -> None:
-    """Serve until SIGTERM or SIGINT; a second signal, half a second later or more, exits at once
-    with status 1.
+async def run(
+    settings: Settings, service_settings: ServiceSettings, policy: Policy, log: Log, announce: Announce
+) -> None:
+    """Serve until SIGTERM or SIGINT. A second signal, at least half a second later, exits at once with status 1.
 
-    say: called with each line for the operator: a token that was made, the address.
-    Raises UsageError when the address cannot be had, and FacesieveError that a worker could not start with.
+    announce: called with each line for the operator: a new token if none is set, and the address.
+    Raises UsageError if the service cannot listen on the address, and the FacesieveError for which no worker started.
     """
     tokens, made = tokens_of(service_settings)
     if service_settings.drain < service_settings.deadline:
-        log.warning("setting", message="drain is below deadline: a stop may cut off requests before their deadline.")
+        log.warning(
+            "setting", message="The setting drain is below deadline, so a stop may end requests before their deadline."
+        )
     metrics = Metrics()
     seats = service_settings.workers or cores()
-    gate = Gate(seats, service_settings.waiting, service_settings.max_held_bytes)
-    crew = Crew(bounded(settings, service_settings), service_settings, gate, metrics, log)
-    service = Service(service_settings, settings, policy, tokens, gate, crew, metrics, log)
+    admission = Admission(seats, service_settings.waiting, service_settings.max_held_bytes)
+    workers = WorkerPool(bounded(settings, service_settings), service_settings, admission, metrics, log)
+    service = Service(service_settings, settings, policy, tokens, admission, workers, metrics, log)
     server, sockets = _listen(service)
-    stop = _on_signals(crew)
+    stop = _on_signals(workers)
     try:
-        crew.start()
+        workers.start()
         if made:
-            say(f"No token is set. This one is accepted until the service stops: {made}")
-        say(f"FaceSieve is listening on {_url(service_settings.address, sockets)}")
-        tidying = asyncio.ensure_future(_tidy(gate))
-        await _first(stop.wait(), crew.wait_ready())
+            announce(f"No token is set. This one is accepted until the service stops: {made}")
+        announce(f"FaceSieve is listening on {_url(service_settings.address, sockets)}")
+        tidying = asyncio.ensure_future(_tidy(admission))
+        await _first(stop.wait(), workers.wait_ready())
         await stop.wait()
         tidying.cancel()
         await _drain(service, server, sockets)
     finally:
-        crew.close()
+        workers.close()
         log.info("stopped")
 
 
@@ -72,10 +77,10 @@ def _listen(service: Service) -> tuple[Server, list[socket.socket]]:
     settings = service.settings
     try:
         sockets = bind_sockets(settings.port, settings.address, backlog=_BACKLOG)
-    except (OSError, ValueError) as error:  # ValueError: a name that no host can have
+    except (OSError, ValueError) as error:  # ValueError: the name cannot be a host name
         where, reason = f"{settings.address}:{settings.port}", getattr(error, "strerror", None)
-        raise UsageError("no_address", f"Cannot listen on {where}: {reason or 'not the name of a host'}.") from error
-    most = room_for_connections(settings.max_connections, service.gate.seats)
+        raise UsageError("no_address", f"Cannot listen on {where}: {reason or 'this is not a host name'}.") from error
+    most = room_for_connections(settings.max_connections, service.admission.seats)
     if settings.max_connections > most:
         service.log.warning("max_connections", wanted=settings.max_connections, allowed=most)
     of_one = settings.max_connections_per_address
@@ -86,7 +91,7 @@ def _listen(service: Service) -> tuple[Server, list[socket.socket]]:
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:
-    """Wait until one of them is done. Raises what that one raises."""
+    """Wait until one of them is done. Raises its exception, if it has one."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
@@ -95,38 +100,38 @@ async def _first(*waits: Coroutine[Any, Any, object]) -> None:
         task.result()
 
 
-def _on_signals(crew: Crew) -> asyncio.Event:
+def _on_signals(workers: WorkerPool) -> asyncio.Event:
     stop = asyncio.Event()
 
     loop, first = asyncio.get_running_loop(), 0.0
 
-    def heard() -> None:
+    def on_signal() -> None:
         nonlocal first
         if not stop.is_set():
             first = loop.time()
             stop.set()
         elif loop.time() - first > _SAME_SIGNAL:
-            crew.close()
+            workers.close()
             os._exit(1)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, heard)
+        loop.add_signal_handler(number, on_signal)
     return stop
 
 
-async def _tidy(gate: Gate) -> None:
-    """Return memory to the system in the first quiet second after much was held."""
+async def _tidy(admission: Admission) -> None:
+    """Return memory to the system in the first second without requests after many bytes were held."""
     most = 0
     while True:
         await asyncio.sleep(_QUIET)
-        most = max(most, gate.peak())
-        if most > _MUCH and not gate.held:
+        most = max(most, admission.held.peak())
+        if most > _MUCH and not admission.held.total:
             await asyncio.to_thread(trim)
             most = 0
 
 
 async def _drain(service: Service, server: Server, sockets: list[socket.socket]) -> None:
-    """Take no new connections, and answer all requests on those that are open or that the kernel has accepted."""
+    """Accept no new connections, and answer the requests on those that are open or wait in the kernel's queue."""
     loop = asyncio.get_running_loop()
     service.stopping = True
     service.log.info("stopping", active=len(service.active))
@@ -154,7 +159,7 @@ async def _cut_off(service: Service) -> None:
 
 
 def _accept_all(server: Server, listener: socket.socket) -> None:
-    """Accept the connections that the kernel has taken already; closing the listener would reset them."""
+    """Accept the connections that wait in the kernel's queue, because closing the listener would reset them."""
     for _ in range(_BACKLOG):
         try:
             connection, address = listener.accept()

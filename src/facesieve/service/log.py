@@ -1,4 +1,4 @@
-"""The log: an event on stderr with its fields, as a line of JSON for machines or as words for people."""
+"""The log: events with fields on stderr, as lines of JSON for programs or as text for people."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import JSONRenderer, TimeStamper, add_log_level, format_exc_info
 from structlog.typing import FilteringBoundLogger
 
-from facesieve.service.lines import Lines
+from facesieve.service.line_writer import LineWriter
 
 INTERVAL = 10.0  # seconds; in each, a repeated event is logged at most `most` times
 _STDERR = 2
-_LAST_LINES = 1.0  # seconds that the end of the service may wait for the reader of the log
+_LAST_LINES = 1.0  # seconds that the service waits at its end for the reader of the log
 _RELAYED = 100  # lines of libraries and workers in one interval
 _LONGEST = 1 << 14  # bytes of one such line
 _END = b"\0end\0"
 
 
 class Log:
-    """Events with fields. Nothing here waits or raises; what cannot be written is dropped and counted in `dropped`.
+    """Writes events with fields. No method blocks or raises; lines that cannot be written are counted in `dropped`.
 
-    form: `json` or `console`. level: the least important level that is written. Tracebacks come without the values of
-    variables, which are pictures and tokens.
+    form: `json` or `console`. level: the least important level that is written. Tracebacks do not show the values of
+    variables, because these may be pictures and tokens.
     """
 
-    def __init__(self, lines: Lines, form: str = "json", level: str = "info", colors: bool = False) -> None:
+    def __init__(self, lines: LineWriter, form: str = "json", level: str = "info", colors: bool = False) -> None:
         steps: dict[str, list[Any]] = {
             "json": [format_exc_info, JSONRenderer(default=str)],
             "console": [ConsoleRenderer(colors=colors, exception_formatter=plain_traceback, timestamp_key="time")],
@@ -65,9 +65,9 @@ class Log:
         self._write(logging.ERROR, event, fields)
 
     def seldom(self, event: str, most: int = 1, level: int = logging.WARNING, **fields: Any) -> None:
-        """Log an event that may repeat without end: at most `most` times in `INTERVAL` seconds.
+        """Log an event that may occur very often: at most `most` times in `INTERVAL` seconds.
 
-        What is left out is counted; the next line of the event has the count in its field `left_out`.
+        The others are counted; the next line of the event has the count in its field `left_out`.
         """
         with self._counting:
             now = time.monotonic()
@@ -83,7 +83,7 @@ class Log:
         self._write(level, event, fields)
 
     def close(self, seconds: float = _LAST_LINES) -> None:
-        """Write what was left out and what waits, for at most so many seconds."""
+        """Log the counts of omitted events, and wait at most this long until all lines are written."""
         with self._counting:
             rest = {event: window.left_out for event, window in self._windows.items() if window.left_out}
             self._windows.clear()
@@ -94,7 +94,7 @@ class Log:
     def _write(self, level: int, event: str, fields: dict[str, Any]) -> None:
         try:
             self._logger.log(level, event, **fields)
-        except Exception:  # a field that has no text must not change an answer
+        except Exception:  # a field that cannot be formatted must not change an answer
             self._lines.drop()
 
 
@@ -109,11 +109,11 @@ class _Window:
 def service_log(form: str, level: str) -> Iterator[Log]:
     """The log of a service, on stderr for as long as the block runs.
 
-    Meanwhile descriptor 2 of this process, and of the workers that inherit it, is a pipe that a thread always reads:
-    what libraries and dying workers write there become lines `stderr` of the log, and no write to it can wait.
+    During that time, descriptor 2 of this process, and of the workers that inherit it, is a pipe that a thread always
+    reads. Text that libraries and dying workers write there is logged as events `stderr`, and no write can block.
     """
     real = os.dup(_STDERR)
-    log = Log(Lines(real), form, level, colors=os.isatty(real))
+    log = Log(LineWriter(real), form, level, colors=os.isatty(real))
     reader, writer = os.pipe()
     os.dup2(writer, _STDERR)
     os.close(writer)
@@ -130,7 +130,7 @@ def service_log(form: str, level: str) -> Iterator[Log]:
 
 
 def _relay(reader: int, log: Log) -> None:
-    """Log what others write to stderr, line by line."""
+    """Log what libraries and workers write to stderr, line by line."""
     rest = b""
     while data := os.read(reader, 1 << 16):
         *lines, rest = (rest + data).split(b"\n")
@@ -145,7 +145,7 @@ def _relay(reader: int, log: Log) -> None:
 
 @contextmanager
 def listening_to_python(log: Log) -> Iterator[None]:
-    """Let what Tornado and asyncio themselves have to say go to the same log while the block runs."""
+    """Send the log messages of Tornado and asyncio to the same log while the block runs."""
     loggers = [logging.getLogger(name) for name in ("tornado", "asyncio")]
     before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""What the service counts, for Prometheus."""
+"""The metrics of the service, for Prometheus."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from facesieve.service.gate import Gate
+from facesieve.processes.seat import Ended
+from facesieve.service.admission import Admission
 from facesieve.service.log import Log
-from facesieve.service.worker import Reply
+from facesieve.service.worker import PictureReply
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class Metrics:
-    """Counters of one service; nothing is shared between two in one process."""
+    """The metrics of one service. Two services in one process share nothing."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -27,14 +28,14 @@ class Metrics:
         )
         self.seconds = Histogram(
             "facesieve_request_seconds",
-            "From the last header to the last byte.",
+            "Seconds from the last header of the request to the last byte of the answer.",
             ("route",),
             buckets=_SECONDS,
             registry=registry,
         )
         self.pictures = Counter("facesieve_pictures", "Pictures by outcome.", ("outcome",), registry=registry)
         self.work = Histogram(
-            "facesieve_work_seconds", "Time of a worker on one picture.", buckets=_SECONDS, registry=registry
+            "facesieve_work_seconds", "Seconds that a worker took for one picture.", buckets=_SECONDS, registry=registry
         )
         self.faces = Counter("facesieve_faces", "Faces found, kept or rejected.", ("verdict",), registry=registry)
         self.reasons = Counter("facesieve_rejections", "Reasons of rejected faces.", ("reason",), registry=registry)
@@ -46,9 +47,13 @@ class Metrics:
             "facesieve_connections_closed_idle", "Idle connections closed to make room.", registry=registry
         )
         self.accept_failures = Counter(
-            "facesieve_accept_failures", "Times that the system had no descriptor for a connection.", registry=registry
+            "facesieve_accept_failures", "How often the system had no descriptor for a connection.", registry=registry
         )
-        self.replaced = Counter("facesieve_workers_replaced", "Workers that died or were killed.", registry=registry)
+        self.replaced = Counter(
+            "facesieve_workers_replaced", "Worker processes that ended, by reason.", ("reason",), registry=registry
+        )
+        for reason in Ended:
+            self.replaced.labels(reason.value)  # so that each is 0 before the first
         self.failed_starts = Counter(
             "facesieve_worker_start_failures", "Worker processes that did not start.", registry=registry
         )
@@ -56,23 +61,23 @@ class Metrics:
             "facesieve_unread_answers", "Answers that the client did not read in time.", registry=registry
         )
 
-    def watch(self, gate: Gate, workers: Callable[[], int]) -> None:
-        """Show the gate as it is at the moment of a scrape."""
+    def watch(self, admission: Admission, workers: Callable[[], int]) -> None:
+        """Read these gauges from the admission and the workers at each scrape."""
         gauges = {
-            "facesieve_workers": ("Worker processes that live.", workers),
-            "facesieve_working": ("Pictures at work.", lambda: gate.working),
-            "facesieve_waiting": ("Pictures that wait for a worker.", lambda: gate.waiting),
-            "facesieve_held_bytes": ("Bytes of bodies and answers in memory.", lambda: gate.held),
+            "facesieve_workers": ("Worker processes that are alive.", workers),
+            "facesieve_working": ("Pictures that workers process now.", lambda: admission.queue.working),
+            "facesieve_waiting": ("Pictures that wait for a worker.", lambda: admission.queue.waiting),
+            "facesieve_held_bytes": ("Bytes of bodies and answers in memory.", lambda: admission.held.total),
         }
         for name, (sentence, value) in gauges.items():
             Gauge(name, sentence, registry=self._registry).set_function(value)
 
     def watch_log(self, log: Log) -> None:
-        """Show how many lines the log has lost so far."""
+        """Read the number of lost log lines at each scrape."""
         self._registry.register(_Dropped(log))
 
-    def count(self, reply: Reply) -> None:
-        """One picture that a worker has answered."""
+    def count(self, reply: PictureReply) -> None:
+        """Count a picture that a worker has answered."""
         self.pictures.labels(reply.refusal or "read").inc()
         self.work.observe(reply.seconds)
         self.faces.labels("kept").inc(reply.kept)
@@ -86,7 +91,7 @@ class Metrics:
 
 
 class _Dropped(Collector):
-    """Lines are lost in another thread, and the log exists before the metrics: so the log counts them itself."""
+    """Lines are lost in another thread, and the log exists before the metrics, so the log counts them."""
 
     def __init__(self, log: Log) -> None:
         self._log = log

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document: complete, and built from the same shapes and codes that the service uses."""
+"""The OpenAPI 3.1 document, built from the same schemas and codes that the service uses."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pydantic.json_schema import models_json_schema
 from facesieve.quality import MEASURES
 from facesieve.records import ANGLES
 from facesieve.service import schemas
-from facesieve.service.faults import codes
+from facesieve.service.api_errors import codes
+from facesieve.service.content_encoding import TAKEN
 from facesieve.service.options import CROPS
-from facesieve.service.unpack import TAKEN
 from facesieve.settings import ServiceSettings
 from facesieve.sieve import Policy, Reason
 from facesieve.version import __version__
@@ -38,7 +38,7 @@ def document(settings: ServiceSettings) -> dict[str, Any]:
         "info": {
             "title": "FaceSieve",
             "version": __version__,
-            "summary": "Finds faces, measures them, and says which are fit for recognition, and why not the others.",
+            "summary": "Finds and measures faces, and says which are fit for recognition and why others are not.",
             "description": _description(),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -66,28 +66,28 @@ def _paths(settings: ServiceSettings) -> dict[str, Any]:
     guarded = {} if settings.open_metrics else {"security": _SECURITY}
     refused = () if settings.open_metrics else (401, 403)
     return {
-        "/": _get("The page: sieve pictures in the browser", "page", _text("text/html")),
-        "/docs": _get("This document, to be browsed", "docs", _text("text/html")),
+        "/": _get("The page, which sieves pictures in the browser", "page", _text("text/html")),
+        "/docs": _get("This document as a page", "docs", _text("text/html")),
         "/openapi.json": _get("This document", "openapi", _json({"type": "object"})),
         "/livez": _get("Whether the service runs", "livez", _ref("Health")),
-        "/readyz": _get("Whether it takes pictures", "readyz", _ref("Health"), errors=(503,)),
-        "/metrics": _get("Numbers for Prometheus", "metrics", _text("text/plain"), refused, guarded),
+        "/readyz": _get("Whether the service is ready for pictures", "readyz", _ref("Health"), errors=(503,)),
+        "/metrics": _get("Metrics for Prometheus", "metrics", _text("text/plain"), refused, guarded),
         "/upload": _post(
-            "One picture, the reference's answer",
+            "One picture; the answer has the reference's form",
             "upload",
             _form(several=False),
             _ref("ReferenceAnswer"),
             _OF_PICTURES,
         ),
         "/uploads": _post(
-            "Several pictures, one entry for each in order",
+            "Several pictures; one entry for each, in order",
             "uploads",
             _form(several=True),
             _json({"type": "array", "items": _any_of("ReferenceAnswer", "BadImage")}),
             _UNREAD,
         ),
         "/v1/faces": _post(
-            "One picture as the body or in a form, the modern answer",
+            "One picture as the body or in a form; the answer has every face with all measures",
             "faces",
             _picture_or_form(settings),
             _ref("ModernAnswer"),
@@ -107,7 +107,7 @@ def _paths(settings: ServiceSettings) -> dict[str, Any]:
 def _get(
     summary: str, name: str, content: Any, errors: tuple[int, ...] = (), more: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    responses = {"200": _answer("As asked.", content)} | _errors(errors)
+    responses = {"200": _answer("Success.", content)} | _errors(errors)
     return {"get": {"operationId": name, "summary": summary, "security": [], "responses": responses} | (more or {})}
 
 
@@ -126,7 +126,7 @@ def _post(
             "security": _SECURITY,
             "parameters": parameters or [],
             "requestBody": body,
-            "responses": {"200": _answer("As asked.", content)} | _errors(errors),
+            "responses": {"200": _answer("Success.", content)} | _errors(errors),
         }
     }
 
@@ -137,7 +137,7 @@ def _answer(description: str, content: Any, headers: dict[str, Any] | None = Non
 
 
 def _errors(statuses: tuple[int, ...]) -> dict[str, Any]:
-    """One response a status, which lists the codes that go with it; 404 and 405 are every route's."""
+    """One response per status, with the codes that have it. Every route may answer 405."""
     answers = {}
     for status in sorted({*statuses, 405}):
         lines = [f"- `{code}`: {sentence}" for code, (of, sentence) in codes().items() if of == status]
@@ -149,10 +149,26 @@ def _errors(statuses: tuple[int, ...]) -> dict[str, Any]:
 def _options(settings: ServiceSettings) -> list[dict[str, Any]]:
     known = list(dict.fromkeys([*Policy.presets(), settings.policy]))
     options: list[tuple[str, dict[str, Any], str]] = [
-        ("policy", {"type": "string", "enum": known}, "Which limits to start from."),
-        ("crops", {"type": "string", "enum": list(CROPS), "default": "none"}, "Pictures of the faces."),
-        ("marked", {"type": "string", "enum": ["0", "1"], "default": "0"}, "The picture with boxes and numbers."),
-        ("pose", {"type": "string", "enum": ["0", "1"], "default": "1"}, "Measure pose; 0 drops its limits too."),
+        (
+            "policy",
+            {"type": "string", "enum": known},
+            "The policy whose limits apply, unless other options change them.",
+        ),
+        (
+            "crops",
+            {"type": "string", "enum": list(CROPS), "default": "none"},
+            "Which crops of each face the answer contains.",
+        ),
+        (
+            "marked",
+            {"type": "string", "enum": ["0", "1"], "default": "0"},
+            "1: the answer contains the picture with boxes and numbers.",
+        ),
+        (
+            "pose",
+            {"type": "string", "enum": ["0", "1"], "default": "1"},
+            "0: pose is not measured, and its limits do not apply.",
+        ),
     ]
     for limit, sentence in limits().items():
         kind = {"anyOf": [{"type": "number", **_not_negative(limit)}, {"const": "none"}]}
@@ -169,7 +185,7 @@ def _not_negative(limit: str) -> dict[str, int]:
 
 
 def limits() -> dict[str, str]:
-    """Every limit by name, with a sentence."""
+    """All limits by name, each with a sentence."""
     return {
         f"{bound}_{measure.name}": f"{'Least' if bound == 'min' else 'Most'}: {measure.sentence}"
         for measure in MEASURES
@@ -182,7 +198,7 @@ def _form(several: bool) -> dict[str, Any]:
         "type": "string",
         "format": "binary",
         "contentMediaType": "application/octet-stream",
-        "description": "A file; or a text, which is the picture in base64 or as a data URL.",
+        "description": "A file, or a text field with the picture in base64 or as a data URL.",
     }
     image = {"type": "array", "items": file, "minItems": 1} if several else file
     schema = {"type": "object", "required": ["image"], "properties": {"image": image}}
@@ -227,5 +243,5 @@ def _description() -> str:
         f"- `{measure.name}`{f' ({measure.unit})' if measure.unit else ''}: {measure.sentence}" for measure in MEASURES
     )
     encodings = " or ".join(TAKEN)
-    sent = f"The body of a request may come with Content-Encoding {encodings}; limits hold for what is unpacked."
+    sent = f"The body of a request may have Content-Encoding {encodings}; limits apply to the unpacked bytes too."
     return f"{sent}\n\nReasons of rejected faces:\n\n{reasons}\n\nMeasures:\n\n{measures}"

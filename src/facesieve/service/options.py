@@ -1,4 +1,4 @@
-"""What the query of a request asks for."""
+"""Reads the options in the query of a request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from facesieve.errors import PolicyError
 from facesieve.service.answers import AnswerOptions
-from facesieve.service.faults import Fault, FaultCode
+from facesieve.service.api_errors import ApiError, ErrorCode
 from facesieve.sieve import Policy
 
 CROPS = ("none", "aligned", "all")
@@ -15,43 +15,46 @@ _YES_NO = {"1": True, "true": True, "0": False, "false": False}
 
 
 def query_of(arguments: Mapping[str, list[bytes]]) -> dict[str, str]:
-    """The options of a query, each once. Raises Fault `bad_option` for one that is sent twice or is no text."""
+    """The options of a query. Raises ApiError `bad_option` for an option that is sent twice or is not text."""
     query = {}
     for name, values in arguments.items():
         try:
             [query[name]] = [value.decode("utf-8") for value in values]
         except ValueError:
-            raise _bad(name[:100], "Each option is sent once, as text in UTF-8.") from None
+            raise _bad(name[:100], "Send each option once, as text in UTF-8.") from None
     return query
 
 
 def options_of(query: Mapping[str, str], default: Policy) -> AnswerOptions:
     """The options of `/v1/faces`: policy, crops, marked, pose; every other name is a limit such as `max_yaw`.
 
-    Raises Fault `bad_option` that names the option.
+    Raises ApiError `bad_option` that names the option.
     """
     left = dict(query)
     named, crops = left.pop("policy", default.name), left.pop("crops", "none")
     marked, pose = left.pop("marked", "0"), left.pop("pose", "1")
     if crops not in CROPS:
-        raise _bad("crops", f"crops is one of {', '.join(CROPS)}.")
+        raise _bad("crops", f"crops must be one of {', '.join(CROPS)}.")
     for name, given in (("marked", marked), ("pose", pose)):
         if given not in _YES_NO:
-            raise _bad(name, f"{name} is 0 or 1.")
+            raise _bad(name, f"{name} must be 0 or 1.")
     return AnswerOptions("modern", policy_of(named, left, default), crops, _YES_NO[marked], _YES_NO[pose])
 
 
 def policy_of(name: str, limits: Mapping[str, Any], default: Policy) -> Policy:
-    """A preset or the service's own policy by name (never a file), with limits changed. Raises Fault `bad_option`."""
+    """A preset or the service's own policy by name, never a file, with changed limits.
+
+    Raises ApiError `bad_option`.
+    """
     try:
         start = default if name == default.name else Policy.preset(name) if name in Policy.presets() else None
         if start is None:
             known = dict.fromkeys([default.name, *Policy.presets()])
-            raise _bad("policy", f"policy is one of {', '.join(known)}.")
+            raise _bad("policy", f"policy must be one of {', '.join(known)}.")
         return start.adjusted([f"{limit}={'none' if value is None else value}" for limit, value in limits.items()])
     except PolicyError as error:
         raise _bad(", ".join(limits)[:100], error.message[:300]) from None
 
 
-def _bad(option: str, message: str) -> Fault:
-    return Fault(FaultCode.BAD_OPTION, message, {"option": option})
+def _bad(option: str, message: str) -> ApiError:
+    return ApiError(ErrorCode.BAD_OPTION, message, {"option": option})

@@ -1,4 +1,4 @@
-"""The two pages: one file each, nothing from another host, and a policy that lets them run nothing else."""
+"""The two pages. Each is one file that loads nothing from other hosts, and its Content-Security-Policy forbids it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Page:
 
 
 def index(settings: ServiceSettings, default: Policy) -> Page:
-    """The page at `/`: pictures in, faces, sliders, verdicts."""
+    """The page at `/`: it sends pictures, and shows faces, verdicts and a slider for each limit."""
     known = {name: Policy.preset(name) for name in Policy.presets()} | {default.name: default}
     facts = {
         "measures": [_measure(measure) for measure in MEASURES],
@@ -69,7 +69,7 @@ def _rules(policy: Policy) -> list[dict[str, Any]]:
 
 
 def _measure(measure: Measure) -> dict[str, Any]:
-    """What the page must know to show a measure, and to judge by it as the sieve does."""
+    """What the page needs to show a measure, and to judge by it like the sieve."""
     rule = Rule(measure=measure.name, low=measure.low)
     return {
         "name": measure.name,

@@ -1,4 +1,4 @@
-"""What the first bytes of a picture say, checked before it may wait for a worker. No decoder runs here."""
+"""Checks the first bytes of a picture before it may wait for a worker. No decoder runs here."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from facesieve.decode.formats import sniff
 from facesieve.decode.header import check_size, declared_size
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
-from facesieve.service.faults import fault_of
+from facesieve.service.api_errors import error_of
 from facesieve.settings import ServiceSettings, Settings
 
-# The check costs at most some milliseconds whatever the bytes are; what stands later is checked by the worker.
+# Bytes that are checked here, which takes a few milliseconds at most. The worker checks the rest.
 _HEAD = 1 << 16
 
 
@@ -25,9 +25,9 @@ def bounded(settings: Settings, service: ServiceSettings) -> Settings:
 
 
 def precheck(image: bytes, settings: Settings, formats: tuple[str, ...]) -> None:
-    """Raise Fault for a picture that is too large, or of a format that the setting `formats` does not name.
+    """Raise ApiError for a picture that is too large, or whose format is not in `formats`.
 
-    settings: `bounded` ones.
+    settings: a result of `bounded`.
     """
     try:
         if len(image) > settings.max_file_bytes:
@@ -37,7 +37,7 @@ def precheck(image: bytes, settings: Settings, formats: tuple[str, ...]) -> None
         format = sniff(head)
         if format not in formats:
             taken = ", ".join(formats)
-            raise Refused(RefusalCode.UNSUPPORTED_FORMAT, f"The picture is {format}; this service takes {taken}.")
+            raise Refused(RefusalCode.UNSUPPORTED_FORMAT, f"The picture is {format}; this service accepts {taken}.")
         check_size(declared_size(format, head), settings)
     except Refused as refused:
-        raise fault_of(refused.code, refused.message) from None
+        raise error_of(refused.code, refused.message) from None

@@ -1,26 +1,27 @@
-"""The body of one request while it arrives: limited, unpacked, collected and counted."""
+"""Receives the body of one request: checks its size, unpacks it, collects it, and counts the bytes held."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from facesieve.service.body import Body, Whole
-from facesieve.service.faults import Fault, FaultCode
-from facesieve.service.gate import Client, Gate
-from facesieve.service.turns import Turns
-from facesieve.service.unpack import unpacker
+from facesieve.service.admission import Admission
+from facesieve.service.api_errors import ApiError, ErrorCode
+from facesieve.service.body import Body, WholeBody
+from facesieve.service.content_encoding import unpacker
+from facesieve.service.fair_queue import Client
+from facesieve.service.time_slices import TimeSlices
 
 
 class Receiver:
-    """Passes the unpacked body to a `Body` in small steps. received: bytes that have arrived, as they were sent.
+    """Passes the unpacked body to a `Body` in small steps. received: bytes that have arrived, before unpacking.
 
-    What the body holds is counted in `gate` until `drop`, or until `let_go` says that it is held no longer.
+    The bytes that the body holds are counted in `admission` until `let_go` or `drop` releases them.
     """
 
-    def __init__(self, gate: Gate, turns: Turns, client: Client) -> None:
+    def __init__(self, admission: Admission, time_slices: TimeSlices, client: Client) -> None:
         self.received = 0
-        self._gate = gate
-        self._turns = turns
+        self._admission = admission
+        self._time_slices = time_slices
         self._client = client
         self._largest = 0
         self._unpacked = 0
@@ -28,29 +29,29 @@ class Receiver:
         self._dropped = False
         self._check: Callable[[], None] = lambda: None
         self._unpacker = unpacker({})
-        self._body: Body = Whole()
+        self._body: Body = WholeBody()
 
     def limit(self, headers: Mapping[str, str], largest: int) -> None:
-        """Check what the headers say of the body. largest: bytes, packed and unpacked.
+        """Check what the headers say about the body. largest: most bytes, both before and after unpacking.
 
-        Raises Fault `request_too_large`, `unsupported_encoding`.
+        Raises ApiError `request_too_large`, `unsupported_encoding`.
         """
         self._largest = largest
         self._check_size(int(headers.get("Content-Length", "0")))
         self._unpacker = unpacker(headers)
 
     def collect(self, body: Body, check: Callable[[], None]) -> None:
-        """Where the body goes. check: called for each step; raises Fault if the request can no longer be served."""
+        """Set where the body goes. check: called before each step; it may raise ApiError to end the request."""
         self._body = body
         self._check = check
 
     async def feed(self, chunk: bytes) -> None:
-        """Take the next bytes, in steps after which other requests get their turn. Raises Fault."""
+        """Take the next bytes in steps; between them, other requests may run. Raises ApiError."""
         self.received += len(chunk)
         self._check_size(self.received)
         pieces = self._unpacker.feed(chunk, self._body.step)
         while not self._dropped:
-            async with self._turns:
+            async with self._time_slices:
                 piece = next(pieces, b"")
                 if piece and not self._dropped:
                     self._take(piece)
@@ -58,22 +59,22 @@ class Receiver:
                 return
 
     def finish(self) -> None:
-        """The body has ended. Raises Fault `bad_encoding` if something is missing."""
+        """Check the end of the body. Raises ApiError `bad_encoding` if something is missing."""
         self._unpacker.finish()
 
     def let_go(self, size: int) -> None:
         """Count `size` bytes of the body as no longer held."""
         size = min(size, self._held)
-        self._gate.release(self._client, size)
+        self._admission.held.release(self._client, size)
         self._held -= size
 
     def keep(self, size: int) -> None:
         """Count `size` bytes of answers that are kept with the body until all are sent."""
-        self._gate.keep(self._client, size)
+        self._admission.held.add(self._client, size)
         self._held += size
 
     def drop(self) -> None:
-        """Hold nothing of the body any more, and take no more of it."""
+        """Release the body, and ignore the rest of it."""
         self._dropped = True
         self._body.clear()
         self.let_go(self._held)
@@ -83,9 +84,9 @@ class Receiver:
         self._check_size(self._unpacked)
         self._check()
         held = self._body.feed(piece)
-        self._gate.hold(self._client, held)
+        self._admission.hold(self._client, held)
         self._held += held
 
     def _check_size(self, size: int) -> None:
         if size > self._largest:
-            raise Fault(FaultCode.REQUEST_TOO_LARGE, details={"max_bytes": self._largest})
+            raise ApiError(ErrorCode.REQUEST_TOO_LARGE, details={"max_bytes": self._largest})

@@ -1,4 +1,4 @@
-"""What every route does before and after its own answer: token, limits, deadline, one error shape, log and metrics."""
+"""What all routes share: method, token, limits and deadline before the answer; errors, log and metrics after it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any, cast
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import RequestHandler, stream_request_body
 
-from facesieve.service.body import Body, Whole
+from facesieve.service.api_errors import ApiError, ErrorCode, request_id_of
+from facesieve.service.body import Body, WholeBody
 from facesieve.service.client import network_of
-from facesieve.service.faults import Fault, FaultCode, request_id_of
-from facesieve.service.origins import origin_headers, preflight_headers
+from facesieve.service.cors import cors_headers, preflight_headers
+from facesieve.service.error_response import error_json
 from facesieve.service.receiver import Receiver
-from facesieve.service.refusal import error_json
 from facesieve.service.shared import Service
 from facesieve.service.tokens import token_of
-from facesieve.service.wire import Exchange
+from facesieve.service.wire_exchange import Exchange
 
-_GONE = 499  # no status of HTTP: what log and metrics say when no client has read the answer
+_GONE = 499  # not an HTTP status: log and metrics use it when no client has read the answer
 JSON = "application/json; charset=utf-8"
 
 
-class State(Enum):
-    """How far a request is; `Request` has the table."""
+class RequestState(Enum):
+    """The states of a request; see the table in `Request`."""
 
     RECEIVING = auto()
     REFUSED = auto()
@@ -35,12 +35,12 @@ class State(Enum):
 
 @stream_request_body
 class Request(RequestHandler):
-    """A route says its method, whether it is open, how large a body it takes, and its `answer`.
+    """The base class of routes. A route has a method, may be open to all, limits its body, and makes its `answer`.
 
     | state     | meaning                                          | next                                         |
     |-----------|--------------------------------------------------|----------------------------------------------|
     | receiving | the body arrives                                 | working at its end; refused if it is not     |
-    |           |                                                  | taken; ended if the client leaves            |
+    |           |                                                  | accepted; ended if the client leaves         |
     | refused   | an error was sent; the rest of the body is read  | ended at the end of the body, or when the    |
     |           | and dropped                                      | client leaves                                |
     | working   | the route makes its answer                       | sending; ended if the client leaves          |
@@ -61,10 +61,10 @@ class Request(RequestHandler):
         self.started = self.loop.time()
         self.deadline = self.started + service.settings.deadline
         self.client = (token_of(self.request.headers), network_of(str(self.request.remote_ip)))
-        self.state = State.RECEIVING
+        self.state = RequestState.RECEIVING
         self.code = ""
         self.notes: dict[str, Any] = {}
-        self.receiver = Receiver(service.gate, service.turns, self.client)
+        self.receiver = Receiver(service.admission, service.time_slices, self.client)
         self._content: bytes | str = b""
         self._work: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -73,7 +73,7 @@ class Request(RequestHandler):
         service.active.add(self)
 
     def set_default_headers(self) -> None:
-        """No version, no caching, no guessing of types; and a request id, the client's own if it is a sane one."""
+        """No server version, no caching, no guessing of types; and a request id, the client's own if well-formed."""
         self.request_id = request_id_of(self.request.headers)
         self.clear_header("Server")
         self.set_header("X-Request-ID", self.request_id)
@@ -83,84 +83,84 @@ class Request(RequestHandler):
     def compute_etag(self) -> None:
         """Nothing is cached."""
 
-    # what a route says of itself
+    # overridden by routes
 
     @property
     def largest_body(self) -> int:
-        """Bytes of the largest body that the route takes."""
+        """Bytes of the largest body that the route accepts."""
         return 0
 
     def check_first(self) -> None:
-        """What the route can say before any of the body is read. Raises Fault."""
+        """Check what can be checked before the body is read. Raises ApiError."""
 
     def check_again(self) -> None:
-        """What may become true while the body arrives. Raises Fault."""
+        """Check again while the body arrives. Raises ApiError if the request can no longer be served."""
 
     def body(self) -> Body:
-        """What the body is collected in. Raises Fault."""
-        return Whole()
+        """The collector for the body. Raises ApiError."""
+        return WholeBody()
 
     async def answer(self) -> None:
-        """Make the answer and `reply` with it. Raises Fault."""
-        raise Fault(FaultCode.NOT_FOUND)
+        """Make the answer and pass it to `reply`. Raises ApiError."""
+        raise ApiError(ErrorCode.NOT_FOUND)
 
     def reply(self, content: bytes | str, kind: str = JSON) -> None:
         """Set the body of the answer and its Content-Type."""
         self.set_header("Content-Type", kind)
         self._content = content
 
-    # what the service asks
+    # called by the service
 
     @property
     def stream(self) -> IOStream:
-        """The connection that it came on."""
+        """The connection of the request."""
         return self._exchange.stream
 
     @property
     def refused(self) -> bool:
-        """Whether it was answered before its body was there, so that the rest of the body is only dropped."""
-        return self.state is State.REFUSED
+        """Whether an error was sent before the body had arrived, so that the rest of the body is dropped."""
+        return self.state is RequestState.REFUSED
 
     def cut_off(self) -> None:
-        """Answer now: the service ends."""
+        """Answer now, because the service ends."""
         if self._work is not None:
             self._work.cancel()
         else:
             self._late()
 
-    # what Tornado calls
+    # called by Tornado
 
     async def prepare(self) -> None:
         try:
             self._check_method()
             if self.request.method != "OPTIONS":
                 self._check_rest()
-        except Fault as fault:
-            await self._refuse(fault)
+        except ApiError as error:
+            await self._refuse(error)
         else:
             self._alarm = self.loop.call_at(self.deadline, self._late)
 
     async def data_received(self, chunk: bytes) -> None:
-        if self.state is not State.RECEIVING:
+        if self.state is not RequestState.RECEIVING:
             return
         try:
             await self.receiver.feed(chunk)
-        except Fault as fault:
-            await self._refuse(fault)
+        except ApiError as error:
+            await self._refuse(error)
         except Exception as error:
             await self._refuse(self._failure(error))
 
     async def respond(self) -> None:
-        """The body is there: answer, or say why not."""
+        """Answer when the whole body has arrived."""
         if self._alarm is not None:
             self._alarm.cancel()
-        if self.state is State.RECEIVING:
-            self.state = State.WORKING
+        if self.state is RequestState.RECEIVING:
+            self.state = RequestState.WORKING
             await self._make_answer()
-        if self.state is State.ENDED:
+        if self.state is RequestState.ENDED:
             return
-        if self.state is State.WORKING:
-            self.state = State.SENDING
+        if self.state is RequestState.WORKING:
+            self.state = RequestState.SENDING
             if self.service.stopping:
                 self.set_header("Connection", "close")
         self.receiver.drop()
@@ -170,15 +170,15 @@ class Request(RequestHandler):
     get = post = put = patch = delete = head = options = respond
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Errors that Tornado itself finds, and faults of ours."""
-        fault = Fault(FaultCode.BAD_REQUEST if status_code < 500 else FaultCode.INTERNAL)
-        if status_code == 405:  # a method that Tornado does not know
+        """Answer errors that Tornado finds itself."""
+        error = ApiError(ErrorCode.BAD_REQUEST if status_code < 500 else ErrorCode.INTERNAL)
+        if status_code == 405:  # Tornado does not know the method
             try:
                 self._check_method()
-            except Fault as refused:
-                fault = refused
+            except ApiError as refused:
+                error = refused
         self._share()
-        self._compose(fault)
+        self._compose(error)
         self.finish(self._content)
         self._end()
 
@@ -186,7 +186,7 @@ class Request(RequestHandler):
         super().on_connection_close()
         if self._work is not None:
             self._work.cancel()
-        if self.state is State.REFUSED:
+        if self.state is RequestState.REFUSED:
             self._end()
         else:
             self._end(_GONE, "client_gone")
@@ -198,11 +198,11 @@ class Request(RequestHandler):
         return cast(Exchange, self.request.connection)
 
     def _share(self) -> None:
-        for name, value in origin_headers(self.request.headers, self.service.settings.allowed_origins).items():
+        for name, value in cors_headers(self.request.headers, self.service.settings.allowed_origins).items():
             self.set_header(name, value)
 
     def _preflight(self) -> dict[str, str]:
-        """The headers of the answer to a browser that asks whether a page may use this route; none if it may not."""
+        """The headers of the answer to a preflight; empty if the page may not use this route."""
         return preflight_headers(self.request.headers, self.method, self.service.settings.allowed_origins)
 
     def _check_method(self) -> None:
@@ -210,7 +210,7 @@ class Request(RequestHandler):
             return
         allowed = ("GET", "HEAD") if self.method == "GET" else (self.method,)
         if self.request.method not in allowed:
-            raise Fault(FaultCode.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(allowed)})
+            raise ApiError(ErrorCode.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(allowed)})
 
     def _check_rest(self) -> None:
         if not self.open_to_all:
@@ -222,12 +222,12 @@ class Request(RequestHandler):
     def _check_token(self) -> None:
         token = token_of(self.request.headers)
         if not token:
-            raise Fault(FaultCode.UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
+            raise ApiError(ErrorCode.UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
         if not self.service.tokens.accept(token):
-            raise Fault(FaultCode.FORBIDDEN)
+            raise ApiError(ErrorCode.FORBIDDEN)
 
     async def _make_answer(self) -> None:
-        """Let the route answer. Nothing is made for a client that leaves meanwhile."""
+        """Let the route answer. The work is cancelled if the client leaves."""
         self._work = self.loop.create_task(self._answer())
         try:
             await self._work
@@ -235,14 +235,14 @@ class Request(RequestHandler):
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            self._compose(Fault(FaultCode.DEADLINE))
-        except Fault as fault:
-            self._compose(fault)
+            self._compose(ApiError(ErrorCode.DEADLINE))
+        except ApiError as error:
+            self._compose(error)
         except Exception as error:
             self._compose(self._failure(error))
         finally:
-            # A fault in it holds the frames it came through, which hold this request and the picture: a circle that
-            # only the garbage collector would end, and many pictures later.
+            # An exception in the task refers to its frames, and these to this request and the picture: a cycle that
+            # only the garbage collector would free, many pictures later.
             self._work = None
 
     async def _answer(self) -> None:
@@ -254,11 +254,11 @@ class Request(RequestHandler):
         self.receiver.finish()
         await self.answer()
 
-    async def _refuse(self, fault: Fault) -> None:
-        """Answer while the body still arrives, unless it has ended meanwhile."""
-        if self.state is not State.RECEIVING:
+    async def _refuse(self, error: ApiError) -> None:
+        """Send an error while the body still arrives."""
+        if self.state is not RequestState.RECEIVING:
             return
-        self._close_body(fault)
+        self._close_body(error)
         self.set_header("Content-Length", str(len(self._content)))
         if self.request.headers.get("Expect"):
             del self.request.headers["Expect"]  # the client waits for 100 Continue and must not get it
@@ -268,42 +268,42 @@ class Request(RequestHandler):
             return
         await self._send(whole=False)
 
-    async def _malformed(self, fault: Fault) -> None:
-        """The rest of the request is not HTTP: answer, unless that is done, and end the request."""
-        if self.state is State.RECEIVING:
-            self._close_body(fault)
+    async def _malformed(self, error: ApiError) -> None:
+        """The rest of the request is malformed: answer, unless an answer was sent, and end the request."""
+        if self.state is RequestState.RECEIVING:
+            self._close_body(error)
             self.set_header("Connection", "close")
         await self._send()
         self._end()
 
     def _late(self) -> None:
         """The body took too long."""
-        if self.state is State.RECEIVING:
-            self._refusing = self.loop.create_task(self._refuse(Fault(FaultCode.BODY_TIMEOUT)))
+        if self.state is RequestState.RECEIVING:
+            self._refusing = self.loop.create_task(self._refuse(ApiError(ErrorCode.BODY_TIMEOUT)))
 
-    def _close_body(self, fault: Fault) -> None:
-        self.state = State.REFUSED
+    def _close_body(self, error: ApiError) -> None:
+        self.state = RequestState.REFUSED
         self.receiver.drop()
-        self._compose(fault)
+        self._compose(error)
 
-    def _compose(self, fault: Fault) -> None:
-        self.code = fault.code
-        self.set_status(fault.status)
-        for name, value in fault.headers.items():
+    def _compose(self, error: ApiError) -> None:
+        self.code = error.code
+        self.set_status(error.status)
+        for name, value in error.headers.items():
             self.set_header(name, value)
-        self.reply(error_json(fault, self.request_id))
+        self.reply(error_json(error, self.request_id))
 
-    def _failure(self, error: Exception) -> Fault:
+    def _failure(self, error: Exception) -> ApiError:
         self.service.log.error("failure", request_id=self.request_id, exc_info=error)
-        return Fault(FaultCode.INTERNAL)
+        return ApiError(ErrorCode.INTERNAL)
 
     async def _send(self, whole: bool = True) -> None:
-        """Send the answer, for at most `write_timeout`.
+        """Send the answer; give up after `write_timeout`.
 
-        whole: whether the request is at its end too; otherwise the rest of its body is still to come.
+        whole: whether the request has arrived to its end; if not, the rest of its body still follows.
         """
         content, self._content = self._content, b""
-        with self.service.gate.sending(self.client, len(content), self._give_up):
+        with self.service.admission.held.sending(self.client, len(content), self._give_up):
             try:
                 async with asyncio.timeout(self.service.settings.write_timeout):
                     if content:
@@ -316,16 +316,16 @@ class Request(RequestHandler):
                 pass
 
     def _give_up(self) -> None:
-        """The client does not read its answer."""
+        """The client does not read its answer: close the connection."""
         self.service.metrics.unread.inc()
         self._end(_GONE, "unread")
         self.stream.close()
 
     def _end(self, status: int = 0, code: str = "") -> None:
-        """Count and log this request, once. status, code: where they are not those of its answer."""
-        if self.state is State.ENDED:
+        """Count and log this request, once. status, code: if they differ from those of the answer."""
+        if self.state is RequestState.ENDED:
             return
-        self.state = State.ENDED
+        self.state = RequestState.ENDED
         if self._alarm is not None:
             self._alarm.cancel()
         self.receiver.drop()

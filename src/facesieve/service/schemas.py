@@ -1,4 +1,4 @@
-"""The shapes of the wire, for the OpenAPI document and for what is read from requests."""
+"""The JSON schemas of requests and answers, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from facesieve.quality import MEASURES
 
-MAX_ROWS = 10_000  # faces in one question to /v1/sieve
+MAX_ROWS = 10_000  # most faces in one request to /v1/sieve
 MAX_LIMITS = 100
 
 Name = Annotated[str, Field(pattern=f"^({'|'.join(measure.name for measure in MEASURES)})$")]
@@ -41,7 +41,7 @@ class BadImage(Shape):
 
 
 class Pose(Shape):
-    """Degrees; yaw is positive where the head is turned to the viewer's right. Null where it was not measured."""
+    """Degrees. Yaw is positive if the head is turned to the viewer's right. Null means not measured."""
 
     pitch: float | None
     yaw: float | None
@@ -130,7 +130,7 @@ class ModernAnswer(Shape):
     width: Count
     height: Count
     format: str
-    turn: Annotated[int, Field(description="Degrees clockwise that the picture was turned to find upright faces.")]
+    turn: Annotated[int, Field(description="Degrees clockwise by which the picture was turned to find upright faces.")]
     policy: str
     faces_total: Count
     faces_kept: Count
@@ -142,20 +142,20 @@ class ModernAnswer(Shape):
 class SieveRequest(Shape):
     measures: Annotated[
         list[dict[Name, float | None]],
-        Field(max_length=MAX_ROWS, description="One object a face; null is not measured."),
+        Field(max_length=MAX_ROWS, description="One object per face; null means not measured."),
     ]
     policy: str | None = None
     limits: Annotated[
         dict[str, float | None],
-        Field(max_length=MAX_LIMITS, description="Changed limits: max_yaw; null takes one away."),
+        Field(max_length=MAX_LIMITS, description="Limits to change, such as max_yaw; null removes a limit."),
     ] = Field(default_factory=dict)
 
 
 class PictureInJson(Shape):
-    """A picture as JSON: one of the two keys."""
+    """A picture as JSON, with one of the two keys."""
 
     image_base64: Annotated[Base64 | None, Field(description="The picture in base64, or a data URL.")] = None
-    image: Annotated[str | None, Field(description="The same, under another name.")] = None
+    image: Annotated[str | None, Field(description="Another name for image_base64.")] = None
 
 
 class VerdictShape(Shape):

@@ -1,4 +1,4 @@
-"""What the handlers of one service share."""
+"""The state that all handlers of one service share."""
 
 from __future__ import annotations
 
@@ -8,51 +8,51 @@ from typing import Any, Protocol
 from tornado.iostream import IOStream
 
 from facesieve.service import page
+from facesieve.service.admission import Admission
 from facesieve.service.answers import encoded
-from facesieve.service.crew import Crew
-from facesieve.service.gate import Gate
 from facesieve.service.log import Log
 from facesieve.service.metrics import Metrics
 from facesieve.service.openapi import document
 from facesieve.service.precheck import bounded
+from facesieve.service.time_slices import TimeSlices
 from facesieve.service.tokens import Tokens
-from facesieve.service.turns import Turns
+from facesieve.service.worker_pool import WorkerPool
 from facesieve.settings import ServiceSettings, Settings
 from facesieve.sieve import Policy
 
 _PROBES = ("/livez", "/readyz", "/metrics")  # monitoring asks every few seconds
 
 
-class Active(Protocol):
-    """A request that is not finished."""
+class ActiveRequest(Protocol):
+    """A request that has not ended."""
 
     @property
     def stream(self) -> IOStream:
-        """The connection that it came on."""
+        """The connection of the request."""
 
     @property
     def refused(self) -> bool:
-        """Whether it was answered before its body was there, so that the rest of the body is only dropped."""
+        """Whether an error was sent before the body had arrived, so that the rest of the body is dropped."""
 
     def cut_off(self) -> None:
-        """Answer now: the service ends."""
+        """Answer now, because the service ends."""
 
 
 @dataclass(slots=True)
 class Service:
-    """stopping: SIGTERM came. active: requests that are not finished."""
+    """stopping: whether SIGTERM has arrived. active: requests that have not ended."""
 
     settings: ServiceSettings
     pictures: Settings
     policy: Policy
     tokens: Tokens
-    gate: Gate
-    crew: Crew
+    admission: Admission
+    workers: WorkerPool
     metrics: Metrics
     log: Log
     stopping: bool = False
-    active: set[Active] = field(default_factory=set)
-    turns: Turns = field(default_factory=Turns)
+    active: set[ActiveRequest] = field(default_factory=set)
+    time_slices: TimeSlices = field(default_factory=TimeSlices)
     index: page.Page = field(init=False)
     docs: page.Page = field(init=False)
     openapi: bytes = field(init=False)
@@ -61,20 +61,20 @@ class Service:
         self.pictures = bounded(self.pictures, self.settings)
         self.index, self.docs = page.index(self.settings, self.policy), page.docs()
         self.openapi = encoded(document(self.settings))
-        self.metrics.watch(self.gate, lambda: self.crew.alive)
+        self.metrics.watch(self.admission, lambda: self.workers.alive)
         self.metrics.watch_log(self.log)
 
     @property
     def ready(self) -> bool:
-        """Whether a worker lives."""
-        return self.crew.alive > 0
+        """Whether a worker is alive."""
+        return self.workers.alive > 0
 
     def at_work(self) -> set[IOStream]:
-        """The connections on which a request is read or answered; a refused body that is dropped does not count."""
+        """The connections on which a request is read or answered, without those whose refused body is being dropped."""
         return {request.stream for request in self.active if not request.refused}
 
     def ended(self, route: str, status: int, code: str, seconds: float | None = None, **fields: Any) -> None:
-        """Count and log a request that has ended. seconds: None where it never became a request."""
+        """Count and log a request that has ended. seconds: None if the bytes never became a request."""
         self.metrics.requests.labels(route, str(status), code).inc()
         if seconds is not None:
             self.metrics.seconds.labels(route).observe(seconds)

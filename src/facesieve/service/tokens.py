@@ -1,4 +1,4 @@
-"""Who may ask: whole tokens, compared in constant time, and never kept as they are."""
+"""Checks tokens: whole tokens, compared in constant time, and kept only as digests."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from facesieve.errors import SettingsError, UsageError
 from facesieve.settings import ServiceSettings
 
 _HASHED = "sha256:"
-_ENCODINGS = ("utf-8", "cp1252", "latin-1")  # in which clients send a token, and editors save one
-_SPACE = " \t"  # what HTTP strips from a header; other white space is a part of the token, byte for byte
+_ENCODINGS = ("utf-8", "cp1252", "latin-1")  # encodings in which clients send a token, and editors save it
+_SPACE = " \t"  # HTTP strips these from a header; other white space is part of the token
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _PATIENCE = 5.0  # seconds to wait for what is written into a pipe
 _MAX_FILE = 1 << 20  # bytes of a token file
@@ -37,16 +37,16 @@ class Tokens:
         self._digests = tuple(digest for token in tokens for digest in _digests(token.strip()))
 
     def accept(self, token: str) -> bool:
-        """Whether it is one of them. The time that it takes does not depend on the token.
+        """Whether a token is accepted. The time that this takes does not depend on the token.
 
-        token: as Tornado has it, one character for each byte of the header.
+        token: as Tornado passes it, one character for each byte of the header.
         """
         try:
             sent = token.encode("latin-1")
         except UnicodeEncodeError:
             sent = token.encode("utf-8", "surrogateescape")
         given = hashlib.sha256(sent).digest()
-        return any([hmac.compare_digest(given, digest) for digest in self._digests])  # noqa: C419 - all of them, always
+        return any([hmac.compare_digest(given, digest) for digest in self._digests])  # noqa: C419 - compares with every digest, to take constant time
 
 
 def token_of(headers: Mapping[str, str]) -> str:
@@ -59,15 +59,15 @@ def token_of(headers: Mapping[str, str]) -> str:
     scheme, _, token = given.partition(" ")
     if scheme.lower() == "bearer":
         given = token.strip(_SPACE)
-    elif key and scheme.lower() == "basic":  # a proxy's own password, which browsers send on
+    elif key and scheme.lower() == "basic":  # the password of a proxy, which browsers send with every request
         given = key
     return given or key
 
 
 def tokens_of(settings: ServiceSettings) -> tuple[Tokens, str]:
-    """The tokens of the settings, and a new one ("" when some are set) that the operator has to be shown once.
+    """The tokens of the settings, and a new token that is to be shown to the operator; "" if tokens are set.
 
-    Raises UsageError `token_required` when none is set and the address is beyond loopback; SettingsError.
+    Raises UsageError `token_required` if none is set and other machines can reach the address; SettingsError.
     """
     tokens = [*settings.tokens, *(_lines(settings.token_file) if settings.token_file else [])]
     if tokens:
@@ -81,7 +81,7 @@ def tokens_of(settings: ServiceSettings) -> tuple[Tokens, str]:
 
 
 def _digests(token: str) -> set[bytes]:
-    """The digests of everything that a client may send for a token."""
+    """The digests of all byte strings that a client may send for a token."""
     if not token:
         raise SettingsError("bad_token", "A token is empty: set a long random one, or none.")
     if re.search(r"[\x00-\x1f\x7f]", token):
@@ -115,7 +115,7 @@ def _lines(file: Path) -> list[str]:
     try:
         with os.fdopen(os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as opened:
             if stat.S_ISFIFO(os.fstat(opened.fileno()).st_mode):
-                select.select([opened], [], [], _PATIENCE)  # a pipe without a writer must not hold up the start
+                select.select([opened], [], [], _PATIENCE)  # a pipe without a writer must not block the start
             os.set_blocking(opened.fileno(), True)
             data = opened.read(_MAX_FILE + 1)
     except (OSError, ValueError) as error:
@@ -123,7 +123,9 @@ def _lines(file: Path) -> list[str]:
         raise SettingsError("unreadable_tokens", f"Cannot read token file {file}: {reason}.") from error
     text = _text(data)
     if len(data) > _MAX_FILE or text is None or "\0" in text:
-        raise SettingsError("unreadable_tokens", f"Token file {file} is not text: save it as UTF-8, one token a line.")
+        raise SettingsError(
+            "unreadable_tokens", f"Token file {file} is not text: save it as UTF-8, one token per line."
+        )
     # Files that were put together may have byte order marks inside.
     lines = [line.strip().strip("\ufeff") for line in re.split(r"[\r\n]+", text)]
     tokens = [line for line in lines if line and not line.startswith("#")]

@@ -1,6 +1,6 @@
-"""The work of a worker process: one encoded picture, or measures to judge again, in; the answer as JSON out.
+"""What a worker process runs: it answers one encoded picture, or measures to judge again, with JSON.
 
-Strangers' pictures are decoded in a process that may die: that costs one request and not the service.
+Pictures of unknown origin are decoded in a process that may die. Then one request fails, and the service goes on.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from facesieve.processes.protocol import Handler, Send, run_child
 from facesieve.processes.trim import trim
 from facesieve.records import RefusalCode
 from facesieve.service.answers import AnswerOptions, encoded, modern, reference, without_pose
-from facesieve.service.faults import FaultCode
-from facesieve.service.judging import Judged, SieveOptions, sieve_answer
+from facesieve.service.api_errors import ErrorCode
+from facesieve.service.sieve_reply import SieveOptions, SieveReply, sieve_answer
 from facesieve.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class PictureReply:
     """A worker's reply to one picture: JSON, or the code of a refusal; and the counts for metrics.
 
-    message: public, but a traceback for the log alone where the refusal is `internal`.
-    reasons: rejected faces by reason. seconds: pipeline and crops.
+    message: for the client; only if the refusal is `internal`, it is a traceback for the log.
+    reasons: number of rejected faces by reason. seconds: time for pipeline and crops.
     """
 
     body: bytes = b""
@@ -39,14 +39,14 @@ class Reply:
     seconds: float = 0.0
 
 
-def work(pipe: Connection, settings: Settings, niceness: int) -> None:
-    """The life of a worker process: build the pipeline, warm it, answer until the service closes the pipe."""
+def run_worker(pipe: Connection, settings: Settings, niceness: int) -> None:
+    """Run a worker process: build the pipeline, warm it up, and answer until the service closes the pipe."""
     os.nice(niceness)
 
     def prepare() -> Handler:
-        replies = Replies(settings)
+        replies = Responder(settings)
 
-        def answer(options: AnswerOptions | SieveOptions, data: bytes, _: Send) -> Reply | Judged:
+        def answer(options: AnswerOptions | SieveOptions, data: bytes, _: Send) -> PictureReply | SieveReply:
             if isinstance(options, SieveOptions):
                 return sieve_answer(data, options.default)
             return replies.of(data, options)
@@ -56,8 +56,8 @@ def work(pipe: Connection, settings: Settings, niceness: int) -> None:
     run_child(pipe, prepare, trim)
 
 
-class Replies:
-    """The pipeline, warm, and its answers as JSON."""
+class Responder:
+    """Answers pictures with JSON. The pipeline is built and warmed up at the start."""
 
     def __init__(self, settings: Settings) -> None:
         import cv2
@@ -70,25 +70,25 @@ class Replies:
         self._pipeline = Pipeline(settings)
         self._pipeline.process([np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)])
 
-    def of(self, image: bytes, options: AnswerOptions) -> Reply:
-        """The reply to one encoded picture. Raises nothing: what fails inside is a reply that says so."""
+    def of(self, image: bytes, options: AnswerOptions) -> PictureReply:
+        """The reply to one encoded picture. Errors are replies too; nothing is raised."""
         started = time.perf_counter()
         try:
             return self._of(image, options, started)
         except MemoryError:
             code = RefusalCode.OUT_OF_MEMORY
-            return Reply(refusal=code, message=code.sentence, seconds=time.perf_counter() - started)
+            return PictureReply(refusal=code, message=code.sentence, seconds=time.perf_counter() - started)
         except Exception:
             seconds = time.perf_counter() - started
-            return Reply(refusal=FaultCode.INTERNAL.value, message=traceback.format_exc(), seconds=seconds)
+            return PictureReply(refusal=ErrorCode.INTERNAL.value, message=traceback.format_exc(), seconds=seconds)
 
-    def _of(self, image: bytes, options: AnswerOptions, started: float) -> Reply:
+    def _of(self, image: bytes, options: AnswerOptions, started: float) -> PictureReply:
         measured = self._pipeline.measure([image], pose=options.pose)
         [record] = measured.judged(options.policy if options.pose else without_pose(options.policy))
         if record.photo is None:
             refusal = record.refusal
             code = refusal.code if refusal else RefusalCode.UNREADABLE
-            return Reply(
+            return PictureReply(
                 refusal=code, message=refusal.message if refusal else "", seconds=time.perf_counter() - started
             )
         faces, seen = record.faces, time.perf_counter()
@@ -100,4 +100,4 @@ class Replies:
         reasons = Counter(reason for face in faces for reason in face.verdict.reasons)
         kept = sum(face.verdict.kept for face in faces)
         body = encoded(answer)
-        return Reply(body, "", "", len(faces), kept, dict(reasons), time.perf_counter() - started)
+        return PictureReply(body, "", "", len(faces), kept, dict(reasons), time.perf_counter() - started)

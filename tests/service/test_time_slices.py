@@ -14,9 +14,9 @@ import psutil
 import pytest
 from PIL import Image
 from raw import exchange, file_part, form, post, post_form
-from test_seats import until
+from running import until
 
-from facesieve.service.turns import Turns
+from facesieve.service.time_slices import TimeSlices
 
 LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 MIB = 1 << 20
@@ -115,17 +115,17 @@ def test_a_probe_does_not_wait_for_four_clients_that_send_what_costs_much(servic
 
 def test_steps_of_all_clients_together_fill_a_turn_of_the_loop_only_once() -> None:
     async def seen() -> tuple[int, list[int]]:
-        turns, loop_turns, order, done = Turns(), 0, list[int](), False
+        slices, iterations, order, done = TimeSlices(), 0, list[int](), False
 
         async def count() -> None:
-            nonlocal loop_turns
+            nonlocal iterations
             while not done:
-                loop_turns += 1
+                iterations += 1
                 await asyncio.sleep(0)
 
         async def client(number: int) -> None:
             for _ in range(5):
-                async with turns:
+                async with slices:
                     time.sleep(0.002)
                     order.append(number)
 
@@ -133,20 +133,20 @@ def test_steps_of_all_clients_together_fill_a_turn_of_the_loop_only_once() -> No
         await asyncio.gather(*map(client, range(10)))
         done = True
         await counting
-        return loop_turns, order
+        return iterations, order
 
-    loop_turns, order = asyncio.run(seen())
-    assert loop_turns >= 50  # one step in each, of fifty
+    iterations, order = asyncio.run(seen())
+    assert iterations >= 50  # one step in each, of fifty
     assert all(sorted(order[place : place + 10]) == list(range(10)) for place in range(0, 50, 10))
 
 
 def test_a_step_that_fails_lets_the_next_one_in() -> None:
     async def second() -> str:
-        turns = Turns()
+        slices = TimeSlices()
         with pytest.raises(ValueError):
-            async with turns:
+            async with slices:
                 raise ValueError
-        async with turns:
+        async with slices:
             return "in"
 
     assert asyncio.run(asyncio.wait_for(second(), 5)) == "in"

@@ -1,4 +1,4 @@
-"""Writes lines to a descriptor that may be slow, full, closed or never read. Logging never waits and never fails."""
+"""Writes lines to a descriptor that may be slow, full, closed or never read, without ever blocking the caller."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _MOST_BYTES = 1 << 22  # of lines that wait to be written
 _FULL = 1.0  # seconds that one line waits for a descriptor that another program has made non-blocking
 
 
-class Lines:
+class LineWriter:
     """A bounded queue, and a thread that writes its lines in order.
 
-    A line is dropped and counted in `dropped` when the queue is full, or when it cannot be written. The thread may hang
-    in a write while nothing reads; it is a daemon, so the process can still end.
+    A line is dropped and counted in `dropped` when the queue is full, or when it cannot be written. The thread
+    may block in a write while nothing reads; it is a daemon, so the process can still end.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -30,7 +30,7 @@ class Lines:
         self.dropped = 0
 
     def write(self, text: str) -> None:
-        """Queue a line, which ends with a line break."""
+        """Queue a line. It ends with a line break."""
         line = text.encode("utf-8", "backslashreplace")
         with self._changed:
             if self._closed or self._bytes + len(line) > _MOST_BYTES:
@@ -44,12 +44,12 @@ class Lines:
         """Nothing to do: lines are written as soon as they can be."""
 
     def drop(self) -> None:
-        """Count a line that never became text."""
+        """Count a line that could not be formatted."""
         with self._changed:
             self.dropped += 1
 
     def close(self, seconds: float) -> None:
-        """Take no more lines, and wait at most this long until all are written."""
+        """Accept no more lines, and wait at most this long until all are written."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -71,7 +71,7 @@ class Lines:
                     self._changed.notify_all()
 
     def _written(self, line: bytes) -> bool:
-        """Whether the whole line was written. After a part of a line the next one begins on a line of its own."""
+        """Write a line. Returns whether all of it was written. After a partial line, a line break is written first."""
         data = memoryview(b"\n" + line if self._torn else line)
         begun = False
         while data:

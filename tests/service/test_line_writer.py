@@ -1,4 +1,4 @@
-"""Lines to descriptors of every kind: what cannot be written is dropped and counted, and nobody waits for it."""
+"""Log lines to descriptors of every kind: lines that cannot be written are dropped and counted, and nothing waits."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from facesieve.service.lines import Lines
+from facesieve.service.line_writer import LineWriter
 
 
 def test_lines_are_written_in_order_and_whole(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as file:
-        lines = Lines(file.fileno())
+        lines = LineWriter(file.fileno())
         for number in range(1000):
             lines.write(f"{number} é\n")
         lines.close(5)
@@ -23,7 +23,7 @@ def test_lines_are_written_in_order_and_whole(tmp_path: Path) -> None:
 
 def test_a_pipe_that_nobody_reads_makes_nobody_wait_and_what_does_not_fit_is_counted() -> None:
     reader, writer = os.pipe()
-    lines = Lines(writer)
+    lines = LineWriter(writer)
     started = time.monotonic()
     for _ in range(10_000):
         lines.write("x" * 999 + "\n")
@@ -38,7 +38,7 @@ def test_a_pipe_that_nobody_reads_makes_nobody_wait_and_what_does_not_fit_is_cou
 
 def test_a_reader_that_comes_late_gets_what_was_kept() -> None:
     reader, writer = os.pipe()
-    lines = Lines(writer)
+    lines = LineWriter(writer)
     for _ in range(200):
         lines.write("x" * 999 + "\n")
     time.sleep(0.1)
@@ -58,7 +58,7 @@ def test_a_line_that_cannot_be_written_is_dropped_and_counted(kind: str) -> None
     else:
         reader, descriptor = os.pipe()
         os.close(reader)
-    lines = Lines(os.dup(descriptor))
+    lines = LineWriter(os.dup(descriptor))
     if kind == "closed":
         os.close(lines._descriptor)
     for _ in range(10):
@@ -73,7 +73,7 @@ def test_a_line_that_cannot_be_written_is_dropped_and_counted(kind: str) -> None
 def test_a_descriptor_that_another_program_made_non_blocking_loses_no_line() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    lines = Lines(writer)
+    lines = LineWriter(writer)
     for _ in range(300):
         lines.write("x" * 999 + "\n")
     received = b""
@@ -98,8 +98,8 @@ def test_after_a_part_of_a_line_the_next_begins_on_its_own(tmp_path: Path, monke
         return count
 
     with (tmp_path / "log").open("wb") as file:
-        monkeypatch.setattr("facesieve.service.lines.os.write", write)
-        lines = Lines(file.fileno())
+        monkeypatch.setattr("facesieve.service.line_writer.os.write", write)
+        lines = LineWriter(file.fileno())
         lines.write("the first line\n")
         lines.write("the second line\n")
         lines.close(5)

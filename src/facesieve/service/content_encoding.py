@@ -1,4 +1,4 @@
-"""Bodies with a Content-Encoding: unpacked in small steps, so that a limit stops a bomb while it unpacks."""
+"""Unpacks bodies with a Content-Encoding in small steps, so that a limit stops a decompression bomb early."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from facesieve.service.faults import Fault, FaultCode
+from facesieve.service.api_errors import ApiError, ErrorCode
 
 TAKEN = ("gzip", "deflate")
-_MEMBERS = 2000  # of one gzip body; tools that make many begin one each 64 KiB
+_MEMBERS = 2000  # most members of one gzip body; tools that write many begin one every 64 KiB
 _GZIP = 16 + zlib.MAX_WBITS
 _NAMES = {"": "", "identity": "", "gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}
 
 
 class Unpacker(Protocol):
     def feed(self, data: bytes, step: int) -> Iterator[bytes]:
-        """The bytes behind `data`, in pieces of at most `step`. Raises Fault `bad_encoding`."""
+        """Yield `data` unpacked, in pieces of at most `step` bytes. Raises ApiError `bad_encoding`."""
 
     def finish(self) -> None:
-        """The body has ended. Raises Fault `bad_encoding` where something is missing."""
+        """Check the end of the body. Raises ApiError `bad_encoding` if something is missing."""
 
 
 def unpacker(headers: Mapping[str, str]) -> Unpacker:
-    """What unpacks a body with these headers. Raises Fault `unsupported_encoding`."""
+    """The unpacker for a body with these headers. Raises ApiError `unsupported_encoding`."""
     name = _NAMES.get(headers.get("Content-Encoding", "").strip().lower())
     if name is None:
-        raise Fault(FaultCode.UNSUPPORTED_ENCODING, headers={"Accept-Encoding": ", ".join(TAKEN)})
+        raise ApiError(ErrorCode.UNSUPPORTED_ENCODING, headers={"Accept-Encoding": ", ".join(TAKEN)})
     return _Packed(name) if name else _Plain()
 
 
@@ -43,7 +43,7 @@ class _Plain:
 
 
 class _Packed:
-    """gzip, of one member or several; or deflate, with the wrapper of zlib or, as some clients send it, without."""
+    """gzip with one member or several, or deflate, which some clients send without the zlib wrapper."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -51,13 +51,13 @@ class _Packed:
         self._members = 1
 
     def feed(self, data: bytes, step: int) -> Iterator[bytes]:
-        more = False  # whether zlib holds back bytes for which there was no room in the last piece
+        more = False  # whether zlib still has bytes that did not fit into the last piece
         while data or more:
             try:
                 stream = self._current(data)
                 unpacked = stream.decompress(data, step)
             except zlib.error:
-                raise Fault(FaultCode.BAD_ENCODING) from None
+                raise ApiError(ErrorCode.BAD_ENCODING) from None
             data = stream.unused_data if stream.eof else stream.unconsumed_tail
             more = len(unpacked) == step and not stream.eof
             if unpacked:
@@ -65,7 +65,7 @@ class _Packed:
 
     def finish(self) -> None:
         if self._stream is None or not self._stream.eof:
-            raise Fault(FaultCode.BAD_ENCODING)
+            raise ApiError(ErrorCode.BAD_ENCODING)
 
     def _current(self, data: bytes) -> zlib._Decompress:
         """The stream that the next bytes belong to; after the end of a gzip member another may follow."""
@@ -74,7 +74,7 @@ class _Packed:
         elif self._stream.eof:
             self._members += 1
             if self._name != "gzip" or self._members > _MEMBERS:
-                raise Fault(FaultCode.BAD_ENCODING)
+                raise ApiError(ErrorCode.BAD_ENCODING)
             self._stream = zlib.decompressobj(_GZIP)
         return self._stream
 

@@ -1,4 +1,4 @@
-"""The workers of the service: as many seats as wanted, and what becomes known of them."""
+"""The worker processes of the service: starts them, replaces them, and reports on them."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from functools import partial
 from facesieve.errors import FacesieveError
 from facesieve.processes.child import Child
 from facesieve.processes.forkserver import spawned
-from facesieve.processes.seat import Limits, Seat
-from facesieve.service.gate import Gate
+from facesieve.processes.seat import Ended, Limits, Seat
+from facesieve.service.admission import Admission
 from facesieve.service.log import Log
 from facesieve.service.metrics import Metrics
-from facesieve.service.worker import work
+from facesieve.service.worker import run_worker
 from facesieve.settings import ServiceSettings, Settings
 
 
-class Crew:
-    """Seats that take their questions from the gate."""
+class WorkerPool:
+    """One seat for each worker process. Seats take pictures from the queue of the admission."""
 
-    def __init__(self, pictures: Settings, settings: ServiceSettings, gate: Gate, metrics: Metrics, log: Log) -> None:
+    def __init__(
+        self, pictures: Settings, settings: ServiceSettings, admission: Admission, metrics: Metrics, log: Log
+    ) -> None:
         self._log = log
         self._metrics = metrics
         self._began = asyncio.Event()
         self._failure: FacesieveError | None = None
         self._alive = 0
         self._failing = False
-        self._threads = ThreadPoolExecutor(gate.seats, "seat")
-        start = partial(Child, spawned, work, pictures, settings.niceness)
+        self._threads = ThreadPoolExecutor(admission.seats, "seat")
+        start = partial(Child, spawned, run_worker, pictures, settings.niceness)
         limits = Limits(settings.start_timeout, settings.grace)
-        self._seats = [Seat(start, gate, self._threads, limits, self) for _ in range(gate.seats)]
+        self._seats = [Seat(start, admission.queue, self._threads, limits, self) for _ in range(admission.seats)]
         self._owners: list[asyncio.Future[None]] = []
 
     def start(self) -> None:
@@ -40,47 +42,50 @@ class Crew:
 
     @property
     def alive(self) -> int:
-        """Seats whose process has started and lives."""
+        """Seats whose process has started and not ended."""
         return self._alive
 
     @property
-    def serves(self) -> bool:
-        """Whether a question will find a worker: one lives, or one that lived is being replaced."""
+    def can_serve(self) -> bool:
+        """Whether requests can be served: a worker is alive, or one that was alive is being replaced."""
         return self._alive > 0 or (self._began.is_set() and not self._failing)
 
     async def wait_ready(self) -> None:
-        """Wait until the first worker lives. Raises the FacesieveError that a worker could not start with."""
+        """Wait until the first worker is ready. Raises the FacesieveError for which a worker could not start."""
         await self._began.wait()
         if self._failure:
             raise self._failure
 
     def close(self) -> None:
-        """Kill all workers; what they worked on is lost."""
+        """Kill all workers. The pictures that they process are lost."""
         for seat in self._seats:
             seat.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    # what seats report
+    # called by seats
 
     def changed(self, seat: Seat) -> None:
         alive = sum(seat.alive for seat in self._seats)
         if alive == self._alive:
             return
         if not alive:
-            self._log.error("no_worker", message="No worker process lives; /readyz says 503 until one has started.")
+            self._log.error(
+                "no_worker", message="No worker process is alive; /readyz answers 503 until one has started."
+            )
         elif not self._alive:
             self._log.info("ready", workers_ready=alive, workers=len(self._seats))
             self._began.set()
         self._alive, self._failing = alive, False
 
-    def died(self, seat: Seat) -> None:
-        self._metrics.replaced.inc()
-        self._log.seldom("worker_ended", 10, message="A worker process ended or was killed; another one is started.")
+    def died(self, seat: Seat, ended: Ended) -> None:
+        self._metrics.replaced.labels(ended.value).inc()
+        message = "A worker process has ended; another one is started."
+        self._log.seldom("worker_ended", 10, message=message, reason=ended.value)
 
     def not_started(self, seat: Seat, error: Exception, again: float) -> None:
         self._metrics.failed_starts.inc()
         self._failing = True
-        message = str(error) or "It ended while it was starting."
+        message = str(error) or "The worker process ended while it was starting."
         self._log.warning("worker_start_failed", message=message, type=type(error).__name__, again_seconds=again)
         if isinstance(error, FacesieveError) and not self._began.is_set():
             self._failure = error
@@ -88,14 +93,14 @@ class Crew:
 
 
 def _start_all(threads: ThreadPoolExecutor, count: int) -> None:
-    """Start every thread now, so that none has to be started when memory or threads are short."""
+    """Start all threads now, so that none has to be started later, when memory or threads may be short."""
     from threading import Barrier
 
     together = Barrier(count + 1)
     try:
         for _ in range(count):
             threads.submit(together.wait)
-    except RuntimeError:  # no more threads: let those that wait go
+    except RuntimeError:  # no more threads can be started: release those that wait
         together.abort()
         raise
     together.wait()

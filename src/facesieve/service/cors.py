@@ -1,6 +1,6 @@
-"""Pages of other origins (CORS): which may use the service in a browser, and what their requests may send and see.
+"""CORS: which pages of other origins may use the service in a browser, and which headers they may send and read.
 
-No credentials of the browser are involved: a page sends its token itself.
+The browser adds no credentials; a page sends its token itself.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 _SENT = "Authorization, X-API-Key, X-Request-ID, Content-Type, Content-Encoding"
 _SEEN = "X-Request-ID, Retry-After, Server-Timing"
-_SECONDS = "600"  # for which a browser may remember the answer to its question
+_SECONDS = "600"  # for which a browser may cache the answer to a preflight
 
 
-def origin_headers(headers: Mapping[str, str], allowed: Sequence[str]) -> dict[str, str]:
-    """What every answer says to a page of an allowed origin."""
+def cors_headers(headers: Mapping[str, str], allowed: Sequence[str]) -> dict[str, str]:
+    """The headers that every answer to a page of an allowed origin has."""
     if not allowed:
         return {}
     answer = {"Vary": "Origin"}
@@ -24,11 +24,11 @@ def origin_headers(headers: Mapping[str, str], allowed: Sequence[str]) -> dict[s
 
 
 def preflight_headers(headers: Mapping[str, str], method: str, allowed: Sequence[str]) -> dict[str, str]:
-    """The answer to the question that a browser sends ahead as OPTIONS.
+    """The headers of the answer to a preflight, the OPTIONS request that a browser sends first.
 
     Returns {} if the request is not a preflight, or if the origin is not allowed.
     """
-    answer = origin_headers(headers, allowed)
+    answer = cors_headers(headers, allowed)
     if "Access-Control-Allow-Origin" not in answer or "Access-Control-Request-Method" not in headers:
         return {}
     return answer | {

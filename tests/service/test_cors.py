@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 from raw import logged
+from running import Running
 
-from conftest import Running
 from facesieve.service.client import address_of
 from facesieve.settings import ServiceSettings
 

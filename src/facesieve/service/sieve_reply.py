@@ -1,4 +1,4 @@
-"""Measures judged again, off the event loop: JSON in, JSON out, in a worker process."""
+"""The answer of `/v1/sieve`: judges measures again. It runs in a worker process; JSON in, JSON out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from facesieve.quality import MEASURES
 from facesieve.records import Measures, RefusalCode
 from facesieve.service.answers import encoded
-from facesieve.service.faults import Fault, FaultCode, fault_of
+from facesieve.service.api_errors import ApiError, ErrorCode, error_of
 from facesieve.service.options import policy_of
 from facesieve.service.schemas import MAX_LIMITS, MAX_ROWS
 from facesieve.sieve import Policy, judge
@@ -30,12 +30,12 @@ _WORDS = {
     "extra_forbidden": "is not a known key",
     "unknown_measure": "is not a known measure",
 }
-_TOLD = 20  # the most mistakes that an answer names
+_TOLD = 20  # most mistakes that an answer lists
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """The answer as JSON, or the code of a fault with its message and details; it travels between processes."""
+class SieveReply:
+    """The answer as JSON, or an error code with its message and details. It is sent between processes."""
 
     body: bytes = b""
     code: str = ""
@@ -43,34 +43,34 @@ class Judged:
     details: dict[str, Any] = field(default_factory=dict)
 
     def answer(self) -> bytes:
-        """The JSON. Raises the Fault."""
+        """The JSON. Raises the ApiError if there is an error code."""
         if self.code:
-            raise fault_of(self.code, self.message, self.details)
+            raise error_of(self.code, self.message, self.details)
         return self.body
 
 
 @dataclass(frozen=True, slots=True)
 class SieveOptions:
-    """What a worker is asked for with a body of `/v1/sieve`. default: the policy where the body names none."""
+    """The options that go to a worker with a body of `/v1/sieve`. default: the policy if the body names none."""
 
     default: Policy
 
 
-def sieve_answer(body: bytes, default: Policy) -> Judged:
-    """The answer of `/v1/sieve` to a body. default: the policy where the body names none. Errors are values too."""
+def sieve_answer(body: bytes, default: Policy) -> SieveReply:
+    """The answer of `/v1/sieve`. default: the policy if the body names none. Errors are returned as values."""
     try:
-        return Judged(_answer(body, default))
-    except Fault as fault:
-        return Judged(code=fault.code, message=fault.message, details=fault.details)
+        return SieveReply(_answer(body, default))
+    except ApiError as error:
+        return SieveReply(code=error.code, message=error.message, details=error.details)
     except MemoryError:
-        return Judged(code=RefusalCode.OUT_OF_MEMORY)
+        return SieveReply(code=RefusalCode.OUT_OF_MEMORY)
 
 
 def _answer(body: bytes, default: Policy) -> bytes:
     try:
         asked = from_json(body)
     except ValueError:
-        raise Fault(FaultCode.BAD_JSON) from None
+        raise ApiError(ErrorCode.BAD_JSON) from None
     wrong = _wrong_shape(asked)
     if wrong:
         raise _bad(wrong)
@@ -87,7 +87,7 @@ def _answer(body: bytes, default: Policy) -> bytes:
 
 
 def _wrong_shape(asked: Any) -> list[tuple[str, str]]:
-    """What is wrong, and where, with everything except the values of the measures."""
+    """The mistakes, and where they are, in everything except the values of the measures."""
     if not isinstance(asked, dict):
         return [("", "dict_type")]
     wrong = [(str(key), "extra_forbidden") for key in sorted(asked.keys() - _KEYS)[:_TOLD]]
@@ -112,7 +112,7 @@ def _wrong_shape(asked: Any) -> list[tuple[str, str]]:
 def _table(rows: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     """One line for each face and one column for each measure; NaN where a measure is missing.
 
-    Stops after `_TOLD` mistakes, so that a body of unknown keys costs no more than reading it.
+    Stops after `_TOLD` mistakes, so that a body full of unknown keys takes little time.
     """
     table = np.full((len(rows), len(_NAMES)), np.nan)
     wrong: list[tuple[str, str]] = []
@@ -154,7 +154,7 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def _bad(wrong: list[tuple[str, str]]) -> Fault:
-    """Names where the mistakes are, but does not repeat what was sent."""
+def _bad(wrong: list[tuple[str, str]]) -> ApiError:
+    """The error that says where the mistakes are. It does not repeat values that were sent."""
     told = [{"where": where[:100], "what": _WORDS[what]} for where, what in wrong[:_TOLD]]
-    return Fault(FaultCode.BAD_JSON, details={"wrong": told})
+    return ApiError(ErrorCode.BAD_JSON, details={"wrong": told})

@@ -1,0 +1,158 @@
+"""Decides which requests are admitted, which wait, and which are refused when there are too many.
+
+As many pictures are processed at once as there are workers. `waiting` more requests may wait; all others are refused at
+once, with `Retry-After`. When all places are taken, the client with the most places loses one to a client that has at
+least two fewer: the newest place for which no worker has begun. A client that has no place is admitted beyond the
+limit, so no client can take all places. A client is a token at an address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from facesieve.processes.child import ChildDied
+from facesieve.service.api_errors import ApiError, ErrorCode
+from facesieve.service.fair_queue import Client, FairQueue, QueuedAsk
+from facesieve.service.held_bytes import HeldBytes
+
+_NEWEST = 0.1  # share of the newest picture in the average time that a picture takes
+_NO_MEMORY = "The service holds as many bytes of requests as it may; try again after Retry-After seconds."
+
+
+class Place:
+    """One admitted request. waited: seconds that its pictures waited for workers, in all."""
+
+    def __init__(self, admission: Admission, client: Client) -> None:
+        self._admission = admission
+        self.client = client
+        self.waited = 0.0
+        self.begun = False
+        self.lost = False
+        self._asks: set[QueuedAsk] = set()
+
+    async def ask(self, value: Any, data: bytes, delivered: Callable[[], None] = lambda: None) -> Any:
+        """Have a worker process one picture, and return its reply. delivered: called when the worker has the bytes.
+
+        Raises ApiError `worker_died`, and `busy` if the place was lost to a client with fewer places.
+        """
+        if self.lost:
+            raise self._admission.busy()
+        loop = asyncio.get_running_loop()
+        ask = QueuedAsk(value, data, loop.create_future(), delivered, self.client, loop.time())
+        del data  # the worker's copy is enough once it has one
+        self._asks.add(ask)
+        self._admission.queue.put(ask)
+        try:
+            reply = await ask.reply
+        except ChildDied:
+            raise ApiError(ErrorCode.WORKER_DIED) from None
+        finally:
+            self._asks.discard(ask)
+            self._admission.queue.drop(ask)
+            self.begun = self.begun or bool(ask.begun)
+            self.waited += (ask.begun or loop.time()) - ask.since
+        self._admission.learn(loop.time() - ask.begun)
+        return reply
+
+    def lose(self) -> None:
+        """Free the place for another client: pictures without a reply are refused."""
+        self.lost = True
+        for ask in self._asks:
+            if not ask.reply.done():
+                ask.reply.set_exception(self._admission.busy())
+
+    @property
+    def waits(self) -> bool:
+        """Whether no worker has taken any of its pictures yet."""
+        return not self.begun and not any(ask.begun for ask in self._asks)
+
+
+class Admission:
+    """Admits requests. Their pictures go into `queue`, and the bytes that they hold are counted in `held`.
+
+    seats: pictures that are processed at once. waiting: requests that may wait. max_held: see `HeldBytes`.
+    """
+
+    def __init__(self, seats: int, waiting: int, max_held: int) -> None:
+        self.seats = seats
+        self.queue = FairQueue()
+        self.held = HeldBytes(max_held)
+        self._places = seats + waiting
+        self._admitted: OrderedDict[Client, list[Place]] = OrderedDict()
+        self._seconds = 0.5
+
+    def admits(self, client: Client) -> bool:
+        """Whether a request of this client would find a place now; not if it leaves its answers unread."""
+        if not self.held.reads_answers(client):
+            return False
+        return self.admitted < self._places or self._loser(client) is not None or self._newcomer(client)
+
+    @property
+    def admitted(self) -> int:
+        """Requests that have a place."""
+        return sum(map(len, self._admitted.values()))
+
+    def busy(self, message: str = "") -> ApiError:
+        """The error `busy`. `Retry-After` says when a place should be free at the present pace."""
+        seconds = math.ceil(self.admitted * self._seconds / max(1, self.seats))
+        return ApiError(ErrorCode.BUSY, message, headers={"Retry-After": str(max(1, seconds))})
+
+    def late(self) -> ApiError:
+        """The error `deadline`, with `Retry-After` as in `busy`."""
+        return ApiError(ErrorCode.DEADLINE, headers=self.busy().headers)
+
+    @asynccontextmanager
+    async def admit(self, client: Client, deadline: float) -> AsyncIterator[Place]:
+        """A place until the block ends.
+
+        deadline: on the loop's clock; the block is cancelled then. Raises ApiError `busy`, `deadline`.
+        """
+        if self.admitted >= self._places:
+            loser = self._loser(client)
+            if loser is not None:
+                loser.lose()
+                self._leave(loser)
+            elif not self._newcomer(client):
+                raise self.busy()
+        place = Place(self, client)
+        self._admitted.setdefault(client, []).append(place)
+        try:
+            async with asyncio.timeout_at(deadline):
+                yield place
+        except TimeoutError:
+            raise self.late() from None
+        finally:
+            self._leave(place)
+
+    def hold(self, client: Client, size: int) -> None:
+        """Take `size` more bytes of a client's bodies into memory. Raises ApiError `busy` if there is no room."""
+        if not self.held.has_room(client, size):
+            raise self.busy(_NO_MEMORY)
+        self.held.add(client, size)
+
+    def learn(self, seconds: float) -> None:
+        """Note how long a worker took for a picture."""
+        self._seconds += _NEWEST * (seconds - self._seconds)
+
+    def _newcomer(self, client: Client) -> bool:
+        """Whether the client has no place, and there is still room beyond the limit for such clients."""
+        return client not in self._admitted and self.admitted < 2 * self._places
+
+    def _loser(self, client: Client) -> Place | None:
+        """The place that this client may take over from the client with the most places, if there is one."""
+        most = max(self._admitted.values(), key=len, default=[])
+        if len(most) < len(self._admitted.get(client, [])) + 2:
+            return None
+        return next((place for place in reversed(most) if place.waits), None)
+
+    def _leave(self, place: Place) -> None:
+        places = self._admitted.get(place.client, [])
+        if place in places:
+            places.remove(place)
+        if not places:
+            self._admitted.pop(place.client, None)
