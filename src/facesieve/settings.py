@@ -29,6 +29,9 @@ NOT_SHAPING = {
     *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa"),
     *("shard_size", "sheet_faces", "manifest_rows", "cache_dir", "offline"),
     *("picture_timeout", "start_timeout"),
+    *("fetch_connections", "fetch_connections_per_host", "fetch_rate_per_host", "fetch_connect_timeout"),
+    *("fetch_timeout", "fetch_tries", "fetch_redirects", "fetch_buffer_bytes", "fetch_schemes"),
+    *("fetch_allow_addresses", "fetch_respect_robots", "fetch_contact"),
 }
 
 # What earlier versions did, which had no such setting: with this value their datasets are continued.
@@ -194,6 +197,40 @@ class Settings(Layered):
     # sources
     max_unpacked_bytes: int = Field(
         64 * 2**30, gt=0, description="Largest compressed tar, in bytes once unpacked to the temporary folder."
+    )
+
+    # fetch
+    fetch_connections: int = Field(64, ge=1, le=4096, description="Most URLs that one process fetches at a time.")
+    fetch_connections_per_host: int = Field(
+        16, ge=1, le=4096, description="Most URLs of one host that one process fetches at a time."
+    )
+    fetch_rate_per_host: float = Field(
+        0.0, ge=0, description="Most URLs of one host that one process fetches in a second; 0 is no limit."
+    )
+    fetch_connect_timeout: float = Field(
+        10.0, gt=0, le=_LONGEST, description="Seconds that finding and reaching a host may take."
+    )
+    fetch_timeout: float = Field(60.0, gt=0, le=_LONGEST, description="Seconds that one answer to a URL may take.")
+    fetch_tries: int = Field(
+        3, ge=1, le=20, description="Times that a URL is asked for in one build when its host fails or is busy."
+    )
+    fetch_redirects: int = Field(5, ge=0, le=20, description="Most redirects that are followed from one URL.")
+    fetch_buffer_bytes: int = Field(
+        128 * 2**20, gt=0, description="Most bytes of fetched pictures that wait in one process, in bytes."
+    )
+    fetch_schemes: tuple[Literal["https", "http"], ...] = Field(
+        ("https", "http"), description="Kinds of URLs that are fetched."
+    )
+    fetch_allow_addresses: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="Networks that URLs may lead to though they are not public, such as 10.0.0.0/8."
+    )
+    fetch_respect_robots: bool = Field(
+        True, description="Refuse pictures whose X-Robots-Tag header says noai or noimageai."
+    )
+    fetch_contact: str = Field(
+        "",
+        pattern=r"^[\x21-\x7e ]*$",
+        description="Address or page at which a host's owner reaches you; sent as User-Agent.",
     )
 
     # detect
