@@ -41,7 +41,7 @@ Device = Literal["cpu", "cuda"]
 Share = Annotated[float, Field(ge=0.1, le=1)]  # with less, every place of a picture may hold a face
 _LONGEST = 10**6  # seconds; more than waiting takes as a time
 
-TABLES = ("service",)  # of a settings file, read by settings of their own
+TABLES = ("service", "queue")  # of a settings file, read by settings of their own
 
 # Variables of the example clients, whose names begin like those of settings.
 NOT_SETTINGS = ("FACESIEVE_TOKEN", "FACESIEVE_URL")
@@ -155,11 +155,12 @@ class Layered(BaseModel):
     @classmethod
     def _check_spelling(cls, variable: str) -> None:
         """Raise SettingsError for a variable that is no setting, but is named almost like one."""
-        known = [settings.variable(name) for settings in (Settings, ServiceSettings) for name in settings.model_fields]
+        kinds = (Settings, ServiceSettings, QueueSettings)
+        known = [settings.variable(name) for settings in kinds for name in settings.model_fields]
         if variable.upper() in {*known, *NOT_SETTINGS} or _set_by_kubernetes(variable):
             return
         # The names are compared without their prefix, because it would make all of them alike.
-        prefix = max((p for p in (Settings.prefix, ServiceSettings.prefix) if variable.upper().startswith(p)), key=len)
+        prefix = max((kind.prefix for kind in kinds if variable.upper().startswith(kind.prefix)), key=len)
         name = variable.upper().removeprefix(prefix)
         short = [other.removeprefix(prefix) for other in known if other.startswith(prefix)]
         near = f"SERVICE_{name}" if f"SERVICE_{name}" in short else _nearest(name, short)
@@ -395,6 +396,27 @@ class ServiceSettings(Layered):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least important lines that are logged; debug has the probes too."
     )
+
+
+class QueueSettings(Layered):
+    """Settings of queue workers: the table `[queue]` of a file, `FACESIEVE_QUEUE_<NAME>` in the environment."""
+
+    model_config = ConfigDict(defer_build=True)
+    prefix: ClassVar[str] = "FACESIEVE_QUEUE_"
+    table: ClassVar[str] = "queue"
+
+    batch: int = Field(16, ge=1, le=10_000, description="Most jobs that one worker holds at a time.")
+    lease: float = Field(
+        60.0, ge=0.5, le=86_400, description="Seconds after which the jobs of a worker that died go to others."
+    )
+    executions: int = Field(
+        3, ge=1, le=100, description="Times that a job may be begun; then it is moved to the dead jobs."
+    )
+    max_results: int = Field(
+        100_000, ge=1, description="Results in the stream with which workers stop reading jobs until some are taken."
+    )
+    result_expiry: int = Field(86_400, ge=1, description="Seconds that a result with a key of its own is kept.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Port for Prometheus; 0 is none.")
 
 
 def _user_cache() -> Path:
