@@ -169,10 +169,10 @@ def test_workers_stop_reading_while_nobody_takes_results(tmp_path: Path, face: b
         time.sleep(3)
         assert 4 <= redis.xlen("faces:results") <= 6
         found = results(redis)
-        redis.xtrim("faces:results", maxlen=0)
+        redis.xtrim("faces:results", maxlen=0, approximate=False)
         until(lambda: redis.xlen("faces:results") >= 4)
         found |= results(redis)
-        redis.xtrim("faces:results", maxlen=0)
+        redis.xtrim("faces:results", maxlen=0, approximate=False)
         assert worker.end()[0] == 0
         assert (found | results(redis)).keys() == {f"{number}" for number in range(12)}
 

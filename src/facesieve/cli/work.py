@@ -14,6 +14,10 @@ from facesieve.errors import UsageError
 def work(
     queue: Annotated[str, typer.Argument(metavar="REDIS", help="Where the queue is: redis://HOST:6379.")],
     stream: Annotated[str, typer.Option(help="Stream that jobs are read from.")] = "faces:jobs",
+    listed: Annotated[
+        str | None,
+        typer.Option("--list", metavar="NAME", help="Plain list of name@url to read instead of a stream."),
+    ] = None,
     group: Annotated[str, typer.Option(help="Group of workers that share the stream.")] = "facesieve",
     results: Annotated[
         str, typer.Option(help="Stream for results; with {id} in it, the key of each job's own result.")
@@ -37,9 +41,10 @@ def work(
     """Answer jobs of a Redis stream with what the pipeline says of their pictures.
 
     A job is an entry with the field `job`: JSON with `id`, one of `url`, `path` and `image_base64`, and `options`
-    as in the query of /v1/faces. On SIGTERM, jobs that have begun are finished and the others are returned.
+    as in the query of /v1/faces. With --list, items are `name@url` and are answered in the field names of the
+    reference's /upload. On SIGTERM, jobs that have begun are finished and the others are returned.
     """
-    _check_installed()
+    check_installed()
     import asyncio
 
     from facesieve.queue.entries import Names
@@ -47,7 +52,7 @@ def work(
     from facesieve.settings import QueueSettings
 
     chosen = [*(setting or ()), *([f"workers={workers}"] if workers else ())]
-    names = Names(stream, group, results, dead)
+    names = Names(listed or stream, group, results, dead)
     counts = asyncio.run(
         run(
             queue,
@@ -57,6 +62,7 @@ def work(
             choose_policy(policy),
             paths,
             drain,
+            listed is not None,
             lambda line: typer.echo(line, err=True),
         )
     )
@@ -66,7 +72,8 @@ def work(
     )
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
+    """Raises UsageError where the extra `queue` is not installed."""
     from importlib.util import find_spec
 
     if not all(find_spec(name) for name in ("redis", "tornado", "prometheus_client")):

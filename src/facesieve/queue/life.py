@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,7 +16,9 @@ import prometheus_client
 from facesieve.processes.cores import cores
 from facesieve.queue.counts import Counts
 from facesieve.queue.entries import Entries, Names
-from facesieve.queue.open import connect
+from facesieve.queue.jobs import job_of
+from facesieve.queue.listed import ListEntries, job_of_item
+from facesieve.queue.open import connect, shown
 from facesieve.queue.seats import Seats
 from facesieve.queue.worker import QueueWorker
 from facesieve.settings import QueueSettings, Settings
@@ -31,23 +34,26 @@ async def work(
     policy: Policy,
     paths: Path | None,
     drain: bool,
+    listed: bool,
     say: Callable[[str], None],
 ) -> Counts:
     """Work on jobs until SIGTERM or SIGINT, or with `drain` until there are none. A second signal ends it at once.
 
-    paths: the folder that jobs may name files in, or None. say: called with lines for the operator.
+    listed: `names.stream` is a plain list of `name@url`. paths: the folder that jobs may name files in, or None.
+    say: called with lines for the operator.
     Raises UsageError for an address that is none, and what no process could start with.
     """
     redis = connect(url)
     name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
-    entries = Entries(redis, names, name, queue.lease, queue.result_expiry)
+    kind, parse = (ListEntries, job_of_item) if listed else (Entries, job_of)
+    entries = kind(redis, names, name, queue.lease, queue.result_expiry)
     seats = Seats(cores() if settings.workers == "auto" else settings.workers, settings)
     fetcher = Fetcher(settings)
-    worker = QueueWorker(entries, seats, fetcher, settings, queue, policy, paths, drain, say)
+    worker = QueueWorker(entries, partial(parse, default=policy), seats, fetcher, settings, queue, paths, drain, say)
     _stop_on_signals(worker, say)
     if queue.metrics_port:
         prometheus_client.start_http_server(queue.metrics_port, registry=worker.counts.registry)
-    say(f"{name} works on {names.stream} of {url.rpartition('@')[2]}.")
+    say(f"{name} works on {names.stream} of {shown(url)}.")
     try:
         await worker.run()
     finally:

@@ -13,7 +13,8 @@ from facesieve.errors import Refused
 from facesieve.processes.child import ChildDied
 from facesieve.queue.counts import Counts
 from facesieve.queue.entries import Entries, Entry
-from facesieve.queue.jobs import BadJob, Job, bytes_of_text, job_of, path_within
+from facesieve.queue.jobs import BadJob, Job, bytes_of_text, path_within
+from facesieve.queue.listed import ListEntries
 from facesieve.queue.results import answered, refused
 from facesieve.queue.seats import Seats
 from facesieve.queue.steady import Steady
@@ -21,7 +22,6 @@ from facesieve.records import RefusalCode
 from facesieve.service.faults import FaultCode
 from facesieve.service.worker import Reply
 from facesieve.settings import QueueSettings, Settings
-from facesieve.sieve import Policy
 from facesieve.sources.opening import open_file
 from facesieve.sources.remote.fetch import Fetcher
 
@@ -33,16 +33,16 @@ _FULL = 1.0  # seconds until the length of the results is looked at again
 class QueueWorker:
     """One worker of the queue. Build and run it in one event loop.
 
-    policy: judges where a job names none. paths: the folder that jobs may name files in, or None. drain: end when no
-    job is left. say: called with lines for the operator.
+    parse: a job from the bytes of an entry; it raises BadJob. paths: the folder that jobs may name files in, or None.
+    drain: end when no job is left. say: called with lines for the operator.
     """
 
-    entries: Entries
+    entries: Entries | ListEntries
+    parse: Callable[[bytes], Job]
     seats: Seats
     fetcher: Fetcher
     settings: Settings
     queue: QueueSettings
-    policy: Policy
     paths: Path | None = None
     drain: bool = False
     say: Callable[[str], None] = lambda line: None
@@ -133,7 +133,7 @@ class QueueWorker:
         """One job from its entry to its result."""
         id = entry.id
         try:
-            job = job_of(entry.job, self.policy)
+            job = self.parse(entry.job)
             id = job.id or id
             reply = await self._replied(entry, job, await self._bytes_of(job))
         except BadJob as bad:
