@@ -131,6 +131,18 @@ class RefusalCode(Code):
     OUTSIDE_TREE = "outside_tree", "The link points outside the folder or archive that holds it."
     ENCRYPTED = "encrypted", "The archive member is encrypted."
     BAD_ARCHIVE = "bad_archive", "The archive, or the rest of it, cannot be read."
+    BAD_URL = "bad_url", "The URL is not one that can be fetched."
+    FORBIDDEN_ADDRESS = (
+        "forbidden_address",
+        "The URL leads to an address that is not public; fetch_allow_addresses admits networks of your own.",
+    )
+    FETCH_FAILED = "fetch_failed", "The URL could not be fetched."
+    FETCH_TIMEOUT = "fetch_timeout", "The host took longer than fetch_connect_timeout or fetch_timeout."
+    TOO_MANY_REDIRECTS = "too_many_redirects", "The URL redirects more often than fetch_redirects."
+    DISALLOWED_BY_ROBOTS_HEADER = (
+        "disallowed_by_robots_header",
+        "The host forbids the use of the picture for training (X-Robots-Tag).",
+    )
     CRASHED = "crashed", "The process that worked on this picture crashed."
     DUPLICATE = "duplicate", "The same file was already read under another name."
 

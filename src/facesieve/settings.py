@@ -28,6 +28,9 @@ NOT_SHAPING = {
     *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa"),
     *("shard_size", "sheet_faces", "manifest_rows", "cache_dir", "offline"),
     *("picture_timeout", "start_timeout"),
+    *("fetch_connections", "fetch_connections_per_host", "fetch_rate_per_host", "fetch_connect_timeout"),
+    *("fetch_timeout", "fetch_tries", "fetch_redirects", "fetch_buffer_bytes", "fetch_schemes"),
+    *("fetch_allow_addresses", "fetch_respect_robots", "fetch_contact"),
 }
 
 # What earlier versions did before these settings existed. With these values, their datasets can be continued.
@@ -37,7 +40,7 @@ Device = Literal["cpu", "cuda"]
 Share = Annotated[float, Field(ge=0.1, le=1)]  # a lower threshold would let through almost every candidate
 _LONGEST = 10**6  # seconds; longer timeouts would overflow
 
-TABLES = ("service",)  # tables of a settings file that other classes read
+TABLES = ("service", "queue")  # tables of a settings file that other classes read
 
 # Variables of the example clients; they begin with the same prefix as settings.
 NOT_SETTINGS = ("FACESIEVE_TOKEN", "FACESIEVE_URL")
@@ -153,11 +156,12 @@ class Layered(BaseModel):
     @classmethod
     def _check_spelling(cls, variable: str) -> None:
         """Raise SettingsError for a variable that is not a setting, but has almost the name of one."""
-        known = [settings.variable(name) for settings in (Settings, ServiceSettings) for name in settings.model_fields]
+        kinds = (Settings, ServiceSettings, QueueSettings)
+        known = [settings.variable(name) for settings in kinds for name in settings.model_fields]
         if variable.upper() in {*known, *NOT_SETTINGS} or _set_by_kubernetes(variable):
             return
         # Names are compared without their prefix, because with it all of them are similar.
-        prefix = max((p for p in (Settings.prefix, ServiceSettings.prefix) if variable.upper().startswith(p)), key=len)
+        prefix = max((kind.prefix for kind in kinds if variable.upper().startswith(kind.prefix)), key=len)
         name = variable.upper().removeprefix(prefix)
         short = [other.removeprefix(prefix) for other in known if other.startswith(prefix)]
         near = f"SERVICE_{name}" if f"SERVICE_{name}" in short else _nearest(name, short)
@@ -193,6 +197,40 @@ class Settings(Layered):
     # sources
     max_unpacked_bytes: int = Field(
         64 * 2**30, gt=0, description="Largest compressed tar, in bytes once unpacked to the temporary folder."
+    )
+
+    # fetch
+    fetch_connections: int = Field(64, ge=1, le=4096, description="Most URLs that one process fetches at a time.")
+    fetch_connections_per_host: int = Field(
+        16, ge=1, le=4096, description="Most URLs of one host that one process fetches at a time."
+    )
+    fetch_rate_per_host: float = Field(
+        0.0, ge=0, description="Most URLs of one host that one process fetches in a second; 0 is no limit."
+    )
+    fetch_connect_timeout: float = Field(
+        10.0, gt=0, le=_LONGEST, description="Seconds that finding and reaching a host may take."
+    )
+    fetch_timeout: float = Field(60.0, gt=0, le=_LONGEST, description="Seconds that one answer to a URL may take.")
+    fetch_tries: int = Field(
+        3, ge=1, le=20, description="Times that a URL is asked for in one build when its host fails or is busy."
+    )
+    fetch_redirects: int = Field(5, ge=0, le=20, description="Most redirects that are followed from one URL.")
+    fetch_buffer_bytes: int = Field(
+        128 * 2**20, gt=0, description="Most bytes of fetched pictures that wait in one process, in bytes."
+    )
+    fetch_schemes: tuple[Literal["https", "http"], ...] = Field(
+        ("https", "http"), description="Kinds of URLs that are fetched."
+    )
+    fetch_allow_addresses: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="Networks that URLs may lead to though they are not public, such as 10.0.0.0/8."
+    )
+    fetch_respect_robots: bool = Field(
+        True, description="Refuse pictures whose X-Robots-Tag header says noai or noimageai."
+    )
+    fetch_contact: str = Field(
+        "",
+        pattern=r"^[\x21-\x7e ]*$",
+        description="Address or page at which a host's owner reaches you; sent as User-Agent.",
     )
 
     # detect
@@ -376,6 +414,27 @@ class ServiceSettings(Layered):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest level that is logged; debug includes probes."
     )
+
+
+class QueueSettings(Layered):
+    """Settings of queue workers: the table `[queue]` of a file, `FACESIEVE_QUEUE_<NAME>` in the environment."""
+
+    model_config = ConfigDict(defer_build=True)
+    prefix: ClassVar[str] = "FACESIEVE_QUEUE_"
+    table: ClassVar[str] = "queue"
+
+    batch: int = Field(16, ge=1, le=10_000, description="Most jobs that one worker holds at a time.")
+    lease: float = Field(
+        60.0, ge=0.5, le=86_400, description="Seconds after which the jobs of a worker that died go to others."
+    )
+    executions: int = Field(
+        3, ge=1, le=100, description="Times that a job may be begun; then it is moved to the dead jobs."
+    )
+    max_results: int = Field(
+        100_000, ge=1, description="Results in the stream with which workers stop reading jobs until some are taken."
+    )
+    result_expiry: int = Field(86_400, ge=1, description="Seconds that a result with a key of its own is kept.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Port for Prometheus; 0 is none.")
 
 
 def _user_cache() -> Path:

@@ -14,10 +14,13 @@ from facesieve.cli.demo import demo
 from facesieve.cli.doctor import doctor
 from facesieve.cli.explain import explain
 from facesieve.cli.forget import forget
+from facesieve.cli.queue import queue
 from facesieve.cli.serve import serve
 from facesieve.cli.settings import settings
 from facesieve.cli.sieve import sieve
+from facesieve.cli.submit import submit
 from facesieve.cli.upgrade import upgrade
+from facesieve.cli.work import work
 from facesieve.errors import FacesieveError
 from facesieve.stop import Stopped
 from facesieve.version import __version__
@@ -41,7 +44,7 @@ def application() -> typer.Typer:
     """The command and its sub-commands."""
     app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.callback()(_about)
-    for command in (build, sieve, explain, check, forget, upgrade, serve, settings, doctor, demo):
+    for command in (build, sieve, explain, check, forget, upgrade, serve, work, submit, queue, settings, doctor, demo):
         app.command()(command)
     if find_spec("facesieve.cli.models"):
         from facesieve.cli.models import app as models

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from facesieve.errors import SettingsError
+from facesieve.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -19,12 +19,15 @@ def settings(
         Path | None, typer.Option("--settings", metavar="FILE", help="TOML file of settings to show.")
     ] = None,
     service: Annotated[bool, typer.Option("--service", help="Settings of the HTTP service instead.")] = False,
+    queue: Annotated[bool, typer.Option("--queue", help="Settings of queue workers instead.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print every setting, its default and meaning."""
-    from facesieve.settings import Layered, ServiceSettings, Settings
+    from facesieve.settings import Layered, QueueSettings, ServiceSettings, Settings
 
-    kind: type[Layered] = ServiceSettings if service else Settings
+    if service and queue:
+        raise UsageError("two_kinds", "--service and --queue show different settings; choose one.")
+    kind: type[Layered] = ServiceSettings if service else QueueSettings if queue else Settings
     now = kind.load(file)
     rows = [
         {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from facesieve.models.convert import hopenet, mtcnn, whenet
+from facesieve.models.convert import dlib_resnet, hopenet, mtcnn, whenet
 
 Converter = Callable[[Mapping[str, bytes]], dict[str, bytes]]
 CONVERTERS: Mapping[str, Converter] = {
     "mtcnn": mtcnn.convert,
     "whenet": whenet.convert,
     "hopenet": hopenet.convert,
+    "dlib-resnet": dlib_resnet.convert,
 }

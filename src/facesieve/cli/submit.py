@@ -1,0 +1,62 @@
+"""`facesieve submit`: jobs for the pictures of files, folders, archives and lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from facesieve.cli.choices import choose_settings
+from facesieve.errors import UsageError
+
+
+def submit(
+    queue: Annotated[str, typer.Argument(metavar="REDIS", help="Where the queue is: redis://HOST:6379.")],
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE...", help="Files, folders, archives, lists and URLs of pictures.")
+    ],
+    stream: Annotated[str, typer.Option(help="Stream that jobs are put into.")] = "faces:jobs",
+    paths: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder that the workers know by --paths: its files are named, not sent."),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="Option of each job, as in the query of /v1/faces."),
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, help="Jobs in the stream with which to wait for workers.")] = 10_000,
+) -> None:
+    """Put a job into a Redis stream for each picture. `facesieve work` answers them."""
+    from facesieve.cli.work import check_installed
+
+    check_installed()
+    from facesieve.queue.open import answering
+    from facesieve.queue.submit import submit as run
+    from facesieve.sources import SourceOptions, find_sources
+
+    settings = choose_settings()
+    found = find_sources(sources, settings, SourceOptions())
+    for line in found.lines():
+        typer.echo(line, err=True)
+    with answering(queue) as redis:
+        put, skipped = run(
+            redis,
+            stream,
+            found.sources,
+            dict(map(_pair, option or ())),
+            paths,
+            settings.max_file_bytes,
+            most,
+            lambda line: typer.echo(line, err=True),
+        )
+    typer.echo(f"{put} jobs submitted to {stream}" + (f", {skipped} pictures not." if skipped else "."))
+    if skipped and not put:
+        raise typer.Exit(1)
+
+
+def _pair(given: str) -> tuple[str, Any]:
+    name, separator, value = given.partition("=")
+    if not separator:
+        raise UsageError("bad_option", f"{given!r} is not an option like crops=aligned.")
+    return name.strip(), value.strip()

@@ -1,0 +1,186 @@
+"""The side of Redis: a stream of jobs, read by a group of workers, and where their results go.
+
+Every job ends exactly once. Its result is written in the same script that acknowledges its entry, and only where the
+entry was still pending: of two workers that did the same job, the second writes nothing. A worker renews the lease of
+the entries that it holds. Entries of a worker that died are claimed when their lease is over, one at a time, so that
+a job that kills workers takes no other with it. Redis counts how often an entry was taken; a job that was taken too
+often is moved to a stream of dead jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from facesieve.queue.jobs import FIELD
+
+RETURNED = "returned"  # the consumer that holds entries which a stopping worker did not begin
+
+# KEYS: jobs, results. ARGV: group, entry, most results or key's seconds, "stream" or "key", name and value pairs.
+_FINISH = """
+if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+if ARGV[4] == 'stream' then
+  redis.call('XADD', KEYS[2], '*', unpack(ARGV, 5))
+else
+  redis.call('SET', KEYS[2], ARGV[#ARGV], 'EX', ARGV[3])
+end
+redis.call('XDEL', KEYS[1], ARGV[2])
+return 1
+"""
+
+# KEYS: jobs. ARGV: group, this worker, entries. Returns the entries that are not this worker's any more.
+_RENEW = """
+local lost = {}
+for i = 3, #ARGV do
+  local held = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)
+  if #held == 1 and held[1][2] == ARGV[2] then
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'JUSTID')
+  else
+    lost[#lost + 1] = ARGV[i]
+  end
+end
+return lost
+"""
+
+# KEYS: jobs. ARGV: group, the consumer of returned entries, milliseconds of a lease, entries.
+_RETURN = """
+for i = 4, #ARGV do
+  local held = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)
+  if #held == 1 then
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', ARGV[3], 'RETRYCOUNT', held[1][4] - 1, 'JUSTID')
+  end
+end
+return 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the stream. taken: how often workers took it, this time included."""
+
+    id: str
+    job: bytes
+    taken: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Keys in Redis. results: a stream, or with `{id}` in it the key of each job's own result."""
+
+    stream: str
+    group: str
+    results: str
+    dead: str
+
+    @property
+    def key_for_each(self) -> bool:
+        return "{id}" in self.results
+
+
+class Entries:
+    """The entries that one worker takes from the stream.
+
+    lease: seconds after which an entry that nobody renews may be claimed. expiry: seconds that a result with a key of
+    its own lives.
+    Every method raises RedisError where Redis cannot be asked.
+    """
+
+    def __init__(self, redis: Redis, names: Names, worker: str, lease: float, expiry: int) -> None:
+        self._redis, self._names, self._worker = redis, names, worker
+        self._lease, self._expiry = int(lease * 1000), expiry
+        self._finish = redis.register_script(_FINISH)
+        self._renew = redis.register_script(_RENEW)
+        self._return = redis.register_script(_RETURN)
+
+    async def prepare(self) -> None:
+        """Make the stream and the group if they are not there."""
+        try:
+            await self._redis.xgroup_create(self._names.stream, self._names.group, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    async def read(self, count: int, seconds: float) -> list[Entry]:
+        """At most so many new entries; none after so many seconds without."""
+        found = await self._redis.xreadgroup(
+            self._names.group, self._worker, {self._names.stream: ">"}, count=count, block=int(seconds * 1000)
+        )
+        listed = found.values() if isinstance(found, Mapping) else [entries for _, entries in found or ()]
+        return [_entry(one) for entries in listed for one in _flat(entries)]
+
+    async def claim(self) -> Entry | None:
+        """One entry whose lease is over, or None. Entries that were deleted meanwhile are forgotten on the way."""
+        answer = await self._redis.xautoclaim(
+            self._names.stream, self._names.group, self._worker, self._lease, "0-0", count=1
+        )
+        for one in answer[1]:
+            entry = _entry(one)
+            return Entry(entry.id, entry.job, await self._taken(entry.id))
+        return None
+
+    async def take_again(self, entry: Entry) -> Entry:
+        """The same entry, counted as taken once more."""
+        await self._redis.xclaim(self._names.stream, self._names.group, self._worker, 0, [entry.id])
+        return Entry(entry.id, entry.job, await self._taken(entry.id))
+
+    async def renew(self, ids: Sequence[str]) -> set[str]:
+        """Begin a new lease of these entries. Returns those that belong to other workers by now, or to none."""
+        if not ids:
+            return set()
+        lost = await self._renew(keys=[self._names.stream], args=[self._names.group, self._worker, *ids])
+        return {_text(one) for one in lost}
+
+    async def give_back(self, ids: Sequence[str]) -> None:
+        """Let any worker claim these entries at once; they do not count as taken."""
+        if ids:
+            await self._return(keys=[self._names.stream], args=[self._names.group, RETURNED, self._lease * 2, *ids])
+
+    async def finish(self, entry: Entry, id: str, result: bytes) -> bool:
+        """Write the result and acknowledge the entry, both or none. False where that was done before."""
+        names = self._names
+        kind, key = ("key", names.results.replace("{id}", id)) if names.key_for_each else ("stream", names.results)
+        arguments: list[str | bytes | int] = [names.group, entry.id, self._expiry, kind, "id", id, "result", result]
+        return bool(await self._finish(keys=[names.stream, key], args=arguments))
+
+    async def bury(self, entry: Entry, reason: str) -> bool:
+        """Move an entry to the stream of dead jobs. False where it was finished or buried before."""
+        names = self._names
+        fields: list[str | bytes | int] = ["job", entry.job, "entry", entry.id, "reason", reason, "taken", entry.taken]
+        arguments = [names.group, entry.id, self._expiry, "stream", *fields]
+        return bool(await self._finish(keys=[names.stream, names.dead], args=arguments))
+
+    async def lengths(self) -> tuple[int, int]:
+        """Entries that are not finished, and results that nobody has taken away."""
+        names = self._names
+        jobs = await self._redis.xlen(names.stream)
+        return jobs, 0 if names.key_for_each else await self._redis.xlen(names.results)
+
+    async def leave(self) -> None:
+        """Take this worker off the group. An entry that it still holds keeps it there."""
+        held = await self._redis.xpending_range(
+            self._names.stream, self._names.group, "-", "+", 1, consumername=self._worker
+        )
+        if not held:
+            await self._redis.xgroup_delconsumer(self._names.stream, self._names.group, self._worker)
+
+    async def _taken(self, id: str) -> int:
+        held = await self._redis.xpending_range(self._names.stream, self._names.group, id, id, 1)
+        return int(held[0]["times_delivered"]) if held else 1
+
+
+def _flat(entries: Any) -> list[Any]:
+    """Entries of one stream; clients of protocol 3 put them into one more list."""
+    return entries[0] if entries and isinstance(entries[0], list) else entries
+
+
+def _entry(one: Any) -> Entry:
+    id, fields = one
+    return Entry(_text(id), (fields or {}).get(FIELD, b""))
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,106 @@
+"""A job of the queue: which picture, and what is asked about it."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json
+
+from facesieve.errors import Refused
+from facesieve.records import RefusalCode
+from facesieve.service.answers import AnswerOptions
+from facesieve.service.api_errors import ApiError
+from facesieve.service.options import options_of
+from facesieve.sieve import Policy
+
+FIELD = b"job"  # of a stream's entry: the job as JSON
+_SOURCES = ("url", "path", "image_base64")
+_LONGEST_ID = 512
+
+
+class BadJob(Exception):  # noqa: N818 - it is an outcome, not an error
+    """What is wrong with a job, by a stable code and a sentence. id: the job's own, where it has one."""
+
+    def __init__(self, code: str, message: str, id: str = "") -> None:
+        super().__init__(message)
+        self.code, self.message, self.id = code, message, id
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """id: the submitter's name for it. kind: `url`, `path` or `image_base64`. where: the text that belongs to it."""
+
+    id: str
+    kind: str
+    where: str
+    options: AnswerOptions
+
+
+def job_of(text: bytes, default: Policy) -> Job:
+    """A job from its JSON: `{"id", "url" | "path" | "image_base64", "options"}`.
+
+    options: names and values as in the query of `/v1/faces`. default: judges where they name no policy.
+    Raises BadJob `bad_job` or `bad_option`.
+    """
+    try:
+        asked = from_json(text)
+    except ValueError:
+        raise BadJob("bad_job", "The job is not JSON.") from None
+    if not isinstance(asked, dict):
+        raise BadJob("bad_job", "The job is not a JSON object.")
+    id = asked.get("id", "")
+    if not isinstance(id, str | int) or isinstance(id, bool) or len(str(id)) > _LONGEST_ID:
+        raise BadJob("bad_job", f"The id of the job is not a text of at most {_LONGEST_ID} characters.")
+    id, options = str(id), asked.get("options", {})
+    named = [kind for kind in _SOURCES if asked.get(kind) is not None]
+    if len(named) != 1 or not isinstance(asked[named[0]], str):
+        raise BadJob("bad_job", f"The job names its picture by one of {', '.join(_SOURCES)}, as a text.", id)
+    if unknown := sorted(asked.keys() - {"id", "options", *_SOURCES}):
+        raise BadJob("bad_job", f"The job has an unknown key {unknown[0][:100]!r}.", id)
+    if not isinstance(options, dict):
+        raise BadJob("bad_job", "The options of the job are not a JSON object.", id)
+    try:
+        return Job(id, named[0], asked[named[0]], options_of(_query(options), default))
+    except ApiError as fault:
+        raise BadJob(fault.code, fault.message, id) from None
+
+
+def _query(options: Mapping[str, Any]) -> dict[str, str]:
+    """Options as a query has them."""
+    words = {True: "1", False: "0", None: "none"}
+    return {
+        name: words[value] if isinstance(value, bool) or value is None else str(value)
+        for name, value in options.items()
+    }
+
+
+def bytes_of_text(text: str, limit: int) -> bytes:
+    """The picture in base64 or in a data URL. Raises Refused `corrupt`, `too_many_bytes`."""
+    start = text.index(",") + 1 if text.startswith("data:") and "," in text[:300] else 0
+    if (len(text) - start) * 3 // 4 > limit + 3:
+        raise Refused(RefusalCode.TOO_MANY_BYTES)
+    try:
+        return b64decode(
+            text[start:].translate({0x2D: "+", 0x5F: "/"}) + "=" * (-(len(text) - start) % 4), validate=True
+        )
+    except (binascii.Error, ValueError):
+        raise Refused(RefusalCode.CORRUPT, "The picture of the job is not base64.") from None
+
+
+def path_within(text: str, folder: Path | None) -> Path:
+    """A file that a job names. Raises Refused for one outside the folder that jobs may name files of."""
+    if folder is None:
+        message = "This worker takes no paths; start it with --paths FOLDER to let jobs name files in a folder."
+        raise Refused(RefusalCode.OUTSIDE_TREE, message)
+    try:
+        path = (folder / text).resolve()
+    except (OSError, ValueError):
+        raise Refused(RefusalCode.UNREADABLE) from None
+    if not path.is_relative_to(folder.resolve()):
+        raise Refused(RefusalCode.OUTSIDE_TREE, "The path of the job leads out of the folder given with --paths.")
+    return path

@@ -1,0 +1,79 @@
+"""The life of a queue worker process: connect, work, and on SIGTERM finish what has begun."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import prometheus_client
+
+from facesieve.processes.cores import cores
+from facesieve.queue.counts import Counts
+from facesieve.queue.entries import Entries, Names
+from facesieve.queue.jobs import job_of
+from facesieve.queue.listed import ListEntries, job_of_item
+from facesieve.queue.open import connect, shown
+from facesieve.queue.seats import Seats
+from facesieve.queue.worker import QueueWorker
+from facesieve.settings import QueueSettings, Settings
+from facesieve.sieve import Policy
+from facesieve.sources.remote.fetch import Fetcher
+
+
+async def work(
+    url: str,
+    names: Names,
+    settings: Settings,
+    queue: QueueSettings,
+    policy: Policy,
+    paths: Path | None,
+    drain: bool,
+    listed: bool,
+    say: Callable[[str], None],
+) -> Counts:
+    """Work on jobs until SIGTERM or SIGINT, or with `drain` until there are none. A second signal ends it at once.
+
+    listed: `names.stream` is a plain list of `name@url`. paths: the folder that jobs may name files in, or None.
+    say: called with lines for the operator.
+    Raises UsageError for an address that is none, and what no process could start with.
+    """
+    redis = connect(url)
+    name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
+    kind, parse = (ListEntries, job_of_item) if listed else (Entries, job_of)
+    entries = kind(redis, names, name, queue.lease, queue.result_expiry)
+    seats = Seats(cores() if settings.workers == "auto" else settings.workers, settings)
+    fetcher = Fetcher(settings)
+    worker = QueueWorker(entries, partial(parse, default=policy), seats, fetcher, settings, queue, paths, drain, say)
+    _stop_on_signals(worker, say)
+    if queue.metrics_port:
+        prometheus_client.start_http_server(queue.metrics_port, registry=worker.counts.registry)
+    say(f"{name} works on {names.stream} of {shown(url)}.")
+    try:
+        await worker.run()
+    finally:
+        await seats.close()
+        fetcher.close()
+        await redis.aclose()
+    return worker.counts
+
+
+def _stop_on_signals(worker: QueueWorker, say: Callable[[str], None]) -> None:
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        if asked:
+            os._exit(1)
+        asked = True
+        say("Stopping: jobs that have begun are finished, the others are returned.")
+        worker.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)

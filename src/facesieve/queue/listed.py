@@ -1,0 +1,165 @@
+"""A plain Redis list as the queue, as the reference has it, without losing an item when a worker dies.
+
+An item moves from the list to a list of its worker, and leaves that in the script that writes its result. A worker
+says that it lives by a key that expires. Items of a worker that does not are taken over, one at a time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+from redis.asyncio import Redis
+
+from facesieve.queue.entries import Entry, Names
+from facesieve.queue.jobs import BadJob, Job
+from facesieve.service.answers import AnswerOptions
+from facesieve.sieve import Policy
+
+_ITEM = re.compile(r"(.*?)@((?:https?|s3|gs|az)://.+)", re.DOTALL)
+
+# KEYS: list of the worker, results, counts. ARGV: item, seconds, "stream" or "key", name and value pairs.
+_FINISH = """
+if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+if ARGV[3] == 'stream' then
+  redis.call('XADD', KEYS[2], '*', unpack(ARGV, 4))
+else
+  redis.call('SET', KEYS[2], ARGV[#ARGV], 'EX', ARGV[2])
+end
+redis.call('HDEL', KEYS[3], ARGV[1])
+return 1
+"""
+
+# KEYS: key of a worker while it lives, its list, our list, counts, workers. ARGV: the worker.
+# Returns an item and its count.
+_CLAIM = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return false end
+local item = redis.call('LMOVE', KEYS[2], KEYS[3], 'LEFT', 'RIGHT')
+if not item then
+  redis.call('SREM', KEYS[5], ARGV[1])
+  return false
+end
+return {item, redis.call('HINCRBY', KEYS[4], item, 1)}
+"""
+
+# KEYS: list of the worker, the queue. ARGV: items. They become the first of the queue again.
+_RETURN = """
+for i = #ARGV, 1, -1 do
+  if redis.call('LREM', KEYS[1], 1, ARGV[i]) == 1 then redis.call('LPUSH', KEYS[2], ARGV[i]) end
+end
+return 1
+"""
+
+
+def job_of_item(item: bytes, default: Policy) -> Job:
+    """The job of an item `name@url`; it is answered in the reference's field names. Raises BadJob `bad_job`."""
+    found = _ITEM.fullmatch(item.decode("utf-8", "replace").strip())
+    if not found:
+        raise BadJob("bad_job", "The item is not of the form name@url.")
+    return Job(found[1], "url", found[2], AnswerOptions("reference", default))
+
+
+class ListEntries:
+    """The items that one worker takes from a list; the same methods as `Entries`.
+
+    names.stream: the list. lease: seconds without a sign of life after which a worker's items may be taken over.
+    """
+
+    def __init__(self, redis: Redis, names: Names, worker: str, lease: float, expiry: int) -> None:
+        self._redis: Any = redis  # its types allow for replies as text, which we do not ask for
+        self._names, self._worker = names, worker
+        self._lease, self._expiry = int(lease * 1000), expiry
+        self._items: dict[str, bytes] = {}
+        self._numbers = count(1)
+        self._finish = redis.register_script(_FINISH)
+        self._claim = redis.register_script(_CLAIM)
+        self._return = redis.register_script(_RETURN)
+
+    async def prepare(self) -> None:
+        await self._redis.set(self._alive(self._worker), 1, px=self._lease)
+        await self._redis.sadd(self._workers, self._worker)
+
+    async def read(self, count: int, seconds: float) -> list[Entry]:
+        """At most so many items, waiting so many seconds for the first."""
+        taken: list[Entry] = []
+        item = await self._redis.blmove(self._names.stream, self._own, seconds, "LEFT", "RIGHT")
+        while item is not None:
+            taken.append(self._entry(item, await self._redis.hincrby(self._counts, item, 1)))
+            if len(taken) == count:
+                break
+            item = await self._redis.lmove(self._names.stream, self._own, "LEFT", "RIGHT")
+        return taken
+
+    async def claim(self) -> Entry | None:
+        """One item of a worker that does not live, or None."""
+        for worker in sorted(await self._redis.smembers(self._workers)):
+            name = worker.decode()
+            keys = [self._alive(name), self._list(name), self._own, self._counts, self._workers]
+            if name != self._worker and (found := await self._claim(keys=keys, args=[name])):
+                return self._entry(found[0], int(found[1]))
+        return None
+
+    async def take_again(self, entry: Entry) -> Entry:
+        return Entry(entry.id, entry.job, await self._redis.hincrby(self._counts, entry.job, 1))
+
+    async def renew(self, ids: Sequence[str]) -> set[str]:
+        """Say that this worker lives. Returns none: an item that was taken over shows when it is finished."""
+        await self.prepare()
+        return set()
+
+    async def give_back(self, ids: Sequence[str]) -> None:
+        if items := [self._items[id] for id in ids if id in self._items]:
+            await self._return(keys=[self._own, self._names.stream], args=items)
+
+    async def finish(self, entry: Entry, id: str, result: bytes) -> bool:
+        names = self._names
+        kind, key = ("key", names.results.replace("{id}", id)) if names.key_for_each else ("stream", names.results)
+        return await self._end(entry, kind, key, ["id", id, "result", result])
+
+    async def bury(self, entry: Entry, reason: str) -> bool:
+        fields: list[str | bytes | int] = ["job", entry.job, "entry", entry.id, "reason", reason, "taken", entry.taken]
+        return await self._end(entry, "stream", self._names.dead, fields)
+
+    async def lengths(self) -> tuple[int, int]:
+        """Items that are not finished, those of all workers too, and results that nobody has taken away."""
+        names = self._names
+        workers = [name.decode() for name in await self._redis.smembers(self._workers)]
+        lists = [names.stream, *map(self._list, workers)]
+        held = [await self._redis.llen(name) for name in lists]
+        return sum(held), 0 if names.key_for_each else await self._redis.xlen(names.results)
+
+    async def leave(self) -> None:
+        if not await self._redis.llen(self._own):
+            await self._redis.srem(self._workers, self._worker)
+            await self._redis.delete(self._alive(self._worker))
+
+    async def _end(self, entry: Entry, kind: str, key: str, fields: list[str | bytes | int]) -> bool:
+        arguments: list[str | bytes | int] = [entry.job, self._expiry, kind, *fields]
+        done = bool(await self._finish(keys=[self._own, key, self._counts], args=arguments))
+        self._items.pop(entry.id, None)
+        return done
+
+    def _entry(self, item: bytes, taken: int) -> Entry:
+        id = f"{self._worker}-{next(self._numbers)}"
+        self._items[id] = item
+        return Entry(id, item, taken)
+
+    def _list(self, worker: str) -> str:
+        return f"{self._names.stream}:processing:{worker}"
+
+    def _alive(self, worker: str) -> str:
+        return f"{self._names.stream}:alive:{worker}"
+
+    @property
+    def _own(self) -> str:
+        return self._list(self._worker)
+
+    @property
+    def _counts(self) -> str:
+        return f"{self._names.stream}:taken"
+
+    @property
+    def _workers(self) -> str:
+        return f"{self._names.stream}:workers"

@@ -1,0 +1,68 @@
+"""Jobs for pictures: the pictures themselves, or where workers find them."""
+
+from __future__ import annotations
+
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import to_json
+from redis import Redis
+
+from facesieve.errors import Refused
+from facesieve.records import RefusalCode, Source
+from facesieve.sources.openers import File
+from facesieve.sources.remote.ahead import Remote
+
+_FULL = 0.5  # seconds until the length of the stream is looked at again
+
+
+def submit(
+    redis: Redis,
+    stream: str,
+    sources: Iterable[Source],
+    options: Mapping[str, Any],
+    paths: Path | None,
+    most_bytes: int,
+    most_jobs: int,
+    say: Callable[[str], None],
+) -> tuple[int, int]:
+    """Put one job into the stream for each source. Returns how many were put, and how many were not.
+
+    paths: the folder that workers know by `--paths`; files in it are named, all other pictures are sent inline.
+    most_jobs: waits while the stream has as many. say: called with a line for each source that is not submitted.
+    Raises RedisError where Redis does not answer.
+    """
+    put = skipped = 0
+    for source in sources:
+        try:
+            job = {"id": source.name[:512], **_picture(source, paths, most_bytes)}
+        except (Refused, OSError) as error:
+            code = error.code if isinstance(error, Refused) else RefusalCode.UNREADABLE
+            message = (error.message if isinstance(error, Refused) else "") or code.sentence
+            say(f"{source.name}: {message} [{code.value}]")
+            skipped += 1
+            continue
+        while redis.xlen(stream) >= most_jobs:
+            time.sleep(_FULL)
+        redis.xadd(stream, {"job": to_json(job | ({"options": dict(options)} if options else {}))})
+        put += 1
+    return put, skipped
+
+
+def _picture(source: Source, paths: Path | None, most_bytes: int) -> dict[str, str]:
+    if isinstance(source.open, Remote):
+        return {"url": source.open.url}
+    if paths and isinstance(source.open, File):
+        path, folder = Path(source.open.path).resolve(), paths.resolve()
+        if path.is_relative_to(folder):
+            return {"path": path.relative_to(folder).as_posix()}
+    if source.open is None:
+        raise Refused(RefusalCode.UNREADABLE)
+    with source.open() as stream:
+        data = stream.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise Refused(RefusalCode.TOO_MANY_BYTES)
+    return {"image_base64": b64encode(data).decode("ascii")}

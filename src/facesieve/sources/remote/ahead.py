@@ -1,0 +1,174 @@
+"""Pictures behind URLs are fetched while earlier ones are used; sources stay in order."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING, BinaryIO
+from weakref import WeakSet
+
+from facesieve.errors import Refused, UsageError
+from facesieve.records import Source
+from facesieve.settings import Settings
+from facesieve.sources.openers import Closed, Memory
+from facesieve.sources.remote.buffer import Buffer, Full
+
+if TYPE_CHECKING:  # Tornado belongs to an extra
+    from facesieve.sources.remote.fetch import Fetcher
+    from facesieve.sources.remote.resolver import Lookup
+
+_WINDOW = 4  # pictures per connection that are asked for ahead of their use
+_BREATH = 1.0  # seconds between two calls of `waiting`
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """The opener of a picture behind a URL. `FetchAhead` fetches many at a time; called, it fetches its own alone."""
+
+    url: str
+    settings: Settings = field(repr=False)
+
+    def __call__(self) -> BinaryIO:
+        """Raises Refused."""
+        [source] = FetchAhead(self.settings)([Source(self.url, open=self)])
+        assert source.open
+        return source.open()
+
+
+class FetchAhead:
+    """Fetches pictures behind URLs in a thread of its own, many at a time, within `fetch_buffer_bytes`.
+
+    The thread starts with the first URL, and ends with this object.
+    """
+
+    def __init__(self, settings: Settings, lookup: Lookup | None = None) -> None:
+        self._settings, self._lookup = settings, lookup
+        self._thread: _Thread | None = None
+
+    def __call__(self, sources: Iterable[Source], waiting: Callable[[], None] = lambda: None) -> Iterator[Source]:
+        """The same sources in order; those behind URLs come with their bytes, or with the reason why there are none.
+
+        From the first URL on, sources are drawn ahead of their use. waiting: called about every second while a picture
+        is waited for. Raises UsageError `no_cloud` where Tornado is not installed.
+        """
+        run: _Run | None = None
+        drawn, window = iter(sources), deque[Source | _Coming]()
+        try:
+            while True:
+                while not window or (run and len(window) < _WINDOW * self._settings.fetch_connections):
+                    source = next(drawn, None)
+                    if source is None:
+                        break
+                    if isinstance(source.open, Remote):
+                        self._thread = self._thread or _Thread(self._settings, self._lookup)
+                        run = run or _Run(self._thread, self._settings.fetch_buffer_bytes)
+                        window.append(run.begin(source, source.open.url))
+                    else:
+                        window.append(source)
+                        if source.open is None or isinstance(source.open, Memory):  # it holds a whole picture
+                            break
+                if not window:
+                    return
+                first = window.popleft()
+                yield first if isinstance(first, Source) else first.arrived(waiting)
+                del first
+        finally:
+            if run:
+                run.close()
+
+
+class _Thread:
+    """An event loop in a thread of its own, and the fetcher that belongs to it."""
+
+    def __init__(self, settings: Settings, lookup: Lookup | None) -> None:
+        try:
+            from facesieve.sources.remote.fetch import Fetcher
+        except ImportError as error:
+            message = "Fetching URLs needs the extra `cloud`: pip install 'facesieve[cloud]'."
+            raise UsageError("no_cloud", message) from error
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=_run_loop, args=(self.loop,), name="fetch", daemon=True).start()
+        self.fetcher = asyncio.run_coroutine_threadsafe(_made(Fetcher, settings, lookup), self.loop).result()
+        weakref.finalize(self, self.loop.call_soon_threadsafe, self.loop.stop)
+
+
+class _Run:
+    """The fetching of one run of sources."""
+
+    def __init__(self, thread: _Thread, buffer_bytes: int) -> None:
+        self._thread = thread
+        self._buffer = Buffer(buffer_bytes)
+        self._numbers = count()
+        self._coming = WeakSet[Future[bytes]]()
+
+    def begin(self, source: Source, url: str) -> _Coming:
+        """Fetch a picture as soon as there is room."""
+        number = next(self._numbers)
+        future = asyncio.run_coroutine_threadsafe(self._bytes_of(url, number), self._thread.loop)
+        self._coming.add(future)
+        return _Coming(source, future, partial(self._thread.loop.call_soon_threadsafe, self._buffer.take, number))
+
+    def close(self) -> None:
+        """Stop what is not used any more."""
+        self._thread.loop.call_soon_threadsafe(self._buffer.close)
+        for future in self._coming:
+            future.cancel()
+
+    async def _bytes_of(self, url: str, number: int) -> bytes:
+        size = 0
+        try:
+            while True:
+                await self._buffer.enter(number)
+                with suppress(Full):
+                    data = await self._thread.fetcher.fetch(url, partial(self._buffer.arriving, number))
+                    size = len(data)
+                    return data
+        finally:
+            self._buffer.finish(number, size)
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    """A source whose bytes are on their way. take: frees their room in the buffer."""
+
+    source: Source
+    bytes: Future[bytes]
+    take: Callable[[], object]
+
+    def arrived(self, waiting: Callable[[], None]) -> Source:
+        """The source with its bytes, or with what it is refused for."""
+        while True:
+            try:
+                opener: Memory | Closed = Memory(self.bytes.result(_BREATH))
+                break
+            except TimeoutError:
+                waiting()
+            except Refused as refused:
+                opener = Closed(refused.code, refused.message)
+                break
+        self.take()
+        return replace(self.source, open=opener)
+
+
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+async def _made(fetcher: type[Fetcher], settings: Settings, lookup: Lookup | None) -> Fetcher:
+    """Tornado's client belongs to the loop in which it is made."""
+    return fetcher(settings, lookup)

@@ -1,0 +1,83 @@
+"""How many bytes of fetched pictures wait to be used; the picture that is needed next always finds room."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+_UNKNOWN = 512 * 1024  # bytes that a picture is expected to have, before the first one has come
+
+
+class Full(Exception):  # noqa: N818 - it is an outcome, not an error
+    """The buffer is full; fetch this picture again when there is room."""
+
+
+class Buffer:
+    """Room for pictures that are fetched ahead, in bytes. Belongs to one event loop, and to one run of pictures.
+
+    Pictures have numbers from 0, in the order in which they are used. A picture enters when those before it and its
+    expected size leave room. If pictures turn out larger than expected, a later one stops, and enters again.
+    limit: most bytes held, besides those of the picture that is needed next.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._next = 0
+        self._held: dict[int, int] = {}
+        self._whole: set[int] = set()
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._mean, self._seen = float(_UNKNOWN), 0
+        self._closed = False
+
+    async def enter(self, number: int) -> None:
+        """Wait for room."""
+        entered = asyncio.get_running_loop().create_future()
+        self._waiting.append((number, entered))
+        self._admit()
+        try:
+            await entered
+        except asyncio.CancelledError:
+            self._held.pop(number, None)
+            raise
+
+    def arriving(self, number: int, count: int) -> None:
+        """So many bytes of a picture are held. Raises Full for a picture that has to make room."""
+        self._held[number] = count
+        if self._closed or (number != self._next and sum(self._held.values()) > self._limit):
+            del self._held[number]
+            raise Full
+
+    def finish(self, number: int, count: int) -> None:
+        """A picture is here, or it is known that it never will be; then `count` is 0."""
+        self._held[number] = count
+        self._whole.add(number)
+        if count:
+            self._seen += 1
+            self._mean += (count - self._mean) / self._seen
+        self._admit()
+
+    def take(self, number: int) -> None:
+        """A picture is used from now on, and the next one is needed."""
+        self._held.pop(number, None)
+        self._whole.discard(number)
+        self._next = number + 1
+        self._admit()
+
+    def close(self) -> None:
+        """Nothing is used any more: what still arrives is stopped."""
+        self._closed = True
+
+    def _admit(self) -> None:
+        expected = sum(
+            count if number in self._whole else max(count, self._mean) for number, count in self._held.items()
+        )
+        # The one that is needed next comes first, wherever it waits: it may have been stopped, and stand at the end.
+        for number, entered in [one for one in self._waiting if one[0] == self._next] + list(self._waiting):
+            if entered.done():
+                continue
+            if number != self._next and expected + self._mean > self._limit:
+                break
+            expected += self._mean
+            self._held[number] = 0
+            entered.set_result(None)
+        self._waiting = deque(one for one in self._waiting if not one[1].done())

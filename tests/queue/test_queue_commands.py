@@ -1,0 +1,78 @@
+"""Jobs are submitted, looked at and retried from the command line, with a real Redis."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from queue_workers import Worker, results, submit
+from redis_server import RedisServer
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_pictures_of_a_folder_become_jobs_that_workers_answer(tmp_path: Path, run: Run, astronaut: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.png").write_bytes(astronaut.read_bytes())
+    (photos / "b.jpg").write_bytes(b"no picture")
+    with RedisServer(tmp_path) as server:
+        redis = server.client()
+        assert run("submit", server.url, photos) == (0, "2 jobs submitted to faces:jobs.\n", "")
+        status, out, _ = run("submit", server.url, photos, "--paths", photos, "--option", "crops=aligned")
+        assert (status, out) == (0, "2 jobs submitted to faces:jobs.\n")
+        jobs = [json.loads(fields[b"job"]) for _, fields in redis.xrange("faces:jobs")]
+        assert [job["id"] for job in jobs] == [f"{photos}/a.png", f"{photos}/b.jpg"] * 2
+        assert [sorted(job) for job in jobs] == [["id", "image_base64"]] * 2 + [["id", "options", "path"]] * 2
+        assert [job["path"] for job in jobs[2:]] == ["a.png", "b.jpg"] and jobs[2]["options"] == {"crops": "aligned"}
+        redis.xtrim("faces:jobs", maxlen=2, approximate=False)
+        assert Worker(server.url, "--drain", "--workers", "1", "--paths", str(photos)).end()[0] == 0
+        found = results(redis)
+        assert found[f"{photos}/a.png"]["answer"]["faces"][0]["crops"]["aligned"]
+        assert found[f"{photos}/b.jpg"]["code"] == "not_an_image"
+
+
+def test_a_picture_that_cannot_be_read_is_told_and_not_submitted(tmp_path: Path, run: Run, astronaut: Path) -> None:
+    (tmp_path / "list.txt").write_text(f"{astronaut}\n{tmp_path}/missing.jpg\n")
+    with RedisServer(tmp_path) as server:
+        status, out, err = run("submit", server.url, tmp_path / "list.txt")
+        assert (status, out) == (0, "1 jobs submitted to faces:jobs, 1 pictures not.\n")
+        assert "missing.jpg" in err and "[unreadable]" in err
+
+
+def test_a_queue_is_shown(tmp_path: Path, run: Run) -> None:
+    with RedisServer(tmp_path) as server:
+        redis = server.client()
+        assert run("queue", server.url)[1] == (
+            "faces:jobs: 0 jobs; 0 held by 0 workers.\nfaces:results: 0 results.\nfaces:dead: 0 dead jobs.\n"
+        )
+        for number in range(5):
+            submit(redis, f"{number}", b"x")
+        redis.xgroup_create("faces:jobs", "facesieve", id="0")
+        redis.xreadgroup("facesieve", "here-1", {"faces:jobs": ">"}, count=2)
+        redis.xadd("faces:results", {"id": "x", "result": "{}"})
+        _, out, _ = run("queue", server.url, "--json")
+        state = json.loads(out)
+        assert (state["jobs"], state["held"], state["results"], state["dead"]) == (5, 2, 1, {})
+        assert [(one["name"], one["held"]) for one in state["workers"]] == [("here-1", 2)] and 0 <= state["oldest"] < 60
+        assert "5 jobs, the oldest for 0 s; 2 held by 1 workers.\n  here-1: 2 held" in run("queue", server.url)[1]
+
+
+def test_dead_jobs_are_submitted_again_once(tmp_path: Path, run: Run) -> None:
+    with RedisServer(tmp_path) as server:
+        redis = server.client()
+        for number in range(3):
+            redis.xadd("faces:dead", {"job": f'{{"id": "{number}"}}', "reason": "crashed", "taken": 3})
+        assert "3 dead jobs (3 crashed)." in run("queue", server.url)[1]
+        assert run("queue", server.url, "--retry-dead")[1].startswith("3 dead jobs submitted again.\n")
+        assert run("queue", server.url, "--retry-dead")[1].startswith("0 dead jobs submitted again.\n")
+        assert [json.loads(fields[b"job"])["id"] for _, fields in redis.xrange("faces:jobs")] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("command", [("queue",), ("submit", "--")])
+def test_a_redis_that_does_not_answer_is_told(run: Run, command: tuple[str, ...], astronaut: Path) -> None:
+    more = [astronaut] if command[0] == "submit" else []
+    status, _, err = run(command[0], "redis://user:secret@127.0.0.1:1", *more)
+    assert status == 2 and "[no_queue]" in err and "redis://127.0.0.1:1" in err and "secret" not in err

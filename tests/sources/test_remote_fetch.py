@@ -1,0 +1,327 @@
+"""One URL is fetched from a real host on this machine, which behaves in every way that a stranger's may."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from typing import Any
+
+import pytest
+from hosts_of_pictures import Host, answered, host
+
+from facesieve.errors import Refused
+from facesieve.settings import Settings
+from facesieve.sources.remote.fetch import Fetcher
+from facesieve.sources.remote.resolver import Answers
+
+OURS = ("127.0.0.0/8",)
+
+
+def fetched(url: str, lookup: Any = None, **settings: Any) -> bytes | str:
+    """The bytes behind a URL, or the code and message of its refusal."""
+    given = {
+        "fetch_allow_addresses": OURS,
+        "fetch_tries": 1,
+        "fetch_timeout": 5.0,
+        "fetch_connect_timeout": 5.0,
+    } | settings
+
+    async def run() -> bytes:
+        fetcher = Fetcher(Settings(**given), lookup)
+        try:
+            return await fetcher.fetch(url)
+        finally:
+            fetcher.close()
+
+    try:
+        return asyncio.run(run())
+    except Refused as refused:
+        return f"{refused.code.value}: {refused.message or refused.code.sentence}"
+
+
+async def plain(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+    writer.write(answered(b"bytes of " + path.encode()))
+
+
+def test_a_url_is_fetched() -> None:
+    with host(plain) as running:
+        assert fetched(running.url("//a//b.jpg?c=d")) == b"bytes of //a//b.jpg?c=d"
+    assert running.asked == ["//a//b.jpg?c=d"]
+
+
+def test_a_request_says_who_asks_and_how_to_reach_us() -> None:
+    with host(plain) as running:
+        fetched(running.url("/"), fetch_contact="https://example.org/crawler")
+    assert "\r\nUser-Agent: facesieve/" in running.heads[0]
+    assert " (https://example.org/crawler)\r\n" in running.heads[0]
+
+
+def test_a_body_without_a_length_is_whole_when_the_connection_closes() -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nall")
+
+    with host(answer) as running:
+        assert fetched(running.url("/")) == b"all"
+
+
+def test_a_chunked_body_is_joined() -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+
+    with host(answer) as running:
+        assert fetched(running.url("/")) == b"abcde"
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "410 Gone", "403 Forbidden", "401 Unauthorized", "204 No Content"])
+def test_a_status_that_will_not_change_is_told_after_one_request(status: str) -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(answered(status=status))
+
+    with host(answer) as running:
+        code, name = status.split(" ", 1)
+        assert (
+            fetched(running.url("/"), fetch_tries=3) == f"fetch_failed: The host answered with status {code} ({name})."
+        )
+    assert len(running.asked) == 1
+
+
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "500 Internal Server Error", "503 Service Unavailable"])
+def test_a_busy_host_is_asked_again(status: str) -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(answered(b"at last") if len(running.asked) == 3 else answered(status=status, Retry_After="0"))
+
+    with host(answer) as running:
+        assert fetched(running.url("/"), fetch_tries=3) == b"at last"
+        assert len(running.asked) == 3
+
+
+def test_retry_after_is_waited_for() -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(answered(b"now") if len(running.asked) == 2 else answered(status="429 Wait", Retry_After="1"))
+
+    with host(answer) as running:
+        begun = time.monotonic()
+        assert fetched(running.url("/"), fetch_tries=2) == b"now"
+        assert time.monotonic() - begun >= 1
+
+
+def test_a_host_that_asks_for_an_hour_is_left_for_the_next_build() -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(answered(status="503 Later", Retry_After="3600"))
+
+    with host(answer) as running:
+        assert (
+            fetched(running.url("/"), fetch_tries=5)
+            == "fetch_failed: The host answered with status 503 (Service Unavailable)."
+        )
+    assert len(running.asked) == 1
+
+
+def test_too_many_bytes_are_refused_by_their_length_before_they_come() -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n")
+        await asyncio.sleep(30)
+
+    with host(answer) as running:
+        assert fetched(running.url("/")).startswith("too_many_bytes")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_never_ends_is_refused_at_the_limit(chunked: bool) -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n" + (b"Transfer-Encoding: chunked\r\n" if chunked else b"") + b"\r\n")
+        part = b"x" * 65536
+        while True:
+            writer.write(b"10000\r\n" + part + b"\r\n" if chunked else part)
+            await writer.drain()
+
+    with host(answer) as running:
+        assert fetched(running.url("/"), max_file_bytes=10**6).startswith("too_many_bytes")
+
+
+def test_a_trickle_is_refused_when_its_time_is_over() -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    with host(answer) as running:
+        assert fetched(running.url("/"), fetch_timeout=0.5, fetch_tries=3).startswith("fetch_timeout")
+        assert len(running.asked) == 1
+
+
+def test_a_body_that_breaks_off_is_a_failure() -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc")
+
+    with host(answer) as running:
+        assert fetched(running.url("/")) == (
+            "fetch_failed: The host closed the connection before the whole answer was there."
+        )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\r\n\r\n",
+        b"not HTTP at all\r\n\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+    ],
+)
+def test_what_is_not_http_is_a_failure(answer: bytes) -> None:
+    async def say(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(answer)
+
+    with host(say) as running:
+        assert fetched(running.url("/")).startswith("fetch_failed: ")
+
+
+def test_a_gzip_bomb_is_not_unpacked() -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(answered(b"\x1f\x8b", Content_Encoding="gzip"))
+
+    with host(answer) as running:
+        assert fetched(running.url("/")) == "fetch_failed: The host sent the content encoded as 'gzip'."
+    assert "Accept-Encoding: identity" in running.heads[0]
+
+
+def test_redirects_are_followed_to_their_end() -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        step = int(path[1:])
+        writer.write(answered(status="302 Found", Location=str(step + 1)) if step < 5 else answered(b"end"))
+
+    with host(answer) as running:
+        assert fetched(running.url("/0")) == b"end"
+        assert running.asked == ["/0", "/1", "/2", "/3", "/4", "/5"]
+
+
+def test_redirects_without_end_are_refused() -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(answered(status="301 Moved", Location="/"))
+
+    with host(answer) as running:
+        assert fetched(running.url("/"), fetch_redirects=7).startswith("too_many_redirects")
+        assert len(running.asked) == 8
+
+
+@pytest.mark.parametrize("value", ["noai", "noindex, NoImageAI", "facesieve: noai", "*: noimageai"])
+def test_what_a_host_forbids_for_training_is_refused(value: str) -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(answered(b"x", X_Robots_Tag=value))
+
+    with host(answer) as running:
+        assert fetched(running.url("/")).startswith("disallowed_by_robots_header")
+        assert fetched(running.url("/"), fetch_respect_robots=False) == b"x"
+
+
+@pytest.mark.parametrize("value", ["noindex", "otherbot: noai", "unavailable_after: 25 Jun 2026 15:00:00 PST", ""])
+def test_what_a_host_says_to_others_is_not_for_us(value: str) -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(answered(b"x", X_Robots_Tag=value))
+
+    with host(answer) as running:
+        assert fetched(running.url("/")) == b"x"
+
+
+def test_a_host_without_an_address_and_one_that_refuses_are_told_apart() -> None:
+    def none(name: str, port: int, family: int) -> Answers:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    assert fetched("http://nowhere.example/", none) == "fetch_failed: The host name has no address."
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        assert fetched(f"http://127.0.0.1:{port}/") == "fetch_failed: The host refused the connection."
+
+
+def test_a_host_that_does_not_answer_is_given_up() -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        await asyncio.sleep(30)
+
+    with host(answer) as running:
+        assert fetched(running.url("/"), fetch_timeout=0.3).startswith("fetch_timeout")
+
+
+def test_a_name_server_that_does_not_answer_is_given_up() -> None:
+    def slow(name: str, port: int, family: int) -> Answers:
+        time.sleep(2)
+        return []
+
+    begun = time.monotonic()
+    assert fetched("http://slow.example/", slow, fetch_connect_timeout=0.3).startswith("fetch_timeout")
+    assert time.monotonic() - begun < 10
+
+
+# Each leads to this machine or to another that is not public, in one of the notations that systems understand.
+LITERALS = [
+    *("127.0.0.1", "127.1", "127.0.1", "0", "0.0.0.0", "0x7f.0.0.1", "0x7f000001", "2130706433", "017700000001"),
+    *("0177.0.0.1", "0x7f.1", "127.0.0.1.", "localhost", "LOCALHOST", "localhost.", "127.127.127.127", "10.0.0.1"),
+    *("192.168.1.1", "172.16.0.1", "169.254.169.254", "0xa9fea9fe", "2852039166", "100.64.0.1", "192.0.0.192"),
+    *("198.18.0.1", "224.0.0.1", "255.255.255.255", "[::1]", "[::]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]"),
+    *("[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]"),
+    *("[2001:0:7f00:1::]", "[fe80::1]", "[fe80::1%25lo]", "[fc00::1]", "[fd00:ec2::254]", "[ff02::1]", "[fec0::1]"),
+    *("[2606:2800::5efe:7f00:1]", "[::ffff:0:127.0.0.1]", "[100::1]", "[2001:db8::1]"),
+    *("１２７.０.０.１", "127。0。0。1", "ⓛocalhost", "①②⑦.0.0.1", "user@127.0.0.1", "example.org@127.0.0.1"),
+    *(
+        "127.0.0.1#@example.org",
+        "127.0.0.1%00.example.org",
+        "%31%32%37.0.0.1",
+        "%6cocalhost",
+        "127.0.0.1\\@example.org",
+    ),
+]
+
+
+@pytest.mark.parametrize("name", LITERALS)
+def test_no_notation_of_an_address_leads_to_a_connection(name: str) -> None:
+    with host(plain, "0.0.0.0") as running, host(plain, "::1", running.port) as other:
+        answer = fetched(f"http://{name}:{running.port}/", fetch_allow_addresses=(), fetch_connect_timeout=2.0)
+        assert str(answer).startswith(("forbidden_address", "bad_url", "fetch_failed: The host name has no address"))
+    assert running.connections == other.connections == 0
+
+
+@pytest.mark.parametrize("scheme", ["file", "gopher", "ftp", "dict", "ldap", "ws", "unix", "jar", "data", "javascript"])
+def test_no_other_scheme_leads_to_a_connection(scheme: str) -> None:
+    with host(plain) as running:
+        assert str(fetched(f"{scheme}://127.0.0.1:{running.port}/etc/passwd")).startswith("bad_url")
+    assert running.connections == 0
+
+
+@pytest.mark.parametrize("name", [name for name in LITERALS if "@" not in name and "#" not in name])
+def test_no_redirect_leads_to_a_forbidden_address(name: str) -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: http://" + f"{name}:{target.port}/".encode() + b"\r\n\r\n")
+
+    with host(plain, "0.0.0.0") as target, host(plain, "::1", target.port) as other, host(answer, "127.0.0.2") as start:
+        result = fetched(
+            start.url("/", "127.0.0.2"), fetch_allow_addresses=("127.0.0.2/32",), fetch_connect_timeout=2.0
+        )
+        assert isinstance(result, str)
+    assert start.connections == 1 and target.connections == other.connections == 0
+
+
+def test_a_name_with_one_forbidden_address_is_forbidden() -> None:
+    def two(name: str, port: int, family: int) -> Answers:
+        return [(socket.AF_INET, ("127.0.0.1", port)), (socket.AF_INET, ("10.0.0.1", port))]
+
+    with host(plain) as running:
+        assert str(fetched(f"http://two.example:{running.port}/", two)).startswith("forbidden_address")
+    assert running.connections == 0
+
+
+def test_a_name_that_changes_its_address_between_two_lookups_reaches_nothing_new() -> None:
+    asked = []
+
+    def rebinding(name: str, port: int, family: int) -> Answers:
+        asked.append(name)
+        return [(socket.AF_INET, ("127.0.0.2" if len(asked) == 1 else "127.0.0.1", port))]
+
+    with host(plain, "127.0.0.1") as forbidden, host(plain, "127.0.0.2", forbidden.port) as admitted:
+        answer = fetched(f"http://re.example:{admitted.port}/", rebinding, fetch_allow_addresses=("127.0.0.2/32",))
+        assert answer == b"bytes of /"
+    assert (len(asked), admitted.connections, forbidden.connections) == (1, 1, 0)
