@@ -138,14 +138,14 @@ def build(
         last = find_absent(ledger, wanted, named)
         absent |= last
         drop_sources(ledger, last.dropped(prune_gone), spec.outputs)
-        books = _publish(ledger, spec)
+        counts = _publish(ledger, spec)
         remove_found(layout, partial(is_in_places, named=named) if prune_gone else lambda name: False)
     return BuildResult(
-        counts=books.counts(),
+        counts=counts.counts(),
         progress=progress,
         readable=readable(wanted, ledger),
-        shared_labels=books.shared_labels,
-        several_labels=books.several_labels(),
+        shared_labels=counts.shared_labels,
+        several_labels=counts.several_labels(),
         relabelled=relabelled,
         damaged=tuple(damaged),
         gone=tuple(sorted(absent.gone.values())),
@@ -211,7 +211,7 @@ def _check_parts(ledger: Ledger, before: Sequence[int], added: int) -> None:
 def _publish(ledger: Ledger, spec: BuildSpec) -> RunningCounts:
     layout = ledger.layout
     with resolve(ledger.tables, layout.scratch) as found:
-        books, _ = publish_ledger(ledger, found, read_made(layout), spec.settings)
+        counts, _ = publish_ledger(ledger, found, read_made(layout), spec.settings)
         lost = [*sorted(lost_files(ledger, found, spec.outputs)), *missing_thumbs(layout)]
     if lost:
         raise DatasetError(
@@ -219,4 +219,4 @@ def _publish(ledger: Ledger, spec: BuildSpec) -> RunningCounts:
             f"Missing or damaged in {layout.root}: {shortened_list(lost)}. Run the same build again with the pictures "
             "that these files were made from, or run `facesieve check DATASET --repair`.",
         )
-    return books
+    return counts
