@@ -15,25 +15,10 @@ Refused                 inside `sources` and `decode` only: ends the reading of 
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # only for types: importing this module must stay fast, without numpy
     from facesieve.records import RefusalCode
-
-
-class Code(StrEnum):
-    """A closed list of stable codes. Each member is written as its code, then details, then a sentence for people."""
-
-    details: tuple[Any, ...]
-    sentence: str
-
-    def __new__(cls, code: str, *details: Any) -> Self:
-        member = str.__new__(cls, code)
-        member._value_ = code
-        *rest, member.sentence = details
-        member.details = tuple(rest)
-        return member
 
 
 class FacesieveError(Exception):

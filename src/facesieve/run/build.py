@@ -145,14 +145,14 @@ def build(
         drop_sources(ledger, last.dropped(prune_gone), spec.outputs)
         if prune_gone:
             strike_pictures(layout, {hash_of(key) for key in absent.dropped(prune_gone)})
-        books = _publish(ledger, spec)
+        counts = _publish(ledger, spec)
         remove_found(layout, partial(is_in_places, named=named) if prune_gone else lambda name: False)
     return BuildResult(
-        counts=books.counts(),
+        counts=counts.counts(),
         progress=progress,
         readable=readable(wanted, ledger),
-        shared_labels=books.shared_labels,
-        several_labels=books.several_labels(),
+        shared_labels=counts.shared_labels,
+        several_labels=counts.several_labels(),
         relabelled=relabelled,
         damaged=tuple(damaged),
         gone=tuple(sorted(absent.gone.values())),
@@ -218,7 +218,7 @@ def _check_parts(ledger: Ledger, before: Sequence[int], added: int) -> None:
 def _publish(ledger: Ledger, spec: BuildSpec) -> RunningCounts:
     layout = ledger.layout
     with resolve(ledger.tables, layout.scratch) as found:
-        books, _ = publish_ledger(ledger, found, read_made(layout), spec.settings)
+        counts, _ = publish_ledger(ledger, found, read_made(layout), spec.settings)
         lost = [*sorted(lost_files(ledger, found, spec.outputs)), *missing_thumbs(layout)]
     if lost:
         raise DatasetError(
@@ -226,4 +226,4 @@ def _publish(ledger: Ledger, spec: BuildSpec) -> RunningCounts:
             f"Missing or damaged in {layout.root}: {shortened_list(lost)}. Run the same build again with the pictures "
             "that these files were made from, or run `facesieve check DATASET --repair`.",
         )
-    return books
+    return counts

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from facesieve.errors import Code
+from facesieve.codes import Code
 from facesieve.records import RefusalCode
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")

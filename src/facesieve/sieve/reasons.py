@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facesieve.errors import Code
+from facesieve.codes import Code
 from facesieve.records import ANGLES, FORMER_REASONS
 
 
