@@ -84,7 +84,7 @@ class Stages:
             ("measure", rooms, "measure"),
             ("sieve", rooms, "judge"),
             ("encode crops", shard, "picture_files"),
-            ("write crops", shard.Work, "_write"),
+            ("write crops", shard.ShardRunner, "_write"),
             ("rows and thumbnails", PartRows, "add"),
             ("rows and thumbnails", shard, "thumbnail"),
             ("commit", Ledger, "commit"),
