@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from facesieve import open_dataset
-from facesieve.dataset.former import with_current_reasons
+from facesieve.dataset.tables.former import with_current_reasons
 from facesieve.dataset.layout import Layout
 from facesieve.dataset.sums import pairs_of, read_sums, sum_of_file, sums_of, write_sums
 from facesieve.dataset.tables import table_bytes

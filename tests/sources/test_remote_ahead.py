@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from facesieve.sources.opening import File
+from facesieve.sources.openers import File
 from hosts_of_pictures import Host, answered, host
 
 from facesieve.errors import Refused
