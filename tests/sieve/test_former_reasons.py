@@ -14,10 +14,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from facesieve import open_dataset
+from facesieve.dataset.disk.checksums import (
+    checksum_of_file,
+    checksum_pairs,
+    checksums_by_name,
+    read_checksums,
+    write_checksums,
+)
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.parquet import table_bytes
 from facesieve.dataset.tables.former import with_current_reasons
-from facesieve.dataset.layout import Layout
-from facesieve.dataset.sums import pairs_of, read_sums, sum_of_file, sums_of, write_sums
-from facesieve.dataset.tables import table_bytes
 from facesieve.records import Face, Record, Source, Verdict
 from facesieve.run.build import BuildSpec, build
 from facesieve.run.check import check_dataset
@@ -68,9 +74,9 @@ def as_before(root: Path) -> Path:
         assert '"pitched"' in path.read_text()
         path.write_text(path.read_text().replace('"pitched"', '"nodding"'))
     for path in layout.sums.glob("*.txt"):
-        write_sums(
-            sums_of((name, sum_of_file(root / name)) for name, _ in pairs_of(read_sums(path))), path, layout.scratch
-        )
+        names = [name for name, _ in checksum_pairs(read_checksums(path))]
+        now = checksums_by_name((name, checksum_of_file(root / name)) for name in names)
+        write_checksums(now, path, layout.scratch)
     return root
 
 
