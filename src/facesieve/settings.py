@@ -29,7 +29,7 @@ NOT_SHAPING = {
     *("shard_size", "sheet_faces", "manifest_rows", "cache_dir", "offline"),
     *("picture_timeout", "start_timeout"),
     *("fetch_connections", "fetch_connections_per_host", "fetch_rate_per_host", "fetch_connect_timeout"),
-    *("fetch_timeout", "fetch_tries", "fetch_redirects", "fetch_buffer_bytes", "fetch_schemes"),
+    *("fetch_timeout", "fetch_tries", "fetch_builds", "fetch_redirects", "fetch_buffer_bytes", "fetch_schemes"),
     *("fetch_allow_addresses", "fetch_respect_robots", "fetch_contact"),
 }
 
@@ -213,6 +213,9 @@ class Settings(Layered):
     fetch_timeout: float = Field(60.0, gt=0, le=_LONGEST, description="Seconds that one answer to a URL may take.")
     fetch_tries: int = Field(
         3, ge=1, le=20, description="Times that a URL is asked for in one build when its host fails or is busy."
+    )
+    fetch_builds: int = Field(
+        3, ge=1, le=100, description="Builds that try to fetch a URL; a URL that failed in so many stays refused."
     )
     fetch_redirects: int = Field(5, ge=0, le=20, description="Most redirects that are followed from one URL.")
     fetch_buffer_bytes: int = Field(

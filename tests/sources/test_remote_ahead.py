@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from facesieve.sources.openers import File
 from hosts_of_pictures import Host, answered, host
 
 from facesieve.errors import Refused
 from facesieve.records import Source
 from facesieve.settings import Settings
-from facesieve.sources.remote.ahead import FetchAhead, Remote
+from facesieve.sources.openers import File
+from facesieve.sources.remote.ahead import FetchAhead
+from facesieve.sources.remote.remote import Remote
 
 
 def settings(**given: Any) -> Settings:

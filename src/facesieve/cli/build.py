@@ -25,7 +25,7 @@ class LabelFrom(StrEnum):
 def build(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE...", help="Files, folders, globs, .zip and .tar archives, lists of paths."),
+        typer.Argument(metavar="SOURCE...", help="Files, folders, globs, archives, URLs, lists of paths and URLs."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DATASET", help="Folder of the dataset.")],
     label_from: Annotated[
@@ -78,6 +78,10 @@ def build(
     list_encoding: Annotated[
         str | None, typer.Option(metavar="NAME", help="Encoding of lists that are not Unicode: cp1252, gbk, shift_jis.")
     ] = None,
+    allow_address: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CIDR", help="Network of your own that URLs may lead to: 10.0.0.0/8. May be repeated."),
+    ] = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove pictures from the dataset that are no longer in the named sources.")
     ] = False,
@@ -102,6 +106,8 @@ def build(
 
     options = {"workers": workers, "min_face_size": min_face_size, "turns": turns, "device": device}
     chosen = [*(given or []), *(f"{name}={value}" for name, value in options.items() if value)]
+    if allow_address:
+        chosen.append(f"fetch_allow_addresses={json.dumps(allow_address)}")
     settings = choose_settings(settings_file, chosen)
     prepare_engine(sources, settings)  # worker processes start while this process imports the rest
     from facesieve.cli.progress import progress_display

@@ -14,7 +14,7 @@ from redis import Redis
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode, Source
 from facesieve.sources.openers import File
-from facesieve.sources.remote.ahead import Remote
+from facesieve.sources.remote.remote import Remote
 
 _FULL = 0.5  # seconds until the length of the stream is looked at again
 

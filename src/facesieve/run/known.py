@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from operator import attrgetter
 
@@ -21,6 +21,7 @@ from facesieve.dataset.tables.inputs import input_keys
 from facesieve.records import Integers, Source
 from facesieve.run.ledger import TRY_AGAIN, Ledger
 from facesieve.sources.identity import former_identity
+from facesieve.sources.remote.remote import Remote, failures_in
 
 _COLUMNS = ["source", "identity", "fingerprint", "label", "refusal"]
 _CHUNK = 1 << 20
@@ -40,11 +41,13 @@ class LastRows:
     """The last row of each of N sources.
 
     part, row: (N,) int32, its place in the ledger. status: (N,) uint8.
+    failures: (N,) uint8, in how many builds it could not be fetched.
     """
 
     part: npt.NDArray[np.int32]
     row: npt.NDArray[np.int32]
     status: npt.NDArray[np.uint8]
+    failures: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def unfinished(sources: Sequence[Source], ledger: Ledger, limit: int, again: Set
     updates: dict[int, dict[int, RowUpdate]] = defaultdict(dict)
     known = _last_rows(sources, ledger, again, updates)
     fresh = (known.status == Status.NEW) | (known.status == Status.REDO)
-    left = [sources[at] for at in np.flatnonzero(fresh).tolist()]
+    left = [_with_failures(sources[at], int(known.failures[at])) for at in np.flatnonzero(fresh).tolist()]
     changed = np.flatnonzero(known.status == Status.CHANGED)
     for part in sorted({*updates, *np.unique(known.part[changed]).tolist()}):
         since, rows, news = ledger.written(part), ledger.table(part), updates.pop(part, {})
@@ -145,7 +148,8 @@ def _last_rows(
     members = [at for at, source in enumerate(sources) if b"\0" in source.key]
     by_former = SourceIndex([sources[at] for at in members], lambda source: former_identity(source.key))
     count = len(sources)
-    known = LastRows(np.zeros(count, np.int32), np.zeros(count, np.int32), np.zeros(count, np.uint8))
+    places, small = np.zeros((2, count), np.int32), np.zeros((2, count), np.uint8)
+    known = LastRows(*places, *small)
     for part in ledger.numbers():
         table = ledger.table(part, _COLUMNS)
         names, identities, fingerprints, labels, refusals = (table[name].to_pylist() for name in _COLUMNS)
@@ -164,12 +168,24 @@ def _last_rows(
                 updates[part][row] = RowUpdate(source.key)
             known.part[at], known.row[at] = part, row
             renamed = identity is None and bool(source.former)
+            failures = failures_in(fingerprints[row] or "")
+            if failures and isinstance(source.open, Remote) and failures >= source.open.settings.fetch_builds:
+                known.status[at] = Status.DONE
+                continue
+            known.failures[at] = failures
             if refusals[row] in again or renamed or labels[row] != normalized_text(source.label):
                 known.status[at] = Status.REDO
             else:
                 same = fingerprints[row] == source.fingerprint
                 known.status[at] = Status.DONE if same else Status.CHANGED
     return known
+
+
+def _with_failures(source: Source, failures: int) -> Source:
+    """The source with the number of earlier builds in which it could not be fetched."""
+    if not failures or not isinstance(source.open, Remote):
+        return source
+    return replace(source, open=replace(source.open, failures=failures))
 
 
 def _by_name(sources: Sequence[Source]) -> dict[str, int]:

@@ -17,9 +17,11 @@ from facesieve.dataset.disk.replace import NewFile, replace_files
 from facesieve.dataset.tables.former import with_current_reasons
 from facesieve.dataset.tables.schema import part_schema, with_later_columns
 from facesieve.records import RefusalCode
+from facesieve.sources.remote.remote import COUNTED
 
 # These may be the fault of the disk, the memory or the load, so the next build tries again.
 TRY_AGAIN = {
+    *(code.value for code in COUNTED),
     RefusalCode.UNREADABLE.value,
     RefusalCode.CRASHED.value,
     RefusalCode.OUT_OF_MEMORY.value,

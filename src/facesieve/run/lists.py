@@ -22,6 +22,7 @@ from facesieve.errors import DatasetError
 from facesieve.records import Source
 from facesieve.run.known import SourceIndex
 from facesieve.run.ledger import Ledger
+from facesieve.sources.remote.remote import Remote
 
 _SCHEMA = pa.schema([("list", pa.binary()), ("picture", pa.binary())])
 
@@ -41,7 +42,7 @@ def note_lists(ledger: Ledger, wanted: Sequence[Source], listed: Mapping[bytes, 
     known = _read(ledger.layout)
     if not listed and not len(known):
         return frozenset()
-    there = {source.key for source in wanted if source.fingerprint}
+    there = {source.key for source in wanted if source.fingerprint or isinstance(source.open, Remote)}
     lists = {hash_of(name): _hashes(keys) for name, keys in listed.items() if not there.isdisjoint(keys)}
     by_lists = set[bytes]().union(*listed.values())
     elsewhere = _hashes(source.key for source in wanted if source.key not in by_lists)

@@ -21,6 +21,8 @@ from facesieve.sources.lists import from_list, is_list, looks_like_a_list
 from facesieve.sources.names import ignored_file
 from facesieve.sources.openers import what_is_wrong
 from facesieve.sources.options import SourceOptions
+from facesieve.sources.remote.remote import from_url
+from facesieve.sources.remote.url import is_url
 from facesieve.sources.search import Found, Search, places, tell_labels
 
 
@@ -54,18 +56,22 @@ def find_sources(
 class _Named:
     """An argument, and the paths that it names.
 
-    matched: it is a glob. loose: it takes everything in a folder, so that what is no picture is left out silently.
+    matched: it is a glob. url: it is a URL, and names no path.
+    loose: it takes everything in a folder, so that what is no picture is left out silently.
     """
 
     argument: str
     paths: list[Path]
     matched: bool = False
     loose: bool = False
+    url: bool = False
 
 
 def _named(argument: str | Path, search: Search) -> _Named:
     """The argument as a path where that exists, else as a glob (`**` enters folders)."""
     text = str(argument)
+    if is_url(text):
+        return _Named(text, [], url=True)
     if os.path.lexists(argument):
         return _Named(text, [Path(argument)])
     if glob.has_magic(text):
@@ -77,10 +83,13 @@ def _mark_crowds(named: list[_Named]) -> list[_Named]:
     """Mark arguments as loose that are together all files of a folder: a shell makes them from `folder/*`."""
     by_folder: dict[Path, set[str]] = {}
     for one in named:
-        if not one.matched:
+        if one.paths and not one.matched:
             by_folder.setdefault(one.paths[0].parent, set()).add(one.paths[0].name)
     crowds = {folder for folder, names in by_folder.items() if len(names) > 1 and _is_all(folder, names)}
-    return [replace(one, loose=True) if not one.matched and one.paths[0].parent in crowds else one for one in named]
+    return [
+        replace(one, loose=True) if one.paths and not one.matched and one.paths[0].parent in crowds else one
+        for one in named
+    ]
 
 
 def _is_all(folder: Path, names: set[str]) -> bool:
@@ -93,6 +102,9 @@ def _is_all(folder: Path, names: set[str]) -> bool:
 
 
 def _behind(one: _Named, search: Search, alone: bool) -> Iterator[Source]:
+    if one.url:
+        yield from_url(one.argument, "", search.settings)
+        return
     found = False
     for path in one.paths:
         for source in _of_path(path, one, search, alone):

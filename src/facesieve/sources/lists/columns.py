@@ -10,7 +10,10 @@ from facesieve.errors import UsageError
 from facesieve.records import displayed
 from facesieve.sources.search import Search
 
-PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img_path")
+PATH_COLUMNS = (
+    *("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img_path"),
+    *("url", "image_url"),
+)
 LABEL_COLUMNS = ("label", "person", "identity", "class", "name")
 
 

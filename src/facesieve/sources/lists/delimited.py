@@ -17,6 +17,7 @@ from facesieve.sources.lists.lines import Line, read_lines
 from facesieve.sources.lists.resolve import resolve
 from facesieve.sources.lists.row import TOO_LONG, Row
 from facesieve.sources.openers import Closed
+from facesieve.sources.remote.url import is_url
 from facesieve.sources.search import Search
 
 _SEPARATORS = ",;\t|"
@@ -185,7 +186,9 @@ def _split(line: str, separator: str) -> list[str]:
 
 
 def _exists(path: Path, text: str, search: Search) -> bool:
-    """Whether there is a file that a cell names."""
+    """Whether a cell is a URL, or names a file that is there."""
+    if is_url(text.strip()):
+        return True
     try:
         return os.path.lexists(resolve(path, text.strip(), search.options.list_encoding))
     except UnicodeError:

@@ -18,6 +18,8 @@ from facesieve.sources.lists.json_lines import json_rows
 from facesieve.sources.lists.resolve import resolve
 from facesieve.sources.lists.row import LONGEST_LABEL, Row
 from facesieve.sources.openers import Closed, Slice, open_file
+from facesieve.sources.remote.remote import Remote, from_url
+from facesieve.sources.remote.url import is_url
 from facesieve.sources.search import Search
 from facesieve.sources.temporary import TemporaryWriter
 
@@ -65,7 +67,11 @@ def looks_like_a_list(path: Path, search: Search) -> bool:
     except (UsageError, OSError):
         return False
     usable = (row for row in rows if not row.fault())
-    return any(row.data is not None or _named_file(path, row, silent).fingerprint for row in usable)
+    return any(row.data is not None or _leads_to_a_picture(_named_file(path, row, silent)) for row in usable)
+
+
+def _leads_to_a_picture(source: Source) -> bool:
+    return bool(source.fingerprint) or isinstance(source.open, Remote)
 
 
 def _rows(path: Path, search: Search) -> Iterator[Row]:
@@ -103,7 +109,9 @@ def _refused_row(path: Path, row: Row, fault: Closed) -> Source:
 
 
 def _named_file(path: Path, row: Row, search: Search) -> Source:
-    """The file that a row names."""
+    """The file or URL that a row names."""
+    if is_url(row.path):
+        return from_url(row.path, row.label_text, search.settings)
     return from_file(resolve(path, row.path, search.options.list_encoding), displayed(row.label_text))
 
 

@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from facesieve.errors import Refused, UsageError
@@ -20,6 +20,7 @@ from facesieve.records import Source
 from facesieve.settings import Settings
 from facesieve.sources.openers import Closed, Memory
 from facesieve.sources.remote.buffer import Buffer, Full
+from facesieve.sources.remote.remote import COUNTED, Remote, failed
 
 if TYPE_CHECKING:  # Tornado belongs to an extra
     from facesieve.sources.remote.fetch import Fetcher
@@ -27,20 +28,6 @@ if TYPE_CHECKING:  # Tornado belongs to an extra
 
 _WINDOW = 4  # pictures per connection that are asked for ahead of their use
 _BREATH = 1.0  # seconds between two calls of `waiting`
-
-
-@dataclass(frozen=True, slots=True)
-class Remote:
-    """The opener of a picture behind a URL. `FetchAhead` fetches many at a time; called, it fetches its own alone."""
-
-    url: str
-    settings: Settings = field(repr=False)
-
-    def __call__(self) -> BinaryIO:
-        """Raises Refused."""
-        [source] = FetchAhead(self.settings)([Source(self.url, open=self)])
-        assert source.open
-        return source.open()
 
 
 class FetchAhead:
@@ -155,7 +142,10 @@ class _Coming:
                 opener = Closed(refused.code, refused.message)
                 break
         self.take()
-        return replace(self.source, open=opener)
+        source = replace(self.source, open=opener)
+        if isinstance(opener, Closed) and opener.code in COUNTED and isinstance(self.source.open, Remote):
+            return replace(source, fingerprint=failed(self.source.open.failures + 1))
+        return source
 
 
 def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
