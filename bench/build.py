@@ -89,7 +89,6 @@ class Stages:
             ("rows and thumbnails", shard, "thumbnail"),
             ("commit", Ledger, "commit"),
             ("commit", shard, "sync_folders"),
-            ("publish", running, "merge"),
             ("publish", running, "_publish"),
         ]
         before = [getattr(place, name) for _, place, name in places]
