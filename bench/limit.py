@@ -84,12 +84,9 @@ def tasks(isa: str, weights: list, read: PoseLayers) -> dict[str, tuple[Callable
     crops48 = random.uniform(0, 255, (CROPS_O, 48, 48, 3)).astype(np.float32)
     heads, pose = random.integers(0, 256, (HEADS, 224, 224, 3), np.uint8), NativeNetwork(extension, read)
     matrix = random.uniform(-1, 1, (SIDE, SIDE)).astype(np.float32)
-    steps = 3_000_000
+    steps, fma = 3_000_000, native.run_multiply_adds
     return {
-        "FMA": (
-            lambda: native.run_multiply_adds(steps),
-            native.run_multiply_adds(0) + native.run_multiply_adds(1) * steps,
-        ),
+        "FMA": (lambda: fma(steps), fma(0) + fma(1) * steps),
         "sgemm": (lambda: matrix @ matrix, 2 * SIDE**3),
         "pyramid": (lambda: [native.level(picture, w, h) for h, w in sizes], 0),
         "pyramid + P": (lambda: native.propose(picture, at, 0.6), sum(pnet(p, h, w) for h, w in sizes)),
