@@ -123,7 +123,9 @@ def _lines(file: Path) -> list[str]:
         raise SettingsError("unreadable_tokens", f"Cannot read token file {file}: {reason}.") from error
     text = _text(data)
     if len(data) > _MAX_FILE or text is None or "\0" in text:
-        raise SettingsError("unreadable_tokens", f"Token file {file} is not text: save it as UTF-8, one token per line.")
+        raise SettingsError(
+            "unreadable_tokens", f"Token file {file} is not text: save it as UTF-8, one token per line."
+        )
     # Files that were put together may have byte order marks inside.
     lines = [line.strip().strip("\ufeff") for line in re.split(r"[\r\n]+", text)]
     tokens = [line for line in lines if line and not line.startswith("#")]
