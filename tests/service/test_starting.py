@@ -75,7 +75,7 @@ def test_a_variable_that_is_wrong_is_told(run: Run, monkeypatch: pytest.MonkeyPa
         ("port = 3\n", "unknown setting 'port'; it belongs in the table [service]."),
         ("colour = 3\n", "unknown setting 'colour'."),
         ("service = 3\n", "service must be a table, written [service]."),
-        ("[[service]]\nport = 3\n", "service is a table: [service]."),
+        ("[[service]]\nport = 3\n", "service must be a table, written [service]."),
         ("[service]\ntokens = 3\n", "'tokens'"),
         ("[service]\ndeadline = nan\n", "'deadline'"),
         ("[service\n", "is not TOML"),
