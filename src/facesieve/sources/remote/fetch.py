@@ -37,7 +37,8 @@ class _Answer:
 
     status: int = 0
     headers: HTTPHeaders = field(default_factory=HTTPHeaders)
-    body: bytearray = field(default_factory=bytearray)
+    parts: list[bytes] = field(default_factory=list)
+    size: int = 0
     ended: Exception | None = None
 
 
@@ -86,7 +87,7 @@ class Fetcher:
                 retry_after = ""
             else:
                 if answer.status == 200:
-                    return bytes(answer.body)
+                    return _joined(answer)
                 retry_after = answer.headers.get("Retry-After", "")
                 if last or answer.status not in STATUSES:
                     raise _failed(answer)
@@ -124,11 +125,12 @@ class Fetcher:
                 self._check_headers(answer)
 
         def take_body(chunk: bytes) -> None:
-            answer.body += chunk
-            if len(answer.body) > settings.max_file_bytes:
+            answer.parts.append(chunk)
+            answer.size += len(chunk)
+            if answer.size > settings.max_file_bytes:
                 _end(answer, Refused(RefusalCode.TOO_MANY_BYTES))
             try:
-                arriving(len(answer.body))
+                arriving(answer.size)
             except Full as full:
                 _end(answer, full)
 
@@ -179,7 +181,15 @@ class _NoBody(Exception):  # noqa: N818 - it is an outcome, not an error
 def _end(answer: _Answer, why: Exception) -> None:
     """Close the connection of an answer. Tornado does that for an HTTPInputError, and logs it as information."""
     answer.ended = why
+    answer.parts.clear()  # the error would hold them until it is collected
     raise HTTPInputError(str(why))
+
+
+def _joined(answer: _Answer) -> bytes:
+    """The whole body. Its parts are freed at once; Tornado's objects would hold them until they are collected."""
+    data = b"".join(answer.parts)
+    answer.parts.clear()
+    return data
 
 
 def _failed(answer: _Answer) -> Refused:
