@@ -94,14 +94,15 @@ class _Run:
         self._thread = thread
         self._buffer = Buffer(buffer_bytes)
         self._numbers = count()
-        self._coming = WeakSet[Future[bytes]]()
+        self._coming = WeakSet[Future[None]]()
 
     def begin(self, source: Source, url: str) -> _Coming:
         """Fetch a picture as soon as there is room."""
         number = next(self._numbers)
-        future = asyncio.run_coroutine_threadsafe(self._bytes_of(url, number), self._thread.loop)
+        box: list[bytes] = []
+        future = asyncio.run_coroutine_threadsafe(self._fetch(url, number, box), self._thread.loop)
         self._coming.add(future)
-        return _Coming(source, future, partial(self._thread.loop.call_soon_threadsafe, self._buffer.take, number))
+        return _Coming(source, future, box, partial(self._thread.loop.call_soon_threadsafe, self._buffer.take, number))
 
     def close(self) -> None:
         """Stop what is not used any more."""
@@ -109,32 +110,39 @@ class _Run:
         for future in self._coming:
             future.cancel()
 
-    async def _bytes_of(self, url: str, number: int) -> bytes:
+    async def _fetch(self, url: str, number: int, box: list[bytes]) -> None:
         size = 0
         try:
             while True:
                 await self._buffer.enter(number)
                 with suppress(Full):
-                    data = await self._thread.fetcher.fetch(url, partial(self._buffer.arriving, number))
-                    size = len(data)
-                    return data
+                    # Not in a variable: an error that was raised here before may keep this frame.
+                    box.append(await self._thread.fetcher.fetch(url, partial(self._buffer.arriving, number)))
+                    size = len(box[0])
+                    return
         finally:
             self._buffer.finish(number, size)
 
 
 @dataclass(frozen=True, slots=True)
 class _Coming:
-    """A source whose bytes are on their way. take: frees their room in the buffer."""
+    """A source whose bytes are on their way.
+
+    done: when they are in the box. As the result of `done` they would live until its references are collected.
+    take: frees their room in the buffer.
+    """
 
     source: Source
-    bytes: Future[bytes]
+    done: Future[None]
+    box: list[bytes]
     take: Callable[[], object]
 
     def arrived(self, waiting: Callable[[], None]) -> Source:
         """The source with its bytes, or with what it is refused for."""
         while True:
             try:
-                opener: Memory | Closed = Memory(self.bytes.result(_BREATH))
+                self.done.result(_BREATH)
+                opener: Memory | Closed = Memory(self.box.pop())
                 break
             except TimeoutError:
                 waiting()
