@@ -195,9 +195,7 @@ class Settings(Layered):
     )
 
     # sources
-    max_unpacked_bytes: int = Field(
-        64 * 2**30, gt=0, description="Largest compressed tar, in bytes once unpacked to the temporary folder."
-    )
+    max_unpacked_bytes: int = Field(64 * 2**30, gt=0, description="Most bytes that one archive or list may unpack to.")
 
     # fetch
     fetch_connections: int = Field(64, ge=1, le=4096, description="Most URLs that one process fetches at a time.")
@@ -219,7 +217,7 @@ class Settings(Layered):
     )
     fetch_redirects: int = Field(5, ge=0, le=20, description="Most redirects that are followed from one URL.")
     fetch_buffer_bytes: int = Field(
-        128 * 2**20, gt=0, description="Most bytes of fetched pictures that wait in one process, in bytes."
+        128 * 2**20, gt=0, description="Most memory for fetched pictures that wait in one process, in bytes."
     )
     fetch_schemes: tuple[Literal["https", "http"], ...] = Field(
         ("https", "http"), description="Kinds of URLs that are fetched."

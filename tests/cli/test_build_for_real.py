@@ -50,9 +50,7 @@ def rows_of(dataset: Path, name: str = "faces") -> list[dict[str, object]]:
 def test_real_photos_become_a_dataset_whose_books_balance(run: Run, heap: Path, tmp_path: Path) -> None:
     status, out, _ = run("build", heap, "-o", tmp_path / "out", "--label-from", "folder", "--marked", "-q")
     assert status == 0
-    assert out.startswith(
-        "pictures: 6 = 5 with rows + 1 refused (truncated 1) | faces: 5 = 4 kept + 1 rejected (blurred 1"
-    )
+    assert out.startswith("pictures: 6 = 5 read + 1 refused (truncated 1) | faces: 5 = 4 kept + 1 rejected (blurred 1")
     faces = {(Path(str(row["source"])).name, row["kept"]): row for row in rows_of(tmp_path / "out")}
     good = faces["good.png", True]
     assert good["label"] == "Eileen"
@@ -108,14 +106,14 @@ def test_a_dataset_inside_its_own_source_is_not_taken_for_photos(
     shutil.copy(heap / "Eileen" / "good.png", tmp_path)
     monkeypatch.chdir(tmp_path)
     first = run("build", ".", "-o", "out", "-q")
-    assert first[1].startswith("pictures: 1 = 1 with rows")
+    assert first[1].startswith("pictures: 1 = 1 read")
     assert run("build", ".", "-o", "out", "-q") == first
 
 
 def test_exit_1_when_nothing_could_be_read_and_the_dataset_says_why(run: Run, heap: Path, tmp_path: Path) -> None:
     status, out, _ = run("build", heap / "Grace" / "broken.jpg", "-o", tmp_path / "out", "-q")
     assert status == 1
-    assert out == "pictures: 1 = 0 with rows + 1 refused (truncated 1) | faces: 0 = 0 kept + 0 rejected\n"
+    assert out == "pictures: 1 = 0 read + 1 refused (truncated 1) | faces: 0 = 0 kept + 0 rejected\n"
     assert rows_of(tmp_path / "out", "pictures")[0]["refusal"] == "truncated"
 
 
@@ -190,9 +188,9 @@ def test_the_demo_keeps_good_portraits_and_gives_reasons_for_the_others(run: Run
     assert reasons["eileen-collins-tilted"] == ["tilted"]
     assert reasons["eileen-collins-dark"] and reasons["eileen-collins-small"]
     assert "turned" in reasons["cameraman"]
-    assert f"open     {dataset / 'contact_sheet.html'}" in out
+    assert f"every face with its numbers and reasons: {dataset / 'contact_sheet.html'}\n" in out
     assert "grace-hopper-cut-short.jpg" in out and "truncated" in out
-    assert out.splitlines()[-1].startswith("pictures: 12 = 11 with rows + 1 refused (truncated 1)")
+    assert out.splitlines()[-1].startswith("pictures: 12 = 11 read + 1 refused (truncated 1)")
     assert run("demo", "-o", tmp_path / "demo", "-q")[1] == out, "a second run redoes nothing and says the same"
 
 
@@ -271,7 +269,7 @@ def test_a_crop_that_was_deleted_is_told_and_made_again(run: Run, tmp_path: Path
     status, _, err = run(*command)
     assert status == 0
     name = crop.relative_to(tmp_path / "out").as_posix()
-    assert err == f"missing or damaged: 1 file ({name}); their pictures were done again\n"
+    assert err == f"missing or damaged: 1 file ({name}); their pictures were processed again\n"
     assert crop.read_bytes() == good
 
 

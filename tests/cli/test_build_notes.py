@@ -39,8 +39,8 @@ def test_the_same_bytes_under_two_labels_are_told_and_explain_shows_both(run: Ru
     status, _, err = run("build", "photos", "-o", "out", "--label-from", "folder", "-q")
     assert (status, err) == (
         0,
-        "note: 1 picture is under several labels, because equal files lie at several paths; each face is kept under "
-        "each label (pictures.parquet: picture_id that occurs under two labels)\n",
+        "note: 1 picture is under several labels, because equal files lie at several paths; their faces count under "
+        "each label (in pictures.parquet: a picture_id that occurs under two labels)\n",
     )
     faces = [row for row in rows_of("out", "faces") if row["source"] != "photos/Eileen/1.png"]
     (face_id,) = {row["face_id"] for row in faces}
@@ -74,9 +74,9 @@ def test_photos_that_moved_are_told_and_prune_removes_their_old_names(run: Run, 
         "moved: 2 files (photos/Eileen/1.png, photos/Grace/2.jpg) no longer on disk, "
         "but the same bytes were found in the sources; the old names are kept (--prune removes them)\n"
     )
-    assert "4 = 2 with rows + 2 refused (duplicate 2)" in out
+    assert "4 = 2 read + 2 refused (duplicate 2)" in out
     status, out, err = run("build", "photos2", "-o", "out", "--marked", "-q", "--prune")
-    assert (status, "2 = 2 with rows + 0 refused" in out) == (0, True)
+    assert (status, "2 = 2 read + 0 refused" in out) == (0, True)
     assert "moved: 2 files" in err and "the old names were removed" in err
     assert sources("out") == ["photos2/Eileen/1.png", "photos2/Grace/renamed.jpg"]
     assert run("check", "out")[0] == 0
@@ -140,7 +140,7 @@ def test_a_link_that_is_followed_now_is_not_gone(run: Run, here: Path) -> None:
     assert "outside_tree 1" in run("build", "photos", "-o", "out", "-q")[1]
     _, out, err = run("build", "photos", "-o", "out", "-q", "--follow-links")
     assert (err, sources("out")) == ("", ["photos/Eileen/1.png", "photos/link/2.jpg"])
-    assert "2 = 2 with rows + 0 refused" in out
+    assert "2 = 2 read + 0 refused" in out
 
 
 def test_explain_says_why_a_pose_was_not_measured(run: Run, here: Path) -> None:

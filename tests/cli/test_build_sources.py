@@ -38,7 +38,7 @@ def test_what_is_left_out_is_one_line_on_stderr_and_in_the_json(run: Run, photos
     run("build", "photos", "-o", "photos/first", "-q")
     status, out, err = run("build", "photos", "-o", "second", "-q", "--label-from", "folder")
     assert (status, err) == (0, LINE)
-    assert out.startswith("pictures: 1 = 1 with rows")
+    assert out.startswith("pictures: 1 = 1 read")
     assert json.loads(run("build", "photos", "-o", "third", "--json")[1])["left_out"] == {
         "datasets": 1,
         "system_folders": 1,

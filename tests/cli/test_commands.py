@@ -161,16 +161,14 @@ def test_check_says_what_is_wrong_and_repair_sets_it_right(run: Run, dataset: Pa
     status, out, err = run("check", dataset)
     assert status == 2
     assert f"damaged   {crop.relative_to(dataset).as_posix()}\n" in out and "missing   contact_sheet.html\n" in out
-    assert err == (
-        f"error: 2 files of {dataset} missing or not as written; repair it with --repair. [damaged_dataset]\n"
-    )
+    assert err == (f"error: 2 files of {dataset} are missing or wrong; repair it with --repair. [damaged_dataset]\n")
     status, out, _ = run("check", dataset, "--json")
     assert status == 2
     assert {fault["code"] for fault in json.loads(out)["faults"]} == {"damaged", "missing"}
     status, out, err = run("check", dataset, "--repair")
     assert (status, err) == (0, "")
     assert "missing   contact_sheet.html   repaired\n" in out
-    assert "1 picture will be done again by the next build\n" in out or "2 pictures" in out
+    assert "1 picture will be processed again by the next build\n" in out or "2 pictures" in out
     assert run("check", dataset)[0] == 0
 
 
@@ -189,15 +187,15 @@ def test_rows_that_went_with_a_part_of_the_ledger_are_told_by_every_check(run: R
 def test_check_says_that_a_dataset_without_ledger_cannot_be_added_to(run: Run, dataset: Path, tmp_path: Path) -> None:
     assert run("sieve", dataset, "--set", "max_yaw=99", "-o", tmp_path / "new")[0] == 0
     status, out, _ = run("check", tmp_path / "new")
-    assert status == 0 and out.endswith("it can be read and judged again, but no pictures can be added\n")
+    assert status == 0 and out.endswith("it can be read and judged again, but no pictures can be added.\n")
     (tmp_path / "new" / "contact_sheet.html").unlink()
     for option in ((), ("--repair",)):
         status, _, err = run("check", tmp_path / "new", *option)
-        assert status == 2 and "not as written; judge the original dataset again" in err
+        assert status == 2 and "is missing or wrong; judge the original dataset again" in err
     assert "added to" not in run("check", dataset)[1]
     shutil.rmtree(dataset / ".facesieve")
     status, out, _ = run("check", dataset)
-    assert status == 0 and "no pictures can be added\n" in out
+    assert status == 0 and "no pictures can be added.\n" in out
     assert not json.loads(run("check", dataset, "--json")[1])["continuable"]
 
 

@@ -63,7 +63,7 @@ def test_what_needs_no_models_needs_no_home(command: str) -> None:
 def test_with_a_cache_folder_of_its_own_nobody_can_build(astronaut: Path, tmp_path: Path) -> None:
     cache = str(Settings.load().cache_dir)
     done = facesieve("build", astronaut, "-o", tmp_path / "out", "-q", FACESIEVE_CACHE_DIR=cache)
-    assert done.returncode == 0 and done.stdout.startswith("pictures: 1 = 1 with rows"), done.stderr
+    assert done.returncode == 0 and done.stdout.startswith("pictures: 1 = 1 read"), done.stderr
     shown = facesieve("settings", "--json", FACESIEVE_CACHE_DIR=cache)
     (row,) = [row for row in json.loads(shown.stdout) if row["name"] == "cache_dir"]
     assert (row["value"], row["default"]) == (cache, None)

@@ -105,7 +105,7 @@ def test_a_build_that_is_stopped_says_how_to_go_on_and_leaves_nothing(
     assert none_is_left(children)
     assert list(scratch.iterdir()) == []
     again = start("build", photos, "-o", out, "-q", *options)
-    assert again.communicate(timeout=120)[0].startswith("pictures: 60 = 60 with rows")
+    assert again.communicate(timeout=120)[0].startswith("pictures: 60 = 60 read")
 
 
 @pytest.mark.parametrize("number", STOPPED)
@@ -143,7 +143,7 @@ def test_a_signal_that_is_ignored_stays_ignored(photos: Path, tmp_path: Path) ->
     )
     until(lambda: list(tmp_path.glob("out/.facesieve")))
     os.killpg(build.pid, signal.SIGHUP)
-    assert build.communicate(timeout=120)[0].startswith("pictures: 60 = 60 with rows")
+    assert build.communicate(timeout=120)[0].startswith("pictures: 60 = 60 read")
     assert build.returncode == 0
 
 

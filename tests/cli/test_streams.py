@@ -139,6 +139,6 @@ def test_what_the_encoding_of_the_output_lacks_is_escaped(
 def test_a_build_of_names_that_the_encoding_lacks_says_what_it_did(folder: Path, tmp_path: Path, encoding: str) -> None:
     done = shell(f"facesieve build photos -o '{tmp_path}/山田' --setting pose=none", folder, PYTHONIOENCODING=encoding)
     assert done.returncode == 0 and "Traceback" not in done.stderr
-    assert done.stdout.splitlines()[-1].startswith("pictures: 1 = 1 with rows")
+    assert done.stdout.splitlines()[-1].startswith("pictures: 1 = 1 read")
     done = shell("facesieve explain 山田 ab", folder, PYTHONIOENCODING=encoding)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stderr.startswith("error: ")

@@ -87,7 +87,7 @@ def test_the_counts_add_up_and_one_line_shows_it(records: list[Record]) -> None:
     assert counts.refused == sum(counts.refusals.values())
     assert counts.faces == counts.kept + counts.rejected
     assert Counts(120, 117, 3, {"truncated": 2, "empty": 1}, 340, 210, 130, {"blurred": 130, "dark": 4}).line() == (
-        "pictures: 120 = 117 with rows + 3 refused (truncated 2, empty 1)"
+        "pictures: 120 = 117 read + 3 refused (truncated 2, empty 1)"
         " | faces: 340 = 210 kept + 130 rejected (blurred 130, dark 4)"
     )
 

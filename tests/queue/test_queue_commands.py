@@ -38,7 +38,7 @@ def test_a_picture_that_cannot_be_read_is_told_and_not_submitted(tmp_path: Path,
     (tmp_path / "list.txt").write_text(f"{astronaut}\n{tmp_path}/missing.jpg\n")
     with RedisServer(tmp_path) as server:
         status, out, err = run("submit", server.url, tmp_path / "list.txt")
-        assert (status, out) == (0, "1 jobs submitted to faces:jobs, 1 pictures not.\n")
+        assert (status, out) == (0, "1 jobs submitted to faces:jobs; 1 pictures were not submitted.\n")
         assert "missing.jpg" in err and "[unreadable]" in err
 
 

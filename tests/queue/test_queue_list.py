@@ -28,7 +28,7 @@ def test_items_are_answered_in_the_names_of_the_reference(tmp_path: Path, pictur
             "faces", f"grace@{pictures.url('/a@b.jpg')}", f"gone@{pictures.url('/b')}", "no url", "x@file:///etc/passwd"
         )
         status, out, err = Worker(server.url, "--list", "faces", "--drain", "--workers", "1", **OPEN).end()
-        assert (status, out) == (0, "4 jobs finished (3 refused), 0 begun again, 0 buried.\n"), err
+        assert (status, out) == (0, "4 jobs finished (3 refused), 0 tried again, 0 dead.\n"), err
         found = results(redis)
         assert found["grace"]["answer"]["face_total"] == 1
         assert found["grace"]["answer"]["resp"][0]["face_align_images_b64"]
@@ -71,6 +71,6 @@ def test_a_stopped_worker_puts_back_what_it_did_not_begin(tmp_path: Path) -> Non
         redis.rpush("faces", *items)
         worker = Worker(server.url, "--list", "faces", "--workers", "1", **OPEN)
         until(lambda: pictures.connections == 3)
-        assert worker.stop()[:2] == (0, "0 jobs finished (0 refused), 0 begun again, 0 buried.\n")
+        assert worker.stop()[:2] == (0, "0 jobs finished (0 refused), 0 tried again, 0 dead.\n")
         assert redis.lrange("faces", 0, -1) == items
         assert sorted(redis.scan_iter()) == [b"faces", b"faces:taken"]

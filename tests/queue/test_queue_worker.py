@@ -28,7 +28,7 @@ def face(astronaut: Path) -> bytes:
 def test_a_queue_without_jobs_is_drained_at_once(tmp_path: Path) -> None:
     with RedisServer(tmp_path) as server:
         status, out, err = Worker(server.url, "--drain", "--workers", "1").end()
-    assert (status, out) == (0, "0 jobs finished (0 refused), 0 begun again, 0 buried.\n"), err
+    assert (status, out) == (0, "0 jobs finished (0 refused), 0 tried again, 0 dead.\n"), err
 
 
 def test_every_job_has_the_answer_of_the_service_or_a_refusal_with_a_code(tmp_path: Path, face: bytes) -> None:
@@ -78,7 +78,7 @@ def test_every_job_has_the_answer_of_the_service_or_a_refusal_with_a_code(tmp_pa
         found = results(redis)
         assert redis.xlen("faces:jobs") == redis.xlen("faces:dead") == 0
         assert redis.xinfo_groups("faces:jobs")[0]["consumers"] == 0
-    assert (status, out) == (0, "20 jobs finished (15 refused), 0 begun again, 0 buried.\n"), err
+    assert (status, out) == (0, "20 jobs finished (15 refused), 0 tried again, 0 dead.\n"), err
     for id in ("inline", "data url", "url", "path", "options"):
         assert found[id]["ok"] and found[id]["answer"]["faces_total"] == 1
     assert found["inline"]["answer"]["faces"] == found["url"]["answer"]["faces"] == found["path"]["answer"]["faces"]
@@ -119,7 +119,7 @@ def test_a_job_that_kills_processes_is_buried_and_costs_no_other_job(tmp_path: P
         for number in range(10, 20):
             submit(redis, f"{number}", face)
         status, out, err = Worker(server.url, "--drain", "--workers", "2", deadly=True).end()
-        assert (status, out) == (0, "20 jobs finished (0 refused), 2 begun again, 1 buried.\n"), err
+        assert (status, out) == (0, "20 jobs finished (0 refused), 2 tried again, 1 dead.\n"), err
         assert results(redis).keys() == {f"{number}" for number in range(20)}
         [(_, dead)] = redis.xrange("faces:dead")
         assert (dead[b"reason"], dead[b"taken"], json.loads(dead[b"job"])["id"]) == (b"crashed", b"3", "poison")
@@ -140,7 +140,7 @@ def test_a_stopped_worker_finishes_what_has_begun_and_returns_the_rest_at_once(t
         )
         until(lambda: redis.xlen("faces:results") == 1 and pictures.connections)
         status, out, err = worker.stop(20)
-        assert (status, out) == (0, "1 jobs finished (0 refused), 0 begun again, 0 buried.\n"), err
+        assert (status, out) == (0, "1 jobs finished (0 refused), 0 tried again, 0 dead.\n"), err
         [held] = redis.xpending_range("faces:jobs", "facesieve", "-", "+", 10)
         assert held["consumer"] == b"returned" and held["times_delivered"] == 0
         # Another worker takes it now, a minute before the lease would be over.

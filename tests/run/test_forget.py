@@ -143,6 +143,16 @@ def test_what_is_not_there_is_one_sentence(heap: Path, tmp_path: Path, what: str
     assert files_in(out) == before
 
 
+def test_the_message_says_which_names_and_which_labels_are_not_there(heap: Path, tmp_path: Path) -> None:
+    out = made(heap, tmp_path / "out")
+    with pytest.raises(UsageError) as caught:
+        forget(out, ["no folder"], Settings(), ["Nobody"])
+    assert caught.value.message == (
+        f"{out} has no label 'Nobody', no source or folder 'no folder', and no picture or face whose id begins with it"
+        " (8 digits or more); for a label use --label."
+    )
+
+
 def test_an_interrupted_forgetting_goes_on(heap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = made(heap, tmp_path / "out")
 

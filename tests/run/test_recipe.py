@@ -164,7 +164,7 @@ def test_the_documented_example_runs(page: Path, heap: Path, tmp_path: Path) -> 
             [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=120
         )
         assert done.returncode == 0, done.stderr
-        assert "pictures: 3 = 2 with rows + 1 refused" in done.stdout
+        assert "pictures: 3 = 2 read + 1 refused" in done.stdout
 
 
 def test_every_public_name_is_there_and_on_the_page() -> None:

@@ -99,7 +99,7 @@ def test_the_dataset_among_the_pictures_does_not_change_a_label(tmp_path: Path) 
 def test_pictures_without_a_label_are_reported(people: Path) -> None:
     for label_from in ("folder", "top-folder"):
         assert look(people, label_from=label_from).notes == [
-            "1 picture has no label: no folder below the named one holds them, or their list has no label"
+            "1 picture has no label: not in a folder below the named one, or without a label in a list"
         ]
     assert look(people).notes == []
 

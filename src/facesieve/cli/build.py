@@ -25,7 +25,7 @@ class LabelFrom(StrEnum):
 def build(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE...", help="Files, folders, globs, archives, URLs, lists of paths and URLs."),
+        typer.Argument(metavar="SOURCE", help="Files, folders, globs, archives, URLs, lists of paths and URLs."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DATASET", help="Folder of the dataset.")],
     label_from: Annotated[
@@ -182,8 +182,8 @@ def _sum_up(result: BuildResult, output: Path, quiet: bool, as_json: bool) -> No
 def _shared(pictures: int) -> str:
     some = "1 picture has" if pictures == 1 else f"{pictures} pictures have"
     return (
-        f"note: {some} several kept faces under one label; where a label is one person, crop them to that person "
-        "(pictures.parquet: label set and kept above 1)"
+        f"note: {some} several kept faces under one label; if labels are people, crop these pictures to the person "
+        "(in pictures.parquet: label is set and kept is above 1)"
     )
 
 
@@ -192,7 +192,9 @@ def _tell_changes(result: BuildResult) -> None:
     from facesieve.dataset.disk.names import shortened_list
 
     if result.damaged:
-        typer.echo(f"missing or damaged: {shortened_list(result.damaged)}; their pictures were done again", err=True)
+        typer.echo(
+            f"missing or damaged: {shortened_list(result.damaged)}; their pictures were processed again", err=True
+        )
     if result.gone:
         verb = "removed" if result.pruned else "kept in the dataset (--prune removes them)"
         typer.echo(f"gone from the sources: {shortened_list(result.gone)}; {verb}", err=True)

@@ -22,7 +22,7 @@ def check(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check that every file of a dataset exists, is undamaged, and is named by a row.
+    """Check that every file of a dataset is there and whole.
 
     Exits 2 when something is wrong. After --repair, run the same build again: it restores what was lost.
     """
@@ -37,11 +37,11 @@ def check(
     else:
         _tell(before, after, repair)
     if after.faults:
-        number = f"{len(after.faults)} file{'s' * (len(after.faults) > 1)}"
+        number, are = ("1 file", "is") if len(after.faults) == 1 else (f"{len(after.faults)} files", "are")
         advice = "run the same build again, with the pictures" if repair else "repair it with --repair"
         if not after.continuable:
             advice = "judge the original dataset again with `facesieve sieve`"
-        raise DatasetError("damaged_dataset", f"{number} of {dataset} missing or not as written; {advice}.")
+        raise DatasetError("damaged_dataset", f"{number} of {dataset} {are} missing or wrong; {advice}.")
 
 
 def _tell(before: CheckResult, after: CheckResult, repair: bool) -> None:
@@ -53,12 +53,12 @@ def _tell(before: CheckResult, after: CheckResult, repair: bool) -> None:
     for name in after.foreign:
         typer.echo(f"foreign   {name}   not written by a build; left alone")
     if marked := after.undone - len(after.lost.pictures):
-        typer.echo(f"{marked} picture{'s' * (marked > 1)} will be done again by the next build")
+        typer.echo(f"{marked} picture{'s' * (marked > 1)} will be processed again by the next build")
     if after.without_sum:
-        typer.echo(f"{after.without_sum} files have no checksum; add it with --repair")
+        typer.echo(f"{after.without_sum} files have no checksum; --repair adds it")
     if not after.faults:
         typer.echo(f"{after.files} files are undamaged")
     if not after.continuable:
-        typer.echo("it has no ledger of its inputs: it can be read and judged again, but no pictures can be added")
+        typer.echo("This dataset has no ledger: it can be read and judged again, but no pictures can be added.")
     if after.lost.parts:
         typer.echo(after.lost.line())

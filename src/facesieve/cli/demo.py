@@ -14,7 +14,7 @@ def demo(
     ] = Path("facesieve-demo"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
-    """Build a dataset from a few real portraits and spoiled copies of them."""
+    """Build a dataset from real portraits and spoiled copies of them."""
     from facesieve.cli.choices import choose_settings
     from facesieve.run.engines.choose import prepare_engine
 
@@ -33,7 +33,7 @@ def demo(
             photos, dataset, settings=settings, crops=("face", "head"), keep_rejected=True, marked=True, watch=watch
         )
     face_table(open_dataset(dataset))
-    typer.echo(f"\nopen     {dataset / 'contact_sheet.html'}   every face, its numbers and the reasons")
-    typer.echo(f"see also {dataset / 'marked'}   the photos with boxes: kept in blue, rejected in magenta")
-    typer.echo(f"train on {dataset / 'kept'}   aligned faces\n")
+    typer.echo(f"\nevery face with its numbers and reasons: {dataset / 'contact_sheet.html'}")
+    typer.echo(f"the photos with boxes, kept in blue, rejected in magenta: {dataset / 'marked'}")
+    typer.echo(f"aligned faces to train on: {dataset / 'kept'}\n")
     typer.echo(result.counts.line())

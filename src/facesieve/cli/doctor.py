@@ -25,7 +25,10 @@ def doctor(
         ),
     ] = False,
 ) -> None:
-    """Say which engine, libraries and models are in use, and what would make it faster."""
+    """Say which engine, libraries and models are in use.
+
+    Also says what is missing and what would make it faster.
+    """
     from facesieve.errors import ModelError, UsageError
     from facesieve.models.catalog import needed
     from facesieve.models.store import Store, repair

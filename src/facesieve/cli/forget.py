@@ -17,9 +17,9 @@ def forget(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="SOURCE|FOLDER|GLOB|ID...",
-            help="Sources as the manifests name them, folders, archives, globs in quotes, or the ids of pictures and"
-            " faces, of an id the first 8 digits or more.",
+            metavar="SOURCE|FOLDER|GLOB|ID",
+            help="Sources as the manifests name them, folders, archives, globs in quotes, or ids of pictures and faces"
+            " (the first 8 digits or more).",
         ),
     ] = None,
     labels: Annotated[
@@ -27,9 +27,10 @@ def forget(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Remove sources, pictures, faces or people, and all files made from them.
+    """Remove pictures, faces or people from a dataset.
 
-    The photo itself stays where it is: a build that finds it again adds it again.
+    All rows and files made from them are removed. Your photos are not touched, so a build that finds them adds
+    them again.
     """
     from facesieve.run.forget import forget as run
     from facesieve.settings import Settings

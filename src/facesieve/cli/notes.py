@@ -19,7 +19,7 @@ def notes(result: BuildResult) -> Iterator[str]:
         are = "is" if result.several_labels == 1 else "are"
         yield (
             f"note: {_pictures(result.several_labels)} {are} under several labels, because equal files lie at several "
-            "paths; each face is kept under each label (pictures.parquet: picture_id that occurs under two labels)"
+            "paths; their faces count under each label (in pictures.parquet: a picture_id that occurs under two labels)"
         )
 
 

@@ -91,8 +91,8 @@ def line(progress: Progress, rate: float) -> str:
 
 def _counts(progress: Progress) -> str:
     counts = f"{progress.kept} kept, {progress.rejected} rejected, {progress.refused} refused"
-    # Duplicates are found only at the end, so the summary has fewer faces than this line.
-    return f"{counts}, duplicates included" if 0 < progress.total == progress.done else counts
+    # Duplicates are found only at the end, so the summary may have fewer faces than this line.
+    return f"{counts} (before duplicates are refused)" if 0 < progress.total == progress.done else counts
 
 
 def _rate(progress: Progress, started: float) -> float:

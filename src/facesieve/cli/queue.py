@@ -18,7 +18,7 @@ def queue(
     retry_dead: Annotated[bool, typer.Option("--retry-dead", help="Submit the dead jobs again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show the jobs, workers, results and dead jobs of a queue."""
+    """Show jobs, workers, results and dead jobs of a queue."""
     from facesieve.cli.work import check_installed
 
     check_installed()

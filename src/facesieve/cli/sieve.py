@@ -23,7 +23,7 @@ def sieve(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the last line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Judge a dataset again under other rules.
+    """Judge a dataset again by other rules.
 
     Reads no picture and runs no network. Without -o it only shows what would change. Without --policy,
     --set changes the dataset's own rules.

@@ -14,20 +14,28 @@ from facesieve.errors import UsageError
 def submit(
     queue: Annotated[str, typer.Argument(metavar="REDIS", help="Where the queue is: redis://HOST:6379.")],
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="Files, folders, archives, lists and URLs of pictures.")
+        list[str], typer.Argument(metavar="SOURCE", help="Files, folders, archives, lists and URLs of pictures.")
     ],
     stream: Annotated[str, typer.Option(help="Stream that jobs are put into.")] = "faces:jobs",
     paths: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Folder that the workers know by --paths: its files are named, not sent."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder that the workers share (work --paths): send paths of its files, not the pictures.",
+        ),
     ] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option("--option", metavar="NAME=VALUE", help="Option of each job, as in the query of /v1/faces."),
+        typer.Option(
+            "--option", metavar="NAME=VALUE", help="Option of each job, as in the query of /v1/faces. May be repeated."
+        ),
     ] = None,
-    most: Annotated[int, typer.Option(min=1, help="Jobs in the stream with which to wait for workers.")] = 10_000,
+    most: Annotated[int, typer.Option(min=1, help="Wait while the stream has this many jobs.")] = 10_000,
 ) -> None:
-    """Put a job into a Redis stream for each picture. `facesieve work` answers them."""
+    """Put one job for each picture into a Redis stream.
+
+    `facesieve work` processes them.
+    """
     from facesieve.cli.work import check_installed
 
     check_installed()
@@ -50,7 +58,7 @@ def submit(
             most,
             lambda line: typer.echo(line, err=True),
         )
-    typer.echo(f"{put} jobs submitted to {stream}" + (f", {skipped} pictures not." if skipped else "."))
+    typer.echo(f"{put} jobs submitted to {stream}" + (f"; {skipped} pictures were not submitted." if skipped else "."))
     if skipped and not put:
         raise typer.Exit(1)
 

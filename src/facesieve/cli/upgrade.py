@@ -11,7 +11,7 @@ import typer
 def upgrade(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder that an earlier version wrote.")],
 ) -> None:
-    """Rewrite a dataset of an earlier version in the format of this one.
+    """Convert a dataset of an earlier version.
 
     Pictures, crops and verdicts do not change. If it is interrupted, run it again.
     """

@@ -20,25 +20,28 @@ def work(
     ] = None,
     group: Annotated[str, typer.Option(help="Group of workers that share the stream.")] = "facesieve",
     results: Annotated[
-        str, typer.Option(help="Stream for results; with {id} in it, the key of each job's own result.")
+        str, typer.Option(help="Stream of results; with {id} in it, a key for each result.")
     ] = "faces:results",
-    dead: Annotated[str, typer.Option(help="Stream for jobs that processes die of.")] = "faces:dead",
+    dead: Annotated[str, typer.Option(help="Stream of dead jobs: those whose process died too often.")] = "faces:dead",
     paths: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Folder that jobs may name files in; without it, none.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder whose files jobs may name; without it, jobs may name none."),
     ] = None,
     drain: Annotated[bool, typer.Option("--drain", help="End when no job is left.")] = False,
     policy: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; one for each core if this is left out.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of processes; by default one per core.")] = None,
     settings_file: Annotated[
-        Path | None, typer.Option("--settings", metavar="FILE", help="TOML file of settings; the queue's in [queue].")
+        Path | None,
+        typer.Option("--settings", metavar="FILE", help="TOML file of settings; those of the queue are in [queue]."),
     ] = None,
     setting: Annotated[
-        list[str] | None, typer.Option("--setting", metavar="NAME=VALUE", help="One setting; may be repeated.")
+        list[str] | None,
+        typer.Option("--setting", metavar="NAME=VALUE", help="Change a setting: min_face_size=40. May be repeated."),
     ] = None,
 ) -> None:
-    """Answer jobs of a Redis stream with what the pipeline says of their pictures.
+    """Process the jobs of a Redis stream.
 
     A job is an entry with the field `job`: JSON with `id`, one of `url`, `path` and `image_base64`, and `options`
     as in the query of /v1/faces. With --list, items are `name@url` and are answered in the field names of the
@@ -67,8 +70,7 @@ def work(
         )
     )
     typer.echo(
-        f"{counts.finished} jobs finished ({counts.refused} refused), {counts.again} begun again,"
-        f" {counts.buried} buried."
+        f"{counts.finished} jobs finished ({counts.refused} refused), {counts.again} tried again, {counts.buried} dead."
     )
 
 

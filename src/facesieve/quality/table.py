@@ -41,7 +41,16 @@ MEASURES: tuple[Measure, ...] = (
         "Head turn up or down; positive is up.",
         "pose model",
     ),
-    Measure("yaw", "degrees", -180, 180, "near zero", "HeadPoseYaw", "Head turn, in the published sign.", "pose model"),
+    Measure(
+        "yaw",
+        "degrees",
+        -180,
+        180,
+        "near zero",
+        "HeadPoseYaw",
+        "Head turn left or right; positive is to the viewer's right.",
+        "pose model",
+    ),
     Measure(
         "roll",
         "degrees",
@@ -49,7 +58,7 @@ MEASURES: tuple[Measure, ...] = (
         180,
         "near zero",
         "HeadPoseRoll",
-        "Head tilt in the image plane; near 180 or -180 for a face that is upside down.",
+        "Head tilt in the image plane; positive is clockwise, near 180 or -180 is upside down.",
         "pose model",
     ),
     Measure(

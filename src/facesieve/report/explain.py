@@ -53,13 +53,13 @@ class Explanation:
         yield ""
         for finding in self.findings:
             outcome = "pass" if finding.passed else f"FAIL  {finding.reason}: {finding.text}"
-            yield f"{finding.measure:<28} {_number(finding.value):>12}   {finding.limits:<16} {outcome}"
+            yield f"{finding.measure:<32} {_number(finding.value):>12}   {finding.limits:<16} {outcome}"
         if self.note:
             yield f"note: {self.note}"
         ruled = {finding.measure for finding in self.findings}
         for name, value in self.measures.items():
             if name not in ruled:
-                yield f"{name:<28} {_number(value):>12}"
+                yield f"{name:<32} {_number(value):>12}"
 
 
 def explain_face(dataset: Manifests, prefix: str) -> Explanation:

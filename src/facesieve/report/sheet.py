@@ -92,7 +92,7 @@ def _thumbs(layout: Layout, faces: Sequence[str]) -> dict[str, bytes]:
 def _books(counts: Counts) -> str:
     tiles = [
         ("", "pictures", counts.pictures),
-        ("", "with rows", counts.with_rows),
+        ("", "read", counts.with_rows),
         ("", "refused", counts.refused),
         ("", "faces", counts.faces),
         ("kept", "kept", counts.kept),

@@ -87,17 +87,19 @@ def forget(root: Path, names: Sequence[str], settings: Settings, labels: Sequenc
         strike_pictures(layout, gone)
         _remove_lost(layout, names, labels, selection)
     if selection.unknown:
-        raise UsageError("nothing_to_forget", _nothing(root, selection, [*names, *labels]))
+        raise UsageError("nothing_to_forget", _nothing(root, selection, names, labels))
     return Forgotten(pictures, faces, len(files), whole)
 
 
-def _nothing(root: Path, selection: Selection, named: Sequence[str]) -> str:
-    some = ", ".join(map(repr, selection.unknown))
-    rest = "; what the other names select was forgotten" if len(selection.unknown) < len(named) else ""
-    return (
-        f"{root} has no source, folder or label {some}, and no picture or face whose id begins with it"
-        f" ({SHORTEST} digits or more){rest}."
-    )
+def _nothing(root: Path, selection: Selection, names: Sequence[str], labels: Sequence[str]) -> str:
+    unknown_labels = ", ".join(repr(what) for what in selection.unknown if what in labels)
+    others = ", ".join(repr(what) for what in selection.unknown if what not in labels)
+    lacking = [f"label {unknown_labels}"] if unknown_labels else []
+    if others:
+        ids = f"no picture or face whose id begins with it ({SHORTEST} digits or more)"
+        lacking.append(f"source or folder {others}, and {ids}; for a label use --label")
+    rest = "; what the other names select was forgotten" if len(selection.unknown) < len([*names, *labels]) else ""
+    return f"{root} has no {', no '.join(lacking)}{rest}."
 
 
 def _remove_lost(layout: Layout, names: Sequence[str], labels: Sequence[str], selection: Selection) -> None:

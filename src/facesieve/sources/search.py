@@ -126,4 +126,4 @@ def tell_labels(sources: Iterable[Source], search: Search) -> None:
             search.tell(f"label {label!r} is spelled in {len(ways)} ways (composed and decomposed); they are one label")
     if without and search.labelled:
         pictures = "1 picture has" if without == 1 else f"{without} pictures have"
-        search.tell(f"{pictures} no label: no folder below the named one holds them, or their list has no label")
+        search.tell(f"{pictures} no label: not in a folder below the named one, or without a label in a list")

@@ -1,4 +1,4 @@
-"""The counts of a dataset: pictures = with rows + refused; faces = kept + rejected, with each reason."""
+"""The counts of a dataset: pictures = read + refused; faces = kept + rejected, with each reason."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from facesieve.dataset.tables.hashes import Hashes, hashes_of, repeated_hashes
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Counts of pictures and faces. `refusals` add up to `refused`; a face with two reasons counts under both."""
+    """Counts of pictures and faces. `refusals` add up to `refused`; a face with two reasons counts under both.
+
+    with_rows: pictures that were read, so that their faces have rows.
+    """
 
     pictures: int
     with_rows: int
@@ -36,7 +39,7 @@ class Counts:
     def line(self) -> str:
         """One line of text that shows both sums."""
         return (
-            f"pictures: {self.pictures} = {self.with_rows} with rows + {self.refused} refused{_each(self.refusals)}"
+            f"pictures: {self.pictures} = {self.with_rows} read + {self.refused} refused{_each(self.refusals)}"
             f" | faces: {self.faces} = {self.kept} kept + {self.rejected} rejected{_each(self.reasons)}"
         )
 
