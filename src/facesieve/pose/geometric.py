@@ -20,9 +20,9 @@ MODEL = np.array([EYES * MIRROR, EYES, NOSE, MOUTH * MIRROR, MOUTH])
 def geometric(_photos: Sequence[Photo], faces: Faces) -> Floats:
     """Pitch, yaw, roll (N, 3) float64 in degrees of N faces, with the reference's signs (see `angles`).
 
-    The pictures are not used. The projection is taken for orthographic with a scale, because a face is flat compared
-    with its distance; so no focal length is needed. Then the landmarks are a linear map of the model. The 2 x 3 map is
-    solved by least squares, and the nearest rotation is taken.
+    The pictures are not used. The projection is assumed to be weak perspective (scaled orthographic), because a face
+    is shallow compared with its distance; so no focal length is needed. Then the landmarks are a linear map of the
+    model. The 2 x 3 map is solved by least squares, and the nearest rotation is taken.
     Source: DeMenthon and Davis, 1995, "Model-based object pose in 25 lines of code", the first step.
     """
     points = (faces.landmarks - faces.landmarks.mean(axis=1, keepdims=True)) * (1, -1)
