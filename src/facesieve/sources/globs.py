@@ -85,7 +85,7 @@ class _Match:
         except OSError:
             self._search.tell(f"{displayed(folder)} cannot be listed; nothing in it was read")
             return []
-        if (status.st_dev, status.st_ino) in self._search.outside:
+        if (status.st_dev, status.st_ino) in self._search.excluded:
             return []
         if is_dataset(set(names)):
             self._search.left_out.datasets += self._first(folder)
