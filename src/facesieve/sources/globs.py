@@ -25,7 +25,7 @@ def matches(pattern: str, search: Search) -> list[Path]:
 
 
 class _Match:
-    """One search. What waits to be visited is a folder, and how many parts of the pattern it has matched."""
+    """One search. The queues hold folders to visit, each with how many parts of the pattern it has matched."""
 
     def __init__(self, parts: list[str], search: Search) -> None:
         self._parts, self._search = parts, search
@@ -65,7 +65,7 @@ class _Match:
         if here in self._entered:
             return
         self._entered.add(here)
-        if at + 1 == len(self._parts):  # the folder with everything in it
+        if at + 1 == len(self._parts):  # a final `**` names the folder, and so everything in it
             self._found.add(folder or ".")
             return
         self._waiting.append((folder, at + 1))
