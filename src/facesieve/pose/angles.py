@@ -1,4 +1,4 @@
-"""The signs of angles. Every angle that leaves this package has the signs of the right column.
+"""The signs of head pose. Every angle outside this package has the signs of the right column.
 
     the picture, as you see it          300W-LP, Hopenet, WHENet: raw       the reference, and FaceSieve
 

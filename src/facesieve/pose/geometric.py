@@ -9,9 +9,9 @@ import numpy as np
 from facesieve.pose.angles import from_rotations, to_reference
 from facesieve.records import Faces, Floats, Photo
 
-# Where a face has MTCNN's five landmarks, in distances between the eyes: x to the picture's right, y up, z to the
-# viewer. MTCNN's landmarks are not anatomical points, so these were fitted to what it finds in AFLW2000-3D, with both
-# halves of the face alike.
+# The positions of MTCNN's five landmarks on a face, in inter-eye distances: x to the picture's right, y up, z to the
+# viewer. MTCNN's landmarks are not anatomical points, so these were fitted to its landmarks in AFLW2000-3D, with a
+# symmetric face.
 EYES, NOSE, MOUTH = (0.50, 0.40, -0.12), (0.0, 0.01, 0.44), (0.53, -0.41, -0.10)
 MIRROR = np.array([-1.0, 1.0, 1.0])
 MODEL = np.array([EYES * MIRROR, EYES, NOSE, MOUTH * MIRROR, MOUTH])
