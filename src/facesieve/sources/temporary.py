@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from facesieve.errors import UsageError
-from facesieve.processes.temporary import hold, release, remove_stale, temporary_name
+from facesieve.processes.temporary import lock, remove_stale, temporary_name, unlock
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -38,7 +38,7 @@ class TemporaryWriter:
         self._remove = weakref.finalize(self.file, _remove, name, os.getpid(), held)
         with self._disk_errors():
             self._stream: IO[bytes] = open(name, "xb", opener=_private)  # noqa: SIM115 - closed by `close`
-            held.append(hold(Path(name)))
+            held.append(lock(Path(name)))
 
     def write(self, data: bytes | memoryview) -> None:
         with self._disk_errors():
@@ -71,4 +71,4 @@ def _remove(path: str, owner: int, held: list[int | None]) -> None:
     if os.getpid() == owner:
         Path(path).unlink(missing_ok=True)
         while held:
-            release(held.pop())
+            unlock(held.pop())
