@@ -139,7 +139,7 @@ class Pipeline:
         return measure(photos, faces, standard.crops, standard.matrices, upright, self._extension)
 
     def _reference_crops(self, photos: Sequence[Photo], faces: Faces) -> Aligned:
-        """Crops as the reference aligns them: by landmarks in truncated pixels, which changes blur by up to 6 %."""
+        """Crops as the reference aligns them: landmarks truncated to whole pixels change blur by up to 6 %."""
         whole = dataclasses.replace(faces, landmarks=np.trunc(faces.landmarks))
         return self._align_reference(photos, whole)
 

@@ -41,7 +41,7 @@ def find_sources(
     `no_temporary_room`.
     """
     search = Search(settings, options or SourceOptions(), folder_ids(leave_out))
-    named = _mark_shell_globs([_named(argument, search) for argument in arguments])
+    named = _mark_shell_globs([_parsed(argument, search) for argument in arguments])
     only_folder = sum(_is_folder(path) for one in named for path in one.paths) == 1
     by_argument = [list(_sources_of(one, search, only_folder)) for one in named]
     _tell_shared(by_argument, search)
@@ -67,8 +67,8 @@ class _Argument:
     url: bool = False
 
 
-def _named(argument: str | Path, search: Search) -> _Argument:
-    """The argument as a path where that exists, else as a glob (`**` enters folders)."""
+def _parsed(argument: str | Path, search: Search) -> _Argument:
+    """An argument as a URL, as a path that exists, or as a glob (`**` enters folders)."""
     text = str(argument)
     if is_url(text):
         return _Argument(text, [], url=True)
