@@ -7,14 +7,14 @@ from typing import Any, Self
 
 
 class Code(StrEnum):
-    """A closed list of stable codes. Each member is written as its code, then details, then a sentence for people."""
+    """A closed list of stable codes. A member is its code, any number of details, and a sentence for people."""
 
     details: tuple[Any, ...]
     sentence: str
 
-    def __new__(cls, code: str, *details: Any) -> Self:
+    def __new__(cls, code: str, *rest: Any) -> Self:
         member = str.__new__(cls, code)
         member._value_ = code
-        *rest, member.sentence = details
-        member.details = tuple(rest)
+        *details, member.sentence = rest
+        member.details = tuple(details)
         return member

@@ -22,7 +22,7 @@ EXTRA = "facesieve[demo]"
 
 
 def write_photos(folder: Path) -> list[Path]:
-    """Write the photos of the demo. Each file name says what is wrong with the photo. They are the same every time.
+    """Write the photos of the demo. Each file name says what is wrong with the photo. Each call writes the same bytes.
 
     Raises UsageError when the packages with the portraits are not installed, and DatasetError when the disk refuses.
     """

@@ -2,7 +2,7 @@
 
 FacesieveError          code, one public sentence, exit status
 ├── UsageError          the caller asked for something wrong: an unknown option, an empty folder, a missing path
-│   ├── PictureTypeError  the argument is not a picture; also a TypeError
+│   ├── PictureTypeError  a value that is not a picture; also a TypeError
 │   ├── SettingsError   a setting that is unknown or out of range
 │   └── PolicyError     a policy that is malformed or names an unknown measure
 ├── ModelError          weights that are missing, differ from the catalog, or cannot be converted
@@ -45,7 +45,7 @@ class UsageError(FacesieveError):
 
 
 class PictureTypeError(UsageError, TypeError):
-    """The argument is not a picture."""
+    """A value that is not a picture; also a TypeError."""
 
 
 class SettingsError(UsageError):

@@ -63,7 +63,7 @@ def unavailable() -> str | None:
 
 
 def instruction_sets() -> list[str]:
-    """The instruction sets that both the extension and this machine have, fastest first; empty if it is not there."""
+    """The instruction sets that both the extension and this machine have, fastest first; none without the extension."""
     if unavailable():
         return []
     from facesieve._native import isas

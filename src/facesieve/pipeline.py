@@ -80,13 +80,13 @@ class Pipeline:
     def __init__(
         self, settings: Settings | None = None, policy: Policy | None = None, announce: Announce = tell
     ) -> None:
-        self.settings = _of_type(Settings, settings, "settings=Settings(min_face_size=40)") or Settings.load()
-        self.policy = _of_type(Policy, policy, 'policy=Policy.preset("strict")') or Policy.preset()
+        self.settings = _check_type(Settings, settings, "settings=Settings(min_face_size=40)") or Settings.load()
+        self.policy = _check_type(Policy, policy, 'policy=Policy.preset("strict")') or Policy.preset()
         store = Store(self.settings, announce)
         self._detect = load_detector(self.settings, store)
         self._extension = load_extension(self.settings)
         self._align = Aligner(self.settings.alignment, self.settings.crop_size, self._extension)
-        self._standard = Aligner("similarity", TEMPLATE_SIZE, self._extension)
+        self._align_reference = Aligner("similarity", TEMPLATE_SIZE, self._extension)
         self._pose = HeadPose(self.settings, store)
         self._check_upside_down = UpsideDownCheck(self._detect)
         self._search_rotations = RotationSearch(self._detect, self._upright)
@@ -107,7 +107,7 @@ class Pipeline:
         return self.measure(pictures).judged(self.policy)
 
     def measure(self, pictures: Picture | Iterable[Picture], pose: bool = True) -> Measured:
-        """The faces of a batch with their measures, not judged yet. Takes the same pictures as `process`.
+        """Returns the faces of a batch with their measures, before the sieve. Takes the same pictures as `process`.
 
         pose: False skips the pose network and leaves pitch, yaw and roll NaN.
         """
@@ -116,8 +116,8 @@ class Pipeline:
     def stream(self, pictures: Picture | Iterable[Picture]) -> Iterator[Record]:
         """Yields the records of any number of pictures, in order. Takes the same pictures as `process`.
 
-        It works on batches of at most `batch_size` pictures or about `batch_pixels` pixels. A thread decodes the next
-        batch meanwhile.
+        It works on batches of at most `batch_size` pictures or about `batch_pixels` pixels. Meanwhile a thread
+        decodes the next batch.
         """
         decoded = prefetch(batches(each_source(pictures), self.settings))
         return chain.from_iterable(self._measured(batch).judged(self.policy) for batch in decoded)
@@ -133,15 +133,15 @@ class Pipeline:
         return self._search_rotations(photos) if self.settings.turns > 1 else (photos, self._detect(photos))
 
     def _measure(self, photos: Sequence[Photo], faces: Faces, pose: Floats) -> Measures:
-        """Measure the reference's crop, whatever crop the settings ask for, so that thresholds keep their meaning."""
+        """Measures of the reference's crops, so that thresholds do not depend on the settings of the crop."""
         standard = self._reference_crops(photos, faces)
         upright = self._true_roll(photos, faces, standard.crops, pose)
         return measure(photos, faces, standard.crops, standard.matrices, upright, self._extension)
 
     def _reference_crops(self, photos: Sequence[Photo], faces: Faces) -> Aligned:
-        """Crops as the reference aligns them, by landmarks in whole pixels; this changes its blur by up to 6 %."""
+        """Crops as the reference aligns them: landmarks truncated to whole pixels change blur by up to 6 %."""
         whole = dataclasses.replace(faces, landmarks=np.trunc(faces.landmarks))
-        return self._standard(photos, whole)
+        return self._align_reference(photos, whole)
 
     def _true_roll(self, photos: Sequence[Photo], faces: Faces, crops: Pixels, pose: Floats) -> Floats:
         """The pose, with half a turn added to the roll of upside-down faces. Faces without a pose are skipped."""
@@ -150,10 +150,11 @@ class Pipeline:
         return with_half_turn(pose, upside_down)
 
     def _upright(self, photos: Sequence[Photo], faces: Faces) -> Mask:
+        """(N,) boolean: whether each face is upright in its photo."""
         return self._check_upside_down.upright(self._reference_crops(photos, faces).crops)
 
 
-def _of_type(kind: type[Argument], value: Argument | None, example: str) -> Argument | None:
+def _check_type(kind: type[Argument], value: Argument | None, example: str) -> Argument | None:
     if value is None or isinstance(value, kind):
         return value
     name = kind.__name__.lower()

@@ -1,4 +1,4 @@
-"""The values that the stages of the pipeline pass on. All are frozen, and none knows how it was made."""
+"""The values that the stages of the pipeline pass to each other. All are frozen."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Source:
     pixels: an upright RGB picture (H, W, 3) uint8 from the caller; then `open` is None.
     image: a Pillow image from the caller; then `open` is None.
     identity: what distinguishes this source from all others: the raw bytes of its absolute path, and for a member of an
-        archive or a list a NUL byte and the name of the member. b"" means that the name does.
+        archive or a list also a NUL byte and the name of the member. b"" means that `name` distinguishes it.
     former: the name that version 0.1.0 wrote for this source if it differs from `name`; else "".
-    cost: the number of still pictures that it counts as when a build is split into shards; more than 1 for a clip.
+    cost: how many still pictures it counts as when a build is divided into shards; more than 1 for a clip.
     """
 
     name: str
@@ -82,8 +82,9 @@ class Photo:
     pixels: (H, W, 3) uint8, RGB, upright (EXIF orientation applied).
     picture_id: sha256 of the encoded bytes, 64 hex digits.
     format: the sniffed format in lower case (`jpeg`, `png`, ...), or `array`.
-    turn: by how many degrees the upright picture was turned clockwise to find faces: 0, 90, 180 or 270.
-    frame: its number in a clip, from 0; 0 for a still picture. time: its seconds in a clip; None for a still picture.
+    turn: degrees by which the upright picture was turned clockwise to find faces: 0, 90, 180 or 270.
+    frame: the number of the frame in a clip, from 0; 0 for a still picture. time: of the frame in seconds; None for a
+    still picture.
     """
 
     source: Source
@@ -218,7 +219,7 @@ class Measures:
         return {name: float(column[index]) for name, column in self.columns.items()}
 
 
-# Codes of reasons that earlier versions wrote, and what they are called now.
+# Codes of reasons that earlier versions wrote, and their present codes.
 FORMER_REASONS = {"nodding": "pitched"}
 
 

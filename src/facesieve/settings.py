@@ -1,4 +1,4 @@
-"""Every default and every limit, with one sentence each. Later wins: file, environment, arguments of the caller."""
+"""Every default and every limit, with one sentence each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIMITS = {
     *("max_jpeg_scans", "max_jpeg_work", "max_unpacked_bytes"),
 }
 
-# Settings that do not change the content of a dataset: the model cache, speed, and how much a page shows.
+# Settings that do not change the content of a dataset: limits, speed, models, fetching, and how much a page shows.
 NOT_SHAPING = {
     *LIMITS,
     *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa"),
@@ -33,8 +33,9 @@ NOT_SHAPING = {
     *("fetch_allow_addresses", "fetch_respect_robots", "fetch_contact"),
 }
 
-# What earlier versions did before these settings existed. With these values, their datasets can be continued.
-BEFORE_IT_WAS_A_SETTING = {"colour_profiles": False, "turns": 1}
+# The values that match what versions without these settings did. With them, datasets of those versions can be
+# continued.
+FORMER_BEHAVIOUR = {"colour_profiles": False, "turns": 1}
 
 Device = Literal["cpu", "cuda"]
 Share = Annotated[float, Field(ge=0.1, le=1)]  # a lower threshold would let through almost every candidate
@@ -79,8 +80,8 @@ class Layered(BaseModel):
         except SettingsError as error:
             if not isinstance(error.__cause__, ValidationError):  # such as a missing home folder
                 raise
-            beside = {name: place for name, place in places.items() if name not in given}
-            raise SettingsError("bad_setting", cls._fault(error.__cause__, beside)) from error.__cause__
+            not_given = {name: place for name, place in places.items() if name not in given}
+            raise SettingsError("bad_setting", cls._fault(error.__cause__, not_given)) from error.__cause__
 
     @classmethod
     def _fault(cls, error: ValidationError, places: Mapping[str, str]) -> str:
@@ -93,8 +94,8 @@ class Layered(BaseModel):
 
     @classmethod
     def _unknown(cls, name: str) -> str:
-        begun = (known for known in cls.model_fields if known.startswith(name))
-        near = _nearest(name, cls.model_fields) or next(begun, None)
+        longer = (known for known in cls.model_fields if known.startswith(name))
+        near = _nearest(name, cls.model_fields) or next(longer, None)
         return f"There is no setting {name!r}" + (f"; did you mean {near}?" if near else ".")
 
     @classmethod

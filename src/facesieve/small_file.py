@@ -1,4 +1,4 @@
-"""Small files that a person writes: settings, policies, tokens."""
+"""Reads small files that a person writes: settings, policies, tokens."""
 
 from __future__ import annotations
 

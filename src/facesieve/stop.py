@@ -1,4 +1,4 @@
-"""Signals that end the command line. Each becomes an exception, so that no process and no temporary file is left."""
+"""Turns signals that end the command line into exceptions, so that no process and no temporary file is left."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def stoppable() -> Iterator[None]:
 
 
 def _ignore(numbers: list[signal.Signals]) -> None:
-    """Ignore these signals, even if one comes during this call: at exit Python would restore handlers that are left."""
+    """Ignore these signals, even if one arrives during this call, because Python restores other handlers at exit."""
     while True:
         try:
             for number in numbers:

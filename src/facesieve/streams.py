@@ -1,4 +1,4 @@
-"""Standard output and standard error that never stop the program: closed, broken, full, unread or of any encoding."""
+"""Makes standard output and error safe to write to, even if they are closed, full, unread or lack a character."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 EXIT_STATUS = 2  # for every error
-PATIENCE = 1.0  # seconds that a full pipe may delay the program, once
+PATIENCE = 1.0  # seconds that a full pipe may delay the program, until it has room again
 
 
 @contextmanager
 def safe_streams() -> Iterator[None]:
     """Let the block write to `sys.stdout` and `sys.stderr`, whatever state they are in.
 
-    Characters that the encoding lacks are written as escapes. Errors of standard error are ignored, and so is a reader
-    of standard output that has gone. Where standard output fails for another reason, such as a full disk, the program
-    says so and exits with 2.
+    Characters that the encoding lacks are written as escapes. Errors of standard error are ignored, and so is a
+    reader of standard output that has ended. If standard output fails for another reason, such as a full disk, the
+    program reports it and exits with 2.
     """
-    _occupy()
+    _open_closed_descriptors()
     if os.name == "nt":  # a console on Windows is not a file, and takes every character
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         yield
         return
-    answer = _Descriptor(1)
-    sys.stdout = _text(answer, sys.stdout)
-    sys.stderr = _text(_Impatient(2), sys.stderr)
+    output = _Descriptor(1)
+    sys.stdout = _text(output, sys.stdout)
+    sys.stderr = _text(_LossyPipe(2), sys.stderr)
     try:
         yield
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        if answer.failure and answer.failure.errno != errno.EPIPE:
-            why = answer.failure.strerror
+        if output.failure and output.failure.errno != errno.EPIPE:
+            why = output.failure.strerror
             print(f"error: Cannot write to standard output: {why}. [cannot_write]", file=sys.stderr)
             sys.exit(EXIT_STATUS)
 
 
-def _occupy() -> None:
+def _open_closed_descriptors() -> None:
     """Open the null device on closed standard descriptors; else the next opened file would get their number."""
     for descriptor in range(3):
         try:
@@ -81,8 +81,8 @@ class _Descriptor(io.RawIOBase):
                 return len(view)
 
 
-class _Impatient(_Descriptor):
-    """The same, but what is written to a full pipe that nobody reads is lost instead of blocking the program."""
+class _LossyPipe(_Descriptor):
+    """The same, but text for a full pipe that nobody reads is lost, because it would block the program."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)
@@ -97,7 +97,7 @@ class _Impatient(_Descriptor):
             self._patience = 0.0
             return len(view)
         self._patience = PATIENCE
-        return super().write(view[: select.PIPE_BUF])  # this much never blocks where there is any room
+        return super().write(view[: select.PIPE_BUF])  # a pipe with room takes this much without blocking
 
 
 def _text(raw: _Descriptor, before: object) -> io.TextIOWrapper:

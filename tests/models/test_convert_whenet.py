@@ -14,8 +14,8 @@ from facesieve.errors import ModelError
 from facesieve.models.catalog import entry
 from facesieve.models.convert.whenet import convert
 from facesieve.models.session import Session
-from facesieve.pose.angles import expectation
 from facesieve.records import Floats, Pixels
+from pose_formulas import expectation
 
 # EfficientNet-B0: kernel, stride, in, out of every block
 BLOCKS = [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from facesieve.models import index as index_module
-from facesieve.models.index import PUBLIC, Places, places
+from facesieve.models.index import PUBLIC, PackageIndexes, package_indexes
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def test_without_a_setting_it_is_the_public_index() -> None:
-    assert places({}) == Places((PUBLIC,))
+    assert package_indexes({}) == PackageIndexes((PUBLIC,))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_without_a_setting_it_is_the_public_index() -> None:
     ],
 )
 def test_variables_of_uv_come_before_those_of_pip(variables: dict[str, str], indexes: tuple[str, ...]) -> None:
-    assert places(variables).indexes == indexes
+    assert package_indexes(variables).indexes == indexes
 
 
 def test_settings_files_are_read_and_variables_come_before_them(home: Path) -> None:
@@ -54,22 +54,22 @@ def test_settings_files_are_read_and_variables_come_before_them(home: Path) -> N
         "[global]\nindex-url = https://pip\nextra-index-url =\n    https://x\n    https://y\ncert = /my/ca.pem\n"
         "[install]\nindex-url = https://not-for-downloads\n[download]\nno-index = false\n"
     )
-    found = places({"XDG_CONFIG_HOME": str(home)})
-    assert found == Places(
+    found = package_indexes({"XDG_CONFIG_HOME": str(home)})
+    assert found == PackageIndexes(
         ("https://uv", "https://first", "https://x", "https://y"), ("https://wheels",), "/my/ca.pem", False
     )
-    assert places({"XDG_CONFIG_HOME": str(home), "PIP_INDEX_URL": "https://v"}).indexes[0] == "https://v"
-    only_pip = places({"XDG_CONFIG_HOME": str(home), "UV_NO_CONFIG": "1"})
+    assert package_indexes({"XDG_CONFIG_HOME": str(home), "PIP_INDEX_URL": "https://v"}).indexes[0] == "https://v"
+    only_pip = package_indexes({"XDG_CONFIG_HOME": str(home), "UV_NO_CONFIG": "1"})
     assert only_pip.indexes == ("https://pip", "https://x", "https://y")
-    assert places({"XDG_CONFIG_HOME": str(home), "UV_NO_CONFIG": "1", "PIP_CONFIG_FILE": "/dev/null"}) == Places(
-        (PUBLIC,)
-    )
+    assert package_indexes(
+        {"XDG_CONFIG_HOME": str(home), "UV_NO_CONFIG": "1", "PIP_CONFIG_FILE": "/dev/null"}
+    ) == PackageIndexes((PUBLIC,))
 
 
 def test_folders_may_be_given_as_paths(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
     monkeypatch.setenv("HOME", str(home))
-    assert places({"PIP_FIND_LINKS": f"wheels {home} ~/uv https://w"}).find_links == (
+    assert package_indexes({"PIP_FIND_LINKS": f"wheels {home} ~/uv https://w"}).find_links == (
         (home / "wheels").as_uri(),
         home.as_uri(),
         (home / "uv").as_uri(),
@@ -81,10 +81,10 @@ def test_folders_may_be_given_as_paths(home: Path, monkeypatch: pytest.MonkeyPat
 def test_a_settings_file_that_cannot_be_read_is_named(home: Path, file: str, text: str) -> None:
     (home / file).write_text(text)
     with pytest.raises(ValueError, match=str(home / file)):
-        places({"XDG_CONFIG_HOME": str(home)})
+        package_indexes({"XDG_CONFIG_HOME": str(home)})
 
 
 def test_a_certificate_and_the_wish_to_stay_offline_are_heard() -> None:
-    assert places({"PIP_CERT": "/a.pem"}).certificate == "/a.pem"
-    assert places({"PIP_CERT": "/a.pem", "SSL_CERT_FILE": "/b.pem"}).certificate == "/b.pem"
-    assert places({"UV_OFFLINE": "1"}).local_only
+    assert package_indexes({"PIP_CERT": "/a.pem"}).certificate == "/a.pem"
+    assert package_indexes({"PIP_CERT": "/a.pem", "SSL_CERT_FILE": "/b.pem"}).certificate == "/b.pem"
+    assert package_indexes({"UV_OFFLINE": "1"}).local_only

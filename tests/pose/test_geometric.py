@@ -3,14 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facesieve.pose.angles import to_raw, to_rotations
+from facesieve.pose.angles import to_reference
 from facesieve.pose.geometric import MODEL, geometric
 from facesieve.records import Faces, Floats
+from pose_formulas import to_rotations
 
 
 def seen(degrees: Floats, scale: float = 40, at: tuple[float, float] = (300, 200)) -> Faces:
     """The five points of heads turned by `degrees` (N, 3), in the reference's signs, as a picture shows them."""
-    turned = MODEL @ to_rotations(to_raw(degrees)).transpose(0, 2, 1)
+    turned = MODEL @ to_rotations(to_reference(degrees)).transpose(0, 2, 1)
     landmarks = turned[..., :2] * (scale, -scale) + at
     return Faces(np.zeros(len(degrees), np.intp), np.zeros((len(degrees), 4)), np.ones(len(degrees)), landmarks)
 

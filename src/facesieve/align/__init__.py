@@ -34,7 +34,7 @@ def template(size: int) -> Floats:
 
 
 def similarities(landmarks: Floats, size: int) -> Floats:
-    """Rotation, scale and shift of (N, 5, 2) landmarks onto the template: (N, 2, 3) float64, photo to crop.
+    """Similarity transforms of (N, 5, 2) landmarks onto the template: (N, 2, 3) float64, photo to crop.
 
     The template is fitted to the landmarks by least squares, and the result is inverted, as MATLAB's `cp2tform` and the
     alignments built on it do. Fitting the landmarks to the template would shrink faces that are turned away.
@@ -55,16 +55,16 @@ def similarities(landmarks: Floats, size: int) -> Floats:
 
 
 def affinities(landmarks: Floats, size: int) -> Floats:
-    """Least-squares affine maps of (N, 5, 2) landmarks onto the template: (N, 2, 3) float64, photo to crop."""
+    """Least-squares affine transforms of (N, 5, 2) landmarks onto the template: (N, 2, 3) float64, photo to crop."""
     homogeneous = np.concatenate([landmarks, np.ones((len(landmarks), 5, 1))], axis=2)
     solved: Floats = np.linalg.pinv(homogeneous) @ template(size)
     return solved.transpose(0, 2, 1)
 
 
 def homographies(landmarks: Floats, size: int) -> Floats:
-    """Least-squares perspective maps of (N, 5, 2) landmarks onto the template: (N, 3, 3) float64, photo to crop.
+    """Least-squares perspective transforms of (N, 5, 2) landmarks onto the template: (N, 3, 3) float64, photo to crop.
 
-    Five points that coincide or lie on a line have none; the similarity takes its place.
+    For five points that coincide or lie on a line there is none; the similarity takes its place.
     """
     maps = np.zeros((len(landmarks), 3, 3))
     maps[:, :2], maps[:, 2, 2] = similarities(landmarks, size), 1
@@ -105,7 +105,7 @@ class Aligner:
         """The crops of N faces of a batch of photos, in the order of the faces."""
         crops = np.empty((len(faces), self._size, self._size, 3), np.uint8)
         matrices = self._fit(faces.landmarks, self._size)
-        for photo in np.flatnonzero(np.bincount(faces.photo)).tolist():  # `unique` imports masked arrays
+        for photo in np.flatnonzero(np.bincount(faces.photo)).tolist():  # `np.unique` imports masked arrays
             own = faces.photo == photo
             crops[own] = self._warp(photos[photo].pixels, matrices[own], self._size)
         return Aligned(crops, matrices)

@@ -1,4 +1,4 @@
-"""Affine warps of all faces of a photo, with the same bytes on every machine.
+"""Affine warps of all faces of a photo. They return the same bytes on every machine.
 
 OpenCV 5 changed the arithmetic of `cv2.warpAffine`, which changes every published value of blur. This is the arithmetic
 of OpenCV 4 (modules/imgproc/src/imgwarp.cpp): coordinates in 1/1024 pixel rounded to 1/32, and whole-number weights.
@@ -22,8 +22,8 @@ FARTHEST = 2.0**31  # in 1/1024 pixel: outside any picture, and small enough for
 def warp_affine(pixels: Pixels, matrices: Floats, size: int, extension: Extension | None = None) -> Pixels:
     """Crops (N, size, size, 3) uint8 RGB of a photo (H, W, 3) uint8 RGB; bilinear, black outside the photo.
 
-    matrices: (N, 2, 3) float64, photo to crop; with one that has no inverse, the whole crop shows one place.
-    extension: computes the warp; None leaves it to OpenCV, which returns the same bytes.
+    matrices: (N, 2, 3) float64, photo to crop. If one has no inverse, every pixel of its crop shows the same place of
+    the photo. extension: computes the warp; None leaves it to OpenCV, which returns the same bytes.
     """
     if extension:
         return extension.warp(np.ascontiguousarray(pixels), np.ascontiguousarray(matrices), size)
@@ -48,7 +48,7 @@ def warp_by_remap(pixels: Pixels, matrices: Floats, size: int) -> Pixels:
 
 
 def _places(matrix: Floats, size: int) -> tuple[Integers, Integers]:
-    """The place in the photo of each pixel of the crop, in 1/32 pixel: x and y, each (size, size) int64."""
+    """Where each pixel of the crop lies in the photo, in 1/32 pixel: x and y, each (size, size) int64."""
     (a, b, shift_x), (c, d, shift_y) = matrix.tolist()
     determinant = a * d - b * c
     scale = 1 / determinant if determinant else 0.0

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 from facesieve.dataset.disk.outputs import CUTS, Outputs
 from facesieve.dataset.tables.schema import column_names
 from facesieve.records import FORMER_REASONS
-from facesieve.settings import BEFORE_IT_WAS_A_SETTING
+from facesieve.settings import FORMER_BEHAVIOUR
 from facesieve.version import __version__
 
 PACKAGES = (
@@ -138,7 +138,7 @@ def difference(theirs: Origin, yours: Origin) -> list[str]:
     """What differs between two origins and can change a dataset, one line each: `settings.min_face_size: 20 -> 40`."""
     before, after = (_flat({name: one.as_json()[name] for name in SHAPING}) for one in (theirs, yours))
     # Settings that did not exist when the dataset was made.
-    before = {f"settings.{name}": value for name, value in BEFORE_IT_WAS_A_SETTING.items()} | before
+    before = {f"settings.{name}": value for name, value in FORMER_BEHAVIOUR.items()} | before
     names = [*before, *(name for name in after if name not in before)]
     return [
         f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"

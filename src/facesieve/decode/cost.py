@@ -23,14 +23,14 @@ BYTES_PER_PIXEL = {
     "raw": 3,
 }
 
-# In these formats a few bytes can become any number of pixels. PNG and TIFF are not here: blank scans are small files
+# In these formats a few bytes can claim any number of pixels. PNG and TIFF are not here: blank scans are small files
 # of these formats, and are decoded quickly.
 _UNBOUNDED = frozenset({"jpeg", "webp", "avif", "heif", "jpeg2000", "gif"})
 SMALL_FILE = 1 << 16  # bytes; a smaller file counts as one of this size
 
 
 def check_size(size: Size, settings: Settings) -> None:
-    """Raises Refused: `too_many_pixels`, `too_long_side`."""
+    """Refuse a picture with too many pixels or too long a side. Raises Refused: `too_many_pixels`, `too_long_side`."""
     width, height = size
     if width * height > settings.max_pixels:
         message = f"The picture has {width * height:,} pixels; max_pixels is {settings.max_pixels:,}."
@@ -61,8 +61,8 @@ def check_cost(format: str, size: Size, length: int, settings: Settings, extra: 
         )
 
 
-def check_passes(scans: int, pixels: int, settings: Settings) -> None:
-    """Raises Refused: `too_many_scans` when a JPEG has so many scans of so many pixels that it takes seconds."""
+def check_scans(scans: int, pixels: int, settings: Settings) -> None:
+    """Refuse a JPEG whose scans would take seconds to decode. Raises Refused: `too_many_scans`."""
     if scans > 1 and scans * pixels > settings.max_jpeg_work:
         raise Refused(
             RefusalCode.TOO_MANY_SCANS,

@@ -1,4 +1,4 @@
-"""Pixels of any mode to 8-bit RGB: alpha over white, deep samples scaled, CMYK and palettes converted."""
+"""Converts pixels of any mode to 8-bit RGB: alpha over white, deep samples scaled, CMYK and palettes converted."""
 
 from __future__ import annotations
 

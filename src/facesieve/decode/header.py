@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from facesieve.decode.cost import Size, check_size
+from facesieve.decode.cost import Size
 from facesieve.decode.integers import big, little
 from facesieve.decode.jpeg_stream import read_header
 from facesieve.decode.netpbm import netpbm_size
 from facesieve.decode.structure import MOST_META, boxes
 from facesieve.decode.tiff_tags import first_directory
 from facesieve.errors import Refused
-
-__all__ = ["UNKNOWN", "Size", "check_size", "declared_size", "ends_early"]
 
 UNKNOWN: Size = (0, 0)
 
@@ -19,7 +17,7 @@ _MOST_SIZES = 4096
 
 
 def declared_size(format: str, data: bytes) -> Size:
-    """Width and height as stored, in pixels; (0, 0) where these bytes do not say, so that the decoder must tell."""
+    """Width and height as stored, in pixels; (0, 0) if these bytes do not state it, and only the decoder can tell."""
     read = {
         "jpeg": _jpeg,
         "png": _png,

@@ -1,11 +1,11 @@
-"""JPEG, decoded by libjpeg-turbo directly, where that returns the same pixels as Pillow and OpenCV."""
+"""Decodes JPEG with libjpeg-turbo directly; with Pillow where the pixels would differ or libjpeg-turbo warns."""
 
 from __future__ import annotations
 
 import simplejpeg
 
 from facesieve.decode.colour import to_srgb
-from facesieve.decode.cost import check_cost, check_passes
+from facesieve.decode.cost import check_cost, check_scans
 from facesieve.decode.exif import orientation_of
 from facesieve.decode.flatten import flatten
 from facesieve.decode.jpeg_stream import JpegHeader, read_header, read_scans, without_metadata
@@ -35,9 +35,9 @@ def decode_jpeg(data: bytes, settings: Settings, outer_orientation: int = 1) -> 
 def _pixels(data: bytes, header: JpegHeader, settings: Settings) -> Pixels:
     """Stored pixels as RGB.
 
-    The fast decoder refuses a picture at any warning of libjpeg. It then tries again without the metadata. If that
-    fails too, Pillow either decodes the picture (stray bytes between scans) or reports that data are missing; libjpeg
-    alone would fill the rest with grey.
+    The fast decoder refuses a picture at any warning of libjpeg. Then this tries again without the metadata. If that
+    fails too, Pillow either decodes the picture (stray bytes between scans) or reports missing data, which libjpeg
+    alone would fill with grey.
     """
     size = header.width, header.height
     plain = header.precision == 8 and len(header.components) in (1, 3)
@@ -46,19 +46,19 @@ def _pixels(data: bytes, header: JpegHeader, settings: Settings) -> Pixels:
     scans = None
     if not header.one_scan:
         scans = read_scans(data, header, settings.max_jpeg_scans)
-        check_passes(scans.count, size[0] * size[1], settings)
-    if plain and header.tidy and (scans is None or scans.ended):
+        check_scans(scans.count, size[0] * size[1], settings)
+    if plain and header.contiguous and (scans is None or scans.ended):
         pixels, _ = _fast(data, header)
         if pixels is not None:
             return pixels
     scans = scans or read_scans(data, header, settings.max_jpeg_scans)
-    close = False
+    add_end = False
     if plain and (scans.ended or scans.complete):
-        pixels, complaint = _fast(without_metadata(data, header, scans.end, close=True), header)
+        pixels, complaint = _fast(without_metadata(data, header, scans.end, add_end=True), header)
         if pixels is not None:
             return pixels
-        close = not scans.ended and _STRAY_BYTES_AT_END in complaint
-    with open_still("jpeg", without_metadata(data, header, len(data), close)) as image:
+        add_end = not scans.ended and _STRAY_BYTES_AT_END in complaint
+    with open_still("jpeg", without_metadata(data, header, len(data), add_end)) as image:
         image.load()
         return flatten(image)
 

@@ -9,7 +9,7 @@ from facesieve.decode.integers import big
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
-# A marker is 0xFF and a byte that is neither 0 nor 0xFF. `re` is fast at skipping everything else.
+# A marker is 0xFF and a byte that is neither 0 nor 0xFF. `re` skips everything else quickly.
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 MOST_SEGMENTS = 1 << 16
@@ -30,9 +30,9 @@ class JpegHeader:
     """Everything before the pixels.
 
     samples: stored samples per pixel; 1.5 for colour with 4:2:0 subsampling. one_scan: whether one scan has all pixels.
-    tidy: whether every segment begins where the one before it ends. exif: the content of the first EXIF segment, or
-    b"". icc: the embedded colour profile, or b"". marks: minimal JFIF and Adobe segments, which tell how colours are
-    stored. kept: the segments that the decoder needs, as (start, end). first_scan: the header of the first scan.
+    contiguous: whether every segment begins where the previous one ends. exif: the content of the first EXIF segment,
+    or b"". icc: the embedded colour profile, or b"". marks: minimal JFIF and Adobe segments, which tell how colours
+    are stored. kept: the segments that the decoder needs, as (start, end). first_scan: the header of the first scan.
     scan: the offset of its data.
     """
 
@@ -42,7 +42,7 @@ class JpegHeader:
     components: tuple[int, ...]
     samples: float
     one_scan: bool
-    tidy: bool
+    contiguous: bool
     exif: bytes
     icc: bytes
     marks: bytes
@@ -71,7 +71,7 @@ def read_header(data: bytes | memoryview, most: int = MOST_SEGMENTS) -> JpegHead
     Raises Refused: `truncated` where the file ends before that, `corrupt` where no decoder would find a picture.
     """
     frame = b""
-    progressive, tidy, exif, marks = False, True, b"", [b"", b""]
+    progressive, contiguous, exif, marks = False, True, b"", [b"", b""]
     profile: list[bytes] = []
     kept: list[tuple[int, int]] = []
     at = 2
@@ -80,7 +80,7 @@ def read_header(data: bytes | memoryview, most: int = MOST_SEGMENTS) -> JpegHead
         if not found:
             raise Refused(RefusalCode.TRUNCATED)
         start = found.start()
-        tidy &= start == at
+        contiguous &= start == at
         marker = data[start + 1]
         if marker in _BARE:
             at = start + 2
@@ -104,7 +104,7 @@ def read_header(data: bytes | memoryview, most: int = MOST_SEGMENTS) -> JpegHead
                 components=tuple(frame[6::3]),
                 samples=_samples(sizes),
                 one_scan=not progressive and body[0] == len(sizes),
-                tidy=tidy,
+                contiguous=contiguous,
                 exif=exif,
                 icc=b"".join(part[14:] for part in sorted(profile, key=lambda part: part[12])),
                 marks=b"".join(marks),
@@ -135,9 +135,9 @@ def read_scans(data: bytes, header: JpegHeader, most: int) -> JpegScans:
 
     Raises Refused: `too_many_scans` when there are more than `most`.
     """
-    left = {component: bytearray(b"\1" * 64) for component in header.components}
+    missing = {component: bytearray(b"\1" * 64) for component in header.components}
     count, at = 1, header.scan
-    _cross_off(left, header.first_scan)
+    _cross_off(missing, header.first_scan)
     segments = 0
     while found := _MARKER_AFTER_SCAN.search(data, at):
         start, marker = found.start(), data[found.start() + 1]
@@ -146,20 +146,20 @@ def read_scans(data: bytes, header: JpegHeader, most: int) -> JpegScans:
         at = start + 2 + max(big(data[start + 2 : start + 4]), 2)
         segments += 1
         if at > len(data) or segments > MOST_SEGMENTS:
-            return JpegScans(start, False, _complete(left), count)
+            return JpegScans(start, False, _complete(missing), count)
         body = data[start + 4 : at]
         if marker == _SCAN and _is_scan(body):
             count += 1
-            _cross_off(left, body)
+            _cross_off(missing, body)
         if count > most:
             raise Refused(RefusalCode.TOO_MANY_SCANS)
-    return JpegScans(len(data), False, _complete(left), count)
+    return JpegScans(len(data), False, _complete(missing), count)
 
 
-def without_metadata(data: bytes, header: JpegHeader, end: int, close: bool) -> bytes:
-    """The first image with only the segments that a decoder needs. close: add an end marker."""
+def without_metadata(data: bytes, header: JpegHeader, end: int, add_end: bool) -> bytes:
+    """The first image with only the segments that a decoder needs. add_end: whether to add an end marker."""
     parts = (data[start:stop] for start, stop in header.kept)
-    return b"".join((b"\xff\xd8", header.marks, *parts, data[header.scan : end], _END_OF_IMAGE if close else b""))
+    return b"".join((b"\xff\xd8", header.marks, *parts, data[header.scan : end], _END_OF_IMAGE if add_end else b""))
 
 
 def _is_scan(body: bytes) -> bool:
@@ -171,13 +171,13 @@ def _samples(sizes: list[tuple[int, int]]) -> float:
     return sum(h * v for h, v in sizes) / max(most, 1)
 
 
-def _cross_off(left: dict[int, bytearray], scan: bytes) -> None:
-    """Mark the coefficients that a scan has at full precision (T.81 G.1.1.1: from Ss to Se, down to bit Al)."""
+def _cross_off(missing: dict[int, bytearray], scan: bytes) -> None:
+    """Clear the flags of the coefficients that a scan completes (T.81 G.1.1.1: from Ss to Se, down to bit Al)."""
     first, last, low_bit = scan[-3], min(scan[-2], 63), scan[-1] & 15
     for component in scan[1:-3:2]:
-        if component in left:
-            left[component][first : last + 1] = bytes([low_bit > 0]) * (last + 1 - first)
+        if component in missing:
+            missing[component][first : last + 1] = bytes([low_bit > 0]) * (last + 1 - first)
 
 
-def _complete(left: dict[int, bytearray]) -> bool:
-    return not any(any(coefficients) for coefficients in left.values())
+def _complete(missing: dict[int, bytearray]) -> bool:
+    return not any(any(coefficients) for coefficients in missing.values())

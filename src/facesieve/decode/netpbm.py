@@ -15,8 +15,9 @@ from facesieve.records import Pixels, RefusalCode
 from facesieve.settings import Settings
 
 _SPACE = rb"(?:\s|#[^\r\n]*[\r\n])+"
-_NUMBERS = {True: re.compile(_SPACE.join([rb"P[14]", rb"(\d{1,9})", rb"(\d{1,9})"]) + rb"\s")}
-_NUMBERS[False] = re.compile(_SPACE.join([rb"P[2356]", rb"(\d{1,9})", rb"(\d{1,9})", rb"(\d{1,5})"]) + rb"\s")
+_SIDE, _MAXVAL = rb"(\d{1,9})", rb"(\d{1,5})"
+_BITMAP_HEADER = re.compile(_SPACE.join([rb"P[14]", _SIDE, _SIDE]) + rb"\s")
+_HEADER = re.compile(_SPACE.join([rb"P[2356]", _SIDE, _SIDE, _MAXVAL]) + rb"\s")
 _COMMENT = re.compile(rb"#[^\r\n]*")
 _MOST_HEADER = 1 << 16
 _MOST_COMMENTS = 1000
@@ -37,36 +38,37 @@ def decode_netpbm(data: bytes, settings: Settings) -> Pixels:
     if not header:
         raise Refused(RefusalCode.CORRUPT)
     width, height = int(header[1]), int(header[2])
-    most = 1 if kind in (1, 4) else int(header[3])
-    if not width or not height or not 0 < most < 1 << 16:
+    maxval = 1 if kind in (1, 4) else int(header[3])
+    if not width or not height or not 0 < maxval < 1 << 16:
         raise Refused(RefusalCode.CORRUPT)
     check_cost("netpbm", (width, height), len(data), settings)
     shape = (height, width, 3) if kind in (3, 6) else (height, width, 1)
-    samples = _samples(data, header.end(), kind, shape, most)
-    if most == 1 and kind in (1, 4):
+    samples = _samples(data, header.end(), kind, shape, maxval)
+    if kind in (1, 4):
         samples = 1 - samples  # in PBM one is black
-    if most != 255:
-        levels = np.rint(np.arange(1 << 16).clip(0, most) * (255 / most)).astype(np.uint8)
+    if maxval != 255:
+        levels = np.rint(np.arange(1 << 16).clip(0, maxval) * (255 / maxval)).astype(np.uint8)
         samples = levels[samples]
     pixels = np.ascontiguousarray(samples, np.uint8)
     return pixels if shape[2] == 3 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8)
 
 
 def _header(data: bytes) -> re.Match[bytes] | None:
-    return _NUMBERS[data[1:2] in (b"1", b"4")].match(data, 0, _MOST_HEADER)
+    pattern = _BITMAP_HEADER if data[1:2] in (b"1", b"4") else _HEADER
+    return pattern.match(data, 0, _MOST_HEADER)
 
 
-def _samples(data: bytes, start: int, kind: int, shape: tuple[int, int, int], most: int) -> npt.NDArray[Any]:
+def _samples(data: bytes, start: int, kind: int, shape: tuple[int, int, int], maxval: int) -> npt.NDArray[Any]:
     height, width, channels = shape
     count = height * width * channels
     rows: npt.NDArray[Any]
     if kind == 4:
         row = -(-width // 8)
-        bits = np.unpackbits(_whole(data, start, height * row, np.uint8).reshape(height, row), axis=1)
+        bits = np.unpackbits(_binary(data, start, height * row, np.uint8).reshape(height, row), axis=1)
         rows = bits[:, :width, None]
         return rows
     if kind in (5, 6):
-        rows = _whole(data, start, count, np.uint8 if most < 256 else np.dtype(">u2")).reshape(shape)
+        rows = _binary(data, start, count, np.uint8 if maxval < 256 else np.dtype(">u2")).reshape(shape)
         return rows
     text = data[start:]
     if b"#" in text:
@@ -87,7 +89,7 @@ def _samples(data: bytes, start: int, kind: int, shape: tuple[int, int, int], mo
     return samples
 
 
-def _whole(data: bytes, start: int, count: int, kind: npt.DTypeLike) -> npt.NDArray[Any]:
+def _binary(data: bytes, start: int, count: int, kind: npt.DTypeLike) -> npt.NDArray[Any]:
     if len(data) - start < count * np.dtype(kind).itemsize:
         raise Refused(RefusalCode.TRUNCATED)
     return np.frombuffer(data, kind, count, start)

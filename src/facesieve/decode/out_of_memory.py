@@ -1,4 +1,4 @@
-"""Tell a lack of memory from a damaged picture: each decoder reports them in its own words."""
+"""Distinguishes a lack of memory from a damaged picture, which each decoder reports in its own words."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def is_about_memory(error: BaseException) -> bool:
     return any(words in said for words in _WORDS) and not any(words in said for words in _LIMITS)
 
 
-def is_short_for(format: str, size: Size) -> bool:
+def lacks_memory_for(format: str, size: Size) -> bool:
     """Whether there is not enough memory now to decode a picture of this format and size.
 
     libjpeg and others report a failed allocation as a broken stream, so this is checked after every failure.

@@ -1,4 +1,4 @@
-"""Bytes to the decoded picture that every later stage uses, or to a refusal; never an exception."""
+"""Decodes bytes to the picture that every later stage uses, or to a refusal; raises nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facesieve.decode.formats import sniff
 from facesieve.decode.header import UNKNOWN, declared_size, ends_early
 from facesieve.decode.jpeg import decode_jpeg
 from facesieve.decode.netpbm import decode_netpbm
-from facesieve.decode.out_of_memory import is_about_memory, is_short_for
+from facesieve.decode.out_of_memory import is_about_memory, lacks_memory_for
 from facesieve.decode.pillow_image import from_image
 from facesieve.decode.quiet import quiet
 from facesieve.decode.raw import full_size_preview
@@ -23,8 +23,8 @@ from facesieve.records import Photo, Pixels, Refusal, RefusalCode, Source
 from facesieve.settings import Settings
 
 _CHUNK = 1 << 20
-_CUT_SHORT = ("truncated", "premature end", "not enough image data", "end of file", "unexpected end")
-_NOT_DECODED = ("unsupported", "unknown", "not supported", "cannot handle", "not implemented")
+_SAYS_TRUNCATED = ("truncated", "premature end", "not enough image data", "end of file", "unexpected end")
+_SAYS_UNSUPPORTED = ("unsupported", "unknown", "not supported", "cannot handle", "not implemented")
 
 
 class DecodedBatch(NamedTuple):
@@ -64,21 +64,21 @@ def decode_one(source: Source, settings: Settings) -> Photo | Refusal:
     """The picture of one source, upright, (H, W, 3) uint8 RGB, or why there is none. Raises nothing.
 
     At most `max_file_bytes` + 1 bytes are read. They show the format, and the size limits are applied to the header
-    before any decoder runs. Of animations and multi-page files the first frame is taken. Every exception of a decoder
-    becomes a refusal; a lack of memory becomes `out_of_memory`. A decoder that crashes ends the process, so decode
-    untrusted files in a process that may die.
+    before any decoder runs. The first frame of animations and multi-page files is used. Every exception of a decoder
+    becomes a refusal; a lack of memory becomes `out_of_memory`. A crash of a decoder ends the process, so decode
+    untrusted files in a child process.
     """
     try:
         if source.pixels is not None:
-            return _of_array(source, source.pixels, settings)
+            return _from_array(source, source.pixels, settings)
         if source.image is not None:
-            return _of_image(source, settings)
-        return _of_bytes(source, _read(source, settings), settings)
+            return _from_image(source, settings)
+        return _from_bytes(source, _read(source, settings), settings)
     except Refused as refused:
         return _refusal(source, refused)
 
 
-def _of_bytes(source: Source, data: bytes, settings: Settings) -> Photo | Refusal:
+def _from_bytes(source: Source, data: bytes, settings: Settings) -> Photo | Refusal:
     picture_id = hashlib.sha256(data).hexdigest()
     format, size = "", UNKNOWN
     try:
@@ -108,7 +108,7 @@ def _pixels(format: str, data: bytes, size: Size, settings: Settings) -> Pixels:
     except Refused:
         raise
     except Exception as error:
-        if is_about_memory(error) or is_short_for(format, size):
+        if is_about_memory(error) or lacks_memory_for(format, size):
             raise Refused(RefusalCode.OUT_OF_MEMORY) from error
         code = RefusalCode.TRUNCATED if ends_early(format, data) else _code_of(error)
         raise Refused(code) from error
@@ -121,14 +121,14 @@ def _preview(data: bytes, settings: Settings) -> tuple[bytes, Settings, int]:
 
 def _code_of(error: Exception) -> RefusalCode:
     said = str(error).lower()
-    if isinstance(error, EOFError) or any(words in said for words in _CUT_SHORT):
+    if isinstance(error, EOFError) or any(words in said for words in _SAYS_TRUNCATED):
         return RefusalCode.TRUNCATED
-    if any(words in said for words in _NOT_DECODED):
+    if any(words in said for words in _SAYS_UNSUPPORTED):
         return RefusalCode.UNSUPPORTED_FORMAT
     return RefusalCode.CORRUPT
 
 
-def _of_array(source: Source, pixels: Pixels, settings: Settings) -> Photo:
+def _from_array(source: Source, pixels: Pixels, settings: Settings) -> Photo:
     """Pixels that the caller passed in; their `picture_id` is the sha256 of shape and bytes."""
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or not pixels.size:
         raise Refused(RefusalCode.BAD_PIXELS)
@@ -139,7 +139,7 @@ def _of_array(source: Source, pixels: Pixels, settings: Settings) -> Photo:
     return Photo(source, digest.hexdigest(), pixels, "array")
 
 
-def _of_image(source: Source, settings: Settings) -> Photo:
+def _from_image(source: Source, settings: Settings) -> Photo:
     """A Pillow image that the caller passed in; its `picture_id` is that of the array of its pixels."""
     check_size(source.image.size, settings)
     try:
@@ -149,7 +149,7 @@ def _of_image(source: Source, settings: Settings) -> Photo:
         raise
     except Exception as error:
         raise Refused(_code_of(error)) from error
-    return _of_array(source, pixels, settings)
+    return _from_array(source, pixels, settings)
 
 
 def _read(source: Source, settings: Settings) -> bytes:

@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 def prefetch(items: Iterator[Item]) -> Iterator[Item]:
-    """Yield the same items in order. A thread makes the next item while the last one is used, and never more.
+    """Yield the same items in order. While the caller uses one item, a thread makes the next one, but not more.
 
     An exception of `items` is raised here, after the items before it. The thread ends with this generator.
     """

@@ -1,4 +1,4 @@
-"""Warnings about a damaged file that do not name the file, kept off the host application's standard error.
+"""Keeps warnings about damaged files, which do not name the file, off the host application's standard error.
 
 The refusal of the picture says what is wrong, and with which file.
 """
@@ -16,7 +16,7 @@ from PIL import _imaging
 
 
 class _WhileQuiet(threading.local):
-    """Stands where a warning filter keeps its message pattern, and matches only in threads that are quiet now."""
+    """Takes the place of a warning filter's message pattern, and matches only in threads that are quiet now."""
 
     on = False
 
@@ -63,7 +63,7 @@ _ERROR_LINES = _ErrorLines()
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No Python warning of this thread is shown or raised as an error, and libtiff prints nothing."""
+    """In this block, no Python warning of this thread is shown or raised, and libtiff prints nothing."""
     if _FILTER not in warnings.filters[:1]:
         warnings.filters.insert(0, _FILTER)  # type: ignore[attr-defined]
     before, _WHILE_QUIET.on = _WHILE_QUIET.on, True

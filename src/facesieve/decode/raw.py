@@ -28,7 +28,7 @@ _STRIPS, _STRIP_BYTES, _JPEG, _JPEG_BYTES, _DNG_VERSION = 273, 279, 513, 514, 50
 _SENSOR = {32803, 34892}  # interpretation: colour filter array, linear raw
 _SENSOR_COMPRESSION = {262, 32767, 32769, 32770, 34713, 34892, 65000, 65535}  # of Kodak, Sony, Samsung, Nikon, Pentax
 _JPEG_COMPRESSION = {6, 7, 99}
-# Limits on work: cameras write small headers, but a hostile file may have hundreds of large ones.
+# Limits on the work for one file: cameras write small headers, but a hostile file may have hundreds of large ones.
 _MOST_SEGMENTS = 1 << 10  # of one JPEG
 _MOST_HEADER, _MOST_HEADERS = 1 << 22, 1 << 24  # bytes of one JPEG, and of all
 _FULL_SIZE = 0.85  # of the sensor's sides: its border shows no picture, and cameras crop a little

@@ -1,4 +1,4 @@
-"""Limits on lists inside a file, such as boxes and TIFF tags: endless lists would cost minutes or gigabytes."""
+"""Limits on lists inside a file, such as boxes and TIFF tags: very long ones would cost minutes or gigabytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ _RUN_LENGTH = (1, 2)
 
 
 def check_structure(format: str, data: bytes, settings: Settings) -> None:
-    """Raises Refused: `corrupt`, `unsupported_format` for a run-length BMP that would take too long, and for a TIFF
+    """Refuse a file whose lists are too long.
+
+    Raises Refused: `corrupt`, `unsupported_format` for a run-length BMP that would take too long, and for a TIFF
     `too_many_pixels` and `too_many_scans`.
     """
     match format:

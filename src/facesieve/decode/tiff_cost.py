@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facesieve.decode.cost import BYTES_PER_PIXEL, SMALL_FILE, check_passes
+from facesieve.decode.cost import BYTES_PER_PIXEL, SMALL_FILE, check_scans
 from facesieve.decode.tiff_tags import Directory, first_directory
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
@@ -20,12 +20,12 @@ _MOST_VALUES = 1 << 17  # more strips than a picture of the longest side has row
 
 _JPEG = {6, 7}
 _SCAN, _PROGRESSIVE = b"\xff\xda", b"\xff\xc2"
-_COEFFICIENTS = 6  # bytes per pixel that a JPEG of several scans keeps until its last scan
-_MOST_SHARED = 4  # times the file's length; all strips together may have so many bytes, as several may share them
+_COEFFICIENTS = 6  # bytes per pixel that the decoder keeps until the last scan of a JPEG
+_MOST_STRIP_BYTES = 4  # times the file's length: the most bytes of all strips together; a few strips may share bytes
 
 
 def check_tiff(data: bytes, settings: Settings) -> None:
-    """Raises Refused: `corrupt`, `too_many_pixels`, `too_many_scans`."""
+    """Refuse a TIFF that costs too much. Raises Refused: `corrupt`, `too_many_pixels`, `too_many_scans`."""
     try:
         directory = first_directory(data)
     except ValueError:
@@ -42,7 +42,7 @@ def check_tiff(data: bytes, settings: Settings) -> None:
     tile = _tile(directory, width, height)
     _check_tiles(directory, (width, height), tile, settings)
     if directory.number(_COMPRESSION, 1) in _JPEG:
-        _check_scans(directory, width * height, tile[0] * tile[1], settings)
+        _check_jpegs(directory, width * height, tile[0] * tile[1], settings)
 
 
 def _tile(directory: Directory, width: int, height: int) -> tuple[int, int]:
@@ -74,12 +74,12 @@ def _check_tiles(directory: Directory, size: tuple[int, int], tile: tuple[int, i
         )
 
 
-def _check_scans(directory: Directory, pixels: int, tile_pixels: int, settings: Settings) -> None:
+def _check_jpegs(directory: Directory, pixels: int, tile_pixels: int, settings: Settings) -> None:
     """Count the scans by their markers: every tile or strip is a JPEG (TIFF Technical Note 2)."""
     data, counts = directory.data, dict[tuple[int, int], int]()
     tags = (_TILES, _TILE_BYTES) if _TILES in directory.entries else (_STRIPS, _STRIP_BYTES)
     places = list(zip(*(directory.numbers(tag, _MOST_VALUES) for tag in tags), strict=False))
-    left, several = _MOST_SHARED * len(data), False
+    left, several = _MOST_STRIP_BYTES * len(data), False
     for start, length in set(places):
         end = min(start + length, len(data))
         left -= max(end - start, 0)
@@ -91,8 +91,8 @@ def _check_scans(directory: Directory, pixels: int, tile_pixels: int, settings: 
         several |= scans > 1 or data.find(_PROGRESSIVE, start, end) >= 0
     if not several:
         return
-    passes = sum(counts[place] for place in places)
-    check_passes(passes, tile_pixels, settings)
+    scans = sum(counts[place] for place in places)
+    check_scans(scans, tile_pixels, settings)
     memory = pixels * BYTES_PER_PIXEL["tiff"] + tile_pixels * _COEFFICIENTS
     if memory > settings.max_decode_bytes:
         raise Refused(

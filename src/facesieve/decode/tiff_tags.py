@@ -23,7 +23,7 @@ class Directory:
 
     data: bytes
     order: str
-    big: bool
+    bigtiff: bool
     entries: dict[int, tuple[int, int, int]]
     doubled: frozenset[int]
     next: int
@@ -44,14 +44,14 @@ class Directory:
 
 def first_directory(data: bytes) -> Directory:
     """Raises ValueError where the bytes are not a TIFF structure."""
-    order, big, at = _start(data)
-    return _directory(data, order, big, at)
+    order, bigtiff, at = _start(data)
+    return _directory(data, order, bigtiff, at)
 
 
 def directories(data: bytes) -> Iterator[Directory]:
     """The directories of a file and their subdirectories, each once, as far as they can be read."""
     try:
-        order, big, at = _start(data)
+        order, bigtiff, at = _start(data)
     except ValueError:
         return
     waiting, seen = [at], set[int]()
@@ -61,7 +61,7 @@ def directories(data: bytes) -> Iterator[Directory]:
             continue
         seen.add(at)
         try:
-            directory = _directory(data, order, big, at)
+            directory = _directory(data, order, bigtiff, at)
         except ValueError:
             continue
         yield directory
@@ -80,8 +80,8 @@ def _start(data: bytes) -> tuple[str, bool, int]:
     raise ValueError("no TIFF version")
 
 
-def _directory(data: bytes, order: str, big: bool, at: int) -> Directory:
-    width, counter = (8, 8) if big else (4, 2)
+def _directory(data: bytes, order: str, bigtiff: bool, at: int) -> Directory:
+    width, counter = (8, 8) if bigtiff else (4, 2)
     if not 0 < at <= len(data) - counter:
         raise ValueError("no directory there")
     count = _number(data[at : at + counter], order)
@@ -98,7 +98,7 @@ def _directory(data: bytes, order: str, big: bool, at: int) -> Directory:
             doubled.add(tag)
         entries[tag] = kind, values, where
     end = at + step * count
-    return Directory(data, order, big, entries, frozenset(doubled), _number(data[end : end + width], order))
+    return Directory(data, order, bigtiff, entries, frozenset(doubled), _number(data[end : end + width], order))
 
 
 def _number(data: bytes, order: str) -> int:

@@ -1,4 +1,4 @@
-"""EXIF orientation, applied once."""
+"""Turns stored pixels upright by their EXIF orientation."""
 
 from __future__ import annotations
 

@@ -12,10 +12,10 @@ from facesieve.records import Floats, Indices
 
 
 def suppress(boxes: Floats, threshold: float, *, minimum: bool = False) -> Indices:
-    """Greedy non-maximum suppression: the indices (K,) intp of the boxes that stay, ascending.
+    """Greedy non-maximum suppression: the indices (K,) intp of the boxes that are kept, ascending.
 
-    boxes: (N, 4), best first. threshold: a box goes when it overlaps a better one by more. minimum: whether the
-    intersection is divided by the smaller area instead of by the union. Memory is O(N).
+    boxes: (N, 4), best first. threshold: a box is removed if it overlaps a better one by more than this. minimum:
+    whether the intersection is divided by the smaller area instead of by the union. Memory is O(N).
     """
     x1, y1, x2, y2 = boxes.T
     area = (x2 - x1 + 1) * (y2 - y1 + 1)
@@ -43,9 +43,9 @@ def from_cells(rows: Indices, columns: Indices, scale: float) -> Floats:
 
 
 def regress(boxes: Floats, offsets: Floats, *, inclusive: bool = True) -> Floats:
-    """(N, 4) boxes with each corner moved. offsets: (N, 4) for x1, y1, x2, y2, in sides of the box.
+    """(N, 4) boxes with each corner moved. offsets: (N, 4) of x1, y1, x2, y2, as shares of the box's sides.
 
-    inclusive: whether a side is x2 - x1 + 1 and not x2 - x1.
+    inclusive: whether a side is x2 - x1 + 1 instead of x2 - x1.
     """
     sides = boxes[:, 2:] - boxes[:, :2] + inclusive
     return boxes + offsets * np.hstack([sides, sides])

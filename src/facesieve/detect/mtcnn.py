@@ -1,4 +1,4 @@
-"""MTCNN: a cascade of three networks, each of which sees only the candidates that the network before it accepted.
+"""MTCNN: a cascade of three networks. Each sees only the candidates that the network before it accepted.
 
 Zhang, Zhang, Li, Qiao, "Joint Face Detection and Alignment using Multi-task Cascaded Convolutional Networks"
 (2016, https://arxiv.org/abs/1604.02878). Scales, crops, rounding and suppression follow the Python package mtcnn 0.1.1,
@@ -21,10 +21,10 @@ from facesieve.records import Faces, Floats, Floats32, Indices, Photo, Pixels
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """n boxes in a batch of photos, with the answers of the last network about them.
+    """n boxes in a batch of photos, with the outputs of the last network for them.
 
     photo: (n,) index of the photo, ascending. boxes: (n, 4) x1, y1, x2, y2 in pixels. score: (n,) probability of a
-    face. offsets: (n, 4) how far each corner should move, in sides of the box.
+    face. offsets: (n, 4) how far each corner should move, as shares of the box's sides.
     """
 
     photo: Indices
@@ -62,7 +62,7 @@ class Mtcnn:
         self.networks = networks
         self._min_face_size = min_face_size
         self._scale_factor = scale_factor
-        self._propose_above, self._refine_above, self._locate_above = steps_threshold
+        self._pnet_threshold, self._rnet_threshold, self._onet_threshold = steps_threshold
 
     def __call__(self, photos: Sequence[Photo]) -> Faces:
         """The faces of all photos, photo by photo, the most confident face first.
@@ -86,7 +86,7 @@ class Mtcnn:
         crops, candidates = self._crops(pictures, candidates, RNET_SIDE)
         probability, offsets = self.networks.refine(crops)
         candidates = replace(candidates, score=probability, offsets=offsets)
-        candidates = candidates.take(np.flatnonzero(probability > self._refine_above))
+        candidates = candidates.take(np.flatnonzero(probability > self._rnet_threshold))
         kept = self._suppress_by_photo(candidates.photo, candidates.boxes, candidates.score, 0.7)
         candidates = candidates.take(kept)
         boxes = regress(candidates.boxes, candidates.offsets)
@@ -96,7 +96,7 @@ class Mtcnn:
         """O-Net decides what is a face, moves the boxes once more, and places the five landmarks."""
         crops, candidates = self._crops(pictures, candidates, ONET_SIDE)
         probability, offsets, points = self.networks.locate(crops)
-        passed = np.flatnonzero(probability > self._locate_above)
+        passed = np.flatnonzero(probability > self._onet_threshold)
         photo, before, score = candidates.photo[passed], candidates.boxes[passed], probability[passed]
         boxes, landmarks = regress(before, offsets[passed]), _landmarks(points[passed], before)
         kept = self._suppress_by_photo(photo, boxes, score, 0.7, minimum=True)
@@ -104,15 +104,16 @@ class Mtcnn:
         return Faces(photo[kept], np.hstack([corner, sides]), score[kept], landmarks[kept])
 
     def _windows(self, pictures: Sequence[Pixels], alike: Sequence[int]) -> Iterator[tuple[int, Candidates]]:
-        """P-Net's windows in each of some photos of one size, suppressed within each scale and then across them."""
+        """P-Net's windows in several photos of one size, suppressed within each scale and then across scales."""
         height, width = pictures[alike[0]].shape[:2]
-        at = scales(height, width, self._min_face_size, self._scale_factor)
-        cells = self.networks.propose([pictures[photo] for photo in alike], at, self._propose_above)
+        pyramid = scales(height, width, self._min_face_size, self._scale_factor)
+        cells = self.networks.propose([pictures[photo] for photo in alike], pyramid, self._pnet_threshold)
         for photo, levels in zip(alike, cells, strict=True):
-            windows = Candidates.join(self._level(photo, *level) for level in zip(levels, at, strict=True))
+            windows = Candidates.join(self._level(photo, *level) for level in zip(levels, pyramid, strict=True))
             yield photo, windows.take(self._suppress(windows.boxes, windows.score, 0.7))
 
     def _level(self, photo: int, cells: Cells, scale: float) -> Candidates:
+        """P-Net's windows in a photo at one scale, suppressed."""
         boxes = from_cells(cells.rows, cells.columns, scale)
         windows = Candidates(np.full(len(boxes), photo), boxes, cells.probability, cells.offsets)
         return windows.take(self._suppress(boxes, cells.probability, 0.5))
@@ -131,14 +132,14 @@ class Mtcnn:
     def _suppress_by_photo(
         self, photo: Indices, boxes: Floats, score: Floats, threshold: float, *, minimum: bool = False
     ) -> Indices:
-        """`_suppress` among the boxes of each photo: indices of the boxes that stay, photo by photo, best first."""
-        # `np.unique` would import masked arrays, and each process would wait a hundredth of a second for that.
+        """`_suppress` among the boxes of each photo: indices of the kept boxes, photo by photo, best first."""
+        # `np.unique` would import masked arrays, which takes a hundredth of a second in every process.
         owned = [np.flatnonzero(photo == one) for one in np.flatnonzero(np.bincount(photo))]
         kept = [own[self._suppress(boxes[own], score[own], threshold, minimum=minimum)] for own in owned]
         return np.concatenate([np.empty(0, np.intp), *kept])
 
     def _suppress(self, boxes: Floats, score: Floats, threshold: float, *, minimum: bool = False) -> Indices:
-        """Indices of the boxes that stay, best first; of two boxes that overlap, the one with the higher score."""
+        """Indices of the kept boxes, best first; of two boxes that overlap, the one with the higher score."""
         order = best_first(score)
         return order[self.networks.suppress(boxes[order], threshold, minimum=minimum)]
 

@@ -25,8 +25,8 @@ class NativeNetworks:
     """
 
     def __init__(self, extension: Extension, pnet: Weights, rnet: Weights, onet: Weights) -> None:
-        crop_layers = (_along_filters(weights, extension.panel) for weights in (rnet, onet))
-        self._native = extension.networks(_along_rows(pnet), *crop_layers)
+        crop_layers = (_crop_net_layers(weights, extension.panel) for weights in (rnet, onet))
+        self._native = extension.networks(_pnet_layers(pnet), *crop_layers)
         self._suppress = extension.suppress
 
     def propose(self, pictures: Sequence[Pixels], scales: list[float], threshold: float) -> list[list[Cells]]:
@@ -51,19 +51,21 @@ class NativeNetworks:
         return self._suppress(np.ascontiguousarray(boxes), threshold, minimum)
 
 
-def _along_rows(weights: Weights) -> list[Layer]:
-    """P-Net's layers, each with weights (channel, ky, kx, filter): a weight is used for neighbouring positions."""
-    convs = [(_packed(weight.transpose(1, 2, 3, 0)), bias, slope) for weight, bias, slope in _convolutions(weights)]
+def _pnet_layers(weights: Weights) -> list[Layer]:
+    """P-Net's layers, each with weights (channel, ky, kx, filter); kernels apply one weight to a row of positions."""
+    convs = [
+        (_packed(weight.transpose(1, 2, 3, 0)), bias, slope) for weight, bias, slope in _convolution_layers(weights)
+    ]
     heads = [(weights[f"{head}.weight"], weights[f"{head}.bias"]) for head in ("score", "regression")]
     return [_flat(*conv) for conv in convs] + [_flat(weight, bias, np.ones_like(bias)) for weight, bias in heads]
 
 
-def _along_filters(weights: Weights, panel: int) -> list[Layer]:
+def _crop_net_layers(weights: Weights, panel: int) -> list[Layer]:
     """The layers of R-Net or O-Net, each with weights (panel of filters, ky, kx, channel, filter).
 
-    All heads are one layer. panel: how many filters a panel has.
+    All heads are one layer. panel: number of filters in a panel, which the kernels compute together.
     """
-    convolutions = list(_convolutions(weights))
+    convolutions = list(_convolution_layers(weights))
     layers = [_panels(weight.transpose(2, 3, 1, 0), bias, slope, panel) for weight, bias, slope in convolutions]
     dense, channels = weights["dense.weight"], len(convolutions[-1][0])
     side = math.isqrt(dense.shape[1] // channels)  # of the last map
@@ -75,7 +77,7 @@ def _along_filters(weights: Weights, panel: int) -> list[Layer]:
     return [*layers, _panels(weight, bias, np.ones_like(bias), panel)]
 
 
-def _convolutions(weights: Weights) -> Iterator[Layer]:
+def _convolution_layers(weights: Weights) -> Iterator[Layer]:
     for n in itertools.count(1):
         if f"conv{n}.weight" not in weights:
             return

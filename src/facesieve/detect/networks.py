@@ -16,7 +16,7 @@ from facesieve.records import Floats, Floats32, Indices, Pixels
 
 Net = Callable[[Floats32], Sequence[Floats32]]
 
-RNET_SIDE, ONET_SIDE = 24, 48  # pixels of the crops that they see
+RNET_SIDE, ONET_SIDE = 24, 48  # sides in pixels of the crops that they see
 
 STRIP_PIXELS = 2**17  # pixels of a pyramid level that P-Net sees at once; this bounds memory on large photos
 BATCH = 32  # crops that R-Net and O-Net see at once; on a CPU, 256 take 200 MB more memory and as much time
@@ -27,7 +27,7 @@ class Cells:
     """P-Net's n cells above the threshold at one scale, sorted by column and then by row, as in the reference.
 
     rows, columns: (n,) on the map, which has stride 2. probability: (n,) of a face. offsets: (n, 4) of x1, y1, x2, y2,
-    in sides of the window.
+    as shares of the window's side.
     """
 
     rows: Indices
@@ -42,7 +42,7 @@ class Networks(Protocol):
     def propose(self, pictures: Sequence[Pixels], scales: list[float], threshold: float) -> list[list[Cells]]:
         """P-Net on the pyramids of (H, W, 3) uint8 RGB pictures of one size.
 
-        threshold: the least probability of a cell. Returns for each picture a list with one `Cells` for each scale.
+        threshold: the lowest probability of a cell. Returns for each picture a list with one `Cells` for each scale.
         """
         ...
 
@@ -66,7 +66,7 @@ class Networks(Protocol):
         ...
 
     def suppress(self, boxes: Floats, threshold: float, *, minimum: bool = False) -> Indices:
-        """Greedy non-maximum suppression, as `boxes.suppress`."""
+        """Greedy non-maximum suppression; see `boxes.suppress`."""
         ...
 
 
@@ -85,16 +85,17 @@ class OnnxNetworks:
 
     def propose(self, pictures: Sequence[Pixels], scales: list[float], threshold: float) -> list[list[Cells]]:
         pyramids = zip(*(levels(pixels, scales) for pixels in pictures), strict=True)
-        cells = [self._cells(np.stack(level), threshold) for level in pyramids]
+        cells = [self._propose_level(np.stack(level), threshold) for level in pyramids]
         return [list(own) for own in zip(*cells, strict=True)] or [[] for _ in pictures]
 
-    def _cells(self, level: Pixels, threshold: float) -> list[Cells]:
+    def _propose_level(self, level: Pixels, threshold: float) -> list[Cells]:
         """Cells of one level (n, h, w, 3) of n pictures: several pictures at once, or one large picture in strips."""
         at_once = max(self._strip_pixels // level[0, ..., 0].size, 1)
         groups = (level[first : first + at_once] for first in range(0, len(level), at_once))
-        return [cells for group in groups for cells in self._group(group, threshold)]
+        return [cells for group in groups for cells in self._propose_group(group, threshold)]
 
-    def _group(self, level: Pixels, threshold: float) -> Iterator[Cells]:
+    def _propose_group(self, level: Pixels, threshold: float) -> Iterator[Cells]:
+        """Cells of one level (n, h, w, 3) of n pictures that P-Net sees at once, strip by strip."""
         maps = [self._pnet(strip.astype(np.float32)) for strip in _strips(level, self._strip_pixels)]
         probabilities, offsets = (np.concatenate(parts, axis=1) for parts in zip(*maps, strict=True))
         for probability, own in zip(probabilities, offsets, strict=True):
@@ -124,7 +125,7 @@ def _batched(net: Net, crops: Floats32, batch: int, *shapes: tuple[int, ...]) ->
 
 
 def _strips(level: Pixels, pixels: int) -> Iterator[Pixels]:
-    """Strips of whole rows of (n, h, w, 3) whose maps, one below the other, are exactly the map of the level.
+    """Strips of whole rows of a level (n, h, w, 3). Their maps, one below the other, are exactly the map of the level.
 
     A row of the map sees 12 rows of pixels, and the next row begins 2 pixels lower. So strips overlap by 10 rows and
     begin on even rows. The last windows of an odd height also see the padding of the 2 x 2 pool, so the last strip

@@ -1,4 +1,4 @@
-"""Finds faces in pictures that lie on their side or upside down but do not say so: all four rotations are searched."""
+"""Finds faces in pictures that are rotated but have no EXIF orientation: all four rotations are searched."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class RotationSearch:
         self._find, self._upright = find, upright
 
     def __call__(self, photos: Sequence[Photo]) -> tuple[list[Photo], Faces]:
-        """The photos, some of them rotated, and all their faces; boxes and landmarks are those of the rotated photo.
+        """The photos, some of them rotated, and all their faces; boxes and landmarks refer to the rotated photo.
 
-        A photo gets the rotation with the most confident upright face. It stays as it is where no such face in another
+        A photo gets the rotation with the most confident upright face. It stays as it is if no upright face in another
         rotation has a confidence of at least `ENOUGH_TO_ROTATE`.
         """
         faces = self._find(photos)
@@ -40,6 +40,7 @@ class RotationSearch:
         return [photo for photo, _ in best], Faces.join(parts)
 
     def _best_rotation(self, photo: Photo, faces: Faces) -> tuple[Photo, Faces]:
+        """A photo in its best rotation, with its faces there. faces: those in the photo as it is."""
         alone = replace(faces, photo=np.zeros(len(faces), np.intp))
         best, highest = (photo, alone), self._confidence(photo, alone)
         if highest >= CONFIDENT:
@@ -53,7 +54,7 @@ class RotationSearch:
         return best
 
     def _confidence(self, photo: Photo, faces: Faces) -> float:
-        """The highest confidence of an upright face; 0 where no upright face has at least `CONFIDENT`."""
+        """The highest confidence of an upright face; 0 if none is at least `CONFIDENT`."""
         confident = faces.take(faces.confidence >= CONFIDENT)
         upright = confident.confidence[self._upright([photo], confident)]
         return float(upright.max(initial=0))

@@ -2,9 +2,10 @@
 
 P-Net's scores saturate, so hundreds of windows have the same score, and their order decides where boxes are in the end.
 mtcnn 0.1.1 reads `numpy.argsort` backwards, and that sort is not stable. The published answers come from a machine
-where it is the vector sort of NumPy 1.25 and 1.26 for AVX-512. With every simpler rule that was tried, one face in 140
-moves. So this module computes that order on every machine. Sources: Bramas, "A Novel Hybrid Quicksort Algorithm
-Vectorized using AVX-512 on Intel Skylake" (2017), and Batcher, "Sorting networks and their applications" (1968).
+where it is the vector sort of NumPy 1.25 and 1.26 for AVX-512. With every simpler rule that we tried, one face in 140
+gets another box. So this module computes that order on every machine. Sources: Bramas, "A Novel Hybrid Quicksort
+Algorithm Vectorized using AVX-512 on Intel Skylake" (2017), and Batcher, "Sorting networks and their applications"
+(1968).
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def _network(keys: Floats, rows: Indices) -> None:
 
 
 def _pairs() -> Iterator[tuple[Indices, Indices]]:
-    """The places that each step of the network compares.
+    """The positions that each step of the network compares.
 
     Each stage first mirrors blocks of twice the size, and then compares places at half the distance in each step.
     """

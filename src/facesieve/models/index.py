@@ -18,7 +18,7 @@ _TRUE = ("1", "true", "yes", "on", "y", "t")
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class PackageIndexes:
     """Where to look for packages, in this order.
 
     indexes: base URLs of package indexes. find_links: URLs of pages or folders with links to files of any package.
@@ -31,17 +31,17 @@ class Places:
     local_only: bool = False
 
 
-def places(variables: Mapping[str, str]) -> Places:
+def package_indexes(variables: Mapping[str, str]) -> PackageIndexes:
     """The indexes in the environment variables and settings files of uv and pip.
 
-    variables: the environment. Settings of uv come before those of pip; without an index in any of them it is PyPI.
+    variables: the environment. Settings of uv take precedence over those of pip. If none names an index, PyPI is used.
     Raises ValueError that names a file which cannot be read.
     """
     layers = [_uv_variables(variables), _pip_variables(variables), *_uv_files(variables), *_pip_files(variables)]
     default = next((layer["index"][0] for layer in layers if layer["index"]), PUBLIC)
     no_index = next((layer["no_index"] for layer in layers if layer["no_index"] is not None), False)
     certificates = [variables.get("SSL_CERT_FILE"), *(layer["certificate"] for layer in layers)]
-    return Places(
+    return PackageIndexes(
         () if no_index else _once([default, *(url for layer in layers for url in layer["extra"])]),
         _once([url for layer in layers for url in layer["find_links"]]),
         next((file for file in certificates if file), None),
@@ -93,12 +93,14 @@ def _uv_files(variables: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{file} is not TOML") from error
         pip = values.get("pip", {})
-        of = {name: values.get(name, pip.get(name)) for name in ("index-url", "extra-index-url", "find-links")}
+        urls = {name: values.get(name, pip.get(name)) for name in ("index-url", "extra-index-url", "find-links")}
         indexes = [index for index in values.get("index", []) if "url" in index]
         default = [index["url"] for index in indexes if index.get("default")]
         others = [index["url"] for index in indexes if not index.get("default")]
         no_index = values.get("no-index", pip.get("no-index"))
-        yield _layer(default or of["index-url"], [*others, *_items(of["extra-index-url"])], of["find-links"], no_index)
+        yield _layer(
+            default or urls["index-url"], [*others, *_items(urls["extra-index-url"])], urls["find-links"], no_index
+        )
 
 
 def _pip_files(variables: Mapping[str, str]) -> Iterator[dict[str, Any]]:

@@ -147,7 +147,7 @@ def _read_tensor(tensor: memoryview) -> tuple[str, Floats32]:
             case 1:
                 dims.append(_read_varint(payload, 0)[0])
             case 4 | 9:
-                values = np.frombuffer(payload, "<f4").copy()  # which is aligned
+                values = np.frombuffer(payload, "<f4").copy()  # a copy is aligned
             case 8:
                 name = _text(payload)
     return name, values.reshape(dims)

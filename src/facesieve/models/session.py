@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions that leave cores and memory to other processes."""
+"""ONNX Runtime sessions that use few cores and little memory, because several processes run at a time."""
 
 from __future__ import annotations
 

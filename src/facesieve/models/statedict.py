@@ -2,8 +2,8 @@
 
 A pickle is a program. This reader allows only the few names that a state dict needs, and refuses every other name
 before anything is called. It reads the format before PyTorch 1.6, which the published file has, and not the later zip.
-Layout, from `_legacy_save` of torch/serialization.py: magic number, protocol, machine, the dict with a key of a storage
-for each tensor, the list of keys, and then each storage as a count and its raw numbers.
+Layout, from `_legacy_save` of torch/serialization.py: magic number, protocol, machine, the dict of tensors, each with
+the key of its storage, the list of keys, and then each storage as a count and its raw numbers.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The models in the cache folder: fetched and converted once, and verified before every use.
+"""The models in the cache folder. They are fetched and converted once, and verified before every use.
 
 The catalog pins the sha256 of each converted file. The file's name contains it, so a new catalog never uses an old
-file. The catalog has no sha256 for a model whose published file was not available to us. Then a receipt beside the
-files records what was converted to what. It protects against damage, but not against somebody who can write to the
-folder.
+file. If the catalog has no sha256 of a converted model, because we did not have its published file, then a receipt
+beside the files records the sha256 of the published and the converted files. It protects against damage, but not
+against somebody who can write to the folder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The signs of angles. Every angle that leaves this package has the signs of the right column.
+"""The signs of head pose. Every angle outside this package has the signs of the right column.
 
     the picture, as you see it          300W-LP, Hopenet, WHENet: raw       the reference, and FaceSieve
 
@@ -26,15 +26,12 @@ SIGNS = np.array([1.0, -1.0, 1.0])
 
 
 def to_reference(raw: npt.ArrayLike) -> Floats:
-    """Pitch, yaw, roll (N, 3) float64 in degrees with the reference's signs. raw: (N, 3) with those of 300W-LP."""
+    """Pitch, yaw, roll (N, 3) float64 in degrees with the reference's signs. raw: (N, 3) with those of 300W-LP.
+
+    The conversion is its own inverse.
+    """
     degrees: Floats = np.asarray(raw, np.float64) * SIGNS
     return degrees
-
-
-def to_raw(degrees: npt.ArrayLike) -> Floats:
-    """Pitch, yaw, roll (N, 3) float64 in degrees with the signs of 300W-LP. degrees: (N, 3) with the reference's."""
-    raw: Floats = np.asarray(degrees, np.float64) * SIGNS
-    return raw
 
 
 def with_half_turn(degrees: Floats, upside_down: Mask) -> Floats:
@@ -55,26 +52,3 @@ def from_rotations(rotations: Floats) -> Floats:
     roll = np.arctan2(rotations[:, 0, 1], rotations[:, 0, 0])
     raw: Floats = np.degrees(np.stack([pitch, yaw, roll], axis=1))
     return raw
-
-
-def to_rotations(raw: Floats) -> Floats:
-    """Rotations (N, 3, 3) float64 of raw pitch, yaw, roll (N, 3) in degrees."""
-    (a, b, c), one, zero = np.radians(raw).T, np.ones(len(raw)), np.zeros(len(raw))
-    cos, sin = np.cos, np.sin
-    pitch = np.array([[one, zero, zero], [zero, cos(a), sin(a)], [zero, -sin(a), cos(a)]])
-    yaw = np.array([[cos(b), zero, -sin(b)], [zero, one, zero], [sin(b), zero, cos(b)]])
-    roll = np.array([[cos(c), sin(c), zero], [-sin(c), cos(c), zero], [zero, zero, one]])
-    rotations: Floats = np.einsum("ijn,jkn,kln->nil", pitch, yaw, roll)
-    return rotations
-
-
-def expectation(logits: npt.ArrayLike) -> Floats:
-    """Expected angles (N,) float64 in degrees of logits (N, B) over B bins; bin i stands for 3 i - 1.5 B degrees.
-
-    Source: Ruiz et al., 2018, https://arxiv.org/abs/1710.00925. The converted networks contain the same arithmetic.
-    """
-    logits = np.asarray(logits, np.float64)
-    share = np.exp(logits - logits.max(axis=1, keepdims=True))
-    bins = logits.shape[1]
-    degrees: Floats = share @ (3.0 * np.arange(bins) - 1.5 * bins) / share.sum(axis=1)
-    return degrees

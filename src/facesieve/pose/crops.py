@@ -33,7 +33,7 @@ def crop(photos: Sequence[Photo], faces: Faces, margin: float, side: int) -> Pix
 
 
 def _paste(pixels: Pixels, square: Sequence[int], into: Pixels) -> None:
-    """Resize only the part of the square that lies in the picture, so that the picture's size bounds the memory."""
+    """Resize only the part of the square inside the picture, so that a huge box does not need more memory."""
     left, top, size = square
     height, width = pixels.shape[:2]
     x1, y1, x2, y2 = max(left, 0), max(top, 0), min(left + size, width), min(top + size, height)

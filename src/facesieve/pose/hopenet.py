@@ -21,8 +21,8 @@ BATCH = {"cpu": 2, "cuda": 64}  # crops at once; on a CPU, more than 2 do not fi
 class Hopenet:
     """Estimates head pose with a network of the family.
 
-    name: of the model in the catalog, `whenet` or `hopenet`. margin: what the crop adds to the box on each side, as a
-    share of the box's longer side; None takes the catalog's.
+    name: of the model in the catalog, `whenet` or `hopenet`. margin: of the crop on each side of the box, as a share of
+    the box's longer side; None takes the catalog's.
     Raises what `load_network` raises.
     """
 

@@ -1,7 +1,7 @@
 """Reads the layers of a network such as WHENet from its ONNX graph.
 
-The graph is read operation by operation, and each operation must be the expected one. A graph that the compiled kernels
-cannot compute is refused, and then runs on ONNX Runtime.
+Each operation of the graph must be the expected one. A graph that the compiled kernels cannot compute is refused, and
+then runs on ONNX Runtime.
 """
 
 from __future__ import annotations

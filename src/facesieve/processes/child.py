@@ -13,7 +13,7 @@ from facesieve.errors import FacesieveError
 from facesieve.processes.forkserver import kill_forkserver
 from facesieve.processes.protocol import READY, Reply, Request
 
-_REAPED = 2.0  # seconds in which the fork server reports that a killed child has ended
+_REAPED = 2.0  # seconds that the fork server may take to report that a killed child has ended
 _STATUS_TRIES = 1000  # one every millisecond; a program that ignores SIGCHLD never learns the exit status
 StartProcess = Callable[..., BaseProcess]  # `forked` or `spawned`: starts a process for a target and its arguments
 
@@ -82,7 +82,7 @@ class Child:
         else:
             return
         self.kill()
-        # Raised out here, because the error above would keep the frames that hold the message.
+        # Raised here and not above, because that error would keep the frames that hold the message.
         raise ChildDied(delivered)
 
     def receive(self) -> Reply:

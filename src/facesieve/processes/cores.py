@@ -40,7 +40,7 @@ def _upwards(mount: Path, group: str) -> Iterator[Path]:
 
 
 def _ratio(*numbers: str) -> Iterator[float]:
-    """Quota divided by period, if both are positive whole numbers. Without a quota, the first is `max` or -1."""
+    """Quota divided by period, if both are positive whole numbers. If there is no quota, the first is `max` or -1."""
     match numbers:
         case (quota, period) if quota.strip().isdigit() and period.strip().isdigit() and int(quota) and int(period):
             yield int(quota) / int(period)

@@ -1,4 +1,4 @@
-"""Starting child processes: forked from a fork server that has already imported what they need, or as new processes."""
+"""Starts child processes: forked from a fork server that has already imported what they need, or as new processes."""
 
 from __future__ import annotations
 
@@ -74,23 +74,20 @@ def forked(
 def spawned(target: Callable[..., None], *arguments: Any) -> BaseProcess:
     """Start a new process. Slower than `forked`, but it does not depend on another process staying alive."""
     context = multiprocessing.get_context("spawn")
-    return _started(context.Process(target=target, args=arguments, daemon=True, name="facesieve"))
-
-
-def kill_forkserver() -> None:
-    """Kill the fork server and wait until it is dead. The next `forked` starts another."""
-    pid = _server()
-    with contextlib.suppress(ChildProcessError, ProcessLookupError):
-        if pid:
-            os.kill(pid, signal.SIGKILL)
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # multiprocessing reaps it
-
-
-def _started(process: BaseProcess) -> BaseProcess:
+    process = context.Process(target=target, args=arguments, daemon=True, name="facesieve")
     _leave_removed_folder()
     with signals_blocked():
         process.start()
     return process
+
+
+def kill_forkserver() -> None:
+    """Kill the fork server and wait until it is dead. The next `forked` starts another."""
+    pid = _server_pid()
+    with contextlib.suppress(ChildProcessError, ProcessLookupError):
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # multiprocessing reaps it
 
 
 def _leave_removed_folder() -> None:
@@ -128,18 +125,18 @@ def _make_folder() -> bool:
 @cache
 def _kill_at_exit() -> None:
     """Kill the fork server after its children: only the fork server knows how they ended."""
-    Finalize(None, _kill, exitpriority=-1)
+    Finalize(None, _kill_without_wait, exitpriority=-1)
 
 
-def _kill() -> None:
-    """Kill the fork server; it holds our stdout open while it is still importing."""
-    pid = _server()
+def _kill_without_wait() -> None:
+    """Kill the fork server if it still runs. While it imports, it holds our stdout open."""
+    pid = _server_pid()
     with contextlib.suppress(ChildProcessError):  # another part of the program may have waited for it
         if pid and os.waitpid(pid, os.WNOHANG) == (0, 0):
             os.kill(pid, signal.SIGKILL)
 
 
-def _server() -> int | None:
+def _server_pid() -> int | None:
     """The process id of the fork server, if one was started."""
     from multiprocessing import forkserver
 

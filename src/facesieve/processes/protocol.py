@@ -20,7 +20,10 @@ _IDLE_AFTER = 1.0  # seconds without a request, after which the child may return
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """number: counted up by the parent. size: how many bytes of data follow in a message of their own; 0 for none."""
+    """One request.
+
+    number: counted up by the parent. size: how many bytes of data follow in a message of their own; 0 for none.
+    """
 
     number: int
     size: int
@@ -29,7 +32,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """number, size: those of the request. last: whether this is the final reply to the request.
+    """One reply. number, size: those of the request. last: whether this is the final reply to the request.
 
     value: what the handler returned or sent. A FacesieveError that it raised is such a value, and always the last.
     """

@@ -40,7 +40,7 @@ class State(StrEnum):
 class Ended(StrEnum):
     """Why a child that had started has ended."""
 
-    TIMED_OUT = "timed_out"  # the seat killed it: it worked on when nobody waited for the reply any more
+    TIMED_OUT = "timed_out"  # the seat killed it, because it still worked when nobody waited for the reply
     KILLED = "killed"  # by SIGKILL, which the kernel sends when memory runs out
     CRASHED = "crashed"  # by another signal, such as SIGSEGV
     EXITED = "exited"
@@ -70,7 +70,7 @@ class RequestQueue(Protocol):
 
 
 class SeatObserver(Protocol):
-    """Is told what happens to a seat."""
+    """Receives the events of a seat."""
 
     def changed(self, seat: Seat) -> None:
         """Its state has changed."""
@@ -144,8 +144,8 @@ class Seat:
                 child = await self._started()
             except Exception as error:  # whatever the reason was, the next start may succeed
                 await self._release()
-                await self._rest(error, min(self._limits.first * 2**failed, self._limits.longest))
-                failed = min(failed + 1, 30)
+                await self._wait_after_failure(error, failed)
+                failed += 1
             else:
                 began = asyncio.get_running_loop().time()
                 await self._use(child)
@@ -185,21 +185,27 @@ class Seat:
         return Ended.CRASHED if code < 0 else Ended.EXITED
 
     async def _slow_down(self, failed: int, lived: float) -> int:
-        """Wait before the next start if the child lived very short. Returns how many did so in a row."""
+        """Wait before the next start if the child ended soon. Returns how many did so in a row."""
         if lived >= self._limits.short_life or self._closing.is_set():
             return 0
-        await self._pause(min(self._limits.first * 2**failed, self._limits.longest))
-        return min(failed + 1, 30)
+        await self._pause(self._delay(failed))
+        return failed + 1
+
+    def _delay(self, failed: int) -> float:
+        """Seconds to wait after a failure. failed: how many failures in a row came before it."""
+        return min(self._limits.first * 2.0 ** min(failed, 30), self._limits.longest)
 
     async def _pause(self, seconds: float) -> None:
+        """Wait for some seconds, or until the seat is closed."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
 
-    async def _rest(self, error: Exception, again: float) -> None:
+    async def _wait_after_failure(self, error: Exception, failed: int) -> None:
         self._enter(State.DEAD)
         if self._closing.is_set():
             return
+        again = self._delay(failed)
         self._observer.not_started(self, error, again)
         await self._pause(again)
 

@@ -26,7 +26,7 @@ def temporary_name(suffix: str = "") -> Path:
     return Path(tempfile.gettempdir(), f"facesieve-tmp-{os.urandom(4).hex()}{suffix}")
 
 
-def hold(path: Path) -> int | None:
+def lock(path: Path) -> int | None:
     """Lock a new file or folder until the returned descriptor is closed. Returns None where there are no locks."""
     descriptor = None
     with contextlib.suppress(ImportError, OSError):  # Windows; file systems without locks
@@ -37,8 +37,8 @@ def hold(path: Path) -> int | None:
     return descriptor
 
 
-def release(descriptor: int | None) -> None:
-    """Release the lock that `hold` returned."""
+def unlock(descriptor: int | None) -> None:
+    """Release a lock. descriptor: what `lock` returned."""
     if descriptor is not None:
         os.close(descriptor)
 
@@ -48,12 +48,12 @@ def temporary_folder() -> Iterator[Path]:
     """A folder that only this user can open; it is removed at the end. Raises OSError when it cannot be made."""
     path = temporary_name()
     path.mkdir(mode=0o700)
-    held = hold(path)
+    held = lock(path)
     try:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
-        release(held)
+        unlock(held)
 
 
 def remove_stale() -> None:

@@ -1,4 +1,4 @@
-"""Releasing memory that the C library keeps for later."""
+"""Returns memory that the C library keeps for later to the system."""
 
 from __future__ import annotations
 

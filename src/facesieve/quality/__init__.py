@@ -1,4 +1,4 @@
-"""Numbers about single faces, by pure functions over batches; `measure` returns all, and `MEASURES` lists them."""
+"""Measures of single faces, computed by pure functions over batches. `measure` returns all; `MEASURES` lists them."""
 
 from facesieve.quality.measure import measure
 from facesieve.quality.table import MEASURES, Measure, measure_named

@@ -1,6 +1,6 @@
 """Functions of the C library over arrays.
 
-NumPy has its own, whose last bits on processors with AVX-512 differ from those on others. All arrays are float64 of any
+Those of NumPy return other last bits on processors with AVX-512 than on others. All arrays are float64 of any
 shape, and the results have the same shape.
 """
 

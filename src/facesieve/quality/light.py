@@ -90,7 +90,7 @@ def under_exposure(shares: Floats) -> Floats:
 
 
 def under_exposure_score(under: Floats) -> Floats:
-    """(N,) UnderExposurePrevention, 0 to 100; 50 when nearly nine tenths of the face are dark."""
+    """(N,) UnderExposurePrevention, 0 to 100; 50 if nearly nine tenths of the face are dark."""
     return np.clip(120 * (0.832 - sigmoid(under, 0.92, 0.05)), 0, 100)
 
 

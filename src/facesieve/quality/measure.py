@@ -15,7 +15,7 @@ from facesieve.quality.region import inside
 from facesieve.quality.table import MEASURES
 from facesieve.records import Faces, Floats, Measures, Photo, Pixels
 
-# Crops that are measured together: so few that they stay in the processor's cache.
+# Crops that are measured together; more would not fit into the processor's cache.
 CROPS_AT_ONCE = 16
 
 
@@ -36,32 +36,34 @@ def measure(
     Returns one (N,) float64 column for each measure. A face's numbers do not depend on the other faces.
     """
     sizes = np.array([(photo.width, photo.height) for photo in photos], np.float64).reshape(-1, 2)[faces.photo]
-    seen = _by_blocks(crops, matrices, sizes, extension)
-    enlarged = size.upsampling(matrices, crops.shape[1])
+    from_pixels = _from_pixels_in_batches(crops, matrices, sizes, extension)
+    upsampling = size.upsampling(matrices, crops.shape[1])
     eye_distance = size.inter_eye_distance(faces.landmarks)
-    columns = seen | {
+    columns = from_pixels | {
         "confidence": faces.confidence,
         "pitch": pose[:, 0],
         "yaw": pose[:, 1],
         "roll": pose[:, 2],
-        "sharpness": sharpness.sharpness(seen["sharpness_native"], enlarged),
+        "sharpness": sharpness.sharpness(from_pixels["sharpness_native"], upsampling),
         "inter_eye_distance": eye_distance,
         "inter_eye_distance_score": size.inter_eye_distance_score(eye_distance, pose[:, 1]),
         "face_size": size.face_size(faces.boxes),
-        "upsampling": enlarged,
+        "upsampling": upsampling,
         "blockiness": blockiness(photos, faces),
     }
     return Measures({row.name: np.ascontiguousarray(columns[row.name], np.float64) for row in MEASURES})
 
 
-def _by_blocks(crops: Pixels, matrices: Floats, sizes: Floats, extension: Extension | None) -> dict[str, Floats]:
+def _from_pixels_in_batches(
+    crops: Pixels, matrices: Floats, sizes: Floats, extension: Extension | None
+) -> dict[str, Floats]:
     starts = range(0, max(len(crops), 1), CROPS_AT_ONCE)
     spans = [slice(start, start + CROPS_AT_ONCE) for start in starts]
-    blocks = [_seen(crops[span], matrices[span], sizes[span], extension) for span in spans]
-    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    parts = [_from_pixels(crops[span], matrices[span], sizes[span], extension) for span in spans]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _seen(crops: Pixels, matrices: Floats, sizes: Floats, extension: Extension | None) -> dict[str, Floats]:
+def _from_pixels(crops: Pixels, matrices: Floats, sizes: Floats, extension: Extension | None) -> dict[str, Floats]:
     """The measures that follow from the pixels of the crops."""
     side = crops.shape[1]
     shown = inside(matrices, sizes, side)

@@ -40,7 +40,7 @@ def _span(indices: Indices, reach: int, side: int) -> slice:
 def inverse(matrices: Floats) -> Floats:
     """Transforms from crop to photo, (N, 3, 3) up to a factor, of (N, 2, 3) or (N, 3, 3) from photo to crop.
 
-    They are adjugates, which also exist for a matrix without an inverse, so that one such matrix does not stop a batch.
+    They are adjugates. These exist for every matrix, so that one matrix without an inverse does not stop a batch.
     """
     forward = square(matrices)
     a, b, c = forward[:, 0], forward[:, 1], forward[:, 2]
@@ -74,6 +74,7 @@ def inside(matrices: Floats, sizes: Floats, side: int, margin: float = 0.0) -> M
 
 
 def _within(back: Floats, sizes: Floats, u: Floats, v: Floats) -> Mask:
+    """Whether each place (u, v) of the crops lies inside the picture."""
     x, y, w = (row[:, 0] * u + row[:, 1] * v + row[:, 2] for row in np.moveaxis(back, 1, 0)[..., None, None])
     with np.errstate(divide="ignore", invalid="ignore"):
         x, y = x / w, y / w

@@ -1,4 +1,4 @@
-"""Sharpness: how much real detail a crop has, by the width of its edges and by its enlargement."""
+"""Sharpness: how much real detail a crop has, from the width of its edges and from its enlargement."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def edge_width(grey: Pixels, shown: Mask) -> Floats:
 
     grey: (N, S, S) uint8 luma. shown: (N, S, S) boolean, which pixels have `REACH` pixels around them in the picture.
     Blurring an edge of width s again with sigma 1 divides its gradient by r = sqrt(1 + 1 / s^2), whatever its contrast;
-    so s = 1 / sqrt(r^2 - 1). The mean of r is weighted with the squared re-blurred gradient, so that edges count and
-    noise does not. A face without any edge has the largest width, 10.
+    so s = 1 / sqrt(r^2 - 1). The mean of r is weighted with the squared re-blurred gradient, so that edges have more
+    weight than noise. A face without any edge has the largest width, 10.
     Source: Zhuo and Sim, "Defocus map estimation from a single image", Pattern Recognition 44 (2011).
     """
     rows, columns, region = face_region(grey.shape[1], reach=REACH)
@@ -37,12 +37,12 @@ def edge_width(grey: Pixels, shown: Mask) -> Floats:
 
 
 def sharpness(width: Floats, upsampling: Floats) -> Floats:
-    """(N,) 0 to 100: the percentage of the detail a crop can have that this one has.
+    """(N,) 0 to 100: the detail of each crop, in percent of the most detail that a crop of its size can have.
 
     width: (N,) from `edge_width`. upsampling: (N,) from `size.upsampling`.
-    It is the lower one of two bounds. The first is (sharp edge / edge width) squared. On faces that were shrunk and
-    enlarged again it is close to 1 / factor, so that it also finds pictures which were enlarged before. The second is
-    1 / upsampling, which noise and ringing cannot raise.
+    It is the lower one of two bounds. The first is (sharp edge / edge width) squared. For faces that were shrunk and
+    enlarged again by a factor it is close to 1 / factor, so it also falls for pictures that were enlarged before. The
+    second is 1 / upsampling, which noise and ringing cannot raise.
     """
     with np.errstate(divide="ignore"):
         return 100 * np.minimum(1.0, np.minimum((SHARP_EDGE / width) ** 2, 1 / upsampling))
@@ -61,7 +61,7 @@ def _binomial(a: Floats, b: Floats, c: Floats, d: Floats, e: Floats) -> Floats:
 
 
 def _gradient(grey: Floats) -> Floats:
-    """(N, H, W) squared length of the forward difference; in the last row and column, of what there is of it."""
+    """(N, H, W) squared length of the forward difference; the last row and column have only one component of it."""
     answer = np.zeros_like(grey)
     answer[:, :, :-1] += np.diff(grey, axis=2) ** 2
     answer[:, :-1] += np.diff(grey, axis=1) ** 2

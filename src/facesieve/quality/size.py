@@ -1,4 +1,4 @@
-"""How many pixels the picture has of a face, and how much of the crop lies outside the picture."""
+"""How many pixels a face has in the picture, and how much of the crop lies outside the picture."""
 
 from __future__ import annotations
 

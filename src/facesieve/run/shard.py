@@ -18,7 +18,7 @@ from facesieve.run.picture_files import picture_files
 from facesieve.run.plan import Shard
 from facesieve.run.progress import Tally
 from facesieve.settings import Settings
-from facesieve.sources.remote.ahead import FetchAhead
+from facesieve.sources.remote.prefetch import UrlPrefetch
 
 
 class BuildPipeline(Protocol):
@@ -44,7 +44,7 @@ class ShardRunner:
         on_start: called with the index of each picture before it is read, perhaps from another thread.
         Raises DatasetError when the disk refuses. A shard that does not reach its end leaves no part.
         """
-        return self._commit(shard, pipeline.stream(_reporting(shard.sources, on_start, FetchAhead(self.settings))))
+        return self._commit(shard, pipeline.stream(_reporting(shard.sources, on_start, UrlPrefetch(self.settings))))
 
     def refuse(self, shard: Shard, code: RefusalCode) -> Iterator[Tally]:
         """Commit a shard with all its pictures refused."""
@@ -69,14 +69,14 @@ class ShardRunner:
             yield name, frozenset([checksum_of(data)])
 
 
-def _reporting(sources: Sequence[Source], on_start: Callable[[int], None], fetch_ahead: FetchAhead) -> Iterator[Source]:
+def _reporting(sources: Sequence[Source], on_start: Callable[[int], None], prefetch: UrlPrefetch) -> Iterator[Source]:
     """The sources with their bytes where they are behind URLs; reports each, and while one is waited for its index."""
     index = 0
 
     def waiting() -> None:
         on_start(index)
 
-    for source in fetch_ahead(sources, waiting):
+    for source in prefetch(sources, waiting):
         on_start(index)
         yield source
         index += 1

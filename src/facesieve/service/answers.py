@@ -18,7 +18,7 @@ from facesieve.draw.mark import mark
 from facesieve.records import ANGLES, POINTS, Face, Photo, Pixels
 from facesieve.settings import Settings
 from facesieve.sieve import Policy, Reason
-from facesieve.sieve.reasons import OF_THE_POSE
+from facesieve.sieve.reasons import NEEDS_POSE
 
 ID_DIGITS = 32
 
@@ -36,7 +36,7 @@ class AnswerOptions:
 
 def without_pose(policy: Policy) -> Policy:
     """The policy without the rules that need the pose, for pictures whose pose is not measured."""
-    return policy.model_copy(update={"rules": tuple(rule for rule in policy.rules if rule.measure not in OF_THE_POSE)})
+    return policy.model_copy(update={"rules": tuple(rule for rule in policy.rules if rule.measure not in NEEDS_POSE)})
 
 
 def encoded(value: Any) -> bytes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from facesieve.decode.cost import check_size
 from facesieve.decode.formats import sniff
-from facesieve.decode.header import check_size, declared_size
+from facesieve.decode.header import declared_size
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 from facesieve.service.api_errors import error_of

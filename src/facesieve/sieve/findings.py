@@ -53,6 +53,6 @@ def _finding(rule: Rule, value: float | None) -> Finding:
 
 
 def _shown(rule: Rule, value: float) -> str:
-    """The value with four digits, or with as many as it takes to look different from a limit that it differs from."""
+    """The value with four digits, or with more if it would otherwise look equal to a limit that it is not equal to."""
     limits = {f"{limit:g}" for limit in (rule.low, rule.high) if limit is not None and limit != value}
     return next((text for digits in range(4, 17) if (text := f"{value:.{digits}g}") not in limits), repr(value))

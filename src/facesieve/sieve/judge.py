@@ -54,7 +54,7 @@ def judge_columns(policy: Policy, measures: Measures) -> Judgement:
     faces = len(next(iter(measures.columns.values()), ()))
     outcomes = [_outcomes(policy, measures, index) for index in range(len(policy.rules))]
     # Patterns are numbered again after each rule, so that the numbers stay small however many rules there are.
-    pattern = reduce(_refined, outcomes, np.zeros(faces, np.intp))
+    pattern = reduce(_add_rule, outcomes, np.zeros(faces, np.intp))
     first, which = _occurring(pattern)
     patterns = tuple(_reasons(policy, [int(outcome[face]) for outcome in outcomes]) for face in first)
     kept = np.array([not reasons for reasons in patterns], bool)
@@ -62,12 +62,13 @@ def judge_columns(policy: Policy, measures: Measures) -> Judgement:
 
 
 def _outcomes(policy: Policy, measures: Measures, index: int) -> Indices:
+    """(N,) intp: PASSED, FAILED or MISSING for one rule and each face."""
     rule = policy.rules[index]
     values = measures[rule.measure]
     return np.where(np.isnan(values), MISSING, np.where(rule.passes(values), PASSED, FAILED)).astype(np.intp)
 
 
-def _refined(pattern: Indices, outcomes: Indices) -> Indices:
+def _add_rule(pattern: Indices, outcomes: Indices) -> Indices:
     return _occurring(pattern * 3 + outcomes)[1]
 
 
@@ -78,9 +79,9 @@ def _occurring(pattern: Indices) -> tuple[Indices, Indices]:
 
 
 def _reasons(policy: Policy, outcomes: list[int]) -> tuple[str, ...]:
-    said = [
+    reasons = [
         str(rule.when_missing if outcome == MISSING else rule.reason)
         for rule, outcome in zip(policy.rules, outcomes, strict=True)
         if outcome != PASSED
     ]
-    return tuple(dict.fromkeys(said))
+    return tuple(dict.fromkeys(reasons))

@@ -1,4 +1,4 @@
-"""Suggests a name for one that does not exist."""
+"""Suggests an existing name for a misspelt one."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Policy(BaseModel):
     rules: tuple[Rule, ...] = Field(description="In the order in which a verdict lists its reasons.")
 
     @model_validator(mode="after")
-    def _one_rule_a_measure(self) -> Policy:
+    def _one_rule_per_measure(self) -> Policy:
         names = [rule.measure for rule in self.rules]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -55,8 +55,8 @@ class Policy(BaseModel):
     def load(cls, name_or_file: str = DEFAULT) -> Policy:
         """A preset by name, or a policy from a TOML file, whose name ends in .toml.
 
-        The file has `name`, `sentence`, and `[[rules]]` with measure, low, high and reason. Without `name` the policy
-        is called as the file is, without `.toml`. Raises PolicyError.
+        The file has `name`, `sentence`, and `[[rules]]` with measure, low, high and reason. Without `name`, the
+        policy has the name of the file without `.toml`. Raises PolicyError.
         """
         if not name_or_file.endswith(".toml"):
             return cls.preset(name_or_file)
@@ -65,7 +65,7 @@ class Policy(BaseModel):
 
     @classmethod
     def parse(cls, given: dict[str, Any], what: str = "Policy") -> Policy:
-        """A policy from plain values, such as those of `describe`. what: its name in messages. Raises PolicyError."""
+        """A policy from plain values, such as those of `describe`. what: how messages call it. Raises PolicyError."""
         try:
             return cls(**given)
         except ValidationError as error:

@@ -34,7 +34,7 @@ class Reason(Code):
         return next((reason for reason in cls if reason == code), None)
 
 
-# The reason of a rule on each measure, unless the rule names another reason.
+# The reason of a rule on each measure, unless the rule names another one.
 REASON_OF = {
     "confidence": Reason.LOW_CONFIDENCE,
     "blur": Reason.BLURRED,
@@ -64,4 +64,4 @@ REASON_OF = {
 }
 
 # Measures that need the pose. Where one of them was not measured, the reason is `pose_not_measured`.
-OF_THE_POSE = frozenset({*ANGLES, "inter_eye_distance_score"})
+NEEDS_POSE = frozenset({*ANGLES, "inter_eye_distance_score"})

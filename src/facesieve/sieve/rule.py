@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from facesieve.quality import measure_named
 from facesieve.records import Floats, Mask
 from facesieve.sieve.nearest import did_you_mean
-from facesieve.sieve.reasons import OF_THE_POSE, REASON_OF, Reason
+from facesieve.sieve.reasons import NEEDS_POSE, REASON_OF, Reason
 
 
 def _usual_reason(given: dict[str, Any]) -> Reason:
@@ -38,7 +38,7 @@ class Rule(BaseModel):
         return name
 
     @model_validator(mode="after")
-    def _sound(self) -> Rule:
+    def _check_limits(self) -> Rule:
         if self.low is None and self.high is None:
             raise ValueError(f"the rule on {self.measure} has neither low nor high.")
         if self.low is not None and self.high is not None and self.low > self.high:
@@ -48,7 +48,7 @@ class Rule(BaseModel):
     @property
     def when_missing(self) -> Reason:
         """The reason in the verdict when the value was not measured."""
-        return Reason.POSE_NOT_MEASURED if self.measure in OF_THE_POSE else Reason.NOT_MEASURED
+        return Reason.POSE_NOT_MEASURED if self.measure in NEEDS_POSE else Reason.NOT_MEASURED
 
     def passes(self, values: Floats) -> Mask:
         """(N,) boolean: whether each of (N,) float64 values passes."""

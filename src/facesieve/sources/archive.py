@@ -49,11 +49,11 @@ def from_archive(path: Path, search: Search) -> Iterator[Source]:
 def _members(path: Path, search: Search) -> tuple[list[Member], Closed | None]:
     """All entries up to the first fault, and the fault."""
     members: list[Member] = []
-    kind: Callable[[Path, BinaryIO, Search], Iterator[Member]]
-    kind = zip_members if path.name.lower().endswith(ZIP_SUFFIXES) else tar_members
+    read: Callable[[Path, BinaryIO, Search], Iterator[Member]]
+    read = zip_members if path.name.lower().endswith(ZIP_SUFFIXES) else tar_members
     try:
         with open_file(path) as stream:
-            for member in kind(path, stream, search):
+            for member in read(path, stream, search):
                 members.append(member)  # noqa: PERF402 - the members before a fault are kept
     except Refused as refused:
         return members, Closed(refused.code, refused.message)
@@ -69,10 +69,10 @@ def _members(path: Path, search: Search) -> tuple[list[Member], Closed | None]:
 
 
 def _source(archive: str, identity: bytes, member: Member, times: int, search: Search) -> Source:
-    """times: how often this name has occurred in the archive, this time included."""
+    """The source of one member. times: how often its name has occurred in the archive, this time included."""
     name = displayed(f"{archive}!{member.name}") + (f" ({times})" if times > 1 else "")
     place = identity_of_member(identity, member.raw, times)
-    before = former(f"{archive}!{member.before}", name) if times == 1 else ""
+    before = former(f"{archive}!{member.former}", name) if times == 1 else ""
     if unsafe(member.parts):
         return Source(name, "", Closed(RefusalCode.UNSAFE_NAME), identity=place, former=before)
     label = displayed(search.label(member.parts[:-1], ""))
@@ -105,8 +105,8 @@ def _linked(members: list[Member]) -> Iterator[Member]:
 def _end_of(at: int, members: list[Member], places: dict[str, list[int]]) -> Member:
     """The last member of a chain of links: a file, or a link whose target is absent or whose chain is too long.
 
-    places: the indices of the members of each name. A program that unpacks the archive would let a hard link stand for
-    the last member of its name before it, and a symbolic link for the last of all.
+    places: the indices of the members of each name. When an archive is unpacked, a later member replaces an earlier one
+    of the same name. So a hard link leads to the last such member before it, and a symbolic link to the last of all.
     """
     for _ in range(_MOST_LINKS):
         member = members[at]
@@ -122,6 +122,7 @@ def _end_of(at: int, members: list[Member], places: dict[str, list[int]]) -> Mem
 
 
 def _nowhere(target: str) -> Closed:
+    """The refusal of a link whose target is not in the archive."""
     if target.startswith(("/", "../")) or target == "..":
         return Closed(RefusalCode.OUTSIDE_TREE)
     return Closed(RefusalCode.UNREADABLE, "The link points to no file in the archive.")
@@ -140,6 +141,7 @@ def _taken(members: Iterable[Member], search: Search) -> Iterator[Member]:
 
 
 def _left_out(parts: list[str], datasets: set[str], counted: set[str], search: Search) -> bool:
+    """Whether a member is left out. If so, it is counted, or its folder is, once. counted: folders counted so far."""
     for at, name in enumerate(parts[:-1], 1):
         folder = "/".join(parts[:at])
         if folder in datasets:

@@ -30,7 +30,7 @@ def from_file(path: Path, label: str = "", identity: bytes = b"") -> Source:
 
 
 def _absent(path: Path, error: Exception) -> str:
-    """The reason why there is no file at a path, as a sentence; "" where the error has another reason."""
+    """The reason why there is no file at a path, as a sentence; "" if the error has another reason."""
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         return ""
     return "The link is broken: its target does not exist." if os.path.islink(path) else "There is no such file."  # noqa: PTH114

@@ -23,7 +23,7 @@ from facesieve.sources.openers import what_is_wrong
 from facesieve.sources.options import SourceOptions
 from facesieve.sources.remote.remote import from_url
 from facesieve.sources.remote.url import is_url
-from facesieve.sources.search import Found, Search, places, tell_labels
+from facesieve.sources.search import Found, Search, folder_ids, tell_labels
 
 
 def find_sources(
@@ -35,64 +35,64 @@ def find_sources(
     """Every picture behind the arguments, in their order and by name within each; nothing is decoded.
 
     All are found before this returns, so a wrong argument is reported before any work begins. A file that turns out
-    to be no picture is a source too; `decode` refuses it later. A path that two arguments reach comes once.
+    to be no picture is a source too; `decode` refuses it later. A path that two arguments reach is one source.
     leave_out: folders not to enter, such as the dataset that is being written.
     Raises UsageError: `missing_source`, `empty_source`, `bad_list`, `unreadable_list`, `no_top_folder`,
     `no_temporary_room`.
     """
-    search = Search(settings, options or SourceOptions(), places(leave_out))
-    named = _mark_crowds([_named(argument, search) for argument in arguments])
-    alone = sum(_is_folder(path) for one in named for path in one.paths) == 1
-    behind = [list(_behind(one, search, alone)) for one in named]
-    _tell_shared(behind, search)
-    found = list(_once(chain.from_iterable(behind)))
+    search = Search(settings, options or SourceOptions(), folder_ids(leave_out))
+    named = _mark_shell_globs([_parsed(argument, search) for argument in arguments])
+    only_folder = sum(_is_folder(path) for one in named for path in one.paths) == 1
+    by_argument = [list(_sources_of(one, search, only_folder)) for one in named]
+    _tell_shared(by_argument, search)
+    found = list(_once(chain.from_iterable(by_argument)))
     if named and not found:
-        raise _nothing(", ".join(displayed(one.argument) for one in named[:5]), search)
+        raise _nothing(", ".join(displayed(one.text) for one in named[:5]), search)
     tell_labels(found, search)
-    return Found(found, search.left_out, search.notes, _only_listed(chain.from_iterable(behind), search))
+    return Found(found, search.left_out, search.notes, _only_listed(chain.from_iterable(by_argument), search))
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
-    """An argument, and the paths that it names.
+class _Argument:
+    """An argument of the user, and the paths that it names; a URL names none.
 
-    matched: it is a glob. url: it is a URL, and names no path.
-    loose: it takes everything in a folder, so that what is no picture is left out silently.
+    lenient: whether files that are no pictures are left out silently, because the argument matches everything in a
+    folder.
     """
 
-    argument: str
+    text: str
     paths: list[Path]
-    matched: bool = False
-    loose: bool = False
+    is_glob: bool = False
+    lenient: bool = False
     url: bool = False
 
 
-def _named(argument: str | Path, search: Search) -> _Named:
-    """The argument as a path where that exists, else as a glob (`**` enters folders)."""
+def _parsed(argument: str | Path, search: Search) -> _Argument:
+    """An argument as a URL, as a path that exists, or as a glob (`**` enters folders)."""
     text = str(argument)
     if is_url(text):
-        return _Named(text, [], url=True)
+        return _Argument(text, [], url=True)
     if os.path.lexists(argument):
-        return _Named(text, [Path(argument)])
+        return _Argument(text, [Path(argument)])
     if glob.has_magic(text):
-        return _Named(text, matches(text, search), matched=True, loose=not is_list(Path(text)))
+        return _Argument(text, matches(text, search), is_glob=True, lenient=not is_list(Path(text)))
     raise UsageError("missing_source", f"There is no file or folder {text!r}.")
 
 
-def _mark_crowds(named: list[_Named]) -> list[_Named]:
-    """Mark arguments as loose that are together all files of a folder: a shell makes them from `folder/*`."""
+def _mark_shell_globs(named: list[_Argument]) -> list[_Argument]:
+    """Mark the arguments of a folder as lenient if they are all of its files: a shell makes them from `folder/*`."""
     by_folder: dict[Path, set[str]] = {}
     for one in named:
-        if one.paths and not one.matched:
+        if one.paths and not one.is_glob:
             by_folder.setdefault(one.paths[0].parent, set()).add(one.paths[0].name)
-    crowds = {folder for folder, names in by_folder.items() if len(names) > 1 and _is_all(folder, names)}
+    complete = {folder for folder, names in by_folder.items() if len(names) > 1 and _names_all_files(folder, names)}
     return [
-        replace(one, loose=True) if one.paths and not one.matched and one.paths[0].parent in crowds else one
+        replace(one, lenient=True) if one.paths and not one.is_glob and one.paths[0].parent in complete else one
         for one in named
     ]
 
 
-def _is_all(folder: Path, names: set[str]) -> bool:
+def _names_all_files(folder: Path, names: set[str]) -> bool:
     """Whether the names are those that `*` or `*.*` matches in a folder."""
     try:
         held = {name for name in os.listdir(folder) if not name.startswith(".")}  # noqa: PTH208
@@ -101,24 +101,25 @@ def _is_all(folder: Path, names: set[str]) -> bool:
     return names in (held, {name for name in held if "." in name})
 
 
-def _behind(one: _Named, search: Search, alone: bool) -> Iterator[Source]:
+def _sources_of(one: _Argument, search: Search, only_folder: bool) -> Iterator[Source]:
+    """The sources of one argument. only_folder: whether only one folder was named in all arguments."""
     if one.url:
-        yield from_url(one.argument, "", search.settings)
+        yield from_url(one.text, "", search.settings)
         return
     found = False
     for path in one.paths:
-        for source in _of_path(path, one, search, alone):
+        for source in _of_path(path, one, search, only_folder):
             found = True
             yield source
-    if not found and not one.loose and places(one.paths) & search.outside:
+    if not found and not one.lenient and folder_ids(one.paths) & search.excluded:
         raise UsageError(
             "empty_source",
-            f"{one.argument!r} is the output folder itself; name another folder for the dataset with -o.",
+            f"{one.text!r} is the output folder itself; name another folder for the dataset with -o.",
         )
-    if not found and not one.loose:
-        raise _nothing(repr(one.argument), search)
-    if one.matched and not one.paths:
-        raise _nothing(repr(one.argument), search)
+    if not found and not one.lenient:
+        raise _nothing(repr(one.text), search)
+    if one.is_glob and not one.paths:
+        raise _nothing(repr(one.text), search)
 
 
 def _nothing(what: str, search: Search) -> UsageError:
@@ -126,21 +127,21 @@ def _nothing(what: str, search: Search) -> UsageError:
     return UsageError("empty_source", f"There are no pictures in {what}" + (f"; {line}." if line else "."))
 
 
-def _of_path(path: Path, one: _Named, search: Search, alone: bool) -> Iterable[Source]:
+def _of_path(path: Path, one: _Argument, search: Search, only_folder: bool) -> Iterable[Source]:
     if _is_folder(path):
-        return from_folder(path, search, alone=alone, above=one.matched)
+        return from_folder(path, search, only_folder=only_folder, glob=one.is_glob)
     if _is_special(path):
         return [from_file(path)]
     if is_archive(path):
         return from_archive(path, search)
-    if is_list(path) and (not one.loose or looks_like_a_list(path, search)):
+    if is_list(path) and (not one.lenient or looks_like_a_list(path, search)):
         return from_list(path, search)
-    if one.loose and ignored_file(path.name):
+    if one.lenient and ignored_file(path.name):
         search.left_out.other_files += 1
         if is_list(path):
             search.tell(f"{displayed(path.as_posix())} names no picture, and was not read as a list")
         return []
-    if search.options.label_from == "top-folder" and not one.loose:
+    if search.options.label_from == "top-folder" and not one.lenient:
         raise UsageError(
             "no_top_folder",
             f"--label-from top-folder needs folders or archives, and {displayed(path.as_posix())!r} is a file;"
@@ -149,11 +150,11 @@ def _of_path(path: Path, one: _Named, search: Search, alone: bool) -> Iterable[S
     return [from_file(path, path.parent.name if search.options.label_from == "folder" else "")]
 
 
-def _tell_shared(behind: list[list[Source]], search: Search) -> None:
-    """Tell the user when several arguments have top folders of the same name: they may belong to different people."""
+def _tell_shared(by_argument: list[list[Source]], search: Search) -> None:
+    """Tell the user if several arguments have top folders of the same name, as these may be different people."""
     if search.options.label_from != "top-folder":
         return
-    held = Counter(label for sources in behind for label in {source.label for source in sources if source.label})
+    held = Counter(label for sources in by_argument for label in {source.label for source in sources if source.label})
     if shared := sorted(label for label, times in held.items() if times > 1):
         some = ", ".join(shared[:5]) + (", ..." if len(shared) > 5 else "")
         search.tell(
@@ -163,7 +164,7 @@ def _tell_shared(behind: list[list[Source]], search: Search) -> None:
 
 
 def _only_listed(sources: Iterable[Source], search: Search) -> dict[bytes, set[bytes]]:
-    """By list, the keys of the sources that it names and that were not found outside of lists too."""
+    """By list, the keys of the sources that it names and that were not found in any other way."""
     if not search.listed:
         return {}
     times = Counter(source.key for source in sources)
@@ -176,7 +177,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _is_special(path: Path) -> bool:
-    """Whether a path is something else than an ordinary file, so that it must not be opened."""
+    """Whether a path is not a regular file, so that it must not be opened."""
     try:
         return bool(what_is_wrong(path.stat()))
     except (OSError, ValueError):

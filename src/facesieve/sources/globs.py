@@ -25,7 +25,7 @@ def matches(pattern: str, search: Search) -> list[Path]:
 
 
 class _Match:
-    """One search. What waits to be visited is a folder, and how many parts of the pattern it has matched."""
+    """One search. The queues hold folders to visit, each with how many parts of the pattern it has matched."""
 
     def __init__(self, parts: list[str], search: Search) -> None:
         self._parts, self._search = parts, search
@@ -65,7 +65,7 @@ class _Match:
         if here in self._entered:
             return
         self._entered.add(here)
-        if at + 1 == len(self._parts):  # the folder with everything in it
+        if at + 1 == len(self._parts):  # a final `**` names the folder, and so everything in it
             self._found.add(folder or ".")
             return
         self._waiting.append((folder, at + 1))
@@ -85,7 +85,7 @@ class _Match:
         except OSError:
             self._search.tell(f"{displayed(folder)} cannot be listed; nothing in it was read")
             return []
-        if (status.st_dev, status.st_ino) in self._search.outside:
+        if (status.st_dev, status.st_ino) in self._search.excluded:
             return []
         if is_dataset(set(names)):
             self._search.left_out.datasets += self._first(folder)

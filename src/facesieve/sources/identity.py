@@ -16,7 +16,7 @@ def identity_of(path: str | Path) -> bytes:
     """
     place = os.path.join(path if os.path.isabs(path) else os.getcwd(), path)  # noqa: PTH109, PTH117, PTH118 - any text
     if ".." in Path(place).parts:
-        place = _climbed(place)
+        place = _without_parent_links(place)
     return os.fsencode(os.path.normpath(place)).replace(b"//", b"/", 1)
 
 
@@ -55,8 +55,8 @@ def former(name: str, now: str = "") -> str:
     return "" if before == (now or displayed(name)) else before
 
 
-def _climbed(place: str) -> str:
-    """The path without `..`, each resolved where it stands."""
+def _without_parent_links(place: str) -> str:
+    """The path with every `..` resolved, one after the other from the left."""
     here, *parts = Path(place).parts
     for part in parts:
         if part == "..":

@@ -16,14 +16,14 @@ _UNOPENED = Closed(RefusalCode.UNREADABLE)
 class Member:
     """An entry as the archive's directory describes it.
 
-    raw: the name as it is stored. name: the same as text. before: the text that version 0.1.0 made of it.
+    raw: the name as it is stored. name: the same as text. former: the text that version 0.1.0 made of it.
     open: returns a stream of its bytes, or raises Refused. link: the name of the member that it points to, if it is a
     link. hard: whether that is a hard link: of several members of that name it points to the last one before it.
     """
 
     raw: bytes
     name: str
-    before: str
+    former: str
     open: Callable[[], BinaryIO] = _UNOPENED
     fingerprint: str = ""
     link: str | None = None

@@ -17,8 +17,8 @@ from facesieve.records import RefusalCode
 LOCAL_HEADER = 30  # bytes before the name, APPNOTE.TXT 4.3.7
 
 
-# File systems whose files the kernel makes while they are read. Some block for ever, some never end.
-_MADE_BY_THE_KERNEL = {
+# File systems whose files the kernel generates while they are read. Some reads block forever, others never end.
+_KERNEL_FILE_SYSTEMS = {
     *("proc", "sysfs", "debugfs", "tracefs", "securityfs", "configfs", "cgroup", "cgroup2", "bpf", "pstore"),
     *("efivarfs", "binfmt_misc", "fusectl", "selinuxfs", "smackfs", "resctrl", "rpc_pipefs", "nfsd", "devpts"),
     "mqueue",
@@ -26,7 +26,7 @@ _MADE_BY_THE_KERNEL = {
 
 
 def what_is_wrong(status: os.stat_result) -> str:
-    """The reason why this must not be opened as a file, as a sentence; "" for an ordinary file."""
+    """The reason why this must not be opened as a file, as a sentence; "" for a regular file."""
     if stat.S_ISDIR(status.st_mode):
         return "This is a folder, not a file."
     if not stat.S_ISREG(status.st_mode):
@@ -37,7 +37,7 @@ def what_is_wrong(status: os.stat_result) -> str:
 
 
 def open_file(path: str | Path) -> BinaryIO:
-    """A stream of an ordinary file. It does not block where the file has become a pipe in the meantime.
+    """A stream of a regular file. It does not block if the file has become a pipe in the meantime.
 
     Raises Refused `not_a_file`, and OSError.
     """
@@ -53,7 +53,7 @@ def open_file(path: str | Path) -> BinaryIO:
 
 @cache  # mounts seldom change, and every file asks
 def _kernel_devices() -> frozenset[int]:
-    """Device numbers of the file systems whose files the kernel makes."""
+    """Device numbers of the file systems whose files the kernel generates."""
     found = set()
     try:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -61,7 +61,7 @@ def _kernel_devices() -> frozenset[int]:
         return frozenset()
     for mount in mounts:
         fields, _, kind = mount.partition(" - ")
-        if kind.split(" ", 1)[0] in _MADE_BY_THE_KERNEL:
+        if kind.split(" ", 1)[0] in _KERNEL_FILE_SYSTEMS:
             major, minor = fields.split(" ")[2].split(":")
             found.add(os.makedev(int(major), int(minor)))
     return frozenset(found)
@@ -89,7 +89,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Nothing can be opened: why is known already, and calling it raises Refused."""
+    """The opener of a source that is known to be refused: calling it raises Refused."""
 
     code: RefusalCode
     message: str = ""

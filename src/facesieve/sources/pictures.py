@@ -34,7 +34,7 @@ class Image(Protocol):
 
 Picture = Source | str | os.PathLike[str] | bytes | Pixels | Readable | Image
 
-_WHAT = "a path, encoded bytes, an open binary file, an (H, W, 3) uint8 array or a Pillow image"
+_KINDS = "a path, encoded bytes, an open binary file, an (H, W, 3) uint8 array or a Pillow image"
 
 
 def as_sources(pictures: Picture | Iterable[Picture]) -> list[Source]:
@@ -55,14 +55,14 @@ def as_sources(pictures: Picture | Iterable[Picture]) -> list[Source]:
 
 
 def each_source(pictures: Picture | Iterable[Picture]) -> Iterator[Source]:
-    """The same one by one, for endless iterables. Raises at once where `pictures` is not iterable."""
+    """The sources of `as_sources` one by one, for endless iterables. Raises at once if `pictures` is not iterable."""
     several = isinstance(pictures, np.ndarray) and pictures.ndim == 4
     single = None if several else _as_source(0, pictures)
     if single:
         return iter([single])
     no_items = isinstance(pictures, np.ndarray) and not pictures.ndim
     if no_items or not isinstance(pictures, Iterable) or isinstance(pictures, Mapping) or _is_text(pictures):
-        message = f"This is {_named(pictures)}; a picture is {_WHAT}. Put several pictures in a list."
+        message = f"This is {_named(pictures)}; a picture is {_KINDS}. Put several pictures in a list."
         raise PictureTypeError("bad_picture", message)
     return (_required(index, picture) for index, picture in enumerate(pictures))
 
@@ -70,7 +70,7 @@ def each_source(pictures: Picture | Iterable[Picture]) -> Iterator[Source]:
 def _required(index: int, picture: Any) -> Source:
     source = _as_source(index, picture)
     if source is None:
-        raise PictureTypeError("bad_picture", f"Picture {index} is {_named(picture)}; a picture is {_WHAT}.")
+        raise PictureTypeError("bad_picture", f"Picture {index} is {_named(picture)}; a picture is {_KINDS}.")
     return source
 
 
@@ -88,7 +88,7 @@ def _as_source(index: int, picture: Any) -> Source | None:
     if _is_image(picture):
         return Source(f"<image {index}>", image=picture)
     if hasattr(picture, "read") and not _is_text(picture):
-        return Source(f"<file {index}>", open=Lent(picture))
+        return Source(f"<file {index}>", open=CallersFile(picture))
     return None
 
 
@@ -105,7 +105,7 @@ def _of_path(picture: str | os.PathLike[str]) -> Source | None:
 
 
 def _is_text(picture: Any) -> bool:
-    """Whether it is a file opened as text, or a temporary file of `tempfile` opened as text."""
+    """Whether it is a file opened as text; a temporary file of `tempfile` wraps one."""
     return isinstance(picture, io.TextIOBase) or isinstance(getattr(picture, "file", None), io.TextIOBase)
 
 
@@ -124,8 +124,8 @@ def _named(picture: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Lent:
-    """A file that the caller has open. It is read from its start where it is seekable, and stays open."""
+class CallersFile:
+    """The opener of a file that the caller has opened. It is read from its start if it is seekable, and stays open."""
 
     file: Readable = field(repr=False)
 
@@ -134,11 +134,11 @@ class Lent:
         seek, seekable = getattr(self.file, "seek", None), getattr(self.file, "seekable", None)
         if seek and (seekable is None or seekable()):
             seek(0)
-        return cast(BinaryIO, _View(self.file))
+        return cast(BinaryIO, _Unclosed(self.file))
 
 
-class _View(io.RawIOBase):
-    """Reads from a file and does not close it."""
+class _Unclosed(io.RawIOBase):
+    """A stream that reads from a file and does not close it."""
 
     def __init__(self, file: Readable) -> None:
         self._file = file

@@ -72,13 +72,13 @@ class Found:
 class Search:
     """A search while it goes on: its options, and what it has to report so far.
 
-    outside: folders not to enter, by device and inode. left_out, notes: filled on the way. listed: also filled on the
-    way: by the identity of each list, the keys of all sources that it names, in its order.
+    excluded: folders not to enter, by device and inode. The search fills the rest: left_out and notes, as in `Found`,
+    and listed: by the identity of each list, the keys of all sources that it names, in its order.
     """
 
     settings: Settings
     options: SourceOptions
-    outside: frozenset[tuple[int, int]] = frozenset()
+    excluded: frozenset[tuple[int, int]] = frozenset()
     left_out: LeftOut = field(default_factory=LeftOut)
     notes: list[str] = field(default_factory=list)
     listed: dict[bytes, list[bytes]] = field(default_factory=dict)
@@ -101,8 +101,8 @@ class Search:
         return folders[0] if self.options.label_from == "top-folder" else folders[-1]
 
 
-def places(folders: Iterable[Path]) -> frozenset[tuple[int, int]]:
-    """Device and inode of each folder that exists: they are the same whatever path leads to the folder."""
+def folder_ids(folders: Iterable[Path]) -> frozenset[tuple[int, int]]:
+    """Device and inode of each folder that exists. They identify a folder, whatever path leads to it."""
     found = set()
     for folder in folders:
         try:

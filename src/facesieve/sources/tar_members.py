@@ -37,24 +37,24 @@ def tar_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member
     would take quadratic time, and to keep it in memory would take unbounded memory.
     """
     status = os.fstat(stream.fileno())
-    times = f"{status.st_mtime_ns}-{{}}@{status.st_ctime_ns}"
+    stamp_format = f"{status.st_mtime_ns}-{{}}@{status.st_ctime_ns}"
     magic = stream.read(2)
     stream.seek(0)
-    whole, plain = True, TemporaryFile(str(path))
+    intact, plain = True, TemporaryFile(str(path))
     if magic in (_GZIP, _BZIP2, _XZ):
-        whole, plain = _unpack(path, magic, stream, search.settings.max_unpacked_bytes)
+        intact, plain = _unpack(path, magic, stream, search.settings.max_unpacked_bytes)
     with Path(plain.path).open("rb") as tar:
         start: int | None = 0
         while start is not None:
             tar.seek(start)
             with tarfile.open(fileobj=tar, mode="r:", tarinfo=_Bounded) as archive:
                 for info in archive:
-                    yield _member(path, info, plain, times, search)
+                    yield _member(path, info, plain, stamp_format, search)
             start = _content(tar, archive.offset)
-            if start == archive.offset:  # at a damaged header tarfile stops, as at the end
-                whole = False
+            if start == archive.offset:  # tarfile stops at a damaged header in the same way as at the end
+                intact = False
                 break
-    if not whole:
+    if not intact:
         raise Refused(RefusalCode.BAD_ARCHIVE)
 
 
@@ -72,13 +72,13 @@ def _content(tar: BinaryIO, start: int) -> int | None:
     return None
 
 
-def _member(path: Path, info: tarfile.TarInfo, plain: TemporaryFile, times: str, search: Search) -> Member:
-    """times: those of the archive's file, with a placeholder for the member's offset."""
+def _member(path: Path, info: tarfile.TarInfo, plain: TemporaryFile, stamp_format: str, search: Search) -> Member:
+    """stamp_format: the times of the archive, with a placeholder for the offset of the member."""
     raw, name = _text(path, info, "path", info.name, search)
     if info.isdir():
         return Member(raw, name, info.name, is_folder=True)
     link = _link(info, name, _text(path, info, "linkpath", info.linkname, search)[1])
-    stamp = f"{info.size}-{times.format(info.offset)}"
+    stamp = f"{info.size}-{stamp_format.format(info.offset)}"
     return Member(raw, name, info.name, _data(plain, info), stamp, link, info.islnk())
 
 
@@ -127,17 +127,17 @@ def _link(info: tarfile.TarInfo, name: str, target: str) -> str | None:
 
 
 def _unpack(path: Path, magic: bytes, packed: BinaryIO, limit: int) -> tuple[bool, TemporaryFile]:
-    """Whether everything could be unpacked, and the unpacked file. It ends at a fault, or after `limit` bytes."""
+    """Whether everything could be unpacked, and the unpacked file, which ends at a fault or after `limit` bytes."""
     opens: dict[bytes, Callable[..., Any]] = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open}
-    target, whole = TemporaryWriter(path), True
+    target, intact = TemporaryWriter(path), True
     with opens[magic](packed) as stream:
-        while whole and (part := _next(stream)):
+        while intact and (part := _next(stream)):
             room = limit - target.size
             target.write(part[:room])
-            whole = len(part) <= room
-        whole = whole and part is not None
+            intact = len(part) <= room
+        intact = intact and part is not None
     target.close()
-    return whole, target.file
+    return intact, target.file
 
 
 def _next(stream: BufferedIOBase) -> bytes | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from facesieve.errors import UsageError
-from facesieve.processes.temporary import hold, release, remove_stale, temporary_name
+from facesieve.processes.temporary import lock, remove_stale, temporary_name, unlock
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -22,7 +22,7 @@ class TemporaryFile:
 
 
 class TemporaryWriter:
-    """A temporary file while it is written.
+    """Writes a temporary file.
 
     Raises UsageError `no_temporary_room` where the temporary folder has no room: the source is not at fault.
     """
@@ -30,27 +30,27 @@ class TemporaryWriter:
     def __init__(self, source: Path) -> None:
         self._source, self.size = source, 0
         self._remove: Callable[[], object] = lambda: None
-        with self._room():
+        with self._disk_errors():
             name = str(temporary_name(".tar"))
         remove_stale()
         self.file, held = TemporaryFile(name), list[int | None]()
-        # Set before the file exists, so that no file stays behind when a signal comes right after.
+        # Set before the file exists, so that no file is left if a signal comes in between.
         self._remove = weakref.finalize(self.file, _remove, name, os.getpid(), held)
-        with self._room():
-            self._stream: IO[bytes] = open(name, "xb", opener=_for_us_only)  # noqa: SIM115 - closed by `close`
-            held.append(hold(Path(name)))
+        with self._disk_errors():
+            self._stream: IO[bytes] = open(name, "xb", opener=_private)  # noqa: SIM115 - closed by `close`
+            held.append(lock(Path(name)))
 
     def write(self, data: bytes | memoryview) -> None:
-        with self._room():
+        with self._disk_errors():
             self._stream.write(data)
         self.size += len(data)
 
     def close(self) -> None:
-        with self._room():
+        with self._disk_errors():
             self._stream.close()
 
     @contextmanager
-    def _room(self) -> Iterator[None]:
+    def _disk_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -62,7 +62,7 @@ class TemporaryWriter:
             raise UsageError("no_temporary_room", message) from error
 
 
-def _for_us_only(name: str, flags: int) -> int:
+def _private(name: str, flags: int) -> int:
     return os.open(name, flags, 0o600)
 
 
@@ -71,4 +71,4 @@ def _remove(path: str, owner: int, held: list[int | None]) -> None:
     if os.getpid() == owner:
         Path(path).unlink(missing_ok=True)
         while held:
-            release(held.pop())
+            unlock(held.pop())

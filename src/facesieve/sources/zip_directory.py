@@ -1,7 +1,7 @@
 """The directory of a zip, read entry by entry.
 
-`zipfile` refuses a whole archive for one name that is not UTF-8 though its flag says so, always believes the last end
-record, and never compares the number of entries. Here a damaged entry costs only itself, and a missing one is noticed.
+`zipfile` refuses a whole archive if one name is flagged as UTF-8 but is not, always trusts the last end record, and
+never compares the number of entries. Here a damaged entry does not affect the others, and a missing one is noticed.
 The layout is that of APPNOTE.TXT 4.3.
 """
 
@@ -27,7 +27,8 @@ _MOST_ENDS = 16  # candidates for the end record that are tried, so that a comme
 class Entry:
     """An entry of the directory.
 
-    offset: of its local header in the file. sound: whether the 64-bit sizes that it refers to are there.
+    offset: of its local header in the file. sound: whether the offset is valid, and the 64-bit values that the entry
+    refers to are there.
     """
 
     raw: bytes
@@ -60,7 +61,7 @@ class Directory:
 
 
 def read_directory(stream: BinaryIO) -> Directory:
-    """The directory of the last end record that is right; where none is, the directory with most entries.
+    """The directory of the last end record that is right; if none is, the directory with the most entries.
 
     Raises ValueError where there is no end record.
     """
@@ -84,7 +85,7 @@ class _End:
     size: int
     offset: int
     count: int
-    counted_in: int  # the count is modulo this number: many programs let its 16 bits overflow
+    modulus: int  # of the count: many programs let its 16 bits overflow
 
 
 def _ends(stream: BinaryIO) -> Iterator[_End]:
@@ -122,13 +123,13 @@ def _directories(stream: BinaryIO, end: _End) -> Iterator[Directory]:
     for start, shift in {before: before - end.offset, end.offset: 0}.items():
         if not 0 <= start <= end.place:
             continue
-        entries, ended = _entries(stream, start, end.place, shift)
-        counted = len(entries) % end.counted_in == end.count or (ended and len(entries) > end.count)
+        entries, complete = _entries(stream, start, end.place, shift)
+        counted = len(entries) % end.modulus == end.count or (complete and len(entries) > end.count)
         yield Directory(entries, start, counted and (bool(entries) or end.place == 0))
 
 
 def _entries(stream: BinaryIO, start: int, end: int, shift: int) -> tuple[list[Entry], bool]:
-    """Entries up to the first bytes that are no entry, and whether they end where the directory does.
+    """Entries up to the first bytes that are not an entry, and whether they end where the directory does.
 
     shift: the number of bytes before the archive, which its offsets do not include.
     """

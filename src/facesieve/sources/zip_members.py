@@ -32,9 +32,9 @@ def zip_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member
     most = max(search.settings.max_unpacked_bytes, 2 * os.fstat(stream.fileno()).st_size)
     overlapping, total = _overlapping(directory), 0
     for index, entry in enumerate(directory.entries):
-        name, before = _name(path, entry, search), entry.raw.decode("utf-8" if entry.utf8 else "cp437")
+        name, former = _name(path, entry, search), entry.raw.decode("utf-8" if entry.utf8 else "cp437")
         if _is_folder(entry, name):
-            yield Member(entry.raw, name, before, is_folder=True)
+            yield Member(entry.raw, name, former, is_folder=True)
             continue
         total += entry.size
         closed = _refusal(entry, index in overlapping, total > most, search)
@@ -46,12 +46,13 @@ def zip_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member
             except Exception:  # only this link is damaged, not the archive
                 closed = Closed(RefusalCode.UNREADABLE, "The link is damaged.")
         stamp = f"{entry.size}-{entry.crc:08x}"
-        yield Member(entry.raw, name, before, closed or data, stamp, link)
+        yield Member(entry.raw, name, former, closed or data, stamp, link)
     if not directory.whole:
         raise Refused(RefusalCode.BAD_ARCHIVE)
 
 
-def _refusal(entry: Entry, overlaps: bool, beyond: bool, search: Search) -> Closed | None:
+def _refusal(entry: Entry, overlaps: bool, too_much: bool, search: Search) -> Closed | None:
+    """Why an entry is refused. too_much: whether it and those before it unpack to more bytes than allowed."""
     if entry.flags & _ENCRYPTED:
         return Closed(RefusalCode.ENCRYPTED)
     if not entry.sound:
@@ -60,7 +61,7 @@ def _refusal(entry: Entry, overlaps: bool, beyond: bool, search: Search) -> Clos
         return Closed(RefusalCode.BAD_ARCHIVE, "This member overlaps with another one.")
     if entry.size > search.settings.max_file_bytes:
         return Closed(RefusalCode.TOO_MANY_BYTES)
-    if beyond:
+    if too_much:
         return Closed(RefusalCode.TOO_MANY_BYTES, "The archive would unpack to more bytes than max_unpacked_bytes.")
     if entry.method not in _METHODS:
         return Closed(RefusalCode.BAD_ARCHIVE, f"FaceSieve does not support compression method {entry.method}.")
@@ -115,7 +116,7 @@ def _unicode_path(entry: Entry) -> str:
 
 
 def _is_folder(entry: Entry, name: str) -> bool:
-    """Whether an entry is a folder. An entry that holds bytes is not, whatever its name."""
+    """Whether an entry is a folder. An entry with content is a file, whatever its name."""
     marked = stat.S_ISDIR(entry.attributes >> 16) or bool(entry.attributes & _DOS_FOLDER)
     return not entry.size and (marked or name.endswith(("/", "\\")))
 

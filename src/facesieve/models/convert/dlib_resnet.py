@@ -1,4 +1,4 @@
-"""dlib's face recognition network: a ResNet of 29 layers (Davis King, 2017), 128 numbers for each face.
+"""dlib's face recognition network: a ResNet of 29 layers (Davis King, 2017) with embeddings of 128 numbers.
 
 The published file holds the weights in the order of the network; the architecture is that of
 https://github.com/davisking/dlib/blob/master/examples/dnn_face_recognition_ex.cpp (`anet_type`).
@@ -25,17 +25,17 @@ STAGES = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1
 
 
 def convert(sources: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The published file to the ONNX model `dlib-resnet`.
+    """Convert the published file to the ONNX model `dlib-resnet`.
 
-    It takes `crops` (N, 150, 150, 3) uint8 RGB and returns `embeddings` (N, 128) float32, of no fixed length; faces
-    are compared by Euclidean distance.
+    It takes `crops` (N, 150, 150, 3) uint8 RGB and returns `embeddings` (N, 128) float32, not normalised; faces are
+    compared by Euclidean distance.
     """
     [data] = sources.values()
     return {"dlib-resnet": _Network(layers(data)).built()}
 
 
 class _Network:
-    """Writes the graph while it walks through the weights."""
+    """Builds the graph while it reads the weights."""
 
     def __init__(self, weights: Iterator[Layer]) -> None:
         self._weights = weights
@@ -57,7 +57,7 @@ class _Network:
         graph.node("MatMul", [mean, weight], "embeddings")
         graph.output("embeddings", ("N", 128))
         if next(self._weights, None):
-            raise _other()
+            raise _not_this_network()
         return graph.tobytes()
 
     def _pixels(self) -> str:
@@ -69,7 +69,7 @@ class _Network:
         return graph.node("Mul", [graph.node("Sub", [planes, mean], "centred"), scale], "normalised")
 
     def _block(self, name: str, at: str, side: int, channels: int, filters: int, stride: int) -> tuple[str, int]:
-        """Two convolutions beside a shortcut. Where their shapes differ, the smaller is padded with zeros."""
+        """Add two convolutions and a shortcut; if their shapes differ, the smaller one is padded with zeros."""
         graph = self._graph
         inner, small = self._conv(f"{name}.first", at, side, stride, relu=True)
         inner, small = self._conv(f"{name}.second", inner, small, 1, relu=False)
@@ -82,17 +82,17 @@ class _Network:
         return graph.node("Relu", [total], f"{name}.out"), max(side, small)
 
     def _padded(self, name: str, at: str, channels: int, pixels: int) -> str:
-        """Zeros behind the last channel, below the last row and behind the last column."""
+        """Add zeros after the last channel, row and column."""
         if not channels and not pixels:
             return at
         pads = self._graph.weight(f"{name}.pads", np.array([0, 0, 0, 0, 0, channels, pixels, pixels], np.int64))
         return self._graph.node("Pad", [at, pads], f"{name}.padded")
 
     def _conv(self, name: str, at: str, side: int, stride: int, relu: bool) -> tuple[str, int]:
-        """A convolution with the affine layer behind it folded in; what it makes, and the side of that."""
+        """Add a convolution with the affine layer after it folded in. Returns the name and the side of its output."""
         conv, affine = self._next(Convolution), self._next(Affine)
         if conv.stride != (stride, stride) or conv.padding[0] != conv.padding[1]:
-            raise _other()
+            raise _not_this_network()
         weight = conv.weight.astype(np.float64) * affine.gamma[:, None, None, None]
         bias = conv.bias.astype(np.float64) * affine.gamma + affine.beta
         size, padding = conv.weight.shape[2], conv.padding[0]
@@ -111,9 +111,9 @@ class _Network:
     def _next(self, kind: type[Kind]) -> Kind:
         layer = next(self._weights, None)
         if not isinstance(layer, kind):
-            raise _other()
+            raise _not_this_network()
         return layer
 
 
-def _other() -> ModelError:
+def _not_this_network() -> ModelError:
     return ModelError("model_unreadable", "This is not dlib's published face recognition network.")

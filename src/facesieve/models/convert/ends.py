@@ -1,4 +1,4 @@
-"""The first and the last operations of the pose networks: the crops, and the degrees."""
+"""The input and the output that the graphs of all pose networks share: crops, and angles in degrees."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ BIN_DEGREES = 3
 def crops(graph: Graph) -> str:
     """Add the input `crops` (N, 224, 224, 3) uint8 RGB, and return the name of its normalised planes (N, 3, 224, 224).
 
-    The normalisation is not folded into the first convolution, which pads with zeros *after* it: that would change the
-    border. It comes after the transposition, where a whole plane has the same mean; on pixels with three different
-    means it would cost ten times as much.
+    The normalisation is not folded into the first convolution, because that pads normalised planes with zeros, so
+    the border would change. It comes after the transposition, because one mean per plane costs a tenth of three means
+    per pixel.
     """
     pixels = graph.input("crops", np.uint8, ("N", SIDE, SIDE, 3))
     planes = graph.node("Cast", [graph.node("Transpose", [pixels], "planes", perm=[0, 3, 1, 2])], "float", to=1)

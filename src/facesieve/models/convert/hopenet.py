@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from facesieve.errors import ModelError
+from facesieve.models.convert.batch_norm import fold
 from facesieve.models.convert.ends import crops, degrees
-from facesieve.models.convert.whenet import fold
 from facesieve.models.onnx_writer import Graph
 from facesieve.models.statedict import read_state_dict
 from facesieve.records import ANGLES, Floats32
@@ -20,7 +20,7 @@ Weights = Mapping[str, Floats32]
 
 
 def convert(sources: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The ONNX model `hopenet` from the authors' PyTorch state dict.
+    """Convert the authors' PyTorch state dict to the ONNX model `hopenet`.
 
     It maps `crops` (N, 224, 224, 3) uint8 RGB to `degrees` (N, 3) float32: pitch, yaw, roll with the signs of 300W-LP.
     The layer `fc_finetune` of the state dict is not used for inference, and is left out.

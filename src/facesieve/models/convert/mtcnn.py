@@ -1,6 +1,6 @@
-"""P-, R- and O-Net (Zhang et al., 2016, https://arxiv.org/abs/1604.02878) for upright RGB pictures of 0..255.
+"""P-, R- and O-Net (Zhang et al., 2016, https://arxiv.org/abs/1604.02878) for upright RGB pictures in 0..255.
 
-The published files expect the picture transposed, as in MATLAB, and normalised to (p - 127.5) / 128. Both are moved
+The published files expect the picture transposed, as in MATLAB, and normalised to (p - 127.5) / 128. Both are folded
 into the weights. No convolution is padded, so this is exact: a kernel transposed in space computes the transposed map,
 and K * ((p - 127.5) / 128) + b = (K / 128) * p + (b - 127.5 / 128 sum K).
 """
@@ -69,7 +69,7 @@ ONET = Published(
 
 
 def convert(sources: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The ONNX models `pnet`, `rnet` and `onet` from the published pnet.onnx, rnet.onnx and onet.onnx.
+    """Convert the published pnet.onnx, rnet.onnx and onet.onnx to the ONNX models `pnet`, `rnet` and `onet`.
 
     The input of each is `pixels`, (N, H, W, 3) float32 RGB in 0..255, upright; H and W may have any value for pnet, and
     are 24 for rnet and 48 for onet.
@@ -93,7 +93,7 @@ def _pnet(weights: Mapping[str, Floats32]) -> bytes:
     graph = Graph("pnet")
     features = _features(graph, PNET, weights, graph.input("pixels", np.float32, ("N", "H", "W", 3)))
     kernel, bias = _layer(weights, PNET.score)
-    score = _conv(graph, "score", features, _margin(kernel), _margin(bias))
+    score = _conv(graph, "score", features, _difference(kernel), _difference(bias))
     score = _probability(graph, score)
     graph.node("Squeeze", [score, graph.weight("channel", np.array([1]))], "score")
     regression = _conv(graph, "regression", features, *_layer(weights, PNET.regression))
@@ -114,7 +114,7 @@ def _cropped(name: str, side: int, published: Published, weights: Mapping[str, F
     dense = graph.node("PRelu", [dense, graph.weight("dense.slope", weights["slope"])], "dense.prelu")
 
     kernel, bias = _layer(weights, published.score)
-    score = _gemm(graph, "score", dense, _margin(kernel.T), _margin(bias))
+    score = _gemm(graph, "score", dense, _difference(kernel.T), _difference(bias))
     score = _probability(graph, score)
     graph.node("Squeeze", [score, graph.weight("column", np.array([1]))], "score")
     graph.output("score", ("N",))
@@ -137,7 +137,7 @@ def _features(graph: Graph, published: Published, weights: Mapping[str, Floats32
         kernel, bias = _layer(weights, conv)
         kernel = kernel.transpose(0, 1, 3, 2)
         if number == 1:
-            kernel, bias = _absorb_normalisation(kernel, bias)
+            kernel, bias = _fold_normalisation(kernel, bias)
         at = _conv(graph, f"conv{number}", at, kernel, bias)
         slopes = graph.weight(f"prelu{number}.slope", weights[slope].reshape(-1, 1, 1))
         at = graph.node("PRelu", [at, slopes], f"prelu{number}")
@@ -149,8 +149,8 @@ def _features(graph: Graph, published: Published, weights: Mapping[str, Floats32
     return at
 
 
-def _absorb_normalisation(kernel: Floats32, bias: Floats32) -> tuple[Floats32, Floats32]:
-    """The first convolution for pixels that are not normalised; fsum is exact, so all machines write the same bytes."""
+def _fold_normalisation(kernel: Floats32, bias: Floats32) -> tuple[Floats32, Floats32]:
+    """The first convolution for pixels in 0..255. `fsum` is exact, so all machines write the same bytes."""
     sums = np.array([math.fsum(one.ravel().tolist()) for one in kernel])
     return (kernel / np.float32(STD)), (bias - sums * (MEAN / STD)).astype(np.float32)
 
@@ -166,8 +166,8 @@ def _probability(graph: Graph, logit: str) -> str:
     return graph.node("Div", [one, graph.node("Add", [rest, one], "score.sum")], "probability")
 
 
-def _margin(two: Floats32) -> Floats32:
-    """Weights of the difference of the two logits (other, face): its sigmoid is their softmax."""
+def _difference(two: Floats32) -> Floats32:
+    """Weights of the logit of a face: the difference of two logits (other, face), whose sigmoid is their softmax."""
     return (two[1:].astype(np.float64) - two[:1]).astype(np.float32)
 
 

@@ -1,19 +1,21 @@
 """WHENet (Zhou and Gregson, BMVC 2020, https://arxiv.org/abs/2005.10353): EfficientNet-B0 and three heads of bins.
 
-The published file is HDF5 of Keras with weights only. Its layers are numbered in the order of the network, so they are
-read one after the other while the architecture is built (Tan and Le, 2019, https://arxiv.org/abs/1905.11946, table 1).
+The published file is an HDF5 file of Keras with weights only. Its layers are numbered in the order of the network, so
+they are read one after the other while the architecture is built (Tan and Le, 2019, https://arxiv.org/abs/1905.11946,
+table 1).
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from facesieve.errors import ModelError
+from facesieve.models.convert.batch_norm import fold
 from facesieve.models.convert.ends import crops, degrees
 from facesieve.models.onnx_writer import Array, Graph
 from facesieve.records import ANGLES, Floats32
@@ -24,7 +26,7 @@ EPSILON = 1e-3  # Keras' default of batch normalisation
 
 
 def convert(sources: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The ONNX model `whenet` from the published WHENet.h5.
+    """Convert the published WHENet.h5 to the ONNX model `whenet`.
 
     It maps `crops` (N, 224, 224, 3) uint8 RGB to `degrees` (N, 3) float32: pitch, yaw, roll with the signs of 300W-LP.
     Raises ModelError `model_unreadable`.
@@ -40,7 +42,7 @@ def convert(sources: Mapping[str, bytes]) -> dict[str, bytes]:
 
 @dataclass
 class KerasFile:
-    """Reads the weights of a network layer by layer: each method returns those of the next layer of its kind.
+    """Reads the weights of a network layer by layer. Each method returns those of the next layer of its kind.
 
     file: an open HDF5 file. read: how many layers of each kind were read.
     """
@@ -77,17 +79,6 @@ class KerasFile:
         """Name, weights (bins, features) and bias (bins,) of the head of that name."""
         layer = self.file[f"{name}_new/{name}_new"]
         return name, np.asarray(layer["kernel:0"], np.float32).T, np.asarray(layer["bias:0"], np.float32)
-
-
-def fold(kernel: Floats32, normalisation: Sequence[Floats32], epsilon: float) -> tuple[Array, Array]:
-    """A convolution and the batch normalisation after it as one: weight (O, I, h, w) and bias (O,), both float64.
-
-    kernel: (O, I, h, w). normalisation: gamma, beta, mean and variance, each (O,).
-    All operations are elementwise and correctly rounded, so that every machine writes the same bytes.
-    """
-    gamma, beta, mean, variance = normalisation
-    scale = gamma.astype(np.float64) / np.sqrt(variance.astype(np.float64) + epsilon)
-    return kernel * scale[:, None, None, None], beta - mean * scale
 
 
 def _network(weights: KerasFile) -> bytes:

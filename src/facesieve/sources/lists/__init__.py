@@ -4,7 +4,7 @@
 
 A format is one function from an open file to rows. It asks `columns` which column holds paths and which one labels. To
 add a format, write such a function and name its suffix in `reader.FORMATS`. To add a kind of picture, such as an
-address on the web, add a case to `reader._sources`.
+object in a bucket, add a case to `reader._named_picture`.
 """
 
 from facesieve.sources.lists.reader import from_list, is_list, looks_like_a_list

@@ -13,7 +13,7 @@ _NO_CLASS = -1  # what Hugging Face writes for a row without a class
 
 
 class Classes:
-    """Names by number, and how many rows have a number without a name. Without any names, labels stay numbers."""
+    """Names of classes by number. Counts the rows whose number has no name. Without names, labels stay numbers."""
 
     def __init__(self, path: Path, names: dict[int, str], fault: bool = False) -> None:
         self._path, self._names, self._fault = path, names, fault

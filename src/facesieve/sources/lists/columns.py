@@ -94,7 +94,7 @@ def tell_unused(path: Path, names: Sequence[str], search: Search) -> None:
 
 
 def shown(path: Path) -> str:
-    """A list's own name, for messages."""
+    """The name of a list in messages."""
     return displayed(path.as_posix())
 
 

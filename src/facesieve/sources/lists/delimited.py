@@ -26,7 +26,7 @@ _SEPARATORS = ",;\t|"
 def delimited_rows(path: Path, stream: BinaryIO, search: Search) -> Iterator[Row]:
     """Rows of a text list, a CSV or a TSV. The content shows the encoding and the separator.
 
-    Raises UsageError `bad_list` where no column can be chosen, or a quote is not closed.
+    Raises UsageError `bad_list` if no column can be chosen, or a quote is not closed.
     """
     skipped = _Skipped(path, search)
     yield from _rows(path, read_lines(path, stream, search), skipped, search)
@@ -60,7 +60,7 @@ def _rows(path: Path, lines: Iterator[Line], skipped: _Skipped, search: Search) 
         columns = choose(path, cells, search)
     else:
         if not _exists(path, cells[0], search) and len(cells) > 1 and not search.options.path_column:
-            choose(path, cells, search)  # raises
+            choose(path, cells, search)  # raises, and names the columns
         columns = without_header(path, len(cells), search)
         rows = chain([(number, cells)], rows)
     yield from _with_columns(path, rows, columns, len(cells), search)
@@ -75,7 +75,7 @@ def _paths(lines: Iterator[Line]) -> Iterator[Row]:
 def _with_columns(
     path: Path, rows: Iterator[tuple[int, list[str]]], columns: Columns, width: int, search: Search
 ) -> Iterator[Row]:
-    """Rows of cells. A row with more cells than the list has columns is refused: nothing tells which cell is which."""
+    """Rows of cells. A row with more cells than the list has columns is refused, because its cells may be shifted."""
     short: list[int] = []
     for number, cells in rows:
         if not cells:
@@ -100,35 +100,35 @@ def _with_columns(
 def _cells(path: Path, lines: Iterator[Line], separator: str, skipped: _Skipped) -> Iterator[tuple[int, list[str]]]:
     """The number of the line that each row begins on, and its cells; no cells where the row is too long to parse.
 
-    Raises UsageError where a quote is not closed: nothing tells where the rows after it end.
+    Raises UsageError if a quote is not closed, because then the ends of the rows after it are unknown.
     """
-    began = at = 0
-    whole = True
+    first_line = at = 0
+    complete = True
 
     def numbered() -> Iterator[str]:
-        nonlocal at, began, whole
+        nonlocal at, first_line, complete
         for line in lines:
-            if not began and line in skipped:  # inside a quoted cell every line counts
+            if not first_line and line in skipped:  # inside a quoted cell every line counts
                 continue
             at = line.number
-            began, whole = began or at, whole and not line.cut
+            first_line, complete = first_line or at, complete and not line.cut
             yield f"{line.text}\n"
 
     reader = csv.reader(numbered(), delimiter=separator, strict=True, skipinitialspace=True)
     while True:
-        began, whole = 0, True
+        first_line, complete = 0, True
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            if at > began or "field larger" not in str(error):
+            if at > first_line or "field larger" not in str(error):
                 raise UsageError(
                     "bad_list",
-                    f"The list {shown(path)} has a quote on line {began} that is not closed as it should be.",
+                    f"The list {shown(path)} has a quote on line {first_line} that is not closed as it should be.",
                 ) from error
             row = []
-        yield began, row if whole else []
+        yield first_line, row if complete else []
 
 
 def _cell(cells: list[str], at: int | None) -> str:
@@ -136,7 +136,7 @@ def _cell(cells: list[str], at: int | None) -> str:
 
 
 class _Skipped:
-    """Lines that are no rows: blank ones, and in a .txt the comments, which begin with # and name no file."""
+    """Lines that are not rows: blank ones and, in a .txt, comments. A comment begins with # and names no file."""
 
     def __init__(self, path: Path, search: Search) -> None:
         self._path, self._search, self._comments = path, search, 0

@@ -38,9 +38,9 @@ class Line(NamedTuple):
 
 
 def read_lines(path: Path, stream: BinaryIO, search: Search) -> Iterator[Line]:
-    """All lines, blank ones too. Tells the user when some are not in the expected encoding.
+    """All lines, including blank ones. Tells the user when some are not in the expected encoding.
 
-    Raises UsageError `bad_list` when the first line is too long: the file is no list then.
+    Raises UsageError `bad_list` if the first line is too long, as then the file is not a list.
     """
     chosen = search.options.list_encoding
     start = stream.read(4096)

@@ -25,10 +25,10 @@ _ROWS = 1 << 16  # of text or numbers
 _NESTED_ROWS = 16  # whose labels are lists or structs
 _PICTURE_ROWS, _PICTURE_BYTES = 1 << 12, 128 << 20  # of pictures, and the bytes of these pictures
 
-# What a list may claim.
-_MOST_TIMES = 100  # the size of the file; a group of rows, or all pictures together, may unpack to so much
-_SMALL = 256 << 20  # bytes; a group of rows that unpacks to less is never too large
-_MANY_ROWS = 1 << 20  # every list may have so many; a larger file may have 8 for each of its bytes
+# Limits on what the metadata of a list may claim.
+_MOST_EXPANSION = 100  # times the size of the file: the most that a row group, or all pictures of a list, may unpack to
+_SMALL_GROUP = 256 << 20  # bytes; a row group that unpacks to less is never too large
+_MANY_ROWS = 1 << 20  # that any list may have; a larger file may have 8 rows per byte
 _LONGEST_PATH = 4096  # bytes, as on Linux
 
 
@@ -56,7 +56,7 @@ def parquet_rows(path: Path, stream: BinaryIO, search: Search) -> Iterator[Row]:
 
 
 def _rows(path: Path, table: pyarrow.parquet.ParquetFile, names: list[str], size: int, search: Search) -> Iterator[Row]:
-    """size: of the file, in bytes."""
+    """Rows with pictures and labels. size: of the file, in bytes."""
     picture_name, label_name = names[0], names[1] if len(names) > 1 else None
     schema = table.schema_arrow
     kind = _values(schema.field(picture_name).type)
@@ -69,13 +69,13 @@ def _rows(path: Path, table: pyarrow.parquet.ParquetFile, names: list[str], size
             "bad_list", f"The list {shown(path)} claims {table.metadata.num_rows:,} rows in {size:,} bytes."
         )
     largest = _largest_group(path, table, size)
-    together = _ROWS if _is_text(kind) else max(1, min(_PICTURE_ROWS, _PICTURE_BYTES // largest))
+    batch_rows = _ROWS if _is_text(kind) else max(1, min(_PICTURE_ROWS, _PICTURE_BYTES // largest))
     if label_name and kinds.is_nested(schema.field(label_name).type):
-        together = min(together, _NESTED_ROWS)
+        batch_rows = min(batch_rows, _NESTED_ROWS)
     classes = Classes.of(path, schema, label_name)
-    most = min(search.settings.max_unpacked_bytes, max(search.settings.max_file_bytes, _MOST_TIMES * size))
+    most = min(search.settings.max_unpacked_bytes, max(search.settings.max_file_bytes, _MOST_EXPANSION * size))
     held = number = 0
-    for picture, label in _pairs(table, names, together):
+    for picture, label in _pairs(table, names, batch_rows):
         number += 1
         if _is_bytes(kind):
             picture = _as_path(picture)
@@ -88,29 +88,29 @@ def _rows(path: Path, table: pyarrow.parquet.ParquetFile, names: list[str], size
         raise OSError(f"{path} has {number} rows and counts {table.metadata.num_rows}.")
     if held > most:  # only the labels of the other rows are read
         closed = Closed(RefusalCode.TOO_MANY_BYTES, "The list unpacks to more bytes than max_unpacked_bytes allows.")
-        for at, label in enumerate(_labels(table, label_name, together), 1):
+        for at, label in enumerate(_labels(table, label_name, batch_rows), 1):
             if at >= number:
                 yield Row(at, label=classes.name(at, label), refusal=closed)
     classes.tell(search)
 
 
-def _pairs(table: pyarrow.parquet.ParquetFile, names: list[str], together: int) -> Iterator[tuple[Any, Any]]:
+def _pairs(table: pyarrow.parquet.ParquetFile, names: list[str], batch_rows: int) -> Iterator[tuple[Any, Any]]:
     """Pictures and labels, row by row."""
-    for batch in table.iter_batches(together, columns=names):
+    for batch in table.iter_batches(batch_rows, columns=names):
         pictures, *labels = (_plain(batch.column(batch.schema.get_field_index(name))) for name in names)
         yield from zip(pictures, labels[0] if labels else repeat(None), strict=bool(labels))
 
 
-def _labels(table: pyarrow.parquet.ParquetFile, name: str | None, together: int) -> Iterator[Any]:
+def _labels(table: pyarrow.parquet.ParquetFile, name: str | None, batch_rows: int) -> Iterator[Any]:
     if name is None:
         yield from repeat(None, table.metadata.num_rows)
         return
-    for batch in table.iter_batches(together, columns=[name]):
+    for batch in table.iter_batches(batch_rows, columns=[name]):
         yield from _plain(batch.column(0))
 
 
 def _plain(column: Any) -> list[Any]:
-    """The values of a column; a value that a dictionary holds once is one object."""
+    """The values of a column. Equal values of a dictionary column are one object, which saves memory."""
     if not kinds.is_dictionary(column.type):
         values: list[Any] = column.to_pylist()
         return values
@@ -120,13 +120,13 @@ def _plain(column: Any) -> list[Any]:
 
 
 def _largest_group(path: Path, table: pyarrow.parquet.ParquetFile, size: int) -> int:
-    """The most bytes that one group of rows unpacks to; no value is longer.
+    """The most bytes that one row group unpacks to; no value is longer.
 
-    The metadata of single columns is not read: where that is damaged, Arrow ends the whole process.
-    Raises UsageError where a group unpacks to far more than the file can hold.
+    The metadata of single columns is not read, because Arrow ends the whole process if it is damaged.
+    Raises UsageError if a group unpacks to far more than the file can hold.
     """
     most = max((table.metadata.row_group(at).total_byte_size for at in range(table.metadata.num_row_groups)), default=0)
-    if most > max(_SMALL, _MOST_TIMES * size):
+    if most > max(_SMALL_GROUP, _MOST_EXPANSION * size):
         raise UsageError(
             "bad_list",
             f"Rows of the list {shown(path)} unpack to {most:,} bytes from {size:,}, as no paths or pictures do.",
@@ -135,7 +135,7 @@ def _largest_group(path: Path, table: pyarrow.parquet.ParquetFile, size: int) ->
 
 
 def _as_path(value: Any) -> Any:
-    """A path that is stored as bytes, as text; anything else as it is. One line of text is never a picture."""
+    """Bytes that are one line of text as a path, because no picture looks like that; anything else as it is."""
     if not value or len(value) > _LONGEST_PATH:
         return value
     try:

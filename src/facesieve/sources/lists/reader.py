@@ -1,4 +1,4 @@
-"""A list of any format, read row by row into sources. A row that cannot be used becomes a refusal; the others stay."""
+"""A list of any format, read row by row into sources. A row that cannot be used becomes a refusal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from facesieve.sources.remote.url import is_url
 from facesieve.sources.search import Search
 from facesieve.sources.temporary import TemporaryWriter
 
-_ENOUGH = 20  # rows that show whether a file is a list
+_SAMPLE_ROWS = 20  # rows that show whether a file is a list
 
 
 def is_list(path: Path) -> bool:
@@ -49,25 +49,25 @@ def _sources(path: Path, search: Search) -> Iterator[Source]:
         if fault := row.fault():
             yield _refused_row(path, row, fault)
         elif row.data is None:
-            yield _named_file(path, row, search)
+            yield _named_picture(path, row, search)
         else:
             copies = copies or TemporaryWriter(path)
             copies.write(row.data)
             place = Slice(copies.file.path, copies.size - len(row.data), len(row.data), copies.file)
-            yield _held_picture(path, row, place)
+            yield _embedded_picture(path, row, place)
     if copies:
         copies.close()
 
 
 def looks_like_a_list(path: Path, search: Search) -> bool:
-    """Whether one of the first rows leads to a picture: a shell's `*` also names notes and tables."""
+    """Whether one of the first rows leads to a picture. Files that `*` matches may be notes or tables instead."""
     silent = Search(search.settings, search.options)
     try:
-        rows = list(islice(_rows(path, silent), _ENOUGH))
+        rows = list(islice(_rows(path, silent), _SAMPLE_ROWS))
     except (UsageError, OSError):
         return False
     usable = (row for row in rows if not row.fault())
-    return any(row.data is not None or _leads_to_a_picture(_named_file(path, row, silent)) for row in usable)
+    return any(row.data is not None or _leads_to_a_picture(_named_picture(path, row, silent)) for row in usable)
 
 
 def _leads_to_a_picture(source: Source) -> bool:
@@ -85,7 +85,7 @@ def _rows(path: Path, search: Search) -> Iterator[Row]:
 
 
 def _parquet_rows(path: Path, stream: BinaryIO, search: Search) -> Iterator[Row]:
-    from facesieve.sources.lists.parquet import parquet_rows  # pyarrow takes a while to import, and 25 MB
+    from facesieve.sources.lists.parquet import parquet_rows  # pyarrow takes long to import, and 25 MB of memory
 
     return parquet_rows(path, stream, search)
 
@@ -101,22 +101,22 @@ FORMATS: dict[str, Callable[[Path, BinaryIO, Search], Iterator[Row]]] = {
 
 
 def _refused_row(path: Path, row: Row, fault: Closed) -> Source:
-    """A row that cannot be used."""
+    """The refusal of a row that cannot be used."""
     label = row.label_text
     label = displayed(label) if len(label) <= LONGEST_LABEL else ""
     name, identity = f"{path.as_posix()}:{row.number}", identity_of_row(identity_of(path), row.number)
     return Source(displayed(name), label, fault, identity=identity, former=former(name))
 
 
-def _named_file(path: Path, row: Row, search: Search) -> Source:
+def _named_picture(path: Path, row: Row, search: Search) -> Source:
     """The file or URL that a row names."""
     if is_url(row.path):
         return from_url(row.path, row.label_text, search.settings)
     return from_file(resolve(path, row.path, search.options.list_encoding), displayed(row.label_text))
 
 
-def _held_picture(path: Path, row: Row, data: Slice) -> Source:
-    """The picture that a row holds."""
+def _embedded_picture(path: Path, row: Row, data: Slice) -> Source:
+    """The picture whose bytes are in the row."""
     name = f"{path.as_posix()}:{row.number}" + (f"!{row.path}" if row.path else "")
     identity = identity_of_row(identity_of(path), row.number)
     fingerprint = f"{data.size}-{zlib.crc32(row.data or b''):08x}"

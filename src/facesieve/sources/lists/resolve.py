@@ -20,7 +20,7 @@ def resolve(path: Path, text: str, encoding: str | None = None) -> Path:
 
 
 def _spellings(text: str, encoding: str | None) -> Iterator[str]:
-    """The path itself first. `os.fsdecode` holds bytes in another way where Python's locale is not UTF-8."""
+    """The spellings to try, the path itself first. `os.fsdecode` makes names that Python can open in any locale."""
     for written in dict.fromkeys((text, text.replace("\\", "/"))):  # a list from Windows has backslashes
         yield os.fsdecode(written.encode("utf-8", "surrogateescape"))
         if encoding and not written.isascii():

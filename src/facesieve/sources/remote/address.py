@@ -1,4 +1,4 @@
-"""Which addresses a URL may lead to: public ones, and those of networks that the user admits."""
+"""Which addresses a URL may lead to: public ones, and those of networks that the user allows."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _ISATAP = (0x00005EFE, 0x02005EFE)  # upper half of the interface identifier, RF
 def is_allowed(text: str, admitted: Iterable[Network] = ()) -> bool:
     """Whether a connection to this address may be opened.
 
-    text: an IPv4 or IPv6 address, as a resolver returns it. Addresses of IPv4 that lie inside one of IPv6 (mapped,
-    NAT64, 6to4, ISATAP) are judged as well, because a gateway would forward to them.
+    text: an IPv4 or IPv6 address, as a resolver returns it. IPv4 addresses that are embedded in an IPv6
+    address (mapped, NAT64, 6to4, ISATAP) are checked too, because a gateway would forward to them.
     """
     try:
         address = ip_address(text)
@@ -41,7 +41,7 @@ def _is_public(address: Address) -> bool:
 
 
 def _embedded(address: Address) -> Iterator[IPv4Address]:
-    """The addresses of IPv4 that an address of IPv6 carries."""
+    """The IPv4 addresses that are embedded in an IPv6 address."""
     if not isinstance(address, IPv6Address):
         return
     if address.ipv4_mapped:

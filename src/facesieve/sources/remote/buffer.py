@@ -1,11 +1,11 @@
-"""How many bytes of fetched pictures wait to be used; the picture that is needed next always finds room."""
+"""Limits the bytes of fetched pictures that wait to be used; the picture that is needed next always has room."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 
-_UNKNOWN = 512 * 1024  # bytes that a picture is expected to have, before the first one has come
+_EXPECTED_SIZE = 512 * 1024  # bytes; the expected size of a picture before the first one has arrived
 
 
 class Full(Exception):  # noqa: N818 - it is an outcome, not an error
@@ -24,12 +24,12 @@ class Buffer:
         self._limit = limit
         self._next = 0
         self._held: dict[int, int] = {}
-        self._whole: set[int] = set()
+        self._complete: set[int] = set()
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._mean, self._seen = float(_UNKNOWN), 0
+        self._mean, self._seen = float(_EXPECTED_SIZE), 0
         self._closed = False
 
-    async def enter(self, number: int) -> None:
+    async def acquire(self, number: int) -> None:
         """Wait for room."""
         entered = asyncio.get_running_loop().create_future()
         self._waiting.append((number, entered))
@@ -41,37 +41,38 @@ class Buffer:
             raise
 
     def arriving(self, number: int, count: int) -> None:
-        """So many bytes of a picture are held. Raises Full for a picture that has to make room."""
+        """Note that `count` bytes of a picture are held. Raises Full if this picture has to make room."""
         self._held[number] = count
         if self._closed or (number != self._next and sum(self._held.values()) > self._limit):
             del self._held[number]
             raise Full
 
     def finish(self, number: int, count: int) -> None:
-        """A picture is here, or it is known that it never will be; then `count` is 0."""
+        """Note that a picture has arrived with `count` bytes, or has failed with 0."""
         self._held[number] = count
-        self._whole.add(number)
+        self._complete.add(number)
         if count:
             self._seen += 1
             self._mean += (count - self._mean) / self._seen
         self._admit()
 
     def take(self, number: int) -> None:
-        """A picture is used from now on, and the next one is needed."""
+        """Release the room of a picture; the next one is needed now."""
         self._held.pop(number, None)
-        self._whole.discard(number)
+        self._complete.discard(number)
         self._next = number + 1
         self._admit()
 
     def close(self) -> None:
-        """Nothing is used any more: what still arrives is stopped."""
+        """Stop pictures that still arrive, because nothing will be used any more."""
         self._closed = True
 
     def _admit(self) -> None:
+        """Let pictures in while their expected sizes leave room."""
         expected = sum(
-            count if number in self._whole else max(count, self._mean) for number, count in self._held.items()
+            count if number in self._complete else max(count, self._mean) for number, count in self._held.items()
         )
-        # The one that is needed next comes first, wherever it waits: it may have been stopped, and stand at the end.
+        # The picture that is needed next comes first: if it was stopped before, it waits at the end.
         for number, entered in [one for one in self._waiting if one[0] == self._next] + list(self._waiting):
             if entered.done():
                 continue

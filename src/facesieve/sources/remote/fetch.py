@@ -1,4 +1,4 @@
-"""One URL to the bytes of a picture, or to a refusal: redirects, limits, retries, every address checked."""
+"""Fetches one URL: the bytes of a picture, or a refusal. Follows redirects, retries, and applies all limits."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from facesieve.version import __version__
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_HEADER_BYTES = 64 * 1024
-_UNLIMITED = 2**62  # Tornado's own limit on bodies does not say that it was the limit; ours does
+_UNLIMITED = 2**62  # max_file_bytes limits bodies instead: Tornado's error would not say that a limit was reached
 
 
 @dataclass(slots=True)
 class _Answer:
-    """What a host answers to one request. ended: what ended it before its end, if anything did."""
+    """The answer of a host to one request. ended: why we stopped reading it, if we did."""
 
     status: int = 0
     headers: HTTPHeaders = field(default_factory=HTTPHeaders)
@@ -43,7 +43,7 @@ class _Answer:
 
 
 class Fetcher:
-    """Fetches URLs for one event loop. Hosts are asked as often and as much at a time as the settings allow.
+    """Fetches URLs for one event loop, within the limits of the settings for each host and for all hosts.
 
     lookup: resolves host names; None asks the system.
     """
@@ -80,39 +80,39 @@ class Fetcher:
             tries += 1
             last = tries >= self._settings.fetch_tries
             try:
-                answer = await self._followed(url, arriving)
+                answer = await self._follow_redirects(url, arriving)
             except (OSError, HTTPClientError) as error:
                 if last:
-                    raise Refused(RefusalCode.FETCH_FAILED, _what_failed(error)) from error
+                    raise Refused(RefusalCode.FETCH_FAILED, _connection_error(error)) from error
                 retry_after = ""
             else:
                 if answer.status == 200:
                     return _joined(answer)
                 retry_after = answer.headers.get("Retry-After", "")
                 if last or answer.status not in STATUSES:
-                    raise _failed(answer)
+                    raise _bad_status(answer)
             seconds = pause(tries, retry_after)
             if seconds is None:
-                raise _failed(answer)
+                raise _bad_status(answer)
             await asyncio.sleep(seconds)
 
     def close(self) -> None:
         self._client.close()
         self._resolver.close()
 
-    async def _followed(self, url: str, arriving: Callable[[int], None]) -> _Answer:
+    async def _follow_redirects(self, url: str, arriving: Callable[[int], None]) -> _Answer:
         """The answer at the end of all redirects."""
         schemes = self._settings.fetch_schemes
         at = request_url(url, schemes)
         for _ in range(self._settings.fetch_redirects + 1):
-            answer = await self._asked(at, arriving)
+            answer = await self._request(at, arriving)
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECTS or location is None:
                 return answer
             at = redirect_url(at, location, schemes)
         raise Refused(RefusalCode.TOO_MANY_REDIRECTS)
 
-    async def _asked(self, url: str, arriving: Callable[[int], None]) -> _Answer:
+    async def _request(self, url: str, arriving: Callable[[int], None]) -> _Answer:
         """The answer to one request. Raises OSError and HTTPClientError where there is none."""
         answer, settings = _Answer(), self._settings
 
@@ -128,11 +128,11 @@ class Fetcher:
             answer.parts.append(chunk)
             answer.size += len(chunk)
             if answer.size > settings.max_file_bytes:
-                _end(answer, Refused(RefusalCode.TOO_MANY_BYTES))
+                _abort(answer, Refused(RefusalCode.TOO_MANY_BYTES))
             try:
                 arriving(answer.size)
             except Full as full:
-                _end(answer, full)
+                _abort(answer, full)
 
         async with self._hosts.turn(urlsplit(url).hostname or ""):
             try:
@@ -161,24 +161,26 @@ class Fetcher:
         return answer
 
     def _check_headers(self, answer: _Answer) -> None:
-        """Ends an answer that has no picture for us before its body comes."""
+        """Stop an answer that holds no picture for us before its body arrives."""
         if answer.status != 200:
-            _end(answer, _NoBody())
+            _abort(answer, _NoBody())
         if self._settings.fetch_respect_robots and forbids_training(answer.headers.get_list("X-Robots-Tag")):
-            _end(answer, Refused(RefusalCode.DISALLOWED_BY_ROBOTS_HEADER))
+            _abort(answer, Refused(RefusalCode.DISALLOWED_BY_ROBOTS_HEADER))
         encoding = answer.headers.get("Content-Encoding", "identity").strip().lower()
-        if encoding != "identity":  # we asked for none; unpacking it would open the door to bombs
-            _end(answer, Refused(RefusalCode.FETCH_FAILED, f"The host sent the content encoded as {encoding[:20]!r}."))
+        if encoding != "identity":  # we asked for none, and unpacking it could exhaust memory
+            _abort(
+                answer, Refused(RefusalCode.FETCH_FAILED, f"The host sent the content encoded as {encoding[:20]!r}.")
+            )
         length = answer.headers.get("Content-Length", "")
         if length.isdigit() and int(length[:20]) > self._settings.max_file_bytes:
-            _end(answer, Refused(RefusalCode.TOO_MANY_BYTES))
+            _abort(answer, Refused(RefusalCode.TOO_MANY_BYTES))
 
 
 class _NoBody(Exception):  # noqa: N818 - it is an outcome, not an error
-    """Redirects and errors: their bodies are not read."""
+    """Stops an answer whose body is not needed: a redirect or an error."""
 
 
-def _end(answer: _Answer, why: Exception) -> None:
+def _abort(answer: _Answer, why: Exception) -> None:
     """Close the connection of an answer. Tornado does that for an HTTPInputError, and logs it as information."""
     answer.ended = why
     answer.parts.clear()  # the error would hold them until it is collected
@@ -192,12 +194,12 @@ def _joined(answer: _Answer) -> bytes:
     return data
 
 
-def _failed(answer: _Answer) -> Refused:
+def _bad_status(answer: _Answer) -> Refused:
     name = responses.get(answer.status, "")
     return Refused(RefusalCode.FETCH_FAILED, f"The host answered with status {answer.status}{name and f' ({name})'}.")
 
 
-def _what_failed(error: Exception) -> str:
+def _connection_error(error: Exception) -> str:
     if isinstance(error, socket.gaierror):
         return "The host name has no address."
     if isinstance(error, ssl.SSLError):

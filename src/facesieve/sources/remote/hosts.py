@@ -1,4 +1,4 @@
-"""How often and by how many connections each host is asked."""
+"""Limits on requests: how many run at a time, and how many per second each host receives."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-_MOST = 10_000  # hosts that are remembered; more are forgotten when nobody asks them
+_MOST = 10_000  # hosts that are remembered; beyond that, idle ones are forgotten
 
 
 @dataclass(slots=True)
@@ -18,9 +18,10 @@ class _Host:
 
 
 class Hosts:
-    """Lets requests through: so many to all hosts at a time, so many to each, so many to each in a second.
+    """Limits the requests to all hosts together and to each host.
 
-    connections, per_host: most requests in flight. rate: most requests per second and host; 0 is no limit.
+    connections: most requests in flight. per_host: most of them to one host. rate: most requests to one host per
+    second; 0 is no limit.
     """
 
     def __init__(self, connections: int, per_host: int, rate: float) -> None:
@@ -30,7 +31,7 @@ class Hosts:
 
     @asynccontextmanager
     async def turn(self, name: str) -> AsyncIterator[None]:
-        """Waits until the host may be asked once more; the request is over when the context ends."""
+        """Wait until one more request to the host is allowed. It is in flight until the context ends."""
         host = self._hosts.get(name)
         if host is None:
             self._forget_idle()
@@ -39,7 +40,7 @@ class Hosts:
         try:
             async with host.free:
                 await self._wait(host)
-                async with self._all:  # last, so that a slow host keeps no connection from the others
+                async with self._all:  # last, so that requests that wait for a slow host do not use up the connections
                     yield
         finally:
             host.users -= 1

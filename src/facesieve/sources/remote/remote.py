@@ -15,7 +15,7 @@ from facesieve.sources.file import from_file
 from facesieve.sources.openers import Closed
 from facesieve.sources.remote.url import request_url
 
-# Refusals of which a dataset counts in how many builds they occurred: the host may answer otherwise the next time.
+# A dataset counts the builds in which these refusals occurred, because the host may answer differently next time.
 COUNTED = frozenset(
     {
         RefusalCode.FETCH_FAILED,
@@ -30,9 +30,9 @@ _FAILED = "failed "
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """The opener of a picture behind a URL. `FetchAhead` fetches many at a time; called, it fetches its own alone.
+    """The opener of a picture behind a URL. `UrlPrefetch` fetches many at a time; calling this fetches it alone.
 
-    failures: earlier builds in which it could not be fetched.
+    failures: the number of earlier builds in which it could not be fetched.
     """
 
     url: str
@@ -40,10 +40,10 @@ class Remote:
     failures: int = 0
 
     def __call__(self) -> BinaryIO:
-        """Raises Refused."""
-        from facesieve.sources.remote.ahead import FetchAhead
+        """Fetch the picture. Raises Refused."""
+        from facesieve.sources.remote.prefetch import UrlPrefetch
 
-        [source] = FetchAhead(self.settings)([Source(self.url, open=self)])
+        [source] = UrlPrefetch(self.settings)([Source(self.url, open=self)])
         assert source.open
         return source.open()
 
@@ -64,7 +64,7 @@ def from_url(text: str, label: str, settings: Settings) -> Source:
 
 
 def failed(times: int) -> str:
-    """The fingerprint of a picture that could not be fetched in so many builds."""
+    """The fingerprint of a picture that could not be fetched in `times` builds."""
     return f"{_FAILED}{times}"
 
 

@@ -1,4 +1,4 @@
-"""Host names to addresses that were checked: the connection uses the very addresses that the check saw."""
+"""Resolves host names and checks the addresses; a connection uses only addresses that were checked."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _FRESH = 60.0  # seconds that an answer is used; it was checked, so keeping it l
 
 
 class ForbiddenAddressError(OSError):
-    """A host name, or an address in a URL, that leads to an address that is not allowed."""
+    """The host of a URL leads to an address that is not allowed."""
 
 
 class CheckingResolver(Resolver):
     """Resolves as the system does, and refuses a host when one of its addresses is forbidden.
 
     Tornado asks it for addresses in URLs too, in whatever notation the system understands (`0x7f.1`, `2130706433`).
-    admitted: networks that are allowed though they are not public. lookup: asks the system; tests pass their own.
+    admitted: networks that are allowed although they are not public. lookup: asks the system; tests pass their own.
     """
 
     # Tornado constructs subclasses of Configurable through `initialize`.

@@ -12,10 +12,10 @@ _LONGEST = 30.0  # seconds; a host that asks for more is asked again by the next
 
 
 def pause(tries: int, retry_after: str = "", jitter: float | None = None) -> float | None:
-    """Seconds to wait after so many tries, or None where the host asks for more than is waited for.
+    """Seconds to wait after `tries` tries; None if the host asks for a longer wait than FaceSieve allows.
 
     Exponential backoff with full jitter, and never less than the header `Retry-After`: seconds, or a date.
-    jitter: in [0, 1]; None draws it.
+    jitter: in [0, 1]; None draws a random number.
     """
     share = random.random() if jitter is None else jitter
     asked = _seconds(retry_after)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-AGENT = "facesieve"  # how we are called in the header, and in `User-Agent`
+AGENT = "facesieve"  # our name in the header and in `User-Agent`
 FORBIDDING = {"noai", "noimageai"}
 
 

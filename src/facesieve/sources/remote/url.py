@@ -10,21 +10,21 @@ from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
 LONGEST = 8192  # characters; servers refuse longer ones
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters and more, as `C:` is a drive
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # `urlsplit` would drop some of them without a word
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # at least two letters, because `C:` is a drive
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # `urlsplit` would drop some of them silently
 _INVISIBLE = re.compile(r"[\s\u200b-\u200f\u2060\ufeff]")
 _SAFE = "/%:@!$&'()*+,;=~-._?"  # of path and query: left as they are, so that nothing is encoded twice
 
 
 def is_url(text: str) -> bool:
-    """Whether a text is a URL and no path."""
+    """Whether a text is a URL and not a path."""
     return _SCHEME.match(text) is not None
 
 
 def request_url(text: str, schemes: Collection[str] = ("https", "http")) -> str:
     """The URL that is requested: host in IDNA, path and query percent-encoded where they must be, no fragment.
 
-    Slashes, dots and what is percent-encoded already stay as they are. Raises Refused `bad_url`.
+    Slashes, dots and existing percent-encoding stay as they are. Raises Refused `bad_url`.
     """
     if len(text) > LONGEST:
         raise _bad(f"The URL is longer than {LONGEST:,} characters.")
@@ -41,7 +41,7 @@ def request_url(text: str, schemes: Collection[str] = ("https", "http")) -> str:
         raise _bad(f"URLs that begin with {parts.scheme}:// are not fetched.")
     if parts.username is not None or parts.password is not None:
         raise _bad("The URL holds a user name or a password.")
-    if "[" in parts.netloc and ":" not in (host or ""):  # addresses of a future version
+    if "[" in parts.netloc and ":" not in (host or ""):  # an address of a future IP version
         raise _bad("The host in the URL is not an address.")
     if not host:
         raise _bad("The URL names no host.")

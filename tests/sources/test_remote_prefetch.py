@@ -22,7 +22,7 @@ from facesieve.errors import Refused
 from facesieve.records import Source
 from facesieve.settings import Settings
 from facesieve.sources.openers import File
-from facesieve.sources.remote.ahead import FetchAhead
+from facesieve.sources.remote.prefetch import UrlPrefetch
 from facesieve.sources.remote.remote import Remote
 
 
@@ -50,7 +50,7 @@ async def slow(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
 
 
 def test_no_sources_are_none() -> None:
-    assert list(FetchAhead(settings())([])) == []
+    assert list(UrlPrefetch(settings())([])) == []
 
 
 @pytest.mark.parametrize("count", [1, 100])
@@ -59,7 +59,7 @@ def test_sources_come_in_order_with_their_bytes_or_their_refusal(count: int) -> 
     with host(slow) as running:
         wanted = sources(running, count, chosen)
         begun = time.monotonic()
-        found = list(FetchAhead(chosen)(wanted))
+        found = list(UrlPrefetch(chosen)(wanted))
         seconds = time.monotonic() - begun
     assert [source.name for source in found] == [source.name for source in wanted]
     assert [content(one) for one in found] == [
@@ -71,7 +71,7 @@ def test_sources_come_in_order_with_their_bytes_or_their_refusal(count: int) -> 
 def test_only_so_many_are_fetched_from_one_host_at_a_time() -> None:
     chosen = settings(fetch_connections=50, fetch_connections_per_host=3)
     with host(slow) as running:
-        list(FetchAhead(chosen)(sources(running, 20, chosen)))
+        list(UrlPrefetch(chosen)(sources(running, 20, chosen)))
     assert running.most == 3
 
 
@@ -79,7 +79,7 @@ def test_only_so_many_are_asked_of_one_host_in_a_second() -> None:
     chosen = settings(fetch_rate_per_host=20)
     with host(slow) as running:
         begun = time.monotonic()
-        list(FetchAhead(chosen)(sources(running, 11, chosen)))
+        list(UrlPrefetch(chosen)(sources(running, 11, chosen)))
         assert time.monotonic() - begun >= 0.5  # ten pauses of a twentieth
 
 
@@ -89,7 +89,7 @@ def test_files_and_arrays_between_urls_stay_in_their_places(tmp_path: Path) -> N
     chosen = settings()
     with host(slow) as running:
         first, second = sources(running, 2, chosen)
-        found = list(FetchAhead(chosen)([first, Source("a", open=File(str(tmp_path / "a"))), array, second]))
+        found = list(UrlPrefetch(chosen)([first, Source("a", open=File(str(tmp_path / "a"))), array, second]))
     assert [content(found[0]), content(found[1]), content(found[3])] == [b"0", b"file", b"1"]
     assert found[2] is array
 
@@ -103,7 +103,7 @@ def test_local_sources_are_drawn_one_at_a_time_and_start_no_thread() -> None:
             yield Source(str(number), open=File("x"))
 
     threads = threading.active_count()
-    found = FetchAhead(settings())(local())
+    found = UrlPrefetch(settings())(local())
     next(found)
     next(found)
     assert drawn == [0, 1] and threading.active_count() == threads
@@ -114,7 +114,7 @@ import resource, sys, time
 from hosts_of_pictures import host
 from facesieve.records import Source
 from facesieve.settings import Settings
-from facesieve.sources.remote.ahead import FetchAhead
+from facesieve.sources.remote.prefetch import UrlPrefetch
 from facesieve.sources.remote.remote import Remote
 part = bytes(1 << 16)
 async def large(running, writer, path):
@@ -126,7 +126,7 @@ chosen = Settings(fetch_allow_addresses=["127.0.0.0/8"], fetch_tries=1, fetch_co
                   fetch_connections_per_host=40, fetch_buffer_bytes=16 << 20)
 with host(large) as running:
     sources = [Source(str(n), open=Remote(running.url(f"/{n}"), chosen)) for n in range(80)]
-    ahead, before = FetchAhead(chosen), None
+    ahead, before = UrlPrefetch(chosen), None
     for number, source in enumerate(ahead(sources)):
         assert len(source.open().read()) == 4 << 20
         before = before or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -154,7 +154,7 @@ def test_waiting_for_a_picture_is_told_about_every_second() -> None:
     told: list[float] = []
     chosen = settings()
     with host(late) as running:
-        [found] = FetchAhead(chosen)(sources(running, 1, chosen), lambda: told.append(time.monotonic()))
+        [found] = UrlPrefetch(chosen)(sources(running, 1, chosen), lambda: told.append(time.monotonic()))
         assert content(found) == b"late"
     assert 1 <= len(told) <= 3
 
@@ -172,7 +172,7 @@ def test_one_that_ends_early_stops_what_is_on_its_way() -> None:
 
     chosen = settings()
     with host(endless) as running:
-        ahead = FetchAhead(chosen)
+        ahead = UrlPrefetch(chosen)
         found = ahead(sources(running, 5, chosen))
         assert content(next(found)) == b"0"
         found.close()  # type: ignore[attr-defined]
@@ -195,7 +195,7 @@ def test_the_thread_ends_with_its_owner() -> None:
 
     chosen = settings()
     with host(slow) as running:
-        ahead = FetchAhead(chosen)
+        ahead = UrlPrefetch(chosen)
         list(ahead(sources(running, 2, chosen)))
         assert fetching()
     del ahead

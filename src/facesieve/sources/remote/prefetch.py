@@ -1,4 +1,4 @@
-"""Pictures behind URLs are fetched while earlier ones are used; sources stay in order."""
+"""Fetches pictures behind URLs while earlier ones are used; sources stay in order."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:  # Tornado belongs to an extra
     from facesieve.sources.remote.fetch import Fetcher
     from facesieve.sources.remote.resolver import Lookup
 
-_WINDOW = 4  # pictures per connection that are asked for ahead of their use
-_BREATH = 1.0  # seconds between two calls of `waiting`
+_AHEAD_PER_CONNECTION = 4  # pictures that are requested before they are needed
+_POLL_SECONDS = 1.0  # between two calls of `waiting`
 
 
-class FetchAhead:
+class UrlPrefetch:
     """Fetches pictures behind URLs in a thread of its own, many at a time, within `fetch_buffer_bytes`.
 
     The thread starts with the first URL, and ends with this object.
@@ -41,17 +41,17 @@ class FetchAhead:
         self._thread: _Thread | None = None
 
     def __call__(self, sources: Iterable[Source], waiting: Callable[[], None] = lambda: None) -> Iterator[Source]:
-        """The same sources in order; those behind URLs come with their bytes, or with the reason why there are none.
+        """Yields the same sources in order. Those behind URLs have their bytes, or are refused.
 
-        From the first URL on, sources are drawn ahead of their use. waiting: called about every second while a picture
-        is waited for. Raises UsageError `no_cloud` where Tornado is not installed.
+        From the first URL on, sources are taken before they are needed. waiting: called about once per second while
+        this waits for a picture. Raises UsageError `no_cloud` where Tornado is not installed.
         """
         run: _Run | None = None
-        drawn, window = iter(sources), deque[Source | _Coming]()
+        remaining, window = iter(sources), deque[Source | _PendingPicture]()
         try:
             while True:
-                while not window or (run and len(window) < _WINDOW * self._settings.fetch_connections):
-                    source = next(drawn, None)
+                while not window or (run and len(window) < _AHEAD_PER_CONNECTION * self._settings.fetch_connections):
+                    source = next(remaining, None)
                     if source is None:
                         break
                     if isinstance(source.open, Remote):
@@ -65,7 +65,7 @@ class FetchAhead:
                 if not window:
                     return
                 first = window.popleft()
-                yield first if isinstance(first, Source) else first.arrived(waiting)
+                yield first if isinstance(first, Source) else first.wait(waiting)
                 del first
         finally:
             if run:
@@ -83,38 +83,40 @@ class _Thread:
             raise UsageError("no_cloud", message) from error
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=_run_loop, args=(self.loop,), name="fetch", daemon=True).start()
-        self.fetcher = asyncio.run_coroutine_threadsafe(_made(Fetcher, settings, lookup), self.loop).result()
+        self.fetcher = asyncio.run_coroutine_threadsafe(_create_fetcher(Fetcher, settings, lookup), self.loop).result()
         weakref.finalize(self, self.loop.call_soon_threadsafe, self.loop.stop)
 
 
 class _Run:
-    """The fetching of one run of sources."""
+    """The fetches for one call of `UrlPrefetch`."""
 
     def __init__(self, thread: _Thread, buffer_bytes: int) -> None:
         self._thread = thread
         self._buffer = Buffer(buffer_bytes)
         self._numbers = count()
-        self._coming = WeakSet[Future[None]]()
+        self._futures = WeakSet[Future[None]]()
 
-    def begin(self, source: Source, url: str) -> _Coming:
+    def begin(self, source: Source, url: str) -> _PendingPicture:
         """Fetch a picture as soon as there is room."""
         number = next(self._numbers)
         box: list[bytes] = []
         future = asyncio.run_coroutine_threadsafe(self._fetch(url, number, box), self._thread.loop)
-        self._coming.add(future)
-        return _Coming(source, future, box, partial(self._thread.loop.call_soon_threadsafe, self._buffer.take, number))
+        self._futures.add(future)
+        return _PendingPicture(
+            source, future, box, partial(self._thread.loop.call_soon_threadsafe, self._buffer.take, number)
+        )
 
     def close(self) -> None:
-        """Stop what is not used any more."""
+        """Stop the fetches whose pictures are not needed any more."""
         self._thread.loop.call_soon_threadsafe(self._buffer.close)
-        for future in self._coming:
+        for future in self._futures:
             future.cancel()
 
     async def _fetch(self, url: str, number: int, box: list[bytes]) -> None:
         size = 0
         try:
             while True:
-                await self._buffer.enter(number)
+                await self._buffer.acquire(number)
                 with suppress(Full):
                     # Not in a variable: an error that was raised here before may keep this frame.
                     box.append(await self._thread.fetcher.fetch(url, partial(self._buffer.arriving, number)))
@@ -125,11 +127,11 @@ class _Run:
 
 
 @dataclass(frozen=True, slots=True)
-class _Coming:
-    """A source whose bytes are on their way.
+class _PendingPicture:
+    """A source whose bytes are being fetched.
 
     done: when they are in the box. As the result of `done` they would live until its references are collected.
-    take: frees their room in the buffer.
+    take: releases their room in the buffer.
     """
 
     source: Source
@@ -137,11 +139,11 @@ class _Coming:
     box: list[bytes]
     take: Callable[[], object]
 
-    def arrived(self, waiting: Callable[[], None]) -> Source:
-        """The source with its bytes, or with what it is refused for."""
+    def wait(self, waiting: Callable[[], None]) -> Source:
+        """Wait until the picture was fetched or refused, and return the source with its bytes or its refusal."""
         while True:
             try:
-                self.done.result(_BREATH)
+                self.done.result(_POLL_SECONDS)
                 opener: Memory | Closed = Memory(self.box.pop())
                 break
             except TimeoutError:
@@ -167,6 +169,6 @@ def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-async def _made(fetcher: type[Fetcher], settings: Settings, lookup: Lookup | None) -> Fetcher:
+async def _create_fetcher(fetcher: type[Fetcher], settings: Settings, lookup: Lookup | None) -> Fetcher:
     """Tornado's client belongs to the loop in which it is made."""
     return fetcher(settings, lookup)
