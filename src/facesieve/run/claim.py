@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from facesieve.dataset.about import read_made, write_made
-from facesieve.dataset.disk.atomic import wrap_write_errors
+from facesieve.dataset.disk.atomic import wrap_read_errors, wrap_write_errors
 from facesieve.dataset.disk.checksums import Checksum, read_checksums
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.origin import Origin, difference, other_engines
@@ -38,7 +38,7 @@ def check_writable(root: Path) -> None:
     Raises DatasetError if not. Writes nothing.
     """
     layout = Layout(root)
-    with _readable(root):
+    with wrap_read_errors(root):
         inside = next((folder for folder in Path(os.path.realpath(root)).parents if _is_dataset(folder)), None)
         if inside:
             raise DatasetError(
@@ -155,11 +155,3 @@ def _difference(layout: Layout, differs: list[str], policy: str) -> str:
 
 def _known(layout: Layout) -> frozenset[Checksum]:
     return read_checksums(layout.published_sums).get(layout.name_of(layout.made), frozenset())
-
-
-@contextmanager
-def _readable(root: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DatasetError("cannot_read", f"Cannot read {root}: {error.strerror or error}.") from error
