@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.origin import Engine
+from facesieve.dataset.origin import InferenceEngine
 from facesieve.records import Face, Photo, Record, Refusal, Source, Verdict
 from facesieve.run.build import BuildSpec
 from facesieve.settings import Settings
@@ -92,7 +92,7 @@ def making(outputs: Outputs | None = None, workers: int = 1, **settings: object)
         outputs=outputs or Outputs(),
         policy=Policy.parse({"name": "by hand", "rules": [{"measure": "blur", "low": 100, "reason": "blurred"}]}),
         models={"none": "0" * 64},
-        engines=(Engine(network="none", engine="native", instruction_set="avx2"),),
+        engines=(InferenceEngine(network="none", engine="native", instruction_set="avx2"),),
         label_from="folder",
     )
 

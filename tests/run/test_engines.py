@@ -1,4 +1,4 @@
-"""Engine and instruction set are part of what made a dataset, as far as they change its numbers."""
+"""InferenceEngine and instruction set are part of what made a dataset, as far as they change its numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 
 import facesieve
 from facesieve import DatasetError, Settings, SettingsError
-from facesieve.dataset.origin import Engine, other_engines
+from facesieve.dataset.origin import InferenceEngine, other_engines
 from facesieve.native import instruction_sets
 from facesieve.run.build import BuildSpec, build
 from facesieve.run.inference import engines_of, resolved
@@ -48,7 +48,7 @@ ONLY_AVX2 = {
 
 
 def spec(*engines: tuple[str, str, str]) -> BuildSpec:
-    made = [Engine(network=network, engine=name, instruction_set=isa) for network, name, isa in engines]
+    made = [InferenceEngine(network=network, engine=name, instruction_set=isa) for network, name, isa in engines]
     return replace(making(), engines=tuple(made))
 
 

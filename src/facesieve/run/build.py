@@ -1,4 +1,4 @@
-"""A build from start to end: claim, plan, do the shards, publish.
+"""A build from start to end: claim, plan, run the shards, publish.
 
 A crash at any moment leaves only whole files, and the next build continues from them.
 """
@@ -15,7 +15,7 @@ from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import shortened_list
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.origin import Engine, Options, Origin, RecordedPolicy, versions
+from facesieve.dataset.origin import InferenceEngine, Options, Origin, RecordedPolicy, versions
 from facesieve.dataset.tables.counts import Counts, RunningCounts
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
@@ -53,7 +53,7 @@ class BuildSpec:
     outputs: Outputs
     policy: Policy
     models: dict[str, str]
-    engines: tuple[Engine, ...]
+    engines: tuple[InferenceEngine, ...]
     label_from: str = "none"
 
     def origin(self) -> Origin:
@@ -124,7 +124,7 @@ def build(
     prune_gone: remove the rows and files of sources that are no longer in these places, or that moved into them.
     mixed_engines: continue a dataset even if its inference engine computes other numbers than this one.
     listed: what the lists among these places name, as in `Found`.
-    engine: what does the shards; None chooses by the settings and the number of pictures.
+    engine: the build engine; None chooses one by the settings and the number of pictures.
     Raises UsageError when one source has two labels; DatasetError when the dataset cannot be written or continued, or
     lacks files at the end; WorkerError when worker processes cannot be started; what `make_pipeline` raises; and
     Stopped, with a remark on how much is committed.
@@ -169,7 +169,7 @@ def _do_unfinished(
     watch: Callable[[Progress], None],
     engine: BuildEngine | None,
 ) -> Progress:
-    """Find what is left to do, cut it into shards, and let the engine do them."""
+    """Find what is left to do, cut it into shards, and let the build engine run them."""
     settings, before = spec.settings, ledger.numbers()
     try_again = TRY_AGAIN if _same_limits(ledger.layout, settings) else TRY_AGAIN | BY_A_LIMIT
     todo = unfinished(wanted, ledger, settings.max_file_bytes, try_again)
