@@ -38,9 +38,10 @@ Argument = TypeVar("Argument", Settings, Policy)
 
 
 class Measured(NamedTuple):
-    """A batch before the sieve.
+    """A batch with its measures, not judged yet.
 
-    answers: one for each picture, as in `DecodedBatch`. photos: the photos among them, perhaps turned.
+    answers: one for each picture, as in `DecodedBatch`. photos: the photos among them, turned if the search for
+    rotations turned them.
     crops: (N, size, size, 3) uint8 RGB, one for each face.
     """
 
@@ -80,8 +81,8 @@ class Pipeline:
     def __init__(
         self, settings: Settings | None = None, policy: Policy | None = None, announce: Announce = tell
     ) -> None:
-        self.settings = _of_type(Settings, settings, "settings=Settings(min_face_size=40)") or Settings.load()
-        self.policy = _of_type(Policy, policy, 'policy=Policy.preset("strict")') or Policy.preset()
+        self.settings = _check_type(Settings, settings, "settings=Settings(min_face_size=40)") or Settings.load()
+        self.policy = _check_type(Policy, policy, 'policy=Policy.preset("strict")') or Policy.preset()
         store = Store(self.settings, announce)
         self._detect = load_detector(self.settings, store)
         self._extension = load_extension(self.settings)
@@ -153,7 +154,7 @@ class Pipeline:
         return self._check_upside_down.upright(self._reference_crops(photos, faces).crops)
 
 
-def _of_type(kind: type[Argument], value: Argument | None, example: str) -> Argument | None:
+def _check_type(kind: type[Argument], value: Argument | None, example: str) -> Argument | None:
     if value is None or isinstance(value, kind):
         return value
     name = kind.__name__.lower()

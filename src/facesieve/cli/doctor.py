@@ -1,4 +1,4 @@
-"""`facesieve doctor`: which inference engine, libraries and models are in use on this machine, and what would make it faster."""
+"""`facesieve doctor`: the inference engine, libraries and models that are in use, and what would make it faster."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def doctor(
 
 
 def _engine(settings: Settings) -> dict[str, Any]:
-    """The inference engine of MTCNN and WHENet. `built` says whether the extension can be used, whichever engine the settings name."""
+    """The inference engine of MTCNN and WHENet. built: whether the extension can be used, whatever the settings say."""
     from facesieve.native import instruction_sets, unavailable
 
     built = unavailable() is None

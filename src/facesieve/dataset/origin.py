@@ -148,7 +148,7 @@ def difference(recorded: Origin, new: Origin) -> list[str]:
 
 
 def other_engines(recorded: Origin, new: Origin) -> list[str]:
-    """The inference engines whose results differ from all recorded ones, one line each: `whenet: native avx2 -> ...`."""
+    """New inference engines whose results differ from recorded ones, one line each: `whenet: native avx2 -> ...`."""
     known = {engine.equal_results_key() for engine in recorded.engines}
     return [
         f"{engine.network}: {_used_for(engine.network, recorded)} -> {engine.engine} {engine.instruction_set}"

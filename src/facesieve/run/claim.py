@@ -81,7 +81,7 @@ def claim(layout: Layout, origin: Origin, mixed_engines: bool = False) -> Iterat
     """Lock a dataset for one build. origin: how the build makes it; the dataset must have been made in the same way.
 
     mixed_engines: allow an inference engine that computes other numbers than the one before.
-    Raises DatasetError when another build is writing, when the origin differs, or when the disk refuses.
+    Raises DatasetError if another build is writing, the origin differs, or a file cannot be written.
     """
     check_writable(layout.root)
     with lock_dataset(layout):
@@ -91,7 +91,7 @@ def claim(layout: Layout, origin: Origin, mixed_engines: bool = False) -> Iterat
 
 @contextmanager
 def lock_dataset(layout: Layout) -> Iterator[None]:
-    """Lock a dataset for writing. Raises DatasetError when it is locked already, or when the disk refuses."""
+    """Lock a dataset for writing. Raises DatasetError if it is locked already or cannot be written."""
     with wrap_write_errors(layout.root):
         layout.hidden.mkdir(parents=True, exist_ok=True)
         lock = FileLock(layout.lock, timeout=_LOCK_TIMEOUT)

@@ -12,7 +12,7 @@ from facesieve.models.catalog import catalog
 from facesieve.native import load_extension
 from facesieve.settings import Settings
 
-_AVX2, _FMA3, _AVX512_SKX = 11, 12, 256  # OpenCV's numbers of processor features
+_AVX2, _FMA3, _AVX512_SKX = 11, 12, 256  # the numbers by which OpenCV names processor features
 
 
 def resolved(settings: Settings) -> Settings:
@@ -43,7 +43,7 @@ def _engines(settings: Settings) -> Iterator[InferenceEngine]:
 
 
 def _instruction_set(settings: Settings) -> str:
-    """The instruction set of ONNX Runtime. It does not report its choice, so this repeats it from the processor."""
+    """The instruction set of ONNX Runtime. It does not report its choice, so this makes the same choice."""
     if settings.device == "cuda":
         return "cuda"
     if cv2.checkHardwareSupport(_AVX512_SKX):

@@ -1,4 +1,4 @@
-"""Codes of reasons that earlier versions wrote, read as what they are called now."""
+"""Replaces the codes of reasons that earlier versions wrote by the present codes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _reasons(lists: pa.ListArray) -> pa.ListArray:
 
 
 def _has_former(lists: pa.ListArray) -> bool:
-    """Most tables have no former codes, and are not copied."""
+    """Whether any list has a former code. Most tables have none, and need no copy."""
     former = pa.array(FORMER_REASONS, pa.string())
     return pa.types.is_string(lists.type.value_type) and bool(pc.any(pc.is_in(lists.flatten(), former)).as_py())
 
