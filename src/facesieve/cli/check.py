@@ -41,7 +41,7 @@ def check(
         advice = "run the same build again, with the pictures" if repair else "repair it with --repair"
         if not after.continuable:
             advice = "judge the original dataset again with `facesieve sieve`"
-        raise DatasetError("damaged_dataset", f"{number} of {dataset} missing or not as written; {advice}.")
+        raise DatasetError("damaged_dataset", f"Faults in {number} of {dataset}; {advice}.")
 
 
 def _tell(before: CheckResult, after: CheckResult, repair: bool) -> None:

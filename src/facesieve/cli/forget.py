@@ -19,7 +19,7 @@ def forget(
         typer.Argument(
             metavar="SOURCE|FOLDER|GLOB|ID...",
             help="Sources as the manifests name them, folders, archives, globs in quotes, or the ids of pictures and"
-            " faces, of an id the first 8 digits or more.",
+            " faces, or at least the first 8 digits of an id.",
         ),
     ] = None,
     labels: Annotated[

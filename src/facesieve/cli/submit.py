@@ -16,22 +16,25 @@ def submit(
     sources: Annotated[
         list[str], typer.Argument(metavar="SOURCE...", help="Files, folders, archives, lists and URLs of pictures.")
     ],
-    stream: Annotated[str, typer.Option(help="Stream that jobs are put into.")] = "faces:jobs",
+    stream: Annotated[str, typer.Option(help="Stream of jobs.")] = "faces:jobs",
     paths: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Folder that the workers know by --paths: its files are named, not sent."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder that the workers have as --paths; the paths of its files are sent, not their bytes.",
+        ),
     ] = None,
     option: Annotated[
         list[str] | None,
         typer.Option("--option", metavar="NAME=VALUE", help="Option of each job, as in the query of /v1/faces."),
     ] = None,
-    most: Annotated[int, typer.Option(min=1, help="Jobs in the stream with which to wait for workers.")] = 10_000,
+    most: Annotated[int, typer.Option(min=1, help="Wait for workers while the stream has this many jobs.")] = 10_000,
 ) -> None:
-    """Put a job into a Redis stream for each picture. `facesieve work` answers them."""
+    """Put one job for each picture into a Redis stream. `facesieve work` processes them."""
     from facesieve.cli.work import check_installed
 
     check_installed()
-    from facesieve.queue.open import answering
+    from facesieve.queue.connection import short_lived_client
     from facesieve.queue.submit import submit as run
     from facesieve.sources import SourceOptions, find_sources
 
@@ -39,7 +42,7 @@ def submit(
     found = find_sources(sources, settings, SourceOptions())
     for line in found.lines():
         typer.echo(line, err=True)
-    with answering(queue) as redis:
+    with short_lived_client(queue) as redis:
         put, skipped = run(
             redis,
             stream,

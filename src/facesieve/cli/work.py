@@ -20,11 +20,14 @@ def work(
     ] = None,
     group: Annotated[str, typer.Option(help="Group of workers that share the stream.")] = "facesieve",
     results: Annotated[
-        str, typer.Option(help="Stream for results; with {id} in it, the key of each job's own result.")
+        str, typer.Option(help="Stream for results; if it contains {id}, a key for the result of each job.")
     ] = "faces:results",
-    dead: Annotated[str, typer.Option(help="Stream for jobs that processes die of.")] = "faces:dead",
+    dead: Annotated[str, typer.Option(help="Stream for jobs that kill processes or take too long.")] = "faces:dead",
     paths: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Folder that jobs may name files in; without it, none.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Folder of the files that jobs may name; without it, jobs cannot name files."
+        ),
     ] = None,
     drain: Annotated[bool, typer.Option("--drain", help="End when no job is left.")] = False,
     policy: Annotated[
@@ -32,13 +35,14 @@ def work(
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; one for each core if this is left out.")] = None,
     settings_file: Annotated[
-        Path | None, typer.Option("--settings", metavar="FILE", help="TOML file of settings; the queue's in [queue].")
+        Path | None,
+        typer.Option("--settings", metavar="FILE", help="TOML file of settings; those of the queue are in [queue]."),
     ] = None,
     setting: Annotated[
         list[str] | None, typer.Option("--setting", metavar="NAME=VALUE", help="One setting; may be repeated.")
     ] = None,
 ) -> None:
-    """Answer jobs of a Redis stream with what the pipeline says of their pictures.
+    """Process the jobs of a Redis stream with the pipeline, and write the results to another stream.
 
     A job is an entry with the field `job`: JSON with `id`, one of `url`, `path` and `image_base64`, and `options`
     as in the query of /v1/faces. With --list, items are `name@url` and are answered in the field names of the
@@ -48,7 +52,7 @@ def work(
     import asyncio
 
     from facesieve.queue.entries import Names
-    from facesieve.queue.life import work as run
+    from facesieve.queue.lifecycle import work as run
     from facesieve.settings import QueueSettings
 
     chosen = [*(setting or ()), *([f"workers={workers}"] if workers else ())]
@@ -73,7 +77,7 @@ def work(
 
 
 def check_installed() -> None:
-    """Raises UsageError where the extra `queue` is not installed."""
+    """Raise UsageError if the extra `queue` is not installed."""
     from importlib.util import find_spec
 
     if not all(find_spec(name) for name in ("redis", "tornado", "prometheus_client")):
