@@ -38,7 +38,7 @@ def sources_in(root: Path) -> list[Source]:
 
 
 class Handmade:
-    """Has `stream` like the real pipeline. seen: names of the sources that it has processed."""
+    """A pipeline for builds, without networks. seen: names of the sources that it has processed."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -85,7 +85,8 @@ def face_of(photo: Photo, index: int) -> Face:
     )
 
 
-def making(outputs: Outputs | None = None, workers: int = 1, **settings: object) -> BuildSpec:
+def build_spec(outputs: Outputs | None = None, workers: int = 1, **settings: object) -> BuildSpec:
+    """How a build with `Handmade` makes its dataset."""
     return BuildSpec(
         settings=Settings.load(workers=workers, **settings),
         measures=MEASURES,

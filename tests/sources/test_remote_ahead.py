@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hosts_of_pictures import Host, answered, host
+from picture_host import Host, answered, host
 
 from facesieve.errors import Refused
 from facesieve.records import Source
