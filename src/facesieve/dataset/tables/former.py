@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from facesieve.records import FORMER_REASONS
 
@@ -36,6 +35,8 @@ def _faces(lists: pa.ListArray) -> pa.ListArray:
 
 
 def _reasons(lists: pa.ListArray) -> pa.ListArray:
+    import pyarrow.compute as pc  # late, so that a build's workers, which read no ledger, start sooner
+
     if not _has_former(lists):
         return lists
     codes = lists.flatten()
@@ -46,12 +47,16 @@ def _reasons(lists: pa.ListArray) -> pa.ListArray:
 
 def _has_former(lists: pa.ListArray) -> bool:
     """Whether any list has a former code. Most tables have none, and need no copy."""
+    import pyarrow.compute as pc
+
     former = pa.array(FORMER_REASONS, pa.string())
     return pa.types.is_string(lists.type.value_type) and bool(pc.any(pc.is_in(lists.flatten(), former)).as_py())
 
 
 def _lists_like(lists: pa.ListArray, values: pa.Array) -> pa.ListArray:
     """The values in lists of the same lengths; a list that is null stays null."""
+    import pyarrow.compute as pc
+
     ends = np.cumsum(np.asarray(pc.fill_null(pc.list_value_length(lists), 0)), dtype=np.int32)
     absent = np.append(np.asarray(lists.is_null()), False)
     offsets = pa.array(np.concatenate([np.zeros(1, np.int32), ends]), mask=absent)
