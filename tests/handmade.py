@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.origin import Engine
+from facesieve.dataset.origin import InferenceEngine
 from facesieve.records import Face, Photo, Record, Refusal, Source, Verdict
 from facesieve.run.build import BuildSpec
 from facesieve.settings import Settings
@@ -38,7 +38,7 @@ def sources_in(root: Path) -> list[Source]:
 
 
 class Handmade:
-    """Has `stream` like the real pipeline. seen: names of the sources that it has processed."""
+    """A pipeline for builds, without networks. seen: names of the sources that it has processed."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -85,14 +85,15 @@ def face_of(photo: Photo, index: int) -> Face:
     )
 
 
-def making(outputs: Outputs | None = None, workers: int = 1, **settings: object) -> BuildSpec:
+def build_spec(outputs: Outputs | None = None, workers: int = 1, **settings: object) -> BuildSpec:
+    """How a build with `Handmade` makes its dataset."""
     return BuildSpec(
         settings=Settings.load(workers=workers, **settings),
         measures=MEASURES,
         outputs=outputs or Outputs(),
         policy=Policy.parse({"name": "by hand", "rules": [{"measure": "blur", "low": 100, "reason": "blurred"}]}),
         models={"none": "0" * 64},
-        engines=(Engine(network="none", engine="native", instruction_set="avx2"),),
+        engines=(InferenceEngine(network="none", engine="native", instruction_set="avx2"),),
         label_from="folder",
     )
 

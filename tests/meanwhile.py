@@ -1,4 +1,4 @@
-"""Counts how often other threads run while one computes."""
+"""Counts how often another thread runs during a computation, to see whether the computation releases the GIL."""
 
 from __future__ import annotations
 

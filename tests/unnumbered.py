@@ -1,4 +1,4 @@
-"""Turns a dataset into one as versions before format 1 wrote it, by removing everything that came later."""
+"""Turns a dataset into one of a version before format 1, by removing everything that was added later."""
 
 from __future__ import annotations
 

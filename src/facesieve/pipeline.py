@@ -38,9 +38,10 @@ Argument = TypeVar("Argument", Settings, Policy)
 
 
 class Measured(NamedTuple):
-    """A batch before the sieve.
+    """A batch with its measures, not judged yet.
 
-    answers: one for each picture, as in `DecodedBatch`. photos: the photos among them, perhaps turned.
+    answers: one for each picture, as in `DecodedBatch`. photos: the photos among them, turned if the search for
+    rotations turned them.
     crops: (N, size, size, 3) uint8 RGB, one for each face.
     """
 

@@ -16,14 +16,14 @@ from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import SettingsError
 from facesieve.run.build import build
 from facesieve.settings import Settings
-from handmade import Handmade, making, photos, sources_in
+from handmade import Handmade, build_spec, photos, sources_in
 
 Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def dataset(tmp_path: Path, astronaut: Path) -> Path:
-    build(sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade, making())
+    build(sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade, build_spec())
     return tmp_path / "out"
 
 
@@ -161,7 +161,7 @@ def test_check_says_what_is_wrong_and_repair_sets_it_right(run: Run, dataset: Pa
     status, out, err = run("check", dataset)
     assert status == 2
     assert f"damaged   {crop.relative_to(dataset).as_posix()}\n" in out and "missing   contact_sheet.html\n" in out
-    assert err == (f"error: 2 files of {dataset} are missing or wrong; repair it with --repair. [damaged_dataset]\n")
+    assert err == (f"error: Faults in 2 files of {dataset}; repair it with --repair. [damaged_dataset]\n")
     status, out, _ = run("check", dataset, "--json")
     assert status == 2
     assert {fault["code"] for fault in json.loads(out)["faults"]} == {"damaged", "missing"}
@@ -191,7 +191,7 @@ def test_check_says_that_a_dataset_without_ledger_cannot_be_added_to(run: Run, d
     (tmp_path / "new" / "contact_sheet.html").unlink()
     for option in ((), ("--repair",)):
         status, _, err = run("check", tmp_path / "new", *option)
-        assert status == 2 and "is missing or wrong; judge the original dataset again" in err
+        assert status == 2 and "; judge the original dataset again" in err
     assert "added to" not in run("check", dataset)[1]
     shutil.rmtree(dataset / ".facesieve")
     status, out, _ = run("check", dataset)
@@ -222,7 +222,9 @@ def test_forget_says_what_it_removed(run: Run, dataset: Path) -> None:
 def test_forgetting_a_face_of_a_marked_picture_says_why_the_picture_went(
     run: Run, tmp_path: Path, astronaut: Path
 ) -> None:
-    build(sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade, making(Outputs(marked=True)))
+    build(
+        sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade, build_spec(Outputs(marked=True))
+    )
     faces = pq.read_table(tmp_path / "out" / "faces.parquet").to_pylist()
     face = next(row for row in faces if not row["kept"] and "001" not in row["source"] and "not" not in row["source"])
     out = run("forget", tmp_path / "out", face["face_id"])[1]

@@ -13,7 +13,7 @@ import pytest
 from facesieve.errors import DatasetError, SettingsError
 from facesieve.run.build import build
 from facesieve.settings import Settings
-from handmade import Handmade, making, photos, sources_in
+from handmade import Handmade, build_spec, photos, sources_in
 
 Run = Callable[..., tuple[int, str, str]]
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has neither such arguments nor pipes with names")
@@ -27,7 +27,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
 
 @pytest.fixture
 def dataset(tmp_path: Path, heap: Path) -> Path:
-    build(sources_in(heap), tmp_path / "out", Handmade, making())
+    build(sources_in(heap), tmp_path / "out", Handmade, build_spec())
     return tmp_path / "out"
 
 
@@ -142,5 +142,5 @@ def test_a_dataset_inside_a_dataset_is_refused(run: Run, dataset: Path, heap: Pa
             assert (status, said.count("\n")) == (2, 1)
             assert f"inside the dataset {dataset}" in said
     with pytest.raises(DatasetError):
-        build(sources_in(heap), dataset / place, Handmade, making())
+        build(sources_in(heap), dataset / place, Handmade, build_spec())
     assert sorted(dataset.rglob("*")) == before

@@ -1,8 +1,8 @@
-"""A build in its own process: `python building.py HEAP DATASET [kill_at] [pause] [workers] [pipeline]`.
+"""A build in its own process: `python building.py PHOTOS DATASET [kill_at] [pause] [workers] [pipeline]`.
 
 kill_at: the process kills itself, as a power cut would, when it syncs for the n-th time; 0 for never.
 pause: seconds that each picture takes longer, so that a test has time for a signal. Prints `done N` after a picture.
-pipeline: Handmade, or Raising, which has a fault.
+pipeline: Handmade, or Raising, which raises an error for one picture.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import FacesieveError
 from facesieve.run.build import build
 from facesieve.run.progress import Progress
-from handmade import Handmade, making, sources_in
+from handmade import Handmade, build_spec, sources_in
 
 PIPELINES = {"Handmade": Handmade, "Raising": Raising}
 
 
-class Mortal:
+class KillingSync:
     """An fsync that kills the process at its n-th call."""
 
     def __init__(self, calls: int) -> None:
@@ -40,9 +40,9 @@ class Mortal:
 
 
 def main(
-    heap: str, dataset: str, kill_at: str = "0", pause: str = "0", workers: str = "1", pipeline: str = "Handmade"
+    folder: str, dataset: str, kill_at: str = "0", pause: str = "0", workers: str = "1", pipeline: str = "Handmade"
 ) -> int:
-    os.fsync = Mortal(int(kill_at))
+    os.fsync = KillingSync(int(kill_at))
 
     def watch(progress: Progress) -> None:
         print("done", progress.done, flush=True)
@@ -50,8 +50,8 @@ def main(
 
     everything = Outputs(keep_rejected=True, cuts=("face",), marked=True)
     try:
-        made = making(everything, shard_size=4, workers=int(workers))
-        build(sources_in(Path(heap)), Path(dataset), PIPELINES[pipeline], made, watch)
+        spec = build_spec(everything, shard_size=4, workers=int(workers))
+        build(sources_in(Path(folder)), Path(dataset), PIPELINES[pipeline], spec, watch)
     except FacesieveError as error:
         print(error.code, error.message, file=sys.stderr)
         return error.exit_status

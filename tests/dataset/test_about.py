@@ -13,14 +13,14 @@ from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.origin import Origin
 from facesieve.dataset.tables.counts import Counts
 from facesieve.errors import DatasetError
-from handmade import making
+from handmade import build_spec
 
 COUNTS = Counts(3, 2, 1, {"empty": 1}, 2, 1, 1, {"blurred": 1})
 
 
 @pytest.fixture
 def origin() -> Origin:
-    return making(Outputs(True, ("head",), False)).origin()
+    return build_spec(Outputs(True, ("head",), False)).origin()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ TEMPLATE = np.array(
 
 
 def similarity(landmarks: Floats) -> Floats:
-    """(2, 3) photo to crop: the least-squares similarity from template to photo, turned round."""
+    """(2, 3) from photo to crop: the inverse of the least-squares similarity from template to photo."""
     points, target = TEMPLATE - TEMPLATE.mean(axis=0), landmarks - landmarks.mean(axis=0)
     scale = (points**2).sum()
     cosine = (points * target).sum() / scale
@@ -41,7 +41,7 @@ class Portrait:
         return replace(self, pixels=cv2.GaussianBlur(self.pixels, (0, 0), sigma))
 
     def exposed(self, gain: float) -> Portrait:
-        """Brighter or darker by a factor of stored values; what leaves the scale is clipped."""
+        """Stored values multiplied by `gain` and clipped."""
         return replace(self, pixels=np.clip(self.pixels.astype(float) * gain, 0, 255).astype(np.uint8))
 
     def compressed(self, quality: int) -> Portrait:
@@ -54,7 +54,7 @@ class Portrait:
         return Portrait(small, (self.landmarks + 0.5) * ratio - 0.5)
 
     def enlarged_again(self, factor: float, interpolation: int) -> Portrait:
-        """Shrunk and blown up to its old size, as if the picture had been small before it came here."""
+        """Shrunk and enlarged to its old size, like a picture that somebody has enlarged."""
         size = self.pixels.shape[1::-1]
         return replace(self, pixels=cv2.resize(self.shrunk(factor).pixels, size, interpolation=interpolation))
 
@@ -92,7 +92,7 @@ Judge = Callable[[list[Portrait]], Measures]
 
 
 def taken(portraits: list[Portrait]) -> tuple[list[Photo], Faces, Pixels, Floats, Floats]:
-    """What `measure` is given for one face in each portrait."""
+    """The arguments of `measure` for one face in each portrait."""
     photos = [Photo(Source("x"), "0" * 64, one.pixels, "array") for one in portraits]
     landmarks = np.array([one.landmarks for one in portraits]).reshape(-1, 5, 2)
     corner = landmarks.min(axis=1)

@@ -1,4 +1,4 @@
-"""Queue workers as users run them: processes of the command line."""
+"""Starts queue workers as users do, with the command line."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ class Worker:
         return self.end(seconds)
 
     def kill(self) -> None:
-        """As the kernel's memory killer would: the worker alone; its processes end by themselves."""
+        """Kill the worker alone, like the kernel's out-of-memory killer. Its processes end by themselves."""
         self.process.kill()
         self.process.communicate()
 
 
 def submit(redis: Redis, id: str, picture: bytes | None = None, **job: Any) -> None:
-    """Put a job into the default stream, with the picture inline where there is one."""
+    """Put a job into the default stream, with the bytes of the picture if they are given."""
     inline = {"image_base64": b64encode(picture).decode()} if picture is not None else {}
     redis.xadd("faces:jobs", {"job": json.dumps({"id": id, **inline, **job})})
 
 
 def results(redis: Redis) -> dict[str, dict[str, Any]]:
-    """Results by the jobs' ids. Fails where a job has two."""
+    """Results by job id. Fails if a job has two results."""
     listed = [json.loads(fields[b"result"]) for _, fields in redis.xrange("faces:results")]
     twice = [id for id, times in Counter(one["id"] for one in listed).items() if times > 1]
     assert not twice

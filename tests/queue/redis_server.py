@@ -16,9 +16,9 @@ from redis.exceptions import RedisError
 
 
 class RedisServer:
-    """Runs `redis-server` from the context's begin to its end. Skips the test where there is none.
+    """Runs `redis-server` while the context is open. Skips the test if it is not installed.
 
-    durable: write every change to disk before it is answered, so that a killed server forgets nothing.
+    durable: write every change to disk before it is answered, so that a killed server loses nothing.
     """
 
     def __init__(self, folder: Path, durable: bool = False) -> None:

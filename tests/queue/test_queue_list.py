@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from hosts_of_pictures import Host, answered, host
+from picture_host import Host, answered, host
 from queue_workers import Worker, results, until
 from redis_server import RedisServer
 

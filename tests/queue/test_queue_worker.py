@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from hosts_of_pictures import Host, answered, host
+from picture_host import Host, answered, host
 from PIL import Image
 from queue_workers import Worker, results, submit, until
 from redis_server import RedisServer

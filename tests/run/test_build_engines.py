@@ -21,7 +21,7 @@ from facesieve.run.plan import Shard
 from facesieve.run.progress import Progress, Tally
 from facesieve.run.shard import ShardRunner
 from facesieve.settings import Settings
-from handmade import Handmade, files_in, making, photos, sources_in
+from handmade import Handmade, build_spec, files_in, photos, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
 
@@ -74,7 +74,7 @@ def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
 def expected(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The dataset that this process makes alone, in one shard."""
     out = tmp_path_factory.mktemp("expected")
-    build(sources_in(heap), out, Handmade, making(EVERYTHING))
+    build(sources_in(heap), out, Handmade, build_spec(EVERYTHING))
     return files_in(out)
 
 
@@ -85,7 +85,9 @@ def test_every_engine_makes_the_same_dataset_and_counts_every_picture_once(
     engine: BuildEngine, heap: Path, tmp_path: Path, expected: dict[str, bytes]
 ) -> None:
     seen = list[Progress]()
-    built = build(sources_in(heap), tmp_path, Handmade, making(EVERYTHING, shard_size=4), seen.append, engine=engine)
+    built = build(
+        sources_in(heap), tmp_path, Handmade, build_spec(EVERYTHING, shard_size=4), seen.append, engine=engine
+    )
     assert files_in(tmp_path) == expected
     assert built.progress == seen[-1]
     assert seen[-1].done == seen[-1].total == 16
@@ -99,12 +101,12 @@ def test_an_engine_without_shards_builds_no_pipeline(engine: BuildEngine, tmp_pa
     def make_pipeline() -> Handmade:
         raise AssertionError("there is nothing to do")
 
-    assert build([], tmp_path, make_pipeline, making(), engine=engine).counts.pictures == 0
+    assert build([], tmp_path, make_pipeline, build_spec(), engine=engine).counts.pictures == 0
 
 
 def test_a_dataset_that_an_engine_did_not_finish_is_not_published(heap: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="Run the same build again") as caught:
-        build(sources_in(heap), tmp_path, Handmade, making(shard_size=4), engine=Forgetful())
+        build(sources_in(heap), tmp_path, Handmade, build_spec(shard_size=4), engine=Forgetful())
     assert caught.value.code == "ledger_changed"
     assert not (tmp_path / "faces.parquet").exists()
 

@@ -17,7 +17,7 @@ from facesieve.records import Photo, Record, Source
 from facesieve.run.build import build
 from facesieve.run.upgrade import upgrade
 from facesieve.settings import LIMITS, Settings
-from handmade import making, sources_in
+from handmade import build_spec, sources_in
 from unnumbered import without_number
 
 
@@ -37,7 +37,7 @@ class Decodes:
 
 def built(photos: Path, root: Path, **limits: int) -> tuple[list[str], dict[str, str | None]]:
     """The sources that were looked at, and every source's refusal."""
-    how = making(**limits)
+    how = build_spec(**limits)
     pipeline = Decodes(how.settings)
     build(sources_in(photos), root, lambda: pipeline, how, mixed_engines=True)  # of an upgraded one it is not known
     rows = pq.read_table(root / "pictures.parquet").to_pylist()
@@ -76,10 +76,10 @@ def test_a_dataset_that_recorded_limits_among_its_settings_is_continued(tmp_path
 
 
 def test_colour_profiles_shape_a_dataset_and_its_limits_do_not() -> None:
-    ours = making(max_side=100, max_file_bytes=5).origin()
-    assert difference(making().origin(), ours) == []
+    ours = build_spec(max_side=100, max_file_bytes=5).origin()
+    assert difference(build_spec().origin(), ours) == []
     assert set(ours.limits) == LIMITS
-    made = making().origin()
+    made = build_spec().origin()
     recorded = {name: value for name, value in made.settings.items() if name != "colour_profiles"}
     old = made.model_copy(update={"settings": recorded})
     assert difference(old, ours) == ["settings.colour_profiles: False -> True"]

@@ -22,7 +22,7 @@ from facesieve.run.lost import Lost
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.repair import repair_dataset
 from facesieve.settings import Settings
-from handmade import Handmade, files_in, making, photos, sources_in
+from handmade import Handmade, build_spec, files_in, photos, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
 SHARD = ".facesieve/{}/00000001.{}"
@@ -50,7 +50,7 @@ def out(good: Path, tmp_path: Path) -> Path:
 def again(heap: Path, root: Path) -> list[str]:
     """The same build; the names of the pictures that it did."""
     pipeline = Handmade()
-    build(sources_in(heap), root, lambda: pipeline, making(EVERYTHING, shard_size=5))
+    build(sources_in(heap), root, lambda: pipeline, build_spec(EVERYTHING, shard_size=5))
     return pipeline.seen
 
 
@@ -147,9 +147,9 @@ def test_pictures_that_went_with_a_part_stay_told_until_they_are_done_or_given_u
     lost = [one.source for one in check_dataset(out).lost.pictures]
     assert set(lost) < {source.name for source in sources_in(heap)}
     without = [source for source in sources_in(heap) if source.name != lost[0]]
-    build(without, out, Handmade, making(EVERYTHING, shard_size=5))
+    build(without, out, Handmade, build_spec(EVERYTHING, shard_size=5))
     assert [one.source for one in check_dataset(out).lost.pictures] == lost[:1]
-    build(without, out, Handmade, making(EVERYTHING, shard_size=5), named=["."], prune_gone=True)
+    build(without, out, Handmade, build_spec(EVERYTHING, shard_size=5), named=["."], prune_gone=True)
     assert check_dataset(out).lost == Lost()
 
 
@@ -177,7 +177,7 @@ def test_pictures_whose_sums_are_gone_are_done_again_by_a_build_which_says_so(
     heap: Path, good: Path, out: Path
 ) -> None:
     (out / SUMS).unlink()
-    built = build(sources_in(heap), out, Handmade, making(EVERYTHING, shard_size=5))
+    built = build(sources_in(heap), out, Handmade, build_spec(EVERYTHING, shard_size=5))
     assert built.damaged == (SUMS,)
     assert built.progress.total == 5
     assert (check_dataset(out).faults, check_dataset(out).without_sum) == ((), 0)
@@ -188,7 +188,7 @@ def test_pictures_whose_sums_are_gone_are_done_again_by_a_build_which_says_so(
 def test_sums_that_are_gone_from_a_dataset_that_was_judged_again_are_told(out: Path, tmp_path: Path) -> None:
     dataset = open_manifests(out)
     new = rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
-    write_rejudged(dataset, new, tmp_path / "new", making().policy, Settings())
+    write_rejudged(dataset, new, tmp_path / "new", build_spec().policy, Settings())
     (tmp_path / "new" / ".facesieve" / "sums" / "00000000.txt").unlink()
     assert faults(tmp_path / "new") == [("missing", ".facesieve/sums/00000000.txt")]
     assert repair_dataset(tmp_path / "new", Settings()).faults == ()
@@ -235,7 +235,7 @@ def test_a_check_while_a_build_writes_says_so(heap: Path, out: Path) -> None:
     shutil.copy(heap / "Ada" / "001.png", heap / "Ada" / "later.png")
     try:
         looking = Looking()
-        build(sources_in(heap), out, lambda: looking, making(EVERYTHING, shard_size=5))
+        build(sources_in(heap), out, lambda: looking, build_spec(EVERYTHING, shard_size=5))
         assert len(looking.seen) == 1
     finally:
         (heap / "Ada" / "later.png").unlink()
@@ -285,7 +285,7 @@ def test_a_dataset_without_sums_is_checked_as_far_as_can_be_and_gets_them(heap: 
 def test_a_dataset_that_was_judged_again_is_checked_too(out: Path, tmp_path: Path) -> None:
     dataset = open_manifests(out)
     new = rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
-    write_rejudged(dataset, new, tmp_path / "new", making().policy, Settings())
+    write_rejudged(dataset, new, tmp_path / "new", build_spec().policy, Settings())
     report = check_dataset(tmp_path / "new")
     assert (report.faults, report.without_sum) == ((), 0)
     crop = tmp_path / "new" / first(tmp_path / "new", "kept/*/*.png")

@@ -7,7 +7,7 @@ import pytest
 from facesieve.dataset.disk.layout import Layout
 from facesieve.errors import DatasetError
 from facesieve.run.claim import check_writable, claim
-from handmade import making
+from handmade import build_spec
 
 
 def code_of(root: Path) -> str:
@@ -35,7 +35,7 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"has other files in it, such as 'thesis\.doc'") as caught:
         check_writable(tmp_path)
     assert caught.value.code == "not_a_dataset"
-    with pytest.raises(DatasetError), claim(Layout(tmp_path), making().origin()):
+    with pytest.raises(DatasetError), claim(Layout(tmp_path), build_spec().origin()):
         raise AssertionError("never claimed")
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.doc"]
 
@@ -46,7 +46,7 @@ def test_a_dataset_without_its_ledger_cannot_be_added_to(tmp_path: Path) -> None
 
 
 def test_a_claim_is_exclusive_and_ends(tmp_path: Path) -> None:
-    origin = making().origin()
+    origin = build_spec().origin()
     with claim(Layout(tmp_path / "out"), origin):
         with pytest.raises(DatasetError) as caught, claim(Layout(tmp_path / "out"), origin):
             raise AssertionError("claimed twice")
@@ -60,7 +60,7 @@ def test_other_versions_are_welcome_and_remembered(tmp_path: Path) -> None:
 
     layout = Layout(tmp_path / "out")
     for version in ("4.11", "5.0", "4.11"):
-        with claim(layout, making().origin().model_copy(update={"versions": {"opencv": (version,)}})):
+        with claim(layout, build_spec().origin().model_copy(update={"versions": {"opencv": (version,)}})):
             pass
     assert read_json(layout.made)["versions"] == {"opencv": ["4.11", "5.0"]}
 
@@ -70,7 +70,7 @@ def test_a_damaged_memory_is_one_sentence(tmp_path: Path) -> None:
     layout.hidden.mkdir()
     for damage in ("", "[1", "3"):
         layout.made.write_text(damage)
-        with pytest.raises(DatasetError, match="damaged"), claim(layout, making().origin()):
+        with pytest.raises(DatasetError, match="damaged"), claim(layout, build_spec().origin()):
             raise AssertionError("claimed")
 
 
@@ -91,7 +91,7 @@ def test_what_desktops_and_file_systems_leave_in_an_empty_folder_is_no_hindrance
 ) -> None:
     for name in names:
         (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
-    with claim(Layout(tmp_path), making().origin()):
+    with claim(Layout(tmp_path), build_spec().origin()):
         pass
     assert {entry.name for entry in tmp_path.iterdir()} == {".facesieve", *(name.rstrip("/") for name in names)}
 
@@ -105,10 +105,10 @@ def test_the_file_in_the_way_is_named_whatever_lies_beside_it(tmp_path: Path) ->
 
 def test_what_is_remembered_without_keys_is_one_sentence(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    with claim(layout, making().origin()):
+    with claim(layout, build_spec().origin()):
         pass
     for text in ('{"format": 1, "settings": {}}', '{"format": 1}', '{"format": 1, "versions": 3}', "[]"):
         layout.made.write_text(text)
-        with pytest.raises(DatasetError, match="damaged") as caught, claim(layout, making().origin()):
+        with pytest.raises(DatasetError, match="damaged") as caught, claim(layout, build_spec().origin()):
             raise AssertionError("claimed")
         assert caught.value.code == "damaged_dataset"

@@ -28,7 +28,7 @@ from facesieve.run.check import check_dataset
 from facesieve.run.known import unfinished
 from facesieve.run.ledger import Ledger
 from facesieve.run.rejudge import rejudge
-from handmade import MEASURES, Handmade, files_in, making, photos, sources_in
+from handmade import MEASURES, Handmade, build_spec, files_in, photos, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face",), marked=True)
 PUBLISHED = ("faces.parquet", "pictures.parquet", "dataset.json")
@@ -52,7 +52,7 @@ def out(good: Path, tmp_path: Path) -> Path:
 
 
 def again(heap: Path, root: Path) -> None:
-    build(sources_in(heap), root, Handmade, making(EVERYTHING, shard_size=5))
+    build(sources_in(heap), root, Handmade, build_spec(EVERYTHING, shard_size=5))
 
 
 def check(heap: Path, root: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_file_that_vanishes_while_a_build_runs_is_told_and_mended_by_the_next(
             return super().one(source)
 
     with pytest.raises(DatasetError) as caught:
-        build(sources_in(heap), out, Vanishing, making(EVERYTHING, shard_size=5))
+        build(sources_in(heap), out, Vanishing, build_spec(EVERYTHING, shard_size=5))
     assert caught.value.code == "missing_files"
     again(heap, out)
     assert files_in(out) == files_in(good)
@@ -183,7 +183,7 @@ def test_a_part_of_the_ledger_that_vanishes_while_a_build_runs_is_told_and_mende
             return super().one(source)
 
     with pytest.raises(DatasetError) as caught:
-        build(sources_in(heap), out, Vanishing, making(EVERYTHING, shard_size=5))
+        build(sources_in(heap), out, Vanishing, build_spec(EVERYTHING, shard_size=5))
     assert caught.value.code == "ledger_changed"
     assert not (out / "faces.parquet").exists()
     again(heap, out)
@@ -192,7 +192,7 @@ def test_a_part_of_the_ledger_that_vanishes_while_a_build_runs_is_told_and_mende
 
 def test_a_part_that_vanished_between_two_builds_is_told(heap: Path, good: Path, out: Path) -> None:
     parts(out)[1].unlink()
-    built = build(sources_in(heap), out, Handmade, making(EVERYTHING, shard_size=5))
+    built = build(sources_in(heap), out, Handmade, build_spec(EVERYTHING, shard_size=5))
     assert ".facesieve/parts/00000001.parquet" in built.damaged
     assert files_in(out) == files_in(good)
 
@@ -205,7 +205,7 @@ def test_files_whose_pictures_are_not_among_the_sources_stay_told_until_they_are
     some = [source for source in sources_in(heap) if source.label == "Grace"]
     for _ in range(2):
         with pytest.raises(DatasetError, match=crop.name) as caught:
-            build(some, out, Handmade, making(EVERYTHING, shard_size=5))
+            build(some, out, Handmade, build_spec(EVERYTHING, shard_size=5))
         assert caught.value.code == "missing_files"
     again(heap, out)
     assert files_in(out) == files_in(good)

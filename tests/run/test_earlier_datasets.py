@@ -17,7 +17,7 @@ from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.upgrade import upgrade
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
-from handmade import Handmade, making, photos, sources_in
+from handmade import Handmade, build_spec, photos, sources_in
 from unnumbered import without_number
 
 
@@ -37,7 +37,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
 
 @pytest.fixture
 def old(heap: Path, tmp_path: Path) -> Path:
-    build(sources_in(heap), tmp_path / "old", Handmade, making())
+    build(sources_in(heap), tmp_path / "old", Handmade, build_spec())
     as_before(tmp_path / "old")
     upgrade(tmp_path / "old")
     return tmp_path / "old"
@@ -61,7 +61,7 @@ def test_it_is_judged_again(old: Path, tmp_path: Path) -> None:
 
 def test_it_is_continued(old: Path, heap: Path, astronaut: Path) -> None:
     shutil.copy(astronaut, heap / "Ada" / "new.png")
-    built = build(sources_in(heap), old, Handmade, making(), mixed_engines=True)
+    built = build(sources_in(heap), old, Handmade, build_spec(), mixed_engines=True)
     assert built.progress.total == 1, "what was there is not done again"
     rows = open_manifests(old).pictures.to_pylist()
     assert {Path(row["source"]).name for row in rows if row["turn"] == 0} == {"new.png"}
@@ -71,4 +71,4 @@ def test_it_is_continued(old: Path, heap: Path, astronaut: Path) -> None:
 
 def test_it_is_not_continued_with_four_turns(old: Path, heap: Path) -> None:
     with pytest.raises(DatasetError, match=r"settings\.turns: 1 -> 4"):
-        build(sources_in(heap), old, Handmade, making(turns=4))
+        build(sources_in(heap), old, Handmade, build_spec(turns=4))

@@ -1,4 +1,4 @@
-"""Engine and instruction set are part of what made a dataset, as far as they change its numbers."""
+"""InferenceEngine and instruction set are part of what made a dataset, as far as they change its numbers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ import pytest
 
 import facesieve
 from facesieve import DatasetError, Settings, SettingsError
-from facesieve.dataset.origin import Engine, other_engines
+from facesieve.dataset.origin import InferenceEngine, other_engines
 from facesieve.native import instruction_sets
 from facesieve.run.build import BuildSpec, build
 from facesieve.run.inference import engines_of, resolved
 from facesieve.run.upgrade import upgrade
-from handmade import Handmade, files_in, making, photos, sources_in
+from handmade import Handmade, build_spec, files_in, photos, sources_in
 from unnumbered import without_number
 
 Run = Callable[..., tuple[int, str, str]]
@@ -48,8 +48,8 @@ ONLY_AVX2 = {
 
 
 def spec(*engines: tuple[str, str, str]) -> BuildSpec:
-    made = [Engine(network=network, engine=name, instruction_set=isa) for network, name, isa in engines]
-    return replace(making(), engines=tuple(made))
+    made = [InferenceEngine(network=network, engine=name, instruction_set=isa) for network, name, isa in engines]
+    return replace(build_spec(), engines=tuple(made))
 
 
 @pytest.mark.parametrize(("theirs", "yours"), [(FMA, FMA), (FMA, WIDE), (WIDE, FMA), (ORT, ORT), (PORTABLE, PORTABLE)])
@@ -209,4 +209,4 @@ def test_avx2_and_avx_512_make_the_same_dataset_of_191_photos(tmp_path: Path, sh
 
 
 def test_versions_of_the_decoders_are_recorded() -> None:
-    assert {"facesieve", "pillow", "pillow-heif", "simplejpeg", "pyarrow"} <= set(making().origin().versions)
+    assert {"facesieve", "pillow", "pillow-heif", "simplejpeg", "pyarrow"} <= set(build_spec().origin().versions)

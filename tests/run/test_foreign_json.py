@@ -1,4 +1,4 @@
-"""Whatever a dataset says about its making: it is read as that, or an error of ours says what is wrong."""
+"""Whatever a dataset says about its build_spec: it is read as that, or an error of ours says what is wrong."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from facesieve.run.forget import forget
 from facesieve.run.opened import open_dataset
 from facesieve.run.upgrade import upgrade
 from facesieve.settings import Settings
-from handmade import Handmade, making, photos, sources_in
+from handmade import Handmade, build_spec, photos, sources_in
 
 TEXT = st.text(st.characters(), max_size=8)  # halves of characters too
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
@@ -35,12 +35,12 @@ def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
 @pytest.fixture(scope="module")
 def out(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("foreign") / "out"
-    build(sources_in(heap), root, Handmade, making())
+    build(sources_in(heap), root, Handmade, build_spec())
     shutil.rmtree(root / ".facesieve" / "sums")
     return root
 
 
-GOOD = json.loads(json.dumps({"format": 1, **making().origin().as_json()}))
+GOOD = json.loads(json.dumps({"format": 1, **build_spec().origin().as_json()}))
 COUNTS = Counts(1, 1, 0, {}, 0, 0, 0, {}).as_json()
 
 
@@ -102,7 +102,7 @@ def explained(root: Path) -> None:
 def test_what_is_written_nowhere_in_its_place_is_never_a_traceback(out: Path, heap: Path, values: Any) -> None:
     for call in (
         lambda: check_dataset(out),
-        lambda: build(sources_in(heap), out, Handmade, making()),
+        lambda: build(sources_in(heap), out, Handmade, build_spec()),
         lambda: forget(out, ["Ada/nothing.png"], Settings(sheet_faces=10)),
         lambda: upgrade(out),
     ):

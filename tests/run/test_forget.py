@@ -21,7 +21,7 @@ from facesieve.run.forget import Forgotten, forget
 from facesieve.run.ledger import Ledger
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.settings import Settings
-from handmade import Handmade, files_in, making, photos, sources_in
+from handmade import Handmade, build_spec, files_in, photos, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
 
@@ -33,7 +33,7 @@ def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
 
 def made(heap: Path, root: Path, outputs: Outputs = EVERYTHING, without: tuple[str, ...] = ()) -> Path:
     sources = [source for source in sources_in(heap) if source.name not in without]
-    build(sources, root, Handmade, making(outputs, shard_size=5))
+    build(sources, root, Handmade, build_spec(outputs, shard_size=5))
     return root
 
 
@@ -126,7 +126,7 @@ def test_small_pictures_leave_the_ledger_and_the_sheet(heap: Path, tmp_path: Pat
 
 def test_the_last_picture_can_be_forgotten(heap: Path, tmp_path: Path) -> None:
     only = [source for source in sources_in(heap) if source.name == "Grace/002.png"]
-    build(only, tmp_path / "out", Handmade, making(EVERYTHING))
+    build(only, tmp_path / "out", Handmade, build_spec(EVERYTHING))
     forget(tmp_path / "out", ["Grace/002.png"], Settings())
     assert len(open_manifests(tmp_path / "out").pictures) == 0
     assert check_dataset(tmp_path / "out").faults == ()
@@ -173,7 +173,7 @@ def test_a_dataset_without_a_ledger_says_where_to_forget(heap: Path, tmp_path: P
     out = made(heap, tmp_path / "out")
     dataset = open_manifests(out)
     new = rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
-    write_rejudged(dataset, new, tmp_path / "new", making().policy, Settings())
+    write_rejudged(dataset, new, tmp_path / "new", build_spec().policy, Settings())
     with pytest.raises(DatasetError, match="judged from") as caught:
         forget(tmp_path / "new", ["Grace/002.png"], Settings())
     assert caught.value.code == "not_continuable"
@@ -194,7 +194,7 @@ def found(root: Path) -> list[Any]:
 
 
 def test_what_is_gone_from_its_source_is_told_and_with_prune_it_goes(changing: Path, tmp_path: Path) -> None:
-    made_ = making(EVERYTHING, shard_size=5)
+    made_ = build_spec(EVERYTHING, shard_size=5)
     build(found(changing), tmp_path / "out", Handmade, made_, named=["heap"])
     before = files_in(tmp_path / "out")
     (changing / "Grace" / "002.png").unlink()
@@ -211,7 +211,7 @@ def test_what_is_gone_from_its_source_is_told_and_with_prune_it_goes(changing: P
 
 @pytest.mark.parametrize("place", ["heap", "./heap/", "heap/Grace", "heap/**/*.png", "heap/*/00*.png", "."])
 def test_only_what_lies_under_the_named_places_is_pruned(changing: Path, tmp_path: Path, place: str) -> None:
-    made_ = making(shard_size=5)
+    made_ = build_spec(shard_size=5)
     shutil.copytree("heap", "other")
     build([*found(changing), *found(Path("other"))], tmp_path / "out", Handmade, made_)
     (changing / "Grace" / "002.png").unlink()
@@ -226,7 +226,7 @@ def test_only_what_lies_under_the_named_places_is_pruned(changing: Path, tmp_pat
 def test_the_same_relative_name_of_another_working_folder_is_not_pruned(
     heap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made_ = making(EVERYTHING, shard_size=5)
+    made_ = build_spec(EVERYTHING, shard_size=5)
     for folder in ("first", "second"):
         shutil.copytree(heap, tmp_path / folder / "heap")
         monkeypatch.chdir(tmp_path / folder)
@@ -248,19 +248,19 @@ def test_one_of_two_sources_of_one_relative_name_is_forgotten_as_the_manifests_n
     for folder in ("first", "second"):
         shutil.copytree(heap, tmp_path / folder / "heap")
         monkeypatch.chdir(tmp_path / folder)
-        build(found(Path("heap")), tmp_path / "out", Handmade, making(EVERYTHING))
+        build(found(Path("heap")), tmp_path / "out", Handmade, build_spec(EVERYTHING))
     name = f"{tmp_path}/first/heap/Grace/002.png"
     assert name in open_manifests(tmp_path / "out").pictures["source"].to_pylist()
     assert forget(tmp_path / "out", [name], Settings()).pictures == 1
     monkeypatch.chdir(tmp_path / "first")
-    assert build(found(Path("heap")), tmp_path / "out", Handmade, making(EVERYTHING)).progress.total == 1
+    assert build(found(Path("heap")), tmp_path / "out", Handmade, build_spec(EVERYTHING)).progress.total == 1
 
 
 def test_a_folder_a_glob_and_several_names_are_forgotten(
     changing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def without(*names: str) -> list[str]:
-        build(found(changing), tmp_path / "out", Handmade, making(EVERYTHING, shard_size=5))
+        build(found(changing), tmp_path / "out", Handmade, build_spec(EVERYTHING, shard_size=5))
         forget(tmp_path / "out", names, Settings())
         return sorted(set(everyone) - set(open_manifests(tmp_path / "out").pictures["source"].to_pylist()))
 
@@ -273,7 +273,7 @@ def test_a_folder_a_glob_and_several_names_are_forgotten(
     assert without("heap/Grace/002.png", "heap/Ada/003.png") == ["heap/Ada/003.png", "heap/Grace/002.png"]
     assert without("heap") == without(".") == sorted(everyone)
     (tmp_path / "elsewhere").mkdir()
-    build(found(changing), tmp_path / "out", Handmade, making(EVERYTHING, shard_size=5))
+    build(found(changing), tmp_path / "out", Handmade, build_spec(EVERYTHING, shard_size=5))
     monkeypatch.chdir(tmp_path / "elsewhere")
     with pytest.raises(UsageError):
         forget(tmp_path / "out", ["."], Settings())
@@ -300,7 +300,7 @@ def test_of_several_names_one_that_fits_nothing_is_told_and_the_others_go(heap: 
 
 
 def test_pruning_the_last_picture_of_a_person_removes_the_folders(changing: Path, tmp_path: Path) -> None:
-    build(found(changing), tmp_path / "out", Handmade, making(EVERYTHING), named=["heap"])
+    build(found(changing), tmp_path / "out", Handmade, build_spec(EVERYTHING), named=["heap"])
     shutil.rmtree(changing / "Ada")
-    build(found(changing), tmp_path / "out", Handmade, making(EVERYTHING), named=["heap"], prune_gone=True)
+    build(found(changing), tmp_path / "out", Handmade, build_spec(EVERYTHING), named=["heap"], prune_gone=True)
     assert not list((tmp_path / "out").rglob("Ada")) and list((tmp_path / "out").rglob("Grace"))

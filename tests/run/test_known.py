@@ -23,7 +23,7 @@ from facesieve.run.upgrade import upgrade
 from facesieve.settings import Settings
 from facesieve.sources import SourceOptions, find_sources
 from facesieve.sources.identity import former_identity
-from handmade import Handmade, files_in, making
+from handmade import Handmade, build_spec, files_in
 from unnumbered import without_number
 
 PORTRAITS = 4
@@ -47,7 +47,7 @@ def found(*arguments: str | Path, label_from: str = "folder") -> list[Source]:
 def done(sources: list[Source], root: Path) -> list[str]:
     """Names of the pictures that a build looks at."""
     worker = Handmade()
-    build(sources, root, lambda: worker, making(), mixed_engines=True)  # of upgraded datasets it is not known
+    build(sources, root, lambda: worker, build_spec(), mixed_engines=True)  # of upgraded datasets it is not known
     return worker.seen
 
 
@@ -270,7 +270,7 @@ def test_prune_does_not_take_identities_of_the_former_kind_for_gone(packed: list
     as_before_nul_bytes(out)
     named = [str(path) for path in packed]
     pipeline = Handmade()
-    result = build(found(*packed), out, lambda: pipeline, making(), named=named, prune_gone=True)
+    result = build(found(*packed), out, lambda: pipeline, build_spec(), named=named, prune_gone=True)
     assert (result.gone, pipeline.seen) == ((), [])
     assert (rows(out), files_in(out)) == (before, now)
 

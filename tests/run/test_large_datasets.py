@@ -26,7 +26,7 @@ from facesieve.run.forget import forget
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.repair import repair_dataset
 from facesieve.settings import Settings
-from handmade import Handmade, files_in, making, photos, sources_in
+from handmade import Handmade, build_spec, files_in, photos, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face",), marked=True)
 SMALL = Settings(manifest_rows=5)
@@ -39,7 +39,7 @@ def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
 
 
 def made(heap: Path, root: Path, rows: int, some: slice = slice(None)) -> BuildResult:
-    return build(sources_in(heap)[some], root, Handmade, making(EVERYTHING, shard_size=5, manifest_rows=rows))
+    return build(sources_in(heap)[some], root, Handmade, build_spec(EVERYTHING, shard_size=5, manifest_rows=rows))
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,7 @@ def test_judging_again_takes_both_and_writes_both(usual: Path, out: Path, tmp_pa
     for name, root, settings in (("usual", usual, Settings()), ("large", out, SMALL)):
         dataset = open_manifests(root)
         new = rejudge(dataset, narrow)
-        write_rejudged(dataset, new, tmp_path / name, making().policy, settings)
+        write_rejudged(dataset, new, tmp_path / name, build_spec().policy, settings)
         datasets[name] = open_manifests(tmp_path / name)
         assert check_dataset(tmp_path / name).faults == ()
         assert 0 < new.after.kept < new.after.faces
@@ -192,7 +192,7 @@ def test_a_judge_sees_some_faces_at_a_time_and_the_numbers_are_the_same(
 def test_forgetting_leaves_the_dataset_without_it(heap: Path, out: Path, tmp_path: Path) -> None:
     forget(out, ["Grace/002.png"], SMALL)
     sources = [source for source in sources_in(heap) if source.name != "Grace/002.png"]
-    build(sources, tmp_path / "never", Handmade, making(EVERYTHING, shard_size=5, manifest_rows=5))
+    build(sources, tmp_path / "never", Handmade, build_spec(EVERYTHING, shard_size=5, manifest_rows=5))
     assert files_in(out) == files_in(tmp_path / "never")
     assert check_dataset(out).faults == ()
 

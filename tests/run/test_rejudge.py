@@ -16,7 +16,7 @@ from facesieve.run.publish import publish_dataset
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
-from handmade import Handmade, files_in, making, photos, sources_in
+from handmade import Handmade, build_spec, files_in, photos, sources_in
 
 POLICY = Policy.parse({"name": "other", "rules": [{"measure": "yaw", "low": -50, "high": 50, "reason": "turned"}]})
 
@@ -33,7 +33,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
 
 
 def built(heap: Path, root: Path, outputs: Outputs) -> Manifests:
-    build(sources_in(heap), root, Handmade, making(outputs))
+    build(sources_in(heap), root, Handmade, build_spec(outputs))
     return open_manifests(root)
 
 
@@ -80,7 +80,7 @@ def test_the_same_rules_give_the_same_manifests_as_a_build(heap: Path, tmp_path:
     dataset = built(heap, tmp_path / "out", Outputs(keep_rejected=True))
     rows = dataset.faces.to_pylist()
     new = rejudge(dataset, lambda measures: [Verdict(row["kept"], tuple(row["reasons"])) for row in rows])
-    write_rejudged(dataset, new, tmp_path / "new", making().policy, Settings())
+    write_rejudged(dataset, new, tmp_path / "new", build_spec().policy, Settings())
     assert files_in(tmp_path / "new") == files_in(tmp_path / "out")
 
 
@@ -88,7 +88,7 @@ def test_what_has_no_ledger_cannot_be_built_on_but_judged_again(heap: Path, tmp_
     dataset = built(heap, tmp_path / "out", Outputs())
     write_rejudged(dataset, rejudge(dataset, facing), tmp_path / "new", POLICY, Settings())
     with pytest.raises(DatasetError) as caught:
-        build(sources_in(heap), tmp_path / "new", Handmade, making())
+        build(sources_in(heap), tmp_path / "new", Handmade, build_spec())
     assert caught.value.code == "not_continuable"
     assert rejudge(open_manifests(tmp_path / "new"), facing).newly_kept == 0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from hosts_of_pictures import Host, answered, host
+from picture_host import Host, answered, host
 
 Run = Callable[..., tuple[int, str, str]]
 OURS = ("--allow-address", "127.0.0.0/8", "--setting", "fetch_tries=1", "--keep-rejected", "--json", "-q")

@@ -146,8 +146,8 @@ def test_what_fails_in_a_worker_is_a_reply_with_its_traceback(monkeypatch: pytes
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    replies = Responder(Settings(pose="none"))
+    responder = Responder(Settings(pose="none"))
     monkeypatch.setattr("facesieve.service.worker.reference", broken)
-    reply = replies.of(hopper.read_bytes(), AnswerOptions("reference", Policy.preset()))
+    reply = responder.reply_to(hopper.read_bytes(), AnswerOptions("reference", Policy.preset()))
     assert (reply.refusal, reply.body) == ("internal", b"")
     assert reply.message.startswith("Traceback") and reply.message.rstrip().endswith("ZeroDivisionError")

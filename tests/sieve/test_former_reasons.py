@@ -28,7 +28,7 @@ from facesieve.records import Face, Record, Source, Verdict
 from facesieve.run.build import BuildSpec, build
 from facesieve.run.check import check_dataset
 from facesieve.sieve import Policy, Reason, Rule
-from handmade import Handmade, making, photos, sources_in
+from handmade import Handmade, build_spec, photos, sources_in
 
 RULES = [{"measure": "blur", "low": 100}, {"measure": "pitch", "low": -20, "high": 20}]
 
@@ -46,7 +46,7 @@ class LookingUp(Handmade):
 
 
 def spec() -> BuildSpec:
-    return replace(making(), policy=Policy.parse({"name": "by hand", "rules": RULES}))
+    return replace(build_spec(), policy=Policy.parse({"name": "by hand", "rules": RULES}))
 
 
 def with_former(table: pa.Table) -> pa.Table:

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from hosts_of_pictures import Host, answered, host
+from picture_host import Host, answered, host
 
 from facesieve.errors import Refused
 from facesieve.settings import Settings

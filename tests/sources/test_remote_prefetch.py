@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hosts_of_pictures import Host, answered, host
+from picture_host import Host, answered, host
 
 from facesieve.errors import Refused
 from facesieve.records import Source
@@ -111,7 +111,7 @@ def test_local_sources_are_drawn_one_at_a_time_and_start_no_thread() -> None:
 
 MEMORY = """
 import resource, sys, time
-from hosts_of_pictures import host
+from picture_host import host
 from facesieve.records import Source
 from facesieve.settings import Settings
 from facesieve.sources.remote.prefetch import UrlPrefetch

@@ -153,7 +153,7 @@ def build(
 def _sum_up(result: BuildResult, output: Path, quiet: bool, as_json: bool) -> None:
     from facesieve.cli.notes import notes
 
-    _tell_changes(result)
+    _print_changes(result)
     if as_json:
         beside = {
             "pictures_with_several_kept_faces_under_one_label": result.shared_labels,
@@ -170,8 +170,6 @@ def _sum_up(result: BuildResult, output: Path, quiet: bool, as_json: bool) -> No
         }
         typer.echo(json.dumps({"dataset": str(output), **result.counts.as_json(), **beside}))
         return
-    if result.shared_labels:
-        typer.echo(_shared(result.shared_labels), err=True)
     for note in notes(result):
         typer.echo(note, err=True)
     if not quiet:
@@ -179,15 +177,7 @@ def _sum_up(result: BuildResult, output: Path, quiet: bool, as_json: bool) -> No
     typer.echo(result.counts.line())
 
 
-def _shared(pictures: int) -> str:
-    some = "1 picture has" if pictures == 1 else f"{pictures} pictures have"
-    return (
-        f"note: {some} several kept faces under one label; if labels are people, crop these pictures to the person "
-        "(in pictures.parquet: label is set and kept is above 1)"
-    )
-
-
-def _tell_changes(result: BuildResult) -> None:
+def _print_changes(result: BuildResult) -> None:
     """Print to stderr what has changed since the last build: damaged files, and sources that are gone or moved."""
     from facesieve.dataset.disk.names import shortened_list
 

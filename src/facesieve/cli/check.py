@@ -37,11 +37,11 @@ def check(
     else:
         _tell(before, after, repair)
     if after.faults:
-        number, are = ("1 file", "is") if len(after.faults) == 1 else (f"{len(after.faults)} files", "are")
+        number = "1 file" if len(after.faults) == 1 else f"{len(after.faults)} files"
         advice = "run the same build again, with the pictures" if repair else "repair it with --repair"
         if not after.continuable:
             advice = "judge the original dataset again with `facesieve sieve`"
-        raise DatasetError("damaged_dataset", f"{number} of {dataset} {are} missing or wrong; {advice}.")
+        raise DatasetError("damaged_dataset", f"Faults in {number} of {dataset}; {advice}.")
 
 
 def _tell(before: CheckResult, after: CheckResult, repair: bool) -> None:

@@ -1,4 +1,4 @@
-"""`facesieve doctor`: which engine, libraries and models are in use on this machine, and what would make it faster."""
+"""`facesieve doctor`: the inference engine, libraries and models that are in use, and what would make it faster."""
 
 from __future__ import annotations
 
@@ -25,10 +25,7 @@ def doctor(
         ),
     ] = False,
 ) -> None:
-    """Say which engine, libraries and models are in use.
-
-    Also says what is missing and what would make it faster.
-    """
+    """Say which inference engine, libraries and models are in use, and what would make it faster."""
     from facesieve.errors import ModelError, UsageError
     from facesieve.models.catalog import needed
     from facesieve.models.store import Store, repair
@@ -56,7 +53,7 @@ def doctor(
 
 
 def _engine(settings: Settings) -> dict[str, Any]:
-    """What runs MTCNN and WHENet. `built` says whether the extension can be used, whatever engine the settings name."""
+    """The inference engine of MTCNN and WHENet. built: whether the extension can be used, whatever the settings say."""
     from facesieve.native import instruction_sets, unavailable
 
     built = unavailable() is None

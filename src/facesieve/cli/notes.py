@@ -10,7 +10,13 @@ if TYPE_CHECKING:
 
 
 def notes(result: BuildResult) -> Iterator[str]:
-    """Changed labels, and pictures under several labels."""
+    """Yields notes about labels that several faces share, changed labels, and pictures under several labels."""
+    if result.shared_labels:
+        have = "has" if result.shared_labels == 1 else "have"
+        yield (
+            f"note: {_pictures(result.shared_labels)} {have} several kept faces under one label; where a label is one "
+            "person, crop them to that person (pictures.parquet: label set and kept above 1)"
+        )
     for (old, new), pictures in sorted(result.relabelled.items()):
         before, now = (repr(label) if label else "none" for label in (old, new))
         their = "its" if pictures == 1 else "their"

@@ -22,13 +22,13 @@ def queue(
     from facesieve.cli.work import check_installed
 
     check_installed()
+    from facesieve.queue.connection import short_lived_client
     from facesieve.queue.entries import Names
-    from facesieve.queue.open import answering
     from facesieve.queue.state import retry_dead as retry
     from facesieve.queue.state import state_of
 
     names = Names(stream, group, results, dead)
-    with answering(queue) as redis:
+    with short_lived_client(queue) as redis:
         retried = retry(redis, names) if retry_dead else 0
         state = state_of(redis, names)
     if as_json:

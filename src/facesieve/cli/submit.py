@@ -16,7 +16,7 @@ def submit(
     sources: Annotated[
         list[str], typer.Argument(metavar="SOURCE", help="Files, folders, archives, lists and URLs of pictures.")
     ],
-    stream: Annotated[str, typer.Option(help="Stream that jobs are put into.")] = "faces:jobs",
+    stream: Annotated[str, typer.Option(help="Stream of jobs.")] = "faces:jobs",
     paths: Annotated[
         Path | None,
         typer.Option(
@@ -39,7 +39,7 @@ def submit(
     from facesieve.cli.work import check_installed
 
     check_installed()
-    from facesieve.queue.open import answering
+    from facesieve.queue.connection import short_lived_client
     from facesieve.queue.submit import submit as run
     from facesieve.sources import SourceOptions, find_sources
 
@@ -47,7 +47,7 @@ def submit(
     found = find_sources(sources, settings, SourceOptions())
     for line in found.lines():
         typer.echo(line, err=True)
-    with answering(queue) as redis:
+    with short_lived_client(queue) as redis:
         put, skipped = run(
             redis,
             stream,

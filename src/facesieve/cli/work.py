@@ -51,7 +51,7 @@ def work(
     import asyncio
 
     from facesieve.queue.entries import Names
-    from facesieve.queue.life import work as run
+    from facesieve.queue.lifecycle import work as run
     from facesieve.settings import QueueSettings
 
     chosen = [*(setting or ()), *([f"workers={workers}"] if workers else ())]
@@ -75,7 +75,7 @@ def work(
 
 
 def check_installed() -> None:
-    """Raises UsageError where the extra `queue` is not installed."""
+    """Raise UsageError if the extra `queue` is not installed."""
     from importlib.util import find_spec
 
     if not all(find_spec(name) for name in ("redis", "tornado", "prometheus_client")):

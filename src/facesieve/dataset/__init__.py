@@ -1,1 +1,1 @@
-"""A dataset on disk: `disk` holds its files and folders, `tables` its rows, and the modules here open it as a whole."""
+"""A dataset on disk: `disk` is about its files and folders, `tables` about its rows, and the modules here join both."""

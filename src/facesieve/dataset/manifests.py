@@ -74,10 +74,10 @@ class Manifests:
             for start, end in pairwise(cuts):
                 pictures = group.slice(start, end - start)
                 owner = np.repeat(np.arange(len(pictures)), np.asarray(pictures["faces"]))
-                theirs = faces.take(len(owner))
-                if not theirs["source"].equals(pictures["source"].take(pa.array(owner))):
+                of_pictures = faces.take(len(owner))
+                if not of_pictures["source"].equals(pictures["source"].take(pa.array(owner))):
                     raise _mismatch(self.layout.root)
-                yield Block(theirs, pictures)
+                yield Block(of_pictures, pictures)
         if not faces.ended():
             raise _mismatch(self.layout.root)
 
@@ -113,7 +113,7 @@ class Manifests:
         wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
         for path in self.layout.files_of(manifest):
             for rows in read_groups(path, columns, trusted=self.layout.name_of(path) in self.sums):
-                yield _as(rows, wanted, self.layout.root)
+                yield _with_schema(rows, wanted, self.layout.root)
 
 
 def open_manifests(root: Path) -> Manifests:
@@ -131,7 +131,7 @@ def open_with_checksums(layout: Layout, sums: Checksums) -> Manifests:
     for manifest, schema in schemas.items():
         for path in files_of_manifest(layout, manifest, sums):
             held = schema_of(path, sums.get(layout.name_of(path), frozenset()))
-            _as(held.empty_table(), schema, layout.root)
+            _with_schema(held.empty_table(), schema, layout.root)
     return Manifests(layout, about, sums)
 
 
@@ -147,8 +147,11 @@ def files_of_manifest(layout: Layout, manifest: Path, sums: Checksums) -> list[P
     return paths
 
 
-def _as(rows: pa.Table, schema: pa.Schema, root: Path) -> pa.Table:
-    """The rows with the types of a schema and the present codes. Columns that a later version added are null."""
+def _with_schema(rows: pa.Table, schema: pa.Schema, root: Path) -> pa.Table:
+    """The rows with the columns and types of a schema, and with the present codes of reasons.
+
+    Columns that were added in later versions and are missing are null.
+    """
     try:
         return with_current_reasons(with_later_columns(rows, schema)).cast(schema)
     except (KeyError, TypeError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError

@@ -25,19 +25,19 @@ _SAME_AS = {("native", "avx512"): "avx2"}
 Scalar = str | bool | int | float | None
 
 
-def _are_measures(names: tuple[str, ...]) -> tuple[str, ...]:
+def _check_measures(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) < len(names) or set(names) & column_names():
         raise ValueError("these names cannot be measures")
     return names
 
 
-def _current(rule: dict[str, Scalar]) -> dict[str, Scalar]:
+def _with_current_reason(rule: dict[str, Scalar]) -> dict[str, Scalar]:
     """A rule with the present code of its reason."""
     reason = rule.get("reason")
     return rule | {"reason": FORMER_REASONS.get(reason, reason)} if isinstance(reason, str) else rule
 
 
-def _are_crops(names: tuple[str, ...]) -> tuple[str, ...]:
+def _check_crops(names: tuple[str, ...]) -> tuple[str, ...]:
     if not set(names) <= set(CUTS):
         raise ValueError("these crops do not exist")
     return names
@@ -58,14 +58,14 @@ class RecordedPolicy(Recorded):
 
     name: str
     sentence: str
-    rules: tuple[Annotated[dict[str, Scalar], AfterValidator(_current)], ...]
+    rules: tuple[Annotated[dict[str, Scalar], AfterValidator(_with_current_reason)], ...]
 
 
 class Options(Recorded):
     """The options of a build besides its settings and policy."""
 
     keep_rejected: StrictBool
-    crops: Annotated[tuple[str, ...], AfterValidator(_are_crops)]
+    crops: Annotated[tuple[str, ...], AfterValidator(_check_crops)]
     marked: StrictBool
     label_from: str
 
@@ -75,8 +75,8 @@ class Options(Recorded):
         return Outputs(self.keep_rejected, self.crops, self.marked)
 
 
-class Engine(Recorded):
-    """What ran one network.
+class InferenceEngine(Recorded):
+    """The inference engine that ran one network.
 
     engine: `native`, `onnxruntime` or, in a dataset of an earlier version, `unknown`.
     instruction_set: that of the processor, such as `avx2`, or `cuda`.
@@ -86,8 +86,8 @@ class Engine(Recorded):
     engine: str
     instruction_set: str
 
-    def numbers(self) -> tuple[str, str, str]:
-        """A key that is equal for engines whose results are equal to the last bit."""
+    def equal_results_key(self) -> tuple[str, str, str]:
+        """A key that two inference engines share if their results are equal to the last bit."""
         return self.network, self.engine, _SAME_AS.get((self.engine, self.instruction_set), self.instruction_set)
 
     def line(self) -> str:
@@ -99,27 +99,27 @@ class Origin(Recorded):
     """What made a dataset.
 
     versions: of FaceSieve and of the packages that can change its numbers; every version that worked on the dataset.
-    engines: what ran each network; several per network if the dataset was continued on another machine.
+    engines: the inference engine of each network; several if the dataset was continued on another machine.
     settings: those that can change a dataset. limits: the limits on one picture. models: sha256 of each model file, by
     model and part. measures: the names of the measure columns, in order.
     """
 
     versions: dict[str, tuple[str, ...]]
-    engines: tuple[Engine, ...]
+    engines: tuple[InferenceEngine, ...]
     settings: dict[str, Scalar | tuple[Scalar, ...]]
     policy: RecordedPolicy
     models: dict[str, str]
-    measures: Annotated[tuple[str, ...], AfterValidator(_are_measures)]
+    measures: Annotated[tuple[str, ...], AfterValidator(_check_measures)]
     options: Options
     limits: dict[str, Scalar] = Field(description="They may change from build to build.")
 
     def joined(self, before: Origin) -> Origin:
-        """This origin, with the versions and engines that worked on the dataset before."""
+        """This origin, with the versions and inference engines that worked on the dataset before."""
         names = sorted({*before.versions, *self.versions})
         versions = {
             name: tuple(sorted({*before.versions.get(name, ()), *self.versions.get(name, ())})) for name in names
         }
-        engines = tuple(sorted({*before.engines, *self.engines}, key=Engine.line))
+        engines = tuple(sorted({*before.engines, *self.engines}, key=InferenceEngine.line))
         return self.model_copy(update={"versions": versions, "engines": engines})
 
 
@@ -134,9 +134,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def difference(theirs: Origin, yours: Origin) -> list[str]:
+def difference(recorded: Origin, new: Origin) -> list[str]:
     """What differs between two origins and can change a dataset, one line each: `settings.min_face_size: 20 -> 40`."""
-    before, after = (_flat({name: one.as_json()[name] for name in SHAPING}) for one in (theirs, yours))
+    before, after = (_flat({name: one.as_json()[name] for name in SHAPING}) for one in (recorded, new))
     # Settings that did not exist when the dataset was made.
     before = {f"settings.{name}": value for name, value in FORMER_BEHAVIOUR.items()} | before
     names = [*before, *(name for name in after if name not in before)]
@@ -147,13 +147,13 @@ def difference(theirs: Origin, yours: Origin) -> list[str]:
     ]
 
 
-def other_engines(theirs: Origin, yours: Origin) -> list[str]:
-    """The engines whose results differ from all that made a dataset, one line each: `whenet: native avx2 -> ...`."""
-    known = {engine.numbers() for engine in theirs.engines}
+def other_engines(recorded: Origin, new: Origin) -> list[str]:
+    """New inference engines whose results differ from recorded ones, one line each: `whenet: native avx2 -> ...`."""
+    known = {engine.equal_results_key() for engine in recorded.engines}
     return [
-        f"{engine.network}: {_used_for(engine.network, theirs)} -> {engine.engine} {engine.instruction_set}"
-        for engine in yours.engines
-        if engine.numbers() not in known
+        f"{engine.network}: {_used_for(engine.network, recorded)} -> {engine.engine} {engine.instruction_set}"
+        for engine in new.engines
+        if engine.equal_results_key() not in known
     ]
 
 

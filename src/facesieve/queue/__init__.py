@@ -1,1 +1,1 @@
-"""Jobs from a Redis stream, answers to a stream: many workers, any of which may die at any time."""
+"""Queue workers: they read jobs from a Redis stream and write results to another. Any worker may die at any time."""

@@ -1,13 +1,17 @@
-"""What became of the jobs of one worker, for its last line and for Prometheus."""
+"""Counts the jobs of one worker by outcome, for its last line and for Prometheus."""
 
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
-class Counts:
-    """finished: jobs whose results this worker wrote, refusals among them. again: jobs that were begun once more, after
-    a process died of them. buried: jobs moved to the dead ones. held: jobs at work or waiting in this worker."""
+class JobCounts:
+    """The counts of one worker.
+
+    finished: jobs whose results this worker wrote, including refusals. refused: those that are refusals.
+    again: how often a job was begun again because its process died or took too long.
+    buried: jobs that were moved to the stream of dead jobs. held: jobs that are processed or wait in this worker.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

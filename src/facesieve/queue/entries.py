@@ -1,9 +1,9 @@
-"""The side of Redis: a stream of jobs, read by a group of workers, and where their results go.
+"""Jobs in a Redis stream that a group of workers reads, and their results.
 
-Every job ends exactly once. Its result is written in the same script that acknowledges its entry, and only where the
-entry was still pending: of two workers that did the same job, the second writes nothing. A worker renews the lease of
+Every job ends exactly once. One script writes its result and acknowledges its entry, and only if the entry is still
+pending: if two workers did the same job, the second writes nothing. A worker renews the lease of
 the entries that it holds. Entries of a worker that died are claimed when their lease is over, one at a time, so that
-a job that kills workers takes no other with it. Redis counts how often an entry was taken; a job that was taken too
+a job that kills workers does not delay other jobs. Redis counts how often an entry was taken; a job that was taken too
 often is moved to a stream of dead jobs.
 """
 
@@ -69,7 +69,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Keys in Redis. results: a stream, or with `{id}` in it the key of each job's own result."""
+    """Keys in Redis. results: a stream, or, if it contains `{id}`, a key for the result of each job."""
 
     stream: str
     group: str
@@ -84,9 +84,9 @@ class Names:
 class Entries:
     """The entries that one worker takes from the stream.
 
-    lease: seconds after which an entry that nobody renews may be claimed. expiry: seconds that a result with a key of
-    its own lives.
-    Every method raises RedisError where Redis cannot be asked.
+    lease: seconds after which an entry may be claimed if its worker does not renew it. expiry: seconds after which a
+    result with a key of its own is deleted.
+    Every method raises RedisError if Redis does not answer.
     """
 
     def __init__(self, redis: Redis, names: Names, worker: str, lease: float, expiry: int) -> None:
@@ -97,7 +97,7 @@ class Entries:
         self._return = redis.register_script(_RETURN)
 
     async def prepare(self) -> None:
-        """Make the stream and the group if they are not there."""
+        """Create the stream and the group if they do not exist."""
         try:
             await self._redis.xgroup_create(self._names.stream, self._names.group, id="0", mkstream=True)
         except ResponseError as error:
@@ -105,7 +105,7 @@ class Entries:
                 raise
 
     async def read(self, count: int, seconds: float) -> list[Entry]:
-        """At most so many new entries; none after so many seconds without."""
+        """At most `count` new entries; none if no entry arrives within `seconds`."""
         found = await self._redis.xreadgroup(
             self._names.group, self._worker, {self._names.stream: ">"}, count=count, block=int(seconds * 1000)
         )
@@ -113,7 +113,7 @@ class Entries:
         return [_entry(one) for entries in listed for one in _flat(entries)]
 
     async def claim(self) -> Entry | None:
-        """One entry whose lease is over, or None. Entries that were deleted meanwhile are forgotten on the way."""
+        """One entry whose lease is over, or None. Redis also drops entries that were deleted meanwhile."""
         answer = await self._redis.xautoclaim(
             self._names.stream, self._names.group, self._worker, self._lease, "0-0", count=1
         )
@@ -128,7 +128,7 @@ class Entries:
         return Entry(entry.id, entry.job, await self._taken(entry.id))
 
     async def renew(self, ids: Sequence[str]) -> set[str]:
-        """Begin a new lease of these entries. Returns those that belong to other workers by now, or to none."""
+        """Begin a new lease of these entries. Returns the ids of entries that no longer belong to this worker."""
         if not ids:
             return set()
         lost = await self._renew(keys=[self._names.stream], args=[self._names.group, self._worker, *ids])
@@ -140,27 +140,27 @@ class Entries:
             await self._return(keys=[self._names.stream], args=[self._names.group, RETURNED, self._lease * 2, *ids])
 
     async def finish(self, entry: Entry, id: str, result: bytes) -> bool:
-        """Write the result and acknowledge the entry, both or none. False where that was done before."""
+        """Write the result and acknowledge the entry, both or neither. Returns False if the entry had ended already."""
         names = self._names
         kind, key = ("key", names.results.replace("{id}", id)) if names.key_for_each else ("stream", names.results)
         arguments: list[str | bytes | int] = [names.group, entry.id, self._expiry, kind, "id", id, "result", result]
         return bool(await self._finish(keys=[names.stream, key], args=arguments))
 
     async def bury(self, entry: Entry, reason: str) -> bool:
-        """Move an entry to the stream of dead jobs. False where it was finished or buried before."""
+        """Move an entry to the stream of dead jobs. Returns False if the entry had ended already."""
         names = self._names
         fields: list[str | bytes | int] = ["job", entry.job, "entry", entry.id, "reason", reason, "taken", entry.taken]
         arguments = [names.group, entry.id, self._expiry, "stream", *fields]
         return bool(await self._finish(keys=[names.stream, names.dead], args=arguments))
 
     async def lengths(self) -> tuple[int, int]:
-        """Entries that are not finished, and results that nobody has taken away."""
+        """The number of entries that have not ended, and of results in the stream of results."""
         names = self._names
         jobs = await self._redis.xlen(names.stream)
         return jobs, 0 if names.key_for_each else await self._redis.xlen(names.results)
 
     async def leave(self) -> None:
-        """Take this worker off the group. An entry that it still holds keeps it there."""
+        """Remove this worker from the group, unless it still holds an entry."""
         held = await self._redis.xpending_range(
             self._names.stream, self._names.group, "-", "+", 1, consumername=self._worker
         )

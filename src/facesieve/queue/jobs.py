@@ -1,4 +1,4 @@
-"""A job of the queue: which picture, and what is asked about it."""
+"""A job of the queue: a picture, and the options of the answer."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from facesieve.service.api_errors import ApiError
 from facesieve.service.options import options_of
 from facesieve.sieve import Policy
 
-FIELD = b"job"  # of a stream's entry: the job as JSON
+FIELD = b"job"  # the field of a stream entry that holds the job as JSON
 _SOURCES = ("url", "path", "image_base64")
 _LONGEST_ID = 512
 
 
 class BadJob(Exception):  # noqa: N818 - it is an outcome, not an error
-    """What is wrong with a job, by a stable code and a sentence. id: the job's own, where it has one."""
+    """What is wrong with a job, as a stable code and a sentence. id: the id of the job, or "" if it has none."""
 
     def __init__(self, code: str, message: str, id: str = "") -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class BadJob(Exception):  # noqa: N818 - it is an outcome, not an error
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """id: the submitter's name for it. kind: `url`, `path` or `image_base64`. where: the text that belongs to it."""
+    """A picture to process. id: chosen by the submitter. kind: `url`, `path` or `image_base64`. where: its value."""
 
     id: str
     kind: str
@@ -44,7 +44,7 @@ class Job:
 def job_of(text: bytes, default: Policy) -> Job:
     """A job from its JSON: `{"id", "url" | "path" | "image_base64", "options"}`.
 
-    options: names and values as in the query of `/v1/faces`. default: judges where they name no policy.
+    options: names and values as in the query of `/v1/faces`. default: the policy if the options name none.
     Raises BadJob `bad_job` or `bad_option`.
     """
     try:
@@ -55,11 +55,11 @@ def job_of(text: bytes, default: Policy) -> Job:
         raise BadJob("bad_job", "The job is not a JSON object.")
     id = asked.get("id", "")
     if not isinstance(id, str | int) or isinstance(id, bool) or len(str(id)) > _LONGEST_ID:
-        raise BadJob("bad_job", f"The id of the job is not a text of at most {_LONGEST_ID} characters.")
+        raise BadJob("bad_job", f"The id of the job is not a string or number of at most {_LONGEST_ID} characters.")
     id, options = str(id), asked.get("options", {})
     named = [kind for kind in _SOURCES if asked.get(kind) is not None]
     if len(named) != 1 or not isinstance(asked[named[0]], str):
-        raise BadJob("bad_job", f"The job names its picture by one of {', '.join(_SOURCES)}, as a text.", id)
+        raise BadJob("bad_job", f"The job names its picture by one of {', '.join(_SOURCES)}, as a string.", id)
     if unknown := sorted(asked.keys() - {"id", "options", *_SOURCES}):
         raise BadJob("bad_job", f"The job has an unknown key {unknown[0][:100]!r}.", id)
     if not isinstance(options, dict):
@@ -71,7 +71,7 @@ def job_of(text: bytes, default: Policy) -> Job:
 
 
 def _query(options: Mapping[str, Any]) -> dict[str, str]:
-    """Options as a query has them."""
+    """The options as text, as in a query."""
     words = {True: "1", False: "0", None: "none"}
     return {
         name: words[value] if isinstance(value, bool) or value is None else str(value)
@@ -93,7 +93,10 @@ def bytes_of_text(text: str, limit: int) -> bytes:
 
 
 def path_within(text: str, folder: Path | None) -> Path:
-    """A file that a job names. Raises Refused for one outside the folder that jobs may name files of."""
+    """The path of a file that a job names. folder: the folder that it must be in; None allows no file.
+
+    Raises Refused `outside_tree`, `unreadable`.
+    """
     if folder is None:
         message = "This worker takes no paths; start it with --paths FOLDER to let jobs name files in a folder."
         raise Refused(RefusalCode.OUTSIDE_TREE, message)

@@ -1,4 +1,4 @@
-"""What a job comes to, as JSON: the answer of `/v1/faces`, or a refusal with its code."""
+"""The result of a job as JSON: the answer of `/v1/faces`, or a refusal with its code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic_core import to_json
 
 
 def answered(id: str, entry: str, answer: bytes) -> bytes:
-    """`{"id", "entry", "ok": true, "answer"}`. answer: JSON already."""
+    """`{"id", "entry", "ok": true, "answer"}`. answer: as JSON."""
     return to_json({"id": id, "entry": entry, "ok": True})[:-1] + b',"answer":' + answer + b"}"
 
 

@@ -17,9 +17,9 @@ from facesieve.settings import Settings
 
 
 class Seats:
-    """Asks whichever process is free. Build and close it in one event loop.
+    """Sends each request to a process that is free. Build and close it in one event loop.
 
-    count: processes. settings: of the pipeline in each.
+    count: the number of processes. settings: those of the pipeline in each process.
     """
 
     def __init__(self, count: int, settings: Settings) -> None:
@@ -34,13 +34,13 @@ class Seats:
         self._owners = [asyncio.ensure_future(seat.own()) for seat in self._seats]
 
     async def wait_ready(self) -> None:
-        """Wait for the first process. Raises what it could not start with."""
+        """Wait until the first process is ready. Raises the error with which it failed to start."""
         await self._ready.wait()
         if self._error:
             raise self._error
 
     async def ask(self, options: Any, data: bytes, delivered: Callable[[], None]) -> Any:
-        """The reply of a process. Raises ChildDied where the process died of it. Cancelled, it ends the process.
+        """The reply of a process. Raises ChildDied if the process dies. If the call is cancelled, the process is ended.
 
         delivered: called when a process has the data.
         """
@@ -55,7 +55,7 @@ class Seats:
         await asyncio.gather(*self._owners)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    # what seats take and report
+    # called by seats
 
     async def take(self) -> PendingRequest:
         while True:

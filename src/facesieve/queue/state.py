@@ -12,7 +12,7 @@ from facesieve.queue.entries import RETURNED, Names
 
 _PAGE = 1000  # dead jobs that are read at a time
 
-# KEYS: dead jobs, jobs. ARGV: the dead entry, the job. The job is submitted once, however often this is asked.
+# KEYS: dead jobs, jobs. ARGV: the dead entry, the job. A repeated call does not submit the job again.
 _RETRY = """
 if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('XADD', KEYS[2], '*', 'job', ARGV[2])
@@ -31,9 +31,10 @@ class WorkerState:
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """jobs: not finished, those held by workers among them. oldest: seconds since the oldest of them was submitted.
+    """The counts of a queue.
 
-    returned: held by no worker, because the one that had them was stopped. dead: buried jobs by reason.
+    jobs: jobs that have not ended, including those that workers hold. oldest: seconds since the oldest was submitted.
+    held: jobs that workers hold. returned: jobs that workers returned when they stopped. dead: dead jobs by reason.
     """
 
     jobs: int
@@ -46,7 +47,7 @@ class QueueState:
 
 
 def state_of(redis: Any, names: Names) -> QueueState:
-    """redis: a client that returns bytes. Raises RedisError where Redis does not answer."""
+    """Read the state of a queue. redis: a client that returns bytes. Raises RedisError if Redis does not answer."""
     now, part = redis.time()
     first = redis.xrange(names.stream, count=1)
     oldest = now + part / 1e6 - int(first[0][0].split(b"-")[0]) / 1000 if first else 0.0

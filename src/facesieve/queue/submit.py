@@ -1,4 +1,4 @@
-"""Jobs for pictures: the pictures themselves, or where workers find them."""
+"""Submits jobs. A job contains its picture, or the path or URL of the picture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facesieve.records import RefusalCode, Source
 from facesieve.sources.openers import File
 from facesieve.sources.remote.remote import Remote
 
-_FULL = 0.5  # seconds until the length of the stream is looked at again
+_FULL = 0.5  # seconds between two looks at a stream that is full
 
 
 def submit(
@@ -27,13 +27,14 @@ def submit(
     paths: Path | None,
     most_bytes: int,
     most_jobs: int,
-    say: Callable[[str], None],
+    announce: Callable[[str], None],
 ) -> tuple[int, int]:
-    """Put one job into the stream for each source. Returns how many were put, and how many were not.
+    """Put one job into the stream for each source. Returns how many were submitted, and how many were not.
 
-    paths: the folder that workers know by `--paths`; files in it are named, all other pictures are sent inline.
-    most_jobs: waits while the stream has as many. say: called with a line for each source that is not submitted.
-    Raises RedisError where Redis does not answer.
+    paths: the folder that workers have as `--paths`. A file in it is sent as its path, any other file as its bytes.
+    most_jobs: submitting waits while the stream has this many jobs.
+    announce: called with a line for each source that is not submitted.
+    Raises RedisError if Redis does not answer.
     """
     put = skipped = 0
     for source in sources:
@@ -42,7 +43,7 @@ def submit(
         except (Refused, OSError) as error:
             code = error.code if isinstance(error, Refused) else RefusalCode.UNREADABLE
             message = (error.message if isinstance(error, Refused) else "") or code.sentence
-            say(f"{source.name}: {message} [{code.value}]")
+            announce(f"{source.name}: {message} [{code.value}]")
             skipped += 1
             continue
         while redis.xlen(stream) >= most_jobs:

@@ -11,13 +11,13 @@ from typing import Any
 
 from facesieve.errors import Refused
 from facesieve.processes.child import ChildDied
-from facesieve.queue.counts import Counts
+from facesieve.queue.counts import JobCounts
 from facesieve.queue.entries import Entries, Entry
 from facesieve.queue.jobs import BadJob, Job, bytes_of_text, path_within
-from facesieve.queue.listed import ListEntries
+from facesieve.queue.redis_list import ListEntries
 from facesieve.queue.results import answered, refused
+from facesieve.queue.retry import RetryUntilAnswered
 from facesieve.queue.seats import Seats
-from facesieve.queue.steady import Steady
 from facesieve.records import RefusalCode
 from facesieve.service.api_errors import ErrorCode
 from facesieve.service.worker import PictureReply
@@ -26,7 +26,7 @@ from facesieve.sources.openers import open_file
 from facesieve.sources.remote.fetch import Fetcher
 
 _BLOCK = 1.0  # seconds that Redis is asked to wait for a new job
-_FULL = 1.0  # seconds until the length of the results is looked at again
+_FULL = 1.0  # seconds between two looks at a stream of results that is full
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class QueueWorker:
     """One worker of the queue. Build and run it in one event loop.
 
     parse: a job from the bytes of an entry; it raises BadJob. paths: the folder that jobs may name files in, or None.
-    drain: end when no job is left. say: called with lines for the operator.
+    drain: end when no job is left. announce: called with lines for the operator.
     """
 
     entries: Entries | ListEntries
@@ -45,23 +45,26 @@ class QueueWorker:
     queue: QueueSettings
     paths: Path | None = None
     drain: bool = False
-    say: Callable[[str], None] = lambda line: None
-    counts: Counts = field(default_factory=Counts)
+    announce: Callable[[str], None] = lambda line: None
+    counts: JobCounts = field(default_factory=JobCounts)
     _held: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _begun: set[str] = field(default_factory=set)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    _steady: Steady = field(init=False)
+    _retry: RetryUntilAnswered = field(init=False)
 
     def __post_init__(self) -> None:
-        self._steady = Steady(self.say)
+        self._retry = RetryUntilAnswered(self.announce)
 
     def stop(self) -> None:
         """Read no more jobs, finish what has begun, return the rest, and let `run` end."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Work until `stop`, or with `drain` until no job is left. Raises what no process could start with."""
-        await self._steady(self.entries.prepare)
+        """Work until `stop`, or with `drain` until no job is left.
+
+        Raises the error with which the processes failed to start.
+        """
+        await self._retry(self.entries.prepare)
         await self.seats.wait_ready()
         beside = [asyncio.create_task(self._claim()), asyncio.create_task(self._renew())]
         reading = asyncio.create_task(self._read())
@@ -69,7 +72,9 @@ class QueueWorker:
         try:
             await asyncio.wait([reading, stopping, *beside], return_when=asyncio.FIRST_COMPLETED)
             beside[0].cancel()
-            await asyncio.wait([reading], timeout=_BLOCK + 1)  # cut off, it might leave entries that nobody works on
+            await asyncio.wait(
+                [reading], timeout=_BLOCK + 1
+            )  # if it were cancelled, entries that it has just read would be lost to this worker
             await self._finish_begun()
         finally:
             for task in (reading, stopping, *beside, *self._held.values()):
@@ -77,24 +82,24 @@ class QueueWorker:
         for task in (reading, *beside):
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
-        await self._steady(self.entries.leave)
+        await self._retry(self.entries.leave)
 
     async def _read(self) -> None:
         while not self._stopping.is_set():
-            jobs, results = await self._steady(self.entries.lengths)
+            jobs, results = await self._retry(self.entries.lengths)
             if self.drain and not jobs and not self._held:
                 return
             room = self.queue.batch - len(self._held)
             if results >= self.queue.max_results or room <= 0:
-                await self._change(_FULL)
+                await self._wait_for_change(_FULL)
                 continue
-            for entry in await self._steady(partial(self.entries.read, room, _BLOCK)):
+            for entry in await self._retry(partial(self.entries.read, room, _BLOCK)):
                 self._begin(entry)
 
     async def _claim(self) -> None:
-        """Take over what other workers left: one entry after the other, so that a deadly job takes no other with it."""
+        """Take over the entries of dead workers one by one, so that a job that kills workers delays no other."""
         while True:
-            entry = await self._steady(self.entries.claim)
+            entry = await self._retry(self.entries.claim)
             if entry is None:
                 await asyncio.sleep(self.queue.lease / 4)
             elif entry.taken > self.queue.executions:
@@ -103,10 +108,10 @@ class QueueWorker:
                 await asyncio.wait([self._begin(entry)])
 
     async def _renew(self) -> None:
-        """Keep what is held; what another worker has by now is no longer worked on."""
+        """Renew the leases of the held entries, and stop working on entries that another worker has claimed."""
         while True:
             await asyncio.sleep(self.queue.lease / 3)
-            for id in await self._steady(lambda: self.entries.renew(list(self._held))):
+            for id in await self._retry(lambda: self.entries.renew(list(self._held))):
                 if task := self._held.get(id):
                     task.cancel()
 
@@ -114,12 +119,12 @@ class QueueWorker:
         waiting = [id for id in self._held if id not in self._begun]
         for id in waiting:
             self._held[id].cancel()
-        await self._steady(lambda: self.entries.give_back(waiting))
+        await self._retry(lambda: self.entries.give_back(waiting))
         if left := [task for id, task in self._held.items() if id in self._begun]:
             await asyncio.wait(left)
 
     def _begin(self, entry: Entry) -> asyncio.Task[None]:
-        task = self._held[entry.id] = asyncio.create_task(self._do(entry))
+        task = self._held[entry.id] = asyncio.create_task(self._process(entry))
         self.counts.held.set(len(self._held))
         task.add_done_callback(lambda _: self._forget(entry.id))
         return task
@@ -129,13 +134,13 @@ class QueueWorker:
         self._begun.discard(id)
         self.counts.held.set(len(self._held))
 
-    async def _do(self, entry: Entry) -> None:
-        """One job from its entry to its result."""
+    async def _process(self, entry: Entry) -> None:
+        """Process one job, from its entry to its result."""
         id = entry.id
         try:
             job = self.parse(entry.job)
             id = job.id or id
-            reply = await self._replied(entry, job, await self._bytes_of(job))
+            reply = await self._reply_to(entry, job, await self._bytes_of(job))
         except BadJob as bad:
             id = bad.id or id
             reply = PictureReply(refusal=bad.code, message=bad.message)
@@ -144,13 +149,13 @@ class QueueWorker:
         if reply is None:
             return
         if reply.refusal == ErrorCode.INTERNAL:
-            self.say(f"Job {id} failed inside:\n{reply.message}")
+            self.announce(f"Job {id} failed inside:\n{reply.message}")
             reply = PictureReply(refusal=reply.refusal, message=ErrorCode.INTERNAL.sentence)
         if reply.refusal:
             result = refused(id, entry.id, reply.refusal, reply.message)
         else:
             result = answered(id, entry.id, reply.body)
-        if await self._steady(lambda: self.entries.finish(entry, id, result)):
+        if await self._retry(lambda: self.entries.finish(entry, id, result)):
             self.counts.finish(reply.refusal)
 
     async def _bytes_of(self, job: Job) -> bytes:
@@ -160,22 +165,22 @@ class QueueWorker:
             return await asyncio.to_thread(_read, path_within(job.where, self.paths), self.settings.max_file_bytes)
         return bytes_of_text(job.where, self.settings.max_file_bytes)
 
-    async def _replied(self, entry: Entry, job: Job, data: bytes) -> PictureReply | None:
-        """The reply of a process, or None where the job is buried because processes die of it or take too long."""
+    async def _reply_to(self, entry: Entry, job: Job, data: bytes) -> PictureReply | None:
+        """The reply of a process; None if the job is buried, because it killed processes or took too long."""
         self._begun.add(entry.id)
         while True:
             try:
-                return await self._asked(job, data)
+                return await self._ask(job, data)
             except (ChildDied, TimeoutError) as death:
                 code = RefusalCode.CRASHED if isinstance(death, ChildDied) else RefusalCode.TOO_SLOW
             if entry.taken >= self.queue.executions:
                 await self._bury(entry, code.value)
                 return None
             self.counts.begin_again()
-            entry = await self._steady(partial(self.entries.take_again, entry))
+            entry = await self._retry(partial(self.entries.take_again, entry))
 
-    async def _asked(self, job: Job, data: bytes) -> PictureReply:
-        """Raises ChildDied, and TimeoutError when a process has worked for `picture_timeout` seconds."""
+    async def _ask(self, job: Job, data: bytes) -> PictureReply:
+        """The reply of a process. Raises ChildDied, and TimeoutError after `picture_timeout` seconds of work."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(None) as limit:
             delivered = lambda: limit.reschedule(loop.time() + self.settings.picture_timeout)  # noqa: E731
@@ -183,10 +188,10 @@ class QueueWorker:
             return reply
 
     async def _bury(self, entry: Entry, reason: str) -> None:
-        if await self._steady(partial(self.entries.bury, entry, reason)):
+        if await self._retry(partial(self.entries.bury, entry, reason)):
             self.counts.bury()
 
-    async def _change(self, seconds: float) -> None:
+    async def _wait_for_change(self, seconds: float) -> None:
         """Wait until a job is done, the worker stops, or the time is over."""
         stopping: asyncio.Future[Any] = asyncio.ensure_future(self._stopping.wait())
         await asyncio.wait([stopping, *self._held.values()], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -194,7 +199,7 @@ class QueueWorker:
 
 
 def _read(path: Path, limit: int) -> bytes:
-    """Raises Refused `unreadable`, `not_a_file`, `too_many_bytes`."""
+    """The bytes of a file. Raises Refused `unreadable`, `not_a_file`, `too_many_bytes`."""
     try:
         with open_file(path) as stream:
             data = stream.read(limit + 1)

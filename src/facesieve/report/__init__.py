@@ -1,1 +1,1 @@
-"""Contact sheet and explanations of a finished dataset. Reads its tables and runs no network."""
+"""Contact sheet and explanations of a finished dataset. They are made from its tables, without a network."""

@@ -24,8 +24,6 @@ from facesieve.errors import DatasetError
 from facesieve.report.policy import policy_of
 from facesieve.sieve import Policy, check_rules
 
-SHOWN = ("confidence", "pitch", "yaw", "roll", "blur")
-
 
 def contact_sheet(layout: Layout, most: int) -> bytes:
     """The contact sheet of a dataset whose manifests and `dataset.json` are published, as UTF-8.
@@ -119,11 +117,11 @@ def _card(face: FaceRow, thumb: bytes | None, policy: Policy) -> str:
     label = f" · {escape(face.label)}" if face.label else ""
     measures = face.measures
     findings = check_rules(policy, measures)
-    shown = dict.fromkeys([*(finding.measure for finding in findings), *SHOWN])
+    shown = dict.fromkeys([*(finding.measure for finding in findings), *LEADING])
     facts = {name: f"{measures[name]:.4f}" if name == "confidence" else _number(measures.get(name)) for name in shown}
     facts["size"] = "{:.0f} × {:.0f}".format(*face.box[2:])
     failed = {finding.measure for finding in findings if not finding.passed}
-    rest = {name: _number(value) for name, value in measures.items() if name not in {*shown, *LEADING}}
+    rest = {name: _number(value) for name, value in measures.items() if name not in shown}
     rest["face"] = face.face_id
     return (
         f'<article class="{verdict}" data-reasons="{escape(" ".join(face.reasons))}">{_image(thumb)}'

@@ -1,1 +1,1 @@
-"""A resumable build: what is left to do, which engine does it, and what the ledger remembers."""
+"""A resumable build: what is left to do, which build engine does it, and what the ledger remembers."""

@@ -1,4 +1,4 @@
-"""Inputs of a dataset that a build no longer finds: they are gone from the named places, moved, or now left out."""
+"""Finds inputs of a dataset that a build did not find: they are gone from the named places, moved, or left out now."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from facesieve.run.places import absolute_path, is_below, manifest_name, matches
 from facesieve.sources.identity import former_identity
 from facesieve.sources.openers import Closed
 
-COLUMNS = ["source", "identity", "picture_id", "refusal"]  # the columns of the ledger that this needs
+COLUMNS = ["source", "identity", "picture_id", "refusal"]  # the columns of the ledger that are read here
 
 _UNREAD = (RefusalCode.UNREADABLE, RefusalCode.BAD_ARCHIVE, RefusalCode.TOO_MANY_BYTES)
 _WITHIN = re.compile(r"!|:(?=\0?\d)")  # between an archive and its member, a list and its row
@@ -71,8 +71,8 @@ def find_absent(
     for rows in ledger.tables(COLUMNS):
         keys = input_keys(rows)
         listed = keys.to_pylist()
-        of_none = np.logical_and.reduce([one.of(listed) < 0 for one in (index, *earlier)])
-        unwanted = rows.append_column("key", keys).filter(pa.array(of_none))
+        without_source = np.logical_and.reduce([one.of(listed) < 0 for one in (index, *earlier)])
+        unwanted = rows.append_column("key", keys).filter(pa.array(without_source))
         same = found.has(hashes_of(unwanted["picture_id"].to_pylist())).tolist()
         for row, elsewhere in zip(unwanted.to_pylist(), same, strict=True):
             key, refused = row["key"], row["refusal"] is not None
@@ -95,7 +95,7 @@ def find_absent(
 
 
 def _picture_hashes(ledger: Ledger, index: SourceIndex, count: int) -> HashSet | None:
-    """Hashes of the picture ids of the `count` wanted sources, by their last rows. None if all rows are theirs."""
+    """Hashes of the picture ids in the last rows of the `count` wanted sources. None if there are no other rows."""
     ids, read, others = np.zeros(count, np.int64), np.zeros(count, bool), False
     for rows in ledger.tables(COLUMNS):
         at = index.of(input_keys(rows).to_pylist())
@@ -116,7 +116,7 @@ def _earlier(wanted: Sequence[Source]) -> tuple[SourceIndex, SourceIndex]:
 
 
 def _unread(wanted: Iterable[Source]) -> list[str]:
-    """Folders, archives and lists that could not be read completely, so that their members are not known to be gone."""
+    """Folders, archives and lists that could not be read completely. Members that were not found may still be there."""
     closed = ((source, source.open.code) for source in wanted if isinstance(source.open, Closed))
     return [re.split(r"[!:]\0", os.fsdecode(source.key))[0] for source, code in closed if code in _UNREAD]
 

@@ -1,4 +1,4 @@
-"""A build from start to end: claim, plan, do the shards, publish.
+"""A build from start to end: claim, plan, run the shards, publish.
 
 A crash at any moment leaves only whole files, and the next build continues from them.
 """
@@ -15,19 +15,19 @@ from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import shortened_list
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.origin import Engine, Options, Origin, RecordedPolicy, versions
+from facesieve.dataset.origin import InferenceEngine, Options, Origin, RecordedPolicy, versions
 from facesieve.dataset.tables.counts import Counts, RunningCounts
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
 from facesieve.records import Source
 from facesieve.run.absent import Absent, drop_sources, find_absent
 from facesieve.run.claim import claim
-from facesieve.run.damage import lost_files, mark_damage, missing_thumbs
+from facesieve.run.damage import broken_picture_files, mark_damage, missing_thumbs
 from facesieve.run.engines.choose import engine_for
 from facesieve.run.engines.engine import BuildEngine, MakePipeline
 from facesieve.run.known import changed_labels, readable, unfinished
-from facesieve.run.ledger import BY_A_LIMIT, TRY_AGAIN, Ledger
-from facesieve.run.lists import hash_of, note_lists, strike_pictures
+from facesieve.run.ledger import LIMIT_REFUSALS, TRY_AGAIN, Ledger
+from facesieve.run.lists import hash_of, record_lists, remove_pictures
 from facesieve.run.lost import remove_found
 from facesieve.run.places import is_in_places
 from facesieve.run.plan import shards, unique
@@ -53,7 +53,7 @@ class BuildSpec:
     outputs: Outputs
     policy: Policy
     models: dict[str, str]
-    engines: tuple[Engine, ...]
+    engines: tuple[InferenceEngine, ...]
     label_from: str = "none"
 
     def origin(self) -> Origin:
@@ -124,7 +124,7 @@ def build(
     prune_gone: remove the rows and files of sources that are no longer in these places, or that moved into them.
     mixed_engines: continue a dataset even if its inference engine computes other numbers than this one.
     listed: what the lists among these places name, as in `Found`.
-    engine: what does the shards; None chooses by the settings and the number of pictures.
+    engine: the build engine; None chooses one by the settings and the number of pictures.
     Raises UsageError when one source has two labels; DatasetError when the dataset cannot be written or continued, or
     lacks files at the end; WorkerError when worker processes cannot be started; what `make_pipeline` raises; and
     Stopped, with a remark on how much is committed.
@@ -133,8 +133,8 @@ def build(
     layout = Layout(root)
     with claim(layout, spec.origin(), mixed_engines):
         ledger, absent, emptied = Ledger(layout), Absent(), set[str]()
-        unlisted = note_lists(ledger, wanted, listed)
-        if prune_gone:  # before the work, so that a duplicate of a removed source is done if its own files are missing
+        unlisted = record_lists(ledger, wanted, listed)
+        if prune_gone:  # first, because a duplicate of a removed source then needs files of its own
             absent = find_absent(ledger, wanted, named, unlisted)
             emptied = drop_sources(ledger, absent.dropped(prune_gone), spec.outputs)
         damaged = [name for name in mark_damage(layout, spec.outputs) if name not in emptied]
@@ -144,15 +144,15 @@ def build(
         absent |= last
         drop_sources(ledger, last.dropped(prune_gone), spec.outputs)
         if prune_gone:
-            strike_pictures(layout, {hash_of(key) for key in absent.dropped(prune_gone)})
-        counts = _publish(ledger, spec)
+            remove_pictures(layout, {hash_of(key) for key in absent.dropped(prune_gone)})
+        published = _publish(ledger, spec)
         remove_found(layout, partial(is_in_places, named=named) if prune_gone else lambda name: False)
     return BuildResult(
-        counts=counts.counts(),
+        counts=published.counts(),
         progress=progress,
         readable=readable(wanted, ledger),
-        shared_labels=counts.shared_labels,
-        several_labels=counts.several_labels(),
+        shared_labels=published.shared_labels,
+        several_labels=published.several_labels(),
         relabelled=relabelled,
         damaged=tuple(damaged),
         gone=tuple(sorted(absent.gone.values())),
@@ -169,9 +169,9 @@ def _do_unfinished(
     watch: Callable[[Progress], None],
     engine: BuildEngine | None,
 ) -> Progress:
-    """Find what is left to do, cut it into shards, and let the engine do them."""
+    """Find what is left to do, cut it into shards, and let the build engine run them."""
     settings, before = spec.settings, ledger.numbers()
-    try_again = TRY_AGAIN if _same_limits(ledger.layout, settings) else TRY_AGAIN | BY_A_LIMIT
+    try_again = TRY_AGAIN if _same_limits(ledger.layout, settings) else TRY_AGAIN | LIMIT_REFUSALS
     todo = unfinished(wanted, ledger, settings.max_file_bytes, try_again)
     progress = Progress(total=len(todo), already=len(wanted) - len(todo))
     watch(progress)
@@ -192,7 +192,7 @@ def _do_unfinished(
 
 
 def _same_limits(layout: Layout, settings: Settings) -> bool:
-    """Whether the published dataset has these limits. True where an interrupted build has not published it yet."""
+    """Whether the published dataset has these limits. True if nothing is published yet."""
     try:
         recorded = read_about(layout).origin.limits if layout.about.exists() else {}
     except DatasetError:  # it is damaged: the build writes it again
@@ -201,10 +201,10 @@ def _same_limits(layout: Layout, settings: Settings) -> bool:
 
 
 def _check_parts(ledger: Ledger, before: Sequence[int], added: int) -> None:
-    """Never publish a dataset whose parts have vanished.
+    """Check that no part of the ledger has disappeared, so that no incomplete dataset is published.
 
     before: numbers of the parts at the start. added: how many rows the new parts must have.
-    Raises DatasetError when a part from before is gone, or rows of the new ones are.
+    Raises DatasetError if an old part or rows of new parts are gone.
     """
     numbers = ledger.numbers()
     new = sum(ledger.length(number) for number in numbers if number not in before)
@@ -219,7 +219,7 @@ def _publish(ledger: Ledger, spec: BuildSpec) -> RunningCounts:
     layout = ledger.layout
     with resolve(ledger.tables, layout.scratch) as found:
         counts, _ = publish_ledger(ledger, found, read_made(layout), spec.settings)
-        lost = [*sorted(lost_files(ledger, found, spec.outputs)), *missing_thumbs(layout)]
+        lost = [*sorted(broken_picture_files(ledger, found, spec.outputs)), *missing_thumbs(layout)]
     if lost:
         raise DatasetError(
             "missing_files",

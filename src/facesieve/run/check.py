@@ -107,7 +107,7 @@ def _undone(contents: Contents) -> int:
 
 
 def _own_files(contents: Contents) -> list[str]:
-    """Files that are not pictures and must exist: thumbnails, and what existed when the dataset was last published."""
+    """Files that are not pictures and must exist: thumbnails, and the files that were last published."""
     layout, ledger = contents.layout, has_ledger(contents.layout)
     thumbs = (layout.thumbs_of(number) for number in layout.numbers(layout.parts if ledger else layout.thumbs))
     manifests = tuple(f"{layout.name_of(path)}/" for path in (layout.parts, layout.faces, layout.pictures))

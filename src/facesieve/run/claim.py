@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from facesieve.dataset.about import read_made, write_made
-from facesieve.dataset.disk.atomic import wrap_write_errors
+from facesieve.dataset.disk.atomic import wrap_read_errors, wrap_write_errors
 from facesieve.dataset.disk.checksums import Checksum, read_checksums
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.origin import Origin, difference, other_engines
@@ -38,7 +38,7 @@ def check_writable(root: Path) -> None:
     Raises DatasetError if not. Writes nothing.
     """
     layout = Layout(root)
-    with _readable(root):
+    with wrap_read_errors(root):
         inside = next((folder for folder in Path(os.path.realpath(root)).parents if _is_dataset(folder)), None)
         if inside:
             raise DatasetError(
@@ -81,7 +81,7 @@ def claim(layout: Layout, origin: Origin, mixed_engines: bool = False) -> Iterat
     """Lock a dataset for one build. origin: how the build makes it; the dataset must have been made in the same way.
 
     mixed_engines: allow an inference engine that computes other numbers than the one before.
-    Raises DatasetError when another build is writing, when the origin differs, or when the disk refuses.
+    Raises DatasetError if another build is writing, the origin differs, or a file cannot be written.
     """
     check_writable(layout.root)
     with lock_dataset(layout):
@@ -91,7 +91,7 @@ def claim(layout: Layout, origin: Origin, mixed_engines: bool = False) -> Iterat
 
 @contextmanager
 def lock_dataset(layout: Layout) -> Iterator[None]:
-    """Lock a dataset for writing. Raises DatasetError when it is locked already, or when the disk refuses."""
+    """Lock a dataset for writing. Raises DatasetError if it is locked already or cannot be written."""
     with wrap_write_errors(layout.root):
         layout.hidden.mkdir(parents=True, exist_ok=True)
         lock = FileLock(layout.lock, timeout=_LOCK_TIMEOUT)
@@ -155,11 +155,3 @@ def _difference(layout: Layout, differs: list[str], policy: str) -> str:
 
 def _known(layout: Layout) -> frozenset[Checksum]:
     return read_checksums(layout.published_sums).get(layout.name_of(layout.made), frozenset())
-
-
-@contextmanager
-def _readable(root: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DatasetError("cannot_read", f"Cannot read {root}: {error.strerror or error}.") from error

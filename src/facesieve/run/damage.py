@@ -26,14 +26,14 @@ def mark_damage(layout: Layout, outputs: Outputs) -> list[str]:
     Returns the names of these files. Raises DatasetError when a part of the ledger is damaged.
     """
     ledger = Ledger(layout)
-    lost, without_sums = _lost_files(ledger, outputs), set(missing_sums(layout))
-    names = [*sorted(lost), *vanished_parts(layout), *sorted(without_sums)]
+    broken, without_sums = _broken_picture_files(ledger, outputs), set(missing_sums(layout))
+    names = [*sorted(broken), *vanished_parts(layout), *sorted(without_sums)]
     for number in ledger.numbers():
         whole, unverified = thumbs_whole(ledger, number), layout.name_of(layout.sums_of(number)) in without_sums
-        if whole and not lost and not unverified:
+        if whole and not broken and not unverified:
             continue
         rows = ledger.table(number)
-        undone = {row for row, name in files_of_rows(rows, outputs) if name in lost}
+        undone = {row for row, name in files_of_rows(rows, outputs) if name in broken}
         if not whole:
             names.append(layout.name_of(layout.thumbs_of(number)))
             ledger.rewrite(number, mark_undone(rows, range(len(rows))), THUMB_SCHEMA.empty_table())
@@ -44,18 +44,18 @@ def mark_damage(layout: Layout, outputs: Outputs) -> list[str]:
     return names
 
 
-def _lost_files(ledger: Ledger, outputs: Outputs) -> set[str]:
-    """As `lost_files`, but quicker when no file of any row is missing: then it does not resolve which rows count."""
+def _broken_picture_files(ledger: Ledger, outputs: Outputs) -> set[str]:
+    """Like `broken_picture_files`, but faster if no file is broken: then it need not find the rows that count."""
     rows = zip(ledger.numbers(), ledger.tables(NAMING_COLUMNS), strict=True)
     named = ((number, [name for _, name in files_of_rows(part, outputs)]) for number, part in rows)
     if not any(broken_files(names, ledger.sums(number), ledger.layout.root) for number, names in named):
         return set()
     with resolve(ledger.tables, ledger.layout.scratch) as found:
-        return set(lost_files(ledger, found, outputs))
+        return set(broken_picture_files(ledger, found, outputs))
 
 
-def lost_files(ledger: Ledger, found: Resolution, outputs: Outputs) -> Iterator[str]:
-    """Picture files in the manifests that are missing, empty or of the wrong size, part by part."""
+def broken_picture_files(ledger: Ledger, found: Resolution, outputs: Outputs) -> Iterator[str]:
+    """Yield the picture files in the manifests that are missing, empty or of the wrong size, part by part."""
     layout = ledger.layout
     for number, part in zip(ledger.numbers(), found.resolved(ledger.tables(NAMING_COLUMNS)), strict=True):
         yield from broken_files(files_of_part(part, outputs), ledger.sums(number), layout.root)

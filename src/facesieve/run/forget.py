@@ -17,7 +17,7 @@ from facesieve.errors import DatasetError, UsageError
 from facesieve.run.claim import lock_dataset
 from facesieve.run.keep_rows import keep_rows
 from facesieve.run.ledger import Ledger
-from facesieve.run.lists import hash_of, strike_pictures
+from facesieve.run.lists import hash_of, remove_pictures
 from facesieve.run.lost import LostPicture, read_lost, remove_lost
 from facesieve.run.places import absolute_path
 from facesieve.run.publish import publish_ledger
@@ -55,8 +55,8 @@ def forget(root: Path, names: Sequence[str], settings: Settings, labels: Sequenc
     If the dataset has marked pictures, removing a face removes its whole picture, because the marked copy shows it.
     After an interruption, call it again to finish.
     Raises UsageError when several ids begin with a name, and when nothing fits one of the names or labels; in the
-    second case, what fits the others is removed first. Raises DatasetError when the dataset is damaged or has no
-    ledger, or when the disk refuses.
+    second case, what fits the others is removed first. Raises DatasetError if the dataset is damaged, has no
+    ledger, or cannot be written.
     """
     layout = Layout(root)
     if not layout.made.exists():
@@ -84,7 +84,7 @@ def forget(root: Path, names: Sequence[str], settings: Settings, labels: Sequenc
                 keep_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
         with resolve(ledger.tables, layout.scratch) as found:
             _, files = publish_ledger(ledger, found, origin, settings)
-        strike_pictures(layout, gone)
+        remove_pictures(layout, gone)
         _remove_lost(layout, names, labels, selection)
     if selection.unknown:
         raise UsageError("nothing_to_forget", _nothing(root, selection, names, labels))

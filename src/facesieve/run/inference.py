@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import cv2
 
-from facesieve.dataset.origin import Engine
+from facesieve.dataset.origin import InferenceEngine
 from facesieve.models.catalog import catalog
 from facesieve.native import load_extension
 from facesieve.settings import Settings
 
-_AVX2, _FMA3, _AVX512_SKX = 11, 12, 256  # OpenCV's numbers of processor features
+_AVX2, _FMA3, _AVX512_SKX = 11, 12, 256  # the numbers by which OpenCV names processor features
 
 
 def resolved(settings: Settings) -> Settings:
@@ -26,22 +26,24 @@ def resolved(settings: Settings) -> Settings:
     return settings.model_copy(update={"engine": "native", "isa": extension.isa})
 
 
-def engines_of(settings: Settings) -> tuple[Engine, ...]:
+def engines_of(settings: Settings) -> tuple[InferenceEngine, ...]:
     """The inference engine of each network, sorted by network. settings: resolved."""
-    return tuple(sorted(_engines(settings), key=Engine.line))
+    return tuple(sorted(_engines(settings), key=InferenceEngine.line))
 
 
-def _engines(settings: Settings) -> Iterator[Engine]:
+def _engines(settings: Settings) -> Iterator[InferenceEngine]:
     for network in ("mtcnn", settings.pose):
         if network in catalog():
             # Only these two have compiled kernels.
             native = settings.engine == "native" and network in ("mtcnn", "whenet")
             instructions = settings.isa if native else _instruction_set(settings)
-            yield Engine(network=network, engine="native" if native else "onnxruntime", instruction_set=instructions)
+            yield InferenceEngine(
+                network=network, engine="native" if native else "onnxruntime", instruction_set=instructions
+            )
 
 
 def _instruction_set(settings: Settings) -> str:
-    """The instruction set of ONNX Runtime. It does not report its choice, so this repeats it from the processor."""
+    """The instruction set of ONNX Runtime. It does not report its choice, so this makes the same choice."""
     if settings.device == "cuda":
         return "cuda"
     if cv2.checkHardwareSupport(_AVX512_SKX):

@@ -1,4 +1,4 @@
-"""Which sources a dataset has already, and whether they have changed since."""
+"""Compares the sources of a build with the ledger: which are new, which have changed, and which have other labels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Status(IntEnum):
 
     NEW = 0  # it has no row
     DONE = 1
-    REDO = 2  # it has another label, was refused with a code that is tried again, or was named otherwise in 0.1.0
+    REDO = 2  # it has another label or another name than in 0.1.0, or was refused with a code that is tried again
     CHANGED = 3  # it has another fingerprint
 
 
@@ -76,8 +76,8 @@ def unfinished(sources: Sequence[Source], ledger: Ledger, limit: int, again: Set
         for at in changed[known.part[changed] == part].tolist():
             source, row = sources[at], int(known.row[at])
             before, picture_id = rows["fingerprint"][row].as_py(), rows["picture_id"][row].as_py()
-            if _only_changed(source, before) and (
-                _older(source, before, since) or _same_content(source, picture_id, limit)
+            if _same_size_and_time(source, before) and (
+                _unchanged_since(source, before, since) or _same_content(source, picture_id, limit)
             ):
                 news[row] = RowUpdate(source.key, source.fingerprint)
             else:
@@ -122,7 +122,7 @@ class SourceIndex:
         self._hashes = hashes[self._order]
 
     def of(self, keys: Sequence[bytes]) -> Integers:
-        """The position of the source with each key; -1 if there is none."""
+        """(N,) int64: the position of the source with each key; -1 if there is none."""
         starts = np.searchsorted(self._hashes, hashes_of(list(keys))).tolist()
         return np.array([self._find(key, start) for key, start in zip(keys, starts, strict=True)], np.int64)
 
@@ -194,14 +194,14 @@ def _by_name(sources: Sequence[Source]) -> dict[str, int]:
     return places | {source.name: at for at, source in enumerate(sources) if not source.former}
 
 
-def _only_changed(source: Source, fingerprint: str) -> bool:
+def _same_size_and_time(source: Source, fingerprint: str) -> bool:
     """Whether size and modification time are the same, so that only the content can show a difference."""
     stamp, _, changed = source.fingerprint.partition("@")
     return bool(changed) and stamp == fingerprint.partition("@")[0]
 
 
-def _older(source: Source, fingerprint: str, since: int) -> bool:
-    """Whether a row of version 0.1.0, which has no change time, is younger than the last change of the file."""
+def _unchanged_since(source: Source, fingerprint: str, since: int) -> bool:
+    """Whether the row is of version 0.1.0, which stored no change time, and was written after the file last changed."""
     return "@" not in fingerprint and int(source.fingerprint.partition("@")[2]) < since
 
 
@@ -222,9 +222,9 @@ def _same_content(source: Source, picture_id: str | None, limit: int) -> bool:
 def _with(table: pa.Table, rows: dict[int, RowUpdate]) -> pa.Table:
     """The table with new values for some of its rows."""
     columns = {name: table[name].to_pylist() for name in ("identity", "fingerprint")}
-    for row, learnt in rows.items():
-        columns["identity"][row] = learnt.identity
-        columns["fingerprint"][row] = learnt.fingerprint or columns["fingerprint"][row]
+    for row, update in rows.items():
+        columns["identity"][row] = update.identity
+        columns["fingerprint"][row] = update.fingerprint or columns["fingerprint"][row]
     for name, values in columns.items():
         at = table.schema.get_field_index(name)
         field = table.schema.field(at)

@@ -19,7 +19,7 @@ from facesieve.dataset.tables.schema import part_schema, with_later_columns
 from facesieve.records import RefusalCode
 from facesieve.sources.remote.remote import COUNTED
 
-# These may be the fault of the disk, the memory or the load, so the next build tries again.
+# The disk, the memory or the load may have caused these refusals, so the next build tries again.
 TRY_AGAIN = {
     *(code.value for code in COUNTED),
     RefusalCode.UNREADABLE.value,
@@ -28,8 +28,8 @@ TRY_AGAIN = {
     RefusalCode.TOO_SLOW.value,
 }
 
-# These depend on the limits, so a build with other limits tries again.
-BY_A_LIMIT = {
+# These refusals depend on the limits in the settings, so a build with other limits tries again.
+LIMIT_REFUSALS = {
     RefusalCode.TOO_MANY_BYTES.value,
     RefusalCode.TOO_MANY_PIXELS.value,
     RefusalCode.TOO_LONG_SIDE.value,
@@ -98,7 +98,7 @@ class Ledger:
         """Like `table`. known: the checksums that the file may have. None or an empty set skips the check."""
         path = self.layout.part(number)
         table = read_table(path, columns, known or frozenset())
-        wanted = _wanted(columns)
+        wanted = _needed_schema(columns)
         if not EARLIEST & set(wanted.names) <= set(table.column_names):
             raise damaged_file(path)
         check_format(format_of(table), path, self.layout.root)
@@ -125,7 +125,7 @@ class Ledger:
         return self.layout.part(number).stat().st_mtime_ns
 
 
-def _wanted(columns: Sequence[str] | None) -> pa.Schema:
+def _needed_schema(columns: Sequence[str] | None) -> pa.Schema:
     """The schema that a part needs for `columns`, which may name a field of faces: `faces.list.element.face_id`."""
     schema = part_schema(())
     if columns is None:

@@ -1,8 +1,8 @@
-"""Which pictures came into a dataset through a list of paths alone, so that a line removed from the list is noticed.
+"""Records which pictures only a list of paths named, so that a build notices lines that were removed from the list.
 
-Nothing about a picture's file tells that a list named it. So the dataset remembers it: one row for each list and
-picture, both as hashes of their identities. A picture that was in the dataset already, or that a folder or glob holds
-as well, has no row: it is there for another reason.
+The path of a picture does not tell whether a list named it. So the dataset has a table with one row for each list and
+picture, both as hashes of their identities. A picture that was in the dataset before the list, or that a named folder
+or glob contains, has no row: it stays in the dataset when the list no longer names it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def hash_of(identity: bytes) -> bytes:
     return blake2b(identity, digest_size=16).digest()
 
 
-def note_lists(ledger: Ledger, wanted: Sequence[Source], listed: Mapping[bytes, Set[bytes]]) -> frozenset[bytes]:
-    """Remember which pictures the lists bring in. Returns hashes of those that no list names any more.
+def record_lists(ledger: Ledger, wanted: Sequence[Source], listed: Mapping[bytes, Set[bytes]]) -> frozenset[bytes]:
+    """Record which pictures the lists add. Returns hashes of the pictures that no list names any more.
 
     wanted: the build's sources. listed: by the identity of each list that was read, the keys of the pictures that only
-    lists name. A list without one file that is there tells nothing: perhaps it was moved, or a disk is not mounted.
-    Raises DatasetError where the disk refuses.
+    lists name. A list is ignored if none of its files exists: perhaps it was moved, or a disk is not mounted.
+    Raises DatasetError if the table cannot be written.
     """
     known = _read(ledger.layout)
     if not listed and not len(known):
@@ -50,15 +50,15 @@ def note_lists(ledger: Ledger, wanted: Sequence[Source], listed: Mapping[bytes, 
     remembered = kept["picture"].combine_chunks()
     new = _hashes(_not_in(ledger, [source for source in wanted if source.key in by_lists]))
     for name, pictures in lists.items():
-        brought = pictures.filter(pc.or_(pc.is_in(pictures, new), pc.is_in(pictures, remembered)))
-        kept = pa.concat_tables([kept, _rows(name, brought)])
+        added = pictures.filter(pc.or_(pc.is_in(pictures, new), pc.is_in(pictures, remembered)))
+        kept = pa.concat_tables([kept, _rows(name, added)])
     kept, gone = _settled(kept, lists)
     _write(ledger.layout, known, kept)
     return gone
 
 
-def strike_pictures(layout: Layout, pictures: Collection[bytes]) -> None:
-    """Forget pictures that left the dataset, by their hashes. Raises DatasetError where the disk refuses."""
+def remove_pictures(layout: Layout, pictures: Collection[bytes]) -> None:
+    """Remove the rows of pictures that left the dataset, by their hashes. Raises DatasetError if a write fails."""
     known = _read(layout)
     gone = pc.is_in(known["picture"], pa.array(sorted(pictures), pa.binary()))
     _write(layout, known, known.filter(pc.invert(gone)))
@@ -89,7 +89,10 @@ def _not_in(ledger: Ledger, sources: Sequence[Source]) -> list[bytes]:
 
 
 def _hashes(keys: Iterable[bytes]) -> pa.Array:
-    """Those of files; what lies inside a list or archive has a NUL byte in its key, and is found by its place."""
+    """Sorted hashes of the keys of files.
+
+    Keys with a NUL byte are left out: such a picture lies in an archive or a list, and is absent if that is.
+    """
     return pa.array(sorted(hash_of(key) for key in keys if b"\0" not in key), pa.binary())
 
 
@@ -98,7 +101,7 @@ def _rows(name: bytes, pictures: pa.Array) -> pa.Table:
 
 
 def _read(layout: Layout) -> pa.Table:
-    """No rows where there is no file or a damaged one: then nothing counts as removed from a list."""
+    """The table; empty if its file is missing or damaged, so that nothing counts as removed from a list."""
     try:
         return read_table(layout.lists, _SCHEMA.names).cast(_SCHEMA) if layout.lists.exists() else _SCHEMA.empty_table()
     except (DatasetError, pa.ArrowException, ValueError):

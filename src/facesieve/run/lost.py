@@ -75,7 +75,7 @@ def record_lost(layout: Layout, parts: Iterable[str], left: Iterable[Sequence[st
 def remove_found(layout: Layout, given_up: Callable[[str], bool]) -> None:
     """Remove the lost pictures that a build has done again, under their old name or another one.
 
-    The build must have published its manifest. given_up: whether a source is removed although it was not done again.
+    The build must have published its manifest. given_up: whether to remove a source that was not done again.
     """
     lost = read_lost(layout).pictures
     wanted = {
@@ -94,7 +94,7 @@ def remove_found(layout: Layout, given_up: Callable[[str], bool]) -> None:
 
 
 def remove_lost(layout: Layout, settled: Callable[[LostPicture], bool]) -> None:
-    """Remove the lost pictures that need not be done again."""
+    """Remove the lost pictures that need not be done again. settled: whether a picture is one of these."""
     known = read_lost(layout)
     if known.parts:
         left = tuple(one for one in known.pictures if not settled(one))

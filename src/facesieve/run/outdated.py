@@ -1,4 +1,4 @@
-"""Manifests that are undamaged but disagree with the ledger: the build that would have updated them never ended."""
+"""Finds manifests that are undamaged but disagree with the ledger, because a build ended before it updated them."""
 
 from __future__ import annotations
 

@@ -9,13 +9,13 @@ from facesieve.dataset.disk.names import normalized_text
 from facesieve.errors import UsageError
 from facesieve.records import Source
 
-SHARDS_PER_WORKER = 3  # how many shards a worker's part of what is left is cut into
-SMALLEST = 2  # pictures of a shard where workers share them: committing one costs as much as measuring a face
+SHARDS_PER_WORKER = 3  # the next shard has this part of the share of one worker in the remaining work
+SMALLEST = 2  # least cost of a shard with several workers, because a commit takes as long as measuring a face
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Sources whose results are committed together. number: no other shard of the dataset has it."""
+    """Sources whose results are committed together. number: unique in the dataset."""
 
     number: int
     sources: tuple[Source, ...]

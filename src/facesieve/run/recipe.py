@@ -68,7 +68,7 @@ def build(
     cannot be written or continued or lacks files at the end, and WorkerError when worker processes cannot be started.
     """
     settings = settings or Settings.load()
-    named = _listed(sources)
+    named = _as_paths(sources)
     prepare_engine(named, settings)
     from facesieve.dataset.disk.outputs import Outputs
     from facesieve.models.store import Store, tell
@@ -105,7 +105,7 @@ def build(
     return replace(result, left_out=found.left_out, notes=tuple(found.notes))
 
 
-def _listed(sources: PathText | Iterable[PathText]) -> list[str]:
+def _as_paths(sources: PathText | Iterable[PathText]) -> list[str]:
     if isinstance(sources, str | os.PathLike):
         return [os.fsdecode(sources)]
     return [os.fsdecode(source) for source in sources]

@@ -1,4 +1,4 @@
-"""Which inputs, pictures, faces and labels of a ledger the user means."""
+"""Finds the inputs, pictures, faces and labels of a ledger that the user named."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def inputs_in_place(what: str, named: Mapping[str, bytes]) -> set[bytes]:
         return set()
     path, name_in_manifests = absolute_path(what), manifest_name(what)
     within = matches_glob if has_magic(what) else is_below
-    # These mean the working folder, and names in the manifests are relative to that of their build.
+    # `.` and `..` mean the folder of this process; names in the manifests are relative to the folder of their build.
     here = name_in_manifests in (".", "..")
     return {
         key
@@ -152,6 +152,6 @@ def inputs_in_place(what: str, named: Mapping[str, bytes]) -> set[bytes]:
 
 
 def key_of(row: Row) -> bytes:
-    """As `input_keys`, of one row."""
+    """What identifies the input of one row; see `input_keys`."""
     identity: bytes | None = row.get("identity")
     return row["source"].encode() if identity is None else identity

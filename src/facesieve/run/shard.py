@@ -1,4 +1,4 @@
-"""Doing one shard: pictures through the pipeline, crops to their places, rows to the ledger."""
+"""Runs one shard: sends its pictures through the pipeline, writes the crops, and commits the rows to the ledger."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class BuildPipeline(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ShardRunner:
-    """Does shards and commits them, in any process. measures: names of the measure columns, in order."""
+    """Runs shards and commits them, in any process. measures: names of the measure columns, in order."""
 
     layout: Layout
     settings: Settings
@@ -39,10 +39,10 @@ class ShardRunner:
     def run(
         self, shard: Shard, pipeline: BuildPipeline, on_start: Callable[[int], None] = lambda index: None
     ) -> Iterator[Tally]:
-        """Do a shard and commit it. Yields the counts of each picture when it is done.
+        """Run a shard and commit it. Yields the counts of each picture when it is done.
 
         on_start: called with the index of each picture before it is read, perhaps from another thread.
-        Raises DatasetError when the disk refuses. A shard that does not reach its end leaves no part.
+        Raises DatasetError if a file cannot be written. A shard that does not reach its end leaves no part.
         """
         return self._commit(shard, pipeline.stream(_reporting(shard.sources, on_start, UrlPrefetch(self.settings))))
 
@@ -70,7 +70,11 @@ class ShardRunner:
 
 
 def _reporting(sources: Sequence[Source], on_start: Callable[[int], None], prefetch: UrlPrefetch) -> Iterator[Source]:
-    """The sources with their bytes where they are behind URLs; reports each, and while one is waited for its index."""
+    """Yield the sources in order; those behind URLs are fetched ahead and carry their bytes.
+
+    on_start: called with the index of a source before it is yielded, and again and again while its download is awaited,
+    so that a slow download is not taken for a process that hangs.
+    """
     index = 0
 
     def waiting() -> None:

@@ -17,10 +17,10 @@ from typing import Any
 
 from facesieve.processes.child import ChildDied
 from facesieve.service.api_errors import ApiError, ErrorCode
-from facesieve.service.fair_queue import Client, FairQueue, QueuedAsk
+from facesieve.service.fair_queue import Client, FairQueue, QueuedPicture
 from facesieve.service.held_bytes import HeldBytes
 
-_NEWEST = 0.1  # share of the newest picture in the average time that a picture takes
+_NEWEST = 0.1  # weight of the newest picture in the moving average of seconds per picture
 _NO_MEMORY = "The service holds as many bytes of requests as it may; try again after Retry-After seconds."
 
 
@@ -33,17 +33,17 @@ class Place:
         self.waited = 0.0
         self.begun = False
         self.lost = False
-        self._asks: set[QueuedAsk] = set()
+        self._asks: set[QueuedPicture] = set()
 
     async def ask(self, value: Any, data: bytes, delivered: Callable[[], None] = lambda: None) -> Any:
-        """Have a worker process one picture, and return its reply. delivered: called when the worker has the bytes.
+        """Let a worker process one picture, and return its reply. delivered: called when the worker has the bytes.
 
         Raises ApiError `worker_died`, and `busy` if the place was lost to a client with fewer places.
         """
         if self.lost:
             raise self._admission.busy()
         loop = asyncio.get_running_loop()
-        ask = QueuedAsk(value, data, loop.create_future(), delivered, self.client, loop.time())
+        ask = QueuedPicture(value, data, loop.create_future(), delivered, self.client, loop.time())
         del data  # the worker's copy is enough once it has one
         self._asks.add(ask)
         self._admission.queue.put(ask)
@@ -56,7 +56,7 @@ class Place:
             self._admission.queue.drop(ask)
             self.begun = self.begun or bool(ask.begun)
             self.waited += (ask.begun or loop.time()) - ask.since
-        self._admission.learn(loop.time() - ask.begun)
+        self._admission.note_duration(loop.time() - ask.begun)
         return reply
 
     def lose(self) -> None:
@@ -87,7 +87,7 @@ class Admission:
         self._seconds = 0.5
 
     def admits(self, client: Client) -> bool:
-        """Whether a request of this client would find a place now; not if it leaves its answers unread."""
+        """Whether a request of this client would get a place now. A client that does not read its answers gets none."""
         if not self.held.reads_answers(client):
             return False
         return self.admitted < self._places or self._loser(client) is not None or self._newcomer(client)
@@ -135,7 +135,7 @@ class Admission:
             raise self.busy(_NO_MEMORY)
         self.held.add(client, size)
 
-    def learn(self, seconds: float) -> None:
+    def note_duration(self, seconds: float) -> None:
         """Note how long a worker took for a picture."""
         self._seconds += _NEWEST * (seconds - self._seconds)
 

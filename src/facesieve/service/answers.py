@@ -48,13 +48,12 @@ def reference(photo: Photo, faces: Sequence[Face], settings: Settings) -> dict[s
     """The answer in the reference's form, with all names that it documents or sends, and every rejected face."""
     kept = [face for face in faces if face.verdict.kept]
     rejected = [face for face in faces if not face.verdict.kept]
-    neglected = _neglected(rejected)
     return {
         "image_id": photo.picture_id[:ID_DIGITS],
         "face_total": len(faces),
         "face_total_resp": len(faces),
         "face_efficient_total_resp": len(kept),
-        **neglected,
+        **_neglect_counts(rejected),
         "resp": [_reference_face(photo, face, settings) for face in kept],
         "rejected": [_rejected_face(face) for face in rejected],
         "mark_image_face_b64": _b64(jpeg(mark(photo.pixels, faces), settings.jpeg_quality)),
@@ -88,7 +87,7 @@ def numbers(measures: Mapping[str, float]) -> dict[str, float | None]:
     return {name: None if math.isnan(value) else value for name, value in measures.items()}
 
 
-def _neglected(rejected: Sequence[Face]) -> dict[str, int]:
+def _neglect_counts(rejected: Sequence[Face]) -> dict[str, int]:
     """How many faces failed each of the reference's checks. A face counts once, for the first check that it failed."""
     counts = dict.fromkeys(("confidence", "blur", "hopenet", "other"), 0)
     for face in rejected:

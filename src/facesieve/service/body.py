@@ -10,7 +10,7 @@ from typing import Protocol
 class PictureBytes:
     """One picture as it was sent. Only this object refers to the bytes, so that they can be released.
 
-    text: it may be base64 or a data URL, because it came in a field without a file name, or its header said base64.
+    text: whether it may be base64 or a data URL: its field had no file name, or its header said base64.
     """
 
     content: bytes
@@ -18,7 +18,7 @@ class PictureBytes:
 
 
 class Body(Protocol):
-    """step: most bytes in one call of `feed`, so that no call takes long."""
+    """Collects a body. step: most bytes in one call of `feed`, so that no call takes long."""
 
     step: int
 

@@ -14,7 +14,7 @@ from tornado.iostream import IOStream
 from facesieve.service.log import Log
 from facesieve.service.metrics import Metrics
 
-_YOUNG = 0.05  # seconds in which a new connection should send its request; only then does it count as idle
+_YOUNG = 0.05  # seconds in which a new connection does not count as idle, because its request is on its way
 _PATIENCE = 1.0  # seconds that new connections wait for room, in the system's queue, before they are refused
 
 
@@ -36,7 +36,7 @@ class Connections:
         # When each began to wait for a request; a dict keeps the order, so the one that waits longest is first.
         self._open: dict[IOStream, float] = {}
         self._clients: dict[IOStream, str] = {}
-        self._of: dict[str, dict[IOStream, None]] = {}
+        self._by_client: dict[str, dict[IOStream, None]] = {}
         self._full_since: float | None = None
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class Connections:
 
     def admit(self, client: str) -> bool:
         """Whether there is room for one more connection of a client. An idle one of the same client makes room."""
-        of_client = self._of.get(client, {})
+        of_client = self._by_client.get(client, {})
         admitted = not self.full and (len(of_client) < self._most_of_one or self._close_idle(of_client))
         if not admitted:
             self._metrics.connections_refused.inc()
@@ -65,7 +65,7 @@ class Connections:
         return admitted
 
     def accept_failed(self, error: OSError) -> bool:
-        """The system could not open a connection: close idle ones. Returns whether there were any."""
+        """Close idle connections, because the system could not open one. Returns whether there were any."""
         self._metrics.accept_failures.inc()
         self._log.seldom("accept_failed", error=error.strerror, open=len(self._open))
         return self._close_idle(self._open)
@@ -74,30 +74,32 @@ class Connections:
         """Count a new connection."""
         self._open[stream] = time.monotonic()
         self._clients[stream] = client
-        self._of.setdefault(client, {})[stream] = None
+        self._by_client.setdefault(client, {})[stream] = None
         self._metrics.connections.set(len(self._open))
 
     def touch(self, stream: IOStream) -> None:
-        """The connection waits for its next request from now on."""
+        """Note that the connection waits for its next request from now on."""
         if stream in self._open:
             client = self._clients[stream]
             self.remove(stream)
             self.add(stream, client)
 
     def remove(self, stream: IOStream) -> None:
-        """The connection has ended."""
+        """Note that the connection has ended."""
         client = self._clients.pop(stream, None)
         if client is None:
             return
         self._open.pop(stream)
-        self._of[client].pop(stream)
-        if not self._of[client]:
-            del self._of[client]
+        self._by_client[client].pop(stream)
+        if not self._by_client[client]:
+            del self._by_client[client]
         self._metrics.connections.set(len(self._open))
 
     def _close_idle(self, among: Iterable[IOStream]) -> bool:
-        """Close the connections that have been idle for longest; several at once if there are many, because the search
-        takes time."""
+        """Close the connections that have been idle for longest. Returns whether there were any.
+
+        If there are many connections, several are closed at once, because the search takes time.
+        """
         at_work, several, old = self._at_work(), 1 + self.most // 64, time.monotonic() - _YOUNG
         idle = []
         for stream in among:

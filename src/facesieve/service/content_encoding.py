@@ -8,7 +8,7 @@ from typing import Protocol
 
 from facesieve.service.api_errors import ApiError, ErrorCode
 
-TAKEN = ("gzip", "deflate")
+ACCEPTED_ENCODINGS = ("gzip", "deflate")
 _MEMBERS = 2000  # most members of one gzip body; tools that write many begin one every 64 KiB
 _GZIP = 16 + zlib.MAX_WBITS
 _NAMES = {"": "", "identity": "", "gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}
@@ -26,7 +26,7 @@ def unpacker(headers: Mapping[str, str]) -> Unpacker:
     """The unpacker for a body with these headers. Raises ApiError `unsupported_encoding`."""
     name = _NAMES.get(headers.get("Content-Encoding", "").strip().lower())
     if name is None:
-        raise ApiError(ErrorCode.UNSUPPORTED_ENCODING, headers={"Accept-Encoding": ", ".join(TAKEN)})
+        raise ApiError(ErrorCode.UNSUPPORTED_ENCODING, headers={"Accept-Encoding": ", ".join(ACCEPTED_ENCODINGS)})
     return _Packed(name) if name else _Plain()
 
 

@@ -13,10 +13,10 @@ Client = tuple[str, str]  # token, address
 
 
 @dataclass(slots=True, eq=False)
-class QueuedAsk(PendingRequest):
-    """since, begun: when the picture was queued, and when a worker took it, in seconds of the loop's clock.
+class QueuedPicture(PendingRequest):
+    """A picture that waits for a worker, or the measures of a `/v1/sieve` request.
 
-    begun is 0 until then.
+    since: when it was queued. begun: when a worker took it; 0 until then. Both in seconds of the loop's clock.
     """
 
     client: Client = ("", "")
@@ -25,35 +25,35 @@ class QueuedAsk(PendingRequest):
 
 
 class FairQueue:
-    """Where the owners of seats take pictures from (`processes.seat.RequestQueue`).
+    """The queue from which the seats of workers take pictures; see `processes.seat.RequestQueue`.
 
     working: pictures that workers have now.
     """
 
     def __init__(self) -> None:
         self.working = 0
-        self._queues: OrderedDict[Client, deque[QueuedAsk]] = OrderedDict()
-        self._first: deque[QueuedAsk] = deque()
+        self._queues: OrderedDict[Client, deque[QueuedPicture]] = OrderedDict()
+        self._returned: deque[QueuedPicture] = deque()
         self._owners: deque[asyncio.Future[None]] = deque()
 
     @property
     def waiting(self) -> int:
         """Pictures that no worker has taken yet."""
-        return len(self._first) + sum(map(len, self._queues.values()))
+        return len(self._returned) + sum(map(len, self._queues.values()))
 
-    def put(self, ask: QueuedAsk) -> None:
+    def put(self, ask: QueuedPicture) -> None:
         self._queues.setdefault(ask.client, deque()).append(ask)
         self._wake()
 
-    def drop(self, ask: QueuedAsk) -> None:
+    def drop(self, ask: QueuedPicture) -> None:
         """The request no longer waits for this picture."""
         if ask.begun:
             self.working -= 1
             return
-        for queue in (self._first, self._queues.get(ask.client, deque())):
+        for queue in (self._returned, self._queues.get(ask.client, deque())):
             with suppress(ValueError):
                 queue.remove(ask)
-        self._tidy(ask.client)
+        self._drop_empty(ask.client)
 
     async def take(self) -> PendingRequest:
         while (ask := self._next()) is None:
@@ -72,18 +72,18 @@ class FairQueue:
         return ask
 
     def put_back(self, ask: PendingRequest) -> None:
-        assert isinstance(ask, QueuedAsk)
+        assert isinstance(ask, QueuedPicture)
         if ask.reply.done():
             return
         self.working -= 1
         ask.begun = 0.0
-        self._first.append(ask)
+        self._returned.append(ask)
         self._wake()
 
-    def _next(self) -> QueuedAsk | None:
+    def _next(self) -> QueuedPicture | None:
         """The first picture of the client whose turn it is. That client then goes to the end of the order."""
-        while self._first:
-            ask = self._first.popleft()
+        while self._returned:
+            ask = self._returned.popleft()
             if not ask.reply.done():
                 return ask
         for client in list(self._queues):
@@ -92,12 +92,12 @@ class FairQueue:
             while queue:
                 ask = queue.popleft()
                 if not ask.reply.done():
-                    self._tidy(client)
+                    self._drop_empty(client)
                     return ask
-            self._tidy(client)
+            self._drop_empty(client)
         return None
 
-    def _tidy(self, client: Client) -> None:
+    def _drop_empty(self, client: Client) -> None:
         if client in self._queues and not self._queues[client]:
             del self._queues[client]
 

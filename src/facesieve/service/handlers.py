@@ -15,7 +15,7 @@ class NotFound(Request):
     route = "none"
 
     def _check_method(self) -> None:
-        """An unknown path is 404, whatever the method and the body."""
+        """Answer 404 for an unknown path, whatever the method and the body."""
         raise ApiError(ErrorCode.NOT_FOUND)
 
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 from facesieve.service.fair_queue import Client
 
-HELD_BY_ONE = 0.75  # of max_held: the most that one client may hold
+HELD_BY_ONE = 0.75  # the share of max_held that one client may hold
 
 
 class HeldBytes:
-    """max_held: most bytes of bodies in memory, and as many of answers that are being sent."""
+    """Counts bytes. max_held: the limit for bodies in memory, and also the limit for answers that are being sent."""
 
     def __init__(self, max_held: int) -> None:
         self._max_held = max_held
@@ -53,7 +53,7 @@ class HeldBytes:
         self._peak = max(self._peak, self.total)
 
     def release(self, client: Client, size: int) -> None:
-        """Bytes of a client's bodies are no longer in memory."""
+        """Count bytes of a client's bodies that are no longer in memory."""
         self._bodies_total -= size
         self._bodies[client] -= size
         if self._bodies[client] <= 0:

@@ -30,9 +30,10 @@ from facesieve.settings import ServiceSettings, Settings
 from facesieve.sieve import Policy
 
 _BACKLOG = 1024
-_TICK = 0.02
-_QUIET, _MUCH = 1.0, 16 << 20  # seconds, bytes
-_SAME_SIGNAL = 0.5  # seconds; some supervisors signal the process first and then its whole group
+_POLL_INTERVAL = 0.02  # seconds
+_TRIM_INTERVAL = 1.0  # seconds
+_TRIM_THRESHOLD = 16 << 20  # bytes held, after which memory is returned to the system
+_SAME_SIGNAL = 0.5  # seconds until a second signal counts: some supervisors signal the process and then its group
 _LINGER = 0.5  # seconds in which a request on an open connection is still accepted after SIGTERM
 
 Announce = Callable[[str], None]
@@ -43,8 +44,9 @@ async def run(
 ) -> None:
     """Serve until SIGTERM or SIGINT. A second signal, at least half a second later, exits at once with status 1.
 
-    announce: called with each line for the operator: a new token if none is set, and the address.
-    Raises UsageError if the service cannot listen on the address, and the FacesieveError for which no worker started.
+    announce: called with each line for the operator: the new token if none was set, and the address.
+    Raises UsageError if the service cannot listen on the address, and the FacesieveError with which the workers failed
+    to start.
     """
     tokens, made = tokens_of(service_settings)
     if service_settings.drain < service_settings.deadline:
@@ -63,10 +65,10 @@ async def run(
         if made:
             announce(f"No token is set. This one is accepted until the service stops: {made}")
         announce(f"FaceSieve is listening on {_url(service_settings.address, sockets)}")
-        tidying = asyncio.ensure_future(_tidy(admission))
-        await _first(stop.wait(), workers.wait_ready())
+        trimming = asyncio.ensure_future(_trim_memory(admission))
+        await _wait_for_first(stop.wait(), workers.wait_ready())
         await stop.wait()
-        tidying.cancel()
+        trimming.cancel()
         await _drain(service, server, sockets)
     finally:
         workers.close()
@@ -90,8 +92,8 @@ def _listen(service: Service) -> tuple[Server, list[socket.socket]]:
     return server, sockets
 
 
-async def _first(*waits: Coroutine[Any, Any, object]) -> None:
-    """Wait until one of them is done. Raises its exception, if it has one."""
+async def _wait_for_first(*waits: Coroutine[Any, Any, object]) -> None:
+    """Wait until the first of them is done, and cancel the others. Raises the exception of the first."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
@@ -119,13 +121,13 @@ def _on_signals(workers: WorkerPool) -> asyncio.Event:
     return stop
 
 
-async def _tidy(admission: Admission) -> None:
+async def _trim_memory(admission: Admission) -> None:
     """Return memory to the system in the first second without requests after many bytes were held."""
     most = 0
     while True:
-        await asyncio.sleep(_QUIET)
+        await asyncio.sleep(_TRIM_INTERVAL)
         most = max(most, admission.held.peak())
-        if most > _MUCH and not admission.held.total:
+        if most > _TRIM_THRESHOLD and not admission.held.total:
             await asyncio.to_thread(trim)
             most = 0
 
@@ -141,7 +143,7 @@ async def _drain(service: Service, server: Server, sockets: list[socket.socket])
     server.stop()
     quiet_since = loop.time()
     while loop.time() < last and loop.time() - quiet_since < _LINGER:
-        await asyncio.sleep(_TICK)
+        await asyncio.sleep(_POLL_INTERVAL)
         if service.active:
             quiet_since = loop.time()
     await _cut_off(service)
@@ -155,7 +157,7 @@ async def _cut_off(service: Service) -> None:
     for request in set(service.active):
         request.cut_off()
     while service.active and loop.time() < last:
-        await asyncio.sleep(_TICK)
+        await asyncio.sleep(_POLL_INTERVAL)
 
 
 def _accept_all(server: Server, listener: socket.socket) -> None:

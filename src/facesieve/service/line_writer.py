@@ -41,7 +41,7 @@ class LineWriter:
             self._changed.notify_all()
 
     def flush(self) -> None:
-        """Nothing to do: lines are written as soon as they can be."""
+        """Do nothing, because lines are written as soon as possible."""
 
     def drop(self) -> None:
         """Count a line that could not be formatted."""

@@ -91,7 +91,7 @@ class Metrics:
 
 
 class _Dropped(Collector):
-    """Lines are lost in another thread, and the log exists before the metrics, so the log counts them."""
+    """The number of lost log lines. The log counts them itself, because it exists before the metrics."""
 
     def __init__(self, log: Log) -> None:
         self._log = log

@@ -10,7 +10,7 @@ from facesieve.quality import MEASURES
 from facesieve.records import ANGLES
 from facesieve.service import schemas
 from facesieve.service.api_errors import codes
-from facesieve.service.content_encoding import TAKEN
+from facesieve.service.content_encoding import ACCEPTED_ENCODINGS
 from facesieve.service.options import CROPS
 from facesieve.settings import ServiceSettings
 from facesieve.sieve import Policy, Reason
@@ -242,6 +242,6 @@ def _description() -> str:
     measures = "\n".join(
         f"- `{measure.name}`{f' ({measure.unit})' if measure.unit else ''}: {measure.sentence}" for measure in MEASURES
     )
-    encodings = " or ".join(TAKEN)
+    encodings = " or ".join(ACCEPTED_ENCODINGS)
     sent = f"The body of a request may have Content-Encoding {encodings}; limits apply to the unpacked bytes too."
     return f"{sent}\n\nReasons of rejected faces:\n\n{reasons}\n\nMeasures:\n\n{measures}"

@@ -15,7 +15,7 @@ from facesieve.service.time_slices import TimeSlices
 class Receiver:
     """Passes the unpacked body to a `Body` in small steps. received: bytes that have arrived, before unpacking.
 
-    The bytes that the body holds are counted in `admission` until `let_go` or `drop` releases them.
+    The bytes that the body holds are counted in `admission` until `release` or `drop` releases them.
     """
 
     def __init__(self, admission: Admission, time_slices: TimeSlices, client: Client) -> None:
@@ -62,7 +62,7 @@ class Receiver:
         """Check the end of the body. Raises ApiError `bad_encoding` if something is missing."""
         self._unpacker.finish()
 
-    def let_go(self, size: int) -> None:
+    def release(self, size: int) -> None:
         """Count `size` bytes of the body as no longer held."""
         size = min(size, self._held)
         self._admission.held.release(self._client, size)
@@ -77,7 +77,7 @@ class Receiver:
         """Release the body, and ignore the rest of it."""
         self._dropped = True
         self._body.clear()
-        self.let_go(self._held)
+        self.release(self._held)
 
     def _take(self, piece: bytes) -> None:
         self._unpacked += len(piece)

@@ -19,7 +19,7 @@ from facesieve.service.shared import Service
 from facesieve.service.tokens import token_of
 from facesieve.service.wire_exchange import Exchange
 
-_GONE = 499  # not an HTTP status: log and metrics use it when no client has read the answer
+_GONE = 499  # not an HTTP status; log and metrics use it if the client did not read the answer
 JSON = "application/json; charset=utf-8"
 
 
@@ -69,11 +69,11 @@ class Request(RequestHandler):
         self._work: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._exchange.set_malformed_callback(self._malformed)
-        self._share()
+        self._add_cors_headers()
         service.active.add(self)
 
     def set_default_headers(self) -> None:
-        """No server version, no caching, no guessing of types; and a request id, the client's own if well-formed."""
+        """Set a request id, forbid caching and guesses of content types, and hide the version of the server."""
         self.request_id = request_id_of(self.request.headers)
         self.clear_header("Server")
         self.set_header("X-Request-ID", self.request_id)
@@ -81,7 +81,7 @@ class Request(RequestHandler):
         self.set_header("Cache-Control", "no-store")
 
     def compute_etag(self) -> None:
-        """Nothing is cached."""
+        """Set no ETag, because nothing is cached."""
 
     # overridden by routes
 
@@ -126,7 +126,7 @@ class Request(RequestHandler):
         if self._work is not None:
             self._work.cancel()
         else:
-            self._late()
+            self._body_timeout()
 
     # called by Tornado
 
@@ -138,7 +138,7 @@ class Request(RequestHandler):
         except ApiError as error:
             await self._refuse(error)
         else:
-            self._alarm = self.loop.call_at(self.deadline, self._late)
+            self._alarm = self.loop.call_at(self.deadline, self._body_timeout)
 
     async def data_received(self, chunk: bytes) -> None:
         if self.state is not RequestState.RECEIVING:
@@ -177,7 +177,7 @@ class Request(RequestHandler):
                 self._check_method()
             except ApiError as refused:
                 error = refused
-        self._share()
+        self._add_cors_headers()
         self._compose(error)
         self.finish(self._content)
         self._end()
@@ -191,13 +191,13 @@ class Request(RequestHandler):
         else:
             self._end(_GONE, "client_gone")
 
-    # the steps
+    # the steps of a request
 
     @property
     def _exchange(self) -> Exchange:
         return cast(Exchange, self.request.connection)
 
-    def _share(self) -> None:
+    def _add_cors_headers(self) -> None:
         for name, value in cors_headers(self.request.headers, self.service.settings.allowed_origins).items():
             self.set_header(name, value)
 
@@ -269,15 +269,15 @@ class Request(RequestHandler):
         await self._send(whole=False)
 
     async def _malformed(self, error: ApiError) -> None:
-        """The rest of the request is malformed: answer, unless an answer was sent, and end the request."""
+        """End a request whose rest is malformed, with an error if no answer was sent yet."""
         if self.state is RequestState.RECEIVING:
             self._close_body(error)
             self.set_header("Connection", "close")
         await self._send()
         self._end()
 
-    def _late(self) -> None:
-        """The body took too long."""
+    def _body_timeout(self) -> None:
+        """Refuse a body that did not arrive before the deadline."""
         if self.state is RequestState.RECEIVING:
             self._refusing = self.loop.create_task(self._refuse(ApiError(ErrorCode.BODY_TIMEOUT)))
 
@@ -300,7 +300,7 @@ class Request(RequestHandler):
     async def _send(self, whole: bool = True) -> None:
         """Send the answer; give up after `write_timeout`.
 
-        whole: whether the request has arrived to its end; if not, the rest of its body still follows.
+        whole: whether the whole request has arrived; if not, the rest of its body still follows.
         """
         content, self._content = self._content, b""
         with self.service.admission.held.sending(self.client, len(content), self._give_up):
@@ -316,7 +316,7 @@ class Request(RequestHandler):
                 pass
 
     def _give_up(self) -> None:
-        """The client does not read its answer: close the connection."""
+        """Close the connection of a client that does not read its answer."""
         self.service.metrics.unread.inc()
         self._end(_GONE, "unread")
         self.stream.close()

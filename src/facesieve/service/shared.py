@@ -40,7 +40,10 @@ class ActiveRequest(Protocol):
 
 @dataclass(slots=True)
 class Service:
-    """stopping: whether SIGTERM has arrived. active: requests that have not ended."""
+    """What the handlers of one service share.
+
+    pictures: the settings of the pipeline. stopping: whether SIGTERM has arrived. active: requests that have not ended.
+    """
 
     settings: ServiceSettings
     pictures: Settings
@@ -74,7 +77,7 @@ class Service:
         return {request.stream for request in self.active if not request.refused}
 
     def ended(self, route: str, status: int, code: str, seconds: float | None = None, **fields: Any) -> None:
-        """Count and log a request that has ended. seconds: None if the bytes never became a request."""
+        """Count and log a request that has ended. seconds: None for bytes that were not a request."""
         self.metrics.requests.labels(route, str(status), code).inc()
         if seconds is not None:
             self.metrics.seconds.labels(route).observe(seconds)

@@ -20,7 +20,7 @@ from facesieve.sieve import Policy, judge
 _NAMES = tuple(measure.name for measure in MEASURES)
 _KNOWN = frozenset(_NAMES)
 _KEYS = frozenset(("measures", "policy", "limits"))
-_WORDS = {
+_MISTAKES = {
     "dict_type": "must be an object",
     "list_type": "must be an array",
     "string_type": "must be a string",
@@ -30,7 +30,7 @@ _WORDS = {
     "extra_forbidden": "is not a known key",
     "unknown_measure": "is not a known measure",
 }
-_TOLD = 20  # most mistakes that an answer lists
+_MAX_MISTAKES = 20  # most mistakes that an answer lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def _wrong_shape(asked: Any) -> list[tuple[str, str]]:
     """The mistakes, and where they are, in everything except the values of the measures."""
     if not isinstance(asked, dict):
         return [("", "dict_type")]
-    wrong = [(str(key), "extra_forbidden") for key in sorted(asked.keys() - _KEYS)[:_TOLD]]
+    wrong = [(str(key), "extra_forbidden") for key in sorted(asked.keys() - _KEYS)[:_MAX_MISTAKES]]
     rows, policy, limits = asked.get("measures"), asked.get("policy"), asked.get("limits", {})
     if "measures" not in asked:
         wrong.append(("measures", "missing"))
@@ -112,17 +112,17 @@ def _wrong_shape(asked: Any) -> list[tuple[str, str]]:
 def _table(rows: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     """One line for each face and one column for each measure; NaN where a measure is missing.
 
-    Stops after `_TOLD` mistakes, so that a body full of unknown keys takes little time.
+    Stops after `_MAX_MISTAKES` mistakes, so that a body full of unknown keys takes little time.
     """
     table = np.full((len(rows), len(_NAMES)), np.nan)
     wrong: list[tuple[str, str]] = []
     for place, row in enumerate(rows):
-        if len(wrong) >= _TOLD:
+        if len(wrong) >= _MAX_MISTAKES:
             break
         if not isinstance(row, dict):
             wrong.append((f"measures.{place}", "dict_type"))
         elif not row.keys() <= _KNOWN:
-            unknown = islice((key for key in row if key not in _KNOWN), _TOLD)
+            unknown = islice((key for key in row if key not in _KNOWN), _MAX_MISTAKES)
             wrong += [(f"measures.{place}.{key}", "unknown_measure") for key in unknown]
         else:
             try:
@@ -156,5 +156,5 @@ def _is_number(value: Any) -> bool:
 
 def _bad(wrong: list[tuple[str, str]]) -> ApiError:
     """The error that says where the mistakes are. It does not repeat values that were sent."""
-    told = [{"where": where[:100], "what": _WORDS[what]} for where, what in wrong[:_TOLD]]
+    told = [{"where": where[:100], "what": _MISTAKES[what]} for where, what in wrong[:_MAX_MISTAKES]]
     return ApiError(ErrorCode.BAD_JSON, details={"wrong": told})

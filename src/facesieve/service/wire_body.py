@@ -48,7 +48,7 @@ class BodyReader:
             yield piece
 
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
-        """Chunk extensions and trailers are read and dropped."""
+        """Yield the content of the chunks. Chunk extensions and trailers are read and dropped."""
         while left := chunk_size(await self._reader.line(_CHUNK_LINE)):
             while left:
                 piece = await self._reader.some(left)

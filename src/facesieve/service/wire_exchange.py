@@ -90,7 +90,7 @@ class Exchange(HTTPConnection):
             await self._when_malformed(error)
 
     def lost(self) -> None:
-        """The client has disconnected."""
+        """Tell the handler that the client has disconnected, and end the exchange."""
         if self._when_closed is not None:
             self._when_closed()
         self._end()

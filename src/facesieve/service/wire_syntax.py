@@ -15,6 +15,7 @@ _ORIGIN = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 
 
 def parsed_head(head: bytes) -> tuple[RequestStartLine, HTTPHeaders]:
+    """The request line and the headers. Raises ApiError `bad_request`, `headers_too_large`."""
     lines = [line.removesuffix("\r") for line in head.decode("latin-1").split("\n")]
     if len(lines) > _HEADER_LINES + 3:  # the request line, and two empty lines at the end
         raise ApiError(ErrorCode.HEADERS_TOO_LARGE, details={"max_headers": _HEADER_LINES})
@@ -34,7 +35,7 @@ def parsed_head(head: bytes) -> tuple[RequestStartLine, HTTPHeaders]:
 
 
 def body_length(start: RequestStartLine, headers: HTTPHeaders) -> int | None:
-    """Bytes of the body; None if it is chunked."""
+    """Bytes of the body; None if it is chunked. Raises ApiError `bad_request`."""
     if "Transfer-Encoding" in headers:
         if headers["Transfer-Encoding"].lower() != "chunked" or start.version == "HTTP/1.0":
             raise ApiError(ErrorCode.BAD_REQUEST, "The only supported Transfer-Encoding is chunked, with HTTP/1.1.")
@@ -51,6 +52,7 @@ def body_length(start: RequestStartLine, headers: HTTPHeaders) -> int | None:
 
 
 def chunk_size(line: bytes) -> int:
+    """Bytes of a chunk, from the line before it. Raises ApiError `bad_request`."""
     found = _CHUNK_SIZE.fullmatch(line)
     if not found:
         raise ApiError(ErrorCode.BAD_REQUEST, "A chunk of the body does not begin with its size.")

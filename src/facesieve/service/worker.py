@@ -26,7 +26,7 @@ from facesieve.settings import Settings
 class PictureReply:
     """A worker's reply to one picture: JSON, or the code of a refusal; and the counts for metrics.
 
-    message: for the client; only if the refusal is `internal`, it is a traceback for the log.
+    message: for the client. If the refusal is `internal`, it is a traceback for the log instead.
     reasons: number of rejected faces by reason. seconds: time for pipeline and crops.
     """
 
@@ -44,12 +44,12 @@ def run_worker(pipe: Connection, settings: Settings, niceness: int) -> None:
     os.nice(niceness)
 
     def prepare() -> Handler:
-        replies = Responder(settings)
+        responder = Responder(settings)
 
         def answer(options: AnswerOptions | SieveOptions, data: bytes, _: Send) -> PictureReply | SieveReply:
             if isinstance(options, SieveOptions):
                 return sieve_answer(data, options.default)
-            return replies.of(data, options)
+            return responder.reply_to(data, options)
 
         return answer
 
@@ -70,11 +70,11 @@ class Responder:
         self._pipeline = Pipeline(settings)
         self._pipeline.process([np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)])
 
-    def of(self, image: bytes, options: AnswerOptions) -> PictureReply:
+    def reply_to(self, image: bytes, options: AnswerOptions) -> PictureReply:
         """The reply to one encoded picture. Errors are replies too; nothing is raised."""
         started = time.perf_counter()
         try:
-            return self._of(image, options, started)
+            return self._reply_to(image, options, started)
         except MemoryError:
             code = RefusalCode.OUT_OF_MEMORY
             return PictureReply(refusal=code, message=code.sentence, seconds=time.perf_counter() - started)
@@ -82,7 +82,7 @@ class Responder:
             seconds = time.perf_counter() - started
             return PictureReply(refusal=ErrorCode.INTERNAL.value, message=traceback.format_exc(), seconds=seconds)
 
-    def _of(self, image: bytes, options: AnswerOptions, started: float) -> PictureReply:
+    def _reply_to(self, image: bytes, options: AnswerOptions, started: float) -> PictureReply:
         measured = self._pipeline.measure([image], pose=options.pose)
         [record] = measured.judged(options.policy if options.pose else without_pose(options.policy))
         if record.photo is None:

@@ -20,7 +20,7 @@ from facesieve.service.worker import PictureReply
 _TO_ANSWER, _TO_ANSWER_SHARE = 0.5, 0.1
 
 
-class Work(Request):
+class WorkerRoute(Request):
     """A route that needs a worker."""
 
     method = "POST"
@@ -36,7 +36,7 @@ class Work(Request):
             raise self.service.admission.busy()
 
 
-class Pictures(Work):
+class PictureRoute(WorkerRoute):
     """A route that accepts pictures."""
 
     def form(self, at_most: int) -> Form:
@@ -60,7 +60,7 @@ class Pictures(Work):
 
         def delivered() -> None:
             picture.content = b""
-            self.receiver.let_go(size)
+            self.receiver.release(size)
 
         reply: PictureReply = await place.ask(options, picture.content, delivered)
         self.service.metrics.count(reply)
@@ -73,7 +73,7 @@ class Pictures(Work):
             raise error_of(reply.refusal, reply.message)
         return reply
 
-    async def one(self, picture: PictureBytes, options: AnswerOptions) -> None:
+    async def answer_one(self, picture: PictureBytes, options: AnswerOptions) -> None:
         """Answer a request for one picture."""
         await self.read(picture)
         async with self.service.admission.admit(self.client, self.deadline) as place:
@@ -82,7 +82,7 @@ class Pictures(Work):
         self.reply(reply.body)
 
 
-class Upload(Pictures):
+class Upload(PictureRoute):
     route = "/upload"
 
     @property
@@ -95,10 +95,10 @@ class Upload(Pictures):
 
     async def answer(self) -> None:
         [picture] = self._form.pictures()
-        await self.one(picture, AnswerOptions("reference", self.service.policy))
+        await self.answer_one(picture, AnswerOptions("reference", self.service.policy))
 
 
-class Uploads(Pictures):
+class Uploads(PictureRoute):
     route = "/uploads"
 
     @property
@@ -117,7 +117,7 @@ class Uploads(Pictures):
         self.reply(b"[" + b",".join(entries) + b"]")
 
     async def _entries(self, place: Place, pictures: list[PictureBytes]) -> list[bytes]:
-        """An answer for each picture, in order; an error entry if it is not done shortly before the deadline."""
+        """One entry per picture, in order. A picture that is late for the deadline gets an error entry."""
         options = AnswerOptions("reference", self.service.policy)
         entries = [b""] * len(pictures)
         numbers = iter(range(len(pictures)))
@@ -127,7 +127,7 @@ class Uploads(Pictures):
                 entries[number] = await self._entry(place, pictures[number], options)
                 self.receiver.keep(len(entries[number]))
 
-        # As many at once as there are workers, so that one request can use all free ones.
+        # As many pictures at once as there are workers, so that one request can use all free workers.
         tasks = [
             asyncio.ensure_future(one_after_another()) for _ in range(min(self.service.admission.seats, len(pictures)))
         ]
@@ -161,7 +161,7 @@ class Uploads(Pictures):
             picture.content = b""
 
 
-class Faces(Pictures):
+class Faces(PictureRoute):
     """The picture is the body, as bytes or as text, or the only file of a form."""
 
     route = "/v1/faces"
@@ -189,7 +189,7 @@ class Faces(Pictures):
             picture = await self._from_body()
         else:
             [picture] = self._form.pictures()
-        await self.one(picture, self._options)
+        await self.answer_one(picture, self._options)
 
     async def _from_body(self) -> PictureBytes:
         async with self.service.time_slices:
@@ -198,7 +198,7 @@ class Faces(Pictures):
         return PictureBytes(await picture_of(body, self.service.time_slices, said_to_be_text))
 
 
-class Sieve(Work):
+class Sieve(WorkerRoute):
     """Measures in, verdicts out. A worker judges them, because many rows would block the event loop for too long."""
 
     route = "/v1/sieve"

@@ -1,4 +1,4 @@
-"""The worker processes of the service: starts them, replaces them, and reports on them."""
+"""The worker processes of the service: starts and replaces them, and reports both to log and metrics."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class WorkerPool:
         return self._alive > 0 or (self._began.is_set() and not self._failing)
 
     async def wait_ready(self) -> None:
-        """Wait until the first worker is ready. Raises the FacesieveError for which a worker could not start."""
+        """Wait until the first worker is ready. Raises the FacesieveError with which a worker failed to start."""
         await self._began.wait()
         if self._failure:
             raise self._failure

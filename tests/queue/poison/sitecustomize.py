@@ -1,4 +1,4 @@
-"""For worker processes of a test: a picture with POISON in its bytes kills the process that reads it."""
+"""Imported by worker processes of a test: a picture with POISON in its bytes kills the process that hashes it."""
 
 import hashlib
 import os

@@ -26,7 +26,7 @@ class Layout:
 
     @property
     def faces(self) -> Path:
-        """The manifest of faces: one file, or a folder of files if it has many rows; see `files_of`."""
+        """The manifest of faces: one file, or a folder of files if there are many rows; see `files_of`."""
         return self.root / "faces.parquet"
 
     @property

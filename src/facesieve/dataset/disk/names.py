@@ -9,19 +9,19 @@ from collections.abc import Sequence
 
 UNLABELLED = "unlabelled"
 METADATA = "metadata.parquet"
-LONGEST = 100  # bytes of one name
-DIGEST = 8  # hex digits that tell two changed labels apart
+MAX_NAME_BYTES = 100
+DIGEST_DIGITS = 8  # hex digits, so that two labels that were changed never share a folder
 # Names beside the folders of the labels: those that FaceSieve writes, and those that image-folder loaders look for.
-TAKEN = frozenset({UNLABELLED, METADATA, "metadata.csv", "metadata.jsonl"})
+RESERVED = frozenset({UNLABELLED, METADATA, "metadata.csv", "metadata.jsonl"})
 
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f/\\<>:"|?*\ud800-\udfff\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]')
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|$)")
+_DEVICE_NAMES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|$)")
 # Hugging Face `datasets` takes these words in a folder's name for splits of the dataset.
 _SPLITS = re.compile(
     r"(?:(?<=[-._ 0-9])|^)(train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?=[-._ 0-9]|$)"
 )
 _UNPAIRED = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # surrogates that do not stand for a byte of a file name
-_DIGESTED = re.compile(rf"-[0-9a-f]{{{DIGEST}}}$")
+_DIGESTED = re.compile(rf"-[0-9a-f]{{{DIGEST_DIGITS}}}$")
 
 
 def normalized_text(text: str) -> str:
@@ -44,18 +44,18 @@ def label_folder(label: str) -> str:
     if not label:
         return UNLABELLED
     safe = safe_name(label)
-    if safe == label and safe.casefold() not in TAKEN and not _DIGESTED.search(safe):
+    if safe == label and safe.casefold() not in RESERVED and not _DIGESTED.search(safe):
         return safe
-    digest = hashlib.sha256(label.encode()).hexdigest()[:DIGEST]
-    return f"{_truncated(safe, LONGEST - DIGEST - 1)}-{digest}"
+    digest = hashlib.sha256(label.encode()).hexdigest()[:DIGEST_DIGITS]
+    return f"{_truncated(safe, MAX_NAME_BYTES - DIGEST_DIGITS - 1)}-{digest}"
 
 
 def safe_name(text: str) -> str:
     """One path component of at most 100 bytes, without separators, control characters or reserved words."""
     safe = _FORBIDDEN.sub("_", normalized_text(text)).lstrip(". ")
-    safe = _RESERVED.sub(r"\1_", safe, count=1) if _RESERVED.match(safe) else safe
+    safe = _DEVICE_NAMES.sub(r"\1_", safe, count=1) if _DEVICE_NAMES.match(safe) else safe
     safe = _SPLITS.sub(lambda word: word[0].capitalize(), safe)
-    return _truncated(safe, LONGEST) or "_"
+    return _truncated(safe, MAX_NAME_BYTES) or "_"
 
 
 def shortened_list(names: Sequence[str]) -> str:

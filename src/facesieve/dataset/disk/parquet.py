@@ -73,7 +73,7 @@ def row_count(path: Path) -> int:
 @contextmanager
 def _opened(path: Path, known: frozenset[Checksum], trusted: bool = False) -> Iterator[pq.ParquetFile]:
     try:
-        with path.open("rb") as stream:  # Arrow would take some names for addresses, and needs names in UTF-8
+        with path.open("rb") as stream:  # Arrow reads some names as URLs, and accepts only names in UTF-8
             if known:
                 _verify(path, stream, known)
             # No pre-buffering: if an Arrow thread releases a Python file while the process exits, the process aborts.

@@ -25,7 +25,8 @@ from facesieve.records import Integers, Mask
 ReadParts = Callable[[Sequence[str] | None], Iterable[pa.Table]]
 
 EVIDENCE = pa.schema([part_schema([]).field(name) for name in ("source", "identity", "label", "picture_id", "refusal")])
-_FACES = ("faces.list.element.kept", "faces.list.item.kept")  # older versions of Parquet use the second name
+# One column of the faces is enough to count them. Older versions of Parquet use the second name.
+_TO_COUNT_FACES = ("faces.list.element.kept", "faces.list.item.kept")
 BUCKET = 100_000  # rows that are compared together
 SPAN = 65_536  # ledger rows whose changes are read together
 
@@ -55,20 +56,20 @@ class ConflictSearch:
     """Finds the rows of a ledger that conflict, and what has to change. Each step passes rows to the next in buckets.
 
     tables: reads the parts. evidence: an empty shuffle of schema `EVIDENCE`. changes: an empty shuffle of schema
-    `CHANGES`, which `run` fills. sample: of the final names.
+    `CHANGES`, which `run` fills. sample: a sample of the final names.
     """
 
     def __init__(self, tables: ReadParts, scratch: Path | None, evidence: Shuffle, changes: Shuffle) -> None:
-        self._scratch, self._all, self._changes = scratch, evidence, changes
+        self._scratch, self._all_evidence, self._changes = scratch, evidence, changes
         self.sample, self._rows, self._replaced = NameSample(), 0, list[Integers]()
-        for table in tables([*EVIDENCE.names, *_FACES]):
-            rows = _evidence(table)
+        for table in tables([*EVIDENCE.names, *_TO_COUNT_FACES]):
+            rows = _evidence_in(table)
             evidence.add(rows, np.full(len(rows), self._rows // SPAN))
             self._rows += len(rows)
-            self.sample.add(rows["source"], _faces_each(table))
+            self.sample.add(rows["source"], _face_counts(table))
         self._keys = repeated_hashes([_hashes(input_keys(rows)) for rows in self._evidence()])
         self._names = repeated_hashes([_hashes(rows["source"]) for rows in self._evidence()])
-        self._contents = repeated_hashes([_contents(rows)[_read(rows)] for rows in self._evidence()])
+        self._contents = repeated_hashes([_contents(rows)[_was_read(rows)] for rows in self._evidence()])
 
     def run(self) -> None:
         """Find the conflicts and fill `changes`."""
@@ -83,7 +84,7 @@ class ConflictSearch:
 
     def _evidence(self) -> Iterator[pa.Table]:
         """Yield the evidence of all rows, in ledger order."""
-        return (self._all.bucket(number) for number in self._all.numbers())
+        return (self._all_evidence.bucket(number) for number in self._all_evidence.numbers())
 
     def _shuffle(self) -> Shuffle:
         return Shuffle(_COMPARED, self._scratch)
@@ -98,7 +99,7 @@ class ConflictSearch:
             keys = input_keys(rows)
             key_hashes, name_hashes = _hashes(keys), _hashes(rows["source"])
             again, named = self._keys.has(key_hashes), self._names.has(name_hashes)
-            content = self._contents.has(_contents(rows)) & _read(rows)
+            content = self._contents.has(_contents(rows)) & _was_read(rows)
             columns = dict(zip(rows.column_names, rows.columns, strict=True)) | {
                 "row": pa.array(np.arange(first, first + len(rows))),
                 "key": keys,
@@ -126,7 +127,7 @@ class ConflictSearch:
             by_name.add(rows, self._bucket(_hashes(rows["source"])))
 
     def _rename_shared(self, by_name: Shuffle, by_content: Shuffle) -> None:
-        """Name inputs that share a name by their absolute paths, or by `_numbered_names` if those clash."""
+        """Rename inputs that share a name: to their absolute paths, or to numbered names if these paths clash."""
         numbered = self._numbered_names(by_name) if self._paths_clash(by_name) else {}
         for number in by_name.numbers():
             rows = by_name.bucket(number)
@@ -140,7 +141,7 @@ class ConflictSearch:
             by_content.add(rows, self._bucket(_contents(rows)))
 
     def _paths_clash(self, by_name: Shuffle) -> bool:
-        """Whether naming the inputs by their absolute paths would give two inputs the same name."""
+        """Whether two inputs would have the same name if the renamed ones were named by their absolute paths."""
         chunks = list[Hashes]()
         for number in by_name.numbers():
             rows = _with_shared_names(by_name.bucket(number)).select(["identity", "source"])
@@ -196,16 +197,17 @@ class ConflictSearch:
         self._changes.add(pa.table(columns, schema=CHANGES), np.asarray(rows["row"]) // SPAN)
 
 
-def _evidence(rows: pa.Table) -> pa.Table:
+def _evidence_in(rows: pa.Table) -> pa.Table:
     held = rows.select([name for name in EVIDENCE.names if name in rows.column_names])
     return pa.concat_tables([EVIDENCE.empty_table(), held], promote_options="default")
 
 
-def _faces_each(rows: pa.Table) -> Integers:
+def _face_counts(rows: pa.Table) -> Integers:
     return np.asarray(pc.fill_null(pc.list_value_length(rows["faces"]), 0)).astype(np.int64)
 
 
-def _read(rows: pa.Table) -> Mask:
+def _was_read(rows: pa.Table) -> Mask:
+    """Whether the picture of each row was read, and not refused."""
     return np.asarray(pc.is_null(rows["refusal"]))
 
 

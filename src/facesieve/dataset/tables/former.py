@@ -1,4 +1,4 @@
-"""Codes of reasons that earlier versions wrote, read as what they are called now."""
+"""Replaces the codes of reasons that earlier versions wrote by the present codes."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def _faces(lists: pa.ListArray) -> pa.ListArray:
 
 
 def _reasons(lists: pa.ListArray) -> pa.ListArray:
+    import pyarrow.compute as pc  # late, so that a build's workers, which read no ledger, start sooner
+
     if not _has_former(lists):
         return lists
-    import pyarrow.compute as pc  # workers, which only write, do not wait for it
-
     codes = lists.flatten()
     for former, current in FORMER_REASONS.items():
         codes = pc.if_else(pc.equal(codes, former), current, codes)
@@ -46,7 +46,7 @@ def _reasons(lists: pa.ListArray) -> pa.ListArray:
 
 
 def _has_former(lists: pa.ListArray) -> bool:
-    """Most tables have no former codes, and are not copied."""
+    """Whether any list has a former code. Most tables have none, and need no copy."""
     import pyarrow.compute as pc
 
     former = pa.array(FORMER_REASONS, pa.string())

@@ -17,7 +17,7 @@ def hashes_of(values: Collection[Hashable]) -> Hashes:
 
 
 class HashSet:
-    """A set of values, stored as sorted hashes. Two different values are mistaken for one with probability 2**-64."""
+    """A set of values, stored as sorted hashes. Two different values have the same hash with probability 2**-64."""
 
     def __init__(self, chunks: Iterable[Hashes] = ()) -> None:
         self._hashes = np.unique(np.concatenate([np.zeros(0, np.int64), *chunks]))

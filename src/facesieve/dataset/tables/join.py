@@ -1,4 +1,4 @@
-"""Joins the names of many files with their checksums, in bounded memory and whatever the order of both."""
+"""Joins the names of many files with their checksums, in bounded memory. Names and checksums may be in any order."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SUMS = pa.schema([pa.field("name", pa.string()), pa.field("sha256", pa.string()
 def join_checksums(
     names: Iterable[dict[str, str]], sums: Iterable[Checksums], files: int, scratch: Path | None
 ) -> Iterator[tuple[dict[str, str], Checksums]]:
-    """Yield some names with their values, and the checksums of at least these names.
+    """Yield blocks: some names with their values, and the checksums of at least these names.
 
-    names: each with a value. files: roughly the number of names. scratch: the folder for temporary files; None uses
-    that of the system.
+    names: blocks of names, each with a value. sums: blocks of checksums. files: roughly the number of names.
+    scratch: the folder for temporary files; None uses that of the system.
     """
     buckets = files // BUCKET + 1
     with Shuffle(_NAMES, scratch) as by_name, Shuffle(_SUMS, scratch) as known:

@@ -26,8 +26,9 @@ class Block(NamedTuple):
 
 
 def merge(tables: ReadParts, measures: Sequence[str], scratch: Path | None = None) -> Iterator[Block]:
-    """Yield the rows of both manifests from all parts, sorted by source, some at a time. `resolve` says which count.
+    """Yield the rows of both manifests from all parts, sorted by source, some at a time.
 
+    Only the rows that count are yielded; see `resolve`.
     tables: reads the parts; called more than once. scratch: the folder for temporary files; None uses that of the
     system. Raises DatasetError if the parts do not have the columns of one dataset.
     """

@@ -1,4 +1,4 @@
-"""A stream of tables that is read in pieces of any number of rows."""
+"""Reads a stream of tables in pieces with any number of rows."""
 
 from __future__ import annotations
 

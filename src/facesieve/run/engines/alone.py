@@ -1,4 +1,4 @@
-"""The engine that does every shard in this process."""
+"""The build engine that runs every shard in this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which engine does the shards of a build. This is the only place that chooses."""
+"""Chooses the build engine. This is the only place that chooses."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PICTURES_PER_WORKER = 8  # for fewer, starting a process costs more than it save
 
 
 def engine_for(settings: Settings, pictures: int) -> BuildEngine:
-    """The engine for a build of so many pictures."""
+    """The build engine for this number of pictures."""
     allowed = cores() if settings.workers == "auto" else settings.workers
     workers = min(allowed, -(-pictures // PICTURES_PER_WORKER))
     return Pool(workers) if workers > 1 else Alone()
 
 
 def prepare_engine(sources: Iterable[str], settings: Settings) -> None:
-    """Prepare the engine that these sources will probably need, before they are searched."""
+    """Prepare the build engine that these sources will probably need, before they are searched."""
     # A file usually is one picture. A folder or a glob may hold many.
     pictures = sum(1 if os.path.isfile(source) else 2 * PICTURES_PER_WORKER for source in sources)  # noqa: PTH113
     engine_for(settings, pictures).prepare()

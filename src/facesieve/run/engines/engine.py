@@ -1,4 +1,4 @@
-"""The interface between a build and what does its shards: shards in, tallies out."""
+"""The interface between a build and the build engine that runs its shards: shards in, tallies out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MakePipeline = Callable[[], BuildPipeline]  # called once in every process that 
 
 
 class BuildEngine(Protocol):
-    """Does the shards of a build: in any order, in any process, on any machine that can write to the dataset."""
+    """Runs the shards of a build: in any order, in any process, on any machine that can write to the dataset."""
 
     @property
     def workers(self) -> int:
@@ -23,9 +23,9 @@ class BuildEngine(Protocol):
         """Start early what takes long to start. It may be called more than once, and a build may not follow."""
 
     def run(self, shards: Sequence[Shard], runner: ShardRunner, make_pipeline: MakePipeline) -> Iterator[Tally]:
-        """Do every shard with `runner.run`, and yield the counts of its pictures as they are done.
+        """Run every shard with `runner.run`, and yield the counts of its pictures as they are done.
 
-        When the iterator is exhausted, every picture is in exactly one committed shard. A shard may be done again, or
+        When the iterator is exhausted, every picture is in exactly one committed shard. A shard may be run again, or
         be split into shards whose numbers are above all others. The counts of work that was lost are yielded once more
         as negative tallies, so that the sum of all tallies is right. However the iterator ends, nothing that the
         engine started outlives it. The dataset does not depend on the engine.

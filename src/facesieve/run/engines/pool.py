@@ -1,4 +1,4 @@
-"""The engine that does shards in worker processes of this machine."""
+"""The build engine that runs shards in worker processes of this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PRELOAD = ("facesieve.__main__", "facesieve.pipeline", "facesieve.run.engines.wo
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """So many worker processes. Each has its own pipeline and does one shard after another.
+    """A fixed number of worker processes. Each has its own pipeline and runs one shard after another.
 
     A worker that crashes or hangs costs at most the picture that caused it (`schedule`).
     """

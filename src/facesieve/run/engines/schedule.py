@@ -1,6 +1,6 @@
-"""Which worker of a pool does which shard, and what happens to a shard whose worker crashed or hung.
+"""Assigns shards to the workers of a pool, and handles the shards of workers that crashed or hung.
 
-When a worker dies, another worker does its shard again. When that one dies too, the shard is split in halves until the
+When a worker dies, another worker runs its shard again. When that one dies too, the shard is split in halves until the
 bad picture is alone, and that picture is refused. A worker that reports nothing for `picture_timeout` seconds is
 killed, and the picture that it had started last is tried once more, alone. (`concurrent.futures` cannot do this: one
 dead child breaks its pool.)
@@ -23,9 +23,9 @@ from facesieve.run.plan import Shard
 from facesieve.run.progress import Tally
 from facesieve.run.shard import ShardRunner
 
-_FAILED_STARTS = 5  # in a row, for each wanted worker; after that the build goes on with fewer workers
+_FAILED_STARTS = 5  # in a row and per wanted worker; after that the build goes on with fewer workers
 _PAUSE = 0.2  # seconds before the next try to start a worker when the system has no room for one
-_COMMIT = 10  # picture_timeout times this for writing a shard durably
+_COMMIT = 10  # times picture_timeout: the limit for writing a shard durably
 
 
 class Schedule:
@@ -39,7 +39,7 @@ class Schedule:
         self._workers: list[Worker] = []
         self._failed_starts = 0
         self._undelivered = 0
-        self._most_failed = _FAILED_STARTS * workers
+        self._max_failures = _FAILED_STARTS * workers
         self._wanted = min(workers, len(self._waiting))
 
     def tallies(self) -> Iterator[Tally]:
@@ -69,7 +69,7 @@ class Schedule:
     def _start_workers(self) -> None:
         """Start workers until there is one for every shard that is left, or as many as are wanted."""
         while len(self._workers) < min(self._wanted, len(self._waiting) + self._busy()):
-            if self._failed_starts >= self._most_failed:
+            if self._failed_starts >= self._max_failures:
                 break
             try:
                 self._workers.append(start_worker(self._runner, self._make_pipeline))
@@ -111,7 +111,7 @@ class Schedule:
             yield -worker.counts
             if worker.task is None:
                 self._failed_starts += 1
-            elif not death.delivered and self._undelivered < self._most_failed:
+            elif not death.delivered and self._undelivered < self._max_failures:
                 self._undelivered += 1
                 self._waiting.appendleft(worker.task)
             else:
@@ -130,7 +130,7 @@ class Schedule:
         worker.child.close()
 
     def _retry(self, worker: Worker, task: Task) -> Iterator[Tally]:
-        """A worker died during a task: do the task again, split it, or refuse its only picture."""
+        """After a worker died during a task: queue the task again, split it, or refuse its only picture."""
         sources = task.shard.sources
         if worker.timed_out and worker.is_committing:
             if task.attempts == 1:

@@ -1,4 +1,4 @@
-"""A worker process of the pool: how the parent sees it, and what runs in it."""
+"""A worker process of the pool: its state in the parent process, and the code that runs in it."""
 
 from __future__ import annotations
 

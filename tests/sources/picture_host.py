@@ -1,4 +1,4 @@
-"""A host of pictures on this machine: answers by path, told to misbehave in every way a stranger's may."""
+"""An HTTP host on this machine. The test supplies the function that answers, so it can misbehave like any host."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ Answer = Callable[["Host", asyncio.StreamWriter, str], Awaitable[None]]
 
 @dataclass
 class Host:
-    """port: where it listens. asked: the paths that were asked for, in order. heads: their request headers.
+    """A running host.
 
+    port: where it listens. asked: the paths that were asked for, in order. heads: their request headers.
     connections: how many were opened. most: how many were open at once.
     """
 

@@ -1,4 +1,4 @@
-"""The life of a queue worker process: connect, work, and on SIGTERM finish what has begun."""
+"""The life cycle of a queue worker: connect, work, and after SIGTERM finish the jobs that have begun."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from uuid import uuid4
 import prometheus_client
 
 from facesieve.processes.cores import cores
-from facesieve.queue.counts import Counts
+from facesieve.queue.connection import connect, without_password
+from facesieve.queue.counts import JobCounts
 from facesieve.queue.entries import Entries, Names
 from facesieve.queue.jobs import job_of
-from facesieve.queue.listed import ListEntries, job_of_item
-from facesieve.queue.open import connect, shown
+from facesieve.queue.redis_list import ListEntries, job_of_item
 from facesieve.queue.seats import Seats
 from facesieve.queue.worker import QueueWorker
 from facesieve.settings import QueueSettings, Settings
@@ -35,13 +35,14 @@ async def work(
     paths: Path | None,
     drain: bool,
     listed: bool,
-    say: Callable[[str], None],
-) -> Counts:
+    announce: Callable[[str], None],
+) -> JobCounts:
     """Work on jobs until SIGTERM or SIGINT, or with `drain` until there are none. A second signal ends it at once.
 
     listed: `names.stream` is a plain list of `name@url`. paths: the folder that jobs may name files in, or None.
-    say: called with lines for the operator.
-    Raises UsageError for an address that is none, and what no process could start with.
+    announce: called with lines for the operator.
+    Raises UsageError for a URL that is not an address of Redis, and the error with which the worker processes failed to
+    start.
     """
     redis = connect(url)
     name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
@@ -49,11 +50,13 @@ async def work(
     entries = kind(redis, names, name, queue.lease, queue.result_expiry)
     seats = Seats(cores() if settings.workers == "auto" else settings.workers, settings)
     fetcher = Fetcher(settings)
-    worker = QueueWorker(entries, partial(parse, default=policy), seats, fetcher, settings, queue, paths, drain, say)
-    _stop_on_signals(worker, say)
+    worker = QueueWorker(
+        entries, partial(parse, default=policy), seats, fetcher, settings, queue, paths, drain, announce
+    )
+    _stop_on_signals(worker, announce)
     if queue.metrics_port:
         prometheus_client.start_http_server(queue.metrics_port, registry=worker.counts.registry)
-    say(f"{name} works on {names.stream} of {shown(url)}.")
+    announce(f"{name} works on {names.stream} of {without_password(url)}.")
     try:
         await worker.run()
     finally:
@@ -63,7 +66,7 @@ async def work(
     return worker.counts
 
 
-def _stop_on_signals(worker: QueueWorker, say: Callable[[str], None]) -> None:
+def _stop_on_signals(worker: QueueWorker, announce: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     asked = False
 
@@ -72,7 +75,7 @@ def _stop_on_signals(worker: QueueWorker, say: Callable[[str], None]) -> None:
         if asked:
             os._exit(1)
         asked = True
-        say("Stopping: jobs that have begun are finished, the others are returned.")
+        announce("Stopping: jobs that have begun are finished, the others are returned.")
         worker.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):

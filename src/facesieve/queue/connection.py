@@ -17,25 +17,25 @@ _SCHEMES = ("redis://", "rediss://", "unix://")
 def connect(url: str) -> Redis:
     """A client for the URL; it connects when it is used. Raises UsageError `bad_queue_url`."""
     _check(url)
-    # Longer than Redis is asked to wait for a job; keepalive finds hosts that are gone.
+    # The timeout is longer than a worker lets Redis wait for a job; keepalive notices hosts that are gone.
     return Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5, socket_keepalive=True, retry=None)
 
 
 @contextmanager
-def answering(url: str) -> Iterator[redis.Redis]:
-    """A client for commands that end at once. Raises UsageError `bad_queue_url` or `no_queue`."""
+def short_lived_client(url: str) -> Iterator[redis.Redis]:
+    """Yield a client for a few quick commands. Raises UsageError `bad_queue_url` or `no_queue`."""
     _check(url)
     client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5)
     try:
         yield client
     except (RedisError, OSError) as error:
-        raise UsageError("no_queue", f"Redis at {shown(url)} does not answer: {error}.") from error
+        raise UsageError("no_queue", f"Redis at {without_password(url)} does not answer: {error}.") from error
     finally:
         client.close()
 
 
-def shown(url: str) -> str:
-    """The URL without a password."""
+def without_password(url: str) -> str:
+    """The URL without user and password, for messages."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
 
@@ -43,7 +43,8 @@ def shown(url: str) -> str:
 def _check(url: str) -> None:
     if not url.startswith(_SCHEMES):
         raise UsageError(
-            "bad_queue_url", f"{shown(url)!r} is no address of Redis; write redis://HOST:6379 or rediss://HOST."
+            "bad_queue_url",
+            f"{without_password(url)!r} is not an address of Redis; write redis://HOST:6379 or rediss://HOST.",
         )
     try:
         redis.Redis.from_url(url)

@@ -1,7 +1,7 @@
-"""A plain Redis list as the queue, as the reference has it, without losing an item when a worker dies.
+"""A plain Redis list as the queue, like the reference, but no item is lost when a worker dies.
 
-An item moves from the list to a list of its worker, and leaves that in the script that writes its result. A worker
-says that it lives by a key that expires. Items of a worker that does not are taken over, one at a time.
+An item moves from the list to a list of its worker, and the script that writes its result removes it there. Each
+worker renews a key that expires. If the key of a worker has expired, others take over its items, one at a time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ redis.call('HDEL', KEYS[3], ARGV[1])
 return 1
 """
 
-# KEYS: key of a worker while it lives, its list, our list, counts, workers. ARGV: the worker.
+# KEYS: key of a live worker, its list, list of this worker, counts, workers. ARGV: the other worker.
 # Returns an item and its count.
 _CLAIM = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return false end
@@ -44,7 +44,7 @@ end
 return {item, redis.call('HINCRBY', KEYS[4], item, 1)}
 """
 
-# KEYS: list of the worker, the queue. ARGV: items. They become the first of the queue again.
+# KEYS: list of the worker, the queue. ARGV: items, which go back to the front of the queue.
 _RETURN = """
 for i = #ARGV, 1, -1 do
   if redis.call('LREM', KEYS[1], 1, ARGV[i]) == 1 then redis.call('LPUSH', KEYS[2], ARGV[i]) end
@@ -64,11 +64,11 @@ def job_of_item(item: bytes, default: Policy) -> Job:
 class ListEntries:
     """The items that one worker takes from a list; the same methods as `Entries`.
 
-    names.stream: the list. lease: seconds without a sign of life after which a worker's items may be taken over.
+    names.stream: the list. lease: seconds after which the key of a worker expires, unless it is renewed.
     """
 
     def __init__(self, redis: Redis, names: Names, worker: str, lease: float, expiry: int) -> None:
-        self._redis: Any = redis  # its types allow for replies as text, which we do not ask for
+        self._redis: Any = redis  # its types include text replies
         self._names, self._worker = names, worker
         self._lease, self._expiry = int(lease * 1000), expiry
         self._items: dict[str, bytes] = {}
@@ -82,7 +82,7 @@ class ListEntries:
         await self._redis.sadd(self._workers, self._worker)
 
     async def read(self, count: int, seconds: float) -> list[Entry]:
-        """At most so many items, waiting so many seconds for the first."""
+        """At most `count` items; none if no item arrives within `seconds`."""
         taken: list[Entry] = []
         item = await self._redis.blmove(self._names.stream, self._own, seconds, "LEFT", "RIGHT")
         while item is not None:
@@ -93,7 +93,7 @@ class ListEntries:
         return taken
 
     async def claim(self) -> Entry | None:
-        """One item of a worker that does not live, or None."""
+        """One item of a worker whose key has expired, or None."""
         for worker in sorted(await self._redis.smembers(self._workers)):
             name = worker.decode()
             keys = [self._alive(name), self._list(name), self._own, self._counts, self._workers]
@@ -105,7 +105,7 @@ class ListEntries:
         return Entry(entry.id, entry.job, await self._redis.hincrby(self._counts, entry.job, 1))
 
     async def renew(self, ids: Sequence[str]) -> set[str]:
-        """Say that this worker lives. Returns none: an item that was taken over shows when it is finished."""
+        """Renew the key of this worker. Returns an empty set: only `finish` notices an item that was taken over."""
         await self.prepare()
         return set()
 
@@ -123,7 +123,7 @@ class ListEntries:
         return await self._end(entry, "stream", self._names.dead, fields)
 
     async def lengths(self) -> tuple[int, int]:
-        """Items that are not finished, those of all workers too, and results that nobody has taken away."""
+        """The number of items that have not ended, with those that workers hold, and of results in their stream."""
         names = self._names
         workers = [name.decode() for name in await self._redis.smembers(self._workers)]
         lists = [names.stream, *map(self._list, workers)]

@@ -1,4 +1,4 @@
-"""Redis may go away and come back: a call is made again until it is answered."""
+"""Repeats a call to Redis until Redis answers, because it may be away for a while."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _AWAY = (ConnectionError, TimeoutError, BusyLoadingError, OSError)
 _FIRST, _LONGEST = 0.1, 5.0  # seconds between two tries
 
 
-class Steady:
-    """Makes calls until Redis answers them. Calls that change something must be harmless when they are made twice.
+class RetryUntilAnswered:
+    """Repeats each call until Redis answers it. A call that changes something must have the same effect when repeated.
 
-    say: called with one line when Redis goes away, and one when it is back.
+    announce: called with one line when Redis goes away, and one when it is back.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, announce: Callable[[str], None]) -> None:
+        self._announce = announce
         self._away = False
 
     async def __call__(self, call: Callable[[], Awaitable[Result]]) -> Result:
-        """What the call returns, however long Redis is away. Cancel it to give up."""
+        """What the call returns. Waits as long as Redis is away; cancel it to give up."""
         pause = _FIRST
         while True:
             try:
@@ -33,11 +33,11 @@ class Steady:
             except _AWAY as error:
                 if not self._away:
                     self._away = True
-                    self._say(f"Redis does not answer ({error}); trying again until it does.")
+                    self._announce(f"Redis does not answer ({error}); trying again until it does.")
                 await asyncio.sleep(pause)
                 pause = min(_LONGEST, pause * 2)
                 continue
             if self._away:
                 self._away = False
-                self._say("Redis answers again.")
+                self._announce("Redis answers again.")
             return result
