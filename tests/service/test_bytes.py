@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from raw import Answer, answers_of
+from running import until
 from shapes import shape
 
 from facesieve.service.api_errors import codes
@@ -92,5 +93,5 @@ def test_fifty_thousand_shapes_get_documented_answers(start: Any, small: bytes) 
         reached = sum(clients.map(lambda seed: check(running.port, shape(Random(seed), small)), range(50_000)))
     assert reached > 5_000
     assert not running.events("failure") and not running.events("tornado")
-    assert running.gauge("facesieve_held_bytes") == 0
+    until(lambda: running.gauge("facesieve_held_bytes") == 0)  # clients that left may not have been noticed yet
     assert running.stop() == 0
