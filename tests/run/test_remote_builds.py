@@ -129,12 +129,12 @@ def test_a_host_that_is_slow_is_waited_for_longer_than_for_a_picture(
     tmp_path: Path, run: Run, portraits: dict[str, bytes]
 ) -> None:
     async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
-        await asyncio.sleep(6)
+        await asyncio.sleep(3)
         writer.write(answered(portraits["/a.png"]))
 
     with host(answer) as running:
-        (tmp_path / "list.txt").write_text("".join(f"{running.url(f'/{number}')}\n" for number in range(20)))
-        arguments = ("-o", tmp_path / "out", "--workers", 2, "--setting", "picture_timeout=4", *OURS)
+        (tmp_path / "list.txt").write_text("".join(f"{running.url(f'/{number}')}\n" for number in range(18)))
+        arguments = ("-o", tmp_path / "out", "--workers", 2, "--setting", "picture_timeout=2", *OURS)
         status, _, err = run("build", tmp_path / "list.txt", *arguments)
     assert status == 0, err
     assert {refusal for refusal, _ in rows(tmp_path / "out").values()} == {None, "duplicate"}
