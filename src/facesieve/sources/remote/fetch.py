@@ -33,7 +33,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_HEADER_BYTES = 64 * 1024
 _INTERIM = frozenset({100, 102, 103})
 _MOST_INTERIM = 8  # answers such as 103 (Early Hints) before the one that counts
-_NO_ANSWER = (OSError, HTTPClientError, UnsatisfiableReadError)  # the last: a header or a line is too long
+# UnsatisfiableReadError: a header or a line is too long. ValueError: the connection closed before encryption began.
+_NO_ANSWER = (OSError, HTTPClientError, UnsatisfiableReadError, ValueError)
 _QUIET = logging.NullHandler()  # what goes wrong is in refusals; without a handler, Python writes it to stderr too
 _UNLIMITED = 2**62  # Tornado's own limit on bodies does not say that it was the limit; ours does
 
@@ -178,11 +179,11 @@ class Fetcher:
                 raise Refused(RefusalCode.FORBIDDEN_ADDRESS) from forbidden
             except HTTPTimeoutError as error:
                 raise Refused(RefusalCode.FETCH_TIMEOUT) from error
+            except UnicodeError as error:  # from the resolver, for a host that is no name
+                raise Refused(RefusalCode.BAD_URL) from error
             except _NO_ANSWER:
                 if answer.ended is None:
                     raise
-            except ValueError as error:  # from Tornado, for a URL or a header that it cannot send
-                raise Refused(RefusalCode.BAD_URL) from error
         if isinstance(answer.ended, Refused | Full):
             raise answer.ended
         return answer
