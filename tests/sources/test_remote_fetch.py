@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from typing import Any
 
@@ -325,3 +326,70 @@ def test_a_name_that_changes_its_address_between_two_lookups_reaches_nothing_new
         answer = fetched(f"http://re.example:{admitted.port}/", rebinding, fetch_allow_addresses=("127.0.0.2/32",))
         assert answer == b"bytes of /"
     assert (len(asked), admitted.connections, forbidden.connections) == (1, 1, 0)
+
+
+def said(data: bytes, **settings: Any) -> bytes | str:
+    """What comes of an answer of exactly these bytes."""
+
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(data)
+
+    with host(answer) as running:
+        return fetched(running.url("/"), **settings)
+
+
+def test_early_hints_before_an_answer_are_skipped() -> None:
+    hint = b"HTTP/1.1 103 Early Hints\r\nX-Robots-Tag: noai\r\n\r\n"
+    answer = answered(b"picture")
+    assert said(hint + answer) == said(hint * 3 + answer) == b"picture"
+    assert said(hint * 1000 + answer) == "fetch_failed: The host answered with status 103 (Early Hints)."
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"X: " + b"a" * 1_000_000,
+        b"\r\n".join(b"X%d: 1" % number for number in range(100_000)),
+        b"Content-Length: \xb2",
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 100,
+    ],
+    ids=["long header", "many headers", "odd length", "long size of a chunk"],
+)
+def test_an_answer_that_breaks_the_rules_is_one_failure_at_once_without_a_log_line(
+    head: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = said(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n", fetch_timeout=60.0)
+    assert found == "fetch_failed: The host closed the connection before the whole answer was there."
+    assert capfd.readouterr().err == ""
+
+
+def test_a_date_beyond_all_dates_is_no_reason_to_wait() -> None:
+    for date in ("Thu, 01 Jan 99999999999999999999 00:00:00 GMT", "Thu, 01 Jan 2030 00:00:00 +99999999999999999999"):
+        answer = answered(status="429 Too Many Requests", Retry_After=date)
+        assert said(answer, fetch_tries=2) == "fetch_failed: The host answered with status 429 (Too Many Requests)."
+
+
+def test_a_redirect_may_hold_bytes_that_are_not_ascii() -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        to = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /\xc3\xa9\xff\r\n\r\n"
+        writer.write(to if path == "/" else answered(path.encode()))
+
+    with host(answer) as running:
+        assert fetched(running.url("/")) == b"/%C3%A9%FF"
+
+
+def test_a_host_that_closes_before_encryption_is_a_failure_without_a_log_line(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+        url = f"https://127.0.0.1:{closing.getsockname()[1]}/"
+
+        def run() -> None:
+            connection, _ = closing.accept()
+            connection.close()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        assert str(fetched(url)).startswith("fetch_failed: ")
+        thread.join()
+    assert capfd.readouterr().err == ""

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 import redis
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError, ResponseError
 
 from facesieve.errors import UsageError
 
+_LASTING = ("WRONGTYPE", "unknown command", "HELLO must be called")
 _SCHEMES = ("redis://", "rediss://", "unix://")
 
 
@@ -23,19 +24,38 @@ def connect(url: str) -> Redis:
 
 @contextmanager
 def short_lived_client(url: str) -> Iterator[redis.Redis]:
-    """Yield a client for a few quick commands. Raises UsageError `bad_queue_url` or `no_queue`."""
+    """A client for commands that end at once. Raises UsageError `bad_queue_url`, `no_queue` or `queue_refused`."""
     _check(url)
     client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5)
     try:
         yield client
     except (RedisError, OSError) as error:
+        if lasts(error) or isinstance(error, ResponseError):
+            raise refusal(error) from error
         raise UsageError("no_queue", f"Redis at {without_password(url)} does not answer: {error}.") from error
     finally:
         client.close()
 
 
+def lasts(error: Exception) -> bool:
+    """Whether it is of no use to ask Redis again: it does not let us in, or a key is not what it should be."""
+    if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError):
+        return True
+    return any(word in str(error) for word in _LASTING)
+
+
+def refusal(error: Exception) -> UsageError:
+    """What the user is told about a command that Redis refuses."""
+    text = str(error).rstrip(".")
+    if "WRONGTYPE" in text:
+        text = "a key of this name exists, but is no stream or list; choose other names for --stream, --list, --results"
+    elif text.startswith("HELLO must be called"):
+        text = "it asks for a password; write redis://:PASSWORD@HOST:6379"
+    return UsageError("queue_refused", f"Redis refuses what it is asked: {text}.")
+
+
 def without_password(url: str) -> str:
-    """The URL without user and password, for messages."""
+    """The URL without a password."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
 

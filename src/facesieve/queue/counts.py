@@ -1,4 +1,4 @@
-"""Counts the jobs of one worker by outcome, for its last line and for Prometheus."""
+"""JobCounts the jobs of one worker by outcome, for its last line and for Prometheus."""
 
 from __future__ import annotations
 

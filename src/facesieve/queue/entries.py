@@ -20,8 +20,13 @@ from facesieve.queue.jobs import FIELD
 
 RETURNED = "returned"  # the consumer that holds entries which a stopping worker did not begin
 
+# An error of Redis ends a script, and what it has done by then stays: so the kind of the key is checked first.
 # KEYS: jobs, results. ARGV: group, entry, most results or key's seconds, "stream" or "key", name and value pairs.
 _FINISH = """
+local kind = redis.call('TYPE', KEYS[2]).ok
+if ARGV[4] == 'stream' and kind ~= 'stream' and kind ~= 'none' then
+  return redis.error_reply('WRONGTYPE ' .. KEYS[2] .. ' is no stream')
+end
 if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
 if ARGV[4] == 'stream' then
   redis.call('XADD', KEYS[2], '*', unpack(ARGV, 5))

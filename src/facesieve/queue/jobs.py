@@ -102,7 +102,7 @@ def path_within(text: str, folder: Path | None) -> Path:
         raise Refused(RefusalCode.OUTSIDE_TREE, message)
     try:
         path = (folder / text).resolve()
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # the last: links that form a circle, before Python 3.13
         raise Refused(RefusalCode.UNREADABLE) from None
     if not path.is_relative_to(folder.resolve()):
         raise Refused(RefusalCode.OUTSIDE_TREE, "The path of the job leads out of the folder given with --paths.")

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import prometheus_client
 
+from facesieve.errors import UsageError
 from facesieve.processes.cores import cores
 from facesieve.queue.connection import connect, without_password
 from facesieve.queue.counts import JobCounts
@@ -41,21 +42,26 @@ async def work(
 
     listed: `names.stream` is a plain list of `name@url`. paths: the folder that jobs may name files in, or None.
     announce: called with lines for the operator.
-    Raises UsageError for a URL that is not an address of Redis, and the error with which the worker processes failed to
-    start.
+    Raises UsageError for a URL that is not an address of Redis and for what Redis refuses, and the error with which the
+    worker processes failed to start.
     """
     redis = connect(url)
+    counts = JobCounts()
+    if queue.metrics_port:
+        try:
+            prometheus_client.start_http_server(queue.metrics_port, registry=counts.registry)
+        except OSError as error:
+            message = f"Metrics cannot be served on port {queue.metrics_port}: {error.strerror}; set metrics_port."
+            raise UsageError("no_metrics_port", message) from error
     name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
     kind, parse = (ListEntries, job_of_item) if listed else (Entries, job_of)
     entries = kind(redis, names, name, queue.lease, queue.result_expiry)
     seats = Seats(cores() if settings.workers == "auto" else settings.workers, settings)
     fetcher = Fetcher(settings)
     worker = QueueWorker(
-        entries, partial(parse, default=policy), seats, fetcher, settings, queue, paths, drain, announce
+        entries, partial(parse, default=policy), seats, fetcher, settings, queue, paths, drain, announce, counts
     )
     _stop_on_signals(worker, announce)
-    if queue.metrics_port:
-        prometheus_client.start_http_server(queue.metrics_port, registry=worker.counts.registry)
     announce(f"{name} works on {names.stream} of {without_password(url)}.")
     try:
         await worker.run()

@@ -6,7 +6,9 @@ worker renews a key that expires. If the key of a worker has expired, others tak
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import count
 from typing import Any
@@ -20,8 +22,13 @@ from facesieve.sieve import Policy
 
 _ITEM = re.compile(r"(.*?)@((?:https?|s3|gs|az)://.+)", re.DOTALL)
 
+# An error of Redis ends a script, and what it has done by then stays: so the kind of the key is checked first.
 # KEYS: list of the worker, results, counts. ARGV: item, seconds, "stream" or "key", name and value pairs.
 _FINISH = """
+local kind = redis.call('TYPE', KEYS[2]).ok
+if ARGV[3] == 'stream' and kind ~= 'stream' and kind ~= 'none' then
+  return redis.error_reply('WRONGTYPE ' .. KEYS[2] .. ' is no stream')
+end
 if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
 if ARGV[3] == 'stream' then
   redis.call('XADD', KEYS[2], '*', unpack(ARGV, 4))
@@ -44,10 +51,13 @@ end
 return {item, redis.call('HINCRBY', KEYS[4], item, 1)}
 """
 
-# KEYS: list of the worker, the queue. ARGV: items, which go back to the front of the queue.
+# KEYS: list of the worker, the queue, counts. ARGV: items. They become the first of the queue again, as not taken.
 _RETURN = """
 for i = #ARGV, 1, -1 do
-  if redis.call('LREM', KEYS[1], 1, ARGV[i]) == 1 then redis.call('LPUSH', KEYS[2], ARGV[i]) end
+  if redis.call('LREM', KEYS[1], 1, ARGV[i]) == 1 then
+    redis.call('LPUSH', KEYS[2], ARGV[i])
+    redis.call('HINCRBY', KEYS[3], ARGV[i], -1)
+  end
 end
 return 1
 """
@@ -73,6 +83,7 @@ class ListEntries:
         self._lease, self._expiry = int(lease * 1000), expiry
         self._items: dict[str, bytes] = {}
         self._numbers = count(1)
+        self._moving = asyncio.Lock()  # while an item is in our list, but not yet among `_items`
         self._finish = redis.register_script(_FINISH)
         self._claim = redis.register_script(_CLAIM)
         self._return = redis.register_script(_RETURN)
@@ -82,23 +93,28 @@ class ListEntries:
         await self._redis.sadd(self._workers, self._worker)
 
     async def read(self, count: int, seconds: float) -> list[Entry]:
-        """At most `count` items; none if no item arrives within `seconds`."""
-        taken: list[Entry] = []
-        item = await self._redis.blmove(self._names.stream, self._own, seconds, "LEFT", "RIGHT")
-        while item is not None:
-            taken.append(self._entry(item, await self._redis.hincrby(self._counts, item, 1)))
-            if len(taken) == count:
-                break
-            item = await self._redis.lmove(self._names.stream, self._own, "LEFT", "RIGHT")
-        return taken
+        """At most so many items, waiting so many seconds for the first."""
+        async with self._moving:
+            items = await self._not_known()
+            item = None if items else await self._redis.blmove(self._names.stream, self._own, seconds, "LEFT", "RIGHT")
+            while item is not None:
+                items.append(item)
+                if len(items) == count:
+                    break
+                item = await self._redis.lmove(self._names.stream, self._own, "LEFT", "RIGHT")
+            times = [await self._redis.hincrby(self._counts, item, 1) for item in items[:count]]
+            return [self._entry(*pair) for pair in zip(items, times, strict=False)]
 
     async def claim(self) -> Entry | None:
         """One item of a worker whose key has expired, or None."""
         for worker in sorted(await self._redis.smembers(self._workers)):
             name = worker.decode()
             keys = [self._alive(name), self._list(name), self._own, self._counts, self._workers]
-            if name != self._worker and (found := await self._claim(keys=keys, args=[name])):
-                return self._entry(found[0], int(found[1]))
+            if name == self._worker:
+                continue
+            async with self._moving:
+                if found := await self._claim(keys=keys, args=[name]):
+                    return self._entry(found[0], int(found[1]))
         return None
 
     async def take_again(self, entry: Entry) -> Entry:
@@ -111,7 +127,7 @@ class ListEntries:
 
     async def give_back(self, ids: Sequence[str]) -> None:
         if items := [self._items[id] for id in ids if id in self._items]:
-            await self._return(keys=[self._own, self._names.stream], args=items)
+            await self._return(keys=[self._own, self._names.stream, self._counts], args=items)
 
     async def finish(self, entry: Entry, id: str, result: bytes) -> bool:
         names = self._names
@@ -140,6 +156,11 @@ class ListEntries:
         done = bool(await self._finish(keys=[self._own, key, self._counts], args=arguments))
         self._items.pop(entry.id, None)
         return done
+
+    async def _not_known(self) -> list[bytes]:
+        """Items that Redis moved to our list, but whose answer was lost with the connection."""
+        held = Counter(await self._redis.lrange(self._own, 0, -1))
+        return list((held - Counter(self._items.values())).elements())
 
     def _entry(self, item: bytes, taken: int) -> Entry:
         id = f"{self._worker}-{next(self._numbers)}"

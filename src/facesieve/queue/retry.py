@@ -6,34 +6,45 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError
+from redis.exceptions import RedisError, ResponseError
+
+from facesieve.queue.connection import lasts, refusal
 
 Result = TypeVar("Result")
 
-_AWAY = (ConnectionError, TimeoutError, BusyLoadingError, OSError)
 _FIRST, _LONGEST = 0.1, 5.0  # seconds between two tries
+_NO_GROUP = ("NOGROUP", "UNBLOCKED")  # the stream or its group was deleted
 
 
 class RetryUntilAnswered:
     """Repeats each call until Redis answers it. A call that changes something must have the same effect when repeated.
 
+    prepare: makes the stream and the group again when somebody has deleted them.
     announce: called with one line when Redis goes away, and one when it is back.
     """
 
-    def __init__(self, announce: Callable[[str], None]) -> None:
-        self._announce = announce
+    def __init__(self, prepare: Callable[[], Awaitable[None]], announce: Callable[[str], None]) -> None:
+        self._prepare, self._announce = prepare, announce
         self._away = False
 
     async def __call__(self, call: Callable[[], Awaitable[Result]]) -> Result:
-        """What the call returns. Waits as long as Redis is away; cancel it to give up."""
-        pause = _FIRST
+        """What the call returns, however long Redis is away. Cancel it to give up.
+
+        Raises UsageError `queue_refused` for an error that stays, such as a wrong password.
+        """
+        pause, deleted = _FIRST, False
         while True:
             try:
+                if deleted:
+                    await self._prepare()
                 result = await call()
-            except _AWAY as error:
+            except (RedisError, OSError) as error:
+                if lasts(error):
+                    raise refusal(error) from error
+                deleted = isinstance(error, ResponseError) and any(word in str(error) for word in _NO_GROUP)
                 if not self._away:
                     self._away = True
-                    self._announce(f"Redis does not answer ({error}); trying again until it does.")
+                    self._announce(f"Redis does not answer as it should ({error}); trying again until it does.")
                 await asyncio.sleep(pause)
                 pause = min(_LONGEST, pause * 2)
                 continue

@@ -10,12 +10,18 @@ from redis.exceptions import ResponseError
 
 from facesieve.queue.entries import RETURNED, Names
 
-_PAGE = 1000  # dead jobs that are read at a time
+_PAGE = 8  # dead jobs that are read at a time; each may hold a whole picture
 
-# KEYS: dead jobs, jobs. ARGV: the dead entry, the job. A repeated call does not submit the job again.
+# KEYS: dead jobs, jobs. ARGV: the dead entry. The job is submitted once, however often this is asked.
 _RETRY = """
-if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
-redis.call('XADD', KEYS[2], '*', 'job', ARGV[2])
+local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
+if #found == 0 then return 0 end
+local job, fields = '', found[1][2]
+for i = 1, #fields, 2 do
+  if fields[i] == 'job' then job = fields[i + 1] end
+end
+redis.call('XADD', KEYS[2], '*', 'job', job)
+redis.call('XDEL', KEYS[1], ARGV[1])
 return 1
 """
 
@@ -61,7 +67,7 @@ def state_of(redis: Any, names: Names) -> QueueState:
         if one["name"].decode() != RETURNED
     )
     returned = sum(int(one["pending"]) for one in consumers if one["name"].decode() == RETURNED)
-    dead = Counter(fields.get(b"reason", b"").decode() for _, fields in _dead(redis, names))
+    dead = Counter(fields.get(b"reason", b"").decode("utf-8", "replace") for _, fields in _dead(redis, names))
     results = 0 if names.key_for_each else redis.xlen(names.results)
     held = sum(worker.held for worker in workers)
     return QueueState(
@@ -72,10 +78,8 @@ def state_of(redis: Any, names: Names) -> QueueState:
 def retry_dead(redis: Any, names: Names) -> int:
     """Submit all dead jobs again. Returns how many there were."""
     script = redis.register_script(_RETRY)
-    return sum(
-        int(script(keys=[names.dead, names.stream], args=[id, fields.get(b"job", b"")]))
-        for id, fields in list(_dead(redis, names))
-    )
+    ids = [id for id, _ in _dead(redis, names)]  # all at first: those that die again are not retried without end
+    return sum(int(script(keys=[names.dead, names.stream], args=[id])) for id in ids)
 
 
 def _dead(redis: Any, names: Names) -> Any:

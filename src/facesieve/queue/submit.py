@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from redis import Redis
 
 from facesieve.errors import Refused
-from facesieve.records import RefusalCode, Source
+from facesieve.records import RefusalCode, Source, displayed
 from facesieve.sources.openers import File
 from facesieve.sources.remote.remote import Remote
 
@@ -58,7 +58,7 @@ def _picture(source: Source, paths: Path | None, most_bytes: int) -> dict[str, s
         return {"url": source.open.url}
     if paths and isinstance(source.open, File):
         path, folder = Path(source.open.path).resolve(), paths.resolve()
-        if path.is_relative_to(folder):
+        if path.is_relative_to(folder) and displayed(str(path)) == str(path):  # JSON cannot hold other bytes than UTF-8
             return {"path": path.relative_to(folder).as_posix()}
     if source.open is None:
         raise Refused(RefusalCode.UNREADABLE)

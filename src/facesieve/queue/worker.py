@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,8 @@ from facesieve.sources.openers import open_file
 from facesieve.sources.remote.fetch import Fetcher
 
 _BLOCK = 1.0  # seconds that Redis is asked to wait for a new job
-_FULL = 1.0  # seconds between two looks at a stream of results that is full
+_LAST = 5.0  # seconds that a stopping worker waits for a Redis that is away
+_FULL = 1.0  # seconds until the length of the results is looked at again
 
 
 @dataclass(slots=True)
@@ -49,11 +51,12 @@ class QueueWorker:
     counts: JobCounts = field(default_factory=JobCounts)
     _held: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _begun: set[str] = field(default_factory=set)
+    _failure: BaseException | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _retry: RetryUntilAnswered = field(init=False)
 
     def __post_init__(self) -> None:
-        self._retry = RetryUntilAnswered(self.announce)
+        self._retry = RetryUntilAnswered(self.entries.prepare, self.announce)
 
     def stop(self) -> None:
         """Read no more jobs, finish what has begun, return the rest, and let `run` end."""
@@ -62,19 +65,22 @@ class QueueWorker:
     async def run(self) -> None:
         """Work until `stop`, or with `drain` until no job is left.
 
-        Raises the error with which the processes failed to start.
+        Raises the error with which the processes failed to start, and UsageError `queue_refused`.
         """
-        await self._retry(self.entries.prepare)
-        await self.seats.wait_ready()
+        stopping = asyncio.create_task(self._stopping.wait())
+        preparing = asyncio.create_task(self._prepare())
+        await asyncio.wait([preparing, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not preparing.done():
+            preparing.cancel()
+            return
+        await preparing
         beside = [asyncio.create_task(self._claim()), asyncio.create_task(self._renew())]
         reading = asyncio.create_task(self._read())
-        stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait([reading, stopping, *beside], return_when=asyncio.FIRST_COMPLETED)
             beside[0].cancel()
-            await asyncio.wait(
-                [reading], timeout=_BLOCK + 1
-            )  # if it were cancelled, entries that it has just read would be lost to this worker
+            # If it were cancelled, entries that it has just read would be lost to this worker.
+            await asyncio.wait([reading], timeout=_BLOCK + 1)
             await self._finish_begun()
         finally:
             for task in (reading, stopping, *beside, *self._held.values()):
@@ -82,7 +88,13 @@ class QueueWorker:
         for task in (reading, *beside):
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
-        await self._retry(self.entries.leave)
+        if self._failure:
+            raise self._failure
+        await self._in_time(self.entries.leave)
+
+    async def _prepare(self) -> None:
+        await self._retry(self.entries.prepare)
+        await self.seats.wait_ready()
 
     async def _read(self) -> None:
         while not self._stopping.is_set():
@@ -119,17 +131,26 @@ class QueueWorker:
         waiting = [id for id in self._held if id not in self._begun]
         for id in waiting:
             self._held[id].cancel()
-        await self._retry(lambda: self.entries.give_back(waiting))
+        await self._in_time(lambda: self.entries.give_back(waiting))
         if left := [task for id, task in self._held.items() if id in self._begun]:
             await asyncio.wait(left)
+
+    async def _in_time(self, call: Callable[[], Awaitable[None]]) -> None:
+        """A call that may be left out, as the lease of what this worker holds runs out by itself."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST):
+                await self._retry(call)
 
     def _begin(self, entry: Entry) -> asyncio.Task[None]:
         task = self._held[entry.id] = asyncio.create_task(self._process(entry))
         self.counts.held.set(len(self._held))
-        task.add_done_callback(lambda _: self._forget(entry.id))
+        task.add_done_callback(partial(self._forget, entry.id))
         return task
 
-    def _forget(self, id: str) -> None:
+    def _forget(self, id: str, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            self._failure = error
+            self.stop()
         self._held.pop(id, None)
         self._begun.discard(id)
         self.counts.held.set(len(self._held))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import responses
@@ -13,7 +15,8 @@ from urllib.parse import urlsplit
 
 from tornado.httpclient import HTTPClientError
 from tornado.httputil import HTTPHeaders, HTTPInputError
-from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient
+from tornado.iostream import UnsatisfiableReadError
+from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient, _HTTPConnection
 
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
@@ -28,18 +31,42 @@ from facesieve.version import __version__
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_HEADER_BYTES = 64 * 1024
-_UNLIMITED = 2**62  # max_file_bytes limits bodies instead: Tornado's error would not say that a limit was reached
+_INTERIM = frozenset({100, 102, 103})
+_MOST_INTERIM = 8  # answers such as 103 (Early Hints) before the one that counts
+# UnsatisfiableReadError: a header or a line is too long. ValueError: the connection closed before encryption began.
+_NO_ANSWER = (OSError, HTTPClientError, UnsatisfiableReadError, ValueError)
+_QUIET = logging.NullHandler()  # what goes wrong is in refusals; without a handler, Python writes it to stderr too
+_UNLIMITED = 2**62  # Tornado's own limit on bodies does not say that it was the limit; ours does
 
 
 @dataclass(slots=True)
 class _Answer:
-    """The answer of a host to one request. ended: why we stopped reading it, if we did."""
+    """What a host answers to one request. ended: what ended it before its end, if anything did.
+
+    interim: how many answers came before it that only announce it.
+    """
 
     status: int = 0
+    interim: int = 0
     headers: HTTPHeaders = field(default_factory=HTTPHeaders)
     parts: list[bytes] = field(default_factory=list)
     size: int = 0
     ended: Exception | None = None
+
+
+class _Connection(_HTTPConnection):
+    """Tornado would log the error of a line that is too long, and leave the request to its timeout."""
+
+    def on_connection_close(self) -> None:
+        try:
+            super().on_connection_close()
+        except Exception:
+            self._handle_exception(*sys.exc_info())
+
+
+class _Client(SimpleAsyncHTTPClient):
+    def _connection_class(self) -> type:
+        return _Connection
 
 
 class Fetcher:
@@ -50,9 +77,10 @@ class Fetcher:
 
     def __init__(self, settings: Settings, lookup: Lookup | None = None) -> None:
         admitted = [ip_network(network) for network in settings.fetch_allow_addresses]
+        logging.getLogger("tornado").addHandler(_QUIET)
         self._settings = settings
         self._resolver = CheckingResolver(admitted=admitted, lookup=lookup)
-        self._client = SimpleAsyncHTTPClient(
+        self._client = _Client(
             force_instance=True,
             max_clients=settings.fetch_connections,
             resolver=self._resolver,
@@ -81,7 +109,7 @@ class Fetcher:
             last = tries >= self._settings.fetch_tries
             try:
                 answer = await self._follow_redirects(url, arriving)
-            except (OSError, HTTPClientError) as error:
+            except _NO_ANSWER as error:
                 if last:
                     raise Refused(RefusalCode.FETCH_FAILED, _connection_error(error)) from error
                 retry_after = ""
@@ -118,7 +146,7 @@ class Fetcher:
 
         def take_header(line: str) -> None:
             if line.startswith("HTTP/"):
-                answer.status = int(line.split(" ")[1])
+                answer.status, answer.headers = int(line.split(" ")[1]), HTTPHeaders()
             elif line.strip():
                 answer.headers.parse_line(line)
             else:
@@ -151,28 +179,31 @@ class Fetcher:
                 raise Refused(RefusalCode.FORBIDDEN_ADDRESS) from forbidden
             except HTTPTimeoutError as error:
                 raise Refused(RefusalCode.FETCH_TIMEOUT) from error
-            except (OSError, HTTPClientError):
+            except UnicodeError as error:  # from the resolver, for a host that is no name
+                raise Refused(RefusalCode.BAD_URL) from error
+            except _NO_ANSWER:
                 if answer.ended is None:
                     raise
-            except ValueError as error:  # from Tornado, for a URL or a header that it cannot send
-                raise Refused(RefusalCode.BAD_URL) from error
         if isinstance(answer.ended, Refused | Full):
             raise answer.ended
         return answer
 
     def _check_headers(self, answer: _Answer) -> None:
-        """Stop an answer that holds no picture for us before its body arrives."""
+        """Ends an answer that has no picture for us before its body comes."""
+        if answer.status in _INTERIM and answer.interim < _MOST_INTERIM:
+            answer.interim += 1
+            return
         if answer.status != 200:
             _abort(answer, _NoBody())
         if self._settings.fetch_respect_robots and forbids_training(answer.headers.get_list("X-Robots-Tag")):
             _abort(answer, Refused(RefusalCode.DISALLOWED_BY_ROBOTS_HEADER))
-        encoding = answer.headers.get("Content-Encoding", "identity").strip().lower()
-        if encoding != "identity":  # we asked for none, and unpacking it could exhaust memory
+        encoding = answer.headers.get("Content-Encoding", "").strip().lower()
+        if encoding not in ("", "identity"):  # we asked for none; unpacking it would open the door to bombs
             _abort(
                 answer, Refused(RefusalCode.FETCH_FAILED, f"The host sent the content encoded as {encoding[:20]!r}.")
             )
         length = answer.headers.get("Content-Length", "")
-        if length.isdigit() and int(length[:20]) > self._settings.max_file_bytes:
+        if length.isdecimal() and int(length[:20]) > self._settings.max_file_bytes:
             _abort(answer, Refused(RefusalCode.TOO_MANY_BYTES))
 
 
