@@ -18,7 +18,7 @@ from facesieve.run.picture_files import picture_files
 from facesieve.run.plan import Shard
 from facesieve.run.progress import Tally
 from facesieve.settings import Settings
-from facesieve.sources.remote.prefetch import UrlPrefetch
+from facesieve.sources.remote.remote import Remote
 
 
 class BuildPipeline(Protocol):
@@ -44,7 +44,7 @@ class ShardRunner:
         on_start: called with the index of each picture before it is read, perhaps from another thread.
         Raises DatasetError if a file cannot be written. A shard that does not reach its end leaves no part.
         """
-        return self._commit(shard, pipeline.stream(_reporting(shard.sources, on_start, UrlPrefetch(self.settings))))
+        return self._commit(shard, pipeline.stream(_reporting(shard.sources, on_start, self.settings)))
 
     def refuse(self, shard: Shard, code: RefusalCode) -> Iterator[Tally]:
         """Commit a shard with all its pictures refused."""
@@ -69,7 +69,7 @@ class ShardRunner:
             yield name, frozenset([checksum_of(data)])
 
 
-def _reporting(sources: Sequence[Source], on_start: Callable[[int], None], prefetch: UrlPrefetch) -> Iterator[Source]:
+def _reporting(sources: Sequence[Source], on_start: Callable[[int], None], settings: Settings) -> Iterator[Source]:
     """Yield the sources in order; those behind URLs are fetched ahead and carry their bytes.
 
     on_start: called with the index of a source before it is yielded, and again and again while its download is awaited,
@@ -80,7 +80,12 @@ def _reporting(sources: Sequence[Source], on_start: Callable[[int], None], prefe
     def waiting() -> None:
         on_start(index)
 
-    for source in prefetch(sources, waiting):
+    drawn = iter(sources)
+    if any(isinstance(source.open, Remote) for source in sources):
+        from facesieve.sources.remote.prefetch import UrlPrefetch  # builds of files do not wait for its imports
+
+        drawn = UrlPrefetch(settings)(sources, waiting)
+    for source in drawn:
         on_start(index)
         yield source
         index += 1

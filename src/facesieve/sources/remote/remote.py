@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode, Source, displayed
@@ -75,6 +74,8 @@ def failures_in(fingerprint: str) -> int:
 
 
 def _file(text: str, label: str) -> Source:
+    from urllib.request import url2pathname  # imports much, and file URLs are rare
+
     try:
         parts = urlsplit(text)
     except ValueError:
