@@ -20,9 +20,9 @@ from facesieve.queue.state import retry_dead, state_of
 NAMES = Names("faces:jobs", "facesieve", "faces:results", "faces:dead")
 
 
-def waiting(server: RedisServer, redis: Any, *options: str, **environment: str) -> Worker:
+def waiting(server: RedisServer, redis: Any, **environment: str) -> Worker:
     """A worker that has written one result, so that it waits for jobs."""
-    worker = Worker(server.url, "--workers", "1", *options, **environment)
+    worker = Worker(server.url, "--workers", "1", deadly=False, **environment)
     submit(redis, "first", b"no picture")
     until(lambda: redis.xlen("faces:results") == 1)
     return worker
@@ -142,7 +142,7 @@ def test_a_path_through_links_in_a_circle_is_one_refusal(tmp_path: Path) -> None
 
 def test_an_item_whose_answer_was_lost_is_taken_up_by_its_worker(tmp_path: Path) -> None:
     with RedisServer(tmp_path) as server:
-        redis = server.client()
+        redis: Any = server.client()
         worker = Worker(server.url, "--list", "items", "--workers", "1")
         until(lambda: redis.smembers("items:workers"))
         [name] = redis.smembers("items:workers")
@@ -154,7 +154,7 @@ def test_an_item_whose_answer_was_lost_is_taken_up_by_its_worker(tmp_path: Path)
 
 def test_dead_jobs_in_any_form_are_counted_and_submitted_again(tmp_path: Path) -> None:
     with RedisServer(tmp_path) as server:
-        redis = server.client()
+        redis: Any = server.client()
         redis.xadd("faces:dead", {b"reason": b"\xff"})
         for number in range(20):
             redis.xadd("faces:dead", {"job": str(number), "reason": "crashed"})

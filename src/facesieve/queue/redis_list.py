@@ -159,8 +159,9 @@ class ListEntries:
 
     async def _not_known(self) -> list[bytes]:
         """Items that Redis moved to our list, but whose answer was lost with the connection."""
+        known = Counter(self._items.values())  # first: one that is finished meanwhile must not look lost
         held = Counter(await self._redis.lrange(self._own, 0, -1))
-        return list((held - Counter(self._items.values())).elements())
+        return list((held - known).elements())
 
     def _entry(self, item: bytes, taken: int) -> Entry:
         id = f"{self._worker}-{next(self._numbers)}"
