@@ -65,11 +65,20 @@ return 1
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of the stream. taken: how often workers took it, this time included."""
+    """An entry of the stream.
+
+    taken: how often workers took it, this time included. claimed: it was taken over from another worker, and does not
+    count as taken once more before its job begins, so that a kill harms no job that only waits.
+    """
 
     id: str
     job: bytes
     taken: int = 1
+    claimed: bool = False
+
+    def is_spent(self, executions: int) -> bool:
+        """Whether its job has begun so many times, and must not begin again."""
+        return self.taken >= executions if self.claimed else self.taken > executions
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +128,14 @@ class Entries:
 
     async def claim(self) -> Entry | None:
         """One entry whose lease is over, or None. Redis also drops entries that were deleted meanwhile."""
-        answer = await self._redis.xautoclaim(
-            self._names.stream, self._names.group, self._worker, self._lease, "0-0", count=1
+        names = self._names
+        found = await self._redis.xautoclaim(
+            names.stream, names.group, self._worker, self._lease, "0-0", count=1, justid=True
         )
-        for one in answer[1]:
-            entry = _entry(one)
-            return Entry(entry.id, entry.job, await self._taken(entry.id))
+        for id in found:
+            for one in await self._redis.xrange(names.stream, id, id) or ():
+                entry = _entry(one)
+                return Entry(entry.id, entry.job, await self._taken(entry.id), claimed=True)
         return None
 
     async def take_again(self, entry: Entry) -> Entry:

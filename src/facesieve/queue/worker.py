@@ -26,6 +26,9 @@ from facesieve.settings import QueueSettings, Settings
 from facesieve.sources.openers import open_file
 from facesieve.sources.remote.fetch import Fetcher
 
+# A worker that dies was probably killed for another reason than its job; a job that kills its process is counted by its
+# worker. So a job may lose this many times as many workers as processes before it is dead.
+_WORKERS = 3
 _BLOCK = 1.0  # seconds that Redis is asked to wait for a new job
 _LAST = 5.0  # seconds that a stopping worker waits for a Redis that is away
 _FULL = 1.0  # seconds until the length of the results is looked at again
@@ -114,7 +117,7 @@ class QueueWorker:
             entry = await self._retry(self.entries.claim)
             if entry is None:
                 await asyncio.sleep(self.queue.lease / 4)
-            elif entry.taken > self.queue.executions:
+            elif entry.is_spent(self.queue.executions * _WORKERS):
                 await self._bury(entry, "worker_died")
             elif entry.id not in self._held:
                 await asyncio.wait([self._begin(entry)])
@@ -189,6 +192,8 @@ class QueueWorker:
     async def _reply_to(self, entry: Entry, job: Job, data: bytes) -> PictureReply | None:
         """The reply of a process; None if the job is buried, because it killed processes or took too long."""
         self._begun.add(entry.id)
+        if entry.claimed:
+            entry = await self._retry(partial(self.entries.take_again, entry))
         while True:
             try:
                 return await self._ask(job, data)
