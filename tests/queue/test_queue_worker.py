@@ -253,3 +253,8 @@ def test_killed_workers_and_a_restarted_server_cost_no_result_and_double_none(tm
 @pytest.mark.parametrize("restarts", [0, 3])
 def test_six_hundred_jobs_three_workers_and_ten_kills(tmp_path: Path, face: bytes, restarts: int) -> None:
     torture(tmp_path, face, jobs=600, workers=3, kills=10, restarts=restarts)
+
+
+def test_ids_of_jobs_cannot_name_any_key() -> None:
+    status, _, err = Worker("redis://127.0.0.1:1", "--results", "{id}").end()
+    assert status == 2 and "[bad_results]" in err

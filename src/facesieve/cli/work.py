@@ -48,6 +48,9 @@ def work(
     reference's /upload. On SIGTERM, jobs that have begun are finished and the others are returned.
     """
     check_installed()
+    if results.startswith("{id}"):
+        # The id is chosen by whoever submits the job, and must not name any other key.
+        raise UsageError("bad_results", "--results needs text before {id}, such as face:{id}.")
     import asyncio
 
     from facesieve.queue.entries import Names

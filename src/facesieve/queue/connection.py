@@ -11,7 +11,7 @@ from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissi
 
 from facesieve.errors import UsageError
 
-_LASTING = ("WRONGTYPE", "unknown command", "HELLO must be called")
+_PERMANENT = ("WRONGTYPE", "unknown command", "HELLO must be called")
 _SCHEMES = ("redis://", "rediss://", "unix://")
 
 
@@ -30,28 +30,28 @@ def short_lived_client(url: str) -> Iterator[redis.Redis]:
     try:
         yield client
     except (RedisError, OSError) as error:
-        if lasts(error) or isinstance(error, ResponseError):
-            raise refusal(error) from error
+        if is_permanent(error) or isinstance(error, ResponseError):
+            raise command_refused(error) from error
         raise UsageError("no_queue", f"Redis at {without_password(url)} does not answer: {error}.") from error
     finally:
         client.close()
 
 
-def lasts(error: Exception) -> bool:
-    """Whether it is of no use to ask Redis again: it does not let us in, or a key is not what it should be."""
+def is_permanent(error: Exception) -> bool:
+    """Whether the same command would fail again: Redis denies access, or a key is of the wrong type."""
     if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError):
         return True
-    return any(word in str(error) for word in _LASTING)
+    return any(word in str(error) for word in _PERMANENT)
 
 
-def refusal(error: Exception) -> UsageError:
-    """What the user is told about a command that Redis refuses."""
+def command_refused(error: Exception) -> UsageError:
+    """The error for the user when Redis refuses a command."""
     text = str(error).rstrip(".")
     if "WRONGTYPE" in text:
         text = "a key of this name exists, but is no stream or list; choose other names for --stream, --list, --results"
     elif text.startswith("HELLO must be called"):
         text = "it asks for a password; write redis://:PASSWORD@HOST:6379"
-    return UsageError("queue_refused", f"Redis refuses what it is asked: {text}.")
+    return UsageError("queue_refused", f"Redis refused a command: {text}.")
 
 
 def without_password(url: str) -> str:

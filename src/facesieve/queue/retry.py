@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from redis.exceptions import RedisError, ResponseError
 
-from facesieve.queue.connection import lasts, refusal
+from facesieve.queue.connection import command_refused, is_permanent
 
 Result = TypeVar("Result")
 
@@ -39,8 +39,8 @@ class RetryUntilAnswered:
                     await self._prepare()
                 result = await call()
             except (RedisError, OSError) as error:
-                if lasts(error):
-                    raise refusal(error) from error
+                if is_permanent(error):
+                    raise command_refused(error) from error
                 deleted = isinstance(error, ResponseError) and any(word in str(error) for word in _NO_GROUP)
                 if not self._away:
                     self._away = True
