@@ -68,12 +68,29 @@ def test_every_setting_is_printed_with_default_name_and_sentence(run: Run, monke
     status, out, _ = run("settings")
     assert status == 0
     for name, field in Settings.model_fields.items():
-        assert f"\n{name} = " in "\n" + out and f"    {field.description}\n    FACESIEVE_{name.upper()}\n" in out
-    assert "    FACESIEVE_POSE\n    one of: whenet, hopenet, geometric, none\n" in out
-    assert "min_face_size = 33   (default 20)\n" in out
+        assert f"\n{name} = " in out and f"# {field.description}\n# FACESIEVE_{name.upper()}\n" in out
+    assert "# FACESIEVE_POSE\n# one of: whenet, hopenet, geometric, none\n" in out
+    assert "# default: 20\nmin_face_size = 33\n" in out
     rows = {row["name"]: row for row in json.loads(run("settings", "--json")[1])}
     assert (rows["min_face_size"]["value"], rows["min_face_size"]["default"]) == (33, 20)
     assert rows["alignment"]["choices"] == ["similarity", "affine", "perspective"]
+
+
+@pytest.mark.parametrize("options", [[], ["--service"], ["--queue"]])
+def test_what_settings_prints_is_a_settings_file(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    monkeypatch.setenv("FACESIEVE_SCALE_FACTOR", "0.8")
+    monkeypatch.setenv("FACESIEVE_CACHE_DIR", '/models/\u9762 "a"')
+    monkeypatch.setenv("FACESIEVE_SERVICE_PORT", "8000")
+    monkeypatch.setenv("FACESIEVE_QUEUE_BATCH", "3")
+    printed = run("settings", *options)[1]
+    values = run("settings", *options, "--json")[1]
+    (file := tmp_path / "settings.toml").write_text(printed)
+    for name in ("SCALE_FACTOR", "CACHE_DIR", "SERVICE_PORT", "QUEUE_BATCH"):
+        monkeypatch.delenv(f"FACESIEVE_{name}")
+    assert run("settings", *options, "--settings", str(file), "--json")[1] == values
+    assert any(row["value"] != row["default"] for row in json.loads(values))
 
 
 def test_the_environment_wins_over_a_file_and_a_given_value_over_both(
@@ -149,7 +166,7 @@ def test_a_prefix_must_fit_one_face(run: Run, dataset: Path) -> None:
 def test_a_reader_that_stops_listening_is_no_error() -> None:
     command = f"{sys.executable} -m facesieve settings | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("max_file_bytes = 104857600\n", "")
+    assert (done.stdout, done.stderr) == ("# Largest encoded picture that is read, in bytes.\n", "")
 
 
 def test_check_says_what_is_wrong_and_repair_sets_it_right(run: Run, dataset: Path) -> None:

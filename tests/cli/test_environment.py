@@ -67,7 +67,7 @@ def test_with_a_cache_folder_of_its_own_nobody_can_build(astronaut: Path, tmp_pa
     shown = facesieve("settings", "--json", FACESIEVE_CACHE_DIR=cache)
     (row,) = [row for row in json.loads(shown.stdout) if row["name"] == "cache_dir"]
     assert (row["value"], row["default"]) == (cache, None)
-    assert f"cache_dir = {cache}   (default none)" in facesieve("settings", FACESIEVE_CACHE_DIR=cache).stdout
+    assert f'# default: none\ncache_dir = "{cache}"\n' in facesieve("settings", FACESIEVE_CACHE_DIR=cache).stdout
 
 
 @pytest.mark.parametrize("place", ["{file}", "{file}/below", "/proc/facesieve", "{link}"])

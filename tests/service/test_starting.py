@@ -207,7 +207,7 @@ def test_the_settings_of_the_service_are_listed_and_tokens_are_not_shown(
     status, out, _ = run("settings", "--service")
     assert status == 0
     for name, field in ServiceSettings.model_fields.items():
-        assert f"    {field.description}\n    FACESIEVE_SERVICE_{name.upper()}\n" in out
-    assert "waiting = 3   (default 64)\n" in out
-    assert "tokens = 2 set, not shown" in out and "secret" not in out
+        assert f"# {field.description}\n# FACESIEVE_SERVICE_{name.upper()}\n" in out
+    assert "# default: 64\nwaiting = 3\n" in out
+    assert "# tokens: set, not shown\n" in out and "secret" not in out
     assert "secret" not in run("settings", "--service", "--json")[1]

@@ -13,6 +13,8 @@ from facesieve.errors import SettingsError, UsageError
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
+HIDDEN = "set, not shown"
+
 
 def settings(
     file: Annotated[
@@ -22,8 +24,9 @@ def settings(
     queue: Annotated[bool, typer.Option("--queue", help="Settings of queue workers instead.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print every setting, its default and meaning."""
-    from facesieve.settings import Layered, QueueSettings, ServiceSettings, Settings
+    """Print every setting, its default and meaning, in the form of a settings file."""
+    from facesieve.layered import Layered
+    from facesieve.settings import QueueSettings, ServiceSettings, Settings
 
     if service and queue:
         raise UsageError("two_kinds", "--service and --queue show different settings; choose one.")
@@ -43,11 +46,23 @@ def settings(
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    for row in rows:
-        default = "none" if row["default"] is None else row["default"]
-        changed = "" if row["value"] == row["default"] else f"   (default {default})"
-        words = f"\n    one of: {', '.join(map(str, row['choices']))}" if row["choices"] else ""
-        typer.echo(f"{row['name']} = {row['value']}{changed}\n    {row['meaning']}\n    {row['environment']}{words}")
+    if kind.table:
+        typer.echo(f"[{kind.table}]\n")
+    typer.echo("\n\n".join(_as_toml(row) for row in rows))
+
+
+def _as_toml(row: dict[str, Any]) -> str:
+    """One setting as lines of a settings file: what it means, and its value. A value without TOML is a comment."""
+    lines = [f"# {row['meaning']}", f"# {row['environment']}"]
+    if row["choices"]:
+        lines.append(f"# one of: {', '.join(map(str, row['choices']))}")
+    if row["value"] != row["default"]:
+        lines.append("# default: " + ("none" if row["default"] is None else json.dumps(row["default"])))
+    if row["value"] is None or row["value"] == HIDDEN:
+        lines.append(f"# {row['name']}: {row['value'] or 'none'}")
+    else:
+        lines.append(f"{row['name']} = {json.dumps(row['value'], ensure_ascii=False)}")
+    return "\n".join(lines)
 
 
 def choices(kind: Any) -> list[Any]:
@@ -56,10 +71,8 @@ def choices(kind: Any) -> list[Any]:
 
 
 def _shown(name: str, value: Any) -> Any:
-    """The value as it may be printed: for tokens only how many there are."""
-    if name == "tokens" and value:
-        return f"{len(value)} set, not shown"
-    return _plain(value)
+    """The value as it may be printed: tokens are hidden."""
+    return HIDDEN if name == "tokens" and value else _plain(value)
 
 
 def _default(field: FieldInfo) -> Any:
