@@ -40,19 +40,19 @@ Argument = TypeVar("Argument", Settings, Policy)
 class Measured(NamedTuple):
     """A batch with its measures, not judged yet.
 
-    answers: one for each picture, as in `DecodedBatch`. photos: the photos among them, turned if the search for
+    results: one for each picture, as in `DecodedBatch`. photos: the photos among them, turned if the search for
     rotations turned them.
     crops: (N, size, size, 3) uint8 RGB, one for each face.
     """
 
-    answers: Sequence[Photo | Refusal]
+    results: Sequence[Photo | Refusal]
     photos: Sequence[Photo]
     faces: Faces
     crops: Pixels
     measures: Measures
 
     def judged(self, policy: Policy) -> list[Record]:
-        """One record for each answer, in order, with the verdicts of the policy. Runs no network."""
+        """One record for each picture, in order, with the verdicts of the policy. Runs no network."""
         return gather(*self, judge(policy, self.measures))
 
 
@@ -127,7 +127,7 @@ class Pipeline:
         photos, faces = self._find(decoded.photos)
         crops = self._align(photos, faces).crops
         pose = self._pose(photos, faces) if with_pose else np.full((len(faces), 3), np.nan)
-        return Measured(decoded.answers, photos, faces, crops, self._measure(photos, faces, pose))
+        return Measured(decoded.results, photos, faces, crops, self._measure(photos, faces, pose))
 
     def _find(self, photos: Sequence[Photo]) -> tuple[Sequence[Photo], Faces]:
         """The photos and their faces. If the settings allow it, a photo is turned so that its faces are upright."""
@@ -163,23 +163,23 @@ def _check_type(kind: type[Argument], value: Argument | None, example: str) -> A
 
 
 def gather(
-    answers: Sequence[Photo | Refusal],
+    results: Sequence[Photo | Refusal],
     photos: Sequence[Photo],
     faces: Faces,
     crops: Pixels,
     measures: Measures,
     verdicts: Sequence[Verdict],
 ) -> list[Record]:
-    """Turn flat arrays into one record for each answer, in order."""
+    """Turn flat arrays into one record for each photo or refusal, in order."""
     first = np.searchsorted(faces.photo, np.arange(len(photos) + 1))
     records, number = [], 0
-    for answer in answers:
-        if isinstance(answer, Refusal):
-            records.append(Record(answer.source, refusal=answer))
+    for result in results:
+        if isinstance(result, Refusal):
+            records.append(Record(result.source, refusal=result))
             continue
         rows = range(first[number], first[number + 1])
         found = tuple(_face(photos[number], faces, crops, measures, verdicts, row) for row in rows)
-        records.append(Record(answer.source, photos[number], faces=found))
+        records.append(Record(result.source, photos[number], faces=found))
         number += 1
     return records
 

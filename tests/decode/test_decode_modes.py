@@ -199,12 +199,12 @@ def test_arrays_that_are_no_pictures_are_refused(wrong: Pixels) -> None:
 
 
 def test_none_one_and_many_sources_keep_their_order_and_balance(portrait: Image.Image) -> None:
-    assert decode([], SETTINGS).answers == []
+    assert decode([], SETTINGS).results == []
     sources = as_sources([b"", encoded(portrait, "PNG"), b"words", encoded(portrait, "JPEG")])
     decoded = decode(sources, SETTINGS)
-    assert [answer.source for answer in decoded.answers] == sources
+    assert [answer.source for answer in decoded.results] == sources
     assert [photo.source.name for photo in decoded.photos] == ["<bytes 1>", "<bytes 3>"]
-    refusals = [answer for answer in decoded.answers if isinstance(answer, Refusal)]
+    refusals = [answer for answer in decoded.results if isinstance(answer, Refusal)]
     assert [(refusal.source.name, refusal.code) for refusal in refusals] == [
         ("<bytes 0>", "empty"),
         ("<bytes 2>", "not_an_image"),

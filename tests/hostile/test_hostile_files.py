@@ -90,6 +90,6 @@ def test_one_scene_stored_in_every_orientation_looks_the_same(hostile: Path) -> 
 
     for scene in ("Landscape_[1-8]", "Portrait_[0-8]"):
         decoded = decode(as_sources(sorted(hostile.rglob(f"{scene}.jpg"))), Settings())
-        assert len(decoded.photos) == len(decoded.answers)
+        assert len(decoded.photos) == len(decoded.results)
         thumbnails = [photo.pixels[::8, ::8].astype(int) for photo in decoded.photos]
         assert all(abs(other - thumbnails[0]).mean() < 6 for other in thumbnails[1:])

@@ -270,5 +270,5 @@ def test_many_sources_of_every_kind_balance(tmp_path: Path, heap: Path) -> None:
     (tmp_path / "l.txt").write_text("heap/top.PNG\ngone.jpg\n")
     found = find_sources([heap, tmp_path / "z.zip", tmp_path / "l.txt"], SETTINGS).sources
     decoded = decode(found, SETTINGS)
-    assert (len(decoded.photos), len(decoded.answers)) == (6, 7)
+    assert (len(decoded.photos), len(decoded.results)) == (6, 7)
     assert len(found) == 7

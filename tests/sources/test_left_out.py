@@ -212,7 +212,7 @@ def test_what_is_not_there_is_distinguished_from_what_cannot_be_read(tmp_path: P
     (tmp_path / "list.csv").write_text("path\nnowhere.png\nlink.png\n")
     (tmp_path / "link.png").symlink_to("gone.png")
     found = look(tmp_path / "list.csv").sources
-    said = [(one.code, one.message) for one in decode(found, SETTINGS).answers if isinstance(one, Refusal)]
+    said = [(one.code, one.message) for one in decode(found, SETTINGS).results if isinstance(one, Refusal)]
     assert said == [
         ("unreadable", "There is no such file."),
         ("unreadable", "The link is broken: its target does not exist."),

@@ -140,11 +140,14 @@ def difference(recorded: Origin, new: Origin) -> list[str]:
     # Settings that did not exist when the dataset was made.
     before = {f"settings.{name}": value for name, value in FORMER_BEHAVIOUR.items()} | before
     names = [*before, *(name for name in after if name not in before)]
-    return [
+    lines = [
         f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
         for name in names
         if before.get(name) != after.get(name)
     ]
+    if not lines and recorded.policy.rules != new.policy.rules:
+        lines.append("policy.rules: the same rules in another order")
+    return lines
 
 
 def other_engines(recorded: Origin, new: Origin) -> list[str]:
@@ -163,12 +166,12 @@ def _used_for(network: str, origin: Origin) -> str:
 
 
 def _flat(values: Any, name: str = "") -> dict[str, Any]:
-    """Nested values by dotted name. Items of a list of rules are named by their index."""
+    """Nested values by dotted name. Rules are named by their measure, because a policy has one rule per measure."""
     match values:
         case dict():
             pairs = list(values.items())
         case [{}, *_]:
-            pairs = list(enumerate(values))
+            pairs = [(rule.get("measure"), rule) for rule in values]
         case _:
             return {name: values}
     nested = (_flat(part, f"{name}.{key}" if name else f"{key}") for key, part in pairs)

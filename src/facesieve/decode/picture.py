@@ -30,11 +30,11 @@ _SAYS_UNSUPPORTED = ("unsupported", "unknown", "not supported", "cannot handle",
 class DecodedBatch(NamedTuple):
     """Photos and refusals in the order of their sources. Those of one source are next to each other."""
 
-    answers: Sequence[Photo | Refusal]
+    results: Sequence[Photo | Refusal]
 
     @property
     def photos(self) -> list[Photo]:
-        return [answer for answer in self.answers if isinstance(answer, Photo)]
+        return [result for result in self.results if isinstance(result, Photo)]
 
 
 def decode(sources: Sequence[Source], settings: Settings) -> DecodedBatch:
@@ -49,10 +49,10 @@ def batches(sources: Iterable[Source], settings: Settings) -> Iterator[DecodedBa
     """
     batch: list[Photo | Refusal] = []
     pixels = 0
-    for answer in (decode_one(source, settings) for source in sources):
-        batch.append(answer)
-        pixels += answer.width * answer.height
-        del answer  # so that this loop holds no picture while the next one is decoded
+    for result in (decode_one(source, settings) for source in sources):
+        batch.append(result)
+        pixels += result.width * result.height
+        del result  # so that this loop holds no picture while the next one is decoded
         if len(batch) == settings.batch_size or pixels >= settings.batch_pixels:
             yield DecodedBatch(batch)
             batch, pixels = [], 0

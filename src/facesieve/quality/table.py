@@ -78,7 +78,7 @@ MEASURES: tuple[Measure, ...] = (
         100,
         "high",
         "Sharpness",
-        "Share of the detail an aligned crop can carry that is really there; an enlarged face cannot pass as sharp.",
+        "Share of the possible detail that the crop really has; enlarging a small face does not raise it.",
         "re-blur ratio after Zhuo and Sim, Pattern Recognition 2011; not the random forest of OFIQ",
     ),
     Measure(
@@ -189,7 +189,7 @@ MEASURES: tuple[Measure, ...] = (
         100,
         "high",
         "InterEyeDistance",
-        "The same, straightened for yaw, as a score: 50 at 70 pixels; not measured without a pose.",
+        "Score of the eye distance after correcting it for yaw: 50 at 70 pixels; not measured without a pose.",
         ISO,
     ),
     Measure("face_size", "pixels", 0, inf, "high", "", "Shorter side of the face's box in the picture.", "box"),

@@ -22,7 +22,7 @@ from facesieve.run.ledger import Ledger
 from facesieve.run.lists import hash_of
 from facesieve.run.places import absolute_path, is_below, manifest_name, matches_glob
 from facesieve.sources.identity import former_identity
-from facesieve.sources.openers import Closed
+from facesieve.sources.openers import RefusedOpener
 
 COLUMNS = ["source", "identity", "picture_id", "refusal"]  # the columns of the ledger that are read here
 
@@ -117,7 +117,7 @@ def _earlier(wanted: Sequence[Source]) -> tuple[SourceIndex, SourceIndex]:
 
 def _unread(wanted: Iterable[Source]) -> list[str]:
     """Folders, archives and lists that could not be read completely. Members that were not found may still be there."""
-    closed = ((source, source.open.code) for source in wanted if isinstance(source.open, Closed))
+    closed = ((source, source.open.code) for source in wanted if isinstance(source.open, RefusedOpener))
     return [re.split(r"[!:]\0", os.fsdecode(source.key))[0] for source, code in closed if code in _UNREAD]
 
 

@@ -15,7 +15,7 @@ from facesieve.sources.folder import left_out
 from facesieve.sources.identity import former, identity_of, identity_of_member
 from facesieve.sources.member import Member
 from facesieve.sources.names import ZIP_SUFFIXES, hidden, is_archive_name, is_dataset, system_folder, unsafe
-from facesieve.sources.openers import Closed, open_file
+from facesieve.sources.openers import RefusedOpener, open_file
 from facesieve.sources.search import Search
 from facesieve.sources.tar_members import tar_members
 from facesieve.sources.zip_members import zip_members
@@ -46,7 +46,7 @@ def from_archive(path: Path, search: Search) -> Iterator[Source]:
         yield Source(displayed(name), "", fault, identity=identity, former=former(name))
 
 
-def _members(path: Path, search: Search) -> tuple[list[Member], Closed | None]:
+def _members(path: Path, search: Search) -> tuple[list[Member], RefusedOpener | None]:
     """All entries up to the first fault, and the fault."""
     members: list[Member] = []
     read: Callable[[Path, BinaryIO, Search], Iterator[Member]]
@@ -56,15 +56,15 @@ def _members(path: Path, search: Search) -> tuple[list[Member], Closed | None]:
             for member in read(path, stream, search):
                 members.append(member)  # noqa: PERF402 - the members before a fault are kept
     except Refused as refused:
-        return members, Closed(refused.code, refused.message)
+        return members, RefusedOpener(refused.code, refused.message)
     except FacesieveError:  # such as no room to unpack: the archive is not at fault
         raise
     except PermissionError:
-        return members, Closed(RefusalCode.UNREADABLE)
+        return members, RefusedOpener(RefusalCode.UNREADABLE)
     except MemoryError:
-        return members, Closed(RefusalCode.OUT_OF_MEMORY)
+        return members, RefusedOpener(RefusalCode.OUT_OF_MEMORY)
     except Exception:  # zipfile and tarfile raise errors of every type for damaged archives
-        return members, Closed(RefusalCode.BAD_ARCHIVE)
+        return members, RefusedOpener(RefusalCode.BAD_ARCHIVE)
     return members, None
 
 
@@ -74,7 +74,7 @@ def _source(archive: str, identity: bytes, member: Member, times: int, search: S
     place = identity_of_member(identity, member.raw, times)
     before = former(f"{archive}!{member.former}", name) if times == 1 else ""
     if unsafe(member.parts):
-        return Source(name, "", Closed(RefusalCode.UNSAFE_NAME), identity=place, former=before)
+        return Source(name, "", RefusedOpener(RefusalCode.UNSAFE_NAME), identity=place, former=before)
     label = displayed(search.label(member.parts[:-1], ""))
     return Source(name, label, member.open, member.fingerprint, identity=place, former=before)
 
@@ -121,11 +121,11 @@ def _end_of(at: int, members: list[Member], places: dict[str, list[int]]) -> Mem
     return members[at]
 
 
-def _nowhere(target: str) -> Closed:
+def _nowhere(target: str) -> RefusedOpener:
     """The refusal of a link whose target is not in the archive."""
     if target.startswith(("/", "../")) or target == "..":
-        return Closed(RefusalCode.OUTSIDE_TREE)
-    return Closed(RefusalCode.UNREADABLE, "The link points to no file in the archive.")
+        return RefusedOpener(RefusalCode.OUTSIDE_TREE)
+    return RefusedOpener(RefusalCode.UNREADABLE, "The link points to no file in the archive.")
 
 
 def _taken(members: Iterable[Member], search: Search) -> Iterator[Member]:

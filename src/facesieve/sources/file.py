@@ -7,7 +7,7 @@ from pathlib import Path
 
 from facesieve.records import RefusalCode, Source, displayed
 from facesieve.sources.identity import former, identity_of
-from facesieve.sources.openers import Closed, File, what_is_wrong
+from facesieve.sources.openers import File, RefusedOpener, what_is_wrong
 
 
 def from_file(path: Path, label: str = "", identity: bytes = b"") -> Source:
@@ -21,10 +21,10 @@ def from_file(path: Path, label: str = "", identity: bytes = b"") -> Source:
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
-        closed = Closed(RefusalCode.UNREADABLE, _absent(path, error))
+        closed = RefusedOpener(RefusalCode.UNREADABLE, _absent(path, error))
         return Source(*known, closed, identity=identity, former=before)
     if wrong := what_is_wrong(status):
-        return Source(*known, Closed(RefusalCode.NOT_A_FILE, wrong), identity=identity, former=before)
+        return Source(*known, RefusedOpener(RefusalCode.NOT_A_FILE, wrong), identity=identity, former=before)
     stamp = f"{status.st_size}-{status.st_mtime_ns}@{status.st_ctime_ns}"
     return Source(*known, File(str(path)), stamp, identity=identity, former=before)
 

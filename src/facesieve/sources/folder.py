@@ -12,7 +12,7 @@ from facesieve.records import RefusalCode, Source, displayed
 from facesieve.sources.file import from_file
 from facesieve.sources.identity import former, identity_of
 from facesieve.sources.names import hidden, ignored_file, is_archive_name, is_dataset, system_folder
-from facesieve.sources.openers import Closed
+from facesieve.sources.openers import RefusedOpener
 from facesieve.sources.search import Search, folder_ids
 
 _NOT_LISTED = "The folder cannot be listed."
@@ -131,7 +131,7 @@ class _Walk:
 
     def _refused(self, entry: _Entry, code: RefusalCode, message: str) -> Source:
         name = Path(entry.path).as_posix()
-        closed = Closed(code, message)
+        closed = RefusedOpener(code, message)
         identity, before = self._identity_of(entry), former(name)
         return Source(displayed(name), displayed(self._label(entry)), closed, identity=identity, former=before)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from facesieve.records import RefusalCode
-from facesieve.sources.openers import Closed
+from facesieve.sources.openers import RefusedOpener
 
-_UNOPENED = Closed(RefusalCode.UNREADABLE)
+_UNOPENED = RefusedOpener(RefusalCode.UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True)

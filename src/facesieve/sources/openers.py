@@ -88,7 +88,7 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class RefusedOpener:
     """The opener of a source that is known to be refused: calling it raises Refused."""
 
     code: RefusalCode

@@ -15,7 +15,7 @@ import numpy as np
 from facesieve.errors import PictureTypeError
 from facesieve.records import Pixels, RefusalCode, Source, displayed
 from facesieve.sources.file import from_file
-from facesieve.sources.openers import Closed, Memory
+from facesieve.sources.openers import Memory, RefusedOpener
 
 
 class Readable(Protocol):
@@ -101,7 +101,7 @@ def _of_path(picture: str | os.PathLike[str]) -> Source | None:
     try:
         return from_file(Path(path))
     except (OSError, UnicodeEncodeError):  # the working folder is gone, or the path holds half a character
-        return Source(displayed(path), open=Closed(RefusalCode.UNREADABLE))
+        return Source(displayed(path), open=RefusedOpener(RefusalCode.UNREADABLE))
 
 
 def _is_text(picture: Any) -> bool:

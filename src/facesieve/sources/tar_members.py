@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode, displayed
 from facesieve.sources.member import Member
-from facesieve.sources.openers import Closed, Slice
+from facesieve.sources.openers import RefusedOpener, Slice
 from facesieve.sources.search import Search
 from facesieve.sources.temporary import TemporaryFile, TemporaryWriter
 
@@ -111,11 +111,11 @@ def _text(path: Path, info: tarfile.TarInfo, header: str, read: str, search: Sea
     return raw, text
 
 
-def _data(plain: TemporaryFile, info: tarfile.TarInfo) -> Slice | Closed:
+def _data(plain: TemporaryFile, info: tarfile.TarInfo) -> Slice | RefusedOpener:
     if info.issparse():
-        return Closed(RefusalCode.UNSUPPORTED_FORMAT, "Sparse files in a tar are not supported.")
+        return RefusedOpener(RefusalCode.UNSUPPORTED_FORMAT, "Sparse files in a tar are not supported.")
     if not info.isreg():
-        return Closed(RefusalCode.NOT_A_FILE)
+        return RefusedOpener(RefusalCode.NOT_A_FILE)
     return Slice(plain.path, info.offset_data, info.size, plain)
 
 

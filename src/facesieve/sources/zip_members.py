@@ -15,7 +15,7 @@ from typing import BinaryIO
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode, displayed
 from facesieve.sources.member import Member
-from facesieve.sources.openers import LOCAL_HEADER, Closed, ZipMember
+from facesieve.sources.openers import LOCAL_HEADER, RefusedOpener, ZipMember
 from facesieve.sources.search import Search
 from facesieve.sources.zip_directory import Directory, Entry, extra_field, read_directory
 
@@ -44,27 +44,29 @@ def zip_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member
             try:
                 link = _link(path, data, name, entry, search)
             except Exception:  # only this link is damaged, not the archive
-                closed = Closed(RefusalCode.UNREADABLE, "The link is damaged.")
+                closed = RefusedOpener(RefusalCode.UNREADABLE, "The link is damaged.")
         stamp = f"{entry.size}-{entry.crc:08x}"
         yield Member(entry.raw, name, former, closed or data, stamp, link)
     if not directory.whole:
         raise Refused(RefusalCode.BAD_ARCHIVE)
 
 
-def _refusal(entry: Entry, overlaps: bool, too_much: bool, search: Search) -> Closed | None:
+def _refusal(entry: Entry, overlaps: bool, too_much: bool, search: Search) -> RefusedOpener | None:
     """Why an entry is refused. too_much: whether it and those before it unpack to more bytes than allowed."""
     if entry.flags & _ENCRYPTED:
-        return Closed(RefusalCode.ENCRYPTED)
+        return RefusedOpener(RefusalCode.ENCRYPTED)
     if not entry.sound:
-        return Closed(RefusalCode.BAD_ARCHIVE, "The archive does not say where this member begins.")
+        return RefusedOpener(RefusalCode.BAD_ARCHIVE, "The archive does not say where this member begins.")
     if overlaps:
-        return Closed(RefusalCode.BAD_ARCHIVE, "This member overlaps with another one.")
+        return RefusedOpener(RefusalCode.BAD_ARCHIVE, "This member overlaps with another one.")
     if entry.size > search.settings.max_file_bytes:
-        return Closed(RefusalCode.TOO_MANY_BYTES)
+        return RefusedOpener(RefusalCode.TOO_MANY_BYTES)
     if too_much:
-        return Closed(RefusalCode.TOO_MANY_BYTES, "The archive would unpack to more bytes than max_unpacked_bytes.")
+        return RefusedOpener(
+            RefusalCode.TOO_MANY_BYTES, "The archive would unpack to more bytes than max_unpacked_bytes."
+        )
     if entry.method not in _METHODS:
-        return Closed(RefusalCode.BAD_ARCHIVE, f"FaceSieve does not support compression method {entry.method}.")
+        return RefusedOpener(RefusalCode.BAD_ARCHIVE, f"FaceSieve does not support compression method {entry.method}.")
     return None
 
 

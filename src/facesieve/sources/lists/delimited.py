@@ -16,7 +16,7 @@ from facesieve.sources.lists.columns import Columns, choose, has_header, shown, 
 from facesieve.sources.lists.lines import Line, read_lines
 from facesieve.sources.lists.resolve import resolve
 from facesieve.sources.lists.row import TOO_LONG, Row
-from facesieve.sources.openers import Closed
+from facesieve.sources.openers import RefusedOpener
 from facesieve.sources.remote.url import is_url
 from facesieve.sources.search import Search
 
@@ -85,7 +85,7 @@ def _with_columns(
                 f"The row has {len(cells)} cells, and the list has {width} columns;"
                 " put a cell that holds a separator in quotes."
             )
-            yield Row(number, refusal=Closed(RefusalCode.BAD_ROW, message))
+            yield Row(number, refusal=RefusedOpener(RefusalCode.BAD_ROW, message))
         else:
             if columns.label is not None and columns.label >= len(cells):
                 short.append(number)

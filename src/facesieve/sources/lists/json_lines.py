@@ -12,10 +12,10 @@ from facesieve.records import RefusalCode
 from facesieve.sources.lists.columns import Columns, choose, tell_unused
 from facesieve.sources.lists.lines import read_lines
 from facesieve.sources.lists.row import TOO_LONG, Row
-from facesieve.sources.openers import Closed
+from facesieve.sources.openers import RefusedOpener
 from facesieve.sources.search import Search
 
-_NOT_JSON = Closed(RefusalCode.BAD_ROW, "The line is not JSON.")
+_NOT_JSON = RefusedOpener(RefusalCode.BAD_ROW, "The line is not JSON.")
 
 
 def json_rows(path: Path, stream: BinaryIO, search: Search) -> Iterator[Row]:

@@ -17,7 +17,7 @@ from facesieve.records import RefusalCode
 from facesieve.sources.lists.classes import Classes
 from facesieve.sources.lists.columns import choose, shown
 from facesieve.sources.lists.row import Row
-from facesieve.sources.openers import Closed
+from facesieve.sources.openers import RefusedOpener
 from facesieve.sources.search import Search
 
 # How many rows are in memory at once.
@@ -87,7 +87,9 @@ def _rows(path: Path, table: pyarrow.parquet.ParquetFile, names: list[str], size
     if held <= most and number != table.metadata.num_rows:
         raise OSError(f"{path} has {number} rows and counts {table.metadata.num_rows}.")
     if held > most:  # only the labels of the other rows are read
-        closed = Closed(RefusalCode.TOO_MANY_BYTES, "The list unpacks to more bytes than max_unpacked_bytes allows.")
+        closed = RefusedOpener(
+            RefusalCode.TOO_MANY_BYTES, "The list unpacks to more bytes than max_unpacked_bytes allows."
+        )
         for at, label in enumerate(_labels(table, label_name, batch_rows), 1):
             if at >= number:
                 yield Row(at, label=classes.name(at, label), refusal=closed)

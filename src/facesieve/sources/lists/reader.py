@@ -17,7 +17,7 @@ from facesieve.sources.lists.delimited import delimited_rows
 from facesieve.sources.lists.json_lines import json_rows
 from facesieve.sources.lists.resolve import resolve
 from facesieve.sources.lists.row import LONGEST_LABEL, Row
-from facesieve.sources.openers import Closed, Slice, open_file
+from facesieve.sources.openers import RefusedOpener, Slice, open_file
 from facesieve.sources.remote.remote import Remote, from_url
 from facesieve.sources.remote.url import is_url
 from facesieve.sources.search import Search
@@ -100,7 +100,7 @@ FORMATS: dict[str, Callable[[Path, BinaryIO, Search], Iterator[Row]]] = {
 }
 
 
-def _refused_row(path: Path, row: Row, fault: Closed) -> Source:
+def _refused_row(path: Path, row: Row, fault: RefusedOpener) -> Source:
     """The refusal of a row that cannot be used."""
     label = row.label_text
     label = displayed(label) if len(label) <= LONGEST_LABEL else ""

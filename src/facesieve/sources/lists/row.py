@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from facesieve.records import RefusalCode
-from facesieve.sources.openers import Closed
+from facesieve.sources.openers import RefusedOpener
 
 LONGEST_PATH = LONGEST_LABEL = 32_767  # characters; no system has longer paths
 
-TOO_LONG = Closed(RefusalCode.BAD_ROW, "The row is too long.")
+TOO_LONG = RefusedOpener(RefusalCode.BAD_ROW, "The row is too long.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Row:
     number: int
     picture: Any = None
     label: Any = None
-    refusal: Closed | None = None
+    refusal: RefusedOpener | None = None
 
     @property
     def data(self) -> bytes | None:
@@ -56,16 +56,16 @@ class Row:
             case _:
                 return str(self.label).strip()
 
-    def fault(self) -> Closed | None:
+    def fault(self) -> RefusedOpener | None:
         """Why the row cannot be used; None where it can."""
         if self.refusal:
             return self.refusal
         if len(self.label_text) > LONGEST_LABEL:
-            return Closed(RefusalCode.BAD_ROW, f"The row's label has more than {LONGEST_LABEL:,} characters.")
+            return RefusedOpener(RefusalCode.BAD_ROW, f"The row's label has more than {LONGEST_LABEL:,} characters.")
         if len(self.path) > LONGEST_PATH:
-            return Closed(RefusalCode.BAD_ROW, f"The row's path has more than {LONGEST_PATH:,} characters.")
+            return RefusedOpener(RefusalCode.BAD_ROW, f"The row's path has more than {LONGEST_PATH:,} characters.")
         if self.data is None and not _is_a_path(self.path):
-            return Closed(RefusalCode.BAD_ROW)
+            return RefusedOpener(RefusalCode.BAD_ROW)
         return None
 
 

@@ -18,7 +18,7 @@ from weakref import WeakSet
 from facesieve.errors import Refused, UsageError
 from facesieve.records import Source
 from facesieve.settings import Settings
-from facesieve.sources.openers import Closed, Memory
+from facesieve.sources.openers import Memory, RefusedOpener
 from facesieve.sources.remote.buffer import Buffer, Full
 from facesieve.sources.remote.remote import COUNTED, Remote, failed
 
@@ -144,16 +144,16 @@ class _PendingPicture:
         while True:
             try:
                 self.done.result(_POLL_SECONDS)
-                opener: Memory | Closed = Memory(self.box.pop())
+                opener: Memory | RefusedOpener = Memory(self.box.pop())
                 break
             except TimeoutError:
                 waiting()
             except Refused as refused:
-                opener = Closed(refused.code, refused.message)
+                opener = RefusedOpener(refused.code, refused.message)
                 break
         self.take()
         source = replace(self.source, open=opener)
-        if isinstance(opener, Closed) and opener.code in COUNTED and isinstance(self.source.open, Remote):
+        if isinstance(opener, RefusedOpener) and opener.code in COUNTED and isinstance(self.source.open, Remote):
             return replace(source, fingerprint=failed(self.source.open.failures + 1))
         return source
 

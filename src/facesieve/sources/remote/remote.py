@@ -11,7 +11,7 @@ from facesieve.errors import Refused
 from facesieve.records import RefusalCode, Source, displayed
 from facesieve.settings import Settings
 from facesieve.sources.file import from_file
-from facesieve.sources.openers import Closed
+from facesieve.sources.openers import RefusedOpener
 from facesieve.sources.remote.url import request_url
 
 # A dataset counts the builds in which these refusals occurred, because the host may answer differently next time.
@@ -58,7 +58,9 @@ def from_url(text: str, label: str, settings: Settings) -> Source:
     try:
         request_url(text, settings.fetch_schemes)
     except Refused as refused:
-        return Source(displayed(text), displayed(label), Closed(refused.code, refused.message), identity=identity)
+        return Source(
+            displayed(text), displayed(label), RefusedOpener(refused.code, refused.message), identity=identity
+        )
     return Source(displayed(text), displayed(label), Remote(text, settings), identity=identity)
 
 
@@ -79,8 +81,8 @@ def _file(text: str, label: str) -> Source:
     try:
         parts = urlsplit(text)
     except ValueError:
-        return Source(displayed(text), displayed(label), Closed(RefusalCode.BAD_URL))
+        return Source(displayed(text), displayed(label), RefusedOpener(RefusalCode.BAD_URL))
     if parts.netloc not in ("", "localhost"):
         message = "The URL names a file of another machine."
-        return Source(displayed(text), displayed(label), Closed(RefusalCode.BAD_URL, message))
+        return Source(displayed(text), displayed(label), RefusedOpener(RefusalCode.BAD_URL, message))
     return from_file(Path(url2pathname(parts.path)), label)
