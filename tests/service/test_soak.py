@@ -15,7 +15,7 @@ import psutil
 import pytest
 from PIL import Image
 
-WARM_UP, REQUESTS, STEP, CLIENTS = 1_000, 10_000, 500, 4
+WARM_UP, REQUESTS, STEP, CLIENTS = 2_000, 10_000, 500, 4
 AT_REST = 1.5  # seconds: a worker gives memory back when it has had nothing to do for one
 
 
