@@ -67,7 +67,6 @@ async def work(
         await worker.run()
     finally:
         await seats.close()
-        fetcher.close()
         await redis.aclose()
     return worker.counts
 
