@@ -82,7 +82,8 @@ def _listen(service: Service) -> tuple[Server, list[socket.socket]]:
     except (OSError, ValueError) as error:  # ValueError: the name cannot be a host name
         where, reason = f"{settings.address}:{settings.port}", getattr(error, "strerror", None)
         raise UsageError("no_address", f"Cannot listen on {where}: {reason or 'this is not a host name'}.") from error
-    most = room_for_connections(settings.max_connections, service.admission.seats)
+    fetches = service.pictures.fetch_connections if settings.accept_urls else 0
+    most = room_for_connections(settings.max_connections, service.admission.seats, fetches)
     if settings.max_connections > most:
         service.log.warning("max_connections", wanted=settings.max_connections, allowed=most)
     of_one = settings.max_connections_per_address

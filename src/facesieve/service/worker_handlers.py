@@ -13,7 +13,7 @@ from facesieve.service.options import options_of, query_of
 from facesieve.service.precheck import precheck
 from facesieve.service.request import Request
 from facesieve.service.sieve_reply import SieveOptions, SieveReply
-from facesieve.service.text import is_text, picture_of, picture_of_field, text_bytes
+from facesieve.service.text import is_text, picture_of, picture_of_field, text_bytes, url_of
 from facesieve.service.worker import PictureReply
 
 # Time reserved before the deadline for sending the answer: seconds, and the largest share of the time that is left.
@@ -162,7 +162,7 @@ class Uploads(PictureRoute):
 
 
 class Faces(PictureRoute):
-    """The picture is the body, as bytes or as text, or the only file of a form."""
+    """The picture is the body, as bytes or as text, the only file of a form, or behind the URL in the body."""
 
     route = "/v1/faces"
 
@@ -194,8 +194,20 @@ class Faces(PictureRoute):
     async def _from_body(self) -> PictureBytes:
         async with self.service.time_slices:
             body = self._whole.content()
+            url = url_of(body)
+        if url is not None:
+            return PictureBytes(await self._fetched(url))
         said_to_be_text = is_text(self.request.headers.get("Content-Type", ""))
         return PictureBytes(await picture_of(body, self.service.time_slices, said_to_be_text))
+
+    async def _fetched(self, url: str) -> bytes:
+        """The picture behind a URL. Raises ApiError."""
+        if self.service.fetches is None:
+            raise ApiError(ErrorCode.URLS_NOT_ACCEPTED)
+        began = self.loop.time()
+        data = await self.service.fetches.fetch(self.client, url, self.deadline, self.receiver.hold)
+        self.notes |= {"fetched": len(data), "fetch_ms": round((self.loop.time() - began) * 1e3, 1)}
+        return data
 
 
 class Sieve(WorkerRoute):

@@ -111,14 +111,17 @@ class Fetcher:
 
     async def _body(self, answer: Exchange, arriving: Callable[[int], None]) -> bytes:
         parts, size = list[bytes](), 0
-        async with aclosing(answer.body()) as pieces:
-            async for piece in pieces:
-                size += len(piece)
-                if size > self._settings.max_file_bytes:
-                    raise Refused(RefusalCode.TOO_MANY_BYTES)
-                parts.append(piece)
-                arriving(size)
-        return b"".join(parts)
+        try:
+            async with aclosing(answer.body()) as pieces:
+                async for piece in pieces:
+                    size += len(piece)
+                    if size > self._settings.max_file_bytes:
+                        raise Refused(RefusalCode.TOO_MANY_BYTES)
+                    parts.append(piece)
+                    arriving(size)
+            return b"".join(parts)
+        finally:
+            parts.clear()  # an error would hold them until it is collected
 
     def _check(self, head: Head) -> None:
         """Refuse an answer that has no picture for us before its body comes."""
