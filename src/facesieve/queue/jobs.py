@@ -65,9 +65,14 @@ def job_of(text: bytes, default: Policy) -> Job:
     if not isinstance(options, dict):
         raise BadJob("bad_job", "The options of the job are not a JSON object.", id)
     try:
-        return Job(id, named[0], asked[named[0]], options_of(_query(options), default))
+        return Job(id, named[0], asked[named[0]], answer_options(options, default))
     except ApiError as fault:
         raise BadJob(fault.code, fault.message, id) from None
+
+
+def answer_options(options: Mapping[str, Any], default: Policy) -> AnswerOptions:
+    """The options of a job, whose values may be text, numbers, booleans or null. Raises ApiError `bad_option`."""
+    return options_of(_query(options), default)
 
 
 def _query(options: Mapping[str, Any]) -> dict[str, str]:
