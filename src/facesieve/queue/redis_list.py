@@ -1,8 +1,8 @@
 """A plain Redis list as the queue, like the reference, but no item is lost when a worker dies.
 
 An item moves from the list to a list of its worker, and the script that writes its result removes it there. Each
-worker renews a key that expires. If the key of a worker has expired, others take over its items, one at a time. How often an item failed is counted for all identical items together, until
-one of them ends.
+worker renews a key that expires. If the key of a worker has expired, others take over its items, one at a time.
+How often an item failed is counted for all identical items together, until one of them ends.
 """
 
 from __future__ import annotations

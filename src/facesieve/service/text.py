@@ -90,7 +90,13 @@ async def picture_of_field(content: bytes, time_slices: TimeSlices) -> bytes:
     begins = content[start : min(end, start + _BEGIN)]
     if _is_picture(content) or not (_ADDRESS.match(begins) or _DATA.match(begins) or _TEXT.fullmatch(begins)):
         return content
-    start = _after_head(begins, start)
+    return await picture_of_text(content, time_slices)
+
+
+async def picture_of_text(content: bytes, time_slices: TimeSlices) -> bytes:
+    """The picture in base64 or in a data URL. Raises ApiError `bad_base64`."""
+    start, end = _ends(content)
+    start = _after_head(content[start : min(end, start + _BEGIN)], start)
     return await _decoded((content[at : min(end, at + _STEP)] for at in range(start, end, _STEP)), time_slices)
 
 
@@ -146,9 +152,7 @@ def _unescaped(text: bytes, start: int, end: int, error: ApiError) -> Iterator[b
 def _after_head(begins: bytes, start: int) -> int:
     """Where base64 begins: after the head of a data URL, if there is one. Raises ApiError `bad_base64`."""
     if _ADDRESS.match(begins):
-        raise ApiError(
-            ErrorCode.BAD_BASE64, 'This is a URL, not a picture; send it to /v1/faces as JSON: {"url": "https://..."}.'
-        )
+        raise ApiError(ErrorCode.BAD_BASE64, 'This is a URL, not a picture; send it in JSON: {"url": "https://..."}.')
     if not _DATA.match(begins):
         return start
     head = _DATA_URL.match(begins)
