@@ -1,4 +1,4 @@
-"""Several seats that take requests from one queue."""
+"""Several slots that take requests from one queue."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 from facesieve.processes.child import Child
-from facesieve.processes.seat import Limits, RequestQueue, Seat, SeatObserver
+from facesieve.processes.worker_slot import Limits, RequestQueue, SlotObserver, WorkerSlot
 
 
 class Pool:
-    """A number of seats, and the threads in which they wait for their children. See `Seat` for the arguments."""
+    """A number of slots, and the threads in which they wait for their children. See `WorkerSlot` for the arguments."""
 
     def __init__(
-        self, count: int, start: Callable[[], Child], requests: RequestQueue, limits: Limits, observer: SeatObserver
+        self, count: int, start: Callable[[], Child], requests: RequestQueue, limits: Limits, observer: SlotObserver
     ) -> None:
-        self._threads = ThreadPoolExecutor(count, "seat")
-        self._seats = [Seat(start, requests, self._threads, limits, observer) for _ in range(count)]
+        self._threads = ThreadPoolExecutor(count, "slot")
+        self._slots = [WorkerSlot(start, requests, self._threads, limits, observer) for _ in range(count)]
         self._owners: list[asyncio.Future[None]] = []
 
     def start(self) -> None:
         """Start the children; they become ready one by one."""
-        _start_all(self._threads, len(self._seats))
-        self._owners = [asyncio.ensure_future(seat.own()) for seat in self._seats]
+        _start_all(self._threads, len(self._slots))
+        self._owners = [asyncio.ensure_future(slot.own()) for slot in self._slots]
 
     @property
     def alive(self) -> int:
-        """Seats whose child has started and not ended."""
-        return sum(seat.alive for seat in self._seats)
+        """Worker slots whose child has started and not ended."""
+        return sum(slot.alive for slot in self._slots)
 
     def close(self) -> None:
         """Kill all children. The requests that they work on are lost."""
@@ -43,8 +43,8 @@ class Pool:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _kill(self) -> None:
-        for seat in self._seats:
-            seat.close()
+        for slot in self._slots:
+            slot.close()
 
 
 def _start_all(threads: ThreadPoolExecutor, count: int) -> None:

@@ -1,4 +1,4 @@
-"""A queue worker from start to stop: read jobs, fetch pictures, ask processes, write results."""
+"""A queue worker from start to stop: read jobs, fetch pictures, send them to processes, write results."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ class QueueWorker:
             entry = await self._retry(partial(self.entries.take_again, entry))
         while True:
             try:
-                return await self._ask(job, data)
+                return await self._process_once(job, data)
             except (ChildDied, TimeoutError) as death:
                 code = RefusalCode.CRASHED if isinstance(death, ChildDied) else RefusalCode.TOO_SLOW
             if entry.taken >= self.queue.executions:
@@ -220,7 +220,7 @@ class QueueWorker:
             self.counts.begin_again()
             entry = await self._retry(partial(self.entries.take_again, entry))
 
-    async def _ask(self, job: Job, data: bytes) -> PictureReply:
+    async def _process_once(self, job: Job, data: bytes) -> PictureReply:
         """The reply of a process. Raises ChildDied, and TimeoutError after `picture_timeout` seconds of work."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(None) as limit:

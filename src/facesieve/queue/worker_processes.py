@@ -11,7 +11,7 @@ from typing import Any
 from facesieve.processes.child import Child
 from facesieve.processes.forkserver import spawned
 from facesieve.processes.pool import Pool
-from facesieve.processes.seat import Ended, Limits, PendingRequest, Seat
+from facesieve.processes.worker_slot import Ended, Limits, PendingRequest, WorkerSlot
 from facesieve.service.worker import run_worker
 from facesieve.settings import Settings
 
@@ -51,7 +51,7 @@ class WorkerProcesses:
     async def close(self) -> None:
         await self._pool.close_and_wait()
 
-    # called by seats
+    # called by slots
 
     async def take(self) -> PendingRequest:
         while True:
@@ -66,15 +66,15 @@ class WorkerProcesses:
         self._waiting.appendleft(request)
         self._more.set()
 
-    def changed(self, seat: Seat) -> None:
-        if seat.alive:
+    def changed(self, slot: WorkerSlot) -> None:
+        if slot.alive:
             self._error = None
             self._ready.set()
 
-    def died(self, seat: Seat, ended: Ended) -> None:
+    def died(self, slot: WorkerSlot, ended: Ended) -> None:
         pass
 
-    def not_started(self, seat: Seat, error: Exception, again: float) -> None:
+    def not_started(self, slot: WorkerSlot, error: Exception, again: float) -> None:
         if not self._ready.is_set():
             self._error = error
             self._ready.set()

@@ -33,9 +33,9 @@ class Place:
         self.waited = 0.0
         self.begun = False
         self.lost = False
-        self._asks: set[QueuedPicture] = set()
+        self._pictures: set[QueuedPicture] = set()
 
-    async def ask(self, value: Any, data: bytes, delivered: Callable[[], None] = lambda: None) -> Any:
+    async def process(self, value: Any, data: bytes, delivered: Callable[[], None] = lambda: None) -> Any:
         """Let a worker process one picture, and return its reply. delivered: called when the worker has the bytes.
 
         Raises ApiError `worker_died`, and `busy` if the place was lost to a client with fewer places.
@@ -43,46 +43,46 @@ class Place:
         if self.lost:
             raise self._admission.busy()
         loop = asyncio.get_running_loop()
-        ask = QueuedPicture(value, data, loop.create_future(), delivered, self.client, loop.time())
+        picture = QueuedPicture(value, data, loop.create_future(), delivered, self.client, loop.time())
         del data  # the worker's copy is enough once it has one
-        self._asks.add(ask)
-        self._admission.queue.put(ask)
+        self._pictures.add(picture)
+        self._admission.queue.put(picture)
         try:
-            reply = await ask.reply
+            reply = await picture.reply
         except ChildDied:
             raise ApiError(ErrorCode.WORKER_DIED) from None
         finally:
-            self._asks.discard(ask)
-            self._admission.queue.drop(ask)
-            self.begun = self.begun or bool(ask.begun)
-            self.waited += (ask.begun or loop.time()) - ask.since
-        self._admission.note_duration(loop.time() - ask.begun)
+            self._pictures.discard(picture)
+            self._admission.queue.drop(picture)
+            self.begun = self.begun or bool(picture.begun)
+            self.waited += (picture.begun or loop.time()) - picture.since
+        self._admission.note_duration(loop.time() - picture.begun)
         return reply
 
     def lose(self) -> None:
         """Free the place for another client: pictures without a reply are refused."""
         self.lost = True
-        for ask in self._asks:
-            if not ask.reply.done():
-                ask.reply.set_exception(self._admission.busy())
+        for picture in self._pictures:
+            if not picture.reply.done():
+                picture.reply.set_exception(self._admission.busy())
 
     @property
     def may_lose(self) -> bool:
         """Whether no worker has taken any of its pictures yet."""
-        return not self.begun and not any(ask.begun for ask in self._asks)
+        return not self.begun and not any(picture.begun for picture in self._pictures)
 
 
 class Admission:
     """Admits requests. Their pictures go into `queue`, and the bytes that they hold are counted in `held`.
 
-    seats: pictures that are processed at once. waiting: requests that may wait. max_held: see `HeldBytes`.
+    slots: pictures that are processed at once. waiting: requests that may wait. max_held: see `HeldBytes`.
     """
 
-    def __init__(self, seats: int, waiting: int, max_held: int) -> None:
-        self.seats = seats
+    def __init__(self, slots: int, waiting: int, max_held: int) -> None:
+        self.slots = slots
         self.queue = FairQueue()
         self.held = HeldBytes(max_held)
-        self._places = FairPlaces(seats + waiting)
+        self._places = FairPlaces(slots + waiting)
         self._seconds = 0.5
 
     def admits(self, client: Client) -> bool:
@@ -96,7 +96,7 @@ class Admission:
 
     def busy(self, message: str = "") -> ApiError:
         """The error `busy`. `Retry-After` says when a place should be free at the present pace."""
-        seconds = math.ceil(self.admitted * self._seconds / max(1, self.seats))
+        seconds = math.ceil(self.admitted * self._seconds / max(1, self.slots))
         return ApiError(ErrorCode.BUSY, message, headers={"Retry-After": str(max(1, seconds))})
 
     def late(self) -> ApiError:

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from facesieve.processes.seat import Ended
+from facesieve.processes.worker_slot import Ended
 from facesieve.service.admission import Admission
 from facesieve.service.log import Log
 from facesieve.service.worker import PictureReply

@@ -9,7 +9,7 @@ from facesieve.errors import FacesieveError
 from facesieve.processes.child import Child
 from facesieve.processes.forkserver import spawned
 from facesieve.processes.pool import Pool
-from facesieve.processes.seat import Ended, Limits, Seat
+from facesieve.processes.worker_slot import Ended, Limits, WorkerSlot
 from facesieve.service.admission import Admission
 from facesieve.service.log import Log
 from facesieve.service.metrics import Metrics
@@ -28,11 +28,11 @@ class WorkerPool:
         self._began = asyncio.Event()
         self._failure: FacesieveError | None = None
         self._alive = 0
-        self._count = admission.seats
+        self._count = admission.slots
         self._failing = False
         start = partial(Child, spawned, run_worker, pictures, settings.niceness)
         limits = Limits(settings.start_timeout, settings.grace)
-        self._pool = Pool(admission.seats, start, admission.queue, limits, self)
+        self._pool = Pool(admission.slots, start, admission.queue, limits, self)
 
     def start(self) -> None:
         """Start the workers; they become ready one by one."""
@@ -40,7 +40,7 @@ class WorkerPool:
 
     @property
     def alive(self) -> int:
-        """Seats whose process has started and not ended."""
+        """Worker slots whose process has started and not ended."""
         return self._alive
 
     @property
@@ -58,9 +58,9 @@ class WorkerPool:
         """Kill all workers. The pictures that they process are lost."""
         self._pool.close()
 
-    # called by seats
+    # called by slots
 
-    def changed(self, seat: Seat) -> None:
+    def changed(self, slot: WorkerSlot) -> None:
         alive = self._pool.alive
         if alive == self._alive:
             return
@@ -73,12 +73,12 @@ class WorkerPool:
             self._began.set()
         self._alive, self._failing = alive, False
 
-    def died(self, seat: Seat, ended: Ended) -> None:
+    def died(self, slot: WorkerSlot, ended: Ended) -> None:
         self._metrics.replaced.labels(ended.value).inc()
         message = "A worker process has ended; another one is started."
         self._log.seldom("worker_ended", 10, message=message, reason=ended.value)
 
-    def not_started(self, seat: Seat, error: Exception, again: float) -> None:
+    def not_started(self, slot: WorkerSlot, error: Exception, again: float) -> None:
         self._metrics.failed_starts.inc()
         self._failing = True
         message = str(error) or "The worker process ended while it was starting."
