@@ -229,6 +229,9 @@ class ServiceSettings(Layered):
 
     # sizes
     formats: tuple[str, ...] = Field(("jpeg", "png", "webp"), description="Picture formats that are decoded.")
+    accept_urls: bool = Field(
+        False, description="Fetch the picture if a client sends JSON with its URL; fetch_* settings apply."
+    )
     max_image_bytes: int = Field(10 * 2**20, gt=0, description="Largest encoded picture, in bytes.")
     max_request_bytes: int = Field(64 * 2**20, gt=0, description="Largest request body, in bytes.")
     max_held_bytes: int = Field(512 * 2**20, gt=0, description="Most memory for all request bodies together, in bytes.")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from queue_workers import Worker, results, submit
+from queue_workers import Worker, results, submit, until
 from redis_server import RedisServer
 
 Run = Callable[..., tuple[int, str, str]]
@@ -40,6 +44,40 @@ def test_a_picture_that_cannot_be_read_is_told_and_not_submitted(tmp_path: Path,
         status, out, err = run("submit", server.url, tmp_path / "list.txt")
         assert (status, out) == (0, "1 jobs submitted to faces:jobs; 1 pictures were not submitted.\n")
         assert "missing.jpg" in err and "[unreadable]" in err
+
+
+@pytest.mark.parametrize(
+    "option", ["crops=some", "max_yaw=wide", "nothing=1", "policy=strct", "marked=2", "max_yaw=nan"]
+)
+def test_a_wrong_option_is_told_before_any_job_is_put(tmp_path: Path, run: Run, astronaut: Path, option: str) -> None:
+    with RedisServer(tmp_path) as server:
+        status, out, err = run("submit", server.url, astronaut, "--option", option)
+        assert (status, out) == (2, "") and "[bad_option]" in err
+        assert server.client().xlen("faces:jobs") == 0
+
+
+def test_options_are_checked_with_the_policy_of_the_workers(tmp_path: Path, run: Run, astronaut: Path) -> None:
+    (tmp_path / "ours.toml").write_text('name = "ours"\nrules = [{ measure = "blur", low = 5 }]\n')
+    with RedisServer(tmp_path) as server:
+        arguments = ("submit", server.url, astronaut, "--option", "policy=ours")
+        assert run(*arguments)[0] == 2
+        assert run(*arguments, "--policy", tmp_path / "ours.toml")[0] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_submit_that_is_stopped_says_how_many_jobs_it_put(tmp_path: Path, astronaut: Path, number: int) -> None:
+    for photo in range(9):
+        (tmp_path / f"{photo}.png").write_bytes(astronaut.read_bytes())
+    with RedisServer(tmp_path) as server:
+        redis = server.client()
+        command = [sys.executable, "-m", "facesieve", "submit", server.url, tmp_path / "?.png", "--most", "4"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            until(lambda: redis.xlen("faces:jobs") == 4)
+            time.sleep(1)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=60)
+        assert process.returncode == 128 + number
+        assert "4 jobs were submitted to faces:jobs" in err
 
 
 def test_a_queue_is_shown(tmp_path: Path, run: Run) -> None:

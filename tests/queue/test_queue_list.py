@@ -61,6 +61,27 @@ def test_no_item_is_lost_or_answered_twice_when_workers_are_killed(tmp_path: Pat
         assert [fields[b"job"].split(b"@")[0] for _, fields in redis.xrange("faces:dead")] == [b"7"]
 
 
+def test_identical_items_in_a_killed_worker_are_all_answered(tmp_path: Path, picture: bytes) -> None:
+    first = asyncio.Event()
+
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        if not first.is_set():
+            await asyncio.sleep(60)
+        writer.write(answered(picture))
+
+    count = 14  # more than the tries of one item
+    with RedisServer(tmp_path) as server, host(answer) as pictures:
+        redis = server.client()
+        redis.rpush("faces", *[f"same@{pictures.url('/a')}"] * count)
+        lost = Worker(server.url, "--list", "faces", "--workers", "1", **OPEN)
+        until(lambda: redis.llen("faces") == 0 and pictures.connections)
+        lost.kill()
+        first.set()
+        status, out, err = Worker(server.url, "--list", "faces", "--drain", "--workers", "1", **OPEN).end()
+        assert (status, out) == (0, f"{count} jobs finished (0 refused), 0 tried again, 0 dead.\n"), err
+        assert redis.xlen("faces:results") == count and redis.xlen("faces:dead") == 0
+
+
 def test_a_stopped_worker_puts_back_what_it_did_not_begin(tmp_path: Path) -> None:
     async def never(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
         await asyncio.sleep(600)
@@ -73,4 +94,4 @@ def test_a_stopped_worker_puts_back_what_it_did_not_begin(tmp_path: Path) -> Non
         until(lambda: pictures.connections == 3)
         assert worker.stop()[:2] == (0, "0 jobs finished (0 refused), 0 tried again, 0 dead.\n")
         assert redis.lrange("faces", 0, -1) == items
-        assert sorted(redis.scan_iter()) == [b"faces", b"faces:taken"]
+        assert sorted(redis.scan_iter()) == [b"faces"]

@@ -91,7 +91,7 @@ def test_every_job_has_the_answer_of_the_service_or_a_refusal_with_a_code(tmp_pa
         "absolute": "outside_tree",
         "missing": "unreadable",
         "text": "not_an_image",
-        "not base64": "corrupt",
+        "not base64": "bad_base64",
         "unknown option": "bad_option",
         "two": "bad_job",
         "none": "bad_job",

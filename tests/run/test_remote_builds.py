@@ -138,3 +138,68 @@ def test_a_host_that_is_slow_is_waited_for_longer_than_for_a_picture(
         status, _, err = run("build", tmp_path / "list.txt", *arguments)
     assert status == 0, err
     assert {refusal for refusal, _ in rows(tmp_path / "out").values()} == {None, "duplicate"}
+
+
+def test_whatever_is_behind_a_url_costs_one_row(tmp_path: Path, run: Run, portraits: dict[str, bytes]) -> None:
+    """A page, a video, a bomb, a trickle, a body and redirects without end, among pictures."""
+    video = bytes.fromhex("000000186674797069736f6d0000020069736f6d69736f32") + bytes(5000)
+
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        kind = path[1:].rstrip("0123456789")
+        if kind == "page":
+            writer.write(answered(b"<!doctype html><html><body>no</body></html>", Content_Type="text/html"))
+        elif kind == "video":
+            writer.write(answered(video, Content_Type="video/mp4"))
+        elif kind == "bomb":
+            writer.write(answered(b"\x1f\x8b\x08" + bytes(99), Content_Encoding="gzip", Content_Type="image/jpeg"))
+        elif kind == "again":
+            writer.write(answered(status="302 Found", Location=f"/again{int(path[6:]) + 1}"))
+        elif kind == "robots":
+            writer.write(answered(portraits["/a.png"], X_Robots_Tag="noai"))
+        elif kind == "nothing":
+            writer.write(answered())
+        elif kind in ("trickle", "endless"):
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            while not writer.transport.is_closing():
+                writer.write(b"x" if kind == "trickle" else bytes(65536))
+                await writer.drain()
+                await asyncio.sleep(1 if kind == "trickle" else 0)
+        else:
+            writer.write(answered(portraits[path]))
+
+    expected = {
+        "page": "not_an_image",
+        "video": "not_an_image",
+        "bomb": "fetch_failed",
+        "again0": "too_many_redirects",
+        "robots": "disallowed_by_robots_header",
+        "nothing": "empty",
+        "trickle": "fetch_timeout",
+        "endless": "too_many_bytes",
+        "a.png": None,
+        "b.jpg": None,
+    }
+    with host(answer) as running:
+        lines = [running.url(f"/{name}") for name in expected]
+        (tmp_path / "list.txt").write_text("\n".join(lines) + "\ngopher://127.0.0.1/\nmissing.jpg\n")
+        limits = ("--setting", "fetch_timeout=3", "--setting", "max_file_bytes=2000000")
+        status, _, err = run("build", tmp_path / "list.txt", "-o", tmp_path / "out", *OURS, *limits)
+        assert status == 0, err
+        found = {name: refusal for name, (refusal, _) in rows(tmp_path / "out").items()}
+        assert {name: found[running.url(f"/{name}")] for name in expected if name != "video"} == {
+            name: code for name, code in expected.items() if name != "video"
+        }
+        assert found[running.url("/video")] in ("not_an_image", "unsupported_format")
+        assert found["gopher://127.0.0.1/"] == "bad_url" and len(found) == len(expected) + 2
+        assert sum(path.startswith("/again") for path in running.asked) == 6
+
+
+def test_a_build_whose_hosts_have_no_address_ends(tmp_path: Path, run: Run) -> None:
+    hosts = [f"http://{number}.nowhere.invalid/{number}.jpg" for number in range(100)]
+    (tmp_path / "list.txt").write_text("\n".join(hosts))
+    timeouts = ("--setting", "fetch_connect_timeout=5")
+    status, _, _ = run("build", tmp_path / "list.txt", "-o", tmp_path / "out", *OURS, *timeouts)
+    assert status == 1
+    found = rows(tmp_path / "out")
+    assert sorted(found) == sorted(hosts)
+    assert {refusal for refusal, _ in found.values()} <= {"fetch_failed", "fetch_timeout"}

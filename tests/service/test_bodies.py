@@ -168,7 +168,7 @@ def test_a_text_of_any_length_loses_nothing_at_the_edges_of_its_steps() -> None:
 @pytest.mark.parametrize(
     ("body", "status", "code", "told"),
     [
-        (b'{"image": "https://x.example/a.jpg"}', 400, "bad_base64", "does not fetch"),
+        (b'{"image": "https://x.example/a.jpg"}', 400, "bad_base64", "in JSON"),
         (b'{"image": "data:image/png,abc"}', 400, "bad_base64", ";base64,"),
         (b'{"image_base64": "a sentence"}', 400, "bad_base64", "base64"),
         (b'{"image_base64": "\xc3\xa9"}', 400, "bad_base64", "base64"),
@@ -182,7 +182,7 @@ def test_a_text_of_any_length_loses_nothing_at_the_edges_of_its_steps() -> None:
         (b'{"image": "', 400, "bad_json", "JSON"),
         (b"[" * 100_000, 400, "bad_json", "JSON"),
         (b"image=%2F9j%2F4AAQ", 415, "unsupported_body", "multipart/form-data"),
-        (b"https://x.example/a.jpg", 400, "bad_base64", "does not fetch"),
+        (b"https://x.example/a.jpg", 400, "bad_base64", "in JSON"),
         (b"data:image/jpeg;base64", 400, "bad_base64", "base64"),
         (b"/9j/4=AAA", 400, "bad_base64", "base64"),
         (b"hello, world", 415, "not_an_image", ""),

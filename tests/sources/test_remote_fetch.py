@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
 
 import pytest
+from forbidden_urls import LITERALS, SCHEMES
 from picture_host import Host, answered, host
 
 from facesieve.errors import Refused
@@ -29,11 +32,7 @@ def fetched(url: str, lookup: Any = None, **settings: Any) -> bytes | str:
     } | settings
 
     async def run() -> bytes:
-        fetcher = Fetcher(Settings(**given), lookup)
-        try:
-            return await fetcher.fetch(url)
-        finally:
-            fetcher.close()
+        return await Fetcher(Settings(**given), lookup).fetch(url)
 
     try:
         return asyncio.run(run())
@@ -121,7 +120,7 @@ def test_a_host_that_asks_for_an_hour_is_left_for_the_next_build() -> None:
 
 def test_too_many_bytes_are_refused_by_their_length_before_they_come() -> None:
     async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n")
         await asyncio.sleep(30)
 
     with host(answer) as running:
@@ -258,26 +257,6 @@ def test_a_name_server_that_does_not_answer_is_given_up() -> None:
     assert time.monotonic() - begun < 10
 
 
-# Each leads to this machine or to another that is not public, in one of the notations that systems understand.
-LITERALS = [
-    *("127.0.0.1", "127.1", "127.0.1", "0", "0.0.0.0", "0x7f.0.0.1", "0x7f000001", "2130706433", "017700000001"),
-    *("0177.0.0.1", "0x7f.1", "127.0.0.1.", "localhost", "LOCALHOST", "localhost.", "127.127.127.127", "10.0.0.1"),
-    *("192.168.1.1", "172.16.0.1", "169.254.169.254", "0xa9fea9fe", "2852039166", "100.64.0.1", "192.0.0.192"),
-    *("198.18.0.1", "224.0.0.1", "255.255.255.255", "[::1]", "[::]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]"),
-    *("[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]"),
-    *("[2001:0:7f00:1::]", "[fe80::1]", "[fe80::1%25lo]", "[fc00::1]", "[fd00:ec2::254]", "[ff02::1]", "[fec0::1]"),
-    *("[2606:2800::5efe:7f00:1]", "[::ffff:0:127.0.0.1]", "[100::1]", "[2001:db8::1]"),
-    *("１２７.０.０.１", "127。0。0。1", "ⓛocalhost", "①②⑦.0.0.1", "user@127.0.0.1", "example.org@127.0.0.1"),
-    *(
-        "127.0.0.1#@example.org",
-        "127.0.0.1%00.example.org",
-        "%31%32%37.0.0.1",
-        "%6cocalhost",
-        "127.0.0.1\\@example.org",
-    ),
-]
-
-
 @pytest.mark.parametrize("name", LITERALS)
 def test_no_notation_of_an_address_leads_to_a_connection(name: str) -> None:
     with host(plain, "0.0.0.0") as running, host(plain, "::1", running.port) as other:
@@ -286,7 +265,7 @@ def test_no_notation_of_an_address_leads_to_a_connection(name: str) -> None:
     assert running.connections == other.connections == 0
 
 
-@pytest.mark.parametrize("scheme", ["file", "gopher", "ftp", "dict", "ldap", "ws", "unix", "jar", "data", "javascript"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_no_other_scheme_leads_to_a_connection(scheme: str) -> None:
     with host(plain) as running:
         assert str(fetched(f"{scheme}://127.0.0.1:{running.port}/etc/passwd")).startswith("bad_url")
@@ -361,6 +340,73 @@ def test_an_answer_that_breaks_the_rules_is_one_failure_at_once_without_a_log_li
     found = said(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n", fetch_timeout=60.0)
     assert found == "fetch_failed: The host closed the connection before the whole answer was there."
     assert capfd.readouterr().err == ""
+
+
+def test_chunk_extensions_and_trailers_are_no_part_of_a_picture() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert said(head + b'3;name=value;other="a b"\r\nabc\r\n0;last\r\nX-Sum: 1\r\n\r\n') == b"abc"
+    assert str(said(head + b"3;" + b"a" * 200_000 + b"\r\nabc\r\n0\r\n\r\n")).startswith("fetch_failed: ")
+
+
+def test_the_next_address_is_tried_where_the_first_is_dead() -> None:
+    def two(name: str, port: int, family: int) -> Answers:
+        return [(socket.AF_INET, ("127.0.0.3", dead)), (socket.AF_INET, ("127.0.0.1", port))]
+
+    with socket.socket() as full, host(plain) as running:
+        full.bind(("127.0.0.3", 0))
+        full.listen(0)
+        dead = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(4)]  # they fill the queue, so that the next one gets no answer
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.3", dead))
+        url = f"http://two.example:{running.port}/"
+        begun = time.monotonic()
+        assert fetched(url, two, fetch_connect_timeout=60.0) == b"bytes of /"
+        assert time.monotonic() - begun < 30
+        for one in waiting:
+            one.close()
+
+
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"])
+def test_a_cancelled_fetch_closes_its_connection(begin: bytes) -> None:
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(begin)
+        while not writer.transport.is_closing():
+            writer.write(b"x")
+            await asyncio.sleep(0.02)
+
+    async def run() -> None:
+        fetch = asyncio.ensure_future(Fetcher(Settings(fetch_allow_addresses=OURS)).fetch(running.url("/")))
+        await until(lambda: running.open == 1)
+        await asyncio.sleep(0.1)
+        fetch.cancel()
+        await asyncio.wait([fetch])
+        await until(lambda: running.open == 0)
+
+    async def until(true: Any) -> None:
+        async with asyncio.timeout(20):
+            while not true():
+                await asyncio.sleep(0.02)
+
+    with host(answer) as running:
+        asyncio.run(run())
+
+
+def test_a_name_server_that_is_silent_does_not_keep_a_program_from_ending() -> None:
+    code = """
+import asyncio, time
+from facesieve.errors import Refused
+from facesieve.settings import Settings
+from facesieve.sources.remote.fetch import Fetcher
+fetcher = Fetcher(Settings(fetch_connect_timeout=0.2, fetch_tries=1), lambda *asked: time.sleep(600) or [])
+try:
+    asyncio.run(fetcher.fetch("http://silent.example/"))
+except Refused as refused:
+    print(refused.code.value)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (found.stdout, found.stderr, found.returncode) == ("fetch_timeout\n", "", 0)
 
 
 def test_a_date_beyond_all_dates_is_no_reason_to_wait() -> None:

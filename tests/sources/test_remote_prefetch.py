@@ -24,6 +24,7 @@ from facesieve.settings import Settings
 from facesieve.sources.openers import File
 from facesieve.sources.remote.prefetch import UrlPrefetch
 from facesieve.sources.remote.remote import Remote
+from facesieve.sources.remote.resolver import Answers
 
 
 def settings(**given: Any) -> Settings:
@@ -116,6 +117,7 @@ from facesieve.records import Source
 from facesieve.settings import Settings
 from facesieve.sources.remote.prefetch import UrlPrefetch
 from facesieve.sources.remote.remote import Remote
+from facesieve.sources.remote.resolver import Answers
 part = bytes(1 << 16)
 async def large(running, writer, path):
     writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 4194304\\r\\n\\r\\n")
@@ -204,3 +206,19 @@ def test_the_thread_ends_with_its_owner() -> None:
         gc.collect()  # errors hold the frames that they came through
         time.sleep(0.05)
     assert not fetching()
+
+
+def test_name_servers_that_are_silent_for_every_host_cost_a_bounded_time() -> None:
+    over = threading.Event()
+
+    def silent(name: str, port: int, family: int) -> Answers:
+        over.wait(600)
+        return []
+
+    chosen = settings(fetch_connect_timeout=0.3)
+    wanted = [Source(url, open=Remote(url, chosen)) for url in (f"http://{one}.example/" for one in range(200))]
+    begun = time.monotonic()
+    found = [content(source) for source in UrlPrefetch(chosen, silent)(wanted)]
+    over.set()
+    assert found == ["fetch_timeout"] * 200
+    assert time.monotonic() - begun < 60  # 200 URLs, 64 at a time

@@ -14,7 +14,7 @@ from facesieve.errors import UsageError
 if TYPE_CHECKING:
     from facesieve.service.log import Log
 
-_NEEDED = ("tornado", "prometheus_client", "structlog", "python_multipart")
+_NEEDED = ("tornado", "prometheus_client", "structlog", "python_multipart", "h11")
 
 
 def serve(

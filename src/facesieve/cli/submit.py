@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from facesieve.cli.choices import choose_settings
+from facesieve.cli.choices import choose_policy, choose_settings
 from facesieve.errors import UsageError
+from facesieve.stop import Stopped
 
 
 def submit(
@@ -30,36 +31,57 @@ def submit(
             "--option", metavar="NAME=VALUE", help="Option of each job, as in the query of /v1/faces. May be repeated."
         ),
     ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="The policy of the workers (work --policy), to check options with it."),
+    ] = None,
     most: Annotated[int, typer.Option(min=1, help="Wait while the stream has this many jobs.")] = 10_000,
 ) -> None:
     """Put one job for each picture into a Redis stream.
 
-    `facesieve work` processes them.
+    `facesieve work` processes them. The options of the jobs are checked before the first one is put.
     """
     from facesieve.cli.work import check_installed
 
     check_installed()
     from facesieve.queue.connection import short_lived_client
+    from facesieve.queue.jobs import answer_options
+    from facesieve.queue.submit import Submitted
     from facesieve.queue.submit import submit as run
+    from facesieve.service.api_errors import ApiError
     from facesieve.sources import SourceOptions, find_sources
 
-    settings = choose_settings()
+    settings, options = choose_settings(), dict(map(_pair, option or ()))
+    try:
+        answer_options(options, choose_policy(policy))
+    except ApiError as error:
+        raise UsageError(error.code, error.message) from None
     found = find_sources(sources, settings, SourceOptions())
     for line in found.lines():
         typer.echo(line, err=True)
-    with short_lived_client(queue) as redis:
-        put, skipped = run(
-            redis,
-            stream,
-            found.sources,
-            dict(map(_pair, option or ())),
-            paths,
-            settings.max_file_bytes,
-            most,
-            lambda line: typer.echo(line, err=True),
-        )
-    typer.echo(f"{put} jobs submitted to {stream}" + (f"; {skipped} pictures were not submitted." if skipped else "."))
-    if skipped and not put:
+    counts = Submitted()
+    try:
+        with short_lived_client(queue) as redis:
+            run(
+                redis,
+                stream,
+                found.sources,
+                options,
+                paths,
+                settings.max_file_bytes,
+                most,
+                counts,
+                lambda line: typer.echo(line, err=True),
+            )
+    except Stopped as stopped:
+        raise Stopped(stopped.number, f"{counts} were submitted to {stream}") from None
+    except UsageError:
+        if counts.begun:
+            typer.echo(f"{counts} were submitted to {stream} before this error.", err=True)
+        raise
+    rest = f"; {counts.skipped} pictures were not submitted." if counts.skipped else "."
+    typer.echo(f"{counts} submitted to {stream}{rest}")
+    if counts.skipped and not counts.put:
         raise typer.Exit(1)
 
 

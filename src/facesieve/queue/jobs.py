@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,9 +63,14 @@ def job_of(text: bytes, default: Policy) -> Job:
     if not isinstance(options, dict):
         raise BadJob("bad_job", "The options of the job are not a JSON object.", id)
     try:
-        return Job(id, named[0], asked[named[0]], options_of(_query(options), default))
+        return Job(id, named[0], asked[named[0]], answer_options(options, default))
     except ApiError as fault:
         raise BadJob(fault.code, fault.message, id) from None
+
+
+def answer_options(options: Mapping[str, Any], default: Policy) -> AnswerOptions:
+    """The options of a job, whose values may be text, numbers, booleans or null. Raises ApiError `bad_option`."""
+    return options_of(_query(options), default)
 
 
 def _query(options: Mapping[str, Any]) -> dict[str, str]:
@@ -77,19 +80,6 @@ def _query(options: Mapping[str, Any]) -> dict[str, str]:
         name: words[value] if isinstance(value, bool) or value is None else str(value)
         for name, value in options.items()
     }
-
-
-def bytes_of_text(text: str, limit: int) -> bytes:
-    """The picture in base64 or in a data URL. Raises Refused `corrupt`, `too_many_bytes`."""
-    start = text.index(",") + 1 if text.startswith("data:") and "," in text[:300] else 0
-    if (len(text) - start) * 3 // 4 > limit + 3:
-        raise Refused(RefusalCode.TOO_MANY_BYTES)
-    try:
-        return b64decode(
-            text[start:].translate({0x2D: "+", 0x5F: "/"}) + "=" * (-(len(text) - start) % 4), validate=True
-        )
-    except (binascii.Error, ValueError):
-        raise Refused(RefusalCode.CORRUPT, "The picture of the job is not base64.") from None
 
 
 def path_within(text: str, folder: Path | None) -> Path:

@@ -20,8 +20,8 @@ from facesieve.queue.counts import JobCounts
 from facesieve.queue.entries import Entries, Names
 from facesieve.queue.jobs import job_of
 from facesieve.queue.redis_list import ListEntries, job_of_item
-from facesieve.queue.seats import Seats
 from facesieve.queue.worker import QueueWorker
+from facesieve.queue.worker_processes import WorkerProcesses
 from facesieve.settings import QueueSettings, Settings
 from facesieve.sieve import Policy
 from facesieve.sources.remote.fetch import Fetcher
@@ -56,18 +56,17 @@ async def work(
     name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
     kind, parse = (ListEntries, job_of_item) if listed else (Entries, job_of)
     entries = kind(redis, names, name, queue.lease, queue.result_expiry)
-    seats = Seats(cores() if settings.workers == "auto" else settings.workers, settings)
+    processes = WorkerProcesses(cores() if settings.workers == "auto" else settings.workers, settings)
     fetcher = Fetcher(settings)
     worker = QueueWorker(
-        entries, partial(parse, default=policy), seats, fetcher, settings, queue, paths, drain, announce, counts
+        entries, partial(parse, default=policy), processes, fetcher, settings, queue, paths, drain, announce, counts
     )
     _stop_on_signals(worker, announce)
     announce(f"{name} works on {names.stream} of {without_password(url)}.")
     try:
         await worker.run()
     finally:
-        await seats.close()
-        fetcher.close()
+        await processes.close()
         await redis.aclose()
     return worker.counts
 

@@ -2,6 +2,7 @@
 
 An item moves from the list to a list of its worker, and the script that writes its result removes it there. Each
 worker renews a key that expires. If the key of a worker has expired, others take over its items, one at a time.
+How often an item failed is counted for all identical items together, until one of them ends.
 """
 
 from __future__ import annotations
@@ -39,24 +40,25 @@ redis.call('HDEL', KEYS[3], ARGV[1])
 return 1
 """
 
-# KEYS: key of a live worker, its list, list of this worker, counts, workers. ARGV: the other worker.
-# Returns an item and its count.
+# KEYS: key of a live worker, its list, list of this worker, counts, workers, items counted for the other worker.
+# ARGV: the other worker. Returns an item and its count. A worker that died counts once for all identical items.
 _CLAIM = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return false end
 local item = redis.call('LMOVE', KEYS[2], KEYS[3], 'LEFT', 'RIGHT')
 if not item then
   redis.call('SREM', KEYS[5], ARGV[1])
+  redis.call('DEL', KEYS[6])
   return false
 end
-return {item, redis.call('HINCRBY', KEYS[4], item, 1)}
+if redis.call('SADD', KEYS[6], item) == 1 then redis.call('HINCRBY', KEYS[4], item, 1) end
+return {item, redis.call('HGET', KEYS[4], item) or '0'}
 """
 
-# KEYS: list of the worker, the queue, counts. ARGV: items. They become the first of the queue again, as not taken.
+# KEYS: list of the worker, the queue. ARGV: items. They become the first of the queue again.
 _RETURN = """
 for i = #ARGV, 1, -1 do
   if redis.call('LREM', KEYS[1], 1, ARGV[i]) == 1 then
     redis.call('LPUSH', KEYS[2], ARGV[i])
-    redis.call('HINCRBY', KEYS[3], ARGV[i], -1)
   end
 end
 return 1
@@ -102,14 +104,16 @@ class ListEntries:
                 if len(items) == count:
                     break
                 item = await self._redis.lmove(self._names.stream, self._own, "LEFT", "RIGHT")
-            times = [await self._redis.hincrby(self._counts, item, 1) for item in items[:count]]
-            return [self._entry(*pair) for pair in zip(items, times, strict=False)]
+            items = items[:count]
+            failures = await self._redis.hmget(self._counts, items) if items else []
+            return [self._entry(item, int(failed or 0)) for item, failed in zip(items, failures, strict=True)]
 
     async def claim(self) -> Entry | None:
         """One item of a worker whose key has expired, or None."""
         for worker in sorted(await self._redis.smembers(self._workers)):
             name = worker.decode()
-            keys = [self._alive(name), self._list(name), self._own, self._counts, self._workers]
+            counted = f"{self._counts}:{name}"
+            keys = [self._alive(name), self._list(name), self._own, self._counts, self._workers, counted]
             if name == self._worker:
                 continue
             async with self._moving:
@@ -118,7 +122,7 @@ class ListEntries:
         return None
 
     async def take_again(self, entry: Entry) -> Entry:
-        return Entry(entry.id, entry.job, await self._redis.hincrby(self._counts, entry.job, 1))
+        return Entry(entry.id, entry.job, 1 + await self._redis.hincrby(self._counts, entry.job, 1))
 
     async def renew(self, ids: Sequence[str]) -> set[str]:
         """Renew the key of this worker. Returns an empty set: only `finish` notices an item that was taken over."""
@@ -127,7 +131,7 @@ class ListEntries:
 
     async def give_back(self, ids: Sequence[str]) -> None:
         if items := [self._items[id] for id in ids if id in self._items]:
-            await self._return(keys=[self._own, self._names.stream, self._counts], args=items)
+            await self._return(keys=[self._own, self._names.stream], args=items)
 
     async def finish(self, entry: Entry, id: str, result: bytes) -> bool:
         names = self._names
@@ -163,10 +167,10 @@ class ListEntries:
         held = Counter(await self._redis.lrange(self._own, 0, -1))
         return list((held - known).elements())
 
-    def _entry(self, item: bytes, taken: int) -> Entry:
+    def _entry(self, item: bytes, failures: int) -> Entry:
         id = f"{self._worker}-{next(self._numbers)}"
         self._items[id] = item
-        return Entry(id, item, taken)
+        return Entry(id, item, 1 + failures)
 
     def _list(self, worker: str) -> str:
         return f"{self._names.stream}:processing:{worker}"
@@ -180,7 +184,7 @@ class ListEntries:
 
     @property
     def _counts(self) -> str:
-        return f"{self._names.stream}:taken"
+        return f"{self._names.stream}:failed"
 
     @property
     def _workers(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,22 @@ from facesieve.sources.remote.remote import Remote
 _FULL = 0.5  # seconds between two looks at a stream that is full
 
 
+@dataclass(slots=True)
+class Submitted:
+    """How many jobs are in the stream, and how many pictures are not. It is right at every moment, also after a signal.
+
+    begun: jobs that were sent to Redis; one more than `put` while Redis has not answered.
+    """
+
+    put: int = 0
+    begun: int = 0
+    skipped: int = 0
+
+    def __str__(self) -> str:
+        """For people: `3 jobs`, or `3 or 4 jobs` if the last one was cut off."""
+        return f"{self.put} jobs" if self.put == self.begun else f"{self.put} or {self.begun} jobs"
+
+
 def submit(
     redis: Redis,
     stream: str,
@@ -27,16 +44,16 @@ def submit(
     paths: Path | None,
     most_bytes: int,
     most_jobs: int,
+    counts: Submitted,
     announce: Callable[[str], None],
-) -> tuple[int, int]:
-    """Put one job into the stream for each source. Returns how many were submitted, and how many were not.
+) -> None:
+    """Put one job into the stream for each source, and count them in `counts`.
 
     paths: the folder that workers have as `--paths`. A file in it is sent as its path, any other file as its bytes.
     most_jobs: submitting waits while the stream has this many jobs.
     announce: called with a line for each source that is not submitted.
     Raises RedisError if Redis does not answer.
     """
-    put = skipped = 0
     for source in sources:
         try:
             job = {"id": source.name[:512], **_picture(source, paths, most_bytes)}
@@ -44,13 +61,13 @@ def submit(
             code = error.code if isinstance(error, Refused) else RefusalCode.UNREADABLE
             message = (error.message if isinstance(error, Refused) else "") or code.sentence
             announce(f"{source.name}: {message} [{code.value}]")
-            skipped += 1
+            counts.skipped += 1
             continue
         while redis.xlen(stream) >= most_jobs:
             time.sleep(_FULL)
+        counts.begun += 1
         redis.xadd(stream, {"job": to_json(job | ({"options": dict(options)} if options else {}))})
-        put += 1
-    return put, skipped
+        counts.put += 1
 
 
 def _picture(source: Source, paths: Path | None, most_bytes: int) -> dict[str, str]:

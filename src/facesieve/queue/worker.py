@@ -1,4 +1,4 @@
-"""A queue worker from start to stop: read jobs, fetch pictures, ask processes, write results."""
+"""A queue worker from start to stop: read jobs, fetch pictures, send them to processes, write results."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from facesieve.errors import Refused
 from facesieve.processes.child import ChildDied
 from facesieve.queue.counts import JobCounts
 from facesieve.queue.entries import Entries, Entry
-from facesieve.queue.jobs import BadJob, Job, bytes_of_text, path_within
+from facesieve.queue.jobs import BadJob, Job, path_within
 from facesieve.queue.redis_list import ListEntries
 from facesieve.queue.results import answered, refused
 from facesieve.queue.retry import RetryUntilAnswered
-from facesieve.queue.seats import Seats
+from facesieve.queue.worker_processes import WorkerProcesses
 from facesieve.records import RefusalCode
-from facesieve.service.api_errors import ErrorCode
+from facesieve.service.api_errors import ApiError, ErrorCode
+from facesieve.service.text import picture_of_text, text_bytes
+from facesieve.service.time_slices import TimeSlices
 from facesieve.service.worker import PictureReply
 from facesieve.settings import QueueSettings, Settings
 from facesieve.sources.openers import open_file
@@ -44,7 +46,7 @@ class QueueWorker:
 
     entries: Entries | ListEntries
     parse: Callable[[bytes], Job]
-    seats: Seats
+    processes: WorkerProcesses
     fetcher: Fetcher
     settings: Settings
     queue: QueueSettings
@@ -57,6 +59,7 @@ class QueueWorker:
     _failure: BaseException | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _retry: RetryUntilAnswered = field(init=False)
+    _time_slices: TimeSlices = field(default_factory=TimeSlices)
 
     def __post_init__(self) -> None:
         self._retry = RetryUntilAnswered(self.entries.prepare, self.announce)
@@ -97,7 +100,7 @@ class QueueWorker:
 
     async def _prepare(self) -> None:
         await self._retry(self.entries.prepare)
-        await self.seats.wait_ready()
+        await self.processes.wait_ready()
 
     async def _read(self) -> None:
         while not self._stopping.is_set():
@@ -165,6 +168,8 @@ class QueueWorker:
             job = self.parse(entry.job)
             id = job.id or id
             reply = await self._reply_to(entry, job, await self._bytes_of(job))
+        except ApiError as error:
+            reply = PictureReply(refusal=error.code, message=error.message)
         except BadJob as bad:
             id = bad.id or id
             reply = PictureReply(refusal=bad.code, message=bad.message)
@@ -187,7 +192,17 @@ class QueueWorker:
             return await self.fetcher.fetch(job.where)
         if job.kind == "path":
             return await asyncio.to_thread(_read, path_within(job.where, self.paths), self.settings.max_file_bytes)
-        return bytes_of_text(job.where, self.settings.max_file_bytes)
+        return await self._decoded(job.where)
+
+    async def _decoded(self, text: str) -> bytes:
+        """The picture of a job that holds it as text. Raises Refused `too_many_bytes`, ApiError `bad_base64`."""
+        limit = self.settings.max_file_bytes
+        if len(text) > text_bytes(limit):
+            raise Refused(RefusalCode.TOO_MANY_BYTES)
+        data = await picture_of_text(text.encode(), self._time_slices)
+        if len(data) > limit:
+            raise Refused(RefusalCode.TOO_MANY_BYTES)
+        return data
 
     async def _reply_to(self, entry: Entry, job: Job, data: bytes) -> PictureReply | None:
         """The reply of a process; None if the job is buried, because it killed processes or took too long."""
@@ -196,7 +211,7 @@ class QueueWorker:
             entry = await self._retry(partial(self.entries.take_again, entry))
         while True:
             try:
-                return await self._ask(job, data)
+                return await self._process_once(job, data)
             except (ChildDied, TimeoutError) as death:
                 code = RefusalCode.CRASHED if isinstance(death, ChildDied) else RefusalCode.TOO_SLOW
             if entry.taken >= self.queue.executions:
@@ -205,12 +220,12 @@ class QueueWorker:
             self.counts.begin_again()
             entry = await self._retry(partial(self.entries.take_again, entry))
 
-    async def _ask(self, job: Job, data: bytes) -> PictureReply:
+    async def _process_once(self, job: Job, data: bytes) -> PictureReply:
         """The reply of a process. Raises ChildDied, and TimeoutError after `picture_timeout` seconds of work."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(None) as limit:
             delivered = lambda: limit.reschedule(loop.time() + self.settings.picture_timeout)  # noqa: E731
-            reply: PictureReply = await self.seats.ask(job.options, data, delivered)
+            reply: PictureReply = await self.processes.request(job.options, data, delivered)
             return reply
 
     async def _bury(self, entry: Entry, reason: str) -> None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from facesieve.processes.child import ChildDied
 from facesieve.service.api_errors import ApiError, ErrorCode
+from facesieve.service.fair_places import FairPlaces
 from facesieve.service.fair_queue import Client, FairQueue, QueuedPicture
 from facesieve.service.held_bytes import HeldBytes
 
@@ -33,9 +33,9 @@ class Place:
         self.waited = 0.0
         self.begun = False
         self.lost = False
-        self._asks: set[QueuedPicture] = set()
+        self._pictures: set[QueuedPicture] = set()
 
-    async def ask(self, value: Any, data: bytes, delivered: Callable[[], None] = lambda: None) -> Any:
+    async def process(self, value: Any, data: bytes, delivered: Callable[[], None] = lambda: None) -> Any:
         """Let a worker process one picture, and return its reply. delivered: called when the worker has the bytes.
 
         Raises ApiError `worker_died`, and `busy` if the place was lost to a client with fewer places.
@@ -43,63 +43,60 @@ class Place:
         if self.lost:
             raise self._admission.busy()
         loop = asyncio.get_running_loop()
-        ask = QueuedPicture(value, data, loop.create_future(), delivered, self.client, loop.time())
+        picture = QueuedPicture(value, data, loop.create_future(), delivered, self.client, loop.time())
         del data  # the worker's copy is enough once it has one
-        self._asks.add(ask)
-        self._admission.queue.put(ask)
+        self._pictures.add(picture)
+        self._admission.queue.put(picture)
         try:
-            reply = await ask.reply
+            reply = await picture.reply
         except ChildDied:
             raise ApiError(ErrorCode.WORKER_DIED) from None
         finally:
-            self._asks.discard(ask)
-            self._admission.queue.drop(ask)
-            self.begun = self.begun or bool(ask.begun)
-            self.waited += (ask.begun or loop.time()) - ask.since
-        self._admission.note_duration(loop.time() - ask.begun)
+            self._pictures.discard(picture)
+            self._admission.queue.drop(picture)
+            self.begun = self.begun or bool(picture.begun)
+            self.waited += (picture.begun or loop.time()) - picture.since
+        self._admission.note_duration(loop.time() - picture.begun)
         return reply
 
     def lose(self) -> None:
         """Free the place for another client: pictures without a reply are refused."""
         self.lost = True
-        for ask in self._asks:
-            if not ask.reply.done():
-                ask.reply.set_exception(self._admission.busy())
+        for picture in self._pictures:
+            if not picture.reply.done():
+                picture.reply.set_exception(self._admission.busy())
 
     @property
-    def waits(self) -> bool:
+    def may_lose(self) -> bool:
         """Whether no worker has taken any of its pictures yet."""
-        return not self.begun and not any(ask.begun for ask in self._asks)
+        return not self.begun and not any(picture.begun for picture in self._pictures)
 
 
 class Admission:
     """Admits requests. Their pictures go into `queue`, and the bytes that they hold are counted in `held`.
 
-    seats: pictures that are processed at once. waiting: requests that may wait. max_held: see `HeldBytes`.
+    slots: pictures that are processed at once. waiting: requests that may wait. max_held: see `HeldBytes`.
     """
 
-    def __init__(self, seats: int, waiting: int, max_held: int) -> None:
-        self.seats = seats
+    def __init__(self, slots: int, waiting: int, max_held: int) -> None:
+        self.slots = slots
         self.queue = FairQueue()
         self.held = HeldBytes(max_held)
-        self._places = seats + waiting
-        self._admitted: OrderedDict[Client, list[Place]] = OrderedDict()
+        self._places = FairPlaces(slots + waiting)
         self._seconds = 0.5
 
     def admits(self, client: Client) -> bool:
         """Whether a request of this client would get a place now. A client that does not read its answers gets none."""
-        if not self.held.reads_answers(client):
-            return False
-        return self.admitted < self._places or self._loser(client) is not None or self._newcomer(client)
+        return self.held.reads_answers(client) and self._places.admits(client)
 
     @property
     def admitted(self) -> int:
         """Requests that have a place."""
-        return sum(map(len, self._admitted.values()))
+        return len(self._places)
 
     def busy(self, message: str = "") -> ApiError:
         """The error `busy`. `Retry-After` says when a place should be free at the present pace."""
-        seconds = math.ceil(self.admitted * self._seconds / max(1, self.seats))
+        seconds = math.ceil(self.admitted * self._seconds / max(1, self.slots))
         return ApiError(ErrorCode.BUSY, message, headers={"Retry-After": str(max(1, seconds))})
 
     def late(self) -> ApiError:
@@ -112,22 +109,16 @@ class Admission:
 
         deadline: on the loop's clock; the block is cancelled then. Raises ApiError `busy`, `deadline`.
         """
-        if self.admitted >= self._places:
-            loser = self._loser(client)
-            if loser is not None:
-                loser.lose()
-                self._leave(loser)
-            elif not self._newcomer(client):
-                raise self.busy()
         place = Place(self, client)
-        self._admitted.setdefault(client, []).append(place)
+        if not self._places.enter(place):
+            raise self.busy()
         try:
             async with asyncio.timeout_at(deadline):
                 yield place
         except TimeoutError:
             raise self.late() from None
         finally:
-            self._leave(place)
+            self._places.leave(place)
 
     def hold(self, client: Client, size: int) -> None:
         """Take `size` more bytes of a client's bodies into memory. Raises ApiError `busy` if there is no room."""
@@ -138,21 +129,3 @@ class Admission:
     def note_duration(self, seconds: float) -> None:
         """Note how long a worker took for a picture."""
         self._seconds += _NEWEST * (seconds - self._seconds)
-
-    def _newcomer(self, client: Client) -> bool:
-        """Whether the client has no place, and there is still room beyond the limit for such clients."""
-        return client not in self._admitted and self.admitted < 2 * self._places
-
-    def _loser(self, client: Client) -> Place | None:
-        """The place that this client may take over from the client with the most places, if there is one."""
-        most = max(self._admitted.values(), key=len, default=[])
-        if len(most) < len(self._admitted.get(client, [])) + 2:
-            return None
-        return next((place for place in reversed(most) if place.waits), None)
-
-    def _leave(self, place: Place) -> None:
-        places = self._admitted.get(place.client, [])
-        if place in places:
-            places.remove(place)
-        if not places:
-            self._admitted.pop(place.client, None)

@@ -54,6 +54,11 @@ class ErrorCode(Code):
         415,
         "This kind of body is not supported; send a picture's bytes, multipart/form-data, base64 text or JSON.",
     )
+    URLS_NOT_ACCEPTED = (
+        "urls_not_accepted",
+        415,
+        "This service does not fetch URLs; send the picture itself, or turn on the setting accept_urls.",
+    )
     HEADERS_TOO_LARGE = "headers_too_large", 431, "The headers of the request are too large or too many."
     BUSY = "busy", 429, "All workers are busy and the queue is full; try again after Retry-After seconds."
     INTERNAL = "internal", 500, "The service failed; its log has the reason under the request id."
@@ -83,12 +88,18 @@ _PICTURE_STATUS = {
     RefusalCode.UNSUPPORTED_FORMAT: 415,
     RefusalCode.RAW: 415,
     RefusalCode.OUT_OF_MEMORY: 503,
+    RefusalCode.BAD_URL: 400,
 }
 _OF_PICTURES = (
     *_PICTURE_STATUS,
     RefusalCode.TRUNCATED,
     RefusalCode.CORRUPT,
     RefusalCode.UNREADABLE,
+    RefusalCode.FORBIDDEN_ADDRESS,
+    RefusalCode.FETCH_FAILED,
+    RefusalCode.FETCH_TIMEOUT,
+    RefusalCode.TOO_MANY_REDIRECTS,
+    RefusalCode.DISALLOWED_BY_ROBOTS_HEADER,
 )
 
 
@@ -117,8 +128,8 @@ class ApiError(Exception):
 def error_of(code: str, message: str = "", details: Mapping[str, Any] | None = None) -> ApiError:
     """The ApiError for a code that a worker or a decoder returned.
 
-    code: of `ErrorCode`, or of `RefusalCode` for a picture without pixels. The status is 422 if only a decoder could
-    find the reason.
+    code: of `ErrorCode`, or of `RefusalCode` for a picture without pixels. The status is 422 if only a decoder or
+    the host of a URL could tell the reason.
     """
     if code in _OURS:
         return ApiError(_OURS[code], message, details)

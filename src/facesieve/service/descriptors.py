@@ -5,15 +5,17 @@ from __future__ import annotations
 _DEFAULT = 4096  # connections, unless the setting says more
 _OTHERS = 24  # descriptors for everything except connections and workers
 _OF_A_WORKER = 6  # descriptors of a worker and of the one that replaces it
+_OF_A_FETCH = 3  # a connection, one to another address of the host that is tried too, and a lookup of its name
 
 
-def room_for_connections(wanted: int, workers: int) -> int:
+def room_for_connections(wanted: int, workers: int, fetches: int = 0) -> int:
     """The most connections that the limit of descriptors allows; at most `wanted`, unless that is 0.
 
+    workers, fetches: how many there may be at a time.
     Raises the soft limit of the process if that makes room for more connections.
     """
     most = wanted or _DEFAULT
-    spare = _OTHERS + _OF_A_WORKER * workers
+    spare = _OTHERS + _OF_A_WORKER * workers + _OF_A_FETCH * fetches
     return max(1, min(most, _raised_limit(most + spare) - spare))
 
 

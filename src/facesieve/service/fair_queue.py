@@ -7,7 +7,7 @@ from collections import OrderedDict, deque
 from contextlib import suppress
 from dataclasses import dataclass
 
-from facesieve.processes.seat import PendingRequest
+from facesieve.processes.worker_slot import PendingRequest
 
 Client = tuple[str, str]  # token, address
 
@@ -25,7 +25,7 @@ class QueuedPicture(PendingRequest):
 
 
 class FairQueue:
-    """The queue from which the seats of workers take pictures; see `processes.seat.RequestQueue`.
+    """The queue from which the slots of workers take pictures; see `processes.worker_slot.RequestQueue`.
 
     working: pictures that workers have now.
     """
@@ -41,22 +41,22 @@ class FairQueue:
         """Pictures that no worker has taken yet."""
         return len(self._returned) + sum(map(len, self._queues.values()))
 
-    def put(self, ask: QueuedPicture) -> None:
-        self._queues.setdefault(ask.client, deque()).append(ask)
+    def put(self, picture: QueuedPicture) -> None:
+        self._queues.setdefault(picture.client, deque()).append(picture)
         self._wake()
 
-    def drop(self, ask: QueuedPicture) -> None:
+    def drop(self, picture: QueuedPicture) -> None:
         """The request no longer waits for this picture."""
-        if ask.begun:
+        if picture.begun:
             self.working -= 1
             return
-        for queue in (self._returned, self._queues.get(ask.client, deque())):
+        for queue in (self._returned, self._queues.get(picture.client, deque())):
             with suppress(ValueError):
-                queue.remove(ask)
-        self._drop_empty(ask.client)
+                queue.remove(picture)
+        self._drop_empty(picture.client)
 
     async def take(self) -> PendingRequest:
-        while (ask := self._next()) is None:
+        while (picture := self._next()) is None:
             owner: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._owners.append(owner)
             try:
@@ -67,33 +67,33 @@ class FairQueue:
                 if owner.done() and not owner.cancelled():
                     self._wake()  # this owner was woken for a picture, and another one must take it
                 raise
-        ask.begun = asyncio.get_running_loop().time()
+        picture.begun = asyncio.get_running_loop().time()
         self.working += 1
-        return ask
+        return picture
 
-    def put_back(self, ask: PendingRequest) -> None:
-        assert isinstance(ask, QueuedPicture)
-        if ask.reply.done():
+    def put_back(self, picture: PendingRequest) -> None:
+        assert isinstance(picture, QueuedPicture)
+        if picture.reply.done():
             return
         self.working -= 1
-        ask.begun = 0.0
-        self._returned.append(ask)
+        picture.begun = 0.0
+        self._returned.append(picture)
         self._wake()
 
     def _next(self) -> QueuedPicture | None:
         """The first picture of the client whose turn it is. That client then goes to the end of the order."""
         while self._returned:
-            ask = self._returned.popleft()
-            if not ask.reply.done():
-                return ask
+            picture = self._returned.popleft()
+            if not picture.reply.done():
+                return picture
         for client in list(self._queues):
             queue = self._queues[client]
             self._queues.move_to_end(client)
             while queue:
-                ask = queue.popleft()
-                if not ask.reply.done():
+                picture = queue.popleft()
+                if not picture.reply.done():
                     self._drop_empty(client)
-                    return ask
+                    return picture
             self._drop_empty(client)
         return None
 

@@ -54,8 +54,8 @@ async def run(
             "setting", message="The setting drain is below deadline, so a stop may end requests before their deadline."
         )
     metrics = Metrics()
-    seats = service_settings.workers or cores()
-    admission = Admission(seats, service_settings.waiting, service_settings.max_held_bytes)
+    slots = service_settings.workers or cores()
+    admission = Admission(slots, service_settings.waiting, service_settings.max_held_bytes)
     workers = WorkerPool(bounded(settings, service_settings), service_settings, admission, metrics, log)
     service = Service(service_settings, settings, policy, tokens, admission, workers, metrics, log)
     server, sockets = _listen(service)
@@ -82,7 +82,8 @@ def _listen(service: Service) -> tuple[Server, list[socket.socket]]:
     except (OSError, ValueError) as error:  # ValueError: the name cannot be a host name
         where, reason = f"{settings.address}:{settings.port}", getattr(error, "strerror", None)
         raise UsageError("no_address", f"Cannot listen on {where}: {reason or 'this is not a host name'}.") from error
-    most = room_for_connections(settings.max_connections, service.admission.seats)
+    fetches = service.pictures.fetch_connections if settings.accept_urls else 0
+    most = room_for_connections(settings.max_connections, service.admission.slots, fetches)
     if settings.max_connections > most:
         service.log.warning("max_connections", wanted=settings.max_connections, allowed=most)
     of_one = settings.max_connections_per_address

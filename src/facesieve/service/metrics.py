@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from facesieve.processes.seat import Ended
+from facesieve.processes.worker_slot import Ended
 from facesieve.service.admission import Admission
 from facesieve.service.log import Log
 from facesieve.service.worker import PictureReply
@@ -34,6 +34,9 @@ class Metrics:
             registry=registry,
         )
         self.pictures = Counter("facesieve_pictures", "Pictures by outcome.", ("outcome",), registry=registry)
+        self.fetches = Counter(
+            "facesieve_fetches", "URLs that were fetched, by result.", ("result",), registry=registry
+        )
         self.work = Histogram(
             "facesieve_work_seconds", "Seconds that a worker took for one picture.", buckets=_SECONDS, registry=registry
         )
@@ -71,6 +74,10 @@ class Metrics:
         }
         for name, (sentence, value) in gauges.items():
             Gauge(name, sentence, registry=self._registry).set_function(value)
+
+    def watch_fetches(self, fetching: Callable[[], int]) -> None:
+        """Read the number of fetches in progress at each scrape."""
+        Gauge("facesieve_fetching", "URLs that are being fetched.", registry=self._registry).set_function(fetching)
 
     def watch_log(self, log: Log) -> None:
         """Read the number of lost log lines at each scrape."""

@@ -64,12 +64,27 @@ class Receiver:
 
     def release(self, size: int) -> None:
         """Count `size` bytes of the body as no longer held."""
-        size = min(size, self._held)
+        size = max(0, min(size, self._held))
         self._admission.held.release(self._client, size)
         self._held -= size
 
+    def hold(self, size: int) -> bool:
+        """Count `size` bytes as held instead of what was held before.
+
+        If there is no room for them, nothing is held any more, and the result is False.
+        """
+        if self._dropped:
+            return False
+        self.release(self._held - size)
+        more = size - self._held
+        if not self._admission.held.has_room(self._client, more):
+            self.release(self._held)  # at once, because other requests that fetch need only this room
+            return False
+        self.keep(more)
+        return True
+
     def keep(self, size: int) -> None:
-        """Count `size` bytes of answers that are kept with the body until all are sent."""
+        """Count `size` bytes more as held, such as answers that are kept until all are sent."""
         self._admission.held.add(self._client, size)
         self._held += size
 

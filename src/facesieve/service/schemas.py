@@ -152,10 +152,16 @@ class SieveRequest(Shape):
 
 
 class PictureInJson(Shape):
-    """A picture as JSON, with one of the two keys."""
+    """A picture as JSON, with exactly one of the keys, once."""
 
     image_base64: Annotated[Base64 | None, Field(description="The picture in base64, or a data URL.")] = None
     image: Annotated[str | None, Field(description="Another name for image_base64.")] = None
+    url: Annotated[
+        str | None,
+        Field(
+            description="The https or http URL of the picture, where the setting accept_urls is on.", max_length=8192
+        ),
+    ] = None
 
 
 class VerdictShape(Shape):

@@ -10,6 +10,7 @@ from tornado.iostream import IOStream
 from facesieve.service import page
 from facesieve.service.admission import Admission
 from facesieve.service.answers import encoded
+from facesieve.service.fetches import Fetches
 from facesieve.service.log import Log
 from facesieve.service.metrics import Metrics
 from facesieve.service.openapi import document
@@ -43,6 +44,7 @@ class Service:
     """What the handlers of one service share.
 
     pictures: the settings of the pipeline. stopping: whether SIGTERM has arrived. active: requests that have not ended.
+    fetches: None if URLs are not accepted.
     """
 
     settings: ServiceSettings
@@ -56,6 +58,7 @@ class Service:
     stopping: bool = False
     active: set[ActiveRequest] = field(default_factory=set)
     time_slices: TimeSlices = field(default_factory=TimeSlices)
+    fetches: Fetches | None = field(init=False, default=None)
     index: page.Page = field(init=False)
     docs: page.Page = field(init=False)
     openapi: bytes = field(init=False)
@@ -66,6 +69,8 @@ class Service:
         self.openapi = encoded(document(self.settings))
         self.metrics.watch(self.admission, lambda: self.workers.alive)
         self.metrics.watch_log(self.log)
+        if self.settings.accept_urls:
+            self.fetches = Fetches(self.pictures, self.metrics, self.admission.busy)
 
     @property
     def ready(self) -> bool:

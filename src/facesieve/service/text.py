@@ -1,4 +1,4 @@
-"""Pictures that are sent as text: base64, data URLs, and JSON that holds one of them.
+"""Pictures that are sent as text: base64, data URLs, and JSON that holds one of them, or the URL of a picture.
 
 Texts have up to 14 MB, so everything that reads a whole text does so in steps.
 """
@@ -19,6 +19,7 @@ from facesieve.service.api_errors import ApiError, ErrorCode
 from facesieve.service.time_slices import TimeSlices
 
 KEYS = ("image_base64", "image")
+URL_KEY = "url"
 _STEP = 1 << 17  # characters that are decoded at once
 _SLACK = 1 << 16  # JSON and the head of a data URL around the base64; most white space before and after it
 _SMALL_JSON = 1 << 16  # JSON of another form is parsed up to this size, to say what is wrong with it
@@ -34,6 +35,7 @@ _TEXT = re.compile(rb"[A-Za-z0-9+/_=\s-]+")
 _FIELD = re.compile(rb"[A-Za-z][A-Za-z0-9_]*=.")
 _JSON_STRING = re.compile(rb'(\{\s*"(?:%s)"\s*:\s*)?"' % "|".join(KEYS).encode())
 _JSON_END = {True: re.compile(rb'"\s*\}\Z'), False: re.compile(rb'"\Z')}
+_URL_JSON = re.compile(rb'\{\s*"%s"\s*:\s*("(?:[^"\\]|\\.)*+")\s*\}' % URL_KEY.encode(), re.DOTALL)
 _NOT_PLAIN = re.compile(rb'["\\\x00-\x1f\x7f-\xff]')
 _KINDS = ("text/", "application/json", "application/base64", "application/x-www-form-urlencoded")
 
@@ -46,6 +48,18 @@ def is_text(content_type: str) -> bool:
 def text_bytes(size: int) -> int:
     """Bytes of the longest text that holds a picture of `size` bytes: base64 in lines, and the text around it."""
     return size * 4 // 3 + size // 32 + _SLACK
+
+
+def url_of(body: bytes) -> str | None:
+    """The URL in `{"url": "..."}`; None for every other body. Raises ApiError `bad_json` for a malformed string."""
+    start, end = _ends(body)
+    found = _URL_JSON.fullmatch(body, start, end) if end - start <= _SMALL_JSON else None
+    if found is None:
+        return None
+    try:
+        return str(from_json(found[1]))
+    except ValueError:
+        raise ApiError(ErrorCode.BAD_JSON) from None
 
 
 async def picture_of(body: bytes, time_slices: TimeSlices, said_to_be_text: bool) -> bytes:
@@ -76,7 +90,13 @@ async def picture_of_field(content: bytes, time_slices: TimeSlices) -> bytes:
     begins = content[start : min(end, start + _BEGIN)]
     if _is_picture(content) or not (_ADDRESS.match(begins) or _DATA.match(begins) or _TEXT.fullmatch(begins)):
         return content
-    start = _after_head(begins, start)
+    return await picture_of_text(content, time_slices)
+
+
+async def picture_of_text(content: bytes, time_slices: TimeSlices) -> bytes:
+    """The picture in base64 or in a data URL. Raises ApiError `bad_base64`."""
+    start, end = _ends(content)
+    start = _after_head(content[start : min(end, start + _BEGIN)], start)
     return await _decoded((content[at : min(end, at + _STEP)] for at in range(start, end, _STEP)), time_slices)
 
 
@@ -132,9 +152,7 @@ def _unescaped(text: bytes, start: int, end: int, error: ApiError) -> Iterator[b
 def _after_head(begins: bytes, start: int) -> int:
     """Where base64 begins: after the head of a data URL, if there is one. Raises ApiError `bad_base64`."""
     if _ADDRESS.match(begins):
-        raise ApiError(
-            ErrorCode.BAD_BASE64, "The service does not fetch addresses; send the picture as base64 or a data URL."
-        )
+        raise ApiError(ErrorCode.BAD_BASE64, 'This is a URL, not a picture; send it in JSON: {"url": "https://..."}.')
     if not _DATA.match(begins):
         return start
     head = _DATA_URL.match(begins)
@@ -160,7 +178,8 @@ def _is_picture(body: bytes) -> bool:
 
 def _bad_json(text: bytes, start: int, end: int) -> ApiError:
     """What is wrong with JSON that is not `{"image": "..."}` or a string."""
-    one_key = f"The JSON must have exactly one key, {' or '.join(KEYS)}; send options in the query."
+    keys = ", ".join((*KEYS, URL_KEY))
+    one_key = f"The JSON must have exactly one of the keys {keys}, once, with a string; send options in the query."
     if end - start > _SMALL_JSON:
         return ApiError(ErrorCode.BAD_JSON, one_key)
     try:
@@ -168,8 +187,10 @@ def _bad_json(text: bytes, start: int, end: int) -> ApiError:
     except ValueError:
         return ApiError(ErrorCode.BAD_JSON)
     if isinstance(sent, dict):
-        if any(key not in KEYS for key in sent) or len(sent) > 1:
+        if any(key not in (*KEYS, URL_KEY) for key in sent) or len(sent) > 1 or isinstance(sent.get(URL_KEY), str):
             return ApiError(ErrorCode.BAD_JSON, one_key)
         if not sent or None in sent.values():
-            return ApiError(ErrorCode.NO_IMAGE, f"The JSON has no key {' or '.join(KEYS)}.")
+            return ApiError(ErrorCode.NO_IMAGE, f"The JSON has none of the keys {keys}.")
+        if URL_KEY in sent:
+            return ApiError(ErrorCode.BAD_JSON, "The url in JSON must be a string.")
     return ApiError(ErrorCode.BAD_JSON, "The picture in JSON must be a string of base64 or a data URL.")

@@ -13,7 +13,7 @@ from facesieve.service.options import options_of, query_of
 from facesieve.service.precheck import precheck
 from facesieve.service.request import Request
 from facesieve.service.sieve_reply import SieveOptions, SieveReply
-from facesieve.service.text import is_text, picture_of, picture_of_field, text_bytes
+from facesieve.service.text import is_text, picture_of, picture_of_field, text_bytes, url_of
 from facesieve.service.worker import PictureReply
 
 # Time reserved before the deadline for sending the answer: seconds, and the largest share of the time that is left.
@@ -54,7 +54,7 @@ class PictureRoute(WorkerRoute):
             self.service.metrics.pictures.labels(error.code).inc()
             raise
 
-    async def ask(self, place: Place, picture: PictureBytes, options: AnswerOptions) -> PictureReply:
+    async def process(self, place: Place, picture: PictureBytes, options: AnswerOptions) -> PictureReply:
         """A worker's reply to one picture, counted. Raises ApiError if the picture was refused."""
         size = len(picture.content)
 
@@ -62,7 +62,7 @@ class PictureRoute(WorkerRoute):
             picture.content = b""
             self.receiver.release(size)
 
-        reply: PictureReply = await place.ask(options, picture.content, delivered)
+        reply: PictureReply = await place.process(options, picture.content, delivered)
         self.service.metrics.count(reply)
         self.notes["faces"] = self.notes.get("faces", 0) + reply.faces
         self.notes["kept"] = self.notes.get("kept", 0) + reply.kept
@@ -77,7 +77,7 @@ class PictureRoute(WorkerRoute):
         """Answer a request for one picture."""
         await self.read(picture)
         async with self.service.admission.admit(self.client, self.deadline) as place:
-            reply = await self.ask(place, picture, options)
+            reply = await self.process(place, picture, options)
         self.set_header("Server-Timing", f"wait;dur={place.waited * 1e3:.1f}, work;dur={reply.seconds * 1e3:.1f}")
         self.reply(reply.body)
 
@@ -129,7 +129,7 @@ class Uploads(PictureRoute):
 
         # As many pictures at once as there are workers, so that one request can use all free workers.
         tasks = [
-            asyncio.ensure_future(one_after_another()) for _ in range(min(self.service.admission.seats, len(pictures)))
+            asyncio.ensure_future(one_after_another()) for _ in range(min(self.service.admission.slots, len(pictures)))
         ]
         try:
             left = self.deadline - self.loop.time()
@@ -150,7 +150,7 @@ class Uploads(PictureRoute):
         """The answer for one picture, or an entry with the error if it is refused."""
         try:
             await self.read(picture)
-            return (await self.ask(place, picture, options)).body
+            return (await self.process(place, picture, options)).body
         except ApiError as error:
             self.notes["refused"] = self.notes.get("refused", 0) + 1
             return encoded({"error": error.as_json()})
@@ -162,7 +162,7 @@ class Uploads(PictureRoute):
 
 
 class Faces(PictureRoute):
-    """The picture is the body, as bytes or as text, or the only file of a form."""
+    """The picture is the body, as bytes or as text, the only file of a form, or behind the URL in the body."""
 
     route = "/v1/faces"
 
@@ -194,8 +194,20 @@ class Faces(PictureRoute):
     async def _from_body(self) -> PictureBytes:
         async with self.service.time_slices:
             body = self._whole.content()
+            url = url_of(body)
+        if url is not None:
+            return PictureBytes(await self._fetched(url))
         said_to_be_text = is_text(self.request.headers.get("Content-Type", ""))
         return PictureBytes(await picture_of(body, self.service.time_slices, said_to_be_text))
+
+    async def _fetched(self, url: str) -> bytes:
+        """The picture behind a URL. Raises ApiError."""
+        if self.service.fetches is None:
+            raise ApiError(ErrorCode.URLS_NOT_ACCEPTED)
+        began = self.loop.time()
+        data = await self.service.fetches.fetch(self.client, url, self.deadline, self.receiver.hold)
+        self.notes |= {"fetched": len(data), "fetch_ms": round((self.loop.time() - began) * 1e3, 1)}
+        return data
 
 
 class Sieve(WorkerRoute):
@@ -214,5 +226,5 @@ class Sieve(WorkerRoute):
     async def answer(self) -> None:
         async with self.service.admission.admit(self.client, self.deadline) as place:
             options = SieveOptions(self.service.policy)
-            judged: SieveReply = await place.ask(options, self._whole.content(), self.receiver.drop)
+            judged: SieveReply = await place.process(options, self._whole.content(), self.receiver.drop)
         self.reply(judged.answer())

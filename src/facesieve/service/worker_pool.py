@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from facesieve.errors import FacesieveError
 from facesieve.processes.child import Child
 from facesieve.processes.forkserver import spawned
-from facesieve.processes.seat import Ended, Limits, Seat
+from facesieve.processes.pool import Pool
+from facesieve.processes.worker_slot import Ended, Limits, WorkerSlot
 from facesieve.service.admission import Admission
 from facesieve.service.log import Log
 from facesieve.service.metrics import Metrics
@@ -18,7 +18,7 @@ from facesieve.settings import ServiceSettings, Settings
 
 
 class WorkerPool:
-    """One seat for each worker process. Seats take pictures from the queue of the admission."""
+    """The worker processes, which take pictures from the queue of the admission."""
 
     def __init__(
         self, pictures: Settings, settings: ServiceSettings, admission: Admission, metrics: Metrics, log: Log
@@ -28,21 +28,19 @@ class WorkerPool:
         self._began = asyncio.Event()
         self._failure: FacesieveError | None = None
         self._alive = 0
+        self._count = admission.slots
         self._failing = False
-        self._threads = ThreadPoolExecutor(admission.seats, "seat")
         start = partial(Child, spawned, run_worker, pictures, settings.niceness)
         limits = Limits(settings.start_timeout, settings.grace)
-        self._seats = [Seat(start, admission.queue, self._threads, limits, self) for _ in range(admission.seats)]
-        self._owners: list[asyncio.Future[None]] = []
+        self._pool = Pool(admission.slots, start, admission.queue, limits, self)
 
     def start(self) -> None:
         """Start the workers; they become ready one by one."""
-        _start_all(self._threads, len(self._seats))
-        self._owners = [asyncio.ensure_future(seat.own()) for seat in self._seats]
+        self._pool.start()
 
     @property
     def alive(self) -> int:
-        """Seats whose process has started and not ended."""
+        """Worker slots whose process has started and not ended."""
         return self._alive
 
     @property
@@ -58,14 +56,12 @@ class WorkerPool:
 
     def close(self) -> None:
         """Kill all workers. The pictures that they process are lost."""
-        for seat in self._seats:
-            seat.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()
 
-    # called by seats
+    # called by slots
 
-    def changed(self, seat: Seat) -> None:
-        alive = sum(seat.alive for seat in self._seats)
+    def changed(self, slot: WorkerSlot) -> None:
+        alive = self._pool.alive
         if alive == self._alive:
             return
         if not alive:
@@ -73,16 +69,16 @@ class WorkerPool:
                 "no_worker", message="No worker process is alive; /readyz answers 503 until one has started."
             )
         elif not self._alive:
-            self._log.info("ready", workers_ready=alive, workers=len(self._seats))
+            self._log.info("ready", workers_ready=alive, workers=self._count)
             self._began.set()
         self._alive, self._failing = alive, False
 
-    def died(self, seat: Seat, ended: Ended) -> None:
+    def died(self, slot: WorkerSlot, ended: Ended) -> None:
         self._metrics.replaced.labels(ended.value).inc()
         message = "A worker process has ended; another one is started."
         self._log.seldom("worker_ended", 10, message=message, reason=ended.value)
 
-    def not_started(self, seat: Seat, error: Exception, again: float) -> None:
+    def not_started(self, slot: WorkerSlot, error: Exception, again: float) -> None:
         self._metrics.failed_starts.inc()
         self._failing = True
         message = str(error) or "The worker process ended while it was starting."
@@ -90,17 +86,3 @@ class WorkerPool:
         if isinstance(error, FacesieveError) and not self._began.is_set():
             self._failure = error
             self._began.set()
-
-
-def _start_all(threads: ThreadPoolExecutor, count: int) -> None:
-    """Start all threads now, so that none has to be started later, when memory or threads may be short."""
-    from threading import Barrier
-
-    together = Barrier(count + 1)
-    try:
-        for _ in range(count):
-            threads.submit(together.wait)
-    except RuntimeError:  # no more threads can be started: release those that wait
-        together.abort()
-        raise
-    together.wait()

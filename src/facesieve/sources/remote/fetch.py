@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import ssl
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import aclosing
 from http.client import responses
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
-from tornado.httpclient import HTTPClientError
-from tornado.httputil import HTTPHeaders, HTTPInputError
-from tornado.iostream import UnsatisfiableReadError
-from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient, _HTTPConnection
+import h11
 
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 from facesieve.settings import Settings
-from facesieve.sources.remote.buffer import Full
+from facesieve.sources.remote.exchange import Exchange, Head, exchange
 from facesieve.sources.remote.hosts import Hosts
 from facesieve.sources.remote.resolver import CheckingResolver, ForbiddenAddressError, Lookup
 from facesieve.sources.remote.retry import STATUSES, pause
@@ -30,43 +25,7 @@ from facesieve.sources.remote.url import redirect_url, request_url
 from facesieve.version import __version__
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MOST_HEADER_BYTES = 64 * 1024
-_INTERIM = frozenset({100, 102, 103})
-_MOST_INTERIM = 8  # answers such as 103 (Early Hints) before the one that counts
-# UnsatisfiableReadError: a header or a line is too long. ValueError: the connection closed before encryption began.
-_NO_ANSWER = (OSError, HTTPClientError, UnsatisfiableReadError, ValueError)
-_QUIET = logging.NullHandler()  # what goes wrong is in refusals; without a handler, Python writes it to stderr too
-_UNLIMITED = 2**62  # Tornado's own limit on bodies does not say that it was the limit; ours does
-
-
-@dataclass(slots=True)
-class _Answer:
-    """What a host answers to one request. ended: what ended it before its end, if anything did.
-
-    interim: how many answers came before it that only announce it.
-    """
-
-    status: int = 0
-    interim: int = 0
-    headers: HTTPHeaders = field(default_factory=HTTPHeaders)
-    parts: list[bytes] = field(default_factory=list)
-    size: int = 0
-    ended: Exception | None = None
-
-
-class _Connection(_HTTPConnection):
-    """Tornado would log the error of a line that is too long, and leave the request to its timeout."""
-
-    def on_connection_close(self) -> None:
-        try:
-            super().on_connection_close()
-        except Exception:
-            self._handle_exception(*sys.exc_info())
-
-
-class _Client(SimpleAsyncHTTPClient):
-    def _connection_class(self) -> type:
-        return _Connection
+_NO_ANSWER = (OSError, h11.RemoteProtocolError)
 
 
 class Fetcher:
@@ -77,16 +36,9 @@ class Fetcher:
 
     def __init__(self, settings: Settings, lookup: Lookup | None = None) -> None:
         admitted = [ip_network(network) for network in settings.fetch_allow_addresses]
-        logging.getLogger("tornado").addHandler(_QUIET)
         self._settings = settings
         self._resolver = CheckingResolver(admitted=admitted, lookup=lookup)
-        self._client = _Client(
-            force_instance=True,
-            max_clients=settings.fetch_connections,
-            resolver=self._resolver,
-            max_header_size=_MOST_HEADER_BYTES,
-            max_body_size=_UNLIMITED,
-        )
+        self._tls = ssl.create_default_context()
         rate = settings.fetch_rate_per_host
         self._hosts = Hosts(settings.fetch_connections, settings.fetch_connections_per_host, rate)
         contact = f" ({settings.fetch_contact})" if settings.fetch_contact else ""
@@ -108,126 +60,84 @@ class Fetcher:
             tries += 1
             last = tries >= self._settings.fetch_tries
             try:
-                answer = await self._follow_redirects(url, arriving)
+                head, data = await self._follow_redirects(url, arriving)
             except _NO_ANSWER as error:
                 if last:
                     raise Refused(RefusalCode.FETCH_FAILED, _connection_error(error)) from error
                 retry_after = ""
             else:
-                if answer.status == 200:
-                    return _joined(answer)
-                retry_after = answer.headers.get("Retry-After", "")
-                if last or answer.status not in STATUSES:
-                    raise _bad_status(answer)
+                if head.status == 200:
+                    return data
+                retry_after = head.get("retry-after")
+                if last or head.status not in STATUSES:
+                    raise _bad_status(head)
             seconds = pause(tries, retry_after)
             if seconds is None:
-                raise _bad_status(answer)
+                raise _bad_status(head)
             await asyncio.sleep(seconds)
 
-    def close(self) -> None:
-        self._client.close()
-        self._resolver.close()
-
-    async def _follow_redirects(self, url: str, arriving: Callable[[int], None]) -> _Answer:
-        """The answer at the end of all redirects."""
+    async def _follow_redirects(self, url: str, arriving: Callable[[int], None]) -> tuple[Head, bytes]:
+        """The answer at the end of all redirects; its body is empty unless the status is 200."""
         schemes = self._settings.fetch_schemes
         at = request_url(url, schemes)
         for _ in range(self._settings.fetch_redirects + 1):
-            answer = await self._request(at, arriving)
-            location = answer.headers.get("Location")
-            if answer.status not in _REDIRECTS or location is None:
-                return answer
+            head, data = await self._request(at, arriving)
+            location = head.get("location")
+            if head.status not in _REDIRECTS or not location:
+                return head, data
             at = redirect_url(at, location, schemes)
         raise Refused(RefusalCode.TOO_MANY_REDIRECTS)
 
-    async def _request(self, url: str, arriving: Callable[[int], None]) -> _Answer:
-        """The answer to one request. Raises OSError and HTTPClientError where there is none."""
-        answer, settings = _Answer(), self._settings
-
-        def take_header(line: str) -> None:
-            if line.startswith("HTTP/"):
-                answer.status, answer.headers = int(line.split(" ")[1]), HTTPHeaders()
-            elif line.strip():
-                answer.headers.parse_line(line)
-            else:
-                self._check_headers(answer)
-
-        def take_body(chunk: bytes) -> None:
-            answer.parts.append(chunk)
-            answer.size += len(chunk)
-            if answer.size > settings.max_file_bytes:
-                _abort(answer, Refused(RefusalCode.TOO_MANY_BYTES))
-            try:
-                arriving(answer.size)
-            except Full as full:
-                _abort(answer, full)
-
+    async def _request(self, url: str, arriving: Callable[[int], None]) -> tuple[Head, bytes]:
+        """The answer to one request. Raises OSError and h11.RemoteProtocolError where there is none."""
+        settings = self._settings
         async with self._hosts.turn(urlsplit(url).hostname or ""):
             try:
-                await self._client.fetch(
-                    url,
-                    raise_error=False,
-                    follow_redirects=False,
-                    headers=dict(self._headers),
-                    connect_timeout=settings.fetch_connect_timeout,
-                    request_timeout=settings.fetch_timeout,
-                    decompress_response=False,
-                    header_callback=take_header,
-                    streaming_callback=take_body,
-                )
+                async with (
+                    asyncio.timeout(settings.fetch_timeout),
+                    exchange(url, self._headers, self._resolver, self._tls, settings.fetch_connect_timeout) as answer,
+                ):
+                    head = await answer.head()
+                    if head.status != 200:
+                        return head, b""
+                    self._check(head)
+                    return head, await self._body(answer, arriving)
             except ForbiddenAddressError as forbidden:
                 raise Refused(RefusalCode.FORBIDDEN_ADDRESS) from forbidden
-            except HTTPTimeoutError as error:
+            except TimeoutError as error:
                 raise Refused(RefusalCode.FETCH_TIMEOUT) from error
-            except UnicodeError as error:  # from the resolver, for a host that is no name
+            except (UnicodeError, h11.LocalProtocolError) as error:  # a host that is no name, or that no header holds
                 raise Refused(RefusalCode.BAD_URL) from error
-            except _NO_ANSWER:
-                if answer.ended is None:
-                    raise
-        if isinstance(answer.ended, Refused | Full):
-            raise answer.ended
-        return answer
 
-    def _check_headers(self, answer: _Answer) -> None:
-        """Ends an answer that has no picture for us before its body comes."""
-        if answer.status in _INTERIM and answer.interim < _MOST_INTERIM:
-            answer.interim += 1
-            return
-        if answer.status != 200:
-            _abort(answer, _NoBody())
-        if self._settings.fetch_respect_robots and forbids_training(answer.headers.get_list("X-Robots-Tag")):
-            _abort(answer, Refused(RefusalCode.DISALLOWED_BY_ROBOTS_HEADER))
-        encoding = answer.headers.get("Content-Encoding", "").strip().lower()
+    async def _body(self, answer: Exchange, arriving: Callable[[int], None]) -> bytes:
+        parts, size = list[bytes](), 0
+        try:
+            async with aclosing(answer.body()) as pieces:
+                async for piece in pieces:
+                    size += len(piece)
+                    if size > self._settings.max_file_bytes:
+                        raise Refused(RefusalCode.TOO_MANY_BYTES)
+                    parts.append(piece)
+                    arriving(size)
+            return b"".join(parts)
+        finally:
+            parts.clear()  # an error would hold them until it is collected
+
+    def _check(self, head: Head) -> None:
+        """Refuse an answer that has no picture for us before its body comes."""
+        if self._settings.fetch_respect_robots and forbids_training(head.headers.get("x-robots-tag", ())):
+            raise Refused(RefusalCode.DISALLOWED_BY_ROBOTS_HEADER)
+        encoding = head.get("content-encoding").strip().lower()
         if encoding not in ("", "identity"):  # we asked for none; unpacking it would open the door to bombs
-            _abort(
-                answer, Refused(RefusalCode.FETCH_FAILED, f"The host sent the content encoded as {encoding[:20]!r}.")
-            )
-        length = answer.headers.get("Content-Length", "")
+            raise Refused(RefusalCode.FETCH_FAILED, f"The host sent the content encoded as {encoding[:20]!r}.")
+        length = head.get("content-length")
         if length.isdecimal() and int(length[:20]) > self._settings.max_file_bytes:
-            _abort(answer, Refused(RefusalCode.TOO_MANY_BYTES))
+            raise Refused(RefusalCode.TOO_MANY_BYTES)
 
 
-class _NoBody(Exception):  # noqa: N818 - it is an outcome, not an error
-    """Stops an answer whose body is not needed: a redirect or an error."""
-
-
-def _abort(answer: _Answer, why: Exception) -> None:
-    """Close the connection of an answer. Tornado does that for an HTTPInputError, and logs it as information."""
-    answer.ended = why
-    answer.parts.clear()  # the error would hold them until it is collected
-    raise HTTPInputError(str(why))
-
-
-def _joined(answer: _Answer) -> bytes:
-    """The whole body. Its parts are freed at once; Tornado's objects would hold them until they are collected."""
-    data = b"".join(answer.parts)
-    answer.parts.clear()
-    return data
-
-
-def _bad_status(answer: _Answer) -> Refused:
-    name = responses.get(answer.status, "")
-    return Refused(RefusalCode.FETCH_FAILED, f"The host answered with status {answer.status}{name and f' ({name})'}.")
+def _bad_status(head: Head) -> Refused:
+    name = responses.get(head.status, "")
+    return Refused(RefusalCode.FETCH_FAILED, f"The host answered with status {head.status}{name and f' ({name})'}.")
 
 
 def _connection_error(error: Exception) -> str:

@@ -22,7 +22,7 @@ from facesieve.sources.openers import Memory, RefusedOpener
 from facesieve.sources.remote.buffer import Buffer, Full
 from facesieve.sources.remote.remote import COUNTED, Remote, failed
 
-if TYPE_CHECKING:  # Tornado belongs to an extra
+if TYPE_CHECKING:  # h11 belongs to an extra
     from facesieve.sources.remote.fetch import Fetcher
     from facesieve.sources.remote.resolver import Lookup
 
@@ -44,7 +44,7 @@ class UrlPrefetch:
         """Yields the same sources in order. Those behind URLs have their bytes, or are refused.
 
         From the first URL on, sources are taken before they are needed. waiting: called about once per second while
-        this waits for a picture. Raises UsageError `no_cloud` where Tornado is not installed.
+        this waits for a picture. Raises UsageError `no_cloud` where h11 is not installed.
         """
         run: _Run | None = None
         remaining, window = iter(sources), deque[Source | _PendingPicture]()
@@ -170,5 +170,5 @@ def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
 
 
 async def _create_fetcher(fetcher: type[Fetcher], settings: Settings, lookup: Lookup | None) -> Fetcher:
-    """Tornado's client belongs to the loop in which it is made."""
+    """A fetcher belongs to the loop in which it is made."""
     return fetcher(settings, lookup)

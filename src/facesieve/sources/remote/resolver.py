@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
-
-from tornado.netutil import Resolver
 
 from facesieve.sources.remote.address import Network, is_allowed
 
-Answers = list[tuple[int, Any]]  # address families and socket addresses, as Tornado connects to them
+Answers = list[tuple[int, Any]]  # address families and socket addresses
 Lookup = Callable[[str, int, int], Answers]
 
 _THREADS = 32  # `getaddrinfo` blocks, and takes seconds where a name server is silent
@@ -25,26 +24,25 @@ class ForbiddenAddressError(OSError):
     """The host of a URL leads to an address that is not allowed."""
 
 
-class CheckingResolver(Resolver):
+class CheckingResolver:
     """Resolves as the system does, and refuses a host when one of its addresses is forbidden.
 
-    Tornado asks it for addresses in URLs too, in whatever notation the system understands (`0x7f.1`, `2130706433`).
+    It is asked for addresses in URLs too, in whatever notation the system understands (`0x7f.1`, `2130706433`).
     admitted: networks that are allowed although they are not public. lookup: asks the system; tests pass their own.
     """
 
-    # Tornado constructs subclasses of Configurable through `initialize`.
-    def initialize(self, admitted: Sequence[Network] = (), lookup: Lookup | None = None) -> None:
+    def __init__(self, admitted: Sequence[Network] = (), lookup: Lookup | None = None) -> None:
         self._admitted = tuple(admitted)
         self._lookup = lookup or _system_lookup
-        self._threads = ThreadPoolExecutor(_THREADS, "dns")
-        self._known: OrderedDict[tuple[str, int, int], tuple[float, Answers]] = OrderedDict()
+        self._threads = asyncio.Semaphore(_THREADS)
+        self._known: OrderedDict[tuple[str, int], tuple[float, Answers]] = OrderedDict()
 
-    async def resolve(self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC) -> Answers:
-        """Addresses of the host. Raises ForbiddenAddressError, and OSError where there are none."""
-        loop, question = asyncio.get_running_loop(), (host, port, int(family))
+    async def resolve(self, host: str, port: int) -> Answers:
+        """Addresses of the host, at least one. Raises ForbiddenAddressError, and OSError where there are none."""
+        loop, question = asyncio.get_running_loop(), (host, port)
         since, answers = self._known.get(question, (0.0, []))
         if not answers or loop.time() - since > _FRESH:
-            answers = await loop.run_in_executor(self._threads, self._lookup, *question)
+            answers = await self._looked_up(host, port)
             if not answers:
                 raise OSError(f"{host} has no address")
             for _, address in answers:
@@ -55,8 +53,36 @@ class CheckingResolver(Resolver):
                 self._known.popitem(last=False)
         return answers
 
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+    async def _looked_up(self, host: str, port: int) -> Answers:
+        """What the system answers. Its thread cannot be ended, and must not keep the program from ending either."""
+        loop = asyncio.get_running_loop()
+        await self._threads.acquire()
+        result: asyncio.Future[Answers] = loop.create_future()
+
+        def finish(answers: Answers, error: Exception | None) -> None:
+            self._threads.release()
+            if result.cancelled():
+                return
+            if error:
+                result.set_exception(error)
+            else:
+                result.set_result(answers)
+
+        def run() -> None:
+            answers, error = Answers(), None
+            try:
+                answers = self._lookup(host, port, socket.AF_UNSPEC)
+            except Exception as raised:
+                error = raised
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+                loop.call_soon_threadsafe(finish, answers, error)
+
+        try:
+            threading.Thread(target=run, name="dns", daemon=True).start()
+        except RuntimeError as error:
+            self._threads.release()
+            raise OSError(f"no thread to look up {host}") from error
+        return await result
 
 
 def _system_lookup(host: str, port: int, family: int) -> Answers:

@@ -56,7 +56,7 @@ def request_url(text: str, schemes: Collection[str] = ("https", "http")) -> str:
 
 
 def redirect_url(url: str, location: str, schemes: Collection[str]) -> str:
-    """Where a redirect leads. location: as Tornado reads it, one character per byte. Raises Refused `bad_url`."""
+    """Where a redirect leads. location: as it was read, one character per byte. Raises Refused `bad_url`."""
     try:
         text = location.encode("latin-1").decode("utf-8", "surrogateescape")
         return request_url(urljoin(url, text.strip()), schemes)

@@ -228,7 +228,7 @@ def test_thirty_workers_that_die_leave_no_descriptor_and_no_memory(start: Any) -
 
 
 @pytest.mark.slow
-def test_eighteen_pictures_of_39_megapixels_and_all_connections_idle_leave_every_seat(start: Any) -> None:
+def test_eighteen_pictures_of_39_megapixels_and_all_connections_idle_leave_every_slot(start: Any) -> None:
     data = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 255, (65, 60, 3), np.uint8)
     Image.fromarray(noise).resize((6000, 6500), Image.Resampling.NEAREST).save(data, "JPEG", quality=60)

@@ -1,4 +1,4 @@
-"""A seat holds one child process of an asyncio program: its owner task starts the child, uses it, and replaces it.
+"""A slot holds one child process of an asyncio program: its owner task starts the child, uses it, and replaces it.
 
 | state    | meaning                                          | next                                              |
 |----------|--------------------------------------------------|---------------------------------------------------|
@@ -8,7 +8,7 @@
 | leaving  | the client of the request has left               | idle if the reply comes in time; else starting    |
 | dead     | the last start failed; the next one comes later  | starting                                          |
 
-Each seat has one owner task, and only this task uses the child. Clients put a `PendingRequest` into a `RequestQueue`,
+Each slot has one owner task, and only this task uses the child. Clients put a `PendingRequest` into a `RequestQueue`,
 and an owner takes it. A client that leaves only cancels its own `PendingRequest.reply`, so it can neither interrupt the
 start of a child nor receive the reply to another request.
 """
@@ -40,7 +40,7 @@ class State(StrEnum):
 class Ended(StrEnum):
     """Why a child that had started has ended."""
 
-    TIMED_OUT = "timed_out"  # the seat killed it, because it still worked when nobody waited for the reply
+    TIMED_OUT = "timed_out"  # the slot killed it, because it still worked when nobody waited for the reply
     KILLED = "killed"  # by SIGKILL, which the kernel sends when memory runs out
     CRASHED = "crashed"  # by another signal, such as SIGSEGV
     EXITED = "exited"
@@ -69,16 +69,16 @@ class RequestQueue(Protocol):
         """Put a request back as the first of the queue, for another child."""
 
 
-class SeatObserver(Protocol):
-    """Receives the events of a seat."""
+class SlotObserver(Protocol):
+    """Receives the events of a slot."""
 
-    def changed(self, seat: Seat) -> None:
+    def changed(self, slot: WorkerSlot) -> None:
         """Its state has changed."""
 
-    def died(self, seat: Seat, ended: Ended) -> None:
+    def died(self, slot: WorkerSlot, ended: Ended) -> None:
         """A child that had started has ended or was killed."""
 
-    def not_started(self, seat: Seat, error: Exception, again: float) -> None:
+    def not_started(self, slot: WorkerSlot, error: Exception, again: float) -> None:
         """A start failed; the next one begins in `again` seconds."""
 
 
@@ -102,11 +102,11 @@ class StartTimeout(Exception):  # noqa: N818 - an outcome
     """A child was not ready in time and was killed."""
 
 
-class Seat:
-    """One seat.
+class WorkerSlot:
+    """One slot.
 
     start: starts a child and returns without waiting until it is ready. It runs in `threads`, like every wait for a
-    pipe. threads: at least one for each seat, and used for nothing else.
+    pipe. threads: at least one for each slot, and used for nothing else.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Seat:
         requests: RequestQueue,
         threads: Executor,
         limits: Limits,
-        observer: SeatObserver,
+        observer: SlotObserver,
     ) -> None:
         self._start_child = start
         self._requests = requests
@@ -137,7 +137,7 @@ class Seat:
         return self._state in (State.IDLE, State.BUSY, State.LEAVING)
 
     async def own(self) -> None:
-        """Run the seat, as a task of its own, until `close` is called."""
+        """Run the slot, as a task of its own, until `close` is called."""
         failed = 0
         while not self._closing.is_set():
             try:
@@ -196,7 +196,7 @@ class Seat:
         return min(self._limits.first * 2.0 ** min(failed, 30), self._limits.longest)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait for some seconds, or until the seat is closed."""
+        """Wait for some seconds, or until the slot is closed."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
@@ -228,7 +228,7 @@ class Seat:
             loop.remove_reader(child.sentinel)
 
     async def _next(self, died: asyncio.Future[None]) -> PendingRequest | None:
-        """Wait for the next request. Returns None when the child has ended or the seat is closed."""
+        """Wait for the next request. Returns None when the child has ended or the slot is closed."""
         taking = asyncio.ensure_future(self._requests.take())
         closing = asyncio.ensure_future(self._closing.wait())
         events: set[asyncio.Future[Any]] = {taking, died, closing}

@@ -1,4 +1,4 @@
-"""Seats and admission against a model: children start, fail, die and answer in any order, while clients come and go."""
+"""Slots and admission against a model: children start, fail, die and answer in any order; clients come and go."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from facesieve.processes.child import ChildDied
 from facesieve.processes.protocol import Reply
-from facesieve.processes.seat import Ended, Limits, Seat, State
+from facesieve.processes.worker_slot import Ended, Limits, State, WorkerSlot
 from facesieve.service.admission import Admission, Place
 from facesieve.service.api_errors import ApiError
 
@@ -99,13 +99,13 @@ class Inline(concurrent.futures.Executor):
 
 
 class Quiet:
-    def changed(self, seat: Seat) -> None: ...
-    def died(self, seat: Seat, ended: Ended) -> None: ...
-    def not_started(self, seat: Seat, error: Exception, again: float) -> None: ...
+    def changed(self, slot: WorkerSlot) -> None: ...
+    def died(self, slot: WorkerSlot, ended: Ended) -> None: ...
+    def not_started(self, slot: WorkerSlot, error: Exception, again: float) -> None: ...
 
 
 class Service(RuleBasedStateMachine):
-    """Two seats, three clients, and as many questions as hypothesis likes."""
+    """Two slots, three clients, and as many questions as hypothesis likes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,8 +121,8 @@ class Service(RuleBasedStateMachine):
     async def _begin(self) -> None:
         # Every life counts as short, so that what follows does not depend on how fast this machine is.
         limits = Limits(start=1000, grace=1000, first=0, longest=0, short_life=1000)
-        self.seats = [Seat(self._start, self.admission.queue, Inline(), limits, Quiet()) for _ in range(2)]  # type: ignore[arg-type]
-        self.owners = [asyncio.ensure_future(seat.own()) for seat in self.seats]
+        self.slots = [WorkerSlot(self._start, self.admission.queue, Inline(), limits, Quiet()) for _ in range(2)]  # type: ignore[arg-type]
+        self.owners = [asyncio.ensure_future(slot.own()) for slot in self.slots]
 
     def _start(self) -> FakeChild:
         if self.no_room:
@@ -157,7 +157,7 @@ class Service(RuleBasedStateMachine):
 
         async def ask() -> Any:
             place = Place(self.admission, (str(client), ""))
-            return await place.ask(number, str(number).encode())
+            return await place.process(number, str(number).encode())
 
         self.questions[number] = self.loop.create_task(ask())
         self.run(turns=turns)
@@ -192,13 +192,13 @@ class Service(RuleBasedStateMachine):
                 assert error is not None or task.result() == number
 
     @invariant()
-    def every_seat_has_one_child(self) -> None:
+    def every_slot_has_one_child(self) -> None:
         assert len(self.living) <= 2
         if not self.settled:
             return
         assert len(self.living) == 2
         assert all(child.closed for child in self.children if not child.alive)
-        assert not any(seat.state is State.DEAD for seat in self.seats)
+        assert not any(slot.state is State.DEAD for slot in self.slots)
 
     @invariant()
     def the_counts_are_right(self) -> None:
@@ -218,8 +218,8 @@ class Service(RuleBasedStateMachine):
                 child.go_on()
             self.run()
         assert all(task.done() for task in self.questions.values())
-        for seat in self.seats:
-            seat.close()
+        for slot in self.slots:
+            slot.close()
         self.run(asyncio.gather(*self.owners))
         assert all(child.closed for child in self.children)
         self.loop.close()
