@@ -66,8 +66,8 @@ class Actors:
     def without_workers(self) -> str:
         seconds = self.runner.settings.start_timeout
         return (
-            f"The Ray cluster started no worker within {seconds:g} seconds. Wait until it has free processors, or raise "
-            "the setting start_timeout."
+            f"The Ray cluster started no worker within {seconds:g} seconds. Wait until it has free processors, or "
+            "raise the setting start_timeout."
         )
 
     def start(self) -> Worker:
