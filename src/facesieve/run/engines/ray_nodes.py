@@ -120,7 +120,7 @@ def look_at_nodes(
 
 
 def _differing(cluster: Cluster, facts: NodeFacts) -> list[str]:
-    return sorted(name for name, _ in {*facts.models.items()} ^ {*cluster.models.items()})
+    return sorted({name for name, _ in {*facts.models.items()} ^ {*cluster.models.items()}})
 
 
 def with_absolute_path(source: Source) -> Source:
