@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -141,6 +142,16 @@ def many_here(many: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
     return said, files_in(out)
 
 
+def kill_an_actor(child: subprocess.Popen[str], known: set[int]) -> int:
+    """Kill an actor that is not known yet, at some moment of its start or its work."""
+    while (pid := next_actor(child, known)) is not None:
+        time.sleep(random.uniform(0, 4))
+        with suppress(ProcessLookupError):  # its node was killed
+            os.kill(pid, signal.SIGKILL)
+            return pid
+    raise AssertionError(f"the build ended after {len(known)} kills: {child.communicate()}")
+
+
 def next_actor(child: subprocess.Popen[str], known: set[int]) -> int | None:
     """An actor that is not known yet; None when the build has ended."""
     while child.poll() is None:
@@ -161,11 +172,7 @@ def test_ten_actors_two_nodes_and_the_driver_are_killed_and_nothing_is_lost_or_d
     out, killed = tmp_path / "out", set[int]()
     child = build(many, out, "-q", "--on", "ray", *SMALL_SHARDS, env=cluster.environment)
     for number in range(10):
-        pid = next_actor(child, killed)
-        assert pid is not None, f"the build ended after {number} kills: {child.communicate()}"
-        time.sleep(random.uniform(0, 1.5))
-        killed.add(pid)
-        os.kill(pid, signal.SIGKILL)
+        killed.add(kill_an_actor(child, killed))
         if number in (3, 6):
             cluster.kill()
             time.sleep(1)
