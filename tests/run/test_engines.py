@@ -54,7 +54,7 @@ def spec(*engines: tuple[str, str, str]) -> BuildSpec:
 
 @pytest.mark.parametrize(("theirs", "yours"), [(FMA, FMA), (FMA, WIDE), (WIDE, FMA), (ORT, ORT), (PORTABLE, PORTABLE)])
 def test_engines_of_the_same_numbers_are_one(theirs: tuple[str, str, str], yours: tuple[str, str, str]) -> None:
-    assert other_engines(spec(theirs).origin(), spec(yours).origin()) == []
+    assert other_engines(spec(theirs).engines, spec(yours).engines) == []
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_engines_of_the_same_numbers_are_one(theirs: tuple[str, str, str], yours
 )
 def test_engines_of_other_numbers_are_told(theirs: tuple[str, str, str], yours: tuple[str, str, str]) -> None:
     line = f"mtcnn: {theirs[1]} {theirs[2]} -> {yours[1]} {yours[2]}"
-    assert other_engines(spec(theirs).origin(), spec(yours).origin()) == [line]
+    assert other_engines(spec(theirs).engines, spec(yours).engines) == [line]
 
 
 @pytest.fixture

@@ -85,11 +85,15 @@ def build(
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove pictures from the dataset that are no longer in the named sources.")
     ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(metavar="ray|ray://HOST:PORT", help="Build in a Ray cluster; ray alone starts a local one."),
+    ] = None,
     allow_mixed_engines: Annotated[
         bool,
         typer.Option(
             "--allow-mixed-engines",
-            help="Continue a dataset that was built with another inference engine, and record both.",
+            help="Continue a dataset, or use nodes, with another inference engine, and record both.",
         ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only the last line, no progress.")] = False,
@@ -109,7 +113,8 @@ def build(
     if allow_address:
         chosen.append(f"fetch_allow_addresses={json.dumps(allow_address)}")
     settings = choose_settings(settings_file, chosen)
-    prepare_engine(sources, settings)  # worker processes start while this process imports the rest
+    if not on:
+        prepare_engine(sources, settings)  # worker processes start while this process imports the rest
     from facesieve.cli.progress import progress_display
     from facesieve.run.recipe import build as build_dataset
 
@@ -132,6 +137,7 @@ def build(
                 keep_rejected=keep_rejected,
                 marked=marked,
                 prune=prune,
+                on=on,
                 allow_mixed_engines=allow_mixed_engines,
                 follow_links=follow_links,
                 include_hidden=include_hidden,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
@@ -150,18 +151,19 @@ def difference(recorded: Origin, new: Origin) -> list[str]:
     return lines
 
 
-def other_engines(recorded: Origin, new: Origin) -> list[str]:
+def other_engines(recorded: Iterable[InferenceEngine], new: Iterable[InferenceEngine]) -> list[str]:
     """New inference engines whose results differ from recorded ones, one line each: `whenet: native avx2 -> ...`."""
-    known = {engine.equal_results_key() for engine in recorded.engines}
+    recorded = list(recorded)
+    known = {engine.equal_results_key() for engine in recorded}
     return [
         f"{engine.network}: {_used_for(engine.network, recorded)} -> {engine.engine} {engine.instruction_set}"
-        for engine in new.engines
+        for engine in new
         if engine.equal_results_key() not in known
     ]
 
 
-def _used_for(network: str, origin: Origin) -> str:
-    used = [f"{engine.engine} {engine.instruction_set}" for engine in origin.engines if engine.network == network]
+def _used_for(network: str, recorded: Iterable[InferenceEngine]) -> str:
+    used = [f"{engine.engine} {engine.instruction_set}" for engine in recorded if engine.network == network]
     return ", ".join(used) or "absent"
 
 

@@ -46,6 +46,7 @@ class BuildSpec:
 
     measures: names of the columns of raw numbers, in order. models: sha256 of each model file by model and part.
     engines: the inference engine of each network. label_from: where labels come from.
+    versions: of FaceSieve and of the packages that can change its numbers; several where machines differ.
     """
 
     settings: Settings
@@ -55,12 +56,15 @@ class BuildSpec:
     models: dict[str, str]
     engines: tuple[InferenceEngine, ...]
     label_from: str = "none"
+    versions: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: {name: (held,) for name, held in versions().items()}
+    )
 
     def origin(self) -> Origin:
         """What is recorded of how the dataset is made."""
         outputs = self.outputs
         return Origin(
-            versions={name: (held,) for name, held in versions().items()},
+            versions=dict(self.versions),
             engines=self.engines,
             settings=self.settings.shaping(),
             policy=RecordedPolicy(**self.policy.describe()),

@@ -16,6 +16,7 @@ from facesieve.dataset.disk.checksums import Checksum, read_checksums
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.origin import Origin, difference, other_engines
 from facesieve.errors import DatasetError
+from facesieve.run.permit import revoke_all
 from facesieve.run.publish import remove_published_checksums
 from facesieve.sieve import Policy
 
@@ -91,7 +92,10 @@ def claim(layout: Layout, origin: Origin, mixed_engines: bool = False) -> Iterat
 
 @contextmanager
 def lock_dataset(layout: Layout) -> Iterator[None]:
-    """Lock a dataset for writing. Raises DatasetError if it is locked already or cannot be written."""
+    """Lock a dataset for writing, and revoke what permits of an earlier build are left.
+
+    Raises DatasetError if it is locked already or cannot be written.
+    """
     with wrap_write_errors(layout.root):
         layout.hidden.mkdir(parents=True, exist_ok=True)
         lock = FileLock(layout.lock, timeout=_LOCK_TIMEOUT)
@@ -102,6 +106,7 @@ def lock_dataset(layout: Layout) -> Iterator[None]:
                 "in_use", f"Another build is writing to {layout.root}. Wait until it has ended."
             ) from error
     try:
+        revoke_all(layout)
         yield
     finally:
         with wrap_write_errors(layout.scratch):
@@ -130,7 +135,7 @@ def _compare_origin(layout: Layout, origin: Origin, mixed_engines: bool) -> None
     differs = [line for line in difference(before, origin) if not line.startswith("policy.sentence:")]
     if differs:
         raise DatasetError("other_settings", _difference(layout, differs, origin.policy.name))
-    foreign = [] if mixed_engines else other_engines(before, origin)
+    foreign = [] if mixed_engines else other_engines(before.engines, origin.engines)
     if foreign:
         raise DatasetError(
             "other_engine",

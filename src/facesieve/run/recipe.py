@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesieve.run.engines.choose import engine_for, prepare_engine
+from facesieve.processes.cores import cores
+from facesieve.run.engines.choose import engine_for, prepare_engine, workers_for
+from facesieve.run.engines.ray_cluster import check_address, connected
 from facesieve.settings import Settings
 
 if TYPE_CHECKING:  # heavy packages are imported while the fork server starts
     from facesieve.models.store import Announce, Store
     from facesieve.run.build import BuildResult
+    from facesieve.run.engines.engine import BuildEngine, MakePipeline
     from facesieve.run.progress import Progress
     from facesieve.sieve import Policy
     from facesieve.sources import LabelFrom
@@ -33,6 +37,7 @@ def build(
     keep_rejected: bool = False,
     marked: bool = False,
     prune: bool = False,
+    on: str | None = None,
     allow_mixed_engines: bool = False,
     follow_links: bool = False,
     include_hidden: bool = False,
@@ -54,8 +59,10 @@ def build(
     crops: unaligned crops to write as well, `face` and `head`. keep_rejected: write crops of rejected faces too.
     marked: write copies of the pictures with boxes and numbers drawn on them.
     prune: remove pictures from the dataset that are no longer in the sources, and the old names of moved pictures.
+    on: `ray` builds in the Ray cluster of RAY_ADDRESS, or without that in one that is started on this machine;
+    `ray://HOST:PORT` builds in a cluster elsewhere. None builds on this machine without Ray.
     allow_mixed_engines: continue a dataset that was built with an inference engine whose numbers differ in their last
-    digits from those of this machine, and record both.
+    digits from those of this machine, and record both; also, use machines of a cluster that differ in that way.
     follow_links: follow links that lead out of a named folder. include_hidden: read hidden files and folders, and those
     of trash and NAS systems. archive_encoding: encoding of names in old archives, such as `gbk`. path_column,
     label_column: columns of lists, by name, or by number in lists without a header. list_encoding: encoding of text
@@ -65,11 +72,15 @@ def build(
 
     The build runs in `settings.workers` processes; with `workers=1` it runs in this process alone.
     Raises UsageError when an argument is wrong, ModelError when a model is missing, DatasetError when the dataset
-    cannot be written or continued or lacks files at the end, and WorkerError when worker processes cannot be started.
+    cannot be written or continued or lacks files at the end, and WorkerError when worker processes cannot be started,
+    or when a cluster cannot be used.
     """
     settings = settings or Settings.load()
     named = _as_paths(sources)
-    prepare_engine(named, settings)
+    if on:
+        check_address(on)
+    else:
+        prepare_engine(named, settings)
     from facesieve.dataset.disk.outputs import Outputs
     from facesieve.models.store import Store, tell
     from facesieve.pipeline import Pipeline
@@ -89,19 +100,37 @@ def build(
     found = find_sources(named, settings, reading, leave_out=[root])
     for line in found.lines():
         announce(line)
-    engine_for(settings, len(found.sources)).prepare()  # now the pictures in archives and lists are counted
-    settings = resolved(settings)
+    if not on:
+        engine_for(settings, len(found.sources)).prepare()  # now the pictures in archives and lists are counted
+        settings = resolved(settings)
     check_writable(root)
     store = Store(settings, announce)
-    _check_device(settings, store)
+    if not on:
+        _check_device(settings, store)
     measures = tuple(measure.name for measure in MEASURES)
     models = _models(settings, store)
-    spec = BuildSpec(settings, measures, outputs, policy, models, engines_of(settings), label_from)
-    offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
-    make_pipeline = partial(Pipeline, offline, policy)
-    result = build_dataset(
-        found.sources, root, make_pipeline, spec, watch, named, prune, allow_mixed_engines, found.listed
-    )
+    with ExitStack() as stack:
+        engine: BuildEngine | None = None
+        if on:
+            ray = stack.enter_context(connected(on, workers_for(settings, len(found.sources), cores())))
+            from facesieve.run.engines.ray_actor import GivenSettings, MakeNodePipeline
+            from facesieve.run.engines.ray_engine import RayEngine
+            from facesieve.run.engines.ray_nodes import look_at_nodes
+
+            cluster = look_at_nodes(ray, settings, found.sources, models, allow_mixed_engines)
+            workers = workers_for(settings, len(found.sources), cluster.processors() // settings.threads)
+            engine = RayEngine(cluster, workers)
+            make_pipeline: MakePipeline = MakeNodePipeline(GivenSettings.of(settings), policy)
+            spec = BuildSpec(
+                settings, measures, outputs, policy, models, cluster.engines(), label_from, cluster.versions()
+            )
+        else:
+            offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
+            make_pipeline = partial(Pipeline, offline, policy)
+            spec = BuildSpec(settings, measures, outputs, policy, models, engines_of(settings), label_from)
+        result = build_dataset(
+            found.sources, root, make_pipeline, spec, watch, named, prune, allow_mixed_engines, found.listed, engine
+        )
     return replace(result, left_out=found.left_out, notes=tuple(found.notes))
 
 

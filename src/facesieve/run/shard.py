@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
+
+import pyarrow.compute as pc
 
 from facesieve.dataset.disk.atomic import sync_folders, write_file
 from facesieve.dataset.disk.checksums import Checksum, checksum_of
@@ -14,6 +17,7 @@ from facesieve.dataset.tables.part_rows import PartRows
 from facesieve.draw.encode import thumbnail
 from facesieve.records import Record, Refusal, RefusalCode, Source
 from facesieve.run.ledger import Ledger
+from facesieve.run.permit import Permit
 from facesieve.run.picture_files import picture_files
 from facesieve.run.plan import Shard
 from facesieve.run.progress import Tally
@@ -29,12 +33,17 @@ class BuildPipeline(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ShardRunner:
-    """Runs shards and commits them, in any process. measures: names of the measure columns, in order."""
+    """Runs shards and commits them, in any process.
+
+    measures: names of the measure columns, in order. permit: held while anything is written; None where the process
+    cannot outlive its build.
+    """
 
     layout: Layout
     settings: Settings
     measures: tuple[str, ...]
     outputs: Outputs
+    permit: Permit | None = None
 
     def run(
         self, shard: Shard, pipeline: BuildPipeline, on_start: Callable[[int], None] = lambda index: None
@@ -51,17 +60,31 @@ class ShardRunner:
         refusals = (Refusal(source, code.value, code.sentence) for source in shard.sources)
         return self._commit(shard, (Record(refusal.source, refusal=refusal) for refusal in refusals))
 
+    def committed(self, shard: Shard) -> Tally | None:
+        """The counts of a shard that is committed already; None if it is not. Raises DatasetError if it is damaged."""
+        if not self.layout.part(shard.number).exists():
+            return None
+        rows = Ledger(self.layout).table(shard.number)
+        kept = pc.struct_field(rows["faces"].combine_chunks().flatten(), "kept").to_pylist()
+        refused = len(rows) - rows["refusal"].null_count
+        return Tally(len(rows), refused, sum(kept), len(kept) - sum(kept))
+
     def _commit(self, shard: Shard, records: Iterable[Record]) -> Iterator[Tally]:
         rows, files = PartRows(self.measures, self.outputs), dict[str, frozenset[Checksum]]()
 
         def write(record: Record) -> Tally:
-            files.update(self._write(record))
+            with self._permitted():
+                files.update(self._write(record))
             rows.add(record, [thumbnail(face.crop) for face in record.faces])
             return Tally.of(record)
 
         yield from map(write, records)  # a `for` loop would hold one picture while the next one is decoded
-        sync_folders([self.layout.root / name for name in files], self.layout.root)
-        Ledger(self.layout).commit(shard.number, rows.part(), rows.thumbs(), files)
+        with self._permitted():
+            sync_folders([self.layout.root / name for name in files], self.layout.root)
+            Ledger(self.layout).commit(shard.number, rows.part(), rows.thumbs(), files)
+
+    def _permitted(self) -> AbstractContextManager[None]:
+        return self.permit.held() if self.permit else nullcontext()
 
     def _write(self, record: Record) -> Iterator[tuple[str, frozenset[Checksum]]]:
         for name, data in picture_files(record, self.outputs, self.settings):

@@ -38,7 +38,7 @@ def open_for_writing(path: Path, scratch: Path, modified: int | None = None) -> 
     modified: the modification time of the file in nanoseconds since 1970; None means now.
     The name survives a power cut only after `sync_folders`. Raises DatasetError if the file cannot be written.
     """
-    temporary = scratch / f"{os.getpid()}.{path.name}"
+    temporary = scratch / f"{os.urandom(4).hex()}.{path.name}"  # process ids repeat among machines
     with wrap_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch.mkdir(parents=True, exist_ok=True)

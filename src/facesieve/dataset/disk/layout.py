@@ -84,6 +84,11 @@ class Layout:
         return self.hidden / "lists.parquet"
 
     @property
+    def permits(self) -> Path:
+        """Permits of workers on other machines to write; absent while there are none."""
+        return self.hidden / "permits"
+
+    @property
     def scratch(self) -> Path:
         return self.hidden / "scratch"
 

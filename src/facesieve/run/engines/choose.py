@@ -19,9 +19,14 @@ PICTURES_PER_WORKER = 8  # for fewer, starting a process costs more than it save
 
 def engine_for(settings: Settings, pictures: int) -> BuildEngine:
     """The build engine for this number of pictures."""
-    allowed = cores() if settings.workers == "auto" else settings.workers
-    workers = min(allowed, -(-pictures // PICTURES_PER_WORKER))
+    workers = workers_for(settings, pictures, cores())
     return Pool(workers) if workers > 1 else Alone()
+
+
+def workers_for(settings: Settings, pictures: int, processors: int) -> int:
+    """The number of workers for this number of pictures, at least 1."""
+    allowed = processors if settings.workers == "auto" else settings.workers
+    return max(1, min(allowed, -(-pictures // PICTURES_PER_WORKER)))
 
 
 def prepare_engine(sources: Iterable[str], settings: Settings) -> None:

@@ -34,8 +34,9 @@ class Pool:
     def run(self, shards: Sequence[Shard], runner: ShardRunner, make_pipeline: MakePipeline) -> Iterator[Tally]:
         """See `BuildEngine.run`. Raises WorkerError also when no worker can be started."""
         from facesieve.run.engines.schedule import Schedule
+        from facesieve.run.engines.worker import Processes
 
-        schedule = Schedule(shards, runner, make_pipeline, self.workers)
+        schedule = Schedule(shards, runner, Processes(runner, make_pipeline), self.workers)
         try:
             yield from schedule.tallies()
         finally:

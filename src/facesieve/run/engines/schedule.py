@@ -1,9 +1,9 @@
-"""Assigns shards to the workers of a pool, and handles the shards of workers that crashed or hung.
+"""Assigns shards to workers, and handles the shards of workers that crashed or hung.
 
 When a worker dies, another worker runs its shard again. When that one dies too, the shard is split in halves until the
-bad picture is alone, and that picture is refused. A worker that reports nothing for `picture_timeout` seconds is
-killed, and the picture that it had started last is tried once more, alone. (`concurrent.futures` cannot do this: one
-dead child breaks its pool.)
+bad picture is alone, and that picture is refused. The death of a whole machine is not the fault of a picture and does
+not count. A worker that reports nothing for `picture_timeout` seconds is killed, and the picture that it had started
+last is tried once more, alone. (`concurrent.futures` cannot do this: one dead child breaks its pool.)
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import count
-from multiprocessing.connection import wait
 
 from facesieve.errors import FacesieveError, WorkerError
 from facesieve.processes.child import ChildDied
 from facesieve.records import RefusalCode, Source
-from facesieve.run.engines.engine import MakePipeline
-from facesieve.run.engines.worker import PictureStarted, Task, Worker, start_worker
+from facesieve.run.engines.worker import Crew, PictureStarted, Task, Worker
 from facesieve.run.plan import Shard
 from facesieve.run.progress import Tally
 from facesieve.run.shard import ShardRunner
@@ -31,9 +29,9 @@ _COMMIT = 10  # times picture_timeout: the limit for writing a shard durably
 class Schedule:
     """The workers of one build and the shards that wait for them."""
 
-    def __init__(self, shards: Sequence[Shard], runner: ShardRunner, make_pipeline: MakePipeline, workers: int) -> None:
+    def __init__(self, shards: Sequence[Shard], runner: ShardRunner, crew: Crew, workers: int) -> None:
         self._runner = runner
-        self._make_pipeline = make_pipeline
+        self._crew = crew
         self._waiting = deque(Task(shard) for shard in shards)
         self._new_numbers = count(max((shard.number for shard in shards), default=0) + 1)
         self._workers: list[Worker] = []
@@ -49,13 +47,12 @@ class Schedule:
         """
         self._start_workers()
         while self._workers:
-            ready = wait([worker.child.pipe for worker in self._workers], self._seconds_to_wait())
-            for worker in [worker for worker in self._workers if worker.child.pipe in ready]:
+            for worker in self._crew.wait(self._workers, self._seconds_to_wait()):
                 yield from self._receive(worker)
             for worker in list(self._workers):
                 if self._seconds_left(worker) <= 0 and not worker.timed_out:
                     worker.timed_out = True
-                    worker.child.kill()  # the next `wait` reports its pipe
+                    worker.child.kill()  # the next `wait` reports it
             self._start_workers()
 
     def close(self) -> None:
@@ -72,16 +69,14 @@ class Schedule:
             if self._failed_starts >= self._max_failures:
                 break
             try:
-                self._workers.append(start_worker(self._runner, self._make_pipeline))
+                self._workers.append(self._crew.start())
             except OSError:
                 self._failed_starts += 1
                 if self._workers:
                     break  # a worker that ends may free what was missing
                 time.sleep(_PAUSE)
         if self._waiting and not self._workers:
-            raise WorkerError(
-                "no_worker", "No worker process could be started. Use --workers 1 to build without worker processes."
-            )
+            raise WorkerError("no_worker", self._crew.without_workers)
 
     def _busy(self) -> int:
         return sum(worker.task is not None for worker in self._workers)
@@ -111,6 +106,8 @@ class Schedule:
             yield -worker.counts
             if worker.task is None:
                 self._failed_starts += 1
+            elif (committed := self._runner.committed(worker.task.shard)) is not None:  # only its last report is lost
+                yield committed
             elif not death.delivered and self._undelivered < self._max_failures:
                 self._undelivered += 1
                 self._waiting.appendleft(worker.task)

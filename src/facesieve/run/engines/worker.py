@@ -1,24 +1,24 @@
-"""A worker process of the pool: its state in the parent process, and the code that runs in it."""
+"""The workers of a build as their parent sees them, and the worker processes of the pool."""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import pyarrow as pa
 
 from facesieve.processes.child import Child
 from facesieve.processes.forkserver import forked
-from facesieve.processes.protocol import Handler, Send, run_child
+from facesieve.processes.protocol import Handler, Reply, Send, run_child
 from facesieve.run.engines.engine import MakePipeline
 from facesieve.run.engines.pool import PRELOAD
 from facesieve.run.plan import Shard
@@ -44,9 +44,19 @@ class Task:
     attempts: int = 2
 
 
+class WorkerProcess(Protocol):
+    """A process that does shards, on this machine or another. Its methods are those of `Child`."""
+
+    def wait_ready(self) -> None: ...
+    def send(self, value: Any, /) -> None: ...
+    def receive(self) -> Reply: ...
+    def kill(self) -> None: ...
+    def close(self) -> None: ...
+
+
 @dataclass(slots=True, eq=False)
 class Worker:
-    """A child process and what it has reported.
+    """A worker process and what it has reported.
 
     last_report: when it last reported something, or received its task. ready: whether it has started.
     timed_out: whether it was killed because it reported nothing for too long.
@@ -54,7 +64,7 @@ class Worker:
     picture: index of the picture that it started last.
     """
 
-    child: Child
+    child: WorkerProcess
     last_report: float = field(default_factory=time.monotonic)
     ready: bool = False
     timed_out: bool = False
@@ -80,10 +90,40 @@ class Worker:
         return self.task is not None and self.counts.done == len(self.task.shard.sources)
 
 
-def start_worker(runner: ShardRunner, make_pipeline: MakePipeline) -> Worker:
-    """Start a worker process. Raises OSError when the system has no room for another process."""
-    start = partial(_start_process, runner.settings.start_timeout)
-    return Worker(Child(start, _run_shards, runner, make_pipeline))
+class Crew(Protocol):
+    """Starts the workers of one build, and waits for their reports.
+
+    without_workers: what to tell the user when no worker could be started, as a sentence.
+    """
+
+    @property
+    def without_workers(self) -> str: ...
+
+    def start(self) -> Worker:
+        """Start a worker. Raises OSError when there is no room for another."""
+
+    def wait(self, workers: Sequence[Worker], seconds: float) -> list[Worker]:
+        """Wait until workers have a report or have died, at most some seconds. Returns these workers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """Starts worker processes on this machine."""
+
+    runner: ShardRunner
+    make_pipeline: MakePipeline
+    without_workers: str = "No worker process could be started. Use --workers 1 to build without worker processes."
+
+    def start(self) -> Worker:
+        """See `Crew.start`."""
+        start = partial(_start_process, self.runner.settings.start_timeout)
+        return Worker(Child(start, _run_shards, self.runner, self.make_pipeline))
+
+    def wait(self, workers: Sequence[Worker], seconds: float) -> list[Worker]:
+        """See `Crew.wait`."""
+        by_pipe = {worker.child.pipe: worker for worker in workers if isinstance(worker.child, Child)}
+        ready = wait(by_pipe, seconds)
+        return [worker for pipe, worker in by_pipe.items() if pipe in ready]
 
 
 def _start_process(patience: float, target: Callable[..., None], *arguments: Any) -> BaseProcess:

@@ -1,0 +1,271 @@
+"""Builds in a real Ray cluster of two nodes: the same dataset, whatever dies."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import pyarrow.parquet as pq
+import pytest
+from dangerous import Hangs, Killer
+from raycluster import RayNodes, actors, build, ray_nodes
+
+from facesieve.records import Source
+from facesieve.run.build import build as build_dataset
+from facesieve.settings import Settings
+from handmade import Handmade, build_spec, files_in, photos, sources_in
+
+pytest.importorskip("ray", reason="needs Ray: pip install 'facesieve[ray]'")
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayNodes]:
+    with ray_nodes(2) as nodes:
+        yield nodes
+
+
+def portraits(folder: Path, portrait: Path, count: int) -> Path:
+    """Different pictures of one face."""
+    pixels = cv2.imread(str(portrait))
+    folder.mkdir()
+    for index in range(count):
+        cut = pixels[index % 37 : 380 + index % 41, 60 + index % 29 : 440 - index % 31]
+        cv2.imwrite(str(folder / f"{index:03}.jpg"), cut, [cv2.IMWRITE_JPEG_QUALITY, 80 + index % 11])
+    (folder / "empty.jpg").touch()
+    return folder
+
+
+def finished(child: subprocess.Popen[str], seconds: float = 300) -> tuple[int, str, str]:
+    said, errors = child.communicate(timeout=seconds)
+    return child.returncode, said, errors
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
+    return portraits(tmp_path_factory.mktemp("few") / "photos", astronaut, 19)
+
+
+@pytest.fixture(scope="module")
+def few_here(few: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, bytes]]:
+    """The last line and the dataset of a build without Ray."""
+    out = tmp_path_factory.mktemp("here") / "out"
+    status, said, errors = finished(build(few, out, "-q", env=dict(os.environ)))
+    assert (status, errors) == (0, "")
+    return said, files_in(out)
+
+
+def test_a_build_in_a_cluster_makes_the_same_bytes_and_says_the_same(
+    cluster: RayNodes, few: Path, few_here: tuple[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    child = build(few, tmp_path / "out", "--on", "ray", env=cluster.environment)
+    status, said, errors = finished(child)
+    lines = errors.splitlines()
+    assert (status, said.splitlines()[-1]) == (0, few_here[0].strip())
+    assert lines[0].startswith("0/20 pictures") and lines[-1].startswith("20/20 pictures")
+    assert all("/20 pictures" in line for line in lines), "Ray's own messages are not shown"
+    assert files_in(tmp_path / "out") == few_here[1]
+    assert not (tmp_path / "out" / ".facesieve" / "permits").exists()
+    assert no_actors()
+    again = build(few, tmp_path / "out", "-q", "--on", "ray", env=cluster.environment)
+    assert finished(again) == (0, few_here[0], "")
+
+
+class InCluster:
+    """Builds with `Handmade` in actors, from this process."""
+
+    def __init__(self, cluster: RayNodes) -> None:
+        self.environment = cluster.environment
+
+    def __call__(self, sources: list[Source], out: Path, **settings: object) -> dict[str, str]:
+        """Build, and return the refusal codes by source."""
+        from facesieve.models.store import Store
+        from facesieve.run.engines.ray_cluster import connected
+        from facesieve.run.engines.ray_engine import RayEngine
+        from facesieve.run.engines.ray_nodes import look_at_nodes
+        from facesieve.run.recipe import _models
+
+        given = Settings.load()
+        with connected("ray", 2) as ray:
+            nodes = look_at_nodes(ray, given, sources, _models(given, Store(given)), mixed_engines=False)
+            assert nodes.processors() == 2
+            build_dataset(sources, out, Handmade, build_spec(**settings), engine=RayEngine(nodes, 2))
+        rows = pq.read_table(out / "pictures.parquet").to_pylist()
+        return {row["source"]: row["refusal"] for row in rows if row["refusal"]}
+
+
+@pytest.fixture
+def in_cluster(cluster: RayNodes, monkeypatch: pytest.MonkeyPatch) -> InCluster:
+    monkeypatch.setenv("RAY_ADDRESS", cluster.environment["RAY_ADDRESS"])
+    return InCluster(cluster)
+
+
+def test_pictures_that_kill_or_hang_their_actor_are_one_refusal_each(
+    in_cluster: InCluster, tmp_path: Path, astronaut: Path
+) -> None:
+    heap = photos(tmp_path / "heap", astronaut, count=6)
+    opens: dict[str, Callable[[], object]] = {"Grace/002.png": Killer(heap), "Ada/003.png": Hangs(heap)}
+    sources = [replace(source, open=opens.get(source.name, source.open)) for source in sources_in(heap)]
+    handler = signal.getsignal(signal.SIGTERM)
+    refused = in_cluster(sources, tmp_path / "out", picture_timeout=4)
+    assert refused == {
+        "Grace/002.png": "crashed",
+        "Ada/003.png": "too_slow",
+        "Ada/empty.jpg": "empty",
+        "Ada/notes.txt": "not_an_image",
+        "Ada/001.png": "duplicate",
+    }
+    assert signal.getsignal(signal.SIGTERM) is handler
+    build_dataset(sources_in(heap), tmp_path / "alone", Handmade, build_spec())
+    in_cluster(sources_in(heap), tmp_path / "out")
+    assert files_in(tmp_path / "out") == files_in(tmp_path / "alone")
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
+    return portraits(tmp_path_factory.mktemp("many") / "photos", astronaut, 200)
+
+
+@pytest.fixture(scope="module")
+def many_here(many: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, bytes]]:
+    out = tmp_path_factory.mktemp("here") / "out"
+    status, said, errors = finished(build(many, out, "-q", env=dict(os.environ)), 600)
+    assert (status, errors) == (0, "")
+    return said, files_in(out)
+
+
+def kill_an_actor(child: subprocess.Popen[str], known: set[int]) -> int:
+    """Kill an actor that is not known yet, at some moment of its start or its work."""
+    while (pid := next_actor(child, known)) is not None:
+        time.sleep(random.uniform(0, 4))
+        with suppress(ProcessLookupError):  # its node was killed
+            os.kill(pid, signal.SIGKILL)
+            return pid
+    raise AssertionError(f"the build ended after {len(known)} kills: {child.communicate()}")
+
+
+def next_actor(child: subprocess.Popen[str], known: set[int]) -> int | None:
+    """An actor that is not known yet; None when the build has ended."""
+    while child.poll() is None:
+        fresh = [pid for pid in actors() if pid not in known]
+        if fresh:
+            return random.choice(fresh)
+        time.sleep(0.02)
+    return None
+
+
+SMALL_SHARDS = ("--setting", "shard_size=8")
+
+
+@pytest.mark.slow
+def test_ten_actors_two_nodes_and_the_driver_are_killed_and_nothing_is_lost_or_done_twice(
+    cluster: RayNodes, many: Path, many_here: tuple[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    out, killed = tmp_path / "out", set[int]()
+    child = build(many, out, "-q", "--on", "ray", *SMALL_SHARDS, env=cluster.environment)
+    for number in range(10):
+        killed.add(kill_an_actor(child, killed))
+        if number in (3, 6):
+            cluster.kill()
+            time.sleep(1)
+            cluster.add()
+        if number == 8:
+            child.kill()
+            child.communicate()
+            child = build(many, out, "-q", "--on", "ray", *SMALL_SHARDS, env=cluster.environment)
+    status, said, errors = finished(child, 600)
+    assert (status, said, errors) == (0, many_here[0], "")
+    assert files_in(out) == many_here[1]
+    sources = [row for part in (out / ".facesieve" / "parts").iterdir() for row in pq.read_table(part)["source"]]
+    assert len(sources) == len(set(map(str, sources))) == 201
+    assert no_actors()
+
+
+@pytest.mark.slow
+def test_actors_of_a_dead_driver_write_nothing_while_the_next_one_builds(
+    cluster: RayNodes, many: Path, many_here: tuple[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    """A cluster keeps the actors of a lost client for 30 seconds."""
+    out = tmp_path / "out"
+    child = build(many, out, "--on", cluster.client, *SMALL_SHARDS, env=dict(os.environ))
+    parts = out / ".facesieve" / "parts"
+    while not (parts.is_dir() and any(parts.iterdir())):
+        assert child.poll() is None, child.communicate()
+        time.sleep(0.02)
+    child.kill()
+    child.communicate()
+    left = actors()
+    status, said, errors = finished(build(many, out, "-q", env=dict(os.environ)), 600)
+    assert left and (status, said, errors) == (0, many_here[0], "")
+    seen = files_in(out)
+    assert seen == many_here[1]
+    numbers = sorted(parts.iterdir())
+    assert no_actors(), "their client is lost"
+    assert (files_in(out), sorted(parts.iterdir())) == (seen, numbers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signalled", [signal.SIGINT, signal.SIGTERM])
+def test_a_local_cluster_ends_with_its_build_however_that_ends(
+    many: Path, many_here: tuple[str, dict[str, bytes]], tmp_path: Path, signalled: signal.Signals
+) -> None:
+    out, env = tmp_path / "out", {**os.environ, "TMPDIR": "/tmp"}
+    child = build(many, out, "--on", "ray", *SMALL_SHARDS, env=env)
+    assert child.stderr
+    assert any(line.startswith("0/201") for line in child.stderr)
+    assert next_actor(child, set()) is not None
+    time.sleep(3)
+    assert len(ray_processes(child.pid)) > 3
+    os.killpg(child.pid, signalled)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 128 + signalled
+    last = errors.splitlines()[-1]
+    assert last.startswith("stopped") and last.endswith(f"and the same command continues {out}")
+    assert gone(child.pid)
+    child = build(many, out, "-q", "--on", "ray", env=env)
+    assert next_actor(child, set()) is not None
+    child.kill()
+    child.communicate()
+    assert gone(child.pid)
+    assert finished(build(many, out, "-q", "--on", "ray", env=env), 600) == (0, many_here[0], "")
+    assert files_in(out) == many_here[1]
+
+
+def no_actors() -> bool:
+    """Whether all actors end in time: of a finished build at once, of a lost client after 30 seconds."""
+    deadline = time.monotonic() + 90
+    while actors() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not actors()
+
+
+def ray_processes(session: int) -> list[str]:
+    """The command lines of the living processes of a session."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                command = (entry / "cmdline").read_text().replace("\0", " ")
+            except OSError:
+                continue
+            if int(fields[3]) == session and fields[0] != "Z":
+                found.append(command)
+    return found
+
+
+def gone(session: int) -> bool:
+    """Whether all processes of a session end within seconds."""
+    deadline = time.monotonic() + 30
+    while (left := ray_processes(session)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left, left
+    return True
