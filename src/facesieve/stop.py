@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 # Windows has no SIGHUP.
 SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+
+_SOON = 0.05  # seconds
 
 
 class Stopped(SystemExit):
@@ -35,12 +38,48 @@ def stoppable() -> Iterator[None]:
     A signal that is ignored already, as under `nohup`, stays ignored.
     """
     handled = [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-    for number in handled:
-        signal.signal(number, _stop)
+    with _raised_again() as stop:
+        for number in handled:
+            signal.signal(number, stop)
+        try:
+            yield
+        finally:
+            _ignore(handled)  # the functions that run at exit remove temporary files and must not be interrupted
+
+
+@contextmanager
+def _raised_again() -> Iterator[Callable[[int, FrameType | None], None]]:
+    """A handler that raises `Stopped`, and raises it again if Python ignored it.
+
+    Python ignores exceptions in finalizers and callbacks, so a signal that comes there would be lost. Every import runs
+    such a callback. Without timers (on Windows) such a signal is lost.
+    """
+    if not hasattr(signal, "setitimer"):
+        yield _stop
+        return
+    others, lost = sys.unraisablehook, list[int]()
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if isinstance(unraisable.exc_value, Stopped):
+            lost.append(unraisable.exc_value.number)
+            signal.setitimer(signal.ITIMER_REAL, _SOON, _SOON)
+        else:
+            others(unraisable)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if frame is not None and frame.f_code is hook.__code__:  # an exception in the hook would be ignored too
+            return
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        raise Stopped(lost[-1] if number == signal.SIGALRM else number)
+
+    sys.unraisablehook, alarm = hook, signal.signal(signal.SIGALRM, stop)
     try:
-        yield
+        yield stop
     finally:
-        _ignore(handled)  # the functions that run at exit remove temporary files and must not be interrupted
+        _ignore([signal.SIGALRM])
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, alarm)
+        sys.unraisablehook = others
 
 
 def _ignore(numbers: list[signal.Signals]) -> None:

@@ -160,6 +160,37 @@ def test_a_terminal_that_is_closed_ends_all_processes_of_a_build(photos: Path, s
     assert list(scratch.iterdir()) == []
 
 
+def test_a_signal_that_comes_where_python_ignores_exceptions_ends_the_command_all_the_same() -> None:
+    program = (
+        "import os, signal, time, weakref\n"
+        "from facesieve.stop import stoppable\n"
+        "class Held: pass\n"
+        "held = Held()\n"
+        "watch = weakref.ref(held, lambda _: os.kill(os.getpid(), signal.SIGTERM))\n"
+        "with stoppable():\n"
+        "    del held\n"
+        "    time.sleep(60)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (128 + signal.SIGTERM, "", "")
+
+
+def test_other_exceptions_that_python_ignores_are_still_printed_and_no_timer_stays() -> None:
+    program = (
+        "import signal, sys\n"
+        "from facesieve.stop import stoppable\n"
+        "class Noisy:\n"
+        "    def __del__(self): raise ValueError('odd')\n"
+        "hook, alarm = sys.unraisablehook, signal.getsignal(signal.SIGALRM)\n"
+        "with stoppable():\n"
+        "    Noisy()\n"
+        "assert sys.unraisablehook is hook and signal.getsignal(signal.SIGALRM) == alarm\n"
+        "assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert ended.returncode == 0 and ended.stderr.endswith("ValueError: odd\n")
+
+
 def test_a_signal_that_comes_while_signals_are_about_to_be_ignored_leaves_no_handler(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -53,6 +53,16 @@ def test_a_bomb_is_refused_by_its_header_in_no_time() -> None:
     assert len(refusal.picture_id) == 64
 
 
+@pytest.mark.parametrize("first", [b"CgBI", b"abCd"])
+def test_a_png_whose_header_is_not_first_is_corrupt_and_its_first_chunk_is_not_taken_for_a_size(first: bytes) -> None:
+    for sides in (struct.pack(">II", 200, 200), struct.pack(">II", 2**31, 2**31)):
+        png = png_bomb(100, 100)
+        png = png[:8] + chunk(first, sides) + png[8:]
+        refusal = refused(png)
+        assert (refusal.code, refusal.width or 0, refusal.height or 0) == ("corrupt", 0, 0)
+        assert refusal.message == "The PNG does not begin with its header."
+
+
 @pytest.mark.parametrize("format", ["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif"])
 def test_limits_hold_for_every_format_and_at_the_limit_itself(format: str) -> None:
     out = BytesIO()

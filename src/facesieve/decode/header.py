@@ -40,7 +40,7 @@ def ends_early(format: str, data: bytes) -> bool:
 
 
 def _png(data: bytes) -> Size:
-    return big(data[16:20]), big(data[20:24])
+    return (big(data[16:20]), big(data[20:24])) if data[12:16] == b"IHDR" else UNKNOWN
 
 
 def _gif(data: bytes) -> Size:

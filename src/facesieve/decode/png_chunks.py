@@ -29,7 +29,9 @@ class PngParts(NamedTuple):
 
 
 def read_chunks(data: bytes) -> PngParts:
-    """Split a PNG. Raises Refused `corrupt` where it has too many chunks."""
+    """Split a PNG. Raises Refused `corrupt` where its header is not the first chunk, or it has too many chunks."""
+    if len(data) > _SIGNATURE + 8 and data[_SIGNATURE + 4 : _SIGNATURE + 8] != b"IHDR":  # Pillow would find it later
+        raise Refused(RefusalCode.CORRUPT, "The PNG does not begin with its header.")
     runs: list[tuple[int, int]] = []
     found: dict[bytes, tuple[int, int]] = {}
     at, whole, seen_end = _SIGNATURE, True, False
