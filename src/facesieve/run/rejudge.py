@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from facesieve.dataset.disk.atomic import open_for_writing, sync_folders, wrap_write_errors
 from facesieve.dataset.disk.checksums import write_checksums
-from facesieve.dataset.disk.layout import Layout, crop_name, cut_name
+from facesieve.dataset.disk.layout import Layout, crop_name, cut_name, file_size
 from facesieve.dataset.manifests import Manifests
 from facesieve.dataset.origin import RecordedPolicy
 from facesieve.dataset.tables.counts import Counts, RunningCounts
@@ -165,11 +165,14 @@ def _link(old: Path, new: Path, scratch: Path) -> None:
     with wrap_write_errors(new):
         new.parent.mkdir(parents=True, exist_ok=True)
         try:
+            if file_size(old) is None:
+                raise FileNotFoundError(old)
             os.link(old, new)
         except FileNotFoundError as error:
             raise DatasetError(
                 "missing_crop",
-                f"{old} is missing, but the manifest names it. Run `facesieve check DATASET --repair` first.",
+                f"{old} is missing or not a regular file, but the manifest names it."
+                " Run `facesieve check DATASET --repair` first.",
             ) from error
         except OSError:
             with open_for_writing(new, scratch) as stream:
