@@ -106,7 +106,7 @@ def test_an_endless_device_as_a_list_takes_no_memory(tmp_path: Path) -> None:
 def test_a_file_of_zeros_is_no_list(tmp_path: Path) -> None:
     with (tmp_path / "z.txt").open("wb") as stream:
         stream.truncate(1 << 30)
-    with pytest.raises(UsageError, match="is not text, although its name ends in .txt"):
+    with pytest.raises(UsageError, match=r"is not text, although its name ends in \.txt"):
         look(tmp_path / "z.txt")
 
 
