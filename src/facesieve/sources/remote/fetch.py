@@ -1,4 +1,4 @@
-"""Fetches one URL: the bytes of a picture, or a refusal. Follows redirects, retries, and applies all limits."""
+"""Fetches one URL, or one object of a bucket: the bytes of a picture, or a refusal. Retries, and applies all limits."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import logging
 import socket
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import responses
 from ipaddress import ip_network
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from tornado.httpclient import HTTPClientError
@@ -18,6 +20,8 @@ from tornado.httputil import HTTPHeaders, HTTPInputError
 from tornado.iostream import UnsatisfiableReadError
 from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient, _HTTPConnection
 
+from facesieve.buckets import BucketUrl, Listed, Page, Request, Store, Stores, is_bucket_url
+from facesieve.buckets.answers import error_code, number_of, tag_of
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 from facesieve.settings import Settings
@@ -29,6 +33,8 @@ from facesieve.sources.remote.robots import AGENT, forbids_training
 from facesieve.sources.remote.url import redirect_url, request_url
 from facesieve.version import __version__
 
+Result = TypeVar("Result")
+
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_HEADER_BYTES = 64 * 1024
 _INTERIM = frozenset({100, 102, 103})
@@ -36,6 +42,9 @@ _MOST_INTERIM = 8  # answers such as 103 (Early Hints) before the one that count
 # UnsatisfiableReadError: a header or a line is too long. ValueError: the connection closed before encryption began.
 _NO_ANSWER = (OSError, HTTPClientError, UnsatisfiableReadError, ValueError)
 _QUIET = logging.NullHandler()  # what goes wrong is in refusals; without a handler, Python writes it to stderr too
+_EVERY_ADDRESS = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+_MOST_ERROR_BYTES = 64 * 1024  # of a store's refusal, which has its reason in the body
+_MOST_PAGE_BYTES = 32 * 1024 * 1024  # of one page of a list of objects; a page of 1,000 has less than 2 MB
 _UNLIMITED = 2**62  # Tornado's own limit on bodies does not say that it was the limit; ours does
 
 
@@ -43,9 +52,13 @@ _UNLIMITED = 2**62  # Tornado's own limit on bodies does not say that it was the
 class _Answer:
     """What a host answers to one request. ended: what ended it before its end, if anything did.
 
+    limit: most bytes of its body. store: whether it comes from a store of buckets.
+
     interim: how many answers came before it that only announce it.
     """
 
+    limit: int
+    store: bool = False
     status: int = 0
     interim: int = 0
     headers: HTTPHeaders = field(default_factory=HTTPHeaders)
@@ -72,21 +85,18 @@ class _Client(SimpleAsyncHTTPClient):
 class Fetcher:
     """Fetches URLs for one event loop, within the limits of the settings for each host and for all hosts.
 
-    lookup: resolves host names; None asks the system.
+    lookup: resolves host names; None asks the system. stores: of buckets; None fetches nothing from buckets, so that
+    URLs of strangers cannot use this machine's credentials.
     """
 
-    def __init__(self, settings: Settings, lookup: Lookup | None = None) -> None:
+    def __init__(self, settings: Settings, lookup: Lookup | None = None, stores: Stores | None = None) -> None:
         admitted = [ip_network(network) for network in settings.fetch_allow_addresses]
         logging.getLogger("tornado").addHandler(_QUIET)
-        self._settings = settings
-        self._resolver = CheckingResolver(admitted=admitted, lookup=lookup)
-        self._client = _Client(
-            force_instance=True,
-            max_clients=settings.fetch_connections,
-            resolver=self._resolver,
-            max_header_size=_MOST_HEADER_BYTES,
-            max_body_size=_UNLIMITED,
-        )
+        self._settings, self._stores = settings, stores
+        self._schemes = [scheme for scheme in settings.fetch_schemes if scheme in ("https", "http")]
+        self._client = self._new_client(CheckingResolver(admitted=admitted, lookup=lookup))
+        # The user chose the endpoint of a store, which may be in a network of their own.
+        self._store_client = self._new_client(CheckingResolver(admitted=_EVERY_ADDRESS, lookup=lookup))
         rate = settings.fetch_rate_per_host
         self._hosts = Hosts(settings.fetch_connections, settings.fetch_connections_per_host, rate)
         contact = f" ({settings.fetch_contact})" if settings.fetch_contact else ""
@@ -103,19 +113,57 @@ class Fetcher:
         Raises Refused (`bad_url`, `forbidden_address`, `fetch_failed`, `fetch_timeout`, `too_many_bytes`,
         `too_many_redirects`, `disallowed_by_robots_header`) and Full.
         """
+        if self._stores and is_bucket_url(url):
+            place = BucketUrl.parse(url)
+            store = await _in_thread(self._stores.of, place)
+            make = partial(store.request, place.key)
+            return _joined(await self._retry(partial(self._ask, store, make, self._settings.max_file_bytes, arriving)))
+        return _joined(await self._retry(partial(self._follow_redirects, url, arriving)))
+
+    async def listed(self, place: BucketUrl, after: str = "") -> Page:
+        """One page of the objects whose keys begin with a key. Raises Refused, as `fetch` does."""
+        store = await _in_thread(self._store_of, place)
+        make = partial(store.list_request, place.key, after)
+        answer = await self._retry(partial(self._ask, store, make, _MOST_PAGE_BYTES))
+        return store.page(_joined(answer))
+
+    async def find(self, place: BucketUrl) -> Listed | None:
+        """Size and tag of an object; None if there is none. Raises Refused, as `fetch` does."""
+        store = await _in_thread(self._store_of, place)
+        make = partial(store.request, place.key, "HEAD")
+        answer = await self._retry(partial(self._ask, store, make, 0), (200, 404))
+        size, tag = answer.headers.get("Content-Length", ""), answer.headers.get("ETag", "")
+        return Listed(place.key, number_of(size), tag_of(tag)) if answer.status == 200 else None
+
+    def close(self) -> None:
+        for client in (self._client, self._store_client):
+            client.close()
+            client.resolver.close()
+
+    def _new_client(self, resolver: CheckingResolver) -> _Client:
+        return _Client(
+            force_instance=True,
+            max_clients=self._settings.fetch_connections,
+            resolver=resolver,
+            max_header_size=_MOST_HEADER_BYTES,
+            max_body_size=_UNLIMITED,
+        )
+
+    async def _retry(self, ask: Callable[[], Awaitable[_Answer]], wanted: tuple[int, ...] = (200,)) -> _Answer:
+        """The first answer with a wanted status; hosts that fail or are busy are asked again."""
         tries = 0
         while True:
             tries += 1
             last = tries >= self._settings.fetch_tries
             try:
-                answer = await self._follow_redirects(url, arriving)
+                answer = await ask()
             except _NO_ANSWER as error:
                 if last:
                     raise Refused(RefusalCode.FETCH_FAILED, _connection_error(error)) from error
                 retry_after = ""
             else:
-                if answer.status == 200:
-                    return _joined(answer)
+                if answer.status in wanted:
+                    return answer
                 retry_after = answer.headers.get("Retry-After", "")
                 if last or answer.status not in STATUSES:
                     raise _bad_status(answer)
@@ -124,25 +172,42 @@ class Fetcher:
                 raise _bad_status(answer)
             await asyncio.sleep(seconds)
 
-    def close(self) -> None:
-        self._client.close()
-        self._resolver.close()
+    def _store_of(self, place: BucketUrl) -> Store:
+        assert self._stores
+        return self._stores.of(place)
+
+    async def _ask(
+        self,
+        store: Store,
+        make: Callable[[], Request],
+        limit: int,
+        arriving: Callable[[int], None] = lambda count: None,
+    ) -> _Answer:
+        """The answer of a store, which is asked once more if its refusal says how. make: signs the request."""
+        for again in (True, False):
+            answer = await self._request(await _in_thread(make), _Answer(limit, store=True), arriving)
+            refused = answer.status >= 300
+            if not (refused and again and await _in_thread(store.learn, answer.headers)):
+                break
+        if answer.status in (401, 403) and store.hint:
+            raise Refused(RefusalCode.FETCH_FAILED, f"{_bad_status(answer).message} {store.hint}")
+        return answer
 
     async def _follow_redirects(self, url: str, arriving: Callable[[int], None]) -> _Answer:
         """The answer at the end of all redirects."""
-        schemes = self._settings.fetch_schemes
+        schemes = self._schemes
         at = request_url(url, schemes)
         for _ in range(self._settings.fetch_redirects + 1):
-            answer = await self._request(at, arriving)
+            answer = await self._request(Request(at), _Answer(self._settings.max_file_bytes), arriving)
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECTS or location is None:
                 return answer
             at = redirect_url(at, location, schemes)
         raise Refused(RefusalCode.TOO_MANY_REDIRECTS)
 
-    async def _request(self, url: str, arriving: Callable[[int], None]) -> _Answer:
-        """The answer to one request. Raises OSError and HTTPClientError where there is none."""
-        answer, settings = _Answer(), self._settings
+    async def _request(self, asked: Request, answer: _Answer, arriving: Callable[[int], None]) -> _Answer:
+        """Fill in the answer to one request. Raises OSError and HTTPClientError where there is none."""
+        settings, client = self._settings, self._store_client if answer.store else self._client
 
         def take_header(line: str) -> None:
             if line.startswith("HTTP/"):
@@ -150,25 +215,30 @@ class Fetcher:
             elif line.strip():
                 answer.headers.parse_line(line)
             else:
-                self._check_headers(answer)
+                self._check_headers(answer, asked)
 
         def take_body(chunk: bytes) -> None:
             answer.parts.append(chunk)
             answer.size += len(chunk)
-            if answer.size > settings.max_file_bytes:
+            if answer.status != 200:
+                if answer.size > _MOST_ERROR_BYTES:
+                    _abort(answer, _NoBody())
+                return
+            if answer.size > answer.limit:
                 _abort(answer, Refused(RefusalCode.TOO_MANY_BYTES))
             try:
                 arriving(answer.size)
             except Full as full:
                 _abort(answer, full)
 
-        async with self._hosts.turn(urlsplit(url).hostname or ""):
+        async with self._hosts.turn(urlsplit(asked.url).hostname or "", limited=not answer.store):
             try:
-                await self._client.fetch(
-                    url,
+                await client.fetch(
+                    asked.url,
+                    method=asked.method,
                     raise_error=False,
                     follow_redirects=False,
-                    headers=dict(self._headers),
+                    headers={**self._headers, **asked.headers},
                     connect_timeout=settings.fetch_connect_timeout,
                     request_timeout=settings.fetch_timeout,
                     decompress_response=False,
@@ -188,14 +258,17 @@ class Fetcher:
             raise answer.ended
         return answer
 
-    def _check_headers(self, answer: _Answer) -> None:
+    def _check_headers(self, answer: _Answer, asked: Request) -> None:
         """Ends an answer that has no picture for us before its body comes."""
         if answer.status in _INTERIM and answer.interim < _MOST_INTERIM:
             answer.interim += 1
             return
+        if asked.method == "HEAD" or (answer.store and answer.status != 200):
+            return
         if answer.status != 200:
             _abort(answer, _NoBody())
-        if self._settings.fetch_respect_robots and forbids_training(answer.headers.get_list("X-Robots-Tag")):
+        robots = self._settings.fetch_respect_robots and not answer.store
+        if robots and forbids_training(answer.headers.get_list("X-Robots-Tag")):
             _abort(answer, Refused(RefusalCode.DISALLOWED_BY_ROBOTS_HEADER))
         encoding = answer.headers.get("Content-Encoding", "").strip().lower()
         if encoding not in ("", "identity"):  # we asked for none; unpacking it would open the door to bombs
@@ -203,7 +276,7 @@ class Fetcher:
                 answer, Refused(RefusalCode.FETCH_FAILED, f"The host sent the content encoded as {encoding[:20]!r}.")
             )
         length = answer.headers.get("Content-Length", "")
-        if length.isdecimal() and int(length[:20]) > self._settings.max_file_bytes:
+        if length.isdecimal() and int(length[:20]) > answer.limit:
             _abort(answer, Refused(RefusalCode.TOO_MANY_BYTES))
 
 
@@ -227,7 +300,14 @@ def _joined(answer: _Answer) -> bytes:
 
 def _bad_status(answer: _Answer) -> Refused:
     name = responses.get(answer.status, "")
-    return Refused(RefusalCode.FETCH_FAILED, f"The host answered with status {answer.status}{name and f' ({name})'}.")
+    code = error_code(b"".join(answer.parts)) if answer.store else ""
+    said = ", ".join(part for part in (name, code) if part)
+    return Refused(RefusalCode.FETCH_FAILED, f"The host answered with status {answer.status}{said and f' ({said})'}.")
+
+
+async def _in_thread(function: Callable[..., Result], *arguments: Any) -> Result:
+    """What a function returns that may block, such as while credentials are fetched."""
+    return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
 
 
 def _connection_error(error: Exception) -> str:
