@@ -10,14 +10,19 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 import botocore.session
 import pytest
 from botocore.config import Config
 
+BUCKET = "photos"
 KEY, SECRET = "key", "secret"  # of the user who may do everything
 READER = "reader"  # the key of a user who may read objects of `photos` and list nothing
 
@@ -50,12 +55,16 @@ class S3Server:
             "AWS_SHARED_CREDENTIALS_FILE": str(self._folder / "no credentials"),
         }
 
+    @cached_property
     def client(self) -> Any:
-        """A client of botocore for the user who may do everything."""
+        """A client of botocore, as the user who may do everything."""
         session = botocore.session.Session()
         session.set_credentials(KEY, SECRET)
         return session.create_client(
-            "s3", region_name="us-east-1", endpoint_url=self.url, config=Config(signature_version="s3v4")
+            "s3",
+            region_name="us-east-1",
+            endpoint_url=self.url,
+            config=Config(signature_version="s3v4", max_pool_connections=16),
         )
 
     def start(self) -> None:
@@ -74,8 +83,8 @@ class S3Server:
             "s3.config": str(self._folder / "users.json"),
             "s3.port.iceberg": "0",
             "s3.port.lance": "0",
-            "s3.localSocket": str(self._folder / "s3.sock"),
-            "filer.localSocket": str(self._folder / "filer.sock"),
+            "s3.localSocket": "s3.sock",
+            "filer.localSocket": "filer.sock",
             "master.telemetry": "false",
             "master.volumeSizeLimitMB": "64",
             "volume.max": "100",
@@ -93,6 +102,22 @@ class S3Server:
             assert self._process.poll() is None, (self._folder / "log").read_text()[-2000:]
             assert time.monotonic() < until, "the S3 server did not start"
             time.sleep(0.05)
+        self.client.create_bucket(Bucket=BUCKET)
+
+    def folder(self, objects: Mapping[str, bytes] = MappingProxyType({}), bucket: str = BUCKET) -> str:
+        """Put objects into a new folder of a bucket, by their keys below it. Returns the URL of the folder."""
+        name = uuid4().hex[:12]
+        with ThreadPoolExecutor(16) as threads:
+            list(threads.map(lambda key: self.put(f"s3://{bucket}/{name}/{key}", objects[key]), objects))
+        return f"s3://{bucket}/{name}/"
+
+    def put(self, url: str, data: bytes) -> None:
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        self.client.put_object(Bucket=bucket, Key=key, Body=data)
+
+    def delete(self, url: str) -> None:
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        self.client.delete_object(Bucket=bucket, Key=key)
 
     def kill(self) -> None:
         assert self._process

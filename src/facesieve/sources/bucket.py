@@ -134,11 +134,9 @@ def _check_opened(url: BucketUrl) -> None:
     """Raises UsageError for a list or an archive, which would need random access."""
     name = url.key.rpartition("/")[2]
     if is_archive_name(name) or is_list(Path(name)):
-        kind = "archive" if is_archive_name(name) else "list"
-        message = f"{displayed(str(url))} is named like a{'n' * (kind == 'archive')} {kind};"
-        raise UsageError(
-            "unreadable_source", f"{message} download it and name the file, as it is not opened in a bucket."
-        )
+        kind = "an archive" if is_archive_name(name) else "a list"
+        message = f"{displayed(str(url))} is named like {kind}, which is not opened in a bucket;"
+        raise UsageError("unreadable_source", f"{message} download it and name the file.")
 
 
 def _last_folder(url: BucketUrl, folders: list[str]) -> str:
