@@ -114,24 +114,23 @@ class Fetcher:
         `too_many_redirects`, `disallowed_by_robots_header`) and Full.
         """
         if self._stores and is_bucket_url(url):
-            place = BucketUrl.parse(url)
-            store = await _in_thread(self._stores.of, place)
-            make = partial(store.request, place.key)
-            return _joined(await self._retry(partial(self._ask, store, make, self._settings.max_file_bytes, arriving)))
-        return _joined(await self._retry(partial(self._follow_redirects, url, arriving)))
+            place, limit = BucketUrl.parse(url), self._settings.max_file_bytes
+            ask = partial(self._ask, self._stores, place, lambda store: store.request(place.key), limit, arriving)
+        else:
+            ask = partial(self._follow_redirects, url, arriving)
+        return _joined(await self._retry(ask))
 
     async def listed(self, place: BucketUrl, after: str = "") -> Page:
         """One page of the objects whose keys begin with a key. Raises Refused, as `fetch` does."""
-        store = await _in_thread(self._store_of, place)
-        make = partial(store.list_request, place.key, after)
-        answer = await self._retry(partial(self._ask, store, make, _MOST_PAGE_BYTES))
-        return store.page(_joined(answer))
+        stores = self._own_stores()
+        ask = partial(self._ask, stores, place, lambda store: store.list_request(place.key, after), _MOST_PAGE_BYTES)
+        answer = await self._retry(ask)
+        return stores.of(place).page(_joined(answer))
 
     async def find(self, place: BucketUrl) -> Listed | None:
         """Size and tag of an object; None if there is none. Raises Refused, as `fetch` does."""
-        store = await _in_thread(self._store_of, place)
-        make = partial(store.request, place.key, "HEAD")
-        answer = await self._retry(partial(self._ask, store, make, 0), (200, 404))
+        ask = partial(self._ask, self._own_stores(), place, lambda store: store.request(place.key, "HEAD"), 0)
+        answer = await self._retry(ask, (200, 404))
         size, tag = answer.headers.get("Content-Length", ""), answer.headers.get("ETag", "")
         return Listed(place.key, number_of(size), tag_of(tag)) if answer.status == 200 else None
 
@@ -172,22 +171,28 @@ class Fetcher:
                 raise _bad_status(answer)
             await asyncio.sleep(seconds)
 
-    def _store_of(self, place: BucketUrl) -> Store:
-        assert self._stores
-        return self._stores.of(place)
+    def _own_stores(self) -> Stores:
+        assert self._stores, "this fetcher was made without stores"
+        return self._stores
 
     async def _ask(
         self,
-        store: Store,
-        make: Callable[[], Request],
+        stores: Stores,
+        place: BucketUrl,
+        make: Callable[[Store], Request],
         limit: int,
         arriving: Callable[[int], None] = lambda count: None,
     ) -> _Answer:
         """The answer of a store, which is asked once more if its refusal says how. make: signs the request."""
+
+        def sign() -> tuple[Store, Request]:
+            store = stores.of(place)
+            return store, make(store)
+
         for again in (True, False):
-            answer = await self._request(await _in_thread(make), _Answer(limit, store=True), arriving)
-            refused = answer.status >= 300
-            if not (refused and again and await _in_thread(store.learn, answer.headers)):
+            store, asked = await _in_thread(sign)
+            answer = await self._request(asked, _Answer(limit, store=True), arriving)
+            if not (again and answer.status >= 300 and await _in_thread(store.learn, answer.headers)):
                 break
         if answer.status in (401, 403) and store.hint:
             raise Refused(RefusalCode.FETCH_FAILED, f"{_bad_status(answer).message} {store.hint}")
