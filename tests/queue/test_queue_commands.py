@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from queue_workers import Worker, results, submit
 from redis_server import RedisServer
+from s3_server import S3Server
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -40,6 +41,16 @@ def test_a_picture_that_cannot_be_read_is_told_and_not_submitted(tmp_path: Path,
         status, out, err = run("submit", server.url, tmp_path / "list.txt")
         assert (status, out) == (0, "1 jobs submitted to faces:jobs; 1 pictures were not submitted.\n")
         assert "missing.jpg" in err and "[unreadable]" in err
+
+
+def test_a_picture_in_a_bucket_is_sent_itself_because_workers_have_other_credentials(
+    tmp_path: Path, run: Run, s3: S3Server
+) -> None:
+    folder = s3.folder({"a.jpg": b"data"})
+    with RedisServer(tmp_path) as server:
+        assert run("submit", server.url, folder) == (0, "1 jobs submitted to faces:jobs.\n", "")
+        [job] = [json.loads(fields[b"job"]) for _, fields in server.client().xrange("faces:jobs")]
+    assert job == {"id": f"{folder}a.jpg", "image_base64": "ZGF0YQ=="}
 
 
 def test_a_queue_is_shown(tmp_path: Path, run: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from facesieve.buckets import BucketUrl, Listed, check_installed
 from facesieve.errors import Refused, UsageError
@@ -13,9 +14,11 @@ from facesieve.sources.lists import is_list
 from facesieve.sources.names import is_archive_name
 from facesieve.sources.openers import Closed
 from facesieve.sources.remote.remote import Remote
-from facesieve.sources.remote.thread import FetchThread
 from facesieve.sources.search import Search
 from facesieve.sources.taken import taken
+
+if TYPE_CHECKING:
+    from facesieve.sources.remote.thread import FetchThread
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class Buckets:
             if url.scheme not in self._search.settings.fetch_schemes:
                 raise Refused(RefusalCode.BAD_URL, f"URLs that begin with {url.scheme}:// are not fetched.")
             check_installed(url.scheme)
+            from facesieve.sources.remote.thread import FetchThread  # searches of files do not wait for its imports
+
             thread = self._thread = self._thread or FetchThread(self._search.settings)
             if url.is_folder:
                 return BucketPlace(url)
