@@ -87,8 +87,8 @@ class Settings(Layered):
     fetch_buffer_bytes: int = Field(
         128 * 2**20, gt=0, description="Most memory for fetched pictures that wait in one process, in bytes."
     )
-    fetch_schemes: tuple[Literal["https", "http"], ...] = Field(
-        ("https", "http"), description="Kinds of URLs that are fetched."
+    fetch_schemes: tuple[Literal["https", "http", "s3", "gs", "az"], ...] = Field(
+        ("https", "http", "s3", "gs", "az"), description="Kinds of URLs that are fetched, also from lists."
     )
     fetch_allow_addresses: tuple[IPvAnyNetwork, ...] = Field(
         (), description="Networks that URLs may lead to though they are not public, such as 10.0.0.0/8."

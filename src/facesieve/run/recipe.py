@@ -50,7 +50,7 @@ def build(
 ) -> BuildResult:
     """Find, measure, align and judge every face of the sources, and write or continue the dataset.
 
-    sources: one or several files, folders, globs, archives and lists of paths.
+    sources: one or several files, folders, globs, archives, URLs, folders of buckets, and lists of paths and URLs.
     dataset: the folder to write. It is new or empty, or it is a dataset that was built with the same settings, policy
     and options, and then new pictures are added to it.
     settings: such as `Settings.load(workers=2)`; None takes the environment and the defaults.
