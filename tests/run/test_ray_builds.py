@@ -88,16 +88,13 @@ class InCluster:
     def __call__(self, sources: list[Source], out: Path, **settings: object) -> dict[str, str]:
         """Build, and return the refusal codes by source."""
         from facesieve.models.store import Store
-        from facesieve.run.engines.ray_cluster import connected
-        from facesieve.run.engines.ray_engine import RayEngine
-        from facesieve.run.engines.ray_nodes import look_at_nodes
+        from facesieve.run.engines.ray_engine import ray_engine
         from facesieve.run.recipe import _models
 
         given = Settings.load()
-        with connected("ray", 2) as ray:
-            nodes = look_at_nodes(ray, given, sources, _models(given, Store(given)), mixed_engines=False)
-            assert nodes.processors() == 2
-            build_dataset(sources, out, Handmade, build_spec(**settings), engine=RayEngine(nodes, 2))
+        with ray_engine("ray", given, sources, _models(given, Store(given)), mixed_engines=False) as engine:
+            assert (engine.cluster.processors(), engine.workers) == (2, 2)
+            build_dataset(sources, out, Handmade, build_spec(**settings), engine=engine)
         rows = pq.read_table(out / "pictures.parquet").to_pylist()
         return {row["source"]: row["refusal"] for row in rows if row["refusal"]}
 
