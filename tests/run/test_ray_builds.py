@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import pyarrow.parquet as pq
 import pytest
 from dangerous import Hangs, Killer
-from raycluster import RayNodes, actors, build, ray_nodes
+from raycluster import RayNodes, actors, build, ray_client_server, ray_nodes
 
 from facesieve.records import Source
 from facesieve.run.build import build as build_dataset
@@ -188,11 +189,17 @@ def test_ten_actors_two_nodes_and_the_driver_are_killed_and_nothing_is_lost_or_d
 
 @pytest.mark.slow
 def test_actors_of_a_dead_driver_write_nothing_while_the_next_one_builds(
-    cluster: RayNodes, many: Path, many_here: tuple[str, dict[str, bytes]], tmp_path: Path
+    many: Path, many_here: tuple[str, dict[str, bytes]], tmp_path: Path
 ) -> None:
     """A cluster keeps the actors of a lost client for 30 seconds."""
-    out = tmp_path / "out"
-    child = build(many, out, "--on", cluster.client, *SMALL_SHARDS, env=dict(os.environ))
+    with TemporaryDirectory() as folder, ray_client_server(Path(folder)) as (address, env):
+        kill_the_client(address, env, many, many_here, tmp_path / "out")
+
+
+def kill_the_client(
+    address: str, env: dict[str, str], many: Path, many_here: tuple[str, dict[str, bytes]], out: Path
+) -> None:
+    child = build(many, out, "--on", address, *SMALL_SHARDS, env=env)
     parts = out / ".facesieve" / "parts"
     while not (parts.is_dir() and any(parts.iterdir())):
         assert child.poll() is None, child.communicate()
