@@ -267,8 +267,8 @@ def ray_processes(session: int) -> list[str]:
 
 
 def gone(session: int) -> bool:
-    """Whether all processes of a session end within seconds."""
-    deadline = time.monotonic() + 30
+    """Whether all processes of a session end. Some of a killed build take half a minute to notice that it is gone."""
+    deadline = time.monotonic() + 120
     while (left := ray_processes(session)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not left, left
