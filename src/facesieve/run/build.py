@@ -40,6 +40,11 @@ from facesieve.sources import LeftOut
 from facesieve.stop import Stopped
 
 
+def versions_here() -> dict[str, tuple[str, ...]]:
+    """The versions of the packages of this machine, as an origin holds them."""
+    return {name: (held,) for name, held in versions().items()}
+
+
 @dataclass(frozen=True, slots=True)
 class BuildSpec:
     """How a dataset is made: everything besides its sources.
@@ -56,9 +61,7 @@ class BuildSpec:
     models: dict[str, str]
     engines: tuple[InferenceEngine, ...]
     label_from: str = "none"
-    versions: Mapping[str, tuple[str, ...]] = field(
-        default_factory=lambda: {name: (held,) for name, held in versions().items()}
-    )
+    versions: Mapping[str, tuple[str, ...]] = field(default_factory=versions_here)
 
     def origin(self) -> Origin:
         """What is recorded of how the dataset is made."""

@@ -10,9 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesieve.processes.cores import cores
-from facesieve.run.engines.choose import engine_for, prepare_engine, workers_for
-from facesieve.run.engines.ray_cluster import check_address, connected
+from facesieve.run.engines.choose import engine_for, prepare_engine
+from facesieve.run.engines.ray_cluster import check_address
 from facesieve.settings import Settings
 
 if TYPE_CHECKING:  # heavy packages are imported while the fork server starts
@@ -85,7 +84,7 @@ def build(
     from facesieve.models.store import Store, tell
     from facesieve.pipeline import Pipeline
     from facesieve.quality import MEASURES
-    from facesieve.run.build import BuildSpec
+    from facesieve.run.build import BuildSpec, versions_here
     from facesieve.run.build import build as build_dataset
     from facesieve.run.claim import check_writable
     from facesieve.run.inference import engines_of, resolved
@@ -109,25 +108,19 @@ def build(
         _check_device(settings, store)
     measures = tuple(measure.name for measure in MEASURES)
     models = _models(settings, store)
+    engine: BuildEngine | None = None
     with ExitStack() as stack:
-        engine: BuildEngine | None = None
         if on:
-            ray = stack.enter_context(connected(on, workers_for(settings, len(found.sources), cores())))
-            from facesieve.run.engines.ray_actor import GivenSettings, MakeNodePipeline
-            from facesieve.run.engines.ray_engine import RayEngine
-            from facesieve.run.engines.ray_nodes import look_at_nodes
+            from facesieve.run.engines.ray_engine import ray_engine
 
-            cluster = look_at_nodes(ray, settings, found.sources, models, allow_mixed_engines)
-            workers = workers_for(settings, len(found.sources), cluster.processors() // settings.threads)
-            engine = RayEngine(cluster, workers)
-            make_pipeline: MakePipeline = MakeNodePipeline(GivenSettings.of(settings), policy)
-            spec = BuildSpec(
-                settings, measures, outputs, policy, models, cluster.engines(), label_from, cluster.versions()
-            )
+            engine = stack.enter_context(ray_engine(on, settings, found.sources, models, allow_mixed_engines))
+            make_pipeline: MakePipeline = engine.make_pipeline(policy)
+            engines, packages = engine.cluster.engines(), engine.cluster.versions()
         else:
             offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
             make_pipeline = partial(Pipeline, offline, policy)
-            spec = BuildSpec(settings, measures, outputs, policy, models, engines_of(settings), label_from)
+            engines, packages = engines_of(settings), versions_here()
+        spec = BuildSpec(settings, measures, outputs, policy, models, engines, label_from, packages)
         result = build_dataset(
             found.sources, root, make_pipeline, spec, watch, named, prune, allow_mixed_engines, found.listed, engine
         )
