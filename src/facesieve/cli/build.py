@@ -85,6 +85,10 @@ def build(
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove pictures from the dataset that are no longer in the named sources.")
     ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="K/N", help="Build only the Kth of N parts of the sources; `merge` joins the datasets."),
+    ] = None,
     allow_mixed_engines: Annotated[
         bool,
         typer.Option(
@@ -111,8 +115,10 @@ def build(
     settings = choose_settings(settings_file, chosen)
     prepare_engine(sources, settings)  # worker processes start while this process imports the rest
     from facesieve.cli.progress import progress_display
+    from facesieve.run.portion import parsed_shard
     from facesieve.run.recipe import build as build_dataset
 
+    numbers = None if shard is None else parsed_shard(shard)
     begun = False
     try:
         with progress_display(quiet) as show:
@@ -132,6 +138,7 @@ def build(
                 keep_rejected=keep_rejected,
                 marked=marked,
                 prune=prune,
+                shard=numbers,
                 allow_mixed_engines=allow_mixed_engines,
                 follow_links=follow_links,
                 include_hidden=include_hidden,
@@ -146,7 +153,7 @@ def build(
         remark = f"{done}, and the same command continues {output}"
         raise Stopped(stopped.number, remark if begun else "") from None
     _sum_up(result, output, quiet, as_json)
-    if not result.readable:
+    if not result.readable and result.progress.total + result.progress.already:  # a shard may have no sources
         raise typer.Exit(1)
 
 

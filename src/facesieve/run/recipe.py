@@ -33,6 +33,7 @@ def build(
     keep_rejected: bool = False,
     marked: bool = False,
     prune: bool = False,
+    shard: tuple[int, int] | None = None,
     allow_mixed_engines: bool = False,
     follow_links: bool = False,
     include_hidden: bool = False,
@@ -54,6 +55,8 @@ def build(
     crops: unaligned crops to write as well, `face` and `head`. keep_rejected: write crops of rejected faces too.
     marked: write copies of the pictures with boxes and numbers drawn on them.
     prune: remove pictures from the dataset that are no longer in the sources, and the old names of moved pictures.
+    shard: `(3, 64)` adds only the third of 64 parts of the sources, so that 64 machines can each build one; `merge`
+    joins their datasets. A hash of its name decides to which part a source belongs.
     allow_mixed_engines: continue a dataset that was built with an inference engine whose numbers differ in their last
     digits from those of this machine, and record both.
     follow_links: follow links that lead out of a named folder. include_hidden: read hidden files and folders, and those
@@ -78,9 +81,11 @@ def build(
     from facesieve.run.build import build as build_dataset
     from facesieve.run.claim import check_writable
     from facesieve.run.inference import engines_of, resolved
+    from facesieve.run.portion import checked_portion
     from facesieve.sieve import Policy
     from facesieve.sources import SourceOptions, find_sources
 
+    portion = checked_portion(shard)
     root, policy, announce = Path(dataset), policy or Policy.preset(), announce or tell
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
     reading = SourceOptions(
@@ -89,7 +94,8 @@ def build(
     found = find_sources(named, settings, reading, leave_out=[root])
     for line in found.lines():
         announce(line)
-    engine_for(settings, len(found.sources)).prepare()  # now the pictures in archives and lists are counted
+    pictures = -(-len(found.sources) // portion.count)  # now those in archives and lists are counted
+    engine_for(settings, pictures).prepare()
     settings = resolved(settings)
     check_writable(root)
     store = Store(settings, announce)
@@ -100,7 +106,16 @@ def build(
     offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
     make_pipeline = partial(Pipeline, offline, policy)
     result = build_dataset(
-        found.sources, root, make_pipeline, spec, watch, named, prune, allow_mixed_engines, found.listed
+        found.sources,
+        root,
+        make_pipeline,
+        spec,
+        watch,
+        named,
+        prune,
+        allow_mixed_engines,
+        found.listed,
+        portion=portion,
     )
     return replace(result, left_out=found.left_out, notes=tuple(found.notes))
 
