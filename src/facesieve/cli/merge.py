@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from facesieve.stop import Stopped
+
 
 def merge(
     parts: Annotated[list[Path], typer.Argument(metavar="PART", help="Datasets that were built in the same way.")],
@@ -36,7 +38,10 @@ def merge(
     from facesieve.run.merge import merge as run
 
     settings = choose_settings(settings_file, given or [])
-    result = run(parts, output, allow_mixed_engines=allow_mixed_engines, settings=settings)
+    try:
+        result = run(parts, output, allow_mixed_engines=allow_mixed_engines, settings=settings)
+    except Stopped as stopped:
+        raise Stopped(stopped.number, f"the same command continues {output}") from None
     if as_json:
         beside = {
             "pictures_with_several_kept_faces_under_one_label": result.shared_labels,

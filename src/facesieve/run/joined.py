@@ -49,12 +49,17 @@ class JoinedLedgers:
         first = 0
         for ledger, number in self.parts:
             rows = ledger.table(number, columns)
-            after = first + len(rows)
-            start, end = np.searchsorted(self.left_out, [first, after])
-            counts = np.ones(len(rows), bool)
-            counts[self.left_out[start:end] - first] = False
-            yield rows if counts.all() else rows.filter(pa.array(counts))
-            first = after
+            yield self.counted(rows, first)
+            first += len(rows)
+
+    def counted(self, rows: pa.Table, first: int) -> pa.Table:
+        """Those rows of one part that count. first: the number of its first row."""
+        start, end = np.searchsorted(self.left_out, [first, first + len(rows)])
+        if start == end:
+            return rows
+        counts = np.ones(len(rows), bool)
+        counts[self.left_out[start:end] - first] = False
+        return rows.filter(pa.array(counts))
 
     def without_repeated(self) -> JoinedLedgers:
         """The same ledgers with one row for each source.

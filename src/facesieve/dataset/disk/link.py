@@ -1,28 +1,14 @@
-"""Takes files of one dataset over into another one: as hard links, or as copies where links are not possible."""
+"""Takes a file of one dataset over into another one: as a hard link, or as a copy where links are not possible."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
-from facesieve.dataset.disk.atomic import sync_folders, wrap_read_errors, wrap_write_errors, write_file
-from facesieve.dataset.disk.checksums import Checksum, Checksums, checksum_of, checksum_of_file
+from facesieve.dataset.disk.atomic import wrap_read_errors, wrap_write_errors, write_file
+from facesieve.dataset.disk.checksums import Checksum, checksum_of, checksum_of_file
 from facesieve.dataset.disk.damage import damaged_file
-from facesieve.dataset.disk.layout import Layout
 from facesieve.errors import DatasetError
-
-
-def take_files(names: Iterable[str], old: Layout, new: Layout, sums: Checksums) -> None:
-    """Take files over under the same names. All are durable when this returns.
-
-    sums: the checksums of the files; a copy is compared with them. A file that is there already is replaced unless it
-    has the right content. Raises DatasetError if a file is missing or damaged, or cannot be written.
-    """
-    paths = {name: new.root / name for name in names}
-    for name, path in paths.items():
-        link_file(old.root / name, path, new.scratch, sums.get(name, frozenset()))
-    sync_folders(paths.values(), new.root)
 
 
 def link_file(old: Path, new: Path, scratch: Path, known: frozenset[Checksum] = frozenset()) -> None:
