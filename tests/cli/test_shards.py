@@ -103,6 +103,13 @@ def test_a_shard_is_pruned_of_what_is_gone_and_of_nothing_else(run: Run, here: P
     assert files_in(here / "out") == files_in(here / "whole")
 
 
+def test_one_dataset_may_hold_several_shards(run: Run, here: Path) -> None:
+    for number in (1, 2, 1):
+        assert run("build", *SOURCES, "-o", "out", "--shard", f"{number}/2", "--prune")[0] == 0
+    run("build", *SOURCES, "-o", "whole")
+    assert files_in(here / "out") == files_in(here / "whole")
+
+
 def test_a_shard_built_by_workers_and_killed_meanwhile_is_continued(run: Run, here: Path) -> None:
     run("build", *SOURCES, "-o", "whole")
     command = [sys.executable, "-m", "facesieve", "build", *SOURCES, "-o", "part-1", "--shard", "1/2", "--workers", "2"]

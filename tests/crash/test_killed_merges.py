@@ -48,7 +48,7 @@ def assert_finished(out: Path, whole: dict[str, bytes]) -> None:
     assert (found.faults, found.without_sum, found.undone) == ((), 0, 0)
 
 
-@pytest.mark.parametrize(("kill_at", "copy"), [(3, 0), (12, 0), (20, 1), (35, 0), (45, 1)])
+@pytest.mark.parametrize(("kill_at", "copy"), [(3, 0), (12, 0), (20, 1), (28, 0), (40, 1)])
 def test_killed_at_any_sync_and_run_again_is_the_same_dataset(
     parts: list[Path], whole: dict[str, bytes], tmp_path: Path, kill_at: int, copy: int
 ) -> None:
@@ -63,14 +63,14 @@ def test_killed_at_any_sync_and_run_again_is_the_same_dataset(
 def test_killed_at_every_sync_of_a_merge(parts: list[Path], whole: dict[str, bytes], tmp_path: Path, copy: int) -> None:
     status, said = merge(tmp_path / "count", 0, copy, *parts)
     syncs = int(said)
-    assert (status, syncs > 40) == (0, True)
+    assert (status, syncs > 30) == (0, True)
     for kill_at in range(1, syncs + 1):
         out = tmp_path / f"{kill_at}"
         assert merge(out, kill_at, copy, *parts)[0] == -signal.SIGKILL
         assert_whole(out)
         status, said = merge(out, 0, copy, *parts)
-        if status:  # the kill came after everything was done
-            assert (kill_at, "not_empty" in said) == (syncs, True)
+        if status:  # the kill came when everything was done, and only the removal of the mark was not yet durable
+            assert kill_at > syncs - 2 and "not_empty" in said
         assert_finished(out, whole)
 
 
