@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import cv2
-import pyarrow.parquet as pq
 import pytest
+from whole_files import assert_whole
 
 from handmade import files_in, photos
 
@@ -35,15 +34,6 @@ def finish(*arguments: object, **options: object) -> tuple[int, str]:
 def wait_for(child: subprocess.Popen[str], line: str) -> None:
     assert child.stdout
     assert any(seen.strip() == line for seen in child.stdout), f"never said {line!r}"
-
-
-def assert_whole(dataset: Path) -> None:
-    for name in files_in(dataset):
-        path = dataset / name
-        if path.suffix == ".parquet":
-            pq.read_table(path)
-        elif path.suffix in (".png", ".jpg"):
-            assert cv2.imread(str(path)) is not None, f"{name} is half a file"
 
 
 @pytest.fixture(scope="module")

@@ -89,6 +89,10 @@ def build(
         str | None,
         typer.Option(metavar="ray|ray://HOST:PORT", help="Build in a Ray cluster; ray alone starts a local one."),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="K/N", help="Build only the Kth of N parts of the sources; `merge` joins the datasets."),
+    ] = None,
     allow_mixed_engines: Annotated[
         bool,
         typer.Option(
@@ -116,8 +120,10 @@ def build(
     if not on:
         prepare_engine(sources, settings)  # worker processes start while this process imports the rest
     from facesieve.cli.progress import progress_display
+    from facesieve.run.portion import parsed_shard
     from facesieve.run.recipe import build as build_dataset
 
+    numbers = None if shard is None else parsed_shard(shard)
     begun = False
     try:
         with progress_display(quiet) as show:
@@ -138,6 +144,7 @@ def build(
                 marked=marked,
                 prune=prune,
                 on=on,
+                shard=numbers,
                 allow_mixed_engines=allow_mixed_engines,
                 follow_links=follow_links,
                 include_hidden=include_hidden,
@@ -152,7 +159,7 @@ def build(
         remark = f"{done}, and the same command continues {output}"
         raise Stopped(stopped.number, remark if begun else "") from None
     _sum_up(result, output, quiet, as_json)
-    if not result.readable:
+    if not result.readable and result.progress.total + result.progress.already:  # a shard may have no sources
         raise typer.Exit(1)
 
 

@@ -120,7 +120,7 @@ def open_manifests(root: Path) -> Manifests:
     """Open the manifests of a dataset. Raises DatasetError if it is not a dataset, is unfinished or is damaged."""
     layout = Layout(root)
     if layout.made.exists() and not layout.about.exists():
-        raise DatasetError("unfinished", f"{root} is unfinished. Run the same build again to finish it.")
+        raise DatasetError("unfinished", f"{root} is unfinished. Run the same build or merge again to finish it.")
     return open_with_checksums(layout, read_checksums(layout.published_sums))
 
 

@@ -31,6 +31,7 @@ from facesieve.run.lists import hash_of, record_lists, remove_pictures
 from facesieve.run.lost import remove_found
 from facesieve.run.places import is_in_places
 from facesieve.run.plan import shards, unique
+from facesieve.run.portion import EVERYTHING, Portion
 from facesieve.run.progress import Progress
 from facesieve.run.publish import publish_ledger
 from facesieve.run.shard import ShardRunner
@@ -122,6 +123,7 @@ def build(
     mixed_engines: bool = False,
     listed: Mapping[bytes, Set[bytes]] = MappingProxyType({}),
     engine: BuildEngine | None = None,
+    portion: Portion = EVERYTHING,
 ) -> BuildResult:
     """Add the sources that are new to the dataset in `root`, and publish it.
 
@@ -132,22 +134,24 @@ def build(
     mixed_engines: continue a dataset even if its inference engine computes other numbers than this one.
     listed: what the lists among these places name, as in `Found`.
     engine: the build engine; None chooses one by the settings and the number of pictures.
+    portion: which of the sources to add. The others are not gone, so `sources` has to name them too.
     Raises UsageError when one source has two labels; DatasetError when the dataset cannot be written or continued, or
     lacks files at the end; WorkerError when worker processes cannot be started; what `make_pipeline` raises; and
     Stopped, with a remark on how much is committed.
     """
-    wanted = unique(sources)
+    everything = unique(sources)
+    wanted = portion.of(everything)
     layout = Layout(root)
     with claim(layout, spec.origin(), mixed_engines):
         ledger, absent, emptied = Ledger(layout), Absent(), set[str]()
-        unlisted = record_lists(ledger, wanted, listed)
+        unlisted = record_lists(ledger, everything, listed, wanted)
         if prune_gone:  # first, because a duplicate of a removed source then needs files of its own
-            absent = find_absent(ledger, wanted, named, unlisted)
+            absent = find_absent(ledger, everything, named, unlisted)
             emptied = drop_sources(ledger, absent.dropped(prune_gone), spec.outputs)
         damaged = [name for name in mark_damage(layout, spec.outputs) if name not in emptied]
         relabelled = changed_labels(wanted, ledger)
         progress = _do_unfinished(wanted, ledger, make_pipeline, spec, watch, engine)
-        last = find_absent(ledger, wanted, named, unlisted)
+        last = find_absent(ledger, everything, named, unlisted)
         absent |= last
         drop_sources(ledger, last.dropped(prune_gone), spec.outputs)
         if prune_gone:

@@ -37,6 +37,7 @@ def build(
     marked: bool = False,
     prune: bool = False,
     on: str | None = None,
+    shard: tuple[int, int] | None = None,
     allow_mixed_engines: bool = False,
     follow_links: bool = False,
     include_hidden: bool = False,
@@ -60,6 +61,8 @@ def build(
     prune: remove pictures from the dataset that are no longer in the sources, and the old names of moved pictures.
     on: `ray` builds in the Ray cluster of RAY_ADDRESS, or without that in one that is started on this machine;
     `ray://HOST:PORT` builds in a cluster elsewhere. None builds on this machine without Ray.
+    shard: `(3, 64)` adds only the third of 64 parts of the sources, so that 64 machines can each build one; `merge`
+    joins their datasets. A hash of its name decides to which part a source belongs.
     allow_mixed_engines: continue a dataset that was built with an inference engine whose numbers differ in their last
     digits from those of this machine, and record both; also, use machines of a cluster that differ in that way.
     follow_links: follow links that lead out of a named folder. include_hidden: read hidden files and folders, and those
@@ -88,9 +91,11 @@ def build(
     from facesieve.run.build import build as build_dataset
     from facesieve.run.claim import check_writable
     from facesieve.run.inference import engines_of, resolved
+    from facesieve.run.portion import checked_portion
     from facesieve.sieve import Policy
     from facesieve.sources import SourceOptions, find_sources
 
+    portion = checked_portion(shard)
     root, policy, announce = Path(dataset), policy or Policy.preset(), announce or tell
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
     reading = SourceOptions(
@@ -100,7 +105,8 @@ def build(
     for line in found.lines():
         announce(line)
     if not on:
-        engine_for(settings, len(found.sources)).prepare()  # now the pictures in archives and lists are counted
+        pictures = -(-len(found.sources) // portion.count)  # now those in archives and lists are counted
+        engine_for(settings, pictures).prepare()
         settings = resolved(settings)
     check_writable(root)
     store = Store(settings, announce)
@@ -122,7 +128,17 @@ def build(
             engines, packages = engines_of(settings), versions_here()
         spec = BuildSpec(settings, measures, outputs, policy, models, engines, label_from, packages)
         result = build_dataset(
-            found.sources, root, make_pipeline, spec, watch, named, prune, allow_mixed_engines, found.listed, engine
+            found.sources,
+            root,
+            make_pipeline,
+            spec,
+            watch,
+            named,
+            prune,
+            allow_mixed_engines,
+            found.listed,
+            engine,
+            portion,
         )
     return replace(result, left_out=found.left_out, notes=tuple(found.notes))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.disk.atomic import open_for_writing, sync_folders, wrap_write_errors
+from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors
 from facesieve.dataset.disk.checksums import write_checksums
 from facesieve.dataset.disk.layout import Layout, crop_name, cut_name
+from facesieve.dataset.disk.link import link_file
 from facesieve.dataset.manifests import Manifests
 from facesieve.dataset.origin import RecordedPolicy
 from facesieve.dataset.tables.counts import Counts, RunningCounts
@@ -155,22 +155,6 @@ def _linked(new: Rejudged, root: Path, cuts: Sequence[str]) -> Iterator[dict[str
     """Like `_files`. Each file is in place and durable before its name is yielded."""
     for pairs in _files(new, cuts):
         for was, now in pairs.items():
-            _link(new.dataset.layout.root / was, root / now, Layout(root).scratch)
+            link_file(new.dataset.layout.root / was, root / now, Layout(root).scratch)
         sync_folders((root / name for name in pairs.values()), root)
         yield pairs
-
-
-def _link(old: Path, new: Path, scratch: Path) -> None:
-    """Make a hard link, or a copy if the file system has no links. Raises DatasetError if the old file is missing."""
-    with wrap_write_errors(new):
-        new.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(old, new)
-        except FileNotFoundError as error:
-            raise DatasetError(
-                "missing_crop",
-                f"{old} is missing, but the manifest names it. Run `facesieve check DATASET --repair` first.",
-            ) from error
-        except OSError:
-            with open_for_writing(new, scratch) as stream:
-                stream.write(old.read_bytes())

@@ -79,6 +79,11 @@ class Layout:
         return self.hidden / "lost.json"
 
     @property
+    def merging(self) -> Path:
+        """It exists while datasets are merged into this one, and is left by a merge that was killed."""
+        return self.hidden / "merging"
+
+    @property
     def lists(self) -> Path:
         """Which pictures came through which list of paths, as hashes; absent where no list was named."""
         return self.hidden / "lists.parquet"
