@@ -8,7 +8,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from test_killed_builds import assert_whole, finish, start, wait_for
+from killed import assert_whole, finish, start, wait_for
 
 from facesieve.dataset.disk.tar import is_intact
 from handmade import files_in, photos
