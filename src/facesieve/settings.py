@@ -24,6 +24,7 @@ NOT_SHAPING = {
     *LIMITS,
     *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa"),
     *("shard_size", "sheet_faces", "manifest_rows", "cache_dir", "offline"),
+    *("most_crop_files", "tar_bytes"),
     *("picture_timeout", "start_timeout"),
     *("fetch_connections", "fetch_connections_per_host", "fetch_rate_per_host", "fetch_connect_timeout"),
     *("fetch_timeout", "fetch_tries", "fetch_builds", "fetch_redirects", "fetch_buffer_bytes", "fetch_schemes"),
@@ -171,6 +172,15 @@ class Settings(Layered):
     )
     manifest_rows: int = Field(
         1_000_000, ge=1, description="Most rows of a manifest in one file; a larger manifest is a folder of such files."
+    )
+    most_crop_files: int = Field(
+        200_000, ge=0, description="A new dataset of more pictures has its crops in tar shards, unless crops_as says."
+    )
+    tar_bytes: int = Field(
+        128 * 2**20,
+        ge=2**12,
+        le=2**36,
+        description="Usual size of the tar shards of a new dataset; some have half, some twice as much.",
     )
 
     # models

@@ -7,33 +7,14 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
-from whole_files import assert_whole
+from killed import assert_whole, finish, start, wait_for
 
 from handmade import files_in, photos
-
-BUILDING = Path(__file__).with_name("building.py")
-
-
-def start(*arguments: object, **options: object) -> subprocess.Popen[str]:
-    command = [sys.executable, str(BUILDING), *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-
-
-def finish(*arguments: object, **options: object) -> tuple[int, str]:
-    child = start(*arguments, **options)
-    _, errors = child.communicate(timeout=60)
-    return child.returncode, errors
-
-
-def wait_for(child: subprocess.Popen[str], line: str) -> None:
-    assert child.stdout
-    assert any(seen.strip() == line for seen in child.stdout), f"never said {line!r}"
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from whole_files import assert_whole
+from killed import assert_whole
 
 from facesieve.run.build import build
 from facesieve.run.check import check_dataset

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tarfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -93,6 +94,34 @@ def test_the_shards_of_a_build_merge_to_the_dataset_of_one_build(
     assert result == MergeResult(open_dataset(tmp_path / "out").about.counts, result.shared_labels, 1)
     checked = check_dataset(tmp_path / "out")
     assert (checked.faults, checked.without_sum, checked.undone, checked.continuable) == ((), 0, 0, True)
+
+
+@pytest.mark.parametrize("keep_rejected", [True, False])
+def test_crops_in_tar_files_merge_too(heap: Path, tmp_path: Path, keep_rejected: bool) -> None:
+    spec = build_spec(Outputs(keep_rejected, ("face",), tar_bytes=100_000), shard_size=3)
+    whole = built(tmp_path / "whole", sources_in(heap), spec)
+    parts = [tmp_path / f"part {number}" for number in (1, 2, 3)]
+    for number, part in enumerate(parts, 1):
+        shard(heap, part, number, 3, spec)
+    merge(parts, tmp_path / "out")
+    assert files_in(tmp_path / "out") == whole
+    assert sum(name.endswith(".tar") for name in whole) > 1
+    assert check_dataset(tmp_path / "out").faults == ()
+
+
+def test_a_damaged_tar_file_of_a_part_ends_the_merge(heap: Path, tmp_path: Path) -> None:
+    spec = build_spec(Outputs(tar_bytes=100_000), shard_size=3)
+    parts = [tmp_path / f"part {number}" for number in (1, 2, 3)]
+    for number, part in enumerate(parts, 1):
+        shard(heap, part, number, 3, spec)
+    for path in parts[1].rglob("*.tar"):
+        data = bytearray(path.read_bytes())
+        with tarfile.open(path) as tar:
+            for member in tar:
+                data[member.offset_data + 50] ^= 1
+        path.write_bytes(data)
+    assert code_of(lambda: merge(parts, tmp_path / "out"))[0] == "damaged_dataset"
+    assert not (tmp_path / "out/dataset.json").exists()
 
 
 def everything_in(root: Path) -> dict[str, bytes]:

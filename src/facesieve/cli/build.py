@@ -22,6 +22,11 @@ class LabelFrom(StrEnum):
     top_folder = "top-folder"
 
 
+class CropsAs(StrEnum):
+    files = "files"
+    shards = "shards"
+
+
 def build(
     sources: Annotated[
         list[str],
@@ -51,6 +56,14 @@ def build(
         str, typer.Option(metavar="face,head", help="Add unaligned crops: the face's box, the head with a margin.")
     ] = "",
     marked: Annotated[bool, typer.Option("--marked", help="Add the pictures with boxes and numbers drawn.")] = False,
+    crops_as: Annotated[
+        CropsAs | None,
+        typer.Option(
+            show_default=False,
+            help="One file per crop, or tar shards for WebDataset. Default: what the dataset has; a new one has files "
+            "up to 200,000 pictures.",
+        ),
+    ] = None,
     workers: Annotated[
         str | None, typer.Option(metavar="N|auto", help="Number of processes; auto means one per core.")
     ] = None,
@@ -142,6 +155,7 @@ def build(
                 crops={crop.strip() for crop in crops.split(",")} - {""},
                 keep_rejected=keep_rejected,
                 marked=marked,
+                crops_as=crops_as.value if crops_as else None,
                 prune=prune,
                 on=on,
                 shard=numbers,

@@ -22,7 +22,7 @@ from facesieve.errors import DatasetError
 from facesieve.records import Source
 from facesieve.run.absent import Absent, drop_sources, find_absent
 from facesieve.run.claim import claim
-from facesieve.run.damage import broken_picture_files, mark_damage, missing_thumbs
+from facesieve.run.damage import broken_picture_files, mark_damage, missing_thumbs, unwritten_crops
 from facesieve.run.engines.choose import engine_for
 from facesieve.run.engines.engine import BuildEngine, MakePipeline
 from facesieve.run.known import changed_labels, readable, unfinished
@@ -79,6 +79,8 @@ class BuildSpec:
                 crops=tuple(sorted(outputs.cuts)),
                 marked=outputs.marked,
                 label_from=self.label_from,
+                crops_as="shards" if outputs.in_tars else "files",
+                tar_bytes=outputs.tar_bytes,
             ),
             limits=self.settings.limits(),
         )
@@ -156,7 +158,7 @@ def build(
         drop_sources(ledger, last.dropped(prune_gone), spec.outputs)
         if prune_gone:
             remove_pictures(layout, {hash_of(key) for key in absent.dropped(prune_gone)})
-        published = _publish(ledger, spec)
+        published = _publish(ledger, spec, damaged)
         remove_found(layout, partial(is_in_places, named=named) if prune_gone else lambda name: False)
     return BuildResult(
         counts=published.counts(),
@@ -226,11 +228,13 @@ def _check_parts(ledger: Ledger, before: Sequence[int], added: int) -> None:
         )
 
 
-def _publish(ledger: Ledger, spec: BuildSpec) -> RunningCounts:
+def _publish(ledger: Ledger, spec: BuildSpec, damaged: Sequence[str]) -> RunningCounts:
     layout = ledger.layout
     with resolve(ledger.tables, layout.scratch) as found:
         counts, _ = publish_ledger(ledger, found, read_made(layout), spec.settings)
-        lost = [*sorted(broken_picture_files(ledger, found, spec.outputs)), *missing_thumbs(layout)]
+        unwritten = unwritten_crops(ledger, found, set(damaged)) if spec.outputs.in_tars else ()
+        broken = {*broken_picture_files(ledger, found, spec.outputs), *unwritten}
+        lost = [*sorted(broken), *missing_thumbs(layout)]
     if lost:
         raise DatasetError(
             "missing_files",

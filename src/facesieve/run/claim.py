@@ -14,7 +14,7 @@ from facesieve.dataset.about import read_made, write_made
 from facesieve.dataset.disk.atomic import wrap_read_errors, wrap_write_errors
 from facesieve.dataset.disk.checksums import Checksum, read_checksums
 from facesieve.dataset.disk.layout import Layout
-from facesieve.dataset.origin import Origin, difference, other_engines
+from facesieve.dataset.origin import Options, Origin, difference, other_engines
 from facesieve.errors import DatasetError
 from facesieve.run.permit import revoke_all
 from facesieve.run.publish import remove_published_checksums
@@ -152,6 +152,11 @@ def is_locked(layout: Layout) -> bool:
         return False
     lock.release()
     return False
+
+
+def recorded_options(layout: Layout) -> Options | None:
+    """The options of the dataset that is there; None if there is none. Raises DatasetError if it is damaged."""
+    return read_made(layout, _known(layout)).options if layout.made.exists() else None
 
 
 def _compare_origin(layout: Layout, origin: Origin, mixed_engines: bool) -> None:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from facesieve.run.engines.choose import engine_for, prepare_engine
 from facesieve.run.engines.ray_cluster import check_address
@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # heavy packages are imported while the fork server starts
     from facesieve.sources import LabelFrom
 
 PathText = str | os.PathLike[str]
+CropsAs = Literal["files", "shards"]
 
 
 def build(
@@ -35,6 +36,7 @@ def build(
     crops: Iterable[str] = (),
     keep_rejected: bool = False,
     marked: bool = False,
+    crops_as: CropsAs | None = None,
     prune: bool = False,
     on: str | None = None,
     shard: tuple[int, int] | None = None,
@@ -58,6 +60,8 @@ def build(
     label_from: `folder` labels a picture with its folder, `top-folder` with the first folder below the named one.
     crops: unaligned crops to write as well, `face` and `head`. keep_rejected: write crops of rejected faces too.
     marked: write copies of the pictures with boxes and numbers drawn on them.
+    crops_as: `files` writes each crop as a file, `shards` writes crops into tar files in WebDataset form. None keeps
+    the form of an existing dataset; a new one has `shards` for more than `settings.most_crop_files` pictures.
     prune: remove pictures from the dataset that are no longer in the sources, and the old names of moved pictures.
     on: `ray` builds in the Ray cluster of RAY_ADDRESS, or without that in one that is started on this machine;
     `ray://HOST:PORT` builds in a cluster elsewhere. None builds on this machine without Ray.
@@ -97,6 +101,7 @@ def build(
 
     portion = checked_portion(shard)
     root, policy, announce = Path(dataset), policy or Policy.preset(), announce or tell
+    _check_form(crops_as)
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
     reading = SourceOptions(
         label_from, follow_links, include_hidden, archive_encoding, path_column, label_column, list_encoding
@@ -109,6 +114,7 @@ def build(
         engine_for(settings, pictures).prepare()
         settings = resolved(settings)
     check_writable(root)
+    outputs = replace(outputs, tar_bytes=_tar_bytes(root, crops_as, len(found.sources), settings))
     store = Store(settings, announce)
     if not on:
         _check_device(settings, store)
@@ -158,6 +164,25 @@ def _cuts(crops: Iterable[str]) -> tuple[str, ...]:
     if unknown:
         raise UsageError("unknown_crop", f"There is no crop {unknown[0]!r}; choose from {', '.join(CUTS)}.")
     return wanted
+
+
+def _check_form(crops_as: str | None) -> None:
+    from facesieve.errors import UsageError
+
+    if crops_as not in (None, *get_args(CropsAs)):
+        raise UsageError("unknown_form", f"Crops cannot be written as {crops_as!r}; choose files or shards.")
+
+
+def _tar_bytes(root: Path, crops_as: CropsAs | None, sources: int, settings: Settings) -> int | None:
+    """The size of the tar files of crops; None for one file per crop. An existing dataset keeps its size."""
+    from facesieve.dataset.disk.layout import Layout
+    from facesieve.run.claim import recorded_options
+
+    before = recorded_options(Layout(root))
+    form = crops_as or (before.crops_as if before else "shards" if sources > settings.most_crop_files else "files")
+    if form == "files":
+        return None
+    return (before.tar_bytes if before else None) or settings.tar_bytes
 
 
 def _check_device(settings: Settings, store: Store) -> None:

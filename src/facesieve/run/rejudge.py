@@ -19,7 +19,7 @@ from facesieve.dataset.origin import RecordedPolicy
 from facesieve.dataset.tables.counts import Counts, RunningCounts
 from facesieve.dataset.tables.join import join_checksums
 from facesieve.dataset.tables.merge import Block
-from facesieve.dataset.tables.schema import face_schema, picture_schema
+from facesieve.dataset.tables.schema import picture_schema
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
 from facesieve.run.claim import check_writable, other_files
@@ -54,7 +54,7 @@ class Rejudged:
     @property
     def faces(self) -> pa.Table:
         """All rows of `faces` under the new rules, in memory."""
-        schema = face_schema(self.dataset.about.origin.measures)
+        schema = self.dataset.about.origin.face_schema
         return pa.concat_tables([schema.empty_table(), *(new.faces for _, new in self.blocks())])
 
     @property
@@ -114,7 +114,8 @@ def _judged(dataset: Manifests, judge: Judge) -> Iterator[tuple[Block, Block]]:
         kept = pa.array([verdict.kept for verdict in verdicts], pa.bool_())
         reasons = pa.array([verdict.reasons for verdict in verdicts], pa.list_(pa.string()))
         faces = _with(_with(old.faces, "kept", kept), "reasons", reasons)
-        faces = _with(faces, "file_name", _file_names(faces, keep_rejected))
+        if not dataset.about.origin.options.outputs.in_tars:
+            faces = _with(faces, "file_name", _file_names(faces, keep_rejected))
         yield old, Block(faces, _with(old.pictures, "kept", _kept_each(faces, old.pictures)))
 
 
@@ -140,8 +141,14 @@ def _kept_each(faces: pa.Table, pictures: pa.Table) -> pa.Array:
 
 def _files(new: Rejudged, cuts: Sequence[str]) -> Iterator[dict[str, str]]:
     """Yield the old and the new names of the files that the new dataset takes over, some at a time."""
+    in_tars, taken = new.dataset.about.origin.options.outputs.in_tars, set[str]()
     for old, block in new.blocks():
         faces = block.faces
+        if in_tars:
+            shards = set(pc.unique(faces["shard"]).drop_null().to_pylist()) - taken
+            taken |= shards
+            yield {name: name for name in sorted(shards)}
+            continue
         pairs = zip(old.faces["file_name"].to_pylist(), faces["file_name"].to_pylist(), strict=True)
         written = faces.filter(pc.is_valid(faces["file_name"]))
         ids = list(zip(written["label"].to_pylist(), written["face_id"].to_pylist(), strict=True))

@@ -24,6 +24,7 @@ from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.tables.named_files import NAMING_COLUMNS, files_of_part, files_of_rows
 from facesieve.dataset.tables.resolve import Resolution
 from facesieve.errors import DatasetError
+from facesieve.run.crops import tars_on_disk
 from facesieve.run.damage import thumbs_whole
 from facesieve.run.joined import JoinedLedgers
 from facesieve.run.ledger import Ledger
@@ -53,13 +54,16 @@ def take_over(joined: JoinedLedgers, found: Resolution, into: Ledger, outputs: O
         taken.add(new)
     for number in set(into.numbers()) - taken:
         into.remove(number)
+    for ledger in joined.ledgers if outputs.in_tars else ():
+        take_picture_files(tars_on_disk(ledger.layout), ledger.layout, into.layout, {})
     _sync_tree(into.layout.root)
 
 
 def take_picture_files(names: Iterable[str], old: Layout, new: Layout, sums: Checksums) -> None:
     """Take picture files over under the same names. Their folders are not synced.
 
-    sums: the checksums of the files; a copy is compared with them.
+    sums: the checksums of the files; a copy is compared with them. Tar files have none, because publishing compares
+    every crop that it takes out of them.
     """
     for name in names:
         link_file(old.root / name, new.root / name, new.scratch, sums.get(name, frozenset()))

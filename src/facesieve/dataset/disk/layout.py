@@ -12,10 +12,10 @@ from pathlib import Path
 from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.names import METADATA, label_folder, normalized_text, safe_name
 
-_PICTURE = re.compile(r"(.+\.[0-9a-f]{8}\.jpg|[0-9a-f]{32}\.(png|jpg))")
+_PICTURE = re.compile(r"(.+\.[0-9a-f]{8}\.jpg|[0-9a-f]{32}\.(png|jpg|tar))")
 HIDDEN = ".facesieve"
 _PART = re.compile(r"part-[0-9]{5,}\.parquet")
-_NUMBERED = re.compile(r"[0-9]{8,}\.(parquet|txt)")
+_NUMBERED = re.compile(r"[0-9]{8,}\.(parquet|txt|tar)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,16 @@ class Layout:
     @property
     def thumbs(self) -> Path:
         return self.hidden / "thumbs"
+
+    @property
+    def tars(self) -> Path:
+        """Folder of the tar files of crops, in a dataset with `--crops-as shards`."""
+        return self.root / "shards"
+
+    @property
+    def unpacked(self) -> Path:
+        """Folder of the crops of finished shards that are not in `tars` yet: one tar file per shard."""
+        return self.hidden / "crops"
 
     @property
     def sums(self) -> Path:
@@ -121,6 +131,10 @@ class Layout:
         """The thumbnails of one finished shard."""
         return self.thumbs / f"{number:08d}.parquet"
 
+    def unpacked_of(self, number: int) -> Path:
+        """The crops of one finished shard that are not in `tars` yet."""
+        return self.unpacked / f"{number:08d}.tar"
+
     def sums_of(self, number: int) -> Path:
         """The checksum file of one finished shard: for its ledger part, its thumbnails and its picture files."""
         return self.sums / f"{number:08d}.txt"
@@ -148,7 +162,7 @@ class Layout:
                 yield self.name_of(path)
 
     def _files(self) -> Iterator[Path]:
-        for top in ("kept", "rejected", "crops", "marked"):
+        for top in ("kept", "rejected", "crops", "marked", "shards"):
             yield from _files_below(self.root / top)
 
 
@@ -193,6 +207,11 @@ def crop_name(label: str, face_id: str, kept: bool) -> str:
 def cut_name(what: str, label: str, face_id: str) -> str:
     """The name of an unaligned crop of a face, relative to the root. what: `face` or `head`."""
     return f"crops/{what}/{label_folder(label)}/{face_id}.jpg"
+
+
+def member_name(label: str, face_id: str, what: str = "") -> str:
+    """The name of a crop in a tar file. what: `face` or `head` for an unaligned crop, "" for the aligned one."""
+    return f"{label_folder(label)}/{face_id}{f'.{what}.jpg' if what else '.png'}"
 
 
 def marked_name(label: str, source: str, picture_id: str) -> str:
