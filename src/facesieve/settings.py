@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import platformdirs
-from pydantic import ConfigDict, Field, IPvAnyNetwork
+from pydantic import BeforeValidator, ConfigDict, Field, IPvAnyNetwork
 
 from facesieve.errors import SettingsError
 from facesieve.layered import Layered
@@ -38,6 +38,11 @@ FORMER_BEHAVIOUR = {"colour_profiles": False, "turns": 1}
 Device = Literal["cpu", "cuda"]
 Share = Annotated[float, Field(ge=0.1, le=1)]  # a lower threshold would let through almost every candidate
 _LONGEST = 10**6  # seconds; longer timeouts would overflow
+
+
+def _as_number(value: Any) -> Any:
+    """A number that an environment variable holds as text. pydantic does not convert text for a choice of numbers."""
+    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
 
 
 class Settings(Layered):
@@ -110,7 +115,7 @@ class Settings(Layered):
         (0.6, 0.7, 0.7), description="Lowest score of a candidate for P-Net, R-Net and O-Net."
     )
 
-    turns: Literal[1, 4] = Field(
+    turns: Annotated[Literal[1, 4], BeforeValidator(_as_number)] = Field(
         1, description="In how many orientations to search a picture without a confident upright face: 1 or 4."
     )
 
