@@ -4,7 +4,8 @@
 
 Makes one dataset per size in FOLDER (2.5 faces per picture, 1 % duplicates, 1 % refused, 10 % of the faces kept with a
 crop) and runs each step in a process of its own: merge (ledger to published dataset), inputs (only the list of inputs
-for the next step), rebuild (a build with nothing to do), sieve (new verdicts, without -o) and explain (one face).
+for the next step), rebuild (a build with nothing to do), sieve (new verdicts, without -o), explain (one face) and join
+(`facesieve merge` of 8 datasets with the same pictures in all; their crops become links). --steps selects some of them.
 Prints seconds, CPU seconds and peak resident memory.
 
 --order sorted: parts are in the order of names, as one build writes them. mixed: every part has names from the whole
@@ -17,6 +18,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -31,7 +33,8 @@ SHARD_SIZES = (16, 64, 256)
 FACES = (0, 1, 1, 1, 2, 2, 3, 3, 4, 8)  # per picture: 2.5 on average
 PER_LABEL = 20
 CROP = b"\x89PNG\r\n\x1a\n" + bytes(60) + b"IEND\xaeB`\x82"
-STEPS = ("merge", "inputs", "rebuild", "sieve", "explain")
+STEPS = ("merge", "inputs", "rebuild", "sieve", "explain", "join")
+APART = 8  # datasets that `join` merges
 
 
 def names_of(numbers: np.ndarray) -> tuple[list[str], list[str], list[str]]:
@@ -111,8 +114,8 @@ def cut(pictures: int, order: str) -> Iterator[np.ndarray]:
         yield np.sort(numbers[start:end])
 
 
-def make(root: Path, faces: int, order: str) -> None:
-    """A dataset with a ledger and crops, that was never published."""
+def make(root: Path, faces: int, order: str, which: int = 0, of: int = 1) -> None:
+    """A dataset with a ledger and crops, that was never published. of: it has only every n-th of the parts."""
     from facesieve.dataset.disk.checksums import checksum_of
     from facesieve.dataset.disk.layout import Layout
     from facesieve.dataset.tables.schema import THUMB_SCHEMA
@@ -125,6 +128,8 @@ def make(root: Path, faces: int, order: str) -> None:
     thumb = b"\xff\xd8\xff\xd9"
     with claim(layout, spec.origin()):
         for number, numbers in enumerate(cut(faces * 10 // sum(FACES), order)):
+            if number % of != which:
+                continue
             rows = rows_of(numbers, spec.measures, number)
             faces_of_part = rows["faces"].combine_chunks().flatten()
             files = {name: known for name in faces_of_part.field("file_name").to_pylist() if name}
@@ -134,6 +139,13 @@ def make(root: Path, faces: int, order: str) -> None:
             ids = faces_of_part.field("face_id")
             thumbs = pa.table([ids, pa.array([thumb] * len(ids), pa.binary())], schema=THUMB_SCHEMA)
             Ledger(layout).commit(number, rows, thumbs, files)
+
+
+def make_apart(folder: Path, faces: int, order: str) -> None:
+    """Published datasets that have together what `make` makes."""
+    for which in range(APART):
+        make(folder / f"{which}", faces, order, which, APART)
+        merge(folder / f"{which}")
 
 
 def spec_of() -> Any:
@@ -208,6 +220,12 @@ def explain(root: Path) -> None:
     assert list(why(dataset, first[:12]).lines())
 
 
+def join(folder: Path) -> None:
+    from facesieve import merge as merge_datasets
+
+    merge_datasets([folder / f"{which}" for which in range(APART)], folder / "joined")
+
+
 def run(step: str, root: Path) -> dict[str, float]:
     """Seconds, seconds of CPU and peak of resident memory in MB of a step in a process of its own."""
     command = [sys.executable, __file__, str(root), "--step", step]
@@ -219,6 +237,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--faces", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--order", choices=["sorted", "mixed"], default="mixed")
+    parser.add_argument("--steps", choices=STEPS, nargs="+", default=STEPS)
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.step:
@@ -230,17 +249,22 @@ def main() -> None:
         return
     print("| faces | step | seconds | CPU seconds | peak, MB |\n|---|---|---|---|---|")
     for faces in chosen.faces:
-        root = chosen.folder.resolve() / f"{faces}-{chosen.order}"
-        if not root.exists():
-            command = [sys.executable, "-c", MAKE, str(root), str(faces), chosen.order]
-            subprocess.run(command, check=True, cwd=Path(__file__).parent)
-        for step in STEPS:
+        for step in chosen.steps:
+            make_step = "make_apart" if step == "join" else "make"
+            root = chosen.folder.resolve() / f"{faces}-{chosen.order}{'-apart' * (step == 'join')}"
+            if not root.exists():
+                command = [sys.executable, "-c", MAKE, make_step, str(root), str(faces), chosen.order]
+                subprocess.run(command, check=True, cwd=Path(__file__).parent)
+            shutil.rmtree(root / "joined", ignore_errors=True)
             figures = run(step, root)
             seconds, cpu, peak = figures["seconds"], figures["cpu"], figures["peak_mb"]
             print(f"| {faces:,} | {step} | {seconds:.1f} | {cpu:.1f} | {peak:.0f} |", flush=True)
 
 
-MAKE = "import sys, pathlib, scale; scale.make(pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])"
+MAKE = """
+import sys, pathlib, scale
+getattr(scale, sys.argv[1])(pathlib.Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+"""
 
 if __name__ == "__main__":
     main()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from s3_server import S3Server
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -33,6 +37,24 @@ def hopper() -> Path:
     import matplotlib
 
     return Path(matplotlib.__file__).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
+
+
+@pytest.fixture(scope="session")
+def running_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server for all tests that want one. Each of them uses a folder of its own."""
+    pytest.importorskip("botocore", reason="needs the extra `cloud`")
+    from s3_server import S3Server
+
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3(running_s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """The real S3 server, which the environment of the test leads to."""
+    for name, value in running_s3.environment().items():
+        monkeypatch.setenv(name, value)
+    return running_s3
 
 
 @pytest.fixture

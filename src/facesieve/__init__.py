@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from facesieve.pipeline import Pipeline
     from facesieve.records import Face, Photo, Record, Refusal, RefusalCode, Source, Verdict
     from facesieve.run.build import BuildResult
+    from facesieve.run.merge import MergeResult, merge
     from facesieve.run.opened import Dataset, open_dataset
     from facesieve.run.progress import Progress
     from facesieve.run.recipe import build
@@ -33,6 +34,7 @@ __all__ = [
     "DatasetError",
     "Face",
     "FacesieveError",
+    "MergeResult",
     "ModelError",
     "Photo",
     "Pipeline",
@@ -51,6 +53,7 @@ __all__ = [
     "WorkerError",
     "__version__",
     "build",
+    "merge",
     "open_dataset",
 ]
 
@@ -61,6 +64,7 @@ _MODULES = {
     "DatasetError": "errors",
     "Face": "records",
     "FacesieveError": "errors",
+    "MergeResult": "run.merge",
     "ModelError": "errors",
     "Photo": "records",
     "Pipeline": "pipeline",
@@ -78,6 +82,7 @@ _MODULES = {
     "Verdict": "records",
     "WorkerError": "errors",
     "build": "run.recipe",
+    "merge": "run.merge",
     "open_dataset": "run.opened",
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import platformdirs
-from pydantic import ConfigDict, Field, IPvAnyNetwork
+from pydantic import BeforeValidator, ConfigDict, Field, IPvAnyNetwork
 
 from facesieve.errors import SettingsError
 from facesieve.layered import Layered
@@ -24,6 +24,7 @@ NOT_SHAPING = {
     *LIMITS,
     *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa"),
     *("shard_size", "sheet_faces", "manifest_rows", "cache_dir", "offline"),
+    *("most_crop_files", "tar_bytes"),
     *("picture_timeout", "start_timeout"),
     *("fetch_connections", "fetch_connections_per_host", "fetch_rate_per_host", "fetch_connect_timeout"),
     *("fetch_timeout", "fetch_tries", "fetch_builds", "fetch_redirects", "fetch_buffer_bytes", "fetch_schemes"),
@@ -37,6 +38,11 @@ FORMER_BEHAVIOUR = {"colour_profiles": False, "turns": 1}
 Device = Literal["cpu", "cuda"]
 Share = Annotated[float, Field(ge=0.1, le=1)]  # a lower threshold would let through almost every candidate
 _LONGEST = 10**6  # seconds; longer timeouts would overflow
+
+
+def _as_number(value: Any) -> Any:
+    """A number that an environment variable holds as text. pydantic does not convert text for a choice of numbers."""
+    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
 
 
 class Settings(Layered):
@@ -87,8 +93,8 @@ class Settings(Layered):
     fetch_buffer_bytes: int = Field(
         128 * 2**20, gt=0, description="Most memory for fetched pictures that wait in one process, in bytes."
     )
-    fetch_schemes: tuple[Literal["https", "http"], ...] = Field(
-        ("https", "http"), description="Kinds of URLs that are fetched."
+    fetch_schemes: tuple[Literal["https", "http", "s3", "gs", "az"], ...] = Field(
+        ("https", "http", "s3", "gs", "az"), description="Kinds of URLs that are fetched, also from lists."
     )
     fetch_allow_addresses: tuple[IPvAnyNetwork, ...] = Field(
         (), description="Networks that URLs may lead to though they are not public, such as 10.0.0.0/8."
@@ -109,7 +115,7 @@ class Settings(Layered):
         (0.6, 0.7, 0.7), description="Lowest score of a candidate for P-Net, R-Net and O-Net."
     )
 
-    turns: Literal[1, 4] = Field(
+    turns: Annotated[Literal[1, 4], BeforeValidator(_as_number)] = Field(
         1, description="In how many orientations to search a picture without a confident upright face: 1 or 4."
     )
 
@@ -171,6 +177,15 @@ class Settings(Layered):
     )
     manifest_rows: int = Field(
         1_000_000, ge=1, description="Most rows of a manifest in one file; a larger manifest is a folder of such files."
+    )
+    most_crop_files: int = Field(
+        200_000, ge=0, description="A new dataset of more pictures has its crops in tar shards, unless crops_as says."
+    )
+    tar_bytes: int = Field(
+        128 * 2**20,
+        ge=2**12,
+        le=2**36,
+        description="Usual size of the tar shards of a new dataset; some have half, some twice as much.",
     )
 
     # models

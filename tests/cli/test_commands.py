@@ -107,6 +107,15 @@ def test_the_environment_wins_over_a_file_and_a_given_value_over_both(
     assert Settings.load().batch_size == 4 and Settings().batch_size == 16
 
 
+def test_a_choice_of_numbers_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACESIEVE_TURNS", "4")
+    assert Settings.load().turns == 4
+    for wrong in ("2", "four", "4.5"):
+        monkeypatch.setenv("FACESIEVE_TURNS", wrong)
+        with pytest.raises(SettingsError, match="FACESIEVE_TURNS"):
+            Settings.load()
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("STEPS_THRESHOLD", "half"), ("OFFLINE", "perhaps"), ("BATCH_SIZE", "0"), ("ENGINE", "steam")]
 )

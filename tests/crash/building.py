@@ -1,8 +1,8 @@
-"""A build in its own process: `python building.py PHOTOS DATASET [kill_at] [pause] [workers] [pipeline]`.
+"""A build in its own process: `python building.py PHOTOS DATASET [kill_at] [pause] [workers] [pipeline] [form]`.
 
 kill_at: the process kills itself, as a power cut would, when it syncs for the n-th time; 0 for never.
 pause: seconds that each picture takes longer, so that a test has time for a signal. Prints `done N` after a picture.
-pipeline: Handmade, or Raising, which raises an error for one picture.
+pipeline: Handmade, or Raising, which raises an error for one picture. form: of the crops, files or shards.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from facesieve.run.build import build
 from facesieve.run.progress import Progress
 from handmade import Handmade, build_spec, sources_in
 
+TAR_BYTES = {"files": None, "shards": 60_000}
 PIPELINES = {"Handmade": Handmade, "Raising": Raising}
 
 
@@ -40,7 +41,13 @@ class KillingSync:
 
 
 def main(
-    folder: str, dataset: str, kill_at: str = "0", pause: str = "0", workers: str = "1", pipeline: str = "Handmade"
+    folder: str,
+    dataset: str,
+    kill_at: str = "0",
+    pause: str = "0",
+    workers: str = "1",
+    pipeline: str = "Handmade",
+    form: str = "files",
 ) -> int:
     os.fsync = KillingSync(int(kill_at))
 
@@ -48,7 +55,7 @@ def main(
         print("done", progress.done, flush=True)
         time.sleep(float(pause))
 
-    everything = Outputs(keep_rejected=True, cuts=("face",), marked=True)
+    everything = Outputs(keep_rejected=True, cuts=("face",), marked=True, tar_bytes=TAR_BYTES[form])
     try:
         spec = build_spec(everything, shard_size=4, workers=int(workers))
         build(sources_in(Path(folder)), Path(dataset), PIPELINES[pipeline], spec, watch)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from facesieve.dataset.tables.schema import face_schema, picture_schema
+from facesieve.dataset.tables.schema import PLACE, face_schema, picture_schema
 
 DOC = Path(__file__).parents[2] / "docs" / "dataset.md"
 
@@ -26,7 +26,12 @@ def typed(schema: pa.Schema) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("title", "schema"), [("faces.parquet", face_schema([])), ("pictures.parquet", picture_schema())]
+    ("title", "schema"),
+    [
+        ("faces.parquet", face_schema([])),
+        ("pictures.parquet", picture_schema()),
+        ("Tar shards", pa.schema(list(PLACE))),
+    ],
 )
 def test_the_documented_columns_are_the_columns(title: str, schema: pa.Schema) -> None:
     assert documented(title) == typed(schema)

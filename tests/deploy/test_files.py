@@ -65,7 +65,7 @@ def needed(workers: int) -> float:
     return workers * WORKER_GB + HELD_GB + SERVICE_GB
 
 
-@pytest.mark.parametrize("name", ["Dockerfile", "kubernetes.yaml", "compose.yaml", "facesieve.service"])
+@pytest.mark.parametrize("name", ["Dockerfile", "kubernetes.yaml", "compose.yaml", "facesieve.service", "shards.yaml"])
 def test_every_setting_that_a_file_names_exists(name: str) -> None:
     assert said(name) - VARIABLES == set()
     assert said(name) & VARIABLES
@@ -233,3 +233,51 @@ def test_the_unit_has_the_time_and_the_memory_that_the_settings_need() -> None:
     )
     assert "FACESIEVE_SERVICE_TOKEN_FILE=%d/tokens" in service["Environment"]
     assert service["LoadCredential"].startswith("tokens:")
+
+
+def jobs() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The Job that builds the parts, and the Job that merges them."""
+    build, merge = yaml.safe_load_all((DEPLOY / "shards.yaml").read_text(encoding="utf-8"))
+    return build["spec"], merge["spec"]
+
+
+def test_the_jobs_for_shards_build_every_part_and_merge_all_of_them() -> None:
+    build, merge = jobs()
+    assert build["completionMode"] == "Indexed"
+    [container], [merging] = (job["template"]["spec"]["containers"] for job in (build, merge))
+    shell, option, command = container["args"]
+    assert (shell, option) == ("sh", "-c")
+    said = set()
+    for index in range(build["completions"]):
+        line = command.replace("exec facesieve", "echo")
+        environment = {"JOB_COMPLETION_INDEX": f"{index}"}
+        ended = subprocess.run([shell, option, line], env=environment, capture_output=True, text=True, check=True)
+        words = ended.stdout.split()
+        assert words[words.index("--shard") + 1] == f"{index + 1}/{build['completions']}"
+        said.add(words[words.index("-o") + 1])
+    assert len(said) == build["completions"] and all(part.startswith("/parts/part-") for part in said)
+    assert merging["args"] == ["sh", "-c", "exec facesieve merge /parts/part-* -o /parts/dataset"]
+    assert merge["suspend"] is True
+    claims = [
+        {volume["name"]: volume.get("persistentVolumeClaim") for volume in job["template"]["spec"]["volumes"]}
+        for job in (build, merge)
+    ]
+    assert claims[0]["parts"] == claims[1]["parts"]
+
+
+@pytest.mark.parametrize("job", [0, 1])
+def test_the_pods_of_the_jobs_have_no_rights_and_enough_memory(job: int) -> None:
+    pod = jobs()[job]["template"]["spec"]
+    [container] = pod["containers"]
+    assert pod["restartPolicy"] == "Never" and pod["enableServiceLinks"] is False
+    assert pod["automountServiceAccountToken"] is False and pod["securityContext"]["runAsNonRoot"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    settings = {entry["name"]: entry["value"] for entry in container.get("env", [])}
+    workers = int(settings.get("FACESIEVE_WORKERS", 1))
+    assert int(container["resources"]["requests"]["cpu"]) == workers and "cpu" not in container["resources"]["limits"]
+    assert gigabytes(container["resources"]["limits"]["memory"]) > workers * WORKER_GB

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from queue_workers import Worker, results, submit, until
 from redis_server import RedisServer
+from s3_server import S3Server
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -78,6 +79,16 @@ def test_a_submit_that_is_stopped_says_how_many_jobs_it_put(tmp_path: Path, astr
             _, err = process.communicate(timeout=60)
         assert process.returncode == 128 + number
         assert "4 jobs were submitted to faces:jobs" in err
+
+
+def test_a_picture_in_a_bucket_is_sent_itself_because_workers_have_other_credentials(
+    tmp_path: Path, run: Run, s3: S3Server
+) -> None:
+    folder = s3.folder({"a.jpg": b"data"})
+    with RedisServer(tmp_path) as server:
+        assert run("submit", server.url, folder) == (0, "1 jobs submitted to faces:jobs.\n", "")
+        [job] = [json.loads(fields[b"job"]) for _, fields in server.client().xrange("faces:jobs")]
+    assert job == {"id": f"{folder}a.jpg", "image_base64": "ZGF0YQ=="}
 
 
 def test_a_queue_is_shown(tmp_path: Path, run: Run) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,17 +18,13 @@ PATH = os.pathsep.join([str(TESTS), str(TESTS / "crash")])
 
 
 class RayNodes:
-    """A head and further nodes with one processor each. client: the address for `--on ray://`."""
+    """A head and further nodes with one processor each."""
 
     def __init__(self, nodes: int) -> None:
         os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": PATH}
         from ray.cluster_utils import Cluster
 
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.client = f"ray://127.0.0.1:{port}"
-        head = {"num_cpus": 1, "include_dashboard": False, "ray_client_server_port": port, **_SMALL}
+        head = {"num_cpus": 1, "include_dashboard": False, **_SMALL}
         self._cluster: Any = Cluster(initialize_head=True, head_node_args=head)
         self.others: list[Any] = []
         for _ in range(nodes - 1):
@@ -63,6 +61,39 @@ def ray_nodes(nodes: int = 2) -> Iterator[RayNodes]:
         cluster.close()
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextmanager
+def ray_client_server(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """A node with two processors and a client server: the address for `--on`, and the environment to use it.
+
+    `ray start` and not the class above, because there a client server ends with the thread that started it.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": os.urandom(32).hex()}
+    env = {**os.environ, **token, "RAY_USAGE_STATS_ENABLED": "0"}
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus", "2"]
+    command += ["--port", "0", "--ray-client-server-port", str(port), "--temp-dir", str(folder)]
+    command += ["--object-store-memory", str(100 * 2**20), "--include-dashboard", "false", "--disable-usage-stats"]
+    with (folder / "log").open("wb") as log:
+        head = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
+        try:
+            while not _listens(port):
+                assert head.poll() is None, (folder / "log").read_text()
+                time.sleep(0.1)
+            yield f"ray://127.0.0.1:{port}", env
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(head.pid, signal.SIGKILL)
+            head.wait()
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 def actors() -> list[int]:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import pyarrow.parquet as pq
 import pytest
 from dangerous import Hangs, Killer
-from raycluster import RayNodes, actors, build, ray_nodes
+from raycluster import RayNodes, actors, build, ray_client_server, ray_nodes
 
 from facesieve.records import Source
 from facesieve.run.build import build as build_dataset
@@ -88,16 +89,13 @@ class InCluster:
     def __call__(self, sources: list[Source], out: Path, **settings: object) -> dict[str, str]:
         """Build, and return the refusal codes by source."""
         from facesieve.models.store import Store
-        from facesieve.run.engines.ray_cluster import connected
-        from facesieve.run.engines.ray_engine import RayEngine
-        from facesieve.run.engines.ray_nodes import look_at_nodes
+        from facesieve.run.engines.ray_engine import ray_engine
         from facesieve.run.recipe import _models
 
         given = Settings.load()
-        with connected("ray", 2) as ray:
-            nodes = look_at_nodes(ray, given, sources, _models(given, Store(given)), mixed_engines=False)
-            assert nodes.processors() == 2
-            build_dataset(sources, out, Handmade, build_spec(**settings), engine=RayEngine(nodes, 2))
+        with ray_engine("ray", given, sources, _models(given, Store(given)), mixed_engines=False) as engine:
+            assert (engine.cluster.processors(), engine.workers) == (2, 2)
+            build_dataset(sources, out, Handmade, build_spec(**settings), engine=engine)
         rows = pq.read_table(out / "pictures.parquet").to_pylist()
         return {row["source"]: row["refusal"] for row in rows if row["refusal"]}
 
@@ -191,11 +189,17 @@ def test_ten_actors_two_nodes_and_the_driver_are_killed_and_nothing_is_lost_or_d
 
 @pytest.mark.slow
 def test_actors_of_a_dead_driver_write_nothing_while_the_next_one_builds(
-    cluster: RayNodes, many: Path, many_here: tuple[str, dict[str, bytes]], tmp_path: Path
+    many: Path, many_here: tuple[str, dict[str, bytes]], tmp_path: Path
 ) -> None:
     """A cluster keeps the actors of a lost client for 30 seconds."""
-    out = tmp_path / "out"
-    child = build(many, out, "--on", cluster.client, *SMALL_SHARDS, env=dict(os.environ))
+    with TemporaryDirectory() as folder, ray_client_server(Path(folder)) as (address, env):
+        kill_the_client(address, env, many, many_here, tmp_path / "out")
+
+
+def kill_the_client(
+    address: str, env: dict[str, str], many: Path, many_here: tuple[str, dict[str, bytes]], out: Path
+) -> None:
+    child = build(many, out, "--on", address, *SMALL_SHARDS, env=env)
     parts = out / ".facesieve" / "parts"
     while not (parts.is_dir() and any(parts.iterdir())):
         assert child.poll() is None, child.communicate()
@@ -263,8 +267,8 @@ def ray_processes(session: int) -> list[str]:
 
 
 def gone(session: int) -> bool:
-    """Whether all processes of a session end within seconds."""
-    deadline = time.monotonic() + 30
+    """Whether all processes of a session end. Some of a killed build take half a minute to notice that it is gone."""
+    deadline = time.monotonic() + 120
     while (left := ray_processes(session)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not left, left

@@ -39,7 +39,7 @@ def test_a_list_may_hold_urls_and_paths_with_labels(
     with host(serving(portraits)) as running:
         (tmp_path / "list.csv").write_text(
             f"url,label\n{running.url('/a.png')},Ada\n{running.url('/gone.jpg')},Ada\n{hopper},Grace\n"
-            f"{hopper.as_uri()},Grace\nhttps://user:word@example.org/,Eve\ns3://bucket/key.jpg,Eve\n"
+            f"{hopper.as_uri()},Grace\nhttps://user:word@example.org/,Eve\nftp://host/key.jpg,Eve\n"
         )
         status, out, err = run("build", tmp_path / "list.csv", "-o", tmp_path / "out", *OURS)
     assert status == 0, err
@@ -48,7 +48,7 @@ def test_a_list_may_hold_urls_and_paths_with_labels(
         running.url("/gone.jpg"): ("fetch_failed", "Ada"),
         hopper.as_posix(): (None, "Grace"),
         "https://user:word@example.org/": ("bad_url", "Eve"),
-        "s3://bucket/key.jpg": ("bad_url", "Eve"),
+        "ftp://host/key.jpg": ("bad_url", "Eve"),
     }
     assert json.loads(out)["faces"] == 2
 

@@ -22,10 +22,15 @@ class LabelFrom(StrEnum):
     top_folder = "top-folder"
 
 
+class CropsAs(StrEnum):
+    files = "files"
+    shards = "shards"
+
+
 def build(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE", help="Files, folders, globs, archives, URLs, lists of paths and URLs."),
+        typer.Argument(metavar="SOURCE", help="Files, folders, globs, archives, URLs, buckets, lists of these."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DATASET", help="Folder of the dataset.")],
     label_from: Annotated[
@@ -51,6 +56,14 @@ def build(
         str, typer.Option(metavar="face,head", help="Add unaligned crops: the face's box, the head with a margin.")
     ] = "",
     marked: Annotated[bool, typer.Option("--marked", help="Add the pictures with boxes and numbers drawn.")] = False,
+    crops_as: Annotated[
+        CropsAs | None,
+        typer.Option(
+            show_default=False,
+            help="One file per crop, or tar shards for WebDataset. Default: what the dataset has; a new one has files "
+            "up to 200,000 pictures.",
+        ),
+    ] = None,
     workers: Annotated[
         str | None, typer.Option(metavar="N|auto", help="Number of processes; auto means one per core.")
     ] = None,
@@ -89,6 +102,10 @@ def build(
         str | None,
         typer.Option(metavar="ray|ray://HOST:PORT", help="Build in a Ray cluster; ray alone starts a local one."),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="K/N", help="Build only the Kth of N parts of the sources; `merge` joins the datasets."),
+    ] = None,
     allow_mixed_engines: Annotated[
         bool,
         typer.Option(
@@ -116,8 +133,10 @@ def build(
     if not on:
         prepare_engine(sources, settings)  # worker processes start while this process imports the rest
     from facesieve.cli.progress import progress_display
+    from facesieve.run.portion import parsed_shard
     from facesieve.run.recipe import build as build_dataset
 
+    numbers = None if shard is None else parsed_shard(shard)
     begun = False
     try:
         with progress_display(quiet) as show:
@@ -136,8 +155,10 @@ def build(
                 crops={crop.strip() for crop in crops.split(",")} - {""},
                 keep_rejected=keep_rejected,
                 marked=marked,
+                crops_as=crops_as.value if crops_as else None,
                 prune=prune,
                 on=on,
+                shard=numbers,
                 allow_mixed_engines=allow_mixed_engines,
                 follow_links=follow_links,
                 include_hidden=include_hidden,
@@ -152,7 +173,7 @@ def build(
         remark = f"{done}, and the same command continues {output}"
         raise Stopped(stopped.number, remark if begun else "") from None
     _sum_up(result, output, quiet, as_json)
-    if not result.readable:
+    if not result.readable and result.progress.total + result.progress.already:  # a shard may have no sources
         raise typer.Exit(1)
 
 

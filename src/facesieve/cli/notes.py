@@ -1,4 +1,4 @@
-"""What a user should know about a finished build, one line each."""
+"""What a user should know about a finished dataset, one line each."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ if TYPE_CHECKING:
 
 def notes(result: BuildResult) -> Iterator[str]:
     """Yields notes about labels that several faces share, changed labels, and pictures under several labels."""
-    if result.shared_labels:
-        have = "has" if result.shared_labels == 1 else "have"
-        yield (
-            f"note: {_pictures(result.shared_labels)} {have} several kept faces under one label; where a label is one "
-            "person, crop them to that person (pictures.parquet: label set and kept above 1)"
-        )
+    yield from label_notes(result.shared_labels, result.several_labels)
     for (old, new), pictures in sorted(result.relabelled.items()):
         before, now = (repr(label) if label else "none" for label in (old, new))
         their = "its" if pictures == 1 else "their"
         yield f"note: {_pictures(pictures)} changed {their} label from {before} to {now}"
-    if result.several_labels:
-        are = "is" if result.several_labels == 1 else "are"
+
+
+def label_notes(shared_labels: int, several_labels: int) -> Iterator[str]:
+    """Yields notes about the labels of a dataset. Both are counts of pictures, as in `BuildResult`."""
+    if shared_labels:
+        have = "has" if shared_labels == 1 else "have"
         yield (
-            f"note: {_pictures(result.several_labels)} {are} under several labels, because equal files lie at several "
+            f"note: {_pictures(shared_labels)} {have} several kept faces under one label; where a label is one "
+            "person, crop them to that person (pictures.parquet: label set and kept above 1)"
+        )
+    if several_labels:
+        are = "is" if several_labels == 1 else "are"
+        yield (
+            f"note: {_pictures(several_labels)} {are} under several labels, because equal files lie at several "
             "paths; their faces count under each label (in pictures.parquet: a picture_id that occurs under two labels)"
         )
 

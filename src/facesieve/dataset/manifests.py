@@ -16,11 +16,12 @@ from facesieve.dataset.disk.checksums import Checksums, read_checksums
 from facesieve.dataset.disk.damage import damaged_file, missing_file
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.parquet import read_groups, schema_of
+from facesieve.dataset.disk.tar import read_at
 from facesieve.dataset.tables.face_row import FaceRow, face_rows
 from facesieve.dataset.tables.former import with_current_reasons
 from facesieve.dataset.tables.merge import Block
 from facesieve.dataset.tables.row_stream import RowStream
-from facesieve.dataset.tables.schema import face_schema, measure_columns, picture_schema, with_later_columns
+from facesieve.dataset.tables.schema import measure_columns, picture_schema, with_later_columns
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import Measures
 
@@ -47,7 +48,7 @@ class Manifests:
     @property
     def faces(self) -> pa.Table:
         """All rows of `faces`, in memory."""
-        return _joined(self.face_tables(), face_schema(self.about.origin.measures))
+        return _joined(self.face_tables(), self.about.origin.face_schema)
 
     @property
     def pictures(self) -> pa.Table:
@@ -56,7 +57,7 @@ class Manifests:
 
     def face_tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Yield the rows of `faces` in groups, with some or all columns. Raises DatasetError if they are damaged."""
-        return self._tables(self.layout.faces, face_schema(self.about.origin.measures), columns)
+        return self._tables(self.layout.faces, self.about.origin.face_schema, columns)
 
     def picture_tables(self) -> Iterator[pa.Table]:
         """Yield the rows of `pictures` in groups. Raises DatasetError if they are damaged."""
@@ -67,7 +68,7 @@ class Manifests:
 
         Raises DatasetError if the two manifests do not match.
         """
-        faces = RowStream(self.face_tables(), face_schema(self.about.origin.measures))
+        faces = RowStream(self.face_tables(), self.about.origin.face_schema)
         for group in self.picture_tables():
             ends = np.cumsum(np.asarray(group["faces"].combine_chunks().fill_null(0)).astype(np.int64) + 1)
             cuts = [0, *(np.flatnonzero(np.diff(ends // BLOCK)) + 1).tolist(), len(group)]
@@ -109,6 +110,21 @@ class Manifests:
             raise UsageError("ambiguous_face", f"{number} face ids start with {prefix!r}: {some}. Write more digits.")
         return found
 
+    def crops(self, faces: pa.Table) -> Iterator[bytes | None]:
+        """Yield the aligned crop of each of these rows of faces as PNG, in order; None where none was written.
+
+        Raises DatasetError if a crop is missing.
+        """
+        columns = ("file_name", *(name for name in ("shard", "offset", "size") if name in faces.column_names))
+        for name, *place in zip(*(faces[column].to_pylist() for column in columns), strict=True):
+            if name is None:
+                yield None
+                continue
+            path = self.layout.root / (place[0] if place else name)
+            if not path.is_file():
+                raise missing_file(path)
+            yield read_at(path, place[1], place[2]) if place else path.read_bytes()
+
     def _tables(self, manifest: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
         for path in self.layout.files_of(manifest):
@@ -120,14 +136,14 @@ def open_manifests(root: Path) -> Manifests:
     """Open the manifests of a dataset. Raises DatasetError if it is not a dataset, is unfinished or is damaged."""
     layout = Layout(root)
     if layout.made.exists() and not layout.about.exists():
-        raise DatasetError("unfinished", f"{root} is unfinished. Run the same build again to finish it.")
+        raise DatasetError("unfinished", f"{root} is unfinished. Run the same build or merge again to finish it.")
     return open_with_checksums(layout, read_checksums(layout.published_sums))
 
 
 def open_with_checksums(layout: Layout, sums: Checksums) -> Manifests:
     """Like `open_manifests`. sums: the checksums that the published files must have."""
     about = read_about(layout, sums.get(layout.name_of(layout.about), frozenset()))
-    schemas = {layout.faces: face_schema(about.origin.measures), layout.pictures: picture_schema()}
+    schemas = {layout.faces: about.origin.face_schema, layout.pictures: picture_schema()}
     for manifest, schema in schemas.items():
         for path in files_of_manifest(layout, manifest, sums):
             held = schema_of(path, sums.get(layout.name_of(path), frozenset()))

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
+import pyarrow as pa
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictBool,
+    model_serializer,
+    model_validator,
+)
 
 from facesieve.dataset.disk.outputs import CUTS, Outputs
-from facesieve.dataset.tables.schema import column_names
+from facesieve.dataset.tables.schema import column_names, face_schema
 from facesieve.records import FORMER_REASONS
 from facesieve.settings import FORMER_BEHAVIOUR
 from facesieve.version import __version__
@@ -62,18 +72,39 @@ class RecordedPolicy(Recorded):
     rules: tuple[Annotated[dict[str, Scalar], AfterValidator(_with_current_reason)], ...]
 
 
+_OF_TARS = ("crops_as", "tar_bytes")
+
+
 class Options(Recorded):
-    """The options of a build besides its settings and policy."""
+    """The options of a build besides its settings and policy.
+
+    crops_as: one file per crop, or tar files (shards) of about `tar_bytes`.
+    """
 
     keep_rejected: StrictBool
     crops: Annotated[tuple[str, ...], AfterValidator(_check_crops)]
     marked: StrictBool
     label_from: str
+    crops_as: Literal["files", "shards"] = "files"
+    tar_bytes: Annotated[int, Field(ge=1, strict=True)] | None = None
 
     @property
     def outputs(self) -> Outputs:
         """Which files the build writes besides the kept crops."""
-        return Outputs(self.keep_rejected, self.crops, self.marked)
+        return Outputs(self.keep_rejected, self.crops, self.marked, self.tar_bytes)
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The fields as JSON values. A dataset with one file per crop does not mention tar files."""
+        return {
+            name: value for name, value in serialize(self).items() if self.crops_as == "shards" or name not in _OF_TARS
+        }
+
+    @model_validator(mode="after")
+    def _check_tars(self) -> Self:
+        if (self.crops_as == "shards") != (self.tar_bytes is not None):
+            raise ValueError("crops_as and tar_bytes contradict each other")
+        return self
 
 
 class InferenceEngine(Recorded):
@@ -114,6 +145,11 @@ class Origin(Recorded):
     options: Options
     limits: dict[str, Scalar] = Field(description="They may change from build to build.")
 
+    @property
+    def face_schema(self) -> pa.Schema:
+        """The columns of `faces.parquet`."""
+        return face_schema(self.measures, self.options.outputs.in_tars)
+
     def joined(self, before: Origin) -> Origin:
         """This origin, with the versions and inference engines that worked on the dataset before."""
         names = sorted({*before.versions, *self.versions})
@@ -138,6 +174,7 @@ def versions() -> dict[str, str]:
 def difference(recorded: Origin, new: Origin) -> list[str]:
     """What differs between two origins and can change a dataset, one line each: `settings.min_face_size: 20 -> 40`."""
     before, after = (_flat({name: one.as_json()[name] for name in SHAPING}) for one in (recorded, new))
+    before, after = ({"options.crops_as": "files"} | one for one in (before, after))
     # Settings that did not exist when the dataset was made.
     before = {f"settings.{name}": value for name, value in FORMER_BEHAVIOUR.items()} | before
     names = [*before, *(name for name in after if name not in before)]

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_core import to_json
 from redis import Redis
 
+from facesieve.buckets import is_bucket_url
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode, Source, displayed
 from facesieve.sources.openers import File
@@ -71,7 +72,7 @@ def submit(
 
 
 def _picture(source: Source, paths: Path | None, most_bytes: int) -> dict[str, str]:
-    if isinstance(source.open, Remote):
+    if isinstance(source.open, Remote) and not is_bucket_url(source.open.url):  # workers may lack our credentials
         return {"url": source.open.url}
     if paths and isinstance(source.open, File):
         path, folder = Path(source.open.path).resolve(), paths.resolve()

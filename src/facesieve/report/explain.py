@@ -48,7 +48,7 @@ class Explanation:
             yield f"source   {row.source}" + (f"   label {row.label}" if row.label else "")
         yield "box      x {:.0f}, y {:.0f}, {:.0f} wide, {:.0f} high".format(*face.box)
         for row in (face, *self.also):
-            yield f"crop     {row.file_name or 'not written'}"
+            yield f"crop     {row.crop or 'not written'}"
         yield "verdict  " + ("kept" if face.kept else "rejected: " + ", ".join(face.reasons))
         yield ""
         for finding in self.findings:

@@ -23,6 +23,7 @@ from facesieve.run.lists import hash_of
 from facesieve.run.places import absolute_path, is_below, manifest_name, matches_glob
 from facesieve.sources.identity import former_identity
 from facesieve.sources.openers import RefusedOpener
+from facesieve.sources.remote.url import is_url
 
 COLUMNS = ["source", "identity", "picture_id", "refusal"]  # the columns of the ledger that are read here
 
@@ -67,7 +68,7 @@ def find_absent(
         return absent
     unread, earlier = _unread(wanted), _earlier(wanted)
     names = [manifest_name(argument) for argument in named]
-    paths = [absolute_path(argument) for argument in named]
+    paths = _folders([absolute_path(argument) for argument in named], index)
     for rows in ledger.tables(COLUMNS):
         keys = input_keys(rows)
         listed = keys.to_pylist()
@@ -82,8 +83,9 @@ def find_absent(
             if any(is_below(path, place) for place in unread):
                 continue
             absolute = Path(path).is_absolute()
-            if any(is_below(path, place) or matches_glob(path, place) for place in (paths if absolute else names)):
-                if not os.path.lexists(path):
+            places = paths if absolute or is_url(path) else names
+            if any(is_below(path, place) or matches_glob(path, place) for place in places):
+                if is_url(path) or not os.path.lexists(path):
                     absent.gone[key] = row["source"]
                 elif refused:
                     absent.left_out[key] = row["source"]
@@ -92,6 +94,12 @@ def find_absent(
             elif unlisted and hash_of(key) in unlisted:
                 absent.gone[key] = row["source"]
     return absent
+
+
+def _folders(places: Sequence[str], index: SourceIndex) -> list[str]:
+    """The named places, without the URLs that name one object: keys may begin with the key of another object."""
+    found = index.of([place.encode("utf-8", "surrogatepass") for place in places]) >= 0
+    return [place for place, is_source in zip(places, found, strict=True) if not (is_source and is_url(place))]
 
 
 def _picture_hashes(ledger: Ledger, index: SourceIndex, count: int) -> HashSet | None:

@@ -22,7 +22,7 @@ from facesieve.errors import DatasetError
 from facesieve.records import Source
 from facesieve.run.absent import Absent, drop_sources, find_absent
 from facesieve.run.claim import claim
-from facesieve.run.damage import broken_picture_files, mark_damage, missing_thumbs
+from facesieve.run.damage import broken_picture_files, mark_damage, missing_thumbs, unwritten_crops
 from facesieve.run.engines.choose import engine_for
 from facesieve.run.engines.engine import BuildEngine, MakePipeline
 from facesieve.run.known import changed_labels, readable, unfinished
@@ -31,6 +31,7 @@ from facesieve.run.lists import hash_of, record_lists, remove_pictures
 from facesieve.run.lost import remove_found
 from facesieve.run.places import is_in_places
 from facesieve.run.plan import shards, unique
+from facesieve.run.portion import EVERYTHING, Portion
 from facesieve.run.progress import Progress
 from facesieve.run.publish import publish_ledger
 from facesieve.run.shard import ShardRunner
@@ -38,6 +39,11 @@ from facesieve.settings import Settings
 from facesieve.sieve import Policy
 from facesieve.sources import LeftOut
 from facesieve.stop import Stopped
+
+
+def versions_here() -> dict[str, tuple[str, ...]]:
+    """The versions of the packages of this machine, as an origin holds them."""
+    return {name: (held,) for name, held in versions().items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +62,7 @@ class BuildSpec:
     models: dict[str, str]
     engines: tuple[InferenceEngine, ...]
     label_from: str = "none"
-    versions: Mapping[str, tuple[str, ...]] = field(
-        default_factory=lambda: {name: (held,) for name, held in versions().items()}
-    )
+    versions: Mapping[str, tuple[str, ...]] = field(default_factory=versions_here)
 
     def origin(self) -> Origin:
         """What is recorded of how the dataset is made."""
@@ -75,6 +79,8 @@ class BuildSpec:
                 crops=tuple(sorted(outputs.cuts)),
                 marked=outputs.marked,
                 label_from=self.label_from,
+                crops_as="shards" if outputs.in_tars else "files",
+                tar_bytes=outputs.tar_bytes,
             ),
             limits=self.settings.limits(),
         )
@@ -119,6 +125,7 @@ def build(
     mixed_engines: bool = False,
     listed: Mapping[bytes, Set[bytes]] = MappingProxyType({}),
     engine: BuildEngine | None = None,
+    portion: Portion = EVERYTHING,
 ) -> BuildResult:
     """Add the sources that are new to the dataset in `root`, and publish it.
 
@@ -129,27 +136,29 @@ def build(
     mixed_engines: continue a dataset even if its inference engine computes other numbers than this one.
     listed: what the lists among these places name, as in `Found`.
     engine: the build engine; None chooses one by the settings and the number of pictures.
+    portion: which of the sources to add. The others are not gone, so `sources` has to name them too.
     Raises UsageError when one source has two labels; DatasetError when the dataset cannot be written or continued, or
     lacks files at the end; WorkerError when worker processes cannot be started; what `make_pipeline` raises; and
     Stopped, with a remark on how much is committed.
     """
-    wanted = unique(sources)
+    everything = unique(sources)
+    wanted = portion.of(everything)
     layout = Layout(root)
     with claim(layout, spec.origin(), mixed_engines):
         ledger, absent, emptied = Ledger(layout), Absent(), set[str]()
-        unlisted = record_lists(ledger, wanted, listed)
+        unlisted = record_lists(ledger, everything, listed, wanted)
         if prune_gone:  # first, because a duplicate of a removed source then needs files of its own
-            absent = find_absent(ledger, wanted, named, unlisted)
+            absent = find_absent(ledger, everything, named, unlisted)
             emptied = drop_sources(ledger, absent.dropped(prune_gone), spec.outputs)
         damaged = [name for name in mark_damage(layout, spec.outputs) if name not in emptied]
         relabelled = changed_labels(wanted, ledger)
         progress = _do_unfinished(wanted, ledger, make_pipeline, spec, watch, engine)
-        last = find_absent(ledger, wanted, named, unlisted)
+        last = find_absent(ledger, everything, named, unlisted)
         absent |= last
         drop_sources(ledger, last.dropped(prune_gone), spec.outputs)
         if prune_gone:
             remove_pictures(layout, {hash_of(key) for key in absent.dropped(prune_gone)})
-        published = _publish(ledger, spec)
+        published = _publish(ledger, spec, damaged)
         remove_found(layout, partial(is_in_places, named=named) if prune_gone else lambda name: False)
     return BuildResult(
         counts=published.counts(),
@@ -219,11 +228,13 @@ def _check_parts(ledger: Ledger, before: Sequence[int], added: int) -> None:
         )
 
 
-def _publish(ledger: Ledger, spec: BuildSpec) -> RunningCounts:
+def _publish(ledger: Ledger, spec: BuildSpec, damaged: Sequence[str]) -> RunningCounts:
     layout = ledger.layout
     with resolve(ledger.tables, layout.scratch) as found:
         counts, _ = publish_ledger(ledger, found, read_made(layout), spec.settings)
-        lost = [*sorted(broken_picture_files(ledger, found, spec.outputs)), *missing_thumbs(layout)]
+        unwritten = unwritten_crops(ledger, found, set(damaged)) if spec.outputs.in_tars else ()
+        broken = {*broken_picture_files(ledger, found, spec.outputs), *unwritten}
+        lost = [*sorted(broken), *missing_thumbs(layout)]
     if lost:
         raise DatasetError(
             "missing_files",

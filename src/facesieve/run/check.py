@@ -14,11 +14,13 @@ from facesieve.dataset.disk.checksums import Checksums, checksum_of_file
 from facesieve.dataset.disk.intact import has_end_marker
 from facesieve.dataset.disk.layout import Layout, file_size
 from facesieve.dataset.disk.parquet import read_groups
+from facesieve.dataset.disk.tar import is_intact
 from facesieve.dataset.tables.hashes import Hashes, HashSet, hashes_of
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
 from facesieve.run.claim import is_locked
 from facesieve.run.contents import Contents, has_ledger, read_contents
+from facesieve.run.crops import check_tars
 from facesieve.run.damage import UNDONE, missing_sums
 from facesieve.run.faults import CheckResult, Fault, FaultCode
 from facesieve.run.lost import read_lost
@@ -55,6 +57,11 @@ def _check(layout: Layout) -> CheckResult:
     for names, sums in contents.names():
         named.append(hashes_of(list(names)))
         files.check(names, sums)
+    if contents.outputs.in_tars and has_ledger(layout):
+        tars = check_tars(contents)
+        files.faults += tars.faults
+        files.count += tars.files
+        named.append(hashes_of(list(tars.listed)))
     files.faults.sort(key=lambda fault: fault.name)
     files.check(_own_files(contents), contents.own_sums())
     faults += files.faults
@@ -112,7 +119,7 @@ def _own_files(contents: Contents) -> list[str]:
     thumbs = (layout.thumbs_of(number) for number in layout.numbers(layout.parts if ledger else layout.thumbs))
     manifests = tuple(f"{layout.name_of(path)}/" for path in (layout.parts, layout.faces, layout.pictures))
     once = {name for name in contents.published if name.startswith(manifests)}
-    names = {*map(layout.name_of, thumbs), *published_files(layout), *once}
+    names = {*map(layout.name_of, thumbs), *published_files(layout, contents.outputs.in_tars), *once}
     if not ledger:
         names.discard(layout.name_of(layout.made))
     for manifest in (layout.faces, layout.pictures):  # if the folder is gone, its files are the faults
@@ -130,10 +137,13 @@ class _FileCheck:
         self.count = self.without_sum = 0
 
     def check(self, names: Iterable[str], sums: Checksums) -> None:
-        """Check these files. sums: the checksums that each file may have; a file without one is only opened."""
+        """Check these files. sums: the checksums that each file may have; a file without one is only opened.
+
+        The name of a tar file of crops is its checksum.
+        """
         for name in names:
             self.count += 1
-            self.without_sum += name not in sums
+            self.without_sum += name not in sums and not name.endswith(".tar")
             if name not in self._faulty:
                 self._compare(name, sums)
 
@@ -149,6 +159,8 @@ class _FileCheck:
 def _readable(path: Path) -> bool:
     """Whether a file without a checksum can be read as the format that its name says."""
     try:
+        if path.suffix == ".tar":
+            return is_intact(path)
         if path.suffix in (".png", ".jpg"):
             with Image.open(path) as picture:
                 picture.load()
@@ -162,7 +174,7 @@ def _readable(path: Path) -> bool:
 
 def _foreign(layout: Layout) -> Iterator[str]:
     """Names of files in the folders of the ledger that no build writes."""
-    for folder in (layout.parts, layout.thumbs, layout.sums):
+    for folder in (layout.parts, layout.thumbs, layout.sums, layout.unpacked):
         own = {path.name for number in layout.numbers(folder) for path in _of_number(layout, number)}
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             if path.name not in own and path != layout.published_sums:
@@ -170,4 +182,4 @@ def _foreign(layout: Layout) -> Iterator[str]:
 
 
 def _of_number(layout: Layout, number: int) -> tuple[Path, ...]:
-    return layout.part(number), layout.thumbs_of(number), layout.sums_of(number)
+    return layout.part(number), layout.thumbs_of(number), layout.sums_of(number), layout.unpacked_of(number)

@@ -14,7 +14,7 @@ from facesieve.dataset.about import read_made, write_made
 from facesieve.dataset.disk.atomic import wrap_read_errors, wrap_write_errors
 from facesieve.dataset.disk.checksums import Checksum, read_checksums
 from facesieve.dataset.disk.layout import Layout
-from facesieve.dataset.origin import Origin, difference, other_engines
+from facesieve.dataset.origin import Options, Origin, difference, other_engines
 from facesieve.errors import DatasetError
 from facesieve.run.permit import revoke_all
 from facesieve.run.publish import remove_published_checksums
@@ -91,10 +91,11 @@ def claim(layout: Layout, origin: Origin, mixed_engines: bool = False) -> Iterat
 
 
 @contextmanager
-def lock_dataset(layout: Layout) -> Iterator[None]:
+def lock_dataset(layout: Layout, merging: bool = False) -> Iterator[None]:
     """Lock a dataset for writing, and revoke what permits of an earlier build are left.
 
-    Raises DatasetError if it is locked already or cannot be written.
+    merging: whether the caller merges other datasets into this one.
+    Raises DatasetError if it is locked already, cannot be written, or is the unfinished result of a merge.
     """
     with wrap_write_errors(layout.root):
         layout.hidden.mkdir(parents=True, exist_ok=True)
@@ -107,10 +108,34 @@ def lock_dataset(layout: Layout) -> Iterator[None]:
             ) from error
     try:
         revoke_all(layout)
+        if layout.merging.exists() and not merging:
+            raise DatasetError(
+                "unfinished", f"A merge into {layout.root} has not ended. Run the same merge again to finish it."
+            )
         yield
     finally:
         with wrap_write_errors(layout.scratch):
             shutil.rmtree(layout.scratch, ignore_errors=True)
+        lock.release()
+
+
+@contextmanager
+def kept_from_changes(layout: Layout) -> Iterator[None]:
+    """Keep builds and other commands from writing to a dataset that is only read. It may be on a read-only disk.
+
+    Raises DatasetError if a build is writing.
+    """
+    lock = FileLock(layout.lock, timeout=_LOCK_TIMEOUT)
+    try:
+        if layout.lock.exists():  # otherwise no command has ever written here
+            lock.acquire()
+    except Timeout as error:
+        raise DatasetError("in_use", f"A build is writing to {layout.root}. Wait until it has ended.") from error
+    except OSError:  # this user may only read the dataset
+        pass
+    try:
+        yield
+    finally:
         lock.release()
 
 
@@ -127,6 +152,11 @@ def is_locked(layout: Layout) -> bool:
         return False
     lock.release()
     return False
+
+
+def recorded_options(layout: Layout) -> Options | None:
+    """The options of the dataset that is there; None if there is none. Raises DatasetError if it is damaged."""
+    return read_made(layout, _known(layout)).options if layout.made.exists() else None
 
 
 def _compare_origin(layout: Layout, origin: Origin, mixed_engines: bool) -> None:

@@ -19,6 +19,7 @@ from facesieve.dataset.tables.join import join_checksums
 from facesieve.dataset.tables.merge import Block, merge
 from facesieve.dataset.tables.named_files import NAMING_COLUMNS, files_of_part, named_files
 from facesieve.dataset.tables.resolve import resolve, with_part_schema
+from facesieve.dataset.tables.tar_layout import with_places
 from facesieve.errors import DatasetError
 from facesieve.run.faults import Fault, FaultCode
 from facesieve.run.ledger import Ledger
@@ -82,9 +83,17 @@ class Contents:
 
     def blocks(self) -> Iterator[Block]:
         """The rows of the manifests. With a ledger, the rows that they should have."""
-        if has_ledger(self.layout):
-            return merge(self.tables, self.origin.measures)
-        return open_with_checksums(self.layout, self.published).blocks()
+        if not has_ledger(self.layout):
+            return open_with_checksums(self.layout, self.published).blocks()
+        if not self.outputs.in_tars:
+            return self.ledger_blocks()
+        names = self.origin.face_schema.names
+        blocks = with_places(self.ledger_blocks(), self.outputs)
+        return (Block(block.faces.select(names), block.pictures) for block in blocks)
+
+    def ledger_blocks(self) -> Iterator[Block]:
+        """The rows that the manifests should have, from the ledger, without the places of crops in tar files."""
+        return merge(self.tables, self.origin.measures, in_tars=self.outputs.in_tars)
 
     def sources(self) -> Iterator[list[str]]:
         """The names of the inputs in the readable parts, in blocks."""
@@ -148,7 +157,9 @@ def _readable_parts(contents: Contents, faults: list[Fault]) -> Iterator[int]:
         try:
             rows = contents.table(number)
             if not contents.known(number):
-                with_part_schema(rows, contents.origin.measures)  # raises if it does not have the columns of a part
+                with_part_schema(
+                    rows, contents.origin.measures, contents.outputs.in_tars
+                )  # raises if it does not have the columns of a part
             yield number
         except DatasetError as error:
             if error.code in ("out_of_memory", *OTHER_FORMAT):

@@ -6,14 +6,16 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from facesieve.dataset.disk.checksums import read_checksums
 from facesieve.dataset.disk.intact import broken_files
-from facesieve.dataset.disk.layout import Layout, file_size
+from facesieve.dataset.disk.layout import Layout, file_size, member_name
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.tables.named_files import NAMING_COLUMNS, files_of_part, files_of_rows
+from facesieve.dataset.tables.named_files import NAMING_COLUMNS, crops_of_rows, files_of_part, files_of_rows
 from facesieve.dataset.tables.resolve import Resolution, resolve
 from facesieve.dataset.tables.schema import THUMB_SCHEMA
+from facesieve.run.crops import lost_crops
 from facesieve.run.ledger import Ledger
 
 UNDONE = "undone"  # the fingerprint of a row whose picture must be done again; no source has this fingerprint
@@ -27,6 +29,12 @@ def mark_damage(layout: Layout, outputs: Outputs) -> list[str]:
     """
     ledger = Ledger(layout)
     broken, without_sums = _broken_picture_files(ledger, outputs), set(missing_sums(layout))
+    lost = lost_crops(ledger) if outputs.in_tars else set[str]()
+    for number in ledger.numbers() if lost else ():
+        rows = ledger.table(number)
+        if undone := {row for row, name in crops_of_rows(rows) if name in lost}:
+            ledger.rewrite(number, mark_undone(without_crops(rows, lost), undone))
+    broken |= lost
     names = [*sorted(broken), *vanished_parts(layout), *sorted(without_sums)]
     for number in ledger.numbers():
         whole, unverified = thumbs_whole(ledger, number), layout.name_of(layout.sums_of(number)) in without_sums
@@ -89,6 +97,28 @@ def thumbs_whole(ledger: Ledger, number: int) -> bool:
     size = file_size(path)
     known = ledger.sums(number).get(ledger.layout.name_of(path))
     return bool(size) and (not known or any(one.size == size for one in known))
+
+
+def without_crops(rows: pa.Table, lost: Collection[str]) -> pa.Table:
+    """The rows of a part, without the file names of crops that are damaged or missing."""
+    changed = rows.to_pylist()
+    for row in changed:
+        for face in row["faces"]:
+            if face["file_name"] in lost:
+                face |= {"file_name": None, "crops": []}  # without a column `crops`, the second is ignored
+    return pa.Table.from_pylist(changed, schema=rows.schema)
+
+
+def unwritten_crops(ledger: Ledger, found: Resolution, lost: Collection[str]) -> Iterator[str]:
+    """Yield those of some lost crops whose faces are still without a crop."""
+    for part in found.resolved(ledger.tables(NAMING_COLUMNS)) if lost else ():
+        rows = part.counted_rows
+        faces = rows["faces"].combine_chunks()
+        structs, owner = faces.flatten(), pc.list_parent_indices(faces)
+        labels = rows["label"].take(owner).to_pylist()
+        columns = zip(labels, *(structs.field(name).to_pylist() for name in ("face_id", "file_name")), strict=True)
+        names = (member_name(label, face_id) for label, face_id, name in columns if name is None)
+        yield from (name for name in names if name in lost)
 
 
 def mark_undone(rows: pa.Table, undone: Collection[int]) -> pa.Table:

@@ -176,7 +176,8 @@ def _last_rows(
             if refusals[row] in again or renamed or labels[row] != normalized_text(source.label):
                 known.status[at] = Status.REDO
             else:
-                same = fingerprints[row] == source.fingerprint
+                unknown = not source.fingerprint and isinstance(source.open, Remote)  # a list does not tell
+                same = unknown or fingerprints[row] == source.fingerprint
                 known.status[at] = Status.DONE if same else Status.CHANGED
     return known
 

@@ -53,16 +53,20 @@ class Ledger:
         """A number that is higher than all in use."""
         return max(self.numbers(), default=-1) + 1
 
-    def commit(self, number: int, rows: pa.Table, thumbs: pa.Table, files: Checksums) -> None:
+    def commit(
+        self, number: int, rows: pa.Table, thumbs: pa.Table, files: Checksums, written: int | None = None
+    ) -> None:
         """Record a shard as finished, or replace its part.
 
         files: the checksums of the picture files that the rows name; these files must be durable already.
-        Thumbnails are written before the part, because the part says that the shard is finished. A replaced part keeps
-        its modification time, because its pictures were not read again. Raises DatasetError if a write fails.
+        written: when the pictures were read, in nanoseconds since 1970. None means now, or for a replaced part the time
+        when that was written, because its pictures were not read again.
+        Thumbnails are written before the part, because the part says that the shard is finished.
+        Raises DatasetError if a write fails.
         """
         layout = self.layout
         part = layout.part(number)
-        modified = self.written(number) if part.exists() else None
+        modified = self.written(number) if written is None and part.exists() else written
         new = [
             NewFile(layout.thumbs_of(number), table_bytes(thumbs)),
             NewFile(part, table_bytes(with_format(rows)), modified),

@@ -32,20 +32,23 @@ def hash_of(identity: bytes) -> bytes:
     return blake2b(identity, digest_size=16).digest()
 
 
-def record_lists(ledger: Ledger, wanted: Sequence[Source], listed: Mapping[bytes, Set[bytes]]) -> frozenset[bytes]:
+def record_lists(
+    ledger: Ledger, found: Sequence[Source], listed: Mapping[bytes, Set[bytes]], wanted: Sequence[Source]
+) -> frozenset[bytes]:
     """Record which pictures the lists add. Returns hashes of the pictures that no list names any more.
 
-    wanted: the build's sources. listed: by the identity of each list that was read, the keys of the pictures that only
-    lists name. A list is ignored if none of its files exists: perhaps it was moved, or a disk is not mounted.
+    found: all sources that the build found. wanted: those of them that it adds. listed: by the identity of each list
+    that was read, the keys of the pictures that only lists name. A list is ignored if none of its files exists:
+    perhaps it was moved, or a disk is not mounted.
     Raises DatasetError if the table cannot be written.
     """
     known = _read(ledger.layout)
     if not listed and not len(known):
         return frozenset()
-    there = {source.key for source in wanted if source.fingerprint or isinstance(source.open, Remote)}
+    there = {source.key for source in found if source.fingerprint or isinstance(source.open, Remote)}
     lists = {hash_of(name): _hashes(keys) for name, keys in listed.items() if not there.isdisjoint(keys)}
     by_lists = set[bytes]().union(*listed.values())
-    elsewhere = _hashes(source.key for source in wanted if source.key not in by_lists)
+    elsewhere = _hashes(source.key for source in found if source.key not in by_lists)
     kept = known.filter(pc.invert(pc.is_in(known["picture"], elsewhere)))
     remembered = kept["picture"].combine_chunks()
     new = _hashes(_not_in(ledger, [source for source in wanted if source.key in by_lists]))
@@ -55,6 +58,25 @@ def record_lists(ledger: Ledger, wanted: Sequence[Source], listed: Mapping[bytes
     kept, gone = _settled(kept, lists)
     _write(ledger.layout, known, kept)
     return gone
+
+
+def join_lists(ledgers: Sequence[Ledger], layout: Layout) -> None:
+    """Record in a merged dataset which pictures only lists added to any of the datasets that are merged.
+
+    A picture that one of them has without a list stays when no list names it any more, as after one build of all.
+    Raises DatasetError if the table cannot be written.
+    """
+    joined, elsewhere = _SCHEMA.empty_table(), _hashes(())
+    for ledger in ledgers:
+        joined = pa.concat_tables([joined, _read(ledger.layout)])
+    for ledger in ledgers if len(joined) else ():
+        own = _read(ledger.layout)["picture"].combine_chunks()
+        for rows in ledger.tables(["source", "identity"]):
+            pictures = _hashes(input_keys(rows).to_pylist())
+            pictures = pictures.filter(pc.invert(pc.is_in(pictures, own)))
+            there = pictures.filter(pc.is_in(pictures, joined["picture"].combine_chunks()))
+            elsewhere = pa.concat_arrays([elsewhere, there])
+    _write(layout, _read(layout), joined.filter(pc.invert(pc.is_in(joined["picture"], elsewhere))))
 
 
 def remove_pictures(layout: Layout, pictures: Collection[bytes]) -> None:

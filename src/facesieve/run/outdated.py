@@ -11,7 +11,7 @@ from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.parquet import read_groups
 from facesieve.dataset.tables.former import with_current_reasons
 from facesieve.dataset.tables.row_stream import RowStream
-from facesieve.dataset.tables.schema import face_schema, picture_schema, with_later_columns
+from facesieve.dataset.tables.schema import picture_schema, with_later_columns
 from facesieve.run.contents import Contents, has_ledger
 
 
@@ -20,7 +20,7 @@ def outdated_manifests(contents: Contents, faulty: set[str]) -> Iterator[str]:
     layout = contents.layout
     if not has_ledger(layout):
         return
-    schemas = {layout.faces: face_schema(contents.origin.measures), layout.pictures: picture_schema()}
+    schemas = {layout.faces: contents.origin.face_schema, layout.pictures: picture_schema()}
     names = {path: layout.name_of(path) for path in schemas}
     whole = [path for path, name in names.items() if not any(f"{one}/".startswith(f"{name}/") for one in faulty)]
     held = {path: RowStream(_rows_in(layout, path, schemas[path]), schemas[path]) for path in whole}

@@ -1,4 +1,4 @@
-"""Which inputs are in a place that the user named: a file, a folder, an archive, a list or a glob."""
+"""Which inputs are in a place that the user named: a file, a folder, an archive, a list, a glob or a URL."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from fnmatch import fnmatchcase
 from glob import escape, has_magic
 from pathlib import Path
 
+from facesieve.buckets import is_bucket_url
 from facesieve.dataset.disk.names import normalized_text
+from facesieve.errors import Refused
+from facesieve.records import displayed
 from facesieve.sources.identity import identity_of
+from facesieve.sources.remote.url import file_path, is_url
 
 _ROW = re.compile(r":\d+")  # the row of a list, after the name of the list
 
@@ -21,7 +25,10 @@ def path_of(key: bytes) -> str:
 
 
 def absolute_path(argument: str) -> str:
-    """A named place as an absolute path. The name of the working folder is never a pattern."""
+    """A named place as an absolute path, or as the URL that it is. The working folder's name is never a pattern."""
+    argument = _without_file_scheme(argument)
+    if is_url(argument):
+        return argument[:5].lower() + argument[5:] if is_bucket_url(argument) else argument
     if Path(argument).is_absolute():  # the working folder may have been deleted
         return os.fsdecode(identity_of(argument))
     magic = has_magic(argument) and not os.path.lexists(argument)
@@ -31,11 +38,16 @@ def absolute_path(argument: str) -> str:
 
 def manifest_name(argument: str) -> str:
     """A named place as it is written in manifests."""
+    argument = _without_file_scheme(argument)
+    if is_url(argument):
+        return normalized_text(displayed(argument))
     return normalized_text(str(Path(argument)))
 
 
 def is_below(name: str, place: str) -> bool:
-    """Whether an input is the place itself, or is in that folder, archive or list."""
+    """Whether an input is the place itself, or is in that folder, archive, list, or folder of a bucket."""
+    if is_url(name) or is_url(place):
+        return name == place or name.startswith(place if place.endswith("/") else f"{place}/")
     if place == ".":
         return not name.startswith(("/", "../"))
     if name == place or name.startswith((place.rstrip("/") + "/", f"{place}!\0", f"{place}:\0")):
@@ -47,8 +59,21 @@ def is_below(name: str, place: str) -> bool:
 
 
 def matches_glob(name: str, place: str) -> bool:
-    """Whether an input, or the folder, archive or list that it is in, matches a glob; `**` stands for any folders."""
+    """Whether an input, or the folder, archive or list that it is in, matches a glob; `**` stands for any folders.
+
+    A URL matches no glob.
+    """
+    if is_url(name) or is_url(place):
+        return False
     return _matches(re.split(r"[!:]\0", name)[0].split("/"), place.split("/"))
+
+
+def _without_file_scheme(argument: str) -> str:
+    """The path in a URL `file://`; any other argument as it is."""
+    try:
+        return file_path(argument) or argument
+    except Refused:
+        return argument
 
 
 def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:

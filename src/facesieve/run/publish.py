@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -21,9 +21,10 @@ from facesieve.dataset.tables.manifest_writer import ManifestWriter
 from facesieve.dataset.tables.merge import Block, merge_resolved
 from facesieve.dataset.tables.named_files import named_files
 from facesieve.dataset.tables.resolve import Resolution
-from facesieve.dataset.tables.schema import face_schema, picture_schema
+from facesieve.dataset.tables.schema import picture_schema
 from facesieve.report.sheet import contact_sheet
 from facesieve.run.ledger import Ledger
+from facesieve.run.packing import Packing
 from facesieve.settings import Settings
 
 LOOKED_UP = 10_000  # file names that are looked up together
@@ -35,14 +36,16 @@ def publish_dataset(blocks: Iterable[Block], layout: Layout, origin: Origin, set
     All manifests are written before the first one is replaced. The checksums of the published files are removed first
     and written last, so that a crash in between does not look like damage. Each step is durable before the next begins.
 
-    blocks: the rows of both manifests, in order. origin: what made the dataset. Returns the counts.
+    blocks: the rows of both manifests, in order; crops must be in place after the last one. origin: what made the
+    dataset. Returns the counts.
     Raises DatasetError if a file cannot be written.
     """
     counts, manifests = _write_manifests(blocks, layout, origin, settings)
     remove_published_checksums(layout)
     for manifest in manifests:
         manifest.publish()
-    sync_folders([layout.metadata, layout.faces], layout.root)
+    folders = [layout.faces] if origin.options.outputs.in_tars else [layout.metadata, layout.faces]
+    sync_folders(folders, layout.root)
     write_json(about_json(origin, counts.counts()), layout.about, layout.scratch)
     write_file_durably(contact_sheet(layout, settings.sheet_faces), layout.sheet, layout.scratch)
     _write_published_checksums(layout)
@@ -50,37 +53,47 @@ def publish_dataset(blocks: Iterable[Block], layout: Layout, origin: Origin, set
 
 
 def publish_ledger(
-    ledger: Ledger, found: Resolution, origin: Origin, settings: Settings
+    ledger: Ledger, found: Resolution, origin: Origin, settings: Settings, suspicious: Collection[str] = ()
 ) -> tuple[RunningCounts, list[str]]:
     """Publish what a ledger holds, then remove the picture files that no row names.
+
+    suspicious: names of tar files that are written again though they exist.
 
     Returns the counts, and the names of the files that were removed.
     Raises DatasetError if a part is damaged or a file cannot be written.
     """
     layout, outputs, named = ledger.layout, origin.options.outputs, list[Hashes]()
 
-    def blocks() -> Iterator[Block]:
-        for block in merge_resolved(ledger.tables, found, origin.measures, layout.scratch):
+    def noted(blocks: Iterable[Block]) -> Iterator[Block]:
+        for block in blocks:
             named.append(hashes_of(list(named_files(block.faces, block.pictures, outputs))))
             yield block
 
-    counts = publish_dataset(blocks(), layout, origin, settings)
+    merged = merge_resolved(ledger.tables, found, origin.measures, layout.scratch, outputs.in_tars)
+    with Packing(layout, outputs, suspicious) as packing:
+        blocks = packing.packed(merged) if outputs.in_tars else merged
+        counts = publish_dataset(noted(blocks), layout, origin, settings)
     return counts, remove_unnamed_files(layout, HashSet(named))
 
 
 def _write_manifests(
     blocks: Iterable[Block], layout: Layout, origin: Origin, settings: Settings
 ) -> tuple[RunningCounts, list[ManifestWriter]]:
-    """Write the three manifests to temporary files, in the order in which they are to be published."""
+    """Write the manifests to temporary files, in the order in which they are to be published.
+
+    Crops in tar files are no folder of images, so they have no manifest of their own.
+    """
     counts = RunningCounts()
-    faces = ManifestWriter(layout.faces, face_schema(origin.measures), layout.scratch, settings.manifest_rows)
+    faces = ManifestWriter(layout.faces, origin.face_schema, layout.scratch, settings.manifest_rows)
     pictures = ManifestWriter(layout.pictures, picture_schema(), layout.scratch, settings.manifest_rows)
     for some_faces, some_pictures in blocks:
         counts.add(some_faces, some_pictures)
-        faces.add(some_faces)
+        faces.add(some_faces.select(faces.schema.names))
         pictures.add(some_pictures)
     faces.finish()
     pictures.finish()
+    if origin.options.outputs.in_tars:
+        return counts, [faces, pictures]
     return counts, [write_crop_manifest(faces, layout.metadata, layout.scratch), faces, pictures]
 
 
@@ -92,10 +105,14 @@ def remove_published_checksums(layout: Layout) -> None:
         sync_folders([layout.published_sums], layout.root)
 
 
-def published_files(layout: Layout) -> list[str]:
-    """The names of the files whose checksums are published: what readers open, `made.json`, and the ledger parts."""
+def published_files(layout: Layout, in_tars: bool = False) -> list[str]:
+    """The names of the files whose checksums are published: what readers open, `made.json`, and the ledger parts.
+
+    in_tars: whether the crops are in tar files; then there is no manifest of an image folder.
+    """
     manifests = [path for manifest in (layout.faces, layout.pictures) for path in layout.files_of(manifest)]
-    readers = (*manifests, layout.metadata, layout.about, layout.sheet, layout.made)
+    metadata = () if in_tars else (layout.metadata,)
+    readers = (*manifests, *metadata, layout.about, layout.sheet, layout.made)
     parts = (layout.part(number) for number in layout.numbers(layout.parts))
     return [layout.name_of(path) for path in (*readers, *parts)]
 
@@ -120,6 +137,8 @@ def remove_unnamed_files(layout: Layout, named: HashSet) -> list[str]:
             (layout.root / name).unlink(missing_ok=True)
         for name in orphaned_files(layout):
             (layout.root / name).unlink(missing_ok=True)
+        for number in layout.numbers(layout.unpacked):  # their crops are in other tar files now
+            layout.unpacked_of(number).unlink(missing_ok=True)
         for folder in sorted({path for name in extra for path in Path(name).parents if path.name}, reverse=True):
             with suppress(OSError):  # the folder is not empty
                 (layout.root / folder).rmdir()
@@ -135,10 +154,8 @@ def unnamed_files(layout: Layout, named: HashSet) -> Iterator[str]:
 
 
 def orphaned_files(layout: Layout) -> list[str]:
-    """The thumbnails and checksums of shards without a ledger part: a build was killed before it wrote the part."""
+    """Files of shards without a ledger part, besides picture files: a build was killed before it wrote the part."""
     parts = set(layout.numbers(layout.parts))
-    of_shards = ((layout.thumbs, layout.thumbs_of), (layout.sums, layout.sums_of))
-    paths = (
-        path_of(number) for folder, path_of in of_shards for number in layout.numbers(folder) if number not in parts
-    )
+    folders = (layout.thumbs, layout.thumbs_of), (layout.sums, layout.sums_of), (layout.unpacked, layout.unpacked_of)
+    paths = (path_of(number) for folder, path_of in folders for number in layout.numbers(folder) if number not in parts)
     return [layout.name_of(path) for path in paths]

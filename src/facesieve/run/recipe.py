@@ -8,11 +8,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
-from facesieve.processes.cores import cores
-from facesieve.run.engines.choose import engine_for, prepare_engine, workers_for
-from facesieve.run.engines.ray_cluster import check_address, connected
+from facesieve.run.engines.choose import engine_for, prepare_engine
+from facesieve.run.engines.ray_cluster import check_address
 from facesieve.settings import Settings
 
 if TYPE_CHECKING:  # heavy packages are imported while the fork server starts
@@ -24,6 +23,7 @@ if TYPE_CHECKING:  # heavy packages are imported while the fork server starts
     from facesieve.sources import LabelFrom
 
 PathText = str | os.PathLike[str]
+CropsAs = Literal["files", "shards"]
 
 
 def build(
@@ -36,8 +36,10 @@ def build(
     crops: Iterable[str] = (),
     keep_rejected: bool = False,
     marked: bool = False,
+    crops_as: CropsAs | None = None,
     prune: bool = False,
     on: str | None = None,
+    shard: tuple[int, int] | None = None,
     allow_mixed_engines: bool = False,
     follow_links: bool = False,
     include_hidden: bool = False,
@@ -50,7 +52,7 @@ def build(
 ) -> BuildResult:
     """Find, measure, align and judge every face of the sources, and write or continue the dataset.
 
-    sources: one or several files, folders, globs, archives and lists of paths.
+    sources: one or several files, folders, globs, archives, URLs, folders of buckets, and lists of paths and URLs.
     dataset: the folder to write. It is new or empty, or it is a dataset that was built with the same settings, policy
     and options, and then new pictures are added to it.
     settings: such as `Settings.load(workers=2)`; None takes the environment and the defaults.
@@ -58,9 +60,13 @@ def build(
     label_from: `folder` labels a picture with its folder, `top-folder` with the first folder below the named one.
     crops: unaligned crops to write as well, `face` and `head`. keep_rejected: write crops of rejected faces too.
     marked: write copies of the pictures with boxes and numbers drawn on them.
+    crops_as: `files` writes each crop as a file, `shards` writes crops into tar files in WebDataset form. None keeps
+    the form of an existing dataset; a new one has `shards` for more than `settings.most_crop_files` pictures.
     prune: remove pictures from the dataset that are no longer in the sources, and the old names of moved pictures.
     on: `ray` builds in the Ray cluster of RAY_ADDRESS, or without that in one that is started on this machine;
     `ray://HOST:PORT` builds in a cluster elsewhere. None builds on this machine without Ray.
+    shard: `(3, 64)` adds only the third of 64 parts of the sources, so that 64 machines can each build one; `merge`
+    joins their datasets. A hash of its name decides to which part a source belongs.
     allow_mixed_engines: continue a dataset that was built with an inference engine whose numbers differ in their last
     digits from those of this machine, and record both; also, use machines of a cluster that differ in that way.
     follow_links: follow links that lead out of a named folder. include_hidden: read hidden files and folders, and those
@@ -85,14 +91,17 @@ def build(
     from facesieve.models.store import Store, tell
     from facesieve.pipeline import Pipeline
     from facesieve.quality import MEASURES
-    from facesieve.run.build import BuildSpec
+    from facesieve.run.build import BuildSpec, versions_here
     from facesieve.run.build import build as build_dataset
     from facesieve.run.claim import check_writable
     from facesieve.run.inference import engines_of, resolved
+    from facesieve.run.portion import checked_portion
     from facesieve.sieve import Policy
     from facesieve.sources import SourceOptions, find_sources
 
+    portion = checked_portion(shard)
     root, policy, announce = Path(dataset), policy or Policy.preset(), announce or tell
+    _check_form(crops_as)
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
     reading = SourceOptions(
         label_from, follow_links, include_hidden, archive_encoding, path_column, label_column, list_encoding
@@ -101,35 +110,41 @@ def build(
     for line in found.lines():
         announce(line)
     if not on:
-        engine_for(settings, len(found.sources)).prepare()  # now the pictures in archives and lists are counted
+        pictures = -(-len(found.sources) // portion.count)  # now those in archives and lists are counted
+        engine_for(settings, pictures).prepare()
         settings = resolved(settings)
     check_writable(root)
+    outputs = replace(outputs, tar_bytes=_tar_bytes(root, crops_as, len(found.sources), settings))
     store = Store(settings, announce)
     if not on:
         _check_device(settings, store)
     measures = tuple(measure.name for measure in MEASURES)
     models = _models(settings, store)
+    engine: BuildEngine | None = None
     with ExitStack() as stack:
-        engine: BuildEngine | None = None
         if on:
-            ray = stack.enter_context(connected(on, workers_for(settings, len(found.sources), cores())))
-            from facesieve.run.engines.ray_actor import GivenSettings, MakeNodePipeline
-            from facesieve.run.engines.ray_engine import RayEngine
-            from facesieve.run.engines.ray_nodes import look_at_nodes
+            from facesieve.run.engines.ray_engine import ray_engine
 
-            cluster = look_at_nodes(ray, settings, found.sources, models, allow_mixed_engines)
-            workers = workers_for(settings, len(found.sources), cluster.processors() // settings.threads)
-            engine = RayEngine(cluster, workers)
-            make_pipeline: MakePipeline = MakeNodePipeline(GivenSettings.of(settings), policy)
-            spec = BuildSpec(
-                settings, measures, outputs, policy, models, cluster.engines(), label_from, cluster.versions()
-            )
+            engine = stack.enter_context(ray_engine(on, settings, found.sources, models, allow_mixed_engines))
+            make_pipeline: MakePipeline = engine.make_pipeline(policy)
+            engines, packages = engine.cluster.engines(), engine.cluster.versions()
         else:
             offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
             make_pipeline = partial(Pipeline, offline, policy)
-            spec = BuildSpec(settings, measures, outputs, policy, models, engines_of(settings), label_from)
+            engines, packages = engines_of(settings), versions_here()
+        spec = BuildSpec(settings, measures, outputs, policy, models, engines, label_from, packages)
         result = build_dataset(
-            found.sources, root, make_pipeline, spec, watch, named, prune, allow_mixed_engines, found.listed, engine
+            found.sources,
+            root,
+            make_pipeline,
+            spec,
+            watch,
+            named,
+            prune,
+            allow_mixed_engines,
+            found.listed,
+            engine,
+            portion,
         )
     return replace(result, left_out=found.left_out, notes=tuple(found.notes))
 
@@ -149,6 +164,25 @@ def _cuts(crops: Iterable[str]) -> tuple[str, ...]:
     if unknown:
         raise UsageError("unknown_crop", f"There is no crop {unknown[0]!r}; choose from {', '.join(CUTS)}.")
     return wanted
+
+
+def _check_form(crops_as: str | None) -> None:
+    from facesieve.errors import UsageError
+
+    if crops_as not in (None, *get_args(CropsAs)):
+        raise UsageError("unknown_form", f"Crops cannot be written as {crops_as!r}; choose files or shards.")
+
+
+def _tar_bytes(root: Path, crops_as: CropsAs | None, sources: int, settings: Settings) -> int | None:
+    """The size of the tar files of crops; None for one file per crop. An existing dataset keeps its size."""
+    from facesieve.dataset.disk.layout import Layout
+    from facesieve.run.claim import recorded_options
+
+    before = recorded_options(Layout(root))
+    form = crops_as or (before.crops_as if before else "shards" if sources > settings.most_crop_files else "files")
+    if form == "files":
+        return None
+    return (before.tar_bytes if before else None) or settings.tar_bytes
 
 
 def _check_device(settings: Settings, store: Store) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.disk.atomic import open_for_writing, sync_folders, wrap_write_errors
+from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors
 from facesieve.dataset.disk.checksums import write_checksums
-from facesieve.dataset.disk.layout import Layout, crop_name, cut_name, file_size
+from facesieve.dataset.disk.layout import Layout, crop_name, cut_name
+from facesieve.dataset.disk.link import link_file
 from facesieve.dataset.manifests import Manifests
 from facesieve.dataset.origin import RecordedPolicy
 from facesieve.dataset.tables.counts import Counts, RunningCounts
 from facesieve.dataset.tables.join import join_checksums
 from facesieve.dataset.tables.merge import Block
-from facesieve.dataset.tables.schema import face_schema, picture_schema
+from facesieve.dataset.tables.schema import picture_schema
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
 from facesieve.run.claim import check_writable, other_files
@@ -54,7 +54,7 @@ class Rejudged:
     @property
     def faces(self) -> pa.Table:
         """All rows of `faces` under the new rules, in memory."""
-        schema = face_schema(self.dataset.about.origin.measures)
+        schema = self.dataset.about.origin.face_schema
         return pa.concat_tables([schema.empty_table(), *(new.faces for _, new in self.blocks())])
 
     @property
@@ -114,7 +114,8 @@ def _judged(dataset: Manifests, judge: Judge) -> Iterator[tuple[Block, Block]]:
         kept = pa.array([verdict.kept for verdict in verdicts], pa.bool_())
         reasons = pa.array([verdict.reasons for verdict in verdicts], pa.list_(pa.string()))
         faces = _with(_with(old.faces, "kept", kept), "reasons", reasons)
-        faces = _with(faces, "file_name", _file_names(faces, keep_rejected))
+        if not dataset.about.origin.options.outputs.in_tars:
+            faces = _with(faces, "file_name", _file_names(faces, keep_rejected))
         yield old, Block(faces, _with(old.pictures, "kept", _kept_each(faces, old.pictures)))
 
 
@@ -140,8 +141,14 @@ def _kept_each(faces: pa.Table, pictures: pa.Table) -> pa.Array:
 
 def _files(new: Rejudged, cuts: Sequence[str]) -> Iterator[dict[str, str]]:
     """Yield the old and the new names of the files that the new dataset takes over, some at a time."""
+    in_tars, taken = new.dataset.about.origin.options.outputs.in_tars, set[str]()
     for old, block in new.blocks():
         faces = block.faces
+        if in_tars:
+            shards = set(pc.unique(faces["shard"]).drop_null().to_pylist()) - taken
+            taken |= shards
+            yield {name: name for name in sorted(shards)}
+            continue
         pairs = zip(old.faces["file_name"].to_pylist(), faces["file_name"].to_pylist(), strict=True)
         written = faces.filter(pc.is_valid(faces["file_name"]))
         ids = list(zip(written["label"].to_pylist(), written["face_id"].to_pylist(), strict=True))
@@ -155,25 +162,6 @@ def _linked(new: Rejudged, root: Path, cuts: Sequence[str]) -> Iterator[dict[str
     """Like `_files`. Each file is in place and durable before its name is yielded."""
     for pairs in _files(new, cuts):
         for was, now in pairs.items():
-            _link(new.dataset.layout.root / was, root / now, Layout(root).scratch)
+            link_file(new.dataset.layout.root / was, root / now, Layout(root).scratch)
         sync_folders((root / name for name in pairs.values()), root)
         yield pairs
-
-
-def _link(old: Path, new: Path, scratch: Path) -> None:
-    """Make a hard link, or a copy if the file system has no links. Raises DatasetError if the old file is missing."""
-    with wrap_write_errors(new):
-        new.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            if file_size(old) is None:
-                raise FileNotFoundError(old)
-            os.link(old, new)
-        except FileNotFoundError as error:
-            raise DatasetError(
-                "missing_crop",
-                f"{old} is missing or not a regular file, but the manifest names it."
-                " Run `facesieve check DATASET --repair` first.",
-            ) from error
-        except OSError:
-            with open_for_writing(new, scratch) as stream:
-                stream.write(old.read_bytes())

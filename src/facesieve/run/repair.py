@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import pyarrow as pa
-
 from facesieve.dataset.about import write_made
 from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors
 from facesieve.dataset.disk.checksums import checksum_of_file, checksum_pairs, checksums_by_name, read_checksums
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.replace import write_checksums_durably
 from facesieve.dataset.tables.hashes import HashSet, hashes_of
-from facesieve.dataset.tables.named_files import files_of_rows
+from facesieve.dataset.tables.named_files import crops_of_rows, files_of_rows
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.dataset.tables.schema import THUMB_SCHEMA
 from facesieve.run.check import check_dataset
 from facesieve.run.claim import lock_dataset
 from facesieve.run.contents import Contents, has_ledger, read_contents
-from facesieve.run.damage import mark_undone
+from facesieve.run.crops import check_tars
+from facesieve.run.damage import mark_undone, without_crops
 from facesieve.run.faults import CheckResult, FaultCode
 from facesieve.run.ledger import Ledger
 from facesieve.run.lost import record_lost
@@ -58,13 +57,20 @@ def _add_checksums(layout: Layout, contents: Contents, bad: set[str]) -> None:
     thumbs = [layout.name_of(layout.thumbs_of(number)) for number in layout.numbers(layout.thumbs)]
     known = {*bad, *contents.own_sums()}
     _complete_checksums(layout, layout.sums_of(0), [name for name in thumbs if name not in known])
-    names = [name for name in published_files(layout) if name not in bad and name != layout.name_of(layout.made)]
+    names = [
+        name
+        for name in published_files(layout, contents.outputs.in_tars)
+        if name not in bad and name != layout.name_of(layout.made)
+    ]
     _complete_checksums(layout, layout.published_sums, names)
 
 
 def _repair_ledger(layout: Layout, contents: Contents, found: CheckResult, settings: Settings) -> None:
     ledger = Ledger(layout)
-    bad = _damaged_names(found)
+    bad, suspicious = _damaged_names(found), frozenset[str]()
+    if contents.outputs.in_tars:
+        tars = check_tars(contents)
+        bad, suspicious = bad | tars.lost, tars.damaged
     named = HashSet([hashes_of(list(names)) for names, _ in contents.names()])
     if found.gone_parts:
         record_lost(layout, found.gone_parts, contents.sources())
@@ -81,30 +87,22 @@ def _repair_ledger(layout: Layout, contents: Contents, found: CheckResult, setti
     for number in set(layout.numbers(layout.thumbs)) - set(contents.parts):
         _remove(layout.thumbs_of(number), layout)
     with resolve(ledger.tables, layout.scratch) as resolution:
-        publish_ledger(ledger, resolution, contents.origin, settings)
+        publish_ledger(ledger, resolution, contents.origin, settings, suspicious)
 
 
 def _repair_part(ledger: Ledger, number: int, contents: Contents, named: HashSet, bad: set[str]) -> None:
     layout, rows, outputs = ledger.layout, contents.table(number), contents.outputs
     files = list(files_of_rows(rows, outputs))
-    lost = {row for row, name in files if name in bad}
+    crops = crops_of_rows(rows) if outputs.in_tars else ()
+    lost = {row for row, name in (*files, *crops) if name in bad}
     if layout.name_of(layout.thumbs_of(number)) in bad:
-        ledger.rewrite(number, mark_undone(_without_files(rows, bad), range(len(rows))), THUMB_SCHEMA.empty_table())
+        ledger.rewrite(number, mark_undone(without_crops(rows, bad), range(len(rows))), THUMB_SCHEMA.empty_table())
     elif lost:
-        ledger.rewrite(number, mark_undone(_without_files(rows, bad), lost))
+        ledger.rewrite(number, mark_undone(without_crops(rows, bad), lost))
     names = [name for _, name in files]
     pictures = {name for name, one in zip(names, named.has(hashes_of(names)), strict=True) if one} - bad
     own = (layout.name_of(path) for path in (layout.part(number), layout.thumbs_of(number)))
     _complete_checksums(layout, layout.sums_of(number), [*pictures, *own])
-
-
-def _without_files(rows: pa.Table, bad: set[str]) -> pa.Table:
-    """The rows, without the file names of crops that are damaged or missing."""
-    changed = rows.to_pylist()
-    for row in changed:
-        for face in row["faces"]:
-            face["file_name"] = None if face["file_name"] in bad else face["file_name"]
-    return pa.Table.from_pylist(changed, schema=rows.schema)
 
 
 def _complete_checksums(layout: Layout, path: Path, names: Iterable[str]) -> None:

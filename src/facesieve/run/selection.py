@@ -18,6 +18,7 @@ from facesieve.errors import UsageError
 from facesieve.records import displayed
 from facesieve.run.ledger import Ledger
 from facesieve.run.places import absolute_path, is_below, manifest_name, matches_glob, path_of
+from facesieve.sources.remote.url import is_url
 
 SHORTEST = 8  # hex digits: with fewer, the beginning of an id selects nothing
 
@@ -141,7 +142,7 @@ def inputs_in_place(what: str, named: Mapping[str, bytes]) -> set[bytes]:
     if not what.strip():
         return set()
     path, name_in_manifests = absolute_path(what), manifest_name(what)
-    within = matches_glob if has_magic(what) else is_below
+    within = matches_glob if has_magic(what) and not is_url(path) else is_below
     # `.` and `..` mean the folder of this process; names in the manifests are relative to the folder of their build.
     here = name_in_manifests in (".", "..")
     return {

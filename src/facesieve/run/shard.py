@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Protocol
 
 import pyarrow.compute as pc
 
-from facesieve.dataset.disk.atomic import sync_folders, write_file
+from facesieve.dataset.disk.atomic import open_for_writing, sync_folders, write_file
 from facesieve.dataset.disk.checksums import Checksum, checksum_of
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.tar import END, write_member
 from facesieve.dataset.tables.part_rows import PartRows
 from facesieve.draw.encode import thumbnail
 from facesieve.records import Record, Refusal, RefusalCode, Source
 from facesieve.run.ledger import Ledger
 from facesieve.run.permit import Permit
-from facesieve.run.picture_files import picture_files
+from facesieve.run.picture_files import picture_files, tar_members
 from facesieve.run.plan import Shard
 from facesieve.run.progress import Tally
 from facesieve.settings import Settings
@@ -75,16 +77,36 @@ class ShardRunner:
         def write(record: Record) -> Tally:
             with self._permitted():
                 files.update(self._write(record))
-            rows.add(record, [thumbnail(face.crop) for face in record.faces])
+            crops = {name: add(name, data) for name, data in tar_members(record, self.outputs, self.settings)}
+            rows.add(record, [thumbnail(face.crop) for face in record.faces], crops)
             return Tally.of(record)
 
-        yield from map(write, records)  # a `for` loop would hold one picture while the next one is decoded
+        with self._crops(shard) as add:
+            yield from map(write, records)  # a `for` loop would hold one picture while the next one is decoded
+        crops = [self.layout.unpacked_of(shard.number)] if self.outputs.in_tars else []
         with self._permitted():
-            sync_folders([self.layout.root / name for name in files], self.layout.root)
+            sync_folders([*(self.layout.root / name for name in files), *crops], self.layout.root)
             Ledger(self.layout).commit(shard.number, rows.part(), rows.thumbs(), files)
 
     def _permitted(self) -> AbstractContextManager[None]:
         return self.permit.held() if self.permit else nullcontext()
+
+    @contextmanager
+    def _crops(self, shard: Shard) -> Iterator[Callable[[str, bytes], Checksum]]:
+        """Yield a function that adds a crop to the tar file of the shard, in a dataset that has tar files."""
+        target = self.layout.unpacked_of(shard.number)
+        opened = open_for_writing(target, self.layout.scratch) if self.outputs.in_tars else BytesIO()
+        with ExitStack() as permitted, opened as stream:
+
+            def add(name: str, data: bytes) -> Checksum:
+                write_member(name, data, stream)
+                return checksum_of(data)
+
+            yield add
+            stream.write(END)
+            permitted.enter_context(
+                self._permitted()
+            )  # the file takes its name when the stream closes, before this ends
 
     def _write(self, record: Record) -> Iterator[tuple[str, frozenset[Checksum]]]:
         for name, data in picture_files(record, self.outputs, self.settings):

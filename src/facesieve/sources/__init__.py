@@ -1,4 +1,4 @@
-"""Where pictures come from: files, folders, globs, archives, lists of paths, and a caller's own bytes and arrays."""
+"""Where pictures come from: files, folders, globs, archives, lists, URLs, buckets, and a caller's bytes and arrays."""
 
 from facesieve.sources.find import find_sources
 from facesieve.sources.options import LabelFrom, SourceOptions

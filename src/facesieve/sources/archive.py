@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import posixpath
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from facesieve.errors import FacesieveError, Refused
 from facesieve.records import RefusalCode, Source, displayed
-from facesieve.sources.folder import left_out
 from facesieve.sources.identity import former, identity_of, identity_of_member
 from facesieve.sources.member import Member
-from facesieve.sources.names import ZIP_SUFFIXES, hidden, is_archive_name, is_dataset, system_folder, unsafe
+from facesieve.sources.names import ZIP_SUFFIXES, is_archive_name, unsafe
 from facesieve.sources.openers import RefusedOpener, open_file
 from facesieve.sources.search import Search
+from facesieve.sources.taken import taken
 from facesieve.sources.tar_members import tar_members
 from facesieve.sources.zip_members import zip_members
 
@@ -36,7 +36,7 @@ def from_archive(path: Path, search: Search) -> Iterator[Source]:
     """
     name, identity, seen = path.as_posix(), identity_of(path), dict[bytes, int]()
     members, fault = _members(path, search)
-    for member in _taken(_linked(members), search):
+    for member in taken(_linked(members), search):
         seen[member.raw] = times = seen.get(member.raw, 0) + 1
         yield _source(name, identity, member, times, search)
     if again := sum(times - 1 for times in seen.values()):
@@ -126,48 +126,3 @@ def _nowhere(target: str) -> RefusedOpener:
     if target.startswith(("/", "../")) or target == "..":
         return RefusedOpener(RefusalCode.OUTSIDE_TREE)
     return RefusedOpener(RefusalCode.UNREADABLE, "The link points to no file in the archive.")
-
-
-def _taken(members: Iterable[Member], search: Search) -> Iterator[Member]:
-    """The members that may be pictures. Those that are left out are counted."""
-    members = list(members)
-    datasets, counted = _datasets(members), set[str]()
-    search.left_out.datasets += len(datasets)
-    for member in members:
-        parts = member.parts
-        if member.is_folder or (not unsafe(parts) and _left_out(parts, datasets, counted, search)):
-            continue
-        yield member
-
-
-def _left_out(parts: list[str], datasets: set[str], counted: set[str], search: Search) -> bool:
-    """Whether a member is left out. If so, it is counted, or its folder is, once. counted: folders counted so far."""
-    for at, name in enumerate(parts[:-1], 1):
-        folder = "/".join(parts[:at])
-        if folder in datasets:
-            return True
-        if (hidden(name) or system_folder(name)) and not search.options.include_hidden:
-            if folder not in counted:
-                counted.add(folder)
-                left_out(name, True, search)
-            return True
-    if "" in datasets or left_out(parts[-1], False, search):
-        return True
-    search.left_out.archives += is_archive_name(parts[-1])
-    return is_archive_name(parts[-1])
-
-
-def _datasets(members: list[Member]) -> set[str]:
-    """The folders of the archive that are datasets made by FaceSieve; of nested ones the outermost."""
-    held: dict[str, set[str]] = {}
-    for member in members:
-        parts = member.parts
-        for at in range(len(parts)):
-            if parts[at] in (".facesieve", "dataset.json", "faces.parquet"):
-                held.setdefault("/".join(parts[:at]), set()).add(parts[at])
-    found = {folder for folder, names in held.items() if is_dataset(names)}
-    return {folder for folder in found if not any(_inside(folder, other) for other in found)}
-
-
-def _inside(folder: str, other: str) -> bool:
-    return folder != other and (not other or folder.startswith(f"{other}/"))

@@ -1,4 +1,4 @@
-"""The arguments of a build, turned into sources: files, folders, globs, archives and lists of paths."""
+"""The arguments of a build, turned into sources: files, folders, globs, archives, lists of paths, and buckets."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from facesieve.errors import UsageError
+from facesieve.buckets import is_bucket_url
+from facesieve.errors import Refused, UsageError
 from facesieve.records import Source, displayed
 from facesieve.regular_file import what_is_wrong
 from facesieve.settings import Settings
 from facesieve.sources.archive import from_archive, is_archive
+from facesieve.sources.bucket import BucketPlace, Buckets
 from facesieve.sources.file import from_file
 from facesieve.sources.folder import from_folder
 from facesieve.sources.globs import matches
@@ -22,7 +24,7 @@ from facesieve.sources.lists import from_list, is_list, looks_like_a_list
 from facesieve.sources.names import ignored_file
 from facesieve.sources.options import SourceOptions
 from facesieve.sources.remote.remote import from_url
-from facesieve.sources.remote.url import is_url
+from facesieve.sources.remote.url import file_path, is_url
 from facesieve.sources.search import Found, Search, folder_ids, tell_labels
 
 
@@ -38,12 +40,13 @@ def find_sources(
     to be no picture is a source too; `decode` refuses it later. A path that two arguments reach is one source.
     leave_out: folders not to enter, such as the dataset that is being written.
     Raises UsageError: `missing_source`, `empty_source`, `bad_list`, `unreadable_list`, `no_top_folder`,
-    `no_temporary_room`.
+    `no_temporary_room`, `no_cloud`, and `unreadable_source` for a bucket that cannot be listed.
     """
     search = Search(settings, options or SourceOptions(), folder_ids(leave_out))
-    named = _mark_shell_globs([_parsed(argument, search) for argument in arguments])
-    only_folder = sum(_is_folder(path) for one in named for path in one.paths) == 1
-    by_argument = [list(_sources_of(one, search, only_folder)) for one in named]
+    buckets = Buckets(search)
+    named = _mark_shell_globs([_parsed(argument, search, buckets) for argument in arguments])
+    only_folder = sum(one.folders for one in named) == 1
+    by_argument = [list(_sources_of(one, search, only_folder, buckets)) for one in named]
     _tell_shared(by_argument, search)
     found = list(_once(chain.from_iterable(by_argument)))
     if named and not found:
@@ -54,7 +57,7 @@ def find_sources(
 
 @dataclass(frozen=True, slots=True)
 class _Argument:
-    """An argument of the user, and the paths that it names; a URL names none.
+    """An argument of the user, and the paths that it names; a URL names none, and a bucket has a place instead.
 
     lenient: whether files that are no pictures are left out silently, because the argument matches everything in a
     folder.
@@ -65,15 +68,30 @@ class _Argument:
     is_glob: bool = False
     lenient: bool = False
     url: bool = False
+    place: BucketPlace | None = None
+
+    @property
+    def folders(self) -> int:
+        """How many folders it names."""
+        bucket = self.place is not None and self.place.found is None
+        return bucket + sum(map(_is_folder, self.paths))
 
 
-def _parsed(argument: str | Path, search: Search) -> _Argument:
+def _parsed(argument: str | Path, search: Search, buckets: Buckets) -> _Argument:
     """An argument as a URL, as a path that exists, or as a glob (`**` enters folders)."""
     text = str(argument)
-    if is_url(text):
+    try:
+        path = file_path(text)
+    except Refused as refused:
+        raise UsageError("missing_source", f"{displayed(text)} cannot be read: {refused.message}") from refused
+    if path is None and is_bucket_url(text):
+        return _Argument(text, [], place=buckets.place(text))
+    if path is None and is_url(text):
         return _Argument(text, [], url=True)
-    if os.path.lexists(argument):
-        return _Argument(text, [Path(argument)])
+    if os.path.lexists(path or argument):
+        return _Argument(text, [Path(path or argument)])
+    if path is not None:
+        raise UsageError("missing_source", f"There is no file or folder {path!r}.")
     if glob.has_magic(text):
         return _Argument(text, matches(text, search), is_glob=True, lenient=not is_list(Path(text)))
     raise UsageError("missing_source", f"There is no file or folder {text!r}.")
@@ -101,16 +119,16 @@ def _names_all_files(folder: Path, names: set[str]) -> bool:
     return names in (held, {name for name in held if "." in name})
 
 
-def _sources_of(one: _Argument, search: Search, only_folder: bool) -> Iterator[Source]:
+def _sources_of(one: _Argument, search: Search, only_folder: bool, buckets: Buckets) -> Iterator[Source]:
     """The sources of one argument. only_folder: whether only one folder was named in all arguments."""
     if one.url:
         yield from_url(one.text, "", search.settings)
         return
     found = False
-    for path in one.paths:
-        for source in _of_path(path, one, search, only_folder):
-            found = True
-            yield source
+    of_paths = (source for path in one.paths for source in _of_path(path, one, search, only_folder))
+    for source in buckets.sources(one.place, only_folder) if one.place else of_paths:
+        found = True
+        yield source
     if not found and not one.lenient and folder_ids(one.paths) & search.excluded:
         raise UsageError(
             "empty_source",

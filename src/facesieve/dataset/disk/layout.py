@@ -12,10 +12,10 @@ from pathlib import Path
 from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.names import METADATA, label_folder, normalized_text, safe_name
 
-_PICTURE = re.compile(r"(.+\.[0-9a-f]{8}\.jpg|[0-9a-f]{32}\.(png|jpg))")
+_PICTURE = re.compile(r"(.+\.[0-9a-f]{8}\.jpg|[0-9a-f]{32}\.(png|jpg|tar))")
 HIDDEN = ".facesieve"
 _PART = re.compile(r"part-[0-9]{5,}\.parquet")
-_NUMBERED = re.compile(r"[0-9]{8,}\.(parquet|txt)")
+_NUMBERED = re.compile(r"[0-9]{8,}\.(parquet|txt|tar)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,16 @@ class Layout:
         return self.hidden / "thumbs"
 
     @property
+    def tars(self) -> Path:
+        """Folder of the tar files of crops, in a dataset with `--crops-as shards`."""
+        return self.root / "shards"
+
+    @property
+    def unpacked(self) -> Path:
+        """Folder of the crops of finished shards that are not in `tars` yet: one tar file per shard."""
+        return self.hidden / "crops"
+
+    @property
     def sums(self) -> Path:
         """Folder of the checksum files."""
         return self.hidden / "sums"
@@ -77,6 +87,11 @@ class Layout:
     def lost(self) -> Path:
         """Pictures whose rows were lost with a damaged ledger part; absent if there are none to build again."""
         return self.hidden / "lost.json"
+
+    @property
+    def merging(self) -> Path:
+        """It exists while datasets are merged into this one, and is left by a merge that was killed."""
+        return self.hidden / "merging"
 
     @property
     def lists(self) -> Path:
@@ -116,6 +131,10 @@ class Layout:
         """The thumbnails of one finished shard."""
         return self.thumbs / f"{number:08d}.parquet"
 
+    def unpacked_of(self, number: int) -> Path:
+        """The crops of one finished shard that are not in `tars` yet."""
+        return self.unpacked / f"{number:08d}.tar"
+
     def sums_of(self, number: int) -> Path:
         """The checksum file of one finished shard: for its ledger part, its thumbnails and its picture files."""
         return self.sums / f"{number:08d}.txt"
@@ -143,7 +162,7 @@ class Layout:
                 yield self.name_of(path)
 
     def _files(self) -> Iterator[Path]:
-        for top in ("kept", "rejected", "crops", "marked"):
+        for top in ("kept", "rejected", "crops", "marked", "shards"):
             yield from _files_below(self.root / top)
 
 
@@ -188,6 +207,11 @@ def crop_name(label: str, face_id: str, kept: bool) -> str:
 def cut_name(what: str, label: str, face_id: str) -> str:
     """The name of an unaligned crop of a face, relative to the root. what: `face` or `head`."""
     return f"crops/{what}/{label_folder(label)}/{face_id}.jpg"
+
+
+def member_name(label: str, face_id: str, what: str = "") -> str:
+    """The name of a crop in a tar file. what: `face` or `head` for an unaligned crop, "" for the aligned one."""
+    return f"{label_folder(label)}/{face_id}{f'.{what}.jpg' if what else '.png'}"
 
 
 def marked_name(label: str, source: str, picture_id: str) -> str:

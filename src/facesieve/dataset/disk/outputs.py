@@ -12,12 +12,19 @@ class Outputs:
     """What a build writes besides the crops of kept faces.
 
     keep_rejected: also the crops of rejected faces. cuts: unaligned crops, any of `CUTS`.
-    marked: a copy of each picture with its faces drawn.
+    marked: a copy of each picture with its faces drawn. tar_bytes: the usual size of the tar files that hold the crops;
+    None writes each crop as a file of its own.
     """
 
     keep_rejected: bool = False
     cuts: tuple[str, ...] = ()
     marked: bool = False
+    tar_bytes: int | None = None
+
+    @property
+    def in_tars(self) -> bool:
+        """Whether crops are members of tar files."""
+        return self.tar_bytes is not None
 
     def writes(self, kept: bool) -> bool:
         """Whether the crop of a face is written. kept: the verdict on the face."""

@@ -17,7 +17,8 @@ class FaceRow:
 
     box: x, y, w, h in pixels of the upright picture. landmarks: x, y of the five points, in the order of `LANDMARKS`.
     measures: raw numbers by name; None means not measured. reasons: why the face was rejected.
-    file_name: the aligned crop, relative to the dataset; None if none was written.
+    file_name: the aligned crop, relative to the dataset; None if none was written. If the crops are in tar files, it is
+    a name in the file `shard`, and the crop has `size` bytes at `offset` of that file.
     """
 
     face_id: str
@@ -30,6 +31,14 @@ class FaceRow:
     kept: bool
     reasons: tuple[str, ...]
     file_name: str | None
+    shard: str | None = None
+    offset: int | None = None
+    size: int | None = None
+
+    @property
+    def crop(self) -> str | None:
+        """Where the aligned crop is, for people; None if none was written."""
+        return f"{self.shard}: {self.file_name}" if self.shard else self.file_name
 
     def as_json(self) -> dict[str, Any]:
         """The columns of the row that are not measures, as JSON values."""
@@ -43,6 +52,7 @@ class FaceRow:
             "kept": self.kept,
             "reasons": list(self.reasons),
             "file_name": self.file_name,
+            **({"shard": self.shard, "offset": self.offset, "size": self.size} if self.shard else {}),
         }
 
 
@@ -60,4 +70,7 @@ def face_rows(faces: pa.Table, measures: tuple[str, ...]) -> Iterator[FaceRow]:
             kept=row["kept"],
             reasons=tuple(row["reasons"]),
             file_name=row["file_name"],
+            shard=row.get("shard"),
+            offset=row.get("offset"),
+            size=row.get("size"),
         )

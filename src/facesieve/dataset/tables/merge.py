@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from facesieve.dataset.tables.conflicts import ReadParts
 from facesieve.dataset.tables.resolve import Resolution, resolve, with_part_schema
-from facesieve.dataset.tables.schema import face_schema, part_schema, picture_schema
+from facesieve.dataset.tables.schema import CROPS, face_schema, part_schema, picture_schema
 from facesieve.dataset.tables.shuffle import Shuffle
 from facesieve.records import Integers
 
@@ -25,29 +25,32 @@ class Block(NamedTuple):
     pictures: pa.Table
 
 
-def merge(tables: ReadParts, measures: Sequence[str], scratch: Path | None = None) -> Iterator[Block]:
+def merge(
+    tables: ReadParts, measures: Sequence[str], scratch: Path | None = None, in_tars: bool = False
+) -> Iterator[Block]:
     """Yield the rows of both manifests from all parts, sorted by source, some at a time.
 
     Only the rows that count are yielded; see `resolve`.
     tables: reads the parts; called more than once. scratch: the folder for temporary files; None uses that of the
-    system. Raises DatasetError if the parts do not have the columns of one dataset.
+    system. in_tars: the crops are in tar files; the faces then have the column `crops` of the ledger.
+    Raises DatasetError if the parts do not have the columns of one dataset.
     """
     with resolve(tables, scratch) as found:
-        yield from merge_resolved(tables, found, measures, scratch)
+        yield from merge_resolved(tables, found, measures, scratch, in_tars)
 
 
 def merge_resolved(
-    tables: ReadParts, found: Resolution, measures: Sequence[str], scratch: Path | None
+    tables: ReadParts, found: Resolution, measures: Sequence[str], scratch: Path | None, in_tars: bool = False
 ) -> Iterator[Block]:
     """Like `merge`, for parts that are resolved already."""
-    parts = (with_part_schema(rows, measures) for rows in tables(None))
-    with Shuffle(part_schema(measures), scratch) as blocks:
+    parts = (with_part_schema(rows, measures, in_tars) for rows in tables(None))
+    with Shuffle(part_schema(measures, in_tars), scratch) as blocks:
         for part in found.resolved(parts):
             rows = part.counted_rows
             blocks.add(rows, _block_of(rows["source"], found.bounds))
         for number in blocks.numbers():
             rows = _by_name(blocks.bucket(number))
-            yield Block(faces_of(rows, measures), pictures_of(rows))
+            yield Block(faces_of(rows, measures, in_tars), pictures_of(rows))
 
 
 def _block_of(names: pa.ChunkedArray, bounds: Sequence[str]) -> Integers:
@@ -68,13 +71,14 @@ def _by_name(rows: pa.Table) -> pa.Table:
     return rows.take(pc.sort_indices(names))
 
 
-def faces_of(rows: pa.Table, measures: Sequence[str]) -> pa.Table:
+def faces_of(rows: pa.Table, measures: Sequence[str], in_tars: bool = False) -> pa.Table:
     """The rows of `faces`, from ledger rows: the faces of every picture that was read, in order."""
     rows = rows.filter(pc.is_null(rows["refusal"])).combine_chunks()
     nested = rows["faces"].combine_chunks()
     structs = nested.flatten()
     owner = pc.list_parent_indices(nested)
     schema = face_schema(measures)
+    schema = schema.append(CROPS) if in_tars else schema
     held = dict(zip([field.name for field in structs.type], structs.flatten(), strict=True))
     of_picture = {name: rows[name].take(owner) for name in ("picture_id", "source", "label")}
     return pa.table([({**held, **of_picture})[name] for name in schema.names], schema=schema)

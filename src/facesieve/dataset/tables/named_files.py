@@ -20,11 +20,14 @@ NAMING_COLUMNS = (
 
 
 def named_files(faces: pa.Table, pictures: pa.Table, outputs: Outputs) -> set[str]:
-    """The picture files that belong to rows of the manifests, as names relative to the dataset."""
-    written = faces.filter(pc.is_valid(faces["file_name"])).select(["label", "face_id", "file_name"])
-    names = set(written["file_name"].to_pylist())
-    for what in outputs.cuts:
-        names |= {cut_name(what, *face) for face in zip(*_columns(written, "label", "face_id"), strict=True)}
+    """The picture files and tar files that belong to rows of the manifests, as names relative to the dataset."""
+    if outputs.in_tars:
+        names = set(pc.unique(faces["shard"]).drop_null().to_pylist())
+    else:
+        written = faces.filter(pc.is_valid(faces["file_name"])).select(["label", "face_id", "file_name"])
+        names = set(written["file_name"].to_pylist())
+        for what in outputs.cuts:
+            names |= {cut_name(what, *face) for face in zip(*_columns(written, "label", "face_id"), strict=True)}
     if outputs.marked:
         read = pictures.filter(pc.is_null(pictures["refusal"]))
         columns = _columns(read, "label", "source", "picture_id")
@@ -33,19 +36,19 @@ def named_files(faces: pa.Table, pictures: pa.Table, outputs: Outputs) -> set[st
 
 
 def files_of_part(part: ResolvedPart, outputs: Outputs) -> set[str]:
-    """The picture files that one ledger part adds to the manifests."""
+    """The picture files that one ledger part adds to the manifests, without crops in tar files."""
     read = np.asarray(pc.is_null(part.rows["refusal"]))
     return {name for _, name in files_of_rows(part.rows.filter(pa.array(read & part.counts)), outputs)}
 
 
 def files_of_rows(rows: pa.Table, outputs: Outputs) -> Iterator[tuple[int, str]]:
-    """Yield the index of a ledger row and a picture file that it names, for every such file."""
-    nested = rows["faces"].combine_chunks()
-    structs = nested.flatten()
+    """Yield the index of a ledger row and a picture file that it names, for every such file.
+
+    Crops in tar files are left out; see `crops_of_rows`.
+    """
     labels, sources, ids, refusals = _columns(rows, "label", "source", "picture_id", "refusal")
-    faces = (pc.list_parent_indices(nested), structs.field("face_id"), structs.field("file_name"))
-    for row, face_id, name in zip(*(column.to_pylist() for column in faces), strict=True):
-        if name is not None:
+    if not outputs.in_tars:
+        for row, face_id, name in _crops(rows):
             yield row, name
             for what in outputs.cuts:
                 yield row, cut_name(what, labels[row], face_id)
@@ -53,6 +56,26 @@ def files_of_rows(rows: pa.Table, outputs: Outputs) -> Iterator[tuple[int, str]]
         for row, refusal in enumerate(refusals):
             if refusal is None:
                 yield row, marked_name(labels[row], sources[row], ids[row])
+
+
+def crops_of_part(part: ResolvedPart) -> set[str]:
+    """The aligned crops that one ledger part adds to the manifests, by their names in tar files."""
+    read = np.asarray(pc.is_null(part.rows["refusal"]))
+    return {name for _, name in crops_of_rows(part.rows.filter(pa.array(read & part.counts)))}
+
+
+def crops_of_rows(rows: pa.Table) -> Iterator[tuple[int, str]]:
+    """Yield the index of a ledger row and the name of an aligned crop of it, for every such crop."""
+    return ((row, name) for row, _, name in _crops(rows))
+
+
+def _crops(rows: pa.Table) -> Iterator[tuple[int, str, str]]:
+    nested = rows["faces"].combine_chunks()
+    structs = nested.flatten()
+    faces = (pc.list_parent_indices(nested), structs.field("face_id"), structs.field("file_name"))
+    for row, face_id, name in zip(*(column.to_pylist() for column in faces), strict=True):
+        if name is not None:
+            yield row, face_id, name
 
 
 def _columns(table: pa.Table, *names: str) -> list[list[str]]:

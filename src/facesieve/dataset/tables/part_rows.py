@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 
-from facesieve.dataset.disk.layout import crop_name
+from facesieve.dataset.disk.checksums import Checksum
+from facesieve.dataset.disk.layout import crop_name, member_name
 from facesieve.dataset.disk.names import normalized_text
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.tables.schema import BOX, LANDMARKS, THUMB_SCHEMA, measure_columns, part_schema
@@ -26,14 +29,19 @@ class PartRows:
         self._pictures: list[dict[str, Any]] = []
         self._thumbs: list[tuple[str, bytes]] = []
 
-    def add(self, record: Record, thumbnails: Sequence[bytes]) -> None:
-        """Add a picture with its faces. thumbnails: one small JPEG per face, in order."""
-        self._pictures.append(_picture(record, self._measures, self._outputs))
+    def add(
+        self, record: Record, thumbnails: Sequence[bytes], crops: Mapping[str, Checksum] = MappingProxyType({})
+    ) -> None:
+        """Add a picture with its faces.
+
+        thumbnails: one small JPEG per face, in order. crops: the crops that are members of a tar file, by name.
+        """
+        self._pictures.append(_picture(record, self._measures, self._outputs, crops))
         self._thumbs += [(face.face_id, jpeg) for face, jpeg in zip(record.faces, thumbnails, strict=True)]
 
     def part(self) -> pa.Table:
         """One row per picture, in the order in which they were added; see `part_schema`."""
-        return pa.Table.from_pylist(self._pictures, schema=part_schema(self._measures))
+        return pa.Table.from_pylist(self._pictures, schema=part_schema(self._measures, self._outputs.in_tars))
 
     def thumbs(self) -> pa.Table:
         """The thumbnails of all faces, kept or not, for the contact sheet; see `THUMB_SCHEMA`."""
@@ -41,7 +49,9 @@ class PartRows:
         return pa.table([ids, jpegs], schema=THUMB_SCHEMA)
 
 
-def _picture(record: Record, measures: Sequence[str], outputs: Outputs) -> dict[str, Any]:
+def _picture(
+    record: Record, measures: Sequence[str], outputs: Outputs, crops: Mapping[str, Checksum]
+) -> dict[str, Any]:
     seen = record.photo or record.refusal
     assert seen is not None  # a record has either a photo or a refusal
     refusal = record.refusal
@@ -57,11 +67,13 @@ def _picture(record: Record, measures: Sequence[str], outputs: Outputs) -> dict[
         "message": normalized_text(refusal.message) if refusal else None,
         "fingerprint": record.source.fingerprint,
         "identity": record.source.key,
-        "faces": [_face(face, record.source.label, measures, outputs) for face in record.faces],
+        "faces": [_face(face, record.source.label, measures, outputs, crops) for face in record.faces],
     }
 
 
-def _face(face: Face, label: str, measures: Sequence[str], outputs: Outputs) -> dict[str, Any]:
+def _face(
+    face: Face, label: str, measures: Sequence[str], outputs: Outputs, crops: Mapping[str, Checksum]
+) -> dict[str, Any]:
     known = {**face.measures, "confidence": face.confidence}
     written = outputs.writes(face.verdict.kept)
     return {
@@ -71,8 +83,20 @@ def _face(face: Face, label: str, measures: Sequence[str], outputs: Outputs) -> 
         **{name: _number(known.get(name)) for name in measure_columns(measures)},
         "kept": face.verdict.kept,
         "reasons": list(face.verdict.reasons),
-        "file_name": crop_name(label, face.face_id, face.verdict.kept) if written else None,
+        "file_name": _file_name(face, label, outputs) if written else None,
+        "crops": [asdict(crops[name]) for name in _members(face, label, outputs)] if written else [],
     }
+
+
+def _file_name(face: Face, label: str, outputs: Outputs) -> str:
+    if outputs.in_tars:
+        return member_name(label, face.face_id)
+    return crop_name(label, face.face_id, face.verdict.kept)
+
+
+def _members(face: Face, label: str, outputs: Outputs) -> list[str]:
+    whats = ("", *outputs.cuts) if outputs.in_tars else ()
+    return [member_name(label, face.face_id, what) for what in whats]
 
 
 def _number(value: float | None) -> float | None:

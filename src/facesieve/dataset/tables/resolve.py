@@ -69,12 +69,12 @@ def _changed(rows: pa.Table, changes: pa.Table, first: int) -> ResolvedPart:
     return ResolvedPart(rows, counts)
 
 
-def with_part_schema(rows: pa.Table, measures: Sequence[str]) -> pa.Table:
+def with_part_schema(rows: pa.Table, measures: Sequence[str], in_tars: bool = False) -> pa.Table:
     """The rows of a part with all columns, in order. Columns that an earlier version did not write are null.
 
     Raises DatasetError if the columns are not those of a part.
     """
-    schema = part_schema(measures)
+    schema = part_schema(measures, in_tars)
     with wrap_schema_errors():
         table = pa.concat_tables([schema.empty_table(), rows], promote_options="default")
         # The cast drops further fields of a face.

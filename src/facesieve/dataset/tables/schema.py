@@ -18,6 +18,12 @@ def measure_columns(measures: Iterable[str]) -> tuple[str, ...]:
     return LEADING + tuple(name for name in measures if name not in LEADING)
 
 
+# The crops of a face in the ledger of a dataset with tar files: the aligned one, then the unaligned ones in order.
+CROPS = pa.field("crops", pa.list_(pa.struct([pa.field("sha256", pa.string()), pa.field("size", pa.int64())])))
+# Where the aligned crop of a face is: the tar file, and the place of its bytes in it.
+PLACE = (pa.field("shard", pa.string()), pa.field("offset", pa.int64()), pa.field("size", pa.int64()))
+
+
 def face_fields(measures: Iterable[str]) -> list[pa.Field]:
     """The columns of a face that do not come from its picture. A null number was not measured."""
     numbers = (*BOX, *LANDMARKS, *measure_columns(measures))
@@ -32,14 +38,22 @@ def face_fields(measures: Iterable[str]) -> list[pa.Field]:
 
 def column_names() -> frozenset[str]:
     """The columns of a face that are not measures."""
-    faces = {*(field.name for field in face_fields(())), "picture_id", "source", "label"}
+    faces = {
+        *(field.name for field in face_fields(())),
+        "picture_id",
+        "source",
+        "label",
+        *(field.name for field in PLACE),
+        CROPS.name,
+    }
     return frozenset(faces - set(LEADING))
 
 
-def face_schema(measures: Iterable[str]) -> pa.Schema:
-    """`faces.parquet`: one row per face, kept or not."""
+def face_schema(measures: Iterable[str], in_tars: bool = False) -> pa.Schema:
+    """`faces.parquet`: one row per face, kept or not. in_tars: whether the crops are in tar files."""
     face_id, *rest = face_fields(measures)
-    return pa.schema([face_id, *(pa.field(name, pa.string()) for name in ("picture_id", "source", "label")), *rest])
+    of_picture = (pa.field(name, pa.string()) for name in ("picture_id", "source", "label"))
+    return pa.schema([face_id, *of_picture, *rest, *(PLACE if in_tars else ())])
 
 
 PICTURE_FIELDS = (
@@ -62,12 +76,13 @@ def picture_schema() -> pa.Schema:
     return pa.schema([*PICTURE_FIELDS, *counts, *REFUSAL_FIELDS])
 
 
-def part_schema(measures: Iterable[str]) -> pa.Schema:
+def part_schema(measures: Iterable[str], in_tars: bool = False) -> pa.Schema:
     """A ledger part: one row per input, with its faces nested inside, and with what identifies the input.
 
     `identity` tells inputs apart. It is null in rows that version 0.1.0 wrote; there `source` tells them apart.
+    in_tars: whether the crops are in tar files.
     """
-    faces = pa.list_(pa.struct(face_fields(measures)))
+    faces = pa.list_(pa.struct([*face_fields(measures), *([CROPS] if in_tars else [])]))
     evidence = [pa.field("fingerprint", pa.string()), pa.field("identity", pa.binary())]
     return pa.schema([*PICTURE_FIELDS, *REFUSAL_FIELDS, *evidence, pa.field("faces", faces)])
 

@@ -67,6 +67,7 @@ def connected(on: str, processors: int) -> Iterator[Any]:
                 "_temp_dir": str(folder),
             }
         stack.callback(_shut_down, ray)
+        stack.enter_context(_without_messages())
         with _same_signals():
             try:
                 ray.init(**options, **quiet)
@@ -81,6 +82,22 @@ def connected(on: str, processors: int) -> Iterator[Any]:
 def _shut_down(ray: Any) -> None:
     with _same_signals(), suppress(Exception):  # the connection may be lost
         ray.shutdown()
+
+
+@contextmanager
+def _without_messages() -> Iterator[None]:
+    """Keep Ray from printing lost actors and nodes to stdout, which it does even with `log_to_driver=False`.
+
+    Stdout is for results. The build handles what is lost, so there is nothing that the user has to know.
+    """
+    from ray._private import worker  # there is no public way
+
+    before = getattr(worker, "print_to_stdstream", None)
+    worker.print_to_stdstream = lambda *lines, **options: None
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = before
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,22 @@ from typing import Any
 from facesieve.dataset.disk.layout import Layout
 from facesieve.errors import FacesieveError, WorkerError
 from facesieve.processes.child import ChildDied
+from facesieve.processes.cores import cores
 from facesieve.processes.protocol import Reply
+from facesieve.records import Source
+from facesieve.run.engines.choose import workers_for
 from facesieve.run.engines.engine import MakePipeline
-from facesieve.run.engines.ray_actor import Ready, ShardActor
-from facesieve.run.engines.ray_nodes import Cluster, with_absolute_path
+from facesieve.run.engines.ray_actor import MakeNodePipeline, Ready, ShardActor
+from facesieve.run.engines.ray_cluster import connected
+from facesieve.run.engines.ray_nodes import Cluster, look_at_nodes, with_absolute_path
 from facesieve.run.engines.schedule import Schedule
 from facesieve.run.engines.worker import Worker
 from facesieve.run.permit import Permit, grant, revoke_all
 from facesieve.run.plan import Shard
 from facesieve.run.progress import Tally
 from facesieve.run.shard import ShardRunner
+from facesieve.settings import Settings
+from facesieve.sieve import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,10 @@ class RayEngine:
 
     cluster: Cluster
     workers: int
+
+    def make_pipeline(self, policy: Policy) -> MakePipeline:
+        """What builds the pipeline of an actor, from the models of its node."""
+        return MakeNodePipeline(self.cluster.question.settings, policy)
 
     def prepare(self) -> None:
         """The cluster runs already."""
@@ -52,6 +62,19 @@ class RayEngine:
             schedule.close()
             with suppress(FacesieveError):  # the next build revokes what is left
                 revoke_all(runner.layout)
+
+
+@contextmanager
+def ray_engine(
+    on: str, settings: Settings, sources: Sequence[Source], models: Mapping[str, str], mixed_engines: bool
+) -> Iterator[RayEngine]:
+    """Connect to a cluster and look at its nodes. Yields the engine for a build of these sources.
+
+    on: as in `connected`. models, mixed_engines: as in `Cluster`. Raises what `connected` and `look_at_nodes` raise.
+    """
+    with connected(on, workers_for(settings, len(sources), cores())) as ray:
+        cluster = look_at_nodes(ray, settings, sources, models, mixed_engines)
+        yield RayEngine(cluster, workers_for(settings, len(sources), cluster.processors() // settings.threads))
 
 
 @dataclass(frozen=True, slots=True)

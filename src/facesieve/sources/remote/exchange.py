@@ -42,12 +42,12 @@ class Exchange:
         self._reader = reader
         self._state = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEADER_BYTES)
 
-    def request(self, url: str, headers: dict[str, str]) -> bytes:
-        """The bytes of a GET request. url: a result of `request_url`."""
+    def request(self, url: str, headers: dict[str, str], method: str) -> bytes:
+        """The bytes of a request without a body. url: a result of `request_url`."""
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         lines = [("Host", parts.netloc), *headers.items(), ("Connection", "close")]
-        return (self._state.send(h11.Request(method="GET", target=target, headers=lines)) or b"") + (
+        return (self._state.send(h11.Request(method=method, target=target, headers=lines)) or b"") + (
             self._state.send(h11.EndOfMessage()) or b""
         )
 
@@ -81,9 +81,14 @@ class Exchange:
 
 @asynccontextmanager
 async def exchange(
-    url: str, headers: dict[str, str], resolver: CheckingResolver, tls: ssl.SSLContext, connect_timeout: float
+    url: str,
+    headers: dict[str, str],
+    resolver: CheckingResolver,
+    tls: ssl.SSLContext,
+    connect_timeout: float,
+    method: str = "GET",
 ) -> AsyncIterator[Exchange]:
-    """Send a GET request, and read its answer until the context ends; then the connection is closed at once.
+    """Send a request without a body, and read its answer until the context ends; then the connection is closed at once.
 
     The connection uses the addresses that the resolver has checked, and no others.
     Raises ForbiddenAddressError, OSError, TimeoutError after `connect_timeout` seconds without a connection, and
@@ -105,7 +110,7 @@ async def exchange(
             raise
     try:
         one = Exchange(reader)
-        writer.write(one.request(url, headers))
+        writer.write(one.request(url, headers, method))
         yield one
     finally:
         writer.transport.abort()

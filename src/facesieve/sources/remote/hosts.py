@@ -30,8 +30,15 @@ class Hosts:
         self._hosts: dict[str, _Host] = {}
 
     @asynccontextmanager
-    async def turn(self, name: str) -> AsyncIterator[None]:
-        """Wait until one more request to the host is allowed. It is in flight until the context ends."""
+    async def turn(self, name: str, limited: bool = True) -> AsyncIterator[None]:
+        """Wait until one more request to the host is allowed. It is in flight until the context ends.
+
+        limited: whether the limits for one host apply; the hosts of stores of buckets bear any number of requests.
+        """
+        if not limited:
+            async with self._all:
+                yield
+            return
         host = self._hosts.get(name)
         if host is None:
             self._forget_idle()

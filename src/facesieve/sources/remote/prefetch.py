@@ -1,10 +1,8 @@
-"""Fetches pictures behind URLs while earlier ones are used; sources stay in order."""
+"""Fetches pictures behind URLs, and objects of buckets, while earlier ones are used; sources stay in order."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -15,15 +13,15 @@ from itertools import count
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from facesieve.errors import Refused, UsageError
+from facesieve.errors import Refused
 from facesieve.records import Source
 from facesieve.settings import Settings
 from facesieve.sources.openers import Memory, RefusedOpener
 from facesieve.sources.remote.buffer import Buffer, Full
 from facesieve.sources.remote.remote import COUNTED, Remote, failed
+from facesieve.sources.remote.thread import FetchThread
 
 if TYPE_CHECKING:  # h11 belongs to an extra
-    from facesieve.sources.remote.fetch import Fetcher
     from facesieve.sources.remote.resolver import Lookup
 
 _AHEAD_PER_CONNECTION = 4  # pictures that are requested before they are needed
@@ -38,7 +36,7 @@ class UrlPrefetch:
 
     def __init__(self, settings: Settings, lookup: Lookup | None = None) -> None:
         self._settings, self._lookup = settings, lookup
-        self._thread: _Thread | None = None
+        self._thread: FetchThread | None = None
 
     def __call__(self, sources: Iterable[Source], waiting: Callable[[], None] = lambda: None) -> Iterator[Source]:
         """Yields the same sources in order. Those behind URLs have their bytes, or are refused.
@@ -55,7 +53,7 @@ class UrlPrefetch:
                     if source is None:
                         break
                     if isinstance(source.open, Remote):
-                        self._thread = self._thread or _Thread(self._settings, self._lookup)
+                        self._thread = self._thread or FetchThread(self._settings, self._lookup)
                         run = run or _Run(self._thread, self._settings.fetch_buffer_bytes)
                         window.append(run.begin(source, source.open.url))
                     else:
@@ -72,25 +70,10 @@ class UrlPrefetch:
                 run.close()
 
 
-class _Thread:
-    """An event loop in a thread of its own, and the fetcher that belongs to it."""
-
-    def __init__(self, settings: Settings, lookup: Lookup | None) -> None:
-        try:
-            from facesieve.sources.remote.fetch import Fetcher
-        except ImportError as error:
-            message = "Fetching URLs needs the extra `cloud`: pip install 'facesieve[cloud]'."
-            raise UsageError("no_cloud", message) from error
-        self.loop = asyncio.new_event_loop()
-        threading.Thread(target=_run_loop, args=(self.loop,), name="fetch", daemon=True).start()
-        self.fetcher = asyncio.run_coroutine_threadsafe(_create_fetcher(Fetcher, settings, lookup), self.loop).result()
-        weakref.finalize(self, self.loop.call_soon_threadsafe, self.loop.stop)
-
-
 class _Run:
     """The fetches for one call of `UrlPrefetch`."""
 
-    def __init__(self, thread: _Thread, buffer_bytes: int) -> None:
+    def __init__(self, thread: FetchThread, buffer_bytes: int) -> None:
         self._thread = thread
         self._buffer = Buffer(buffer_bytes)
         self._numbers = count()
@@ -156,19 +139,3 @@ class _PendingPicture:
         if isinstance(opener, RefusedOpener) and opener.code in COUNTED and isinstance(self.source.open, Remote):
             return replace(source, fingerprint=failed(self.source.open.failures + 1))
         return source
-
-
-def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-    finally:
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
-
-
-async def _create_fetcher(fetcher: type[Fetcher], settings: Settings, lookup: Lookup | None) -> Fetcher:
-    """A fetcher belongs to the loop in which it is made."""
-    return fetcher(settings, lookup)

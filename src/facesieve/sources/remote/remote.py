@@ -1,18 +1,18 @@
-"""A picture behind a URL as a source."""
+"""A picture behind a URL, or an object of a bucket, as a source."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
+from facesieve.buckets import BucketUrl, check_installed, is_bucket_url
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode, Source, displayed
 from facesieve.settings import Settings
 from facesieve.sources.file import from_file
 from facesieve.sources.openers import RefusedOpener
-from facesieve.sources.remote.url import request_url
+from facesieve.sources.remote.url import file_path, request_url
 
 # A dataset counts the builds in which these refusals occurred, because the host may answer differently next time.
 COUNTED = frozenset(
@@ -50,18 +50,32 @@ class Remote:
 def from_url(text: str, label: str, settings: Settings) -> Source:
     """A picture behind a URL as a source; `file://` is a file of this machine. Nothing is fetched.
 
-    A URL that cannot be fetched becomes a source that will be refused as `bad_url`.
+    A URL that cannot be fetched becomes a source that will be refused as `bad_url`. Raises UsageError `no_cloud` where
+    packages for buckets are missing.
     """
-    if text[:7].lower() == "file://":
-        return _file(text, label)
     identity = text.encode("utf-8", "surrogatepass")
     try:
-        request_url(text, settings.fetch_schemes)
+        if path := file_path(text):
+            return from_file(Path(path), label)
+        if is_bucket_url(text):
+            _check_object(text, settings)
+        else:
+            request_url(text, [scheme for scheme in settings.fetch_schemes if scheme in ("https", "http")])
     except Refused as refused:
         return Source(
             displayed(text), displayed(label), RefusedOpener(refused.code, refused.message), identity=identity
         )
     return Source(displayed(text), displayed(label), Remote(text, settings), identity=identity)
+
+
+def _check_object(text: str, settings: Settings) -> None:
+    """Raises Refused `bad_url` if a text is no URL of an object, and UsageError `no_cloud`."""
+    url = BucketUrl.parse(text)
+    if url.scheme not in settings.fetch_schemes:
+        raise Refused(RefusalCode.BAD_URL, f"URLs that begin with {url.scheme}:// are not fetched.")
+    if not url.key:
+        raise Refused(RefusalCode.BAD_URL, "The URL names a bucket and no object in it.")
+    check_installed(url.scheme)
 
 
 def failed(times: int) -> str:
@@ -73,16 +87,3 @@ def failures_in(fingerprint: str) -> int:
     """In how many builds a picture could not be fetched, from the fingerprint of its row."""
     number = fingerprint.removeprefix(_FAILED)
     return int(number) if number != fingerprint and number.isdecimal() else 0
-
-
-def _file(text: str, label: str) -> Source:
-    from urllib.request import url2pathname  # imports much, and file URLs are rare
-
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return Source(displayed(text), displayed(label), RefusedOpener(RefusalCode.BAD_URL))
-    if parts.netloc not in ("", "localhost"):
-        message = "The URL names a file of another machine."
-        return Source(displayed(text), displayed(label), RefusedOpener(RefusalCode.BAD_URL, message))
-    return from_file(Path(url2pathname(parts.path)), label)

@@ -21,6 +21,24 @@ def is_url(text: str) -> bool:
     return _SCHEME.match(text) is not None
 
 
+def file_path(text: str) -> str | None:
+    """The path of a file of this machine, from a URL `file://`; None for any other text. Raises Refused `bad_url`."""
+    if text[:7].lower() != "file://":
+        return None
+    from urllib.request import url2pathname  # imports much, and file URLs are rare
+
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise _bad("The URL cannot be parsed.") from None
+    if parts.netloc not in ("", "localhost"):
+        raise _bad("The URL names a file of another machine.")
+    path = url2pathname(parts.path)
+    if not path or "\0" in path:
+        raise _bad("The URL names no file.")
+    return path
+
+
 def request_url(text: str, schemes: Collection[str] = ("https", "http")) -> str:
     """The URL that is requested: host in IDNA, path and query percent-encoded where they must be, no fragment.
 

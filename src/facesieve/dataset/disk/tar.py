@@ -1,0 +1,139 @@
+"""Tar files of crops: equal members become equal bytes, and the name of a tar file is computed from its members.
+
+Each member has one USTAR header without times, users or extensions, so plain `tar` and WebDataset read it, and damage
+to any byte of the file is noticed by its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from facesieve.dataset.disk.atomic import wrap_read_errors
+from facesieve.dataset.disk.checksums import Checksum
+from facesieve.dataset.disk.damage import open_own_file
+from facesieve.dataset.disk.layout import file_size
+
+BLOCK = tarfile.BLOCKSIZE  # bytes; headers and data are filled up to a multiple of it
+END = bytes(2 * BLOCK)
+
+
+class Member(NamedTuple):
+    """A member of a tar file, with its bytes."""
+
+    name: str
+    data: bytes
+
+
+class Place(NamedTuple):
+    """Where a member of a tar file is: the offset of its bytes, and how many there are."""
+
+    name: str
+    offset: int
+    size: int
+
+
+class TarDamagedError(Exception):
+    """The next bytes are not a member that FaceSieve wrote, or the end of the file is missing."""
+
+
+def room(size: int) -> int:
+    """The bytes that a member of this size takes in a tar file, with its header."""
+    return BLOCK + -(-size // BLOCK) * BLOCK
+
+
+def write_member(name: str, data: bytes, stream: BinaryIO) -> None:
+    """Append a member to a tar file."""
+    stream.write(_header(name, len(data)))
+    stream.write(data)
+    stream.write(bytes(room(len(data)) - BLOCK - len(data)))
+
+
+def tar_name(members: Iterable[tuple[str, Checksum]]) -> str:
+    """The name of the tar file with these members, in order."""
+    lines = "".join(f"{known.sha256} {known.size} {name}\n" for name, known in members)
+    return f"{hashlib.sha256(lines.encode()).hexdigest()[:32]}.tar"
+
+
+def members_in(path: Path) -> Iterator[Member]:
+    """Yield the members of a tar file in order.
+
+    Raises TarDamagedError where the file is damaged, and DatasetError if it cannot be read.
+    """
+    with wrap_read_errors(path), open_own_file(path) as stream:
+        while (header := stream.read(BLOCK)) != END[:BLOCK]:
+            name, size = _parsed(header)
+            data = stream.read(size)
+            filling = stream.read(room(size) - BLOCK - size)
+            if len(data) != size or filling != bytes(room(size) - BLOCK - size):
+                raise TarDamagedError
+            yield Member(name, data)
+        if header + stream.read() != END:
+            raise TarDamagedError
+
+
+def places_in(path: Path) -> Iterator[Place]:
+    """Yield the places of the members of a tar file, up to the first damage. It reads only the headers.
+
+    Raises DatasetError if the file cannot be read.
+    """
+    with wrap_read_errors(path), open_own_file(path) as stream:
+        length = stream.seek(0, 2)
+        offset = stream.seek(0) + BLOCK
+        while (header := stream.read(BLOCK)) != END[:BLOCK]:
+            try:
+                name, size = _parsed(header)
+            except TarDamagedError:
+                return
+            if offset + size > length:
+                return
+            yield Place(name, offset, size)
+            offset = stream.seek(offset - BLOCK + room(size)) + BLOCK
+
+
+def read_at(path: Path, offset: int, size: int) -> bytes:
+    """The bytes of a member; fewer if the file ends before. Raises DatasetError if the file cannot be read."""
+    with wrap_read_errors(path), open_own_file(path) as stream:
+        stream.seek(offset)
+        return stream.read(size)
+
+
+def is_complete(path: Path) -> bool:
+    """Whether a tar file is there and has its end. It reads only the end."""
+    if file_size(path) is None:
+        return False
+    with wrap_read_errors(path), open_own_file(path) as stream:
+        length = stream.seek(0, 2)
+        stream.seek(max(0, length - len(END)))
+        return length % BLOCK == 0 and stream.read() == END
+
+
+def is_intact(path: Path) -> bool:
+    """Whether every byte of a tar file with a computed name is as it was written."""
+    try:
+        members = (
+            (one.name, Checksum(hashlib.sha256(one.data).hexdigest(), len(one.data))) for one in members_in(path)
+        )
+        return tar_name(members) == path.name
+    except TarDamagedError:
+        return False
+
+
+def _header(name: str, size: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    return info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict")
+
+
+def _parsed(header: bytes) -> tuple[str, int]:
+    try:
+        info = tarfile.TarInfo.frombuf(header, "utf-8", "strict")
+        intact = _header(info.name, info.size) == header
+    except (tarfile.HeaderError, ValueError) as error:
+        raise TarDamagedError from error
+    if not intact:
+        raise TarDamagedError
+    return info.name, info.size

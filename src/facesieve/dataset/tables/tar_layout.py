@@ -1,0 +1,107 @@
+"""Which tar file holds the crops of each face. It depends on the rows alone, not on the builds that made them.
+
+A tar file holds the crops of consecutive faces. It ends after roughly half the wanted bytes, at the first face whose id
+is one of a random choice, so that a face that is added or removed changes one or two files and not all that follow
+(content-defined chunking; Muthitacharoen, Chen and Mazières, SOSP 2001).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from facesieve.dataset.disk.checksums import Checksum
+from facesieve.dataset.disk.layout import member_name
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.tar import BLOCK, room, tar_name
+from facesieve.dataset.tables.merge import Block
+from facesieve.dataset.tables.schema import PLACE
+from facesieve.records import Floats, Integers
+
+Members = list[tuple[str, Checksum]]
+
+
+def with_places(blocks: Iterable[Block], outputs: Outputs) -> Iterator[Block]:
+    """Add the columns `PLACE` to the faces of blocks that have the column `crops`.
+
+    The faces of one tar file are in one block, so faces and pictures of a block may differ in their sources.
+    """
+    assert outputs.tar_bytes is not None
+    held: pa.Table | None = None
+    for faces, pictures in blocks:
+        held = faces if held is None else pa.concat_tables([held, faces])
+        ready, held = _split(held, outputs.tar_bytes)
+        for group in ready:
+            yield Block(_placed(group, outputs), pictures)
+            pictures = pictures.slice(len(pictures))
+        if len(pictures):
+            yield Block(_placed(held.slice(len(held)), outputs), pictures)
+    if held is not None and len(held):
+        yield Block(_placed(held, outputs), pictures.slice(len(pictures)))
+
+
+def members_of(faces: pa.Table, outputs: Outputs) -> Members:
+    """The members of the tar file that holds the crops of these faces, in order."""
+    written = faces.filter(pc.is_valid(faces["file_name"]))
+    found = Members()
+    for label, face_id, crops in zip(
+        *(written[name].to_pylist() for name in ("label", "face_id", "crops")), strict=True
+    ):
+        for what, crop in zip(("", *outputs.cuts), crops or (), strict=False):
+            found.append((member_name(label, face_id, what), Checksum(crop["sha256"], crop["size"])))
+    return found
+
+
+def _split(faces: pa.Table, tar_bytes: int) -> tuple[list[pa.Table], pa.Table]:
+    """The faces of each complete tar file, and the rest."""
+    rooms, draws = _rooms(faces), _draws(faces)
+    groups, start, lowest = list[pa.Table](), 0, tar_bytes // 2
+    ends = np.cumsum(rooms)
+    chosen = np.flatnonzero((rooms > 0) & (draws * (tar_bytes - lowest) < rooms))
+    while True:
+        before = ends[start - 1] if start else 0
+        # The first face, and the first chosen one, before which there are enough bytes.
+        full, enough = (int(np.searchsorted(ends, before + size)) + 1 for size in (2 * tar_bytes, lowest))
+        at = int(np.searchsorted(chosen, enough))
+        end = min(full, int(chosen[at]) if at < len(chosen) else len(rooms))
+        if end >= len(rooms):
+            return groups, faces.slice(start)
+        groups.append(faces.slice(start, end - start))
+        start = end
+
+
+def _rooms(faces: pa.Table) -> Integers:
+    """(N,) int64: the bytes that the crops of each face take in a tar file."""
+    crops = pc.if_else(pc.is_valid(faces["file_name"]), faces["crops"], pa.scalar(None, faces["crops"].type))
+    crops = crops.combine_chunks() if isinstance(crops, pa.ChunkedArray) else crops
+    sizes = np.asarray(pc.struct_field(crops.flatten(), "size").fill_null(0)).astype(np.int64)
+    owner = np.asarray(pc.list_parent_indices(crops)).astype(np.int64)
+    rooms = BLOCK + -(-sizes // BLOCK) * BLOCK
+    return np.bincount(owner, weights=rooms, minlength=len(faces)).astype(np.int64)
+
+
+def _draws(faces: pa.Table) -> Floats:
+    """(N,) float64: a number in [0, 1) for each face, always the same for the same face."""
+    numbers = [zlib.crc32(face_id.encode()) for face_id in faces["face_id"].to_pylist()]
+    return np.array(numbers, np.float64) / 2**32
+
+
+def _placed(faces: pa.Table, outputs: Outputs) -> pa.Table:
+    """The faces of one tar file with its name and their places in it. They are null where no crop was written."""
+    members = members_of(faces, outputs)
+    shard = f"shards/{tar_name(members)}"
+    place, places = 0, dict[str, tuple[int, int]]()
+    for name, known in members:
+        places[name] = (place + BLOCK, known.size)
+        place += room(known.size)
+    found = [places.get(name, (None, None)) for name in faces["file_name"].to_pylist()]
+    shards = [None if offset is None else shard for offset, _ in found]
+    for field, values in zip(
+        PLACE, (shards, [offset for offset, _ in found], [size for _, size in found]), strict=True
+    ):
+        faces = faces.append_column(field, pa.array(values, field.type))
+    return faces

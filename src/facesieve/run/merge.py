@@ -1,0 +1,127 @@
+"""The public function `merge`: datasets that were built apart become one, as if one build had made it.
+
+The merge marks the dataset as unfinished, takes over the files and ledgers of its parts, publishes, and removes the
+mark. After a kill, the same merge goes on: it writes only what is not there yet.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from facesieve.dataset.about import write_made
+from facesieve.dataset.disk.atomic import sync_folders, wrap_read_errors, wrap_write_errors, write_file_durably
+from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.origin import Origin
+from facesieve.dataset.tables.counts import Counts
+from facesieve.dataset.tables.resolve import resolve
+from facesieve.errors import DatasetError, UsageError
+from facesieve.run.claim import check_writable, kept_from_changes, lock_dataset
+from facesieve.run.joined import JoinedLedgers
+from facesieve.run.ledger import Ledger
+from facesieve.run.lists import join_lists
+from facesieve.run.mergeable import common_origin, open_part
+from facesieve.run.publish import publish_ledger, remove_published_checksums
+from facesieve.run.take_over import take_over
+from facesieve.settings import Settings
+
+PathText = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class MergeResult:
+    """The result of a merge.
+
+    counts: of the whole dataset. shared_labels, several_labels: as in `BuildResult`.
+    repeated: how many rows were left out because another part has the same source.
+    """
+
+    counts: Counts
+    shared_labels: int = 0
+    several_labels: int = 0
+    repeated: int = 0
+
+
+def merge(
+    parts: PathText | Iterable[PathText],
+    dataset: PathText,
+    *,
+    allow_mixed_engines: bool = False,
+    settings: Settings | None = None,
+) -> MergeResult:
+    """Join datasets that were built apart, such as with `shard`, into one. The parts do not change.
+
+    The files of the result are those that one build of all sources would publish, byte for byte. The picture files are
+    hard links to those of the parts, or copies if links are not possible.
+    parts: datasets that were built with the same settings, limits, policy, options and models. If several have the same
+    source, that of the last one counts.
+    dataset: the folder to write; it is new or empty, or a merge into it was interrupted.
+    allow_mixed_engines: merge datasets of inference engines whose numbers differ in their last digits.
+    settings: how manifests and contact sheet are written; None takes the environment and the defaults.
+    Raises UsageError if a source has two labels or a part is named twice, and DatasetError if a part is not finished or
+    damaged, parts do not fit together, or the dataset cannot be written.
+    """
+    paths = [Path(parts)] if isinstance(parts, str | os.PathLike) else [Path(part) for part in parts]
+    layout, settings = Layout(Path(dataset)), settings or Settings.load()
+    _check_different(paths, layout.root)
+    with ExitStack() as stack:
+        ledgers = list[Ledger]()
+        origins = dict[Path, Origin]()
+        for path in paths:
+            stack.enter_context(kept_from_changes(Layout(path)))
+            origins[path] = open_part(Layout(path))
+            ledgers.append(Ledger(Layout(path)))
+        origin = common_origin(origins, allow_mixed_engines)
+        _check_output(layout)
+        joined = JoinedLedgers(ledgers).without_repeated()
+        stack.enter_context(lock_dataset(layout, merging=True))
+        with resolve(joined.tables, layout.scratch) as found:
+            _begin(layout, origin)
+            take_over(joined, found, Ledger(layout), origin.options.outputs)
+            join_lists(ledgers, layout)
+            counts, _ = publish_ledger(Ledger(layout), found, origin, settings)
+        _end(layout)
+    return MergeResult(counts.counts(), counts.shared_labels, counts.several_labels(), len(joined.left_out))
+
+
+def _check_different(parts: Sequence[Path], root: Path) -> None:
+    """Check that no two of the folders are the same one."""
+    if not parts:
+        raise UsageError("no_parts", "Name the datasets to merge.")
+    seen: dict[tuple[int, int], Path] = {}
+    for path in parts:
+        with suppress(OSError):  # `open_part` says what is wrong with it
+            state = path.stat()
+            first = seen.setdefault((state.st_dev, state.st_ino), path)
+            if first is not path:
+                raise UsageError("repeated_part", f"{path} is the same dataset as {first}. Name it once.")
+    with suppress(OSError):
+        state = root.stat()
+        if (state.st_dev, state.st_ino) in seen:
+            raise UsageError("output_is_a_part", f"{root} is one of the parts. Name a new folder for the dataset.")
+
+
+def _check_output(layout: Layout) -> None:
+    """Check that the output is a new or empty folder, or that a merge into it was interrupted."""
+    check_writable(layout.root)
+    with wrap_read_errors(layout.root):
+        begun = layout.merging.exists()
+        used = layout.made.exists() or layout.about.exists() or bool(layout.numbers(layout.parts))
+    if used and not begun:
+        raise DatasetError("not_empty", f"{layout.root} is a dataset already. Name a new folder.")
+
+
+def _begin(layout: Layout, origin: Origin) -> None:
+    """Mark the dataset as unfinished, and write how it is made."""
+    write_file_durably(b"", layout.merging, layout.scratch)
+    remove_published_checksums(layout)
+    write_made(origin, layout)
+
+
+def _end(layout: Layout) -> None:
+    with wrap_write_errors(layout.merging):
+        layout.merging.unlink()
+    sync_folders([layout.merging], layout.root)

@@ -1,0 +1,57 @@
+"""A thread with an event loop in which URLs are fetched."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from facesieve.buckets import Stores
+from facesieve.errors import UsageError
+from facesieve.settings import Settings
+
+if TYPE_CHECKING:  # h11 belongs to an extra
+    from facesieve.sources.remote.fetch import Fetcher
+    from facesieve.sources.remote.resolver import Lookup
+
+Result = TypeVar("Result")
+
+
+class FetchThread:
+    """An event loop in a thread of its own, and the fetcher that belongs to it. Both end with this object.
+
+    Raises UsageError `no_cloud` where h11 is not installed.
+    """
+
+    def __init__(self, settings: Settings, lookup: Lookup | None = None) -> None:
+        try:
+            from facesieve.sources.remote.fetch import Fetcher
+        except ImportError as error:
+            message = "Fetching URLs needs the extra `cloud`: pip install 'facesieve[cloud]'."
+            raise UsageError("no_cloud", message) from error
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=_run_loop, args=(self.loop,), name="fetch", daemon=True).start()
+        self.fetcher = self.wait(_create_fetcher(Fetcher, settings, lookup))
+        weakref.finalize(self, self.loop.call_soon_threadsafe, self.loop.stop)
+
+    def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """What a coroutine returns or raises that runs in the thread."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+async def _create_fetcher(fetcher: type[Fetcher], settings: Settings, lookup: Lookup | None) -> Fetcher:
+    """A fetcher belongs to the loop in which it is made."""
+    return fetcher(settings, lookup, Stores())

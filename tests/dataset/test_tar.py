@@ -1,0 +1,140 @@
+"""The tar files of crops, alone: their bytes, their names, where they end, and what damage does to them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from facesieve.dataset.disk.checksums import checksum_of
+from facesieve.dataset.disk.layout import member_name
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.tar import (
+    END,
+    TarDamagedError,
+    is_complete,
+    is_intact,
+    members_in,
+    places_in,
+    read_at,
+    tar_name,
+    write_member,
+)
+from facesieve.dataset.tables.merge import Block
+from facesieve.dataset.tables.schema import CROPS, picture_schema
+from facesieve.dataset.tables.tar_layout import with_places
+
+CONTENT = {"Ada/a.png": b"x" * 700, "李雷/b.png": b"", f"{'é' * 50}/c.head.jpg": b"y" * 512}
+
+
+def tar_of(content: dict[str, bytes], folder: Path) -> Path:
+    stream = io.BytesIO()
+    for name, data in content.items():
+        write_member(name, data, stream)
+    path = folder / tar_name((name, checksum_of(data)) for name, data in content.items())
+    path.write_bytes(stream.getvalue() + END)
+    return path
+
+
+def test_python_and_plain_tar_read_it(tmp_path: Path) -> None:
+    path = tar_of(CONTENT, tmp_path)
+    with tarfile.open(path, encoding="utf-8") as tar:
+        assert {member.name: tar.extractfile(member).read() for member in tar} == CONTENT
+    if shutil.which("tar"):
+        out = tmp_path / "out"
+        out.mkdir()
+        subprocess.run(["tar", "xf", path, "-C", out], check=True)
+        assert {one.relative_to(out).as_posix(): one.read_bytes() for one in out.rglob("*.*")} == CONTENT
+
+
+def test_its_members_and_their_places_are_read_back(tmp_path: Path) -> None:
+    path = tar_of(CONTENT, tmp_path)
+    assert {member.name: member.data for member in members_in(path)} == CONTENT
+    assert {place.name: read_at(path, place.offset, place.size) for place in places_in(path)} == CONTENT
+    assert is_complete(path) and is_intact(path)
+
+
+def test_a_tar_file_without_members_has_only_its_end(tmp_path: Path) -> None:
+    path = tar_of({}, tmp_path)
+    assert path.read_bytes() == END and is_intact(path) and list(places_in(path)) == []
+
+
+def test_the_name_depends_on_names_order_and_bytes() -> None:
+    sums = [(name, checksum_of(data)) for name, data in CONTENT.items()]
+    other = [sums[0], sums[1], (sums[2][0], checksum_of(b"z" * 512))]
+    assert len({tar_name(sums), tar_name(sums[::-1]), tar_name(sums[:2]), tar_name(other)}) == 4
+
+
+@pytest.mark.parametrize("bit", [1, 128])
+def test_a_flipped_bit_anywhere_is_noticed(tmp_path: Path, bit: int) -> None:
+    path = tar_of(CONTENT, tmp_path)
+    data = path.read_bytes()
+    for at in range(0, len(data), 37):
+        path.write_bytes(data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :])
+        assert not is_intact(path), at
+
+
+def test_a_tar_file_that_ends_early_is_noticed_and_yields_what_is_before(tmp_path: Path) -> None:
+    path = tar_of(CONTENT, tmp_path)
+    data = path.read_bytes()
+    for length in range(0, len(data), 256):
+        path.write_bytes(data[:length])
+        assert not is_complete(path) and not is_intact(path)
+        with pytest.raises(TarDamagedError):
+            list(members_in(path))
+        assert [place.name for place in places_in(path)] == list(CONTENT)[: len(list(places_in(path)))]
+    path.write_bytes(data + b"\0")
+    assert not is_intact(path)
+    assert not is_complete(tmp_path / "absent.tar")
+
+
+def faces_of(count: int, seed: int = 0) -> pa.Table:
+    """Faces of some sizes, every fifth without a crop."""
+    sizes = np.random.default_rng(seed).integers(5_000, 30_000, count)
+    ids = [hashlib.md5(f"{index}".encode()).hexdigest() for index in range(count)]
+    crops = [[{"sha256": face_id * 2, "size": int(size)}] for face_id, size in zip(ids, sizes, strict=True)]
+    names = [None if index % 5 == 4 else member_name("Ada", face_id) for index, face_id in enumerate(ids)]
+    return pa.table(
+        {"face_id": ids, "label": ["Ada"] * count, "file_name": pa.array(names, pa.string())}
+    ).append_column(CROPS.name, pa.array(crops, CROPS.type))
+
+
+def placed(faces: pa.Table, tar_bytes: int, block: int = 1000) -> pa.Table:
+    pictures = picture_schema().empty_table()
+    blocks = (Block(faces.slice(at, block), pictures) for at in range(0, len(faces), block))
+    return pa.concat_tables([one.faces for one in with_places(blocks, Outputs(tar_bytes=tar_bytes))])
+
+
+def test_tar_files_have_about_the_wanted_size() -> None:
+    rows = placed(faces_of(5000), 1_000_000).filter(pa.compute.field("shard").is_valid())
+    sizes = rows.group_by("shard").aggregate([("size", "sum")])["size_sum"].to_numpy()
+    assert 0.8e6 < sizes[:-1].mean() < 1.2e6
+    assert sizes[:-1].min() > 0.45e6 and sizes.max() < 2.1e6
+
+
+@pytest.mark.parametrize("block", [1, 7, 400, 5000])
+def test_the_places_do_not_depend_on_blocks(block: int) -> None:
+    faces = faces_of(600)
+    assert placed(faces, 200_000, block).equals(placed(faces, 200_000))
+
+
+def test_a_face_more_or_less_changes_few_tar_files() -> None:
+    faces = faces_of(3000)
+    before = set(placed(faces, 300_000)["shard"].to_pylist())
+    for gone in (0, 777, 1500, 2998):
+        fewer = pa.concat_tables([faces.slice(0, gone), faces.slice(gone + 1)])
+        after = set(placed(fewer, 300_000)["shard"].to_pylist())
+        assert len(after - before) <= 4 and len(before) > 100
+
+
+def test_faces_without_crops_and_no_faces_have_no_place() -> None:
+    faces = faces_of(9).filter(pa.compute.field("file_name").is_null())
+    assert placed(faces, 300_000)["shard"].to_pylist() == [None]
+    assert list(with_places([], Outputs(tar_bytes=5000))) == []
