@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from facesieve.dataset.disk.damage import open_own_file
+from facesieve.dataset.disk.link import link_file
 from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.tar import is_complete, members_in, places_in, read_at
 from facesieve.dataset.manifests import open_manifests
 from facesieve.errors import DatasetError
 from facesieve.records import Verdict
@@ -166,3 +168,20 @@ def test_only_regular_files_are_opened(tmp_path: Path, monkeypatch: pytest.Monke
         with pytest.raises(DatasetError, match=r"file is damaged: this is a .*, not a (regular )?file\.") as caught:
             open_own_file(path)
     assert caught.value.code == "damaged_dataset"
+
+
+def test_a_pipe_in_place_of_a_tar_of_crops_is_not_complete_and_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "crops.tar"
+    os.mkfifo(path)
+    assert not is_complete(path)
+    for read in (lambda: list(members_in(path)), lambda: list(places_in(path)), lambda: read_at(path, 0, 1)):
+        with pytest.raises(DatasetError, match="not a regular file"):
+            read()
+
+
+def test_a_pipe_is_not_linked_into_another_dataset(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "old.png")
+    with pytest.raises(DatasetError, match="not a regular file") as caught:
+        link_file(tmp_path / "old.png", tmp_path / "new" / "new.png", tmp_path / "scratch")
+    assert caught.value.code == "missing_crop"
+    assert not (tmp_path / "new" / "new.png").exists()
