@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
-import stat
 import tomllib
 from pathlib import Path
 from typing import Any
+
+from facesieve.regular_file import open_regular
 
 MOST = 1 << 20  # bytes
 
@@ -17,14 +17,8 @@ def read_small(path: Path) -> bytes:
 
     Raises OSError, whose `strerror` says why.
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(descriptor, "rb") as stream:
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "not a regular file")
-        data = stream.read(MOST + 1) or b""
+    with open_regular(path) as stream:
+        data = stream.read(MOST + 1)
     if len(data) > MOST:
         raise OSError(errno.EFBIG, f"larger than {MOST:,} bytes")
     return data

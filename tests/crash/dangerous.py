@@ -6,6 +6,7 @@ import os
 import signal
 import stat
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -94,6 +95,18 @@ class DiesAtStart:
                 continue
             os.kill(os.getpid(), signal.SIGKILL)
         return Handmade()
+
+
+class DiesBeforeStart(DiesAtStart):
+    """Like its base, but each of these processes dies while it still reads what it has to run."""
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[Path, int]]:
+        return _unpickled, (self.folder, self.deaths)
+
+
+def _unpickled(folder: Path, deaths: int) -> Callable[[], Handmade]:
+    DiesAtStart(folder, deaths)()
+    return Handmade
 
 
 def slow_disk() -> Handmade:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from dangerous import DiesAtStart, Hangs, Killer, KillsOnce, dead_on_arrival, idle, no_model, slow_disk
+from dangerous import DiesAtStart, DiesBeforeStart, Hangs, Killer, KillsOnce, dead_on_arrival, idle, no_model, slow_disk
 
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.outputs import Outputs
@@ -139,13 +139,21 @@ def test_a_worker_that_never_begins_is_an_error_and_not_a_loop(heap: Path, tmp_p
 
 
 @pytest.mark.parametrize("deaths", [1, 3])
+@pytest.mark.parametrize("dies", [DiesAtStart, DiesBeforeStart])
+@pytest.mark.parametrize("forks", [True, False])
 def test_workers_killed_while_they_start_are_replaced(
-    heap: Path, tmp_path: Path, whole: dict[str, bytes], deaths: int
+    heap: Path,
+    tmp_path: Path,
+    whole: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    deaths: int,
+    dies: type[DiesAtStart],
+    forks: bool,
 ) -> None:
+    if not forks:
+        monkeypatch.setattr("facesieve.processes.forkserver.start_forkserver", lambda preload: False)
     (tmp_path / "trace").mkdir()
-    build(
-        sources_in(heap), tmp_path / "out", DiesAtStart(tmp_path / "trace", deaths), build_spec(EVERYTHING, workers=2)
-    )
+    build(sources_in(heap), tmp_path / "out", dies(tmp_path / "trace", deaths), build_spec(EVERYTHING, workers=2))
     assert len(list((tmp_path / "trace").iterdir())) == deaths
     assert files_in(tmp_path / "out") == whole
 

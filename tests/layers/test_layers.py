@@ -13,7 +13,7 @@ PACKAGE = Path(facesieve.__file__).parent
 
 # From left to right. Rooms that are only planned have a place already.
 PLAN = """
-version codes records errors small_file layered settings native processes stop streams buckets
+version codes records errors regular_file small_file layered settings native processes stop streams buckets
 sources decode models detect align pose identity quality relate sieve draw dataset
 pipeline report run demo export review service queue cli __main__
 """

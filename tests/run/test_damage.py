@@ -256,7 +256,7 @@ def test_a_part_larger_than_memory_allows_is_out_of_memory(tmp_path: Path) -> No
 
 def test_a_folder_where_a_file_should_be_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "faces.parquet").mkdir()
-    with pytest.raises(DatasetError, match="Cannot read"):
+    with pytest.raises(DatasetError, match="this is a folder, not a file"):
         read_table(tmp_path / "faces.parquet")
 
 

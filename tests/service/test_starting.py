@@ -94,7 +94,7 @@ def test_a_settings_file_that_is_no_text_is_told(run: Run, tmp_path: Path, data:
     file = tmp_path / "settings.toml"
     file.write_bytes(data)
     assert "is not TOML" in refused(run, "--settings", file)
-    assert "Is a directory" in refused(run, "--settings", tmp_path)
+    assert "This is a folder" in refused(run, "--settings", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from drawn import look, outcome, png, put
 
@@ -113,6 +115,29 @@ def test_only_the_row_with_a_label_that_is_too_long_is_refused(folder: Path, nam
         lines = ["path,label", *(f"{path},{label}" for path, label in rows)]
     assert read(folder / name, "\n".join(lines)) == [READ[0], ("bad_row", ""), READ[1]]
     assert messages(folder / name) == ["The row's label has more than 32,767 characters."]
+
+
+NESTED = "The row's label is a list or an object; write it as text, as a number, or as true or false."
+
+
+def test_a_label_of_json_that_is_nested_is_refused_and_others_are_text(folder: Path) -> None:
+    given = {'["a"]': "bad_row", '{"a": 1}': "bad_row", "[]": "bad_row", "{}": "bad_row"}
+    given |= {'"[1]"': "[1]", "7.0": "7", "1.5": "1.5", "true": "true"}
+    lines = [f'{{"path": "p/1.png", "label": {label}}}' for label in given]
+    seen = read(folder / "l.jsonl", "\n".join(lines))
+    assert seen == [("bad_row", "") if label == "bad_row" else (1, label) for label in given.values()]
+    assert messages(folder / "l.jsonl") == [NESTED] * 4
+
+
+def test_a_label_of_parquet_that_is_nested_is_refused_and_an_absent_one_is_none(folder: Path) -> None:
+    for nested in ([[1, 2], None], [{"a": 1}, None], [[], None]):
+        pq.write_table(pa.table({"path": ["p/1.png", "p/2.png"], "label": nested}), folder / "l.parquet")
+        seen = [(outcome(source), source.label) for source in look(folder / "l.parquet").sources]
+        assert seen == [("bad_row", ""), (2, "")]
+        assert messages(folder / "l.parquet") == [NESTED]
+    pairs = pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int64()))
+    pq.write_table(pa.table({"path": ["p/1.png", "p/2.png"], "label": pairs}), folder / "l.parquet")
+    assert messages(folder / "l.parquet") == [NESTED]
 
 
 def test_a_blank_line_in_a_quoted_label_stays(folder: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from drawn import look, outcome, outcomes, put
 
-from facesieve.errors import Refused
+from facesieve.errors import Refused, UsageError
 from facesieve.sources.openers import File, open_file
 
 SUFFIXES = ["zip", "tar", "tar.gz", "csv", "tsv", "txt", "jsonl", "parquet", "jpg"]
@@ -106,5 +106,11 @@ def test_an_endless_device_as_a_list_takes_no_memory(tmp_path: Path) -> None:
 def test_a_file_of_zeros_is_no_list(tmp_path: Path) -> None:
     with (tmp_path / "z.txt").open("wb") as stream:
         stream.truncate(1 << 30)
-    with pytest.raises(Exception, match="is not a list: its first line is longer than any path"):
+    with pytest.raises(UsageError, match=r"is not text, although its name ends in \.txt"):
+        look(tmp_path / "z.txt")
+
+
+def test_a_line_of_text_longer_than_any_path_is_no_list(tmp_path: Path) -> None:
+    (tmp_path / "z.txt").write_text("x" * (1 << 20))
+    with pytest.raises(UsageError, match="is not a list: its first line is longer than any path"):
         look(tmp_path / "z.txt")

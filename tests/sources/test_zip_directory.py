@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from drawn import look, outcome, png
 
+from facesieve.decode import decode_one
+from facesieve.settings import Settings
+
 END = b"PK\5\6"
 
 
@@ -135,3 +138,38 @@ def test_an_end_record_behind_bytes_that_are_no_archive_is_reported(tmp_path: Pa
 def test_a_name_that_ends_like_a_folders_and_holds_bytes_is_a_picture(tmp_path: Path, name: str) -> None:
     path = zipped(tmp_path / "a.zip", ["1.png", name])
     assert members(path) == [("1.png", 0), (name, 1)]
+
+
+SEVERAL = "The file holds several zips, and only one of them was read; split it, or unpack each of them."
+
+
+def test_of_two_zips_in_one_file_the_last_is_read_and_the_other_is_reported(tmp_path: Path) -> None:
+    first = zipped(tmp_path / "a.zip", ["1.png", "2.png"], b"a comment").read_bytes()
+    second = zipped(tmp_path / "b.zip", ["3.png"]).read_bytes()
+    path = tmp_path / "both.zip"
+    for between in (b"", b"\n" * 100):
+        path.write_bytes(first + between + second)
+        assert members(path) == [("3.png", 0), (str(path), "bad_archive")]
+        assert decode_one(look(path).sources[-1], Settings()).message == SEVERAL
+    path.write_bytes(first + second + second)
+    assert members(path) == [("3.png", 0), (str(path), "bad_archive")]
+
+
+def test_a_damaged_zip_behind_another_is_reported(tmp_path: Path) -> None:
+    first = zipped(tmp_path / "a.zip", ["1.png", "2.png"]).read_bytes()
+    second = zipped(tmp_path / "b.zip", ["3.png"]).read_bytes()
+    path = tmp_path / "both.zip"
+    path.write_bytes(first + second[: second.rindex(END)])
+    assert members(path) == [("1.png", 0), ("2.png", 1), (str(path), "bad_archive")]
+
+
+def test_a_zip_behind_a_program_that_unpacks_it_or_with_a_zip_as_a_member_is_one_zip(tmp_path: Path) -> None:
+    inner = zipped(tmp_path / "inner.zip", ["1.png"]).read_bytes()
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("inner.zip", inner)
+        archive.writestr("2.png", png(2))
+        archive.comment = b"PK\5\6 PK\3\4"
+    assert members(path) == [("2.png", 2)]
+    path.write_bytes(b"MZ" + b"\0" * 5000 + path.read_bytes())
+    assert members(path) == [("2.png", 2)]

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from facesieve.records import RefusalCode, Source, displayed
+from facesieve.regular_file import what_is_wrong
 from facesieve.sources.identity import former, identity_of
-from facesieve.sources.openers import File, RefusedOpener, what_is_wrong
+from facesieve.sources.openers import File, RefusedOpener
 
 
 def from_file(path: Path, label: str = "", identity: bytes = b"") -> Source:

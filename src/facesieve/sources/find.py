@@ -13,6 +13,7 @@ from pathlib import Path
 from facesieve.buckets import is_bucket_url
 from facesieve.errors import Refused, UsageError
 from facesieve.records import Source, displayed
+from facesieve.regular_file import what_is_wrong
 from facesieve.settings import Settings
 from facesieve.sources.archive import from_archive, is_archive
 from facesieve.sources.bucket import BucketPlace, Buckets
@@ -21,7 +22,6 @@ from facesieve.sources.folder import from_folder
 from facesieve.sources.globs import matches
 from facesieve.sources.lists import from_list, is_list, looks_like_a_list
 from facesieve.sources.names import ignored_file
-from facesieve.sources.openers import what_is_wrong
 from facesieve.sources.options import SourceOptions
 from facesieve.sources.remote.remote import from_url
 from facesieve.sources.remote.url import file_path, is_url

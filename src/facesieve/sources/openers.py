@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import os
-import stat
 import zipfile
 from dataclasses import dataclass, field
-from functools import cache
 from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
+from facesieve.regular_file import NotAFileError, open_regular
 
 LOCAL_HEADER = 30  # bytes before the name, APPNOTE.TXT 4.3.7
-
-
-# File systems whose files the kernel generates while they are read. Some reads block forever, others never end.
-_KERNEL_FILE_SYSTEMS = {
-    *("proc", "sysfs", "debugfs", "tracefs", "securityfs", "configfs", "cgroup", "cgroup2", "bpf", "pstore"),
-    *("efivarfs", "binfmt_misc", "fusectl", "selinuxfs", "smackfs", "resctrl", "rpc_pipefs", "nfsd", "devpts"),
-    "mqueue",
-}
-
-
-def what_is_wrong(status: os.stat_result) -> str:
-    """The reason why this must not be opened as a file, as a sentence; "" for a regular file."""
-    if stat.S_ISDIR(status.st_mode):
-        return "This is a folder, not a file."
-    if not stat.S_ISREG(status.st_mode):
-        return RefusalCode.NOT_A_FILE.sentence
-    if status.st_dev in _kernel_devices():
-        return "The kernel makes this file; it is not on a disk."
-    return ""
 
 
 def open_file(path: str | Path) -> BinaryIO:
@@ -41,30 +21,10 @@ def open_file(path: str | Path) -> BinaryIO:
 
     Raises Refused `not_a_file`, and OSError.
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
-        if wrong := what_is_wrong(os.fstat(descriptor)):
-            raise Refused(RefusalCode.NOT_A_FILE, wrong)
-        return os.fdopen(descriptor, "rb")
-    except BaseException:
-        os.close(descriptor)
-        raise
-
-
-@cache  # mounts seldom change, and every file asks
-def _kernel_devices() -> frozenset[int]:
-    """Device numbers of the file systems whose files the kernel generates."""
-    found = set()
-    try:
-        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:  # not Linux
-        return frozenset()
-    for mount in mounts:
-        fields, _, kind = mount.partition(" - ")
-        if kind.split(" ", 1)[0] in _KERNEL_FILE_SYSTEMS:
-            major, minor = fields.split(" ")[2].split(":")
-            found.add(os.makedev(int(major), int(minor)))
-    return frozenset(found)
+        return open_regular(path)
+    except NotAFileError as error:
+        raise Refused(RefusalCode.NOT_A_FILE, f"{error.strerror}.") from error
 
 
 @dataclass(frozen=True, slots=True)

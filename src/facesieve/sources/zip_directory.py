@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
+_LOCAL = b"PK\3\4"
 _END, _END_SIZE, _LONGEST_COMMENT = b"PK\5\6", 22, 0xFFFF
 _END64, _END64_SIZE, _LOCATOR, _LOCATOR_SIZE = b"PK\6\6", 56, b"PK\6\7", 20
 _ENTRY, _ENTRY_SIZE = b"PK\1\2", 46
@@ -52,11 +53,13 @@ class Entry:
 class Directory:
     """The entries of a zip.
 
-    start: where the directory begins. whole: whether there are as many entries as the end record says.
+    start: where the directory begins. behind: where its end record and the comment end.
+    whole: whether there are as many entries as the end record says.
     """
 
     entries: list[Entry]
     start: int
+    behind: int
     whole: bool
 
 
@@ -66,7 +69,7 @@ def read_directory(stream: BinaryIO) -> Directory:
     Raises ValueError where there is no end record.
     """
     best: Directory | None = None
-    for end in islice(_ends(stream), _MOST_ENDS):
+    for end in islice(_ends(stream, stream.seek(0, os.SEEK_END)), _MOST_ENDS):
         for found in _directories(stream, end):
             if found.whole and found.entries:
                 return found
@@ -77,31 +80,48 @@ def read_directory(stream: BinaryIO) -> Directory:
     return best
 
 
+def holds_another(stream: BinaryIO, directory: Directory) -> bool:
+    """Whether the file holds another zip, before the first entry or behind the end record."""
+    first = min((entry.offset for entry in directory.entries if entry.sound), default=directory.start)
+    before = islice(_ends(stream, first), _MOST_ENDS) if first else ()
+    if any(found.whole and found.entries for end in before for found in _directories(stream, end)):
+        return True
+    stream.seek(directory.behind)
+    return _LOCAL in stream.read(_END_SIZE + _LONGEST_COMMENT)
+
+
 @dataclass(frozen=True, slots=True)
 class _End:
-    """An end record: where the directory ends, and its size, offset and number of entries as the record says."""
+    """An end record: where the directory ends, and its size, offset and number of entries as the record says.
+
+    behind: where the record and its comment end.
+    """
 
     place: int
+    behind: int
     size: int
     offset: int
     count: int
     modulus: int  # of the count: many programs let its 16 bits overflow
 
 
-def _ends(stream: BinaryIO) -> Iterator[_End]:
-    """Everything that looks like an end record, the last first: the comment of the real one may hold another."""
-    length = stream.seek(0, os.SEEK_END)
+def _ends(stream: BinaryIO, length: int) -> Iterator[_End]:
+    """Everything that looks like an end record of the first `length` bytes, the last first.
+
+    The comment of the real one may hold another.
+    """
     first = max(0, length - _END_SIZE - _LONGEST_COMMENT)
     stream.seek(first)
     tail = stream.read(length - first)
     at = len(tail)
     while (at := tail.rfind(_END, 0, at + len(_END) - 1)) >= 0:
         if at + _END_SIZE <= len(tail):
-            count, size, offset = struct.unpack_from("<HII", tail, at + 10)
-            yield _end64(stream, first + at) or _End(first + at, size, offset, count, 1 << 16)
+            count, size, offset, comment = struct.unpack_from("<HIIH", tail, at + 10)
+            behind = first + at + _END_SIZE + comment
+            yield _end64(stream, first + at, behind) or _End(first + at, behind, size, offset, count, 1 << 16)
 
 
-def _end64(stream: BinaryIO, end: int) -> _End | None:
+def _end64(stream: BinaryIO, end: int, behind: int) -> _End | None:
     """The 64-bit end record before an end record, if there is one."""
     place = end - _LOCATOR_SIZE - _END64_SIZE
     if place < 0:
@@ -111,7 +131,7 @@ def _end64(stream: BinaryIO, end: int) -> _End | None:
     if not (record.startswith(_END64) and record[_END64_SIZE:].startswith(_LOCATOR)):
         return None
     count, size, offset = struct.unpack_from("<QQQ", record, 32)
-    return _End(place, size, offset, count, 1 << 64)
+    return _End(place, behind, size, offset, count, 1 << 64)
 
 
 def _directories(stream: BinaryIO, end: _End) -> Iterator[Directory]:
@@ -125,7 +145,7 @@ def _directories(stream: BinaryIO, end: _End) -> Iterator[Directory]:
             continue
         entries, complete = _entries(stream, start, end.place, shift)
         counted = len(entries) % end.modulus == end.count or (complete and len(entries) > end.count)
-        yield Directory(entries, start, counted and (bool(entries) or end.place == 0))
+        yield Directory(entries, start, end.behind, counted and (bool(entries) or end.place == 0))
 
 
 def _entries(stream: BinaryIO, start: int, end: int, shift: int) -> tuple[list[Entry], bool]:

@@ -17,7 +17,7 @@ from facesieve.records import RefusalCode, displayed
 from facesieve.sources.member import Member
 from facesieve.sources.openers import LOCAL_HEADER, RefusedOpener, ZipMember
 from facesieve.sources.search import Search
-from facesieve.sources.zip_directory import Directory, Entry, extra_field, read_directory
+from facesieve.sources.zip_directory import Directory, Entry, extra_field, holds_another, read_directory
 
 _ENCRYPTED = 0x1
 _DOS_FOLDER = 0x10
@@ -27,7 +27,10 @@ _UNICODE_PATH = 0x7075  # the extra field that Info-ZIP writes; APPNOTE.TXT 4.6.
 
 
 def zip_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member]:
-    """All entries of a zip, in the order of its directory."""
+    """All entries of a zip, in the order of its directory.
+
+    Raises Refused `bad_archive` at the end if entries are missing, or if the file holds another zip.
+    """
     directory = read_directory(stream)
     most = max(search.settings.max_unpacked_bytes, 2 * os.fstat(stream.fileno()).st_size)
     overlapping, total = _overlapping(directory), 0
@@ -49,6 +52,11 @@ def zip_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member
         yield Member(entry.raw, name, former, closed or data, stamp, link)
     if not directory.whole:
         raise Refused(RefusalCode.BAD_ARCHIVE)
+    if holds_another(stream, directory):
+        raise Refused(
+            RefusalCode.BAD_ARCHIVE,
+            "The file holds several zips, and only one of them was read; split it, or unpack each of them.",
+        )
 
 
 def _refusal(entry: Entry, overlaps: bool, too_much: bool, search: Search) -> RefusedOpener | None:

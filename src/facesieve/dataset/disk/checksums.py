@@ -13,7 +13,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from facesieve.dataset.disk.atomic import wrap_read_errors, write_file
-from facesieve.dataset.disk.damage import damaged_file
+from facesieve.dataset.disk.damage import damaged_file, open_own_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def checksum_of_stream(stream: BufferedReader) -> Checksum:
 
 def checksum_of_file(path: Path) -> Checksum:
     """The checksum of a file on disk. Raises DatasetError if the file cannot be read."""
-    with wrap_read_errors(path), path.open("rb") as stream:
+    with wrap_read_errors(path), open_own_file(path) as stream:
         return checksum_of_stream(stream)
 
 
@@ -71,7 +71,8 @@ def read_checksums(path: Path) -> dict[str, frozenset[Checksum]]:
     """The checksums in a file; empty if there is no such file. Raises DatasetError if it is damaged or unreadable."""
     with wrap_read_errors(path):
         try:
-            head, _, body = path.read_bytes().partition(b"\n")
+            with open_own_file(path) as stream:
+                head, _, body = stream.read().partition(b"\n")
         except FileNotFoundError:
             return {}
     if hashlib.sha256(body).hexdigest().encode() != head:

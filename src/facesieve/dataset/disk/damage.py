@@ -1,10 +1,23 @@
-"""The errors for a file of a dataset that is missing or damaged."""
+"""Opens the files of a dataset, and the errors for one that is missing or damaged."""
 
 from __future__ import annotations
 
+from io import BufferedReader
 from pathlib import Path
 
 from facesieve.errors import DatasetError
+from facesieve.regular_file import NotAFileError, open_regular
+
+
+def open_own_file(path: Path) -> BufferedReader:
+    """A stream of a file that belongs to a dataset. It never waits for a pipe or device.
+
+    Raises DatasetError `damaged_dataset` if this is not a regular file, and OSError.
+    """
+    try:
+        return open_regular(path)
+    except NotAFileError as error:
+        raise damaged_file(path, f"{error.strerror}".replace("T", "t", 1)) from error
 
 
 def missing_file(path: Path) -> DatasetError:

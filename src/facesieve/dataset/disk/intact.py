@@ -8,6 +8,7 @@ from pathlib import Path
 
 from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.checksums import Checksums
+from facesieve.dataset.disk.damage import open_own_file
 from facesieve.dataset.disk.layout import file_size
 
 _END_MARKERS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9"}
@@ -24,7 +25,7 @@ def broken_files(names: Iterable[str], checksums: Checksums, root: Path) -> list
 def has_end_marker(path: Path) -> bool:
     """Whether a PNG or JPEG file ends with the end marker of its format. A truncated file does not."""
     marker = _END_MARKERS.get(path.suffix, b"")
-    with wrap_read_errors(path), path.open("rb") as stream:
+    with wrap_read_errors(path), open_own_file(path) as stream:
         stream.seek(0, os.SEEK_END)
         stream.seek(max(0, stream.tell() - len(marker)))
         return stream.read() == marker

@@ -8,7 +8,7 @@ from typing import Any
 
 from facesieve.dataset.disk.atomic import wrap_read_errors, write_file_durably
 from facesieve.dataset.disk.checksums import Checksum, checksum_of
-from facesieve.dataset.disk.damage import damaged_file, missing_file
+from facesieve.dataset.disk.damage import damaged_file, missing_file, open_own_file
 
 
 def json_bytes(values: dict[str, Any]) -> bytes:
@@ -28,7 +28,8 @@ def read_json(path: Path, known: frozenset[Checksum] = frozenset()) -> dict[str,
     """
     with wrap_read_errors(path):
         try:
-            data = path.read_bytes()
+            with open_own_file(path) as stream:
+                data = stream.read()
         except FileNotFoundError as error:
             raise missing_file(path) from error
     if known and checksum_of(data) not in known:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from facesieve.dataset.disk.atomic import wrap_read_errors, wrap_write_errors, write_file
 from facesieve.dataset.disk.checksums import Checksum, checksum_of, checksum_of_file
-from facesieve.dataset.disk.damage import damaged_file
+from facesieve.dataset.disk.damage import damaged_file, open_own_file
+from facesieve.dataset.disk.layout import file_size
 from facesieve.errors import DatasetError
 
 
@@ -20,6 +21,8 @@ def link_file(old: Path, new: Path, scratch: Path, known: frozenset[Checksum] = 
     with wrap_write_errors(new):
         new.parent.mkdir(parents=True, exist_ok=True)
         try:
+            if file_size(old) is None:  # a pipe could be linked too
+                raise FileNotFoundError(old)
             if not old.is_symlink():
                 os.link(old, new)
                 return
@@ -29,14 +32,15 @@ def link_file(old: Path, new: Path, scratch: Path, known: frozenset[Checksum] = 
         except FileNotFoundError as error:
             raise DatasetError(
                 "missing_crop",
-                f"{old} is missing, but the manifest names it. Run `facesieve check DATASET --repair` first.",
+                f"{old} is missing or not a regular file, but the manifest names it."
+                " Run `facesieve check DATASET --repair` first.",
             ) from error
         except OSError:  # another file system, one without links, or a file of another user
             pass
     if known and new.exists() and checksum_of_file(new) in known:
         return
-    with wrap_read_errors(old):
-        data = old.read_bytes()
+    with wrap_read_errors(old), open_own_file(old) as stream:
+        data = stream.read()
     if known and checksum_of(data) not in known:
         raise damaged_file(old)
     write_file(data, new, scratch)

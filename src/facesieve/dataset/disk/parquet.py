@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facesieve.dataset.disk.checksums import Checksum, checksum_of_stream
-from facesieve.dataset.disk.damage import damaged_file, missing_file
+from facesieve.dataset.disk.damage import damaged_file, missing_file, open_own_file
 from facesieve.errors import DatasetError
 
 ROW_GROUP = 65_536  # rows in one group of a file
@@ -73,7 +73,7 @@ def row_count(path: Path) -> int:
 @contextmanager
 def _opened(path: Path, known: frozenset[Checksum], trusted: bool = False) -> Iterator[pq.ParquetFile]:
     try:
-        with path.open("rb") as stream:  # Arrow reads some names as URLs, and accepts only names in UTF-8
+        with open_own_file(path) as stream:  # Arrow reads some names as URLs, and accepts only names in UTF-8
             if known:
                 _verify(path, stream, known)
             # No pre-buffering: if an Arrow thread releases a Python file while the process exits, the process aborts.

@@ -15,7 +15,7 @@ from facesieve.dataset.disk.checksums import (
     checksums_by_name,
     write_checksums,
 )
-from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.layout import Layout, file_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,9 @@ def replace_files(files: Sequence[NewFile], others: Checksums, checksums: Path, 
     them are written. Each file is durable before the next one is written. Raises DatasetError if a write fails.
     """
     new = [(layout.name_of(file.path), checksum_of(file.data)) for file in files]
-    old = [(layout.name_of(file.path), checksum_of_file(file.path)) for file in files if file.path.exists()]
+    old = [
+        (layout.name_of(file.path), checksum_of_file(file.path)) for file in files if file_size(file.path) is not None
+    ]
     listed = [*checksum_pairs(others), *new]
     write_checksums(checksums_by_name([*listed, *old]), checksums, layout.scratch)
     unsynced = [checksums]

@@ -14,6 +14,8 @@ from typing import BinaryIO, NamedTuple
 
 from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.checksums import Checksum
+from facesieve.dataset.disk.damage import open_own_file
+from facesieve.dataset.disk.layout import file_size
 
 BLOCK = tarfile.BLOCKSIZE  # bytes; headers and data are filled up to a multiple of it
 END = bytes(2 * BLOCK)
@@ -61,7 +63,7 @@ def members_in(path: Path) -> Iterator[Member]:
 
     Raises TarDamagedError where the file is damaged, and DatasetError if it cannot be read.
     """
-    with wrap_read_errors(path), path.open("rb") as stream:
+    with wrap_read_errors(path), open_own_file(path) as stream:
         while (header := stream.read(BLOCK)) != END[:BLOCK]:
             name, size = _parsed(header)
             data = stream.read(size)
@@ -78,7 +80,7 @@ def places_in(path: Path) -> Iterator[Place]:
 
     Raises DatasetError if the file cannot be read.
     """
-    with wrap_read_errors(path), path.open("rb") as stream:
+    with wrap_read_errors(path), open_own_file(path) as stream:
         length = stream.seek(0, 2)
         offset = stream.seek(0) + BLOCK
         while (header := stream.read(BLOCK)) != END[:BLOCK]:
@@ -94,21 +96,19 @@ def places_in(path: Path) -> Iterator[Place]:
 
 def read_at(path: Path, offset: int, size: int) -> bytes:
     """The bytes of a member; fewer if the file ends before. Raises DatasetError if the file cannot be read."""
-    with wrap_read_errors(path), path.open("rb") as stream:
+    with wrap_read_errors(path), open_own_file(path) as stream:
         stream.seek(offset)
         return stream.read(size)
 
 
 def is_complete(path: Path) -> bool:
     """Whether a tar file is there and has its end. It reads only the end."""
-    with wrap_read_errors(path):
-        try:
-            with path.open("rb") as stream:
-                length = stream.seek(0, 2)
-                stream.seek(max(0, length - len(END)))
-                return length % BLOCK == 0 and stream.read() == END
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return False
+    if file_size(path) is None:
+        return False
+    with wrap_read_errors(path), open_own_file(path) as stream:
+        length = stream.seek(0, 2)
+        stream.seek(max(0, length - len(END)))
+        return length % BLOCK == 0 and stream.read() == END
 
 
 def is_intact(path: Path) -> bool:

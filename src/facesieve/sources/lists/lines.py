@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from facesieve.errors import UsageError
+from facesieve.sources.lists.binary import HEAD, refuse_binary
 from facesieve.sources.lists.columns import shown
 from facesieve.sources.search import Search
 
@@ -40,13 +41,16 @@ class Line(NamedTuple):
 def read_lines(path: Path, stream: BinaryIO, search: Search) -> Iterator[Line]:
     """All lines, including blank ones. Tells the user when some are not in the expected encoding.
 
-    Raises UsageError `bad_list` if the first line is too long, as then the file is not a list.
+    Raises UsageError `bad_list` if the file is not text, or if the first line is too long for a list.
     """
     chosen = search.options.list_encoding
-    start = stream.read(4096)
+    start = stream.read(HEAD)
     stream.seek(0)
     encoding = _encoding(start, chosen)
-    errors = "replace" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
+    wide = encoding.startswith(("utf-16", "utf-32"))
+    if not (wide or chosen):  # the text of some encodings has such bytes
+        refuse_binary(path, start)
+    errors = "replace" if wide else "surrogateescape"
     text = io.TextIOWrapper(stream, encoding, errors, newline=None)
     number = 0
     while line := text.readline(LONGEST_LINE):

@@ -12,6 +12,7 @@ from facesieve.errors import UsageError
 from facesieve.records import Source, displayed
 from facesieve.sources.file import from_file
 from facesieve.sources.identity import former, identity_of, identity_of_row
+from facesieve.sources.lists.binary import HEAD, refuse_other_files
 from facesieve.sources.lists.columns import shown
 from facesieve.sources.lists.delimited import delimited_rows
 from facesieve.sources.lists.json_lines import json_rows
@@ -35,7 +36,8 @@ def from_list(path: Path, search: Search) -> Iterator[Source]:
     """One source per row, in the list's order. A relative path starts at the list's own folder.
 
     Pictures whose bytes are in the list are copied to a temporary file, because Parquet has no random access.
-    Raises UsageError `bad_list` when no column holds pictures, `unreadable_list` when the list cannot be read.
+    Raises UsageError `bad_list` when no column holds pictures or the file is something else, `unreadable_list` when the
+    list cannot be read.
     """
     keys = search.listed.setdefault(identity_of(path), [])
     for source in _sources(path, search):
@@ -77,6 +79,8 @@ def _leads_to_a_picture(source: Source) -> bool:
 def _rows(path: Path, search: Search) -> Iterator[Row]:
     try:
         with open_file(path) as stream:
+            refuse_other_files(path, stream.read(HEAD))
+            stream.seek(0)
             yield from FORMATS[path.suffix.lower()](path, stream, search)
     except (OSError, UnicodeError) as error:
         raise UsageError("unreadable_list", f"The list {shown(path)} cannot be read.") from error

@@ -11,6 +11,9 @@ from facesieve.sources.openers import RefusedOpener
 
 LONGEST_PATH = LONGEST_LABEL = 32_767  # characters; no system has longer paths
 
+_NESTED_LABEL = RefusedOpener(
+    RefusalCode.BAD_ROW, "The row's label is a list or an object; write it as text, as a number, or as true or false."
+)
 TOO_LONG = RefusedOpener(RefusalCode.BAD_ROW, "The row is too long.")
 
 
@@ -41,9 +44,9 @@ class Row:
 
     @property
     def label_text(self) -> str:
-        """The label as text: whole numbers without a fraction, "" for an empty cell."""
+        """The label as text: whole numbers without a fraction, "" for an empty cell and for a nested label."""
         match self.label:
-            case None:
+            case None | list() | tuple() | dict():
                 return ""
             case bool():
                 return str(self.label).lower()
@@ -60,6 +63,8 @@ class Row:
         """Why the row cannot be used; None where it can."""
         if self.refusal:
             return self.refusal
+        if isinstance(self.label, (list, tuple, dict)):
+            return _NESTED_LABEL
         if len(self.label_text) > LONGEST_LABEL:
             return RefusedOpener(RefusalCode.BAD_ROW, f"The row's label has more than {LONGEST_LABEL:,} characters.")
         if len(self.path) > LONGEST_PATH:
