@@ -19,8 +19,9 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from facesieve.pipeline import Pipeline
-    from facesieve.records import Face, Photo, Record, Refusal, RefusalCode, Source, Verdict
+    from facesieve.records import Face, NoEmbedding, Photo, Record, Refusal, RefusalCode, Source, Verdict
     from facesieve.run.build import BuildResult
+    from facesieve.run.identify import Identified, IdentifyProgress, identify
     from facesieve.run.opened import Dataset, open_dataset
     from facesieve.run.progress import Progress
     from facesieve.run.recipe import build
@@ -33,7 +34,10 @@ __all__ = [
     "DatasetError",
     "Face",
     "FacesieveError",
+    "Identified",
+    "IdentifyProgress",
     "ModelError",
+    "NoEmbedding",
     "Photo",
     "Pipeline",
     "Policy",
@@ -51,6 +55,7 @@ __all__ = [
     "WorkerError",
     "__version__",
     "build",
+    "identify",
     "open_dataset",
 ]
 
@@ -61,7 +66,10 @@ _MODULES = {
     "DatasetError": "errors",
     "Face": "records",
     "FacesieveError": "errors",
+    "Identified": "run.identify",
+    "IdentifyProgress": "run.identify",
     "ModelError": "errors",
+    "NoEmbedding": "records",
     "Photo": "records",
     "Pipeline": "pipeline",
     "Policy": "sieve",
@@ -78,6 +86,7 @@ _MODULES = {
     "Verdict": "records",
     "WorkerError": "errors",
     "build": "run.recipe",
+    "identify": "run.identify",
     "open_dataset": "run.opened",
 }
 

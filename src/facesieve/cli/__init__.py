@@ -14,6 +14,7 @@ from facesieve.cli.demo import demo
 from facesieve.cli.doctor import doctor
 from facesieve.cli.explain import explain
 from facesieve.cli.forget import forget
+from facesieve.cli.identify import identify
 from facesieve.cli.queue import queue
 from facesieve.cli.serve import serve
 from facesieve.cli.settings import settings
@@ -44,7 +45,8 @@ def application() -> typer.Typer:
     """The command and its sub-commands."""
     app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.callback()(_about)
-    for command in (build, sieve, explain, check, forget, upgrade, serve, work, submit, queue, settings, doctor, demo):
+    datasets = (build, sieve, explain, check, forget, identify, upgrade)
+    for command in (*datasets, serve, work, submit, queue, settings, doctor, demo):
         app.command()(command)
     if find_spec("facesieve.cli.models"):
         from facesieve.cli.models import app as models

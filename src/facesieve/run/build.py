@@ -15,7 +15,7 @@ from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import shortened_list
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.origin import InferenceEngine, Options, Origin, RecordedPolicy, versions
+from facesieve.dataset.origin import IdentityModel, InferenceEngine, Options, Origin, RecordedPolicy, versions
 from facesieve.dataset.tables.counts import Counts, RunningCounts
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
@@ -45,7 +45,8 @@ class BuildSpec:
     """How a dataset is made: everything besides its sources.
 
     measures: names of the columns of raw numbers, in order. models: sha256 of each model file by model and part.
-    engines: the inference engine of each network. label_from: where labels come from.
+    engines: the inference engine of each network. label_from: where labels come from. identity: the model that the
+    pipeline computes embeddings with; None for none.
     """
 
     settings: Settings
@@ -55,6 +56,7 @@ class BuildSpec:
     models: dict[str, str]
     engines: tuple[InferenceEngine, ...]
     label_from: str = "none"
+    identity: IdentityModel | None = None
 
     def origin(self) -> Origin:
         """What is recorded of how the dataset is made."""
@@ -73,6 +75,7 @@ class BuildSpec:
                 label_from=self.label_from,
             ),
             limits=self.settings.limits(),
+            identity=self.identity,
         )
 
 
@@ -177,7 +180,8 @@ def _do_unfinished(
     watch(progress)
     engine = engine or engine_for(settings, len(todo))
     plan = shards(todo, engine.workers, settings.shard_size, ledger.next_number())
-    runner = ShardRunner(ledger.layout, settings, spec.measures, spec.outputs)
+    model = spec.identity.sha256 if spec.identity else ""
+    runner = ShardRunner(ledger.layout, settings, spec.measures, spec.outputs, model)
     try:
         for tally in engine.run(plan, runner, make_pipeline):
             progress = progress.after(tally)

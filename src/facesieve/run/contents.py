@@ -83,7 +83,7 @@ class Contents:
     def blocks(self) -> Iterator[Block]:
         """The rows of the manifests. With a ledger, the rows that they should have."""
         if has_ledger(self.layout):
-            return merge(self.tables, self.origin.measures)
+            return merge(self.tables, self.origin.measures, model=self.origin.embedded_with)
         return open_with_checksums(self.layout, self.published).blocks()
 
     def sources(self) -> Iterator[list[str]]:
@@ -93,7 +93,7 @@ class Contents:
                 yield part.counted_rows["source"].to_pylist()
 
     def _names_of_manifests(self) -> Iterator[tuple[Collection[str], Checksums]]:
-        names = (dict.fromkeys(named_files(*block, self.outputs), "") for block in self.blocks())
+        names = (dict.fromkeys(named_files(block.faces, block.pictures, self.outputs), "") for block in self.blocks())
         sums = (self.sums(number) for number in self.layout.numbers(self.layout.sums))
         faces = sum(map(row_count, self.layout.files_of(self.layout.faces)))
         return join_checksums(names, sums, faces * (1 + len(self.outputs.cuts)), None)

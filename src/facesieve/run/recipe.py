@@ -71,13 +71,14 @@ def build(
     named = _as_paths(sources)
     prepare_engine(named, settings)
     from facesieve.dataset.disk.outputs import Outputs
+    from facesieve.identity.crop_settings import check_crops
     from facesieve.models.store import Store, tell
     from facesieve.pipeline import Pipeline
     from facesieve.quality import MEASURES
     from facesieve.run.build import BuildSpec
     from facesieve.run.build import build as build_dataset
     from facesieve.run.claim import check_writable
-    from facesieve.run.inference import engines_of, resolved
+    from facesieve.run.inference import engines_of, identity_model, resolved
     from facesieve.sieve import Policy
     from facesieve.sources import SourceOptions, find_sources
 
@@ -93,12 +94,15 @@ def build(
     settings = resolved(settings)
     check_writable(root)
     store = Store(settings, announce)
+    check_crops(settings)
     _check_device(settings, store)
     measures = tuple(measure.name for measure in MEASURES)
     models = _models(settings, store)
-    spec = BuildSpec(settings, measures, outputs, policy, models, engines_of(settings), label_from)
+    spec = BuildSpec(
+        settings, measures, outputs, policy, models, engines_of(settings), label_from, identity_model(settings, store)
+    )
     offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
-    make_pipeline = partial(Pipeline, offline, policy)
+    make_pipeline = partial(Pipeline, offline, policy, embed_rejected=keep_rejected)
     result = build_dataset(
         found.sources, root, make_pipeline, spec, watch, named, prune, allow_mixed_engines, found.listed
     )
@@ -131,10 +135,14 @@ def _check_device(settings: Settings, store: Store) -> None:
 
 
 def _models(settings: Settings, store: Store) -> dict[str, str]:
-    """Fetch and verify the models that the settings use. Returns the sha256 of every file, by model and part."""
+    """Fetch and verify the models that the settings use. Returns the sha256 of every file, by model and part.
+
+    The model of the embeddings is not among them; `identity_model` names it.
+    """
     from facesieve.models.catalog import needed
 
     used = needed(settings)
     for name in used:
         store.load(name)
-    return {f"{name}/{part}": digest for name in used for part, digest in store.digests(name).items()}
+    named = (name for name in used if name != settings.identity)
+    return {f"{name}/{part}": digest for name in named for part, digest in store.digests(name).items()}

@@ -58,7 +58,11 @@ def _add_checksums(layout: Layout, contents: Contents, bad: set[str]) -> None:
     thumbs = [layout.name_of(layout.thumbs_of(number)) for number in layout.numbers(layout.thumbs)]
     known = {*bad, *contents.own_sums()}
     _complete_checksums(layout, layout.sums_of(0), [name for name in thumbs if name not in known])
-    names = [name for name in published_files(layout) if name not in bad and name != layout.name_of(layout.made)]
+    names = [
+        name
+        for name in published_files(layout, contents.origin)
+        if name not in bad and name != layout.name_of(layout.made)
+    ]
     _complete_checksums(layout, layout.published_sums, names)
 
 

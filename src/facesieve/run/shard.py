@@ -29,12 +29,17 @@ class BuildPipeline(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ShardRunner:
-    """Runs shards and commits them, in any process. measures: names of the measure columns, in order."""
+    """Runs shards and commits them, in any process.
+
+    measures: names of the measure columns, in order. model: sha256 of the model that the pipeline computes embeddings
+    with; "" for none.
+    """
 
     layout: Layout
     settings: Settings
     measures: tuple[str, ...]
     outputs: Outputs
+    model: str = ""
 
     def run(
         self, shard: Shard, pipeline: BuildPipeline, on_start: Callable[[int], None] = lambda index: None
@@ -52,7 +57,7 @@ class ShardRunner:
         return self._commit(shard, (Record(refusal.source, refusal=refusal) for refusal in refusals))
 
     def _commit(self, shard: Shard, records: Iterable[Record]) -> Iterator[Tally]:
-        rows, files = PartRows(self.measures, self.outputs), dict[str, frozenset[Checksum]]()
+        rows, files = PartRows(self.measures, self.outputs, self.model), dict[str, frozenset[Checksum]]()
 
         def write(record: Record) -> Tally:
             files.update(self._write(record))

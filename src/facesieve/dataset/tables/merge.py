@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.tables.conflicts import ReadParts
+from facesieve.dataset.tables.embeddings import embeddings_of
 from facesieve.dataset.tables.resolve import Resolution, resolve, with_part_schema
 from facesieve.dataset.tables.schema import face_schema, part_schema, picture_schema
 from facesieve.dataset.tables.shuffle import Shuffle
@@ -19,35 +20,40 @@ from facesieve.records import Integers
 
 
 class Block(NamedTuple):
-    """Some rows of both manifests, of the same sources and in order."""
+    """Some rows of both manifests, of the same sources and in order.
+
+    embeddings: one row for each row of `faces`; None if they were not asked for, or there are none.
+    """
 
     faces: pa.Table
     pictures: pa.Table
+    embeddings: pa.Table | None = None
 
 
-def merge(tables: ReadParts, measures: Sequence[str], scratch: Path | None = None) -> Iterator[Block]:
+def merge(tables: ReadParts, measures: Sequence[str], scratch: Path | None = None, model: str = "") -> Iterator[Block]:
     """Yield the rows of both manifests from all parts, sorted by source, some at a time.
 
     Only the rows that count are yielded; see `resolve`.
     tables: reads the parts; called more than once. scratch: the folder for temporary files; None uses that of the
-    system. Raises DatasetError if the parts do not have the columns of one dataset.
+    system. model: sha256 of the model whose embeddings are wanted; "" for none.
+    Raises DatasetError if the parts do not have the columns of one dataset.
     """
     with resolve(tables, scratch) as found:
-        yield from merge_resolved(tables, found, measures, scratch)
+        yield from merge_resolved(tables, found, measures, scratch, model)
 
 
 def merge_resolved(
-    tables: ReadParts, found: Resolution, measures: Sequence[str], scratch: Path | None
+    tables: ReadParts, found: Resolution, measures: Sequence[str], scratch: Path | None, model: str = ""
 ) -> Iterator[Block]:
     """Like `merge`, for parts that are resolved already."""
-    parts = (with_part_schema(rows, measures) for rows in tables(None))
-    with Shuffle(part_schema(measures), scratch) as blocks:
+    parts = (with_part_schema(rows, measures, model) for rows in tables(None))
+    with Shuffle(part_schema(measures, bool(model)), scratch) as blocks:
         for part in found.resolved(parts):
             rows = part.counted_rows
             blocks.add(rows, _block_of(rows["source"], found.bounds))
         for number in blocks.numbers():
             rows = _by_name(blocks.bucket(number))
-            yield Block(faces_of(rows, measures), pictures_of(rows))
+            yield Block(faces_of(rows, measures), pictures_of(rows), embeddings_of(rows) if model else None)
 
 
 def _block_of(names: pa.ChunkedArray, bounds: Sequence[str]) -> Integers:

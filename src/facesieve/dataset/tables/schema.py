@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from facesieve.records import ANGLES, POINTS
+from facesieve.records import ANGLES, EMBEDDING_SIZE, POINTS
 
 BOX = ("box_x", "box_y", "box_w", "box_h")
 LANDMARKS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
@@ -62,12 +62,28 @@ def picture_schema() -> pa.Schema:
     return pa.schema([*PICTURE_FIELDS, *counts, *REFUSAL_FIELDS])
 
 
-def part_schema(measures: Iterable[str]) -> pa.Schema:
+# In a face of a ledger part, if the build computes embeddings: the numbers as little-endian float16, or why not.
+EMBEDDING_FIELDS = (pa.field("embedding", pa.binary(2 * EMBEDDING_SIZE)), pa.field("no_embedding", pa.string()))
+
+
+def embedding_schema() -> pa.Schema:
+    """`embeddings.parquet`: one row per row of `faces`, in the same order.
+
+    `embedding` is null if there is none, and then `no_embedding` says why (a code of `NoEmbedding`).
+    """
+    numbers = pa.list_(pa.float16(), EMBEDDING_SIZE)
+    return pa.schema(
+        [pa.field("face_id", pa.string()), pa.field("embedding", numbers), pa.field("no_embedding", pa.string())]
+    )
+
+
+def part_schema(measures: Iterable[str], embedded: bool = False) -> pa.Schema:
     """A ledger part: one row per input, with its faces nested inside, and with what identifies the input.
 
     `identity` tells inputs apart. It is null in rows that version 0.1.0 wrote; there `source` tells them apart.
+    embedded: whether faces have embeddings.
     """
-    faces = pa.list_(pa.struct(face_fields(measures)))
+    faces = pa.list_(pa.struct([*face_fields(measures), *(EMBEDDING_FIELDS if embedded else ())]))
     evidence = [pa.field("fingerprint", pa.string()), pa.field("identity", pa.binary())]
     return pa.schema([*PICTURE_FIELDS, *REFUSAL_FIELDS, *evidence, pa.field("faces", faces)])
 
