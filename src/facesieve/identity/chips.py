@@ -30,11 +30,11 @@ class Chips:
         if self._unchanged:
             return crops
         count, size, _, colours = crops.shape
-        down = _resampled(crops.reshape(count, size, -1).astype(np.float32), self._rows)
+        down = _resampled(crops.reshape(count, size, size * colours).astype(np.float32), self._rows)
         np.rint(down * (FINER / WEIGHTS), out=down)
         side = down.shape[1]
         # Columns become rows, so that both passes read whole rows.
-        turned = down.reshape(count, side, size, colours).swapaxes(1, 2).reshape(count, size, -1)
+        turned = down.reshape(count, side, size, colours).swapaxes(1, 2).reshape(count, size, side * colours)
         across = _resampled(turned, self._columns)
         across *= 1 / (FINER * WEIGHTS)
         chips = np.rint(across, out=across).clip(0, 255, out=across).astype(np.uint8)

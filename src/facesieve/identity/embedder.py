@@ -41,7 +41,9 @@ class Embedder:
         measured = np.flatnonzero(missing == "")
         for start in range(0, len(measured), self._meaning.batch):
             rows = measured[start : start + self._meaning.batch]
-            vectors[rows] = self._stored(self._numbers(self._chips(_standard(crops[rows]))))
+            numbers = self._numbers(self._chips(_standard(crops[rows])))
+            with np.errstate(all="ignore"):  # what is not finite is found below
+                vectors[rows] = self._stored(numbers)
             bad = rows[~np.isfinite(vectors[rows]).all(axis=1) | ~vectors[rows].any(axis=1)]
             vectors[bad], missing[bad] = 0, NoEmbedding.NOT_FINITE.value
         return Embeddings(vectors, tuple(missing.tolist()))
