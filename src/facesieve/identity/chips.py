@@ -63,7 +63,10 @@ def _cubic(part: Floats) -> Floats:
 def _resampled(rows: Floats32, taps: tuple[Integers, Floats32]) -> Floats32:
     """Weighted sums of rows: (N, size, ...) to (N, side, ...)."""
     (first, *others), weights = taps
-    total: Floats32 = rows[:, first] * weights[0][:, np.newaxis]
+    total: Floats32 = rows[:, first]
+    total *= weights[0][:, np.newaxis]
     for indices, weight in zip(others, weights[1:], strict=True):
-        total += rows[:, indices] * weight[:, np.newaxis]
+        part = rows[:, indices]
+        part *= weight[:, np.newaxis]
+        total += part
     return total

@@ -10,7 +10,7 @@ from facesieve.identity.crop_settings import check_crops
 from facesieve.models.catalog import Embedding, entry
 from facesieve.models.session import Session
 from facesieve.models.store import Store
-from facesieve.records import EMBEDDING_SIZE, TEMPLATE_SIZE, Embeddings, Floats32, NoEmbedding, Pixels
+from facesieve.records import EMBEDDING_SIZE, TEMPLATE_SIZE, Embeddings, Floats32, Mask, NoEmbedding, Pixels
 from facesieve.settings import Settings
 
 
@@ -63,9 +63,13 @@ class Embedder:
         return unit
 
 
-def _blank(crops: Pixels) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _blank(crops: Pixels) -> Mask:
     """Which crops have one colour only, (N,) bool."""
-    return np.array([bool((crop == crop[0, 0]).all()) for crop in crops], bool)
+    return np.array([_has_one_colour(crop[::8, ::8]) and _has_one_colour(crop) for crop in crops], bool)
+
+
+def _has_one_colour(crop: Pixels) -> bool:
+    return bool((crop == crop[0, 0]).all())
 
 
 def _standard(crops: Pixels) -> Pixels:
