@@ -181,6 +181,14 @@ def test_a_second_call_has_nothing_to_do_and_changes_nothing(copy: Path) -> None
     assert {path: path.stat().st_mtime_ns for path in times} == times
 
 
+def test_another_machine_is_not_recorded_where_it_computes_nothing(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    identify(copy, settings=DLIB)
+    held = files_in(copy)
+    monkeypatch.setattr("facesieve.run.inference._instruction_set", lambda settings: "other")
+    identify(copy, settings=DLIB)
+    assert files_in(copy) == held
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -378,6 +386,8 @@ def test_a_dataset_that_is_being_built_unfinished_or_judged_again_is_refused(
         identify(copy, settings=DLIB)
     assert error.value.code == "in_use"
     (copy / "dataset.json").unlink()
+    with lock_dataset(Layout(copy)), pytest.raises(DatasetError, match="A build is writing"):
+        identify(copy, settings=DLIB)
     with pytest.raises(DatasetError, match="is unfinished") as error:
         identify(copy, settings=DLIB)
     with pytest.raises(DatasetError) as error:

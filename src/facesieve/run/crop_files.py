@@ -14,13 +14,13 @@ from facesieve.errors import DatasetError
 from facesieve.records import Pixels
 
 
-def read_crops(names: Sequence[str], sums: Checksums, root: Path) -> list[Pixels | None]:
-    """The crops with these names, each (S, S, 3) uint8 RGB; None for a file that does not exist.
+def read_crops(names: Sequence[str], size: int, sums: Checksums, root: Path) -> list[Pixels | None]:
+    """The crops with these names, each (size, size, 3) uint8 RGB; None for a file that does not exist.
 
     sums: the checksums that each file may have; a file without one is not compared.
     Raises DatasetError `damaged_crop` if a file is not what was written, and `cannot_read`.
     """
-    return [_read(name, sums, root) for name in names]
+    return [_read(name, size, sums, root) for name in names]
 
 
 def damaged_crop(path: Path, what: str = "damaged") -> DatasetError:
@@ -32,7 +32,7 @@ def damaged_crop(path: Path, what: str = "damaged") -> DatasetError:
     )
 
 
-def _read(name: str, sums: Checksums, root: Path) -> Pixels | None:
+def _read(name: str, size: int, sums: Checksums, root: Path) -> Pixels | None:
     path = root / name
     with wrap_read_errors(path):
         try:
@@ -41,6 +41,6 @@ def _read(name: str, sums: Checksums, root: Path) -> Pixels | None:
             return None
     known = sums.get(name)
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if pixels is None or (known and checksum_of(data) not in known) or pixels.shape[0] != pixels.shape[1]:
+    if pixels is None or (known and checksum_of(data) not in known) or pixels.shape != (size, size, 3):
         raise damaged_crop(path)
     return np.ascontiguousarray(pixels[..., ::-1], np.uint8)

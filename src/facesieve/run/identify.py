@@ -14,7 +14,7 @@ import pyarrow as pa
 from facesieve.dataset.about import read_about, read_made, write_made
 from facesieve.dataset.disk.format import embedded_with, with_embedded
 from facesieve.dataset.disk.layout import Layout
-from facesieve.dataset.origin import IdentityModel, Origin, versions
+from facesieve.dataset.origin import IdentityModel, InferenceEngine, Origin, versions
 from facesieve.dataset.tables.embeddings import stored_columns
 from facesieve.dataset.tables.named_files import NAMING_COLUMNS
 from facesieve.dataset.tables.resolve import ResolvedPart, resolve, with_part_schema
@@ -22,7 +22,7 @@ from facesieve.dataset.tables.schema import part_schema
 from facesieve.errors import DatasetError, SettingsError
 from facesieve.identity.crop_settings import check_crops
 from facesieve.records import EMBEDDING_SIZE, Embeddings, Mask, NoEmbedding, Pixels
-from facesieve.run.claim import lock_dataset
+from facesieve.run.claim import is_locked, lock_dataset
 from facesieve.run.crop_files import damaged_crop, read_crops
 from facesieve.run.inference import engines_of, identity_model, resolved
 from facesieve.run.ledger import Ledger
@@ -99,6 +99,8 @@ def identify(
 def _check_finished(layout: Layout) -> None:
     root = layout.root
     if layout.made.exists() and not layout.about.exists():
+        if is_locked(layout):
+            raise DatasetError("in_use", f"A build is writing to {root}. Wait until it has ended.")
         raise DatasetError("unfinished", f"{root} is unfinished. Run the same build again to finish it.")
     read_about(layout)
     if not layout.made.exists():
@@ -111,7 +113,7 @@ def _check_finished(layout: Layout) -> None:
 def _prepared(
     before: Origin, settings: Settings, layout: Layout, announce: Announce | None
 ) -> tuple[Origin, Embed | None]:
-    """The new origin of the dataset, and what computes its embeddings; None if they are to be removed."""
+    """The new origin of the dataset, and what computes its embeddings; None if none are to be computed."""
     root = layout.root
     if settings.identity == "none":
         return before.model_copy(update={"identity": None, "engines": _engines_without_identity(before)}), None
@@ -127,6 +129,8 @@ def _prepared(
     assert model
     if before.identity and before.identity != model:
         raise _other_model(root, before.identity, f"other weights of {model.model}")
+    if before.identity and not _parts_without(Ledger(layout), model.sha256):
+        return before, None
     engines = tuple(engine for engine in engines_of(settings) if engine.network == model.model)
     new = before.model_copy(
         update={
@@ -138,7 +142,7 @@ def _prepared(
     return new.joined(before), embedder
 
 
-def _engines_without_identity(origin: Origin) -> tuple[object, ...]:
+def _engines_without_identity(origin: Origin) -> tuple[InferenceEngine, ...]:
     name = origin.identity.model if origin.identity else ""
     return tuple(engine for engine in origin.engines if engine.network != name)
 
@@ -171,7 +175,7 @@ def _rewrite_parts(
 
     Each part is replaced in one step, and its metadata names the model. So a part is either done or as it was.
     """
-    todo = {number for number in ledger.numbers() if embedded_with(ledger.table(number, [])) != origin.embedded_with}
+    todo = _parts_without(ledger, origin.embedded_with)
     if embed is None:
         for number in sorted(todo):
             ledger.rewrite(number, with_embedded(with_part_schema(ledger.table(number), before.measures), ""))
@@ -185,6 +189,11 @@ def _rewrite_parts(
     except Stopped as stopped:
         raise Stopped(stopped.number, f"{progress.done} of {progress.total} crops were read") from None
     return progress.done
+
+
+def _parts_without(ledger: Ledger, model: str) -> set[int]:
+    """The numbers of the parts that do not have the embeddings of a model. model: its sha256; "" for no embeddings."""
+    return {number for number in ledger.numbers() if embedded_with(ledger.table(number, [])) != model}
 
 
 def _embed_parts(ledger: Ledger, todo: Collection[int], origin: Origin, embed: Embed) -> Iterator[int]:
@@ -212,10 +221,10 @@ def _embed_part(ledger: Ledger, number: int, part: ResolvedPart, origin: Origin,
     vectors = np.zeros((len(names), EMBEDDING_SIZE), np.float16)
     missing = np.full(len(names), NoEmbedding.NO_CROP.value, object)
     written = [row for row, name in enumerate(names) if name is not None]
-    sums = ledger.sums(number)
+    size, sums = int(str(origin.settings["crop_size"])), ledger.sums(number)
     for start in range(0, len(written), BATCH):
         batch = written[start : start + BATCH]
-        crops = read_crops([names[row] for row in batch], sums, ledger.layout.root)
+        crops = read_crops([names[row] for row in batch], size, sums, ledger.layout.root)
         there = [row for row, crop in zip(batch, crops, strict=True) if crop is not None]
         for row in sorted({*batch} - {*there}):
             if counts[row]:
