@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,7 @@ from facesieve.dataset.tables.resolve import ResolvedPart, resolve, with_part_sc
 from facesieve.dataset.tables.schema import part_schema
 from facesieve.errors import DatasetError, SettingsError
 from facesieve.identity.crop_settings import check_crops
-from facesieve.records import EMBEDDING_SIZE, Embeddings, Mask, NoEmbedding, Pixels
+from facesieve.records import EMBEDDING_SIZE, TEMPLATE_SIZE, Embeddings, Mask, NoEmbedding, Pixels
 from facesieve.run.claim import is_locked, lock_dataset
 from facesieve.run.crop_files import damaged_crop, read_crops
 from facesieve.run.inference import engines_of, identity_model, resolved
@@ -157,7 +157,9 @@ def _other_model(root: Path, before: IdentityModel, now: str) -> DatasetError:
 
 def _check_crops(origin: Origin, settings: Settings, root: Path) -> None:
     """Raise DatasetError if the crops of the dataset are not of a kind that the networks can use."""
-    made = {name: origin.settings.get(name) for name in ("alignment", "crop_size")}
+    made: dict[str, Any] = {
+        name: origin.settings[name] for name in ("alignment", "crop_size") if name in origin.settings
+    }
     try:
         check_crops(settings.model_copy(update=made))
     except SettingsError as error:
@@ -221,7 +223,7 @@ def _embed_part(ledger: Ledger, number: int, part: ResolvedPart, origin: Origin,
     vectors = np.zeros((len(names), EMBEDDING_SIZE), np.float16)
     missing = np.full(len(names), NoEmbedding.NO_CROP.value, object)
     written = [row for row, name in enumerate(names) if name is not None]
-    size, sums = int(str(origin.settings["crop_size"])), ledger.sums(number)
+    size, sums = int(str(origin.settings.get("crop_size", TEMPLATE_SIZE))), ledger.sums(number)
     for start in range(0, len(written), BATCH):
         batch = written[start : start + BATCH]
         crops = read_crops([names[row] for row in batch], size, sums, ledger.layout.root)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import cv2
 
 from facesieve.dataset.origin import IdentityModel, InferenceEngine
 from facesieve.models.catalog import catalog
-from facesieve.models.store import Store
 from facesieve.native import load_extension
 from facesieve.settings import Settings
+
+if TYPE_CHECKING:
+    from facesieve.models.store import Store
 
 _AVX2, _FMA3, _AVX512_SKX = 11, 12, 256  # the numbers by which OpenCV names processor features
 

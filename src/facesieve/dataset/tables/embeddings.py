@@ -37,7 +37,9 @@ def stored_columns(found: Embeddings) -> tuple[list[bytes | None], list[str | No
 
 def _numbers(held: pa.Array, absent: pa.Array) -> pa.Array:
     """Bytes (N,) as lists of float16, null where there are none."""
-    data = b"".join(pc.fill_null(held, bytes(2 * EMBEDDING_SIZE)).to_pylist())
-    values = pa.array(np.frombuffer(data, "<f2").astype(np.float16, copy=False), pa.float16())
-    numbers = embedding_schema().field("embedding").type
-    return pa.FixedSizeListArray.from_arrays(values, type=numbers, mask=absent)
+    values = np.frombuffer(b"".join(held.drop_null().to_pylist()), "<f2").astype(np.float16, copy=False)
+    ends = np.cumsum(~np.asarray(absent), dtype=np.int32) * EMBEDDING_SIZE
+    offsets = np.concatenate([np.zeros(1, np.int32), ends])
+    # An offset that is null makes its list null.
+    nulls = np.append(np.asarray(absent), False)
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32(), mask=nulls), pa.array(values, pa.float16()))

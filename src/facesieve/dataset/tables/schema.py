@@ -69,9 +69,10 @@ EMBEDDING_FIELDS = (pa.field("embedding", pa.binary(2 * EMBEDDING_SIZE)), pa.fie
 def embedding_schema() -> pa.Schema:
     """`embeddings.parquet`: one row per row of `faces`, in the same order.
 
-    `embedding` is null if there is none, and then `no_embedding` says why (a code of `NoEmbedding`).
+    `embedding` is null if there is none, and then `no_embedding` says why (a code of `NoEmbedding`). Its lists have 128
+    numbers; the type does not say so, because pyarrow up to version 21 cannot read nulls among lists of fixed size.
     """
-    numbers = pa.list_(pa.float16(), EMBEDDING_SIZE)
+    numbers = pa.list_(pa.float16())
     return pa.schema(
         [pa.field("face_id", pa.string()), pa.field("embedding", numbers), pa.field("no_embedding", pa.string())]
     )
