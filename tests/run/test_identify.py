@@ -233,6 +233,16 @@ def test_a_build_without_embeddings_goes_on_after_a_killed_run(heap: Path, copy:
     assert check_dataset(copy).faults == ()
 
 
+def test_rows_that_later_ones_replace_need_no_crop(heap: Path, copy: Path, tmp_path: Path) -> None:
+    moved = [dataclasses.replace(source, label="Somebody") for source in sources_in(heap)]
+    build(moved, copy, Handmade, spec())
+    assert len(Ledger(Layout(copy)).numbers()) > 3, "the old rows are still in the ledger"
+    identify(copy, settings=DLIB)
+    build(moved, tmp_path / "built", lambda: Embedding(True), spec(REJECTED_TOO, MODEL))
+    assert files_in(copy) == files_in(tmp_path / "built")
+    assert check_dataset(copy).faults == ()
+
+
 def test_a_stopped_run_says_how_far_it_came(copy: Path, whole: Path) -> None:
     def stop(progress: IdentifyProgress) -> None:
         if progress.done:

@@ -1,8 +1,7 @@
-"""Reads the aligned crops of a dataset back. This is the only place that knows how they are stored."""
+"""Reads an aligned crop of a dataset back. This is the only place that knows how crops are stored."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -14,25 +13,12 @@ from facesieve.errors import DatasetError
 from facesieve.records import Pixels
 
 
-def read_crops(names: Sequence[str], size: int, sums: Checksums, root: Path) -> list[Pixels | None]:
-    """The crops with these names, each (size, size, 3) uint8 RGB; None for a file that does not exist.
+def read_crop(name: str, size: int, sums: Checksums, root: Path) -> Pixels | None:
+    """The crop with this name, (size, size, 3) uint8 RGB; None if the file does not exist.
 
     sums: the checksums that each file may have; a file without one is not compared.
-    Raises DatasetError `damaged_crop` if a file is not what was written, and `cannot_read`.
+    Raises DatasetError `damaged_crop` if the file is not what was written, and `cannot_read`.
     """
-    return [_read(name, size, sums, root) for name in names]
-
-
-def damaged_crop(path: Path, what: str = "damaged") -> DatasetError:
-    """The error for a crop that is damaged or missing."""
-    return DatasetError(
-        "damaged_crop",
-        f"The crop {path} is {what}. Run `facesieve check DATASET --repair` and then the same build again, or forget "
-        "its face.",
-    )
-
-
-def _read(name: str, size: int, sums: Checksums, root: Path) -> Pixels | None:
     path = root / name
     with wrap_read_errors(path):
         try:
@@ -44,3 +30,12 @@ def _read(name: str, size: int, sums: Checksums, root: Path) -> Pixels | None:
     if pixels is None or (known and checksum_of(data) not in known) or pixels.shape != (size, size, 3):
         raise damaged_crop(path)
     return np.ascontiguousarray(pixels[..., ::-1], np.uint8)
+
+
+def damaged_crop(path: Path, what: str = "damaged") -> DatasetError:
+    """The error for a crop that is damaged or missing."""
+    return DatasetError(
+        "damaged_crop",
+        f"The crop {path} is {what}. Run `facesieve check DATASET --repair` and then the same build again, or forget "
+        "its face.",
+    )

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from facesieve.dataset.about import read_about, read_made, write_made
+from facesieve.dataset.disk.checksums import Checksums
 from facesieve.dataset.disk.format import embedded_with, with_embedded
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.origin import IdentityModel, InferenceEngine, Origin, versions
@@ -23,7 +24,7 @@ from facesieve.errors import DatasetError, SettingsError
 from facesieve.identity.crop_settings import check_crops
 from facesieve.records import EMBEDDING_SIZE, TEMPLATE_SIZE, Embeddings, Mask, NoEmbedding, Pixels
 from facesieve.run.claim import is_locked, lock_dataset
-from facesieve.run.crop_files import damaged_crop, read_crops
+from facesieve.run.crop_files import damaged_crop, read_crop
 from facesieve.run.inference import engines_of, identity_model, resolved
 from facesieve.run.ledger import Ledger
 from facesieve.run.publish import publish_ledger, remove_published_checksums
@@ -226,18 +227,28 @@ def _embed_part(ledger: Ledger, number: int, part: ResolvedPart, origin: Origin,
     size, sums = int(str(origin.settings.get("crop_size", TEMPLATE_SIZE))), ledger.sums(number)
     for start in range(0, len(written), BATCH):
         batch = written[start : start + BATCH]
-        crops = read_crops([names[row] for row in batch], size, sums, ledger.layout.root)
-        there = [row for row, crop in zip(batch, crops, strict=True) if crop is not None]
-        for row in sorted({*batch} - {*there}):
-            if counts[row]:
-                raise damaged_crop(ledger.layout.root / names[row], "missing")
-            missing[row] = NoEmbedding.NOT_COMPUTED.value  # the file of a row that a later one replaced
-        if there:
-            found = embed(np.stack([crop for crop in crops if crop is not None]))
+        crops = {row: _crop(names[row], size, sums, ledger.layout.root, bool(counts[row])) for row in batch}
+        whole = {row: crop for row, crop in crops.items() if crop is not None}
+        missing[batch] = NoEmbedding.NOT_COMPUTED.value
+        if whole:
+            found, there = embed(np.stack(list(whole.values()))), list(whole)
             vectors[there], missing[there] = found.vectors, found.missing
         yield len(batch)
     table = _joined_columns(rows, nested, Embeddings(vectors, tuple(missing.tolist())), origin)
     ledger.rewrite(number, with_embedded(table, origin.embedded_with))
+
+
+def _crop(name: str, size: int, sums: Checksums, root: Path, counts: bool) -> Pixels | None:
+    """The crop of a face. If the row of the face does not count, a crop that is damaged or missing is None."""
+    try:
+        crop = read_crop(name, size, sums, root)
+    except DatasetError:
+        if counts:
+            raise
+        return None
+    if crop is None and counts:
+        raise damaged_crop(root / name, "missing")
+    return crop
 
 
 def _counts_of_faces(part: ResolvedPart, nested: pa.ListArray) -> Mask:
