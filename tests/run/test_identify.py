@@ -461,6 +461,19 @@ def test_the_command_adds_and_removes_and_asks_for_a_model(
     assert status == 0 and '"model": "none"' in out and not (copy / "embeddings.parquet").exists()
 
 
+def test_weights_that_only_the_user_can_add_are_asked_for_in_one_sentence(
+    copy: Path, plain: Path, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    cache = ("--setting", f"cache_dir={tmp_path / 'cache'}")
+    status, _, said = run("identify", copy, "--identity", "sface", *cache)
+    assert status == 2 and "facesieve models add sface FILE" in said and said.endswith("[model_absent]\n")
+    status, _, said = run("build", copy / "kept", "-o", tmp_path / "new", "--identity", "sface", "--quiet", *cache)
+    assert status == 2 and not (tmp_path / "new").exists()
+    status, _, said = run("identify", copy, "--identity", "arcface")
+    assert status == 2 and "Setting 'identity'" in said
+    assert files_in(copy) == files_in(plain)
+
+
 def test_a_real_build_with_a_pool_equals_one_that_was_identified(astronaut: Path, hopper: Path, tmp_path: Path) -> None:
     people = tmp_path / "people"
     people.mkdir()
