@@ -182,6 +182,7 @@ def _rewrite_parts(
     if embed is None:
         for number in sorted(todo):
             ledger.rewrite(number, with_embedded(with_part_schema(ledger.table(number), before.measures), ""))
+        watch(IdentifyProgress(0))
         return 0
     progress = IdentifyProgress(sum(_crops_in(ledger.table(number, NAMING_COLUMNS)) for number in todo))
     watch(progress)
