@@ -8,12 +8,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from embedding import DLIB, MODEL, Embedding, embedder, spec
 
 import facesieve
 from facesieve import DatasetError, IdentifyProgress, Settings, identify
@@ -24,9 +24,6 @@ from facesieve.dataset.manifests import open_manifests
 from facesieve.dataset.origin import IdentityModel
 from facesieve.dataset.tables.embeddings import vectors_of
 from facesieve.errors import UsageError
-from facesieve.identity.embedder import Embedder
-from facesieve.models.store import Store
-from facesieve.records import Record, Source
 from facesieve.run.build import BuildResult, build
 from facesieve.run.check import check_dataset
 from facesieve.run.claim import lock_dataset
@@ -36,36 +33,10 @@ from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.repair import repair_dataset
 from facesieve.sieve import Policy, judge
 from facesieve.stop import Stopped
-from handmade import Handmade, build_spec, files_in, photos, record_of, sources_in
+from handmade import Handmade, files_in, photos, sources_in
 
-DLIB = Settings(identity="dlib-resnet")
-MODEL = IdentityModel(model="dlib-resnet", sha256="1b0644b7f203a51269caa22b74348313d904c57c39dc0f2e1522835cd27b1796")
 CROPS = 23  # in all parts of the dataset; three are of a picture that occurs twice
 REJECTED_TOO = Outputs(keep_rejected=True, cuts=("face",))
-
-
-@cache
-def embedder() -> Embedder:
-    return Embedder(DLIB, Store(DLIB))
-
-
-class Embedding(Handmade):
-    """The handmade pipeline, with real embeddings of the faces whose crops are written."""
-
-    def __init__(self, rejected: bool = False) -> None:
-        super().__init__()
-        self._embed, self._rejected = embedder(), rejected
-
-    def one(self, source: Source) -> Record:
-        record = record_of(source)
-        faces = []
-        for face in record.faces:
-            if face.verdict.kept or self._rejected:
-                found = self._embed(face.crop[np.newaxis])
-                vector = None if found.missing[0] else found.vectors[0]
-                face = dataclasses.replace(face, embedding=vector, no_embedding=found.missing[0])
-            faces.append(face)
-        return dataclasses.replace(record, faces=tuple(faces))
 
 
 @pytest.fixture(scope="module")
@@ -88,22 +59,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory, heap: Path) -> Path:
 @pytest.fixture
 def copy(plain: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(plain, tmp_path / "out"))
-
-
-def spec(
-    outputs: Outputs = REJECTED_TOO, model: IdentityModel | None = None, **settings: object
-) -> facesieve.run.build.BuildSpec:
-    made = build_spec(outputs, shard_size=5, **settings)
-    engine = tuple(one for one in engines() if one.network == "dlib-resnet") if model else ()
-    return dataclasses.replace(
-        made, identity=model, engines=tuple(sorted({*made.engines, *engine}, key=lambda e: e.line()))
-    )
-
-
-def engines() -> tuple[object, ...]:
-    from facesieve.run.inference import engines_of, resolved
-
-    return engines_of(resolved(DLIB))
 
 
 def without(heap: Path, root: Path, outputs: Outputs = REJECTED_TOO) -> Path:
@@ -235,7 +190,7 @@ def test_a_build_without_embeddings_goes_on_after_a_killed_run(heap: Path, copy:
 
 def test_rows_that_later_ones_replace_need_no_crop(heap: Path, copy: Path, tmp_path: Path) -> None:
     moved = [dataclasses.replace(source, label="Somebody") for source in sources_in(heap)]
-    build(moved, copy, Handmade, spec())
+    build(moved, copy, Handmade, spec(REJECTED_TOO))
     assert len(Ledger(Layout(copy)).numbers()) > 3, "the old rows are still in the ledger"
     identify(copy, settings=DLIB)
     build(moved, tmp_path / "built", lambda: Embedding(True), spec(REJECTED_TOO, MODEL))
@@ -436,7 +391,7 @@ def test_the_manifest_of_the_crops_that_is_handed_on_has_no_embedding(whole: Pat
 
 
 def test_crops_of_another_kind_are_refused(heap: Path, tmp_path: Path) -> None:
-    build(sources_in(heap), tmp_path / "out", Handmade, spec(alignment="affine"))
+    build(sources_in(heap), tmp_path / "out", Handmade, spec(REJECTED_TOO, alignment="affine"))
     with pytest.raises(DatasetError, match=r"was built with other crops\..*alignment=similarity") as error:
         identify(tmp_path / "out", settings=DLIB)
     assert error.value.code == "other_crops"
@@ -444,7 +399,7 @@ def test_crops_of_another_kind_are_refused(heap: Path, tmp_path: Path) -> None:
 
 def test_a_dataset_without_faces_gets_an_empty_table(heap: Path, tmp_path: Path) -> None:
     nothing = [source for source in sources_in(heap) if source.name.endswith((".txt", "empty.jpg"))]
-    build(nothing, tmp_path / "out", Handmade, spec())
+    build(nothing, tmp_path / "out", Handmade, spec(REJECTED_TOO))
     assert identify(tmp_path / "out", settings=DLIB).faces == 0
     assert rows(tmp_path / "out") == [] and check_dataset(tmp_path / "out").faults == ()
 
