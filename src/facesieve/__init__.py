@@ -19,8 +19,9 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from facesieve.pipeline import Pipeline
-    from facesieve.records import Face, Photo, Record, Refusal, RefusalCode, Source, Verdict
+    from facesieve.records import Face, NoEmbedding, Photo, Record, Refusal, RefusalCode, Source, Verdict
     from facesieve.run.build import BuildResult
+    from facesieve.run.identify import Identified, IdentifyProgress, identify
     from facesieve.run.merge import MergeResult, merge
     from facesieve.run.opened import Dataset, open_dataset
     from facesieve.run.progress import Progress
@@ -34,8 +35,11 @@ __all__ = [
     "DatasetError",
     "Face",
     "FacesieveError",
+    "Identified",
+    "IdentifyProgress",
     "MergeResult",
     "ModelError",
+    "NoEmbedding",
     "Photo",
     "Pipeline",
     "Policy",
@@ -53,6 +57,7 @@ __all__ = [
     "WorkerError",
     "__version__",
     "build",
+    "identify",
     "merge",
     "open_dataset",
 ]
@@ -64,8 +69,11 @@ _MODULES = {
     "DatasetError": "errors",
     "Face": "records",
     "FacesieveError": "errors",
+    "Identified": "run.identify",
+    "IdentifyProgress": "run.identify",
     "MergeResult": "run.merge",
     "ModelError": "errors",
+    "NoEmbedding": "records",
     "Photo": "records",
     "Pipeline": "pipeline",
     "Policy": "sieve",
@@ -82,6 +90,7 @@ _MODULES = {
     "Verdict": "records",
     "WorkerError": "errors",
     "build": "run.recipe",
+    "identify": "run.identify",
     "merge": "run.merge",
     "open_dataset": "run.opened",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple, TypeVar
 
@@ -19,6 +19,7 @@ from facesieve.pose import HeadPose, with_half_turn
 from facesieve.quality import measure
 from facesieve.records import (
     TEMPLATE_SIZE,
+    Embeddings,
     Face,
     Faces,
     Floats,
@@ -35,6 +36,7 @@ from facesieve.sieve import Policy, judge
 from facesieve.sources import Picture, as_sources, each_source
 
 Argument = TypeVar("Argument", Settings, Policy)
+Embed = Callable[[Pixels], Embeddings]
 
 
 class Measured(NamedTuple):
@@ -64,6 +66,7 @@ class Pipeline:
 
     settings: None takes the environment and the defaults. policy: the rules that decide which faces are kept; None is
     `reference`.
+    embed_rejected: if the settings name a model in `identity`, also compute embeddings of rejected faces.
     A pipeline can be pickled. Only settings and policy are pickled, and unpickling loads the networks again. Therefore
     send it to each process of a pool once, in the initializer, and not with every task.
     Raises TypeError for settings or a policy of another type, such as a dict or the name of a preset, and ModelError
@@ -79,7 +82,11 @@ class Pipeline:
     """
 
     def __init__(
-        self, settings: Settings | None = None, policy: Policy | None = None, announce: Announce = tell
+        self,
+        settings: Settings | None = None,
+        policy: Policy | None = None,
+        announce: Announce = tell,
+        embed_rejected: bool = False,
     ) -> None:
         self.settings = _check_type(Settings, settings, "settings=Settings(min_face_size=40)") or Settings.load()
         self.policy = _check_type(Policy, policy, 'policy=Policy.preset("strict")') or Policy.preset()
@@ -89,11 +96,13 @@ class Pipeline:
         self._align = Aligner(self.settings.alignment, self.settings.crop_size, self._extension)
         self._align_reference = Aligner("similarity", TEMPLATE_SIZE, self._extension)
         self._pose = HeadPose(self.settings, store)
+        self._embed = _load_embedder(self.settings, store)
+        self._embed_rejected = embed_rejected
         self._check_upside_down = UpsideDownCheck(self._detect)
         self._search_rotations = RotationSearch(self._detect, self._upright)
 
-    def __reduce__(self) -> tuple[type[Pipeline], tuple[Settings, Policy]]:
-        return type(self), (self.settings, self.policy)
+    def __reduce__(self) -> tuple[type[Pipeline], tuple[Settings, Policy, Announce, bool]]:
+        return type(self), (self.settings, self.policy, tell, self._embed_rejected)
 
     def process(self, pictures: Picture | Iterable[Picture]) -> list[Record]:
         """Returns one record for each picture, in order. A picture that cannot be read is a refusal, not an exception.
@@ -105,7 +114,7 @@ class Pipeline:
         Raises PictureTypeError, which is a TypeError, for any other type, before any work begins. A bad value of the
         right type, such as a path that does not exist or an array of floats, is a refusal.
         """
-        return self.measure(pictures).judged(self.policy)
+        return self._records(self.measure(pictures))
 
     def measure(self, pictures: Picture | Iterable[Picture], pose: bool = True) -> Measured:
         """Returns the faces of a batch with their measures, before the sieve. Takes the same pictures as `process`.
@@ -121,7 +130,19 @@ class Pipeline:
         decodes the next batch.
         """
         decoded = prefetch(batches(each_source(pictures), self.settings))
-        return chain.from_iterable(self._measured(batch).judged(self.policy) for batch in decoded)
+        return chain.from_iterable(self._records(self._measured(batch)) for batch in decoded)
+
+    def _records(self, measured: Measured) -> list[Record]:
+        """The records of a batch, with embeddings if the settings name a model."""
+        records = measured.judged(self.policy)
+        if self._embed is None:
+            return records
+        wanted = [face for record in records for face in (record.faces if self._embed_rejected else record.kept)]
+        found = dict(zip(map(id, wanted), _embedded(wanted, self._embed), strict=True))
+        return [
+            dataclasses.replace(record, faces=tuple(found.get(id(face), face) for face in record.faces))
+            for record in records
+        ]
 
     def _measured(self, decoded: DecodedBatch, with_pose: bool = True) -> Measured:
         photos, faces = self._find(decoded.photos)
@@ -153,6 +174,26 @@ class Pipeline:
     def _upright(self, photos: Sequence[Photo], faces: Faces) -> Mask:
         """(N,) boolean: whether each face is upright in its photo."""
         return self._check_upside_down.upright(self._reference_crops(photos, faces).crops)
+
+
+def _load_embedder(settings: Settings, store: Store) -> Embed | None:
+    if settings.identity == "none":
+        return None
+    from facesieve.identity.embedder import Embedder  # ONNX Runtime takes a while to import
+
+    return Embedder(settings, store)
+
+
+def _embedded(faces: Sequence[Face], embed: Embed) -> list[Face]:
+    """The faces with their embeddings."""
+    if not faces:
+        return []
+    found = embed(np.stack([face.crop for face in faces]))
+    pairs = zip(found.vectors, found.missing, strict=True)
+    return [
+        dataclasses.replace(face, embedding=None if missing else vector, no_embedding=missing)
+        for face, (vector, missing) in zip(faces, pairs, strict=True)
+    ]
 
 
 def _check_type(kind: type[Argument], value: Argument | None, example: str) -> Argument | None:

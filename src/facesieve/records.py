@@ -15,12 +15,14 @@ from facesieve.codes import Code
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
+Floats16 = npt.NDArray[np.float16]
 Integers = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
 POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")  # the order of landmarks; left is the viewer's
 ANGLES = ("pitch", "yaw", "roll")  # the order of head poses
+EMBEDDING_SIZE = 128  # numbers of an embedding, for every model of the catalog
 TEMPLATE_SIZE = 112  # side in pixels of the aligned crop that landmarks, measures and thresholds refer to
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -223,6 +225,30 @@ class Measures:
 FORMER_REASONS = {"nodding": "pitched"}
 
 
+class NoEmbedding(Code):
+    """Why a face has no embedding. Each code has one sentence for people."""
+
+    BLANK_CROP = "blank_crop", "All pixels of the crop have the same colour."
+    NO_CROP = "no_crop", "The dataset has no crop of the face, because the face was rejected."
+    NOT_COMPUTED = "not_computed", "The embedding was not computed yet; run `facesieve identify DATASET`."
+    NOT_FINITE = "not_finite", "The network returned no finite numbers, or only zeros."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embeddings:
+    """The embeddings of N faces.
+
+    vectors: (N, 128) float16; zeros where there is none. missing: why there is none (a code of `NoEmbedding`), or "",
+    for each face.
+    """
+
+    vectors: Floats16
+    missing: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.missing)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The verdict on a face: kept, or rejected with *all* reasons (codes of `sieve.Reason`)."""
@@ -240,6 +266,8 @@ class Face:
     `Photo.turn`. A box may reach beyond the picture.
     crop: (S, S, 3) uint8 RGB, aligned to the template.
     measures: raw numbers by name; NaN means not measured.
+    embedding: (128,) float16, whose distances the setting `identity` defines; None if there is none. no_embedding: why
+    there is none (a code of `NoEmbedding`), or "" if there is one or none was asked for.
     """
 
     face_id: str
@@ -249,6 +277,8 @@ class Face:
     crop: Pixels
     measures: Mapping[str, float]
     verdict: Verdict
+    embedding: Floats16 | None = None
+    no_embedding: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

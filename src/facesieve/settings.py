@@ -20,9 +20,10 @@ LIMITS = {
 }
 
 # Settings that do not change the content of a dataset: limits, speed, models, fetching, and how much a page shows.
+# `identity` adds embeddings, and a dataset records their model by itself.
 NOT_SHAPING = {
     *LIMITS,
-    *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa"),
+    *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa", "identity"),
     *("shard_size", "sheet_faces", "manifest_rows", "cache_dir", "offline"),
     *("most_crop_files", "tar_bytes"),
     *("picture_timeout", "start_timeout"),
@@ -142,6 +143,11 @@ class Settings(Layered):
     )
     measure_floor: float = Field(
         0.9, ge=0, le=1, description="The pose of a face with a lower confidence is not measured."
+    )
+
+    # identity
+    identity: Literal["none", "dlib-resnet", "sface"] = Field(
+        "none", description="Model that computes an embedding of each face, or none."
     )
 
     # run

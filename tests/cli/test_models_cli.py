@@ -49,7 +49,7 @@ def test_list_names_every_model_with_its_licence_and_whether_it_is_here(run: Run
     output, error = run("list")
     assert error is None
     rows = {line.split("│")[1].strip(): line for line in output.splitlines() if line.startswith("│")}
-    assert {name for name in rows if name} == {"mtcnn", "whenet", "hopenet", "dlib-resnet"}
+    assert {name for name in rows if name} == {"mtcnn", "whenet", "hopenet", "dlib-resnet", "sface"}
     assert "yes" in rows["mtcnn"] and "MIT" in rows["mtcnn"]
     assert "no" in rows["whenet"] and "BSD-3-Clause" in rows["whenet"]
     assert str(cached) in output

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from facesieve.errors import ModelError
 from facesieve.models.catalog import catalog, entry
 from facesieve.models.convert import CONVERTERS
+from facesieve.records import NoEmbedding
 
 
 def test_every_model_has_a_converter_a_licence_and_an_origin() -> None:
-    assert list(catalog()) == list(CONVERTERS) == ["mtcnn", "whenet", "hopenet", "dlib-resnet"]
-    assert [model.licence for model in catalog().values()] == ["MIT", "BSD-3-Clause", "Apache-2.0", "CC0-1.0"]
+    assert list(catalog()) == list(CONVERTERS) == ["mtcnn", "whenet", "hopenet", "dlib-resnet", "sface"]
+    licences = [model.licence for model in catalog().values()]
+    assert licences == ["MIT", "BSD-3-Clause", "Apache-2.0", "CC0-1.0", "Apache-2.0"]
     assert all("https://github.com/" in model.origin for model in catalog().values())
 
 
@@ -44,5 +48,23 @@ def test_the_catalog_and_the_graphs_agree_on_the_normalisation() -> None:
 
 
 def test_a_name_that_is_not_in_the_catalog_is_an_error() -> None:
-    with pytest.raises(ModelError, match="the catalog has mtcnn, whenet, hopenet, dlib-resnet"):
+    with pytest.raises(ModelError, match="the catalog has mtcnn, whenet, hopenet, dlib-resnet, sface"):
         entry("retinaface")
+
+
+def test_models_of_embeddings_say_what_their_numbers_mean() -> None:
+    with_embeddings = {name: model.embedding for name, model in catalog().items() if model.embedding}
+    assert list(with_embeddings) == ["dlib-resnet", "sface"]
+    assert [one.distance for one in with_embeddings.values()] == ["euclidean", "cosine"]
+    measured = [(one.far, one.tar, one.distance) for one in with_embeddings["dlib-resnet"].thresholds]
+    assert measured == [(0.01, 0.982, 0.604), (0.001, 0.942, 0.545), (0.0001, 0.769, 0.49)]
+    assert with_embeddings["sface"].thresholds == (), "its weights were not available to us"
+
+
+def test_the_page_about_embeddings_has_the_thresholds_and_reasons_of_the_code() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "identity.md").read_text(encoding="utf-8")
+    model = entry("dlib-resnet").embedding
+    assert model
+    assert all(f"{100 * one.tar:.1f} % (" in page and f"{one.distance:.3f})" in page for one in model.thresholds)
+    for code in NoEmbedding:
+        assert f"| `{code.value}` | {code.sentence} |" in page

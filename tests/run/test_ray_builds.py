@@ -80,6 +80,17 @@ def test_a_build_in_a_cluster_makes_the_same_bytes_and_says_the_same(
     assert finished(again) == (0, few_here[0], "")
 
 
+def test_embeddings_are_computed_on_the_nodes(cluster: RayNodes, few: Path, tmp_path: Path) -> None:
+    options = ("-q", "--identity", "dlib-resnet", "--keep-rejected", "--set", "min_blur=1000000")
+    here, there = tmp_path / "here", tmp_path / "there"
+    said = finished(build(few, here, *options, env=dict(os.environ)))
+    assert (said[0], said[2]) == (0, "")
+    assert finished(build(few, there, *options, "--on", "ray", env=cluster.environment)) == said
+    assert files_in(there) == files_in(here)
+    faces, rows = (pq.read_table(there / f"{name}.parquet") for name in ("faces", "embeddings"))
+    assert len(rows) > 5 and rows["embedding"].null_count == 0 and not any(faces["kept"].to_pylist())
+
+
 class InCluster:
     """Builds with `Handmade` in actors, from this process."""
 

@@ -9,6 +9,7 @@ import pytest
 
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.manifests import Manifests, open_manifests
+from facesieve.dataset.tables.merge import Block
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
 from facesieve.run.build import build
@@ -131,7 +132,7 @@ def test_a_hundred_thousand_faces_are_judged_in_seconds(heap: Path, tmp_path: Pa
     few = rejudge(dataset, facing)
     faces, pictures = dataset.faces, dataset.pictures
     copies = -(-100_000 // len(faces))
-    publish_dataset(((faces, pictures) for _ in range(copies)), dataset.layout, dataset.about.origin, Settings())
+    publish_dataset((Block(faces, pictures) for _ in range(copies)), dataset.layout, dataset.about.origin, Settings())
     many = open_manifests(tmp_path / "out")
     started = time.process_time()
     new = rejudge(many, facing)

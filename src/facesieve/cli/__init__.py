@@ -14,6 +14,7 @@ from facesieve.cli.demo import demo
 from facesieve.cli.doctor import doctor
 from facesieve.cli.explain import explain
 from facesieve.cli.forget import forget
+from facesieve.cli.identify import identify
 from facesieve.cli.merge import merge
 from facesieve.cli.queue import queue
 from facesieve.cli.serve import serve
@@ -52,6 +53,7 @@ def application() -> typer.Typer:
         explain,
         check,
         forget,
+        identify,
         upgrade,
         serve,
         work,

@@ -75,6 +75,10 @@ def build(
         str | None,
         typer.Option(metavar="1|4", help="4 also searches pictures that are sideways or upside down, and turns them."),
     ] = None,
+    identity: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL|none", help="Compute embeddings of faces, to check labels: dlib-resnet, sface."),
+    ] = None,
     device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Where networks run.")] = None,
     follow_links: Annotated[
         bool, typer.Option("--follow-links", help="Follow links that lead out of the named folder.")
@@ -125,7 +129,8 @@ def build(
     from facesieve.cli.choices import choose_policy, choose_settings
     from facesieve.run.engines.choose import prepare_engine
 
-    options = {"workers": workers, "min_face_size": min_face_size, "turns": turns, "device": device}
+    options = {"workers": workers, "min_face_size": min_face_size, "turns": turns}
+    options |= {"identity": identity, "device": device}
     chosen = [*(given or []), *(f"{name}={value}" for name, value in options.items() if value)]
     if allow_address:
         chosen.append(f"fetch_allow_addresses={json.dumps(allow_address)}")

@@ -73,7 +73,8 @@ def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")],
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="The wheel, or the published files themselves.")],
     unverified: Annotated[
-        bool, typer.Option("--unverified", help="Accept a file that the catalog does not name (hopenet only).")
+        bool,
+        typer.Option("--unverified", help="Accept a file that the catalog does not name (hopenet and sface only)."),
     ] = False,
 ) -> None:
     """Convert weights that you have as files, such as hopenet's."""

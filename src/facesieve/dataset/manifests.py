@@ -21,7 +21,7 @@ from facesieve.dataset.tables.face_row import FaceRow, face_rows
 from facesieve.dataset.tables.former import with_current_reasons
 from facesieve.dataset.tables.merge import Block
 from facesieve.dataset.tables.row_stream import RowStream
-from facesieve.dataset.tables.schema import measure_columns, picture_schema, with_later_columns
+from facesieve.dataset.tables.schema import embedding_schema, measure_columns, picture_schema, with_later_columns
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import Measures
 
@@ -46,6 +46,11 @@ class Manifests:
         return measure_columns(self.about.origin.measures)
 
     @property
+    def embeddings(self) -> pa.Table:
+        """All rows of `embeddings`, in memory: one for each row of `faces`. Raises DatasetError if there are none."""
+        return _joined(self.embedding_tables(), embedding_schema())
+
+    @property
     def faces(self) -> pa.Table:
         """All rows of `faces`, in memory."""
         return _joined(self.face_tables(), self.about.origin.face_schema)
@@ -63,12 +68,30 @@ class Manifests:
         """Yield the rows of `pictures` in groups. Raises DatasetError if they are damaged."""
         return self._tables(self.layout.pictures, picture_schema())
 
-    def blocks(self) -> Iterator[Block]:
+    def embedding_tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield the rows of `embeddings` in groups: one for each row of `faces`, in the same order.
+
+        Raises DatasetError `no_embeddings` if the dataset has none, and `damaged_dataset` or `not_a_dataset` if they
+        are damaged or missing.
+        """
+        layout, root = self.layout, self.layout.root
+        if not self.about.origin.identity:
+            raise DatasetError("no_embeddings", f"{root} has no embeddings; add them with `facesieve identify {root}`.")
+        schema = embedding_schema()
+        wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+        for path in files_of_manifest(layout, layout.embeddings, self.sums):
+            for rows in read_groups(path, columns, self.sums.get(layout.name_of(path), frozenset())):
+                yield _with_schema(rows, wanted, root)
+
+    def blocks(self, embeddings: bool = False) -> Iterator[Block]:
         """Yield the faces and pictures of the same sources, in order, some thousands at a time.
 
-        Raises DatasetError if the two manifests do not match.
+        embeddings: also yield the embeddings of the faces, if the dataset has any.
+        Raises DatasetError if the manifests do not match.
         """
         faces = RowStream(self.face_tables(), self.about.origin.face_schema)
+        with_embeddings = embeddings and self.about.origin.identity is not None
+        numbers = RowStream(self.embedding_tables() if with_embeddings else (), embedding_schema())
         for group in self.picture_tables():
             ends = np.cumsum(np.asarray(group["faces"].combine_chunks().fill_null(0)).astype(np.int64) + 1)
             cuts = [0, *(np.flatnonzero(np.diff(ends // BLOCK)) + 1).tolist(), len(group)]
@@ -78,8 +101,11 @@ class Manifests:
                 of_pictures = faces.take(len(owner))
                 if not of_pictures["source"].equals(pictures["source"].take(pa.array(owner))):
                     raise _mismatch(self.layout.root)
-                yield Block(of_pictures, pictures)
-        if not faces.ended():
+                of_faces = numbers.take(len(of_pictures)) if with_embeddings else None
+                if of_faces is not None and not of_faces["face_id"].equals(of_pictures["face_id"]):
+                    raise _mismatch(self.layout.root)
+                yield Block(of_pictures, pictures, of_faces)
+        if not (faces.ended() and numbers.ended()):
             raise _mismatch(self.layout.root)
 
     def measures(self, faces: pa.Table) -> Measures:

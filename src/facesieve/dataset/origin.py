@@ -127,6 +127,13 @@ class InferenceEngine(Recorded):
         return f"{self.network} {self.engine} {self.instruction_set}"
 
 
+class IdentityModel(Recorded):
+    """The model that computed the embeddings of a dataset. model: its name. sha256: of its converted file."""
+
+    model: str
+    sha256: str
+
+
 class Origin(Recorded):
     """What made a dataset.
 
@@ -134,6 +141,7 @@ class Origin(Recorded):
     engines: the inference engine of each network; several if the dataset was continued on another machine.
     settings: those that can change a dataset. limits: the limits on one picture. models: sha256 of each model file, by
     model and part. measures: the names of the measure columns, in order.
+    identity: the model of the embeddings; None if there are none.
     """
 
     versions: dict[str, tuple[str, ...]]
@@ -144,6 +152,16 @@ class Origin(Recorded):
     measures: Annotated[tuple[str, ...], AfterValidator(_check_measures)]
     options: Options
     limits: dict[str, Scalar] = Field(description="They may change from build to build.")
+    identity: IdentityModel | None = None
+
+    @property
+    def embedded_with(self) -> str:
+        """Sha256 of the model of the embeddings; "" if there are none."""
+        return self.identity.sha256 if self.identity else ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields as JSON values. `identity` is left out if there are no embeddings."""
+        return self.model_dump(mode="json", exclude=None if self.identity else {"identity"})
 
     @property
     def face_schema(self) -> pa.Schema:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -50,12 +50,37 @@ class Preprocessing(_Frozen):
     margin: float | None = None
 
 
+class Threshold(_Frozen):
+    """A measured distance. far: the share of pairs of different people that are nearer. tar: of one person."""
+
+    distance: float
+    far: float
+    tar: float
+
+
+class Embedding(_Frozen):
+    """What the embeddings of a network mean, and the input that it takes.
+
+    scale, shift: x and y in the network's input are `scale` times those in the stored crop of 112 x 112, plus `shift`.
+    batch: crops in one call. distance: `euclidean`, or `cosine`, which is 1 minus the cosine of the angle.
+    normalised: whether embeddings are divided by their length before they are stored.
+    thresholds: measured by bench/identity.py; empty if the weights were not available to us.
+    """
+
+    scale: float
+    shift: tuple[float, float]
+    batch: int
+    distance: Literal["euclidean", "cosine"]
+    normalised: bool
+    thresholds: tuple[Threshold, ...] = ()
+
+
 class Entry(_Frozen):
     """One model of the catalog.
 
     origin: where the weights come from, in words. published: sha256 of each file that the authors published.
     converted: sha256 of each ONNX file after the conversion; empty when the published file was not available to us.
-    wheel: None when the model cannot be fetched.
+    wheel: None when the model cannot be fetched. embedding: None unless the network computes embeddings.
     """
 
     title: str
@@ -65,6 +90,7 @@ class Entry(_Frozen):
     converted: dict[str, Sha256] = {}
     preprocessing: Preprocessing
     wheel: Wheel | None = None
+    embedding: Embedding | None = None
 
 
 @cache
@@ -76,7 +102,7 @@ def catalog() -> Mapping[str, Entry]:
 
 def needed(settings: Settings) -> tuple[str, ...]:
     """Names of the models that a pipeline with these settings loads."""
-    return tuple(name for name in ("mtcnn", settings.pose) if name in catalog())
+    return tuple(name for name in ("mtcnn", settings.pose, settings.identity) if name in catalog())
 
 
 def entry(name: str) -> Entry:

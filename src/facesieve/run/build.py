@@ -15,7 +15,7 @@ from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import shortened_list
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.origin import InferenceEngine, Options, Origin, RecordedPolicy, versions
+from facesieve.dataset.origin import IdentityModel, InferenceEngine, Options, Origin, RecordedPolicy, versions
 from facesieve.dataset.tables.counts import Counts, RunningCounts
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
@@ -53,6 +53,7 @@ class BuildSpec:
     measures: names of the columns of raw numbers, in order. models: sha256 of each model file by model and part.
     engines: the inference engine of each network. label_from: where labels come from.
     versions: of FaceSieve and of the packages that can change its numbers; several where machines differ.
+    identity: the model that the pipeline computes embeddings with; None for none.
     """
 
     settings: Settings
@@ -63,6 +64,7 @@ class BuildSpec:
     engines: tuple[InferenceEngine, ...]
     label_from: str = "none"
     versions: Mapping[str, tuple[str, ...]] = field(default_factory=versions_here)
+    identity: IdentityModel | None = None
 
     def origin(self) -> Origin:
         """What is recorded of how the dataset is made."""
@@ -83,6 +85,7 @@ class BuildSpec:
                 tar_bytes=outputs.tar_bytes,
             ),
             limits=self.settings.limits(),
+            identity=self.identity,
         )
 
 
@@ -190,7 +193,8 @@ def _do_unfinished(
     watch(progress)
     engine = engine or engine_for(settings, len(todo))
     plan = shards(todo, engine.workers, settings.shard_size, ledger.next_number())
-    runner = ShardRunner(ledger.layout, settings, spec.measures, spec.outputs)
+    model = spec.identity.sha256 if spec.identity else ""
+    runner = ShardRunner(ledger.layout, settings, spec.measures, spec.outputs, model=model)
     try:
         for tally in engine.run(plan, runner, make_pipeline):
             progress = progress.after(tally)

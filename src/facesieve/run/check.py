@@ -25,7 +25,7 @@ from facesieve.run.damage import UNDONE, missing_sums
 from facesieve.run.faults import CheckResult, Fault, FaultCode
 from facesieve.run.lost import read_lost
 from facesieve.run.outdated import outdated_manifests
-from facesieve.run.publish import orphaned_files, published_files, unnamed_files
+from facesieve.run.publish import manifests_of, orphaned_files, published_files, unnamed_files
 
 
 def check_dataset(root: Path) -> CheckResult:
@@ -117,12 +117,12 @@ def _own_files(contents: Contents) -> list[str]:
     """Files that are not pictures and must exist: thumbnails, and the files that were last published."""
     layout, ledger = contents.layout, has_ledger(contents.layout)
     thumbs = (layout.thumbs_of(number) for number in layout.numbers(layout.parts if ledger else layout.thumbs))
-    manifests = tuple(f"{layout.name_of(path)}/" for path in (layout.parts, layout.faces, layout.pictures))
+    manifests = tuple(f"{layout.name_of(path)}/" for path in (layout.parts, *manifests_of(layout, contents.origin)))
     once = {name for name in contents.published if name.startswith(manifests)}
-    names = {*map(layout.name_of, thumbs), *published_files(layout, contents.outputs.in_tars), *once}
+    names = {*map(layout.name_of, thumbs), *published_files(layout, contents.origin), *once}
     if not ledger:
         names.discard(layout.name_of(layout.made))
-    for manifest in (layout.faces, layout.pictures):  # if the folder is gone, its files are the faults
+    for manifest in manifests_of(layout, contents.origin):  # if the folder is gone, its files are the faults
         if any(name.startswith(f"{layout.name_of(manifest)}/") for name in once) and not manifest.exists():
             names.discard(layout.name_of(manifest))
     return sorted(names)

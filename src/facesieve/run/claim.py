@@ -14,7 +14,7 @@ from facesieve.dataset.about import read_made, write_made
 from facesieve.dataset.disk.atomic import wrap_read_errors, wrap_write_errors
 from facesieve.dataset.disk.checksums import Checksum, read_checksums
 from facesieve.dataset.disk.layout import Layout
-from facesieve.dataset.origin import Options, Origin, difference, other_engines
+from facesieve.dataset.origin import IdentityModel, Options, Origin, difference, other_engines
 from facesieve.errors import DatasetError
 from facesieve.run.permit import revoke_all
 from facesieve.run.publish import remove_published_checksums
@@ -162,6 +162,8 @@ def recorded_options(layout: Layout) -> Options | None:
 def _compare_origin(layout: Layout, origin: Origin, mixed_engines: bool) -> None:
     new = not layout.made.exists()
     before = origin if new else read_made(layout, _known(layout))
+    if before.identity != origin.identity:
+        raise DatasetError("other_identity", _other_identity(layout, before.identity, origin.identity))
     differs = [line for line in difference(before, origin) if not line.startswith("policy.sentence:")]
     if differs:
         raise DatasetError("other_settings", _difference(layout, differs, origin.policy.name))
@@ -177,6 +179,21 @@ def _compare_origin(layout: Layout, origin: Origin, mixed_engines: bool) -> None
     if new or made != before:
         remove_published_checksums(layout)
         write_made(made, layout)
+
+
+def _other_identity(layout: Layout, before: IdentityModel | None, now: IdentityModel | None) -> str:
+    root = layout.root
+    if before is None or now is None:
+        model = (before or now or IdentityModel(model="none", sha256="")).model
+        if before is None:
+            add = f"Add them first: facesieve identify {root} --identity {model}"
+            return f"{root} has no embeddings. {add} (or build without --identity)."
+        remove = f"facesieve identify {root} --identity none"
+        return f"{root} has embeddings of {model}. Build with --identity {model}, or remove them first: {remove}"
+    if before.model == now.model:
+        return f"{root} has embeddings of other weights of {before.model}. Use the same file, or build a new dataset."
+    same = f"Use --identity {before.model}, or build into a new folder."
+    return f"{root} has embeddings of {before.model}, which cannot be compared with those of {now.model}. {same}"
 
 
 def _difference(layout: Layout, differs: list[str], policy: str) -> str:

@@ -89,11 +89,12 @@ class Contents:
             return self.ledger_blocks()
         names = self.origin.face_schema.names
         blocks = with_places(self.ledger_blocks(), self.outputs)
-        return (Block(block.faces.select(names), block.pictures) for block in blocks)
+        return (block._replace(faces=block.faces.select(names)) for block in blocks)
 
     def ledger_blocks(self) -> Iterator[Block]:
         """The rows that the manifests should have, from the ledger, without the places of crops in tar files."""
-        return merge(self.tables, self.origin.measures, in_tars=self.outputs.in_tars)
+        model = self.origin.embedded_with
+        return merge(self.tables, self.origin.measures, in_tars=self.outputs.in_tars, model=model)
 
     def sources(self) -> Iterator[list[str]]:
         """The names of the inputs in the readable parts, in blocks."""
@@ -102,7 +103,7 @@ class Contents:
                 yield part.counted_rows["source"].to_pylist()
 
     def _names_of_manifests(self) -> Iterator[tuple[Collection[str], Checksums]]:
-        names = (dict.fromkeys(named_files(*block, self.outputs), "") for block in self.blocks())
+        names = (dict.fromkeys(named_files(block.faces, block.pictures, self.outputs), "") for block in self.blocks())
         sums = (self.sums(number) for number in self.layout.numbers(self.layout.sums))
         faces = sum(map(row_count, self.layout.files_of(self.layout.faces)))
         return join_checksums(names, sums, faces * (1 + len(self.outputs.cuts)), None)
@@ -157,9 +158,8 @@ def _readable_parts(contents: Contents, faults: list[Fault]) -> Iterator[int]:
         try:
             rows = contents.table(number)
             if not contents.known(number):
-                with_part_schema(
-                    rows, contents.origin.measures, contents.outputs.in_tars
-                )  # raises if it does not have the columns of a part
+                # It raises if these are not the columns of a part.
+                with_part_schema(rows, contents.origin.measures, contents.outputs.in_tars)
             yield number
         except DatasetError as error:
             if error.code in ("out_of_memory", *OTHER_FORMAT):

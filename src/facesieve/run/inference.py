@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import cv2
 
-from facesieve.dataset.origin import InferenceEngine
+from facesieve.dataset.origin import IdentityModel, InferenceEngine
 from facesieve.models.catalog import catalog
 from facesieve.native import load_extension
 from facesieve.settings import Settings
+
+if TYPE_CHECKING:
+    from facesieve.models.store import Store
 
 _AVX2, _FMA3, _AVX512_SKX = 11, 12, 256  # the numbers by which OpenCV names processor features
 
@@ -32,7 +36,7 @@ def engines_of(settings: Settings) -> tuple[InferenceEngine, ...]:
 
 
 def _engines(settings: Settings) -> Iterator[InferenceEngine]:
-    for network in ("mtcnn", settings.pose):
+    for network in ("mtcnn", settings.pose, settings.identity):
         if network in catalog():
             # Only these two have compiled kernels.
             native = settings.engine == "native" and network in ("mtcnn", "whenet")
@@ -40,6 +44,12 @@ def _engines(settings: Settings) -> Iterator[InferenceEngine]:
             yield InferenceEngine(
                 network=network, engine="native" if native else "onnxruntime", instruction_set=instructions
             )
+
+
+def identity_model(settings: Settings, store: Store) -> IdentityModel | None:
+    """The model that the settings name for embeddings, which must be in the cache; None for none."""
+    name = settings.identity
+    return None if name == "none" else IdentityModel(model=name, sha256=store.digests(name)[name])
 
 
 def _instruction_set(settings: Settings) -> str:

@@ -56,8 +56,8 @@ def merge(
 
     The files of the result are those that one build of all sources would publish, byte for byte. The picture files are
     hard links to those of the parts, or copies if links are not possible.
-    parts: datasets that were built with the same settings, limits, policy, options and models. If several have the same
-    source, that of the last one counts.
+    parts: datasets that were built with the same settings, limits, policy, options and models; all have embeddings of
+    one model, or none. If several have the same source, that of the last one counts.
     dataset: the folder to write; it is new or empty, or a merge into it was interrupted.
     allow_mixed_engines: merge datasets of inference engines whose numbers differ in their last digits.
     settings: how manifests and contact sheet are written; None takes the environment and the defaults.

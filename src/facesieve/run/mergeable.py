@@ -10,7 +10,7 @@ from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.checksums import read_checksums
 from facesieve.dataset.disk.damage import damaged_file
 from facesieve.dataset.disk.layout import Layout
-from facesieve.dataset.origin import Origin, difference, other_engines
+from facesieve.dataset.origin import IdentityModel, Origin, difference, other_engines
 from facesieve.errors import DatasetError
 from facesieve.run.lost import read_lost
 
@@ -57,6 +57,8 @@ def common_origin(origins: Mapping[Path, Origin], mixed_engines: bool) -> Origin
     (first, joined), *others = origins.items()
     before = joined
     for path, origin in others:
+        if before.identity != origin.identity:
+            raise DatasetError("other_identity", _other_identity(first, before.identity, path, origin.identity))
         if differs := _differences(before, origin):
             raise DatasetError(
                 "other_settings",
@@ -72,6 +74,21 @@ def common_origin(origins: Mapping[Path, Origin], mixed_engines: bool) -> Origin
             )
         joined = origin.joined(joined)
     return joined
+
+
+def _other_identity(first: Path, one: IdentityModel | None, second: Path, other: IdentityModel | None) -> str:
+    if one and other:
+        which = f"other weights of {other.model}" if one.model == other.model else other.model
+        return (
+            f"{first} has embeddings of {one.model}, which cannot be compared with those in {second}, of {which}."
+            f" Replace the embeddings of one of them; `facesieve identify {second} --identity none` removes them."
+        )
+    without, having, model = (first, second, other) if one is None else (second, first, one)
+    assert model
+    return (
+        f"{without} has no embeddings, and {having} has those of {model.model}. Add them first: facesieve identify"
+        f" {without} --identity {model.model} (or remove the others: facesieve identify {having} --identity none)"
+    )
 
 
 def _differences(before: Origin, after: Origin) -> list[str]:

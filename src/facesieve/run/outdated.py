@@ -11,7 +11,7 @@ from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.parquet import read_groups
 from facesieve.dataset.tables.former import with_current_reasons
 from facesieve.dataset.tables.row_stream import RowStream
-from facesieve.dataset.tables.schema import picture_schema, with_later_columns
+from facesieve.dataset.tables.schema import embedding_schema, picture_schema, with_later_columns
 from facesieve.run.contents import Contents, has_ledger
 
 
@@ -21,12 +21,14 @@ def outdated_manifests(contents: Contents, faulty: set[str]) -> Iterator[str]:
     if not has_ledger(layout):
         return
     schemas = {layout.faces: contents.origin.face_schema, layout.pictures: picture_schema()}
+    if contents.origin.identity:
+        schemas[layout.embeddings] = embedding_schema()
     names = {path: layout.name_of(path) for path in schemas}
     whole = [path for path, name in names.items() if not any(f"{one}/".startswith(f"{name}/") for one in faulty)]
     held = {path: RowStream(_rows_in(layout, path, schemas[path]), schemas[path]) for path in whole}
     same = dict.fromkeys(whole, True)
     for block in contents.blocks():
-        for path, rows in zip(schemas, block, strict=True):
+        for path, rows in zip(schemas, block, strict=False):  # without embeddings, the last is None
             if path in same:
                 same[path] &= held[path].take(len(rows)).equals(rows)
     for path in whole:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from facesieve.dataset.about import about_json
-from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors, write_file_durably
+from facesieve.dataset.disk.atomic import remove_path, sync_folders, wrap_write_errors, write_file_durably
 from facesieve.dataset.disk.checksums import checksum_of_file, checksums_by_name
 from facesieve.dataset.disk.json_file import write_json
 from facesieve.dataset.disk.layout import Layout
@@ -21,7 +21,7 @@ from facesieve.dataset.tables.manifest_writer import ManifestWriter
 from facesieve.dataset.tables.merge import Block, merge_resolved
 from facesieve.dataset.tables.named_files import named_files
 from facesieve.dataset.tables.resolve import Resolution
-from facesieve.dataset.tables.schema import picture_schema
+from facesieve.dataset.tables.schema import embedding_schema, picture_schema
 from facesieve.report.sheet import contact_sheet
 from facesieve.run.ledger import Ledger
 from facesieve.run.packing import Packing
@@ -44,11 +44,14 @@ def publish_dataset(blocks: Iterable[Block], layout: Layout, origin: Origin, set
     remove_published_checksums(layout)
     for manifest in manifests:
         manifest.publish()
+    if not origin.identity:
+        with wrap_write_errors(layout.embeddings):
+            remove_path(layout.embeddings)
     folders = [layout.faces] if origin.options.outputs.in_tars else [layout.metadata, layout.faces]
     sync_folders(folders, layout.root)
     write_json(about_json(origin, counts.counts()), layout.about, layout.scratch)
     write_file_durably(contact_sheet(layout, settings.sheet_faces), layout.sheet, layout.scratch)
-    _write_published_checksums(layout)
+    _write_published_checksums(layout, origin)
     return counts
 
 
@@ -69,7 +72,8 @@ def publish_ledger(
             named.append(hashes_of(list(named_files(block.faces, block.pictures, outputs))))
             yield block
 
-    merged = merge_resolved(ledger.tables, found, origin.measures, layout.scratch, outputs.in_tars)
+    model = origin.embedded_with
+    merged = merge_resolved(ledger.tables, found, origin.measures, layout.scratch, outputs.in_tars, model)
     with Packing(layout, outputs, suspicious) as packing:
         blocks = packing.packed(merged) if outputs.in_tars else merged
         counts = publish_dataset(noted(blocks), layout, origin, settings)
@@ -86,15 +90,18 @@ def _write_manifests(
     counts = RunningCounts()
     faces = ManifestWriter(layout.faces, origin.face_schema, layout.scratch, settings.manifest_rows)
     pictures = ManifestWriter(layout.pictures, picture_schema(), layout.scratch, settings.manifest_rows)
-    for some_faces, some_pictures in blocks:
-        counts.add(some_faces, some_pictures)
-        faces.add(some_faces.select(faces.schema.names))
-        pictures.add(some_pictures)
-    faces.finish()
-    pictures.finish()
+    writers = [faces, pictures]
+    if origin.identity:
+        writers.append(ManifestWriter(layout.embeddings, embedding_schema(), layout.scratch, settings.manifest_rows))
+    for block in blocks:
+        counts.add(block.faces, block.pictures)
+        for writer, rows in zip(writers, block, strict=False):  # without embeddings, the last table is None
+            writer.add(rows.select(writer.schema.names))
+    for writer in writers:
+        writer.finish()
     if origin.options.outputs.in_tars:
-        return counts, [faces, pictures]
-    return counts, [write_crop_manifest(faces, layout.metadata, layout.scratch), faces, pictures]
+        return counts, writers
+    return counts, [write_crop_manifest(faces, layout.metadata, layout.scratch), *writers]
 
 
 def remove_published_checksums(layout: Layout) -> None:
@@ -105,22 +112,24 @@ def remove_published_checksums(layout: Layout) -> None:
         sync_folders([layout.published_sums], layout.root)
 
 
-def published_files(layout: Layout, in_tars: bool = False) -> list[str]:
-    """The names of the files whose checksums are published: what readers open, `made.json`, and the ledger parts.
+def manifests_of(layout: Layout, origin: Origin) -> list[Path]:
+    """The manifests that have one row per face or picture, each a file or a folder of files."""
+    return [layout.faces, layout.pictures, *([layout.embeddings] if origin.identity else [])]
 
-    in_tars: whether the crops are in tar files; then there is no manifest of an image folder.
-    """
-    manifests = [path for manifest in (layout.faces, layout.pictures) for path in layout.files_of(manifest)]
-    metadata = () if in_tars else (layout.metadata,)
+
+def published_files(layout: Layout, origin: Origin) -> list[str]:
+    """The names of the files whose checksums are published: what readers open, `made.json`, and the ledger parts."""
+    manifests = [path for manifest in manifests_of(layout, origin) for path in layout.files_of(manifest)]
+    metadata = () if origin.options.outputs.in_tars else (layout.metadata,)
     readers = (*manifests, *metadata, layout.about, layout.sheet, layout.made)
     parts = (layout.part(number) for number in layout.numbers(layout.parts))
     return [layout.name_of(path) for path in (*readers, *parts)]
 
 
-def _write_published_checksums(layout: Layout) -> None:
+def _write_published_checksums(layout: Layout, origin: Origin) -> None:
     left = set(orphaned_files(layout)) if layout.made.exists() else set()
     of_shards = {layout.name_of(layout.sums_of(number)) for number in layout.numbers(layout.sums)} - left
-    names = [*(name for name in published_files(layout) if (layout.root / name).exists()), *of_shards]
+    names = [*(name for name in published_files(layout, origin) if (layout.root / name).exists()), *of_shards]
     checksums = checksums_by_name((name, checksum_of_file(layout.root / name)) for name in names)
     write_checksums_durably(checksums, layout.published_sums, layout)
 

@@ -88,13 +88,14 @@ def build(
     else:
         prepare_engine(named, settings)
     from facesieve.dataset.disk.outputs import Outputs
+    from facesieve.identity.crop_settings import check_crops
     from facesieve.models.store import Store, tell
     from facesieve.pipeline import Pipeline
     from facesieve.quality import MEASURES
     from facesieve.run.build import BuildSpec, versions_here
     from facesieve.run.build import build as build_dataset
     from facesieve.run.claim import check_writable
-    from facesieve.run.inference import engines_of, resolved
+    from facesieve.run.inference import engines_of, identity_model, resolved
     from facesieve.run.portion import checked_portion
     from facesieve.sieve import Policy
     from facesieve.sources import SourceOptions, find_sources
@@ -113,26 +114,28 @@ def build(
         pictures = -(-len(found.sources) // portion.count)  # now those in archives and lists are counted
         engine_for(settings, pictures).prepare()
         settings = resolved(settings)
+    check_crops(settings)
     check_writable(root)
     outputs = replace(outputs, tar_bytes=_tar_bytes(root, crops_as, len(found.sources), settings))
     store = Store(settings, announce)
     if not on:
         _check_device(settings, store)
     measures = tuple(measure.name for measure in MEASURES)
-    models = _models(settings, store)
+    models, identity = _models(settings, store), identity_model(settings, store)
     engine: BuildEngine | None = None
     with ExitStack() as stack:
         if on:
             from facesieve.run.engines.ray_engine import ray_engine
 
             engine = stack.enter_context(ray_engine(on, settings, found.sources, models, allow_mixed_engines))
-            make_pipeline: MakePipeline = engine.make_pipeline(policy)
+            make_pipeline: MakePipeline = engine.make_pipeline(policy, keep_rejected)
             engines, packages = engine.cluster.engines(), engine.cluster.versions()
         else:
             offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
-            make_pipeline = partial(Pipeline, offline, policy)
+            make_pipeline = partial(Pipeline, offline, policy, embed_rejected=keep_rejected)
             engines, packages = engines_of(settings), versions_here()
-        spec = BuildSpec(settings, measures, outputs, policy, models, engines, label_from, packages)
+        shaping = {name: digest for name, digest in models.items() if name.partition("/")[0] != settings.identity}
+        spec = BuildSpec(settings, measures, outputs, policy, shaping, engines, label_from, packages, identity)
         result = build_dataset(
             found.sources,
             root,

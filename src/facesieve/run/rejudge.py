@@ -47,9 +47,9 @@ class Rejudged:
     newly_rejected: int
     without_crop: int
 
-    def blocks(self) -> Iterator[tuple[Block, Block]]:
-        """Yield each block of rows as it was, and under the new rules."""
-        return _judged(self.dataset, self.judge)
+    def blocks(self, embeddings: bool = False) -> Iterator[tuple[Block, Block]]:
+        """Yield each block of rows as it was, and under the new rules. embeddings: see `Manifests.blocks`."""
+        return _judged(self.dataset, self.judge, embeddings)
 
     @property
     def faces(self) -> pa.Table:
@@ -68,8 +68,8 @@ def rejudge(dataset: Manifests, judge: Judge) -> Rejudged:
     before, after = RunningCounts(), RunningCounts()
     newly_kept = newly_rejected = without_crop = 0
     for old, new in _judged(dataset, judge):
-        before.add(*old)
-        after.add(*new)
+        before.add(old.faces, old.pictures)
+        after.add(new.faces, new.pictures)
         was, now = (np.asarray(block.faces["kept"], bool) for block in (old, new))
         newly_kept += int((now & ~was).sum())
         newly_rejected += int((was & ~now).sum())
@@ -91,7 +91,7 @@ def write_rejudged(dataset: Manifests, new: Rejudged, root: Path, policy: Policy
     _write_crops(new, layout, before.options.crops)
     options = before.options.model_copy(update={"marked": False})
     origin = before.model_copy(update={"policy": RecordedPolicy(**policy.describe()), "options": options})
-    publish_dataset((block for _, block in new.blocks()), layout, origin, settings)
+    publish_dataset((block for _, block in new.blocks(embeddings=True)), layout, origin, settings)
     with wrap_write_errors(layout.scratch):
         layout.scratch.rmdir()
 
@@ -107,16 +107,16 @@ def _write_crops(new: Rejudged, layout: Layout, cuts: Sequence[str]) -> None:
     sync_folders([layout.sums_of(0)], layout.root)
 
 
-def _judged(dataset: Manifests, judge: Judge) -> Iterator[tuple[Block, Block]]:
+def _judged(dataset: Manifests, judge: Judge, embeddings: bool = False) -> Iterator[tuple[Block, Block]]:
     keep_rejected = dataset.about.origin.options.keep_rejected
-    for old in dataset.blocks():
+    for old in dataset.blocks(embeddings):
         verdicts = judge(dataset.measures(old.faces))
         kept = pa.array([verdict.kept for verdict in verdicts], pa.bool_())
         reasons = pa.array([verdict.reasons for verdict in verdicts], pa.list_(pa.string()))
         faces = _with(_with(old.faces, "kept", kept), "reasons", reasons)
         if not dataset.about.origin.options.outputs.in_tars:
             faces = _with(faces, "file_name", _file_names(faces, keep_rejected))
-        yield old, Block(faces, _with(old.pictures, "kept", _kept_each(faces, old.pictures)))
+        yield old, Block(faces, _with(old.pictures, "kept", _kept_each(faces, old.pictures)), old.embeddings)
 
 
 def _with(table: pa.Table, name: str, column: pa.Array) -> pa.Table:

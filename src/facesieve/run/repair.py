@@ -59,7 +59,7 @@ def _add_checksums(layout: Layout, contents: Contents, bad: set[str]) -> None:
     _complete_checksums(layout, layout.sums_of(0), [name for name in thumbs if name not in known])
     names = [
         name
-        for name in published_files(layout, contents.outputs.in_tars)
+        for name in published_files(layout, contents.origin)
         if name not in bad and name != layout.name_of(layout.made)
     ]
     _complete_checksums(layout, layout.published_sums, names)

@@ -38,7 +38,7 @@ class ShardRunner:
     """Runs shards and commits them, in any process.
 
     measures: names of the measure columns, in order. permit: held while anything is written; None where the process
-    cannot outlive its build.
+    cannot outlive its build. model: sha256 of the model that the pipeline computes embeddings with; "" for none.
     """
 
     layout: Layout
@@ -46,6 +46,7 @@ class ShardRunner:
     measures: tuple[str, ...]
     outputs: Outputs
     permit: Permit | None = None
+    model: str = ""
 
     def run(
         self, shard: Shard, pipeline: BuildPipeline, on_start: Callable[[int], None] = lambda index: None
@@ -72,7 +73,7 @@ class ShardRunner:
         return Tally(len(rows), refused, sum(kept), len(kept) - sum(kept))
 
     def _commit(self, shard: Shard, records: Iterable[Record]) -> Iterator[Tally]:
-        rows, files = PartRows(self.measures, self.outputs), dict[str, frozenset[Checksum]]()
+        rows, files = PartRows(self.measures, self.outputs, self.model), dict[str, frozenset[Checksum]]()
 
         def write(record: Record) -> Tally:
             with self._permitted():

@@ -67,7 +67,8 @@ class Responder:
 
         cv2.setNumThreads(settings.threads)
         self._settings = settings
-        self._pipeline = Pipeline(settings)
+        # No answer has an embedding.
+        self._pipeline = Pipeline(settings.model_copy(update={"identity": "none"}))
         self._pipeline.process([np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)])
 
     def reply_to(self, image: bytes, options: AnswerOptions) -> PictureReply:

@@ -12,6 +12,7 @@ from facesieve.errors import DatasetError
 FORMAT = 1
 OTHER_FORMAT = ("older_format", "newer_format")  # error codes of `check_format`
 _KEY = b"format"  # in the schema metadata of a part
+_EMBEDDED = b"embedded_with"  # in the schema metadata of a part: sha256 of the model that computed its embeddings
 
 
 def check_format(found: object, path: Path, root: Path) -> None:
@@ -34,8 +35,19 @@ def check_format(found: object, path: Path, root: Path) -> None:
 
 
 def with_format(part: pa.Table) -> pa.Table:
-    """A ledger part with the format number in its metadata."""
-    return part.replace_schema_metadata({_KEY: str(FORMAT)})
+    """A ledger part with the format number in its metadata, and with the model of its embeddings, if it has any."""
+    model = embedded_with(part)
+    return part.replace_schema_metadata({_KEY: str(FORMAT)} | ({_EMBEDDED: model} if model else {}))
+
+
+def with_embedded(part: pa.Table, model: str) -> pa.Table:
+    """A ledger part whose metadata names the model of its embeddings by its sha256, or "" for none."""
+    return part.replace_schema_metadata({**(part.schema.metadata or {}), _EMBEDDED: model})
+
+
+def embedded_with(part: pa.Table) -> str:
+    """Sha256 of the model that computed the embeddings in a ledger part; "" if it has none."""
+    return str((part.schema.metadata or {}).get(_EMBEDDED, b"").decode("ascii", "replace"))
 
 
 def format_of(part: pa.Table) -> object:

@@ -35,6 +35,11 @@ class Layout:
         return self.root / "pictures.parquet"
 
     @property
+    def embeddings(self) -> Path:
+        """The embeddings of the faces, a file or a folder like `faces`; absent if none were computed."""
+        return self.root / "embeddings.parquet"
+
+    @property
     def metadata(self) -> Path:
         """The manifest of the kept crops, in the folder where image-folder loaders look for it."""
         return self.root / "kept" / METADATA

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.tables.conflicts import ReadParts
+from facesieve.dataset.tables.embeddings import embeddings_of
 from facesieve.dataset.tables.resolve import Resolution, resolve, with_part_schema
 from facesieve.dataset.tables.schema import CROPS, face_schema, part_schema, picture_schema
 from facesieve.dataset.tables.shuffle import Shuffle
@@ -19,38 +20,48 @@ from facesieve.records import Integers
 
 
 class Block(NamedTuple):
-    """Some rows of both manifests, of the same sources and in order."""
+    """Some rows of both manifests, of the same sources and in order.
+
+    embeddings: one row for each row of `faces`; None if they were not asked for, or there are none.
+    """
 
     faces: pa.Table
     pictures: pa.Table
+    embeddings: pa.Table | None = None
 
 
 def merge(
-    tables: ReadParts, measures: Sequence[str], scratch: Path | None = None, in_tars: bool = False
+    tables: ReadParts, measures: Sequence[str], scratch: Path | None = None, in_tars: bool = False, model: str = ""
 ) -> Iterator[Block]:
     """Yield the rows of both manifests from all parts, sorted by source, some at a time.
 
     Only the rows that count are yielded; see `resolve`.
     tables: reads the parts; called more than once. scratch: the folder for temporary files; None uses that of the
-    system. in_tars: the crops are in tar files; the faces then have the column `crops` of the ledger.
+    system. in_tars: the crops are in tar files; the faces then have the column `crops` of the ledger. model: sha256 of
+    the model whose embeddings are wanted; "" for none.
     Raises DatasetError if the parts do not have the columns of one dataset.
     """
     with resolve(tables, scratch) as found:
-        yield from merge_resolved(tables, found, measures, scratch, in_tars)
+        yield from merge_resolved(tables, found, measures, scratch, in_tars, model)
 
 
 def merge_resolved(
-    tables: ReadParts, found: Resolution, measures: Sequence[str], scratch: Path | None, in_tars: bool = False
+    tables: ReadParts,
+    found: Resolution,
+    measures: Sequence[str],
+    scratch: Path | None,
+    in_tars: bool = False,
+    model: str = "",
 ) -> Iterator[Block]:
     """Like `merge`, for parts that are resolved already."""
-    parts = (with_part_schema(rows, measures, in_tars) for rows in tables(None))
-    with Shuffle(part_schema(measures, in_tars), scratch) as blocks:
+    parts = (with_part_schema(rows, measures, in_tars, model) for rows in tables(None))
+    with Shuffle(part_schema(measures, in_tars, bool(model)), scratch) as blocks:
         for part in found.resolved(parts):
             rows = part.counted_rows
             blocks.add(rows, _block_of(rows["source"], found.bounds))
         for number in blocks.numbers():
             rows = _by_name(blocks.bucket(number))
-            yield Block(faces_of(rows, measures, in_tars), pictures_of(rows))
+            yield Block(faces_of(rows, measures, in_tars), pictures_of(rows), embeddings_of(rows) if model else None)
 
 
 def _block_of(names: pa.ChunkedArray, bounds: Sequence[str]) -> Integers:

@@ -11,21 +11,23 @@ from typing import Any
 import pyarrow as pa
 
 from facesieve.dataset.disk.checksums import Checksum
+from facesieve.dataset.disk.format import with_embedded
 from facesieve.dataset.disk.layout import crop_name, member_name
 from facesieve.dataset.disk.names import normalized_text
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.tables.schema import BOX, LANDMARKS, THUMB_SCHEMA, measure_columns, part_schema
-from facesieve.records import Face, Record, displayed
+from facesieve.records import Face, NoEmbedding, Record, displayed
 
 
 class PartRows:
     """Collects the rows of one ledger part. It keeps no pixels, so the picture of a record can be freed.
 
-    measures: the names of the measure columns, in order.
+    measures: the names of the measure columns, in order. model: sha256 of the model that computes embeddings of the
+    faces; "" for none.
     """
 
-    def __init__(self, measures: Sequence[str], outputs: Outputs) -> None:
-        self._measures, self._outputs = measures, outputs
+    def __init__(self, measures: Sequence[str], outputs: Outputs, model: str = "") -> None:
+        self._measures, self._outputs, self._model = measures, outputs, model
         self._pictures: list[dict[str, Any]] = []
         self._thumbs: list[tuple[str, bytes]] = []
 
@@ -37,11 +39,16 @@ class PartRows:
         thumbnails: one small JPEG per face, in order. crops: the crops that are members of a tar file, by name.
         """
         self._pictures.append(_picture(record, self._measures, self._outputs, crops))
+        if self._model:
+            for face, row in zip(record.faces, self._pictures[-1]["faces"], strict=True):
+                row |= _embedding(face, row["file_name"] is not None)
         self._thumbs += [(face.face_id, jpeg) for face, jpeg in zip(record.faces, thumbnails, strict=True)]
 
     def part(self) -> pa.Table:
         """One row per picture, in the order in which they were added; see `part_schema`."""
-        return pa.Table.from_pylist(self._pictures, schema=part_schema(self._measures, self._outputs.in_tars))
+        schema = part_schema(self._measures, self._outputs.in_tars, bool(self._model))
+        part = pa.Table.from_pylist(self._pictures, schema=schema)
+        return with_embedded(part, self._model) if self._model else part
 
     def thumbs(self) -> pa.Table:
         """The thumbnails of all faces, kept or not, for the contact sheet; see `THUMB_SCHEMA`."""
@@ -97,6 +104,14 @@ def _file_name(face: Face, label: str, outputs: Outputs) -> str:
 def _members(face: Face, label: str, outputs: Outputs) -> list[str]:
     whats = ("", *outputs.cuts) if outputs.in_tars else ()
     return [member_name(label, face.face_id, what) for what in whats]
+
+
+def _embedding(face: Face, written: bool) -> dict[str, bytes | str | None]:
+    """The values of `EMBEDDING_FIELDS`. Only faces whose crop is written have an embedding."""
+    if not written:
+        return {"embedding": None, "no_embedding": NoEmbedding.NO_CROP.value}
+    numbers = None if face.embedding is None else face.embedding.astype("<f2").tobytes()
+    return {"embedding": numbers, "no_embedding": face.no_embedding or None}
 
 
 def _number(value: float | None) -> float | None:

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from facesieve.dataset.disk.format import embedded_with
 from facesieve.dataset.tables.conflicts import CHANGES, EVIDENCE, SPAN, ConflictSearch, ReadParts, replace_values
-from facesieve.dataset.tables.schema import part_schema
+from facesieve.dataset.tables.schema import EMBEDDING_FIELDS, part_schema, with_later_columns
 from facesieve.dataset.tables.shuffle import Shuffle
 from facesieve.errors import DatasetError
 from facesieve.records import Mask, RefusalCode
@@ -69,12 +70,17 @@ def _changed(rows: pa.Table, changes: pa.Table, first: int) -> ResolvedPart:
     return ResolvedPart(rows, counts)
 
 
-def with_part_schema(rows: pa.Table, measures: Sequence[str], in_tars: bool = False) -> pa.Table:
+def with_part_schema(rows: pa.Table, measures: Sequence[str], in_tars: bool = False, model: str = "") -> pa.Table:
     """The rows of a part with all columns, in order. Columns that an earlier version did not write are null.
 
+    model: sha256 of the model whose embeddings are wanted; "" for none. Embeddings of another model become null.
     Raises DatasetError if the columns are not those of a part.
     """
-    schema = part_schema(measures, in_tars)
+    has_wanted = bool(model) and embedded_with(rows) == model
+    if model and not has_wanted:
+        plain, embedded = with_part_schema(rows, measures, in_tars), part_schema(measures, in_tars, True)
+        return with_later_columns(plain, embedded, [field.name for field in EMBEDDING_FIELDS])
+    schema = part_schema(measures, in_tars, has_wanted)
     with wrap_schema_errors():
         table = pa.concat_tables([schema.empty_table(), rows], promote_options="default")
         # The cast drops further fields of a face.

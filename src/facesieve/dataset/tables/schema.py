@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from facesieve.records import ANGLES, POINTS
+from facesieve.records import ANGLES, EMBEDDING_SIZE, POINTS
 
 BOX = ("box_x", "box_y", "box_w", "box_h")
 LANDMARKS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
@@ -76,13 +76,30 @@ def picture_schema() -> pa.Schema:
     return pa.schema([*PICTURE_FIELDS, *counts, *REFUSAL_FIELDS])
 
 
-def part_schema(measures: Iterable[str], in_tars: bool = False) -> pa.Schema:
+# In a face of a ledger part, if the build computes embeddings: the numbers as little-endian float16, or why not.
+EMBEDDING_FIELDS = (pa.field("embedding", pa.binary(2 * EMBEDDING_SIZE)), pa.field("no_embedding", pa.string()))
+
+
+def embedding_schema() -> pa.Schema:
+    """`embeddings.parquet`: one row per row of `faces`, in the same order.
+
+    `embedding` is null if there is none, and then `no_embedding` says why (a code of `NoEmbedding`). Its lists have 128
+    numbers; the type does not say so, because pyarrow up to version 21 cannot read nulls among lists of fixed size.
+    """
+    numbers = pa.list_(pa.float16())
+    return pa.schema(
+        [pa.field("face_id", pa.string()), pa.field("embedding", numbers), pa.field("no_embedding", pa.string())]
+    )
+
+
+def part_schema(measures: Iterable[str], in_tars: bool = False, embedded: bool = False) -> pa.Schema:
     """A ledger part: one row per input, with its faces nested inside, and with what identifies the input.
 
     `identity` tells inputs apart. It is null in rows that version 0.1.0 wrote; there `source` tells them apart.
-    in_tars: whether the crops are in tar files.
+    in_tars: whether the crops are in tar files. embedded: whether faces have embeddings.
     """
-    faces = pa.list_(pa.struct([*face_fields(measures), *([CROPS] if in_tars else [])]))
+    later = (*([CROPS] if in_tars else ()), *(EMBEDDING_FIELDS if embedded else ()))
+    faces = pa.list_(pa.struct([*face_fields(measures), *later]))
     evidence = [pa.field("fingerprint", pa.string()), pa.field("identity", pa.binary())]
     return pa.schema([*PICTURE_FIELDS, *REFUSAL_FIELDS, *evidence, pa.field("faces", faces)])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -31,17 +32,31 @@ def with_places(blocks: Iterable[Block], outputs: Outputs) -> Iterator[Block]:
     The faces of one tar file are in one block, so faces and pictures of a block may differ in their sources.
     """
     assert outputs.tar_bytes is not None
-    held: pa.Table | None = None
-    for faces, pictures in blocks:
-        held = faces if held is None else pa.concat_tables([held, faces])
-        ready, held = _split(held, outputs.tar_bytes)
-        for group in ready:
-            yield Block(_placed(group, outputs), pictures)
-            pictures = pictures.slice(len(pictures))
-        if len(pictures):
-            yield Block(_placed(held.slice(len(held)), outputs), pictures)
-    if held is not None and len(held):
-        yield Block(_placed(held, outputs), pictures.slice(len(pictures)))
+    held: Block | None = None
+    for block in blocks:
+        held = block if held is None else _after(held, block)
+        ends = [0, *_ends(held.faces, outputs.tar_bytes)]
+        for start, end in pairwise(ends):
+            yield _placed(_faces_of(held, start, end), outputs)
+            held = held._replace(pictures=held.pictures.slice(len(held.pictures)))
+        held = _faces_of(held, ends[-1], len(held.faces))
+        if len(held.pictures):
+            yield _placed(_faces_of(held, 0, 0), outputs)
+            held = held._replace(pictures=held.pictures.slice(len(held.pictures)))
+    if held is not None and len(held.faces):
+        yield _placed(held, outputs)
+
+
+def _after(held: Block, block: Block) -> Block:
+    """The held rows, then those of the next block."""
+    tables = zip(held, block, strict=True)
+    return Block(*(None if one is None else pa.concat_tables([one, other]) for one, other in tables))
+
+
+def _faces_of(block: Block, start: int, end: int) -> Block:
+    """The block with some of its faces, and all its pictures."""
+    embeddings = None if block.embeddings is None else block.embeddings.slice(start, end - start)
+    return Block(block.faces.slice(start, end - start), block.pictures, embeddings)
 
 
 def members_of(faces: pa.Table, outputs: Outputs) -> Members:
@@ -56,10 +71,10 @@ def members_of(faces: pa.Table, outputs: Outputs) -> Members:
     return found
 
 
-def _split(faces: pa.Table, tar_bytes: int) -> tuple[list[pa.Table], pa.Table]:
-    """The faces of each complete tar file, and the rest."""
+def _ends(faces: pa.Table, tar_bytes: int) -> list[int]:
+    """Where each complete tar file ends: the index of the first face that is not in it."""
     rooms, draws = _rooms(faces), _draws(faces)
-    groups, start, lowest = list[pa.Table](), 0, tar_bytes // 2
+    found, start, lowest = list[int](), 0, tar_bytes // 2
     ends = np.cumsum(rooms)
     chosen = np.flatnonzero((rooms > 0) & (draws * (tar_bytes - lowest) < rooms))
     while True:
@@ -69,8 +84,8 @@ def _split(faces: pa.Table, tar_bytes: int) -> tuple[list[pa.Table], pa.Table]:
         at = int(np.searchsorted(chosen, enough))
         end = min(full, int(chosen[at]) if at < len(chosen) else len(rooms))
         if end >= len(rooms):
-            return groups, faces.slice(start)
-        groups.append(faces.slice(start, end - start))
+            return found
+        found.append(end)
         start = end
 
 
@@ -90,8 +105,9 @@ def _draws(faces: pa.Table) -> Floats:
     return np.array(numbers, np.float64) / 2**32
 
 
-def _placed(faces: pa.Table, outputs: Outputs) -> pa.Table:
+def _placed(block: Block, outputs: Outputs) -> Block:
     """The faces of one tar file with its name and their places in it. They are null where no crop was written."""
+    faces = block.faces
     members = members_of(faces, outputs)
     shard = f"shards/{tar_name(members)}"
     place, places = 0, dict[str, tuple[int, int]]()
@@ -104,4 +120,4 @@ def _placed(faces: pa.Table, outputs: Outputs) -> pa.Table:
         PLACE, (shards, [offset for offset, _ in found], [size for _, size in found]), strict=True
     ):
         faces = faces.append_column(field, pa.array(values, field.type))
-    return faces
+    return block._replace(faces=faces)

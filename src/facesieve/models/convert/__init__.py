@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from facesieve.models.convert import dlib_resnet, hopenet, mtcnn, whenet
+from facesieve.models.convert import dlib_resnet, hopenet, mtcnn, sface, whenet
 
 Converter = Callable[[Mapping[str, bytes]], dict[str, bytes]]
 CONVERTERS: Mapping[str, Converter] = {
@@ -12,4 +12,5 @@ CONVERTERS: Mapping[str, Converter] = {
     "whenet": whenet.convert,
     "hopenet": hopenet.convert,
     "dlib-resnet": dlib_resnet.convert,
+    "sface": sface.convert,
 }

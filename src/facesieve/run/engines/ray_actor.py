@@ -55,13 +55,14 @@ class GivenSettings:
 
 @dataclass(frozen=True, slots=True)
 class MakeNodePipeline:
-    """Builds the pipeline of an actor, from models in the cache of its node."""
+    """Builds the pipeline of an actor, from models in the cache of its node. embed_rejected: see `Pipeline`."""
 
     settings: GivenSettings
     policy: Policy
+    embed_rejected: bool
 
     def __call__(self) -> Pipeline:
-        return Pipeline(self.settings.here(), self.policy, announce=lambda line: None)
+        return Pipeline(self.settings.here(), self.policy, lambda line: None, self.embed_rejected)
 
 
 @dataclass(frozen=True, slots=True)

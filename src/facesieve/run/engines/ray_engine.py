@@ -41,9 +41,9 @@ class RayEngine:
     cluster: Cluster
     workers: int
 
-    def make_pipeline(self, policy: Policy) -> MakePipeline:
-        """What builds the pipeline of an actor, from the models of its node."""
-        return MakeNodePipeline(self.cluster.question.settings, policy)
+    def make_pipeline(self, policy: Policy, embed_rejected: bool) -> MakePipeline:
+        """What builds the pipeline of an actor, from the models of its node. embed_rejected: see `Pipeline`."""
+        return MakeNodePipeline(self.cluster.question.settings, policy, embed_rejected)
 
     def prepare(self) -> None:
         """The cluster runs already."""

@@ -1,0 +1,78 @@
+"""`facesieve identify`: add embeddings to a finished dataset, or remove them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facesieve.errors import UsageError
+from facesieve.stop import Stopped
+
+if TYPE_CHECKING:
+    from facesieve.run.identify import IdentifyProgress
+
+
+def identify(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder that a build wrote.")],
+    identity: Annotated[
+        str | None, typer.Option(metavar="MODEL|none", help="dlib-resnet or sface; none removes all embeddings.")
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--setting", metavar="NAME=VALUE", help="Change a setting: threads=4."),
+    ] = None,
+    settings_file: Annotated[
+        Path | None, typer.Option("--settings", metavar="FILE", help="TOML file of settings.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only the last line, no progress.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
+) -> None:
+    """Add embeddings to a dataset, from its crops.
+
+    Embeddings tell whether faces under one label are of one person. They are biometric data: docs/identity.md says
+    what that means. Run it again to go on after an interruption.
+    """
+    from facesieve.cli.choices import choose_settings
+    from facesieve.run.identify import identify as run
+
+    settings = choose_settings(settings_file, [*(given or []), *([f"identity={identity}"] if identity else [])])
+    if settings.identity == "none" and identity is None:
+        raise UsageError("no_model_named", "Name a model: --identity dlib-resnet. To remove embeddings: none.")
+    try:
+        result = run(dataset, settings=settings, watch=_progress(quiet))
+    except Stopped as stopped:
+        done = stopped.remark or "what was finished is kept"
+        raise Stopped(stopped.number, f"{done}, and the same command continues {dataset}") from None
+    if as_json:
+        typer.echo(json.dumps({"dataset": str(dataset), **asdict(result)}))
+        return
+    if result.model == "none":
+        typer.echo(f"{dataset} has no embeddings")
+        return
+    without = ", ".join(f"{count} {reason}" for reason, count in result.missing.items())
+    typer.echo(f"{result.embedded} of {result.faces} faces have an embedding" + (f" ({without})" if without else ""))
+
+
+def _progress(quiet: bool) -> Callable[[IdentifyProgress], None]:
+    """A function that prints a line to stderr every few seconds; nothing if `quiet`."""
+    from facesieve.cli.progress import EVERY
+
+    started, last = time.monotonic(), 0.0
+
+    def watch(progress: IdentifyProgress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if quiet or not progress.total or (now - last < EVERY and 0 < progress.done < progress.total):
+            return
+        last = now
+        rate = progress.done / max(now - started, 1e-3)
+        print(f"{progress.done}/{progress.total} crops, {rate:.0f}/s", file=sys.stderr, flush=True)
+
+    return watch

@@ -1,0 +1,1 @@
+"""Embeddings of aligned faces: numbers whose distance says how alike two faces are. They never name anybody."""
