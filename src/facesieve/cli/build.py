@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,12 +15,6 @@ if TYPE_CHECKING:
     from facesieve.run.progress import Progress
 
 
-class LabelFrom(StrEnum):
-    none = "none"
-    folder = "folder"
-    top_folder = "top-folder"
-
-
 def build(
     sources: Annotated[
         list[str],
@@ -29,9 +22,13 @@ def build(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DATASET", help="Folder of the dataset.")],
     label_from: Annotated[
-        LabelFrom,
-        typer.Option(help="Label faces with the folder of their picture, or with the first folder below SOURCE."),
-    ] = LabelFrom.none,
+        str,
+        typer.Option(
+            metavar="none|folder|folder:1|name:PATTERN",
+            help="Label faces with the folder of their picture, with the first folder below SOURCE (folder:2: second),"
+            " or with the group `label` of a regular expression in its path.",
+        ),
+    ] = "none",
     policy: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
     ] = None,
@@ -127,7 +124,7 @@ def build(
                 output,
                 settings=settings,
                 policy=choose_policy(policy, changes or []),
-                label_from=label_from.value,
+                label_from=label_from,
                 crops={crop.strip() for crop in crops.split(",")} - {""},
                 keep_rejected=keep_rejected,
                 marked=marked,

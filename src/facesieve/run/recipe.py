@@ -17,7 +17,6 @@ if TYPE_CHECKING:  # heavy packages are imported while the fork server starts
     from facesieve.run.build import BuildResult
     from facesieve.run.progress import Progress
     from facesieve.sieve import Policy
-    from facesieve.sources import LabelFrom
 
 PathText = str | os.PathLike[str]
 
@@ -28,7 +27,7 @@ def build(
     *,
     settings: Settings | None = None,
     policy: Policy | None = None,
-    label_from: LabelFrom = "none",
+    label_from: str = "none",
     crops: Iterable[str] = (),
     keep_rejected: bool = False,
     marked: bool = False,
@@ -50,7 +49,8 @@ def build(
     and options, and then new pictures are added to it.
     settings: such as `Settings.load(workers=2)`; None takes the environment and the defaults.
     policy: the rules that decide which faces are kept; None is `reference`.
-    label_from: `folder` labels a picture with its folder, `top-folder` with the first folder below the named one.
+    label_from: `folder` labels a picture with its folder, `folder:1` with the first folder below the named one,
+    `name:PATTERN` with the group `label` of a regular expression in its path; see docs/pictures.md.
     crops: unaligned crops to write as well, `face` and `head`. keep_rejected: write crops of rejected faces too.
     marked: write copies of the pictures with boxes and numbers drawn on them.
     prune: remove pictures from the dataset that are no longer in the sources, and the old names of moved pictures.
@@ -96,7 +96,7 @@ def build(
     _check_device(settings, store)
     measures = tuple(measure.name for measure in MEASURES)
     models = _models(settings, store)
-    spec = BuildSpec(settings, measures, outputs, policy, models, engines_of(settings), label_from)
+    spec = BuildSpec(settings, measures, outputs, policy, models, engines_of(settings), reading.labels.text)
     offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
     make_pipeline = partial(Pipeline, offline, policy)
     result = build_dataset(
