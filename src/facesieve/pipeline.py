@@ -30,8 +30,9 @@ from facesieve.records import (
     Refusal,
     Verdict,
 )
+from facesieve.relate import picture_relations
 from facesieve.settings import Settings
-from facesieve.sieve import Policy, judge
+from facesieve.sieve import Policy, judge_columns
 from facesieve.sources import Picture, as_sources, each_source
 
 Argument = TypeVar("Argument", Settings, Policy)
@@ -52,8 +53,14 @@ class Measured(NamedTuple):
     measures: Measures
 
     def judged(self, policy: Policy) -> list[Record]:
-        """One record for each answer, in order, with the verdicts of the policy. Runs no network."""
-        return gather(*self, judge(policy, self.measures))
+        """One record for each answer, in order, with the verdicts of the policy. Runs no network.
+
+        The measures of the records also have the relations of faces in one picture.
+        """
+        relations = picture_relations(self.faces.photo, self.measures["prominence"])
+        judgement = judge_columns(policy, self.measures, relations)
+        measures = Measures({**self.measures.columns, **judgement.relations})
+        return gather(self.answers, self.photos, self.faces, self.crops, measures, judgement.verdicts())
 
 
 class Pipeline:

@@ -36,6 +36,9 @@ def build(
         list[str] | None,
         typer.Option("--set", metavar="LIMIT=VALUE", help="Change a limit of the policy: max_yaw=30."),
     ] = None,
+    one_per_picture: Annotated[
+        bool, typer.Option("--one-per-picture", help="Keep one face of each picture: --set max_rank_in_picture=1.")
+    ] = False,
     given: Annotated[
         list[str] | None,
         typer.Option("--setting", metavar="NAME=VALUE", help="Change a setting: crop_size=160."),
@@ -98,7 +101,7 @@ def build(
 
     Run it again with the same options to add new pictures. Exits 1 when no picture could be read.
     """
-    from facesieve.cli.choices import choose_policy, choose_settings
+    from facesieve.cli.choices import choose_policy, choose_settings, limits_of
     from facesieve.run.engines.choose import prepare_engine
 
     options = {"workers": workers, "min_face_size": min_face_size, "turns": turns, "device": device}
@@ -123,7 +126,7 @@ def build(
                 sources,
                 output,
                 settings=settings,
-                policy=choose_policy(policy, changes or []),
+                policy=choose_policy(policy, limits_of(changes, one_per_picture)),
                 label_from=label_from,
                 crops={crop.strip() for crop in crops.split(",")} - {""},
                 keep_rejected=keep_rejected,

@@ -109,6 +109,11 @@ class Manifests:
             raise UsageError("ambiguous_face", f"{number} face ids start with {prefix!r}: {some}. Write more digits.")
         return found
 
+    def faces_of(self, source: str) -> list[FaceRow]:
+        """The rows of all faces of one source, in order."""
+        matching = (rows.filter(pc.equal(rows["source"], source)) for rows in self.face_tables())
+        return [row for rows in matching if len(rows) for row in face_rows(rows, self.names)]
+
     def _tables(self, manifest: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
         for path in self.layout.files_of(manifest):

@@ -17,7 +17,7 @@ class Explanation:
     """A face with the outcome of each rule.
 
     face: its row. also: its rows under other labels, if the same picture lies at several paths.
-    findings: one per rule, in order. note: why the pose was not measured, or "".
+    findings: one per rule, in order. note: which face is the main one instead, or why the pose was not measured, or "".
     """
 
     face: FaceRow
@@ -52,7 +52,7 @@ class Explanation:
         yield "verdict  " + ("kept" if face.kept else "rejected: " + ", ".join(face.reasons))
         yield ""
         for finding in self.findings:
-            outcome = "pass" if finding.passed else f"FAIL  {finding.reason}: {finding.text}"
+            outcome = _outcome(finding)
             yield f"{finding.measure:<32} {_number(finding.value):>12}   {finding.limits:<16} {outcome}"
         if self.note:
             yield f"note: {self.note}"
@@ -70,9 +70,22 @@ def explain_face(dataset: Manifests, prefix: str) -> Explanation:
     """
     face, *also = dataset.face(prefix)
     findings = tuple(check_rules(policy_of(dataset.about, dataset.layout), face.measures))
-    no_pose = any(finding.reason == Reason.POSE_NOT_MEASURED for finding in findings)
-    note = _why_no_pose(dataset.about.origin.settings, face.measures["confidence"] or 0.0) if no_pose else ""
-    return Explanation(face, tuple(also), findings, note)
+    reasons = {finding.measure: finding.reason for finding in findings if not finding.passed}
+    notes = []
+    if Reason.POSE_NOT_MEASURED in reasons.values():
+        notes.append(_why_no_pose(dataset.about.origin.settings, face.measures["confidence"] or 0.0))
+    if "rank_in_picture" in reasons:
+        notes.append(_main_face(dataset, face))
+    return Explanation(face, tuple(also), findings, " ".join(filter(None, notes)))
+
+
+def _main_face(dataset: Manifests, face: FaceRow) -> str:
+    """Which face is the main one of the picture, and by how much."""
+    for other in dataset.faces_of(face.source):
+        if other.measures.get("rank_in_picture") == 1:
+            by = f"{_number(other.measures.get('prominence'))} against {_number(face.measures.get('prominence'))}"
+            return f"The main face of the picture is {other.face_id} (prominence {by})."
+    return ""
 
 
 def _why_no_pose(settings: Mapping[str, Any], confidence: float) -> str:
@@ -82,6 +95,12 @@ def _why_no_pose(settings: Mapping[str, Any], confidence: float) -> str:
     if isinstance(floor, int | float) and confidence < floor:
         return f"Pose is measured only for faces with a confidence of {floor:g} or more (measure_floor)."
     return ""
+
+
+def _outcome(finding: Finding) -> str:
+    if not finding.passed:
+        return f"FAIL  {finding.reason}: {finding.text}"
+    return "pass" if finding.value is not None else "-     an earlier rule failed"
 
 
 def _number(value: float | None) -> str:

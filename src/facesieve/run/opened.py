@@ -12,7 +12,7 @@ from facesieve.report.explain import Explanation, explain_face
 from facesieve.report.policy import policy_of
 from facesieve.run.rejudge import Rejudged, rejudge, write_rejudged
 from facesieve.settings import Settings
-from facesieve.sieve import Policy, judge
+from facesieve.sieve import Policy, judge_columns
 
 
 def open_dataset(path: str | os.PathLike[str]) -> Dataset:
@@ -56,7 +56,7 @@ class Dataset(Manifests):
         Raises DatasetError if `output` is not empty, a crop is missing, or a file cannot be written.
         """
         policy = policy or self.policy
-        new = rejudge(self, partial(judge, policy))
+        new = rejudge(self, partial(judge_columns, policy), [rule.measure for rule in policy.rules])
         if output is not None:
             write_rejudged(self, new, Path(output), policy, settings or Settings.load())
         return new

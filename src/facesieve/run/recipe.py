@@ -73,7 +73,7 @@ def build(
     from facesieve.dataset.disk.outputs import Outputs
     from facesieve.models.store import Store, tell
     from facesieve.pipeline import Pipeline
-    from facesieve.quality import MEASURES
+    from facesieve.quality import ALL_MEASURES
     from facesieve.run.build import BuildSpec
     from facesieve.run.build import build as build_dataset
     from facesieve.run.claim import check_writable
@@ -94,7 +94,7 @@ def build(
     check_writable(root)
     store = Store(settings, announce)
     _check_device(settings, store)
-    measures = tuple(measure.name for measure in MEASURES)
+    measures = tuple(measure.name for measure in ALL_MEASURES)
     models = _models(settings, store)
     spec = BuildSpec(settings, measures, outputs, policy, models, engines_of(settings), reading.labels.text)
     offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
