@@ -16,7 +16,7 @@ from facesieve.detect import RotationSearch, UpsideDownCheck, load_detector
 from facesieve.models.store import Announce, Store, tell
 from facesieve.native import load_extension
 from facesieve.pose import HeadPose, with_half_turn
-from facesieve.quality import measure
+from facesieve.quality import crop_hash, luma, measure
 from facesieve.records import (
     TEMPLATE_SIZE,
     Face,
@@ -43,7 +43,7 @@ class Measured(NamedTuple):
 
     answers: one for each picture, as in `DecodedBatch`. photos: the photos among them, turned if the search for
     rotations turned them.
-    crops: (N, size, size, 3) uint8 RGB, one for each face.
+    crops: (N, size, size, 3) uint8 RGB, one for each face. hashes: (N, 32) uint8, one for each face.
     """
 
     answers: Sequence[Photo | Refusal]
@@ -51,6 +51,7 @@ class Measured(NamedTuple):
     faces: Faces
     crops: Pixels
     measures: Measures
+    hashes: Pixels
 
     def judged(self, policy: Policy) -> list[Record]:
         """One record for each answer, in order, with the verdicts of the policy. Runs no network.
@@ -60,7 +61,8 @@ class Measured(NamedTuple):
         relations = picture_relations(self.faces.photo, self.measures["prominence"])
         judgement = judge_columns(policy, self.measures, relations)
         measures = Measures({**self.measures.columns, **judgement.relations})
-        return gather(self.answers, self.photos, self.faces, self.crops, measures, judgement.verdicts())
+        found = (self.faces, self.crops, measures, judgement.verdicts(), self.hashes)
+        return gather(self.answers, self.photos, *found)
 
 
 class Pipeline:
@@ -134,17 +136,19 @@ class Pipeline:
         photos, faces = self._find(decoded.photos)
         crops = self._align(photos, faces).crops
         pose = self._pose(photos, faces) if with_pose else np.full((len(faces), 3), np.nan)
-        return Measured(decoded.answers, photos, faces, crops, self._measure(photos, faces, pose))
+        measures, hashes = self._measure(photos, faces, pose)
+        return Measured(decoded.answers, photos, faces, crops, measures, hashes)
 
     def _find(self, photos: Sequence[Photo]) -> tuple[Sequence[Photo], Faces]:
         """The photos and their faces. If the settings allow it, a photo is turned so that its faces are upright."""
         return self._search_rotations(photos) if self.settings.turns > 1 else (photos, self._detect(photos))
 
-    def _measure(self, photos: Sequence[Photo], faces: Faces, pose: Floats) -> Measures:
-        """Measures of the reference's crops, so that thresholds do not depend on the settings of the crop."""
+    def _measure(self, photos: Sequence[Photo], faces: Faces, pose: Floats) -> tuple[Measures, Pixels]:
+        """Measures and hashes of the reference's crops, so that they do not depend on the settings of the crop."""
         standard = self._reference_crops(photos, faces)
         upright = self._true_roll(photos, faces, standard.crops, pose)
-        return measure(photos, faces, standard.crops, standard.matrices, upright, self._extension)
+        measures = measure(photos, faces, standard.crops, standard.matrices, upright, self._extension)
+        return measures, crop_hash(luma(standard.crops))
 
     def _reference_crops(self, photos: Sequence[Photo], faces: Faces) -> Aligned:
         """Crops as the reference aligns them: landmarks truncated to whole pixels change blur by up to 6 %."""
@@ -176,6 +180,7 @@ def gather(
     crops: Pixels,
     measures: Measures,
     verdicts: Sequence[Verdict],
+    hashes: Pixels,
 ) -> list[Record]:
     """Turn flat arrays into one record for each answer, in order."""
     first = np.searchsorted(faces.photo, np.arange(len(photos) + 1))
@@ -185,13 +190,21 @@ def gather(
             records.append(Record(answer.source, refusal=answer))
             continue
         rows = range(first[number], first[number + 1])
-        found = tuple(_face(photos[number], faces, crops, measures, verdicts, row) for row in rows)
+        found = tuple(_face(photos[number], faces, crops, measures, verdicts, hashes, row) for row in rows)
         records.append(Record(answer.source, photos[number], faces=found))
         number += 1
     return records
 
 
-def _face(photo: Photo, faces: Faces, crops: Pixels, measures: Measures, verdicts: Sequence[Verdict], row: int) -> Face:
+def _face(
+    photo: Photo,
+    faces: Faces,
+    crops: Pixels,
+    measures: Measures,
+    verdicts: Sequence[Verdict],
+    hashes: Pixels,
+    row: int,
+) -> Face:
     x, y, w, h = faces.boxes[row].tolist()
     return Face(
         face_id=face_id(photo.picture_id, (x, y, w, h)),
@@ -201,6 +214,7 @@ def _face(photo: Photo, faces: Faces, crops: Pixels, measures: Measures, verdict
         crop=crops[row],
         measures=measures.row(row),
         verdict=verdicts[row],
+        crop_hash=hashes[row].tobytes() if hashes[row].any() else b"",
     )
 
 

@@ -3,6 +3,8 @@
 `RELATIONS` lists numbers that need the other faces, which `facesieve.relate` computes.
 """
 
+from facesieve.quality.blur import luma
+from facesieve.quality.crop_hash import crop_hash, mirrored_bits
 from facesieve.quality.fitness import fitness
 from facesieve.quality.measure import measure
 from facesieve.quality.size import prominence
@@ -22,9 +24,12 @@ __all__ = [
     "MEASURES",
     "RELATIONS",
     "Measure",
+    "crop_hash",
     "fitness",
     "is_relation",
+    "luma",
     "measure",
     "measure_named",
+    "mirrored_bits",
     "prominence",
 ]

@@ -11,7 +11,7 @@ import pyarrow as pa
 from facesieve.dataset.disk.layout import crop_name
 from facesieve.dataset.disk.names import normalized_text
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.tables.schema import BOX, LANDMARKS, THUMB_SCHEMA, measure_columns, part_schema
+from facesieve.dataset.tables.schema import BOX, CROP_HASH, LANDMARKS, THUMB_SCHEMA, measure_columns, part_schema
 from facesieve.records import Face, Record, displayed
 
 
@@ -72,6 +72,7 @@ def _face(face: Face, label: str, measures: Sequence[str], outputs: Outputs) -> 
         "kept": face.verdict.kept,
         "reasons": list(face.verdict.reasons),
         "file_name": crop_name(label, face.face_id, face.verdict.kept) if written else None,
+        CROP_HASH: face.crop_hash or None,
     }
 
 

@@ -10,6 +10,7 @@ from facesieve.records import ANGLES, POINTS
 
 BOX = ("box_x", "box_y", "box_w", "box_h")
 LANDMARKS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
+CROP_HASH = "crop_hash"  # null for a flat crop, and in rows that earlier versions wrote
 LEADING = ("confidence", *ANGLES, "blur")
 
 
@@ -27,6 +28,7 @@ def face_fields(measures: Iterable[str]) -> list[pa.Field]:
         pa.field("kept", pa.bool_()),
         pa.field("reasons", pa.list_(pa.string())),
         pa.field("file_name", pa.string()),
+        pa.field(CROP_HASH, pa.binary()),
     ]
 
 
@@ -52,7 +54,7 @@ PICTURE_FIELDS = (
     pa.field("turn", pa.int32()),
 )
 # Columns that were added after format 1 was first released. In a file without them they read as null.
-LATER: tuple[str, ...] = ("prominence", "fitness", "faces_in_picture", "rank_in_picture")
+LATER: tuple[str, ...] = ("prominence", "fitness", "faces_in_picture", "rank_in_picture", CROP_HASH)
 REFUSAL_FIELDS = (pa.field("refusal", pa.string()), pa.field("message", pa.string()))
 
 
