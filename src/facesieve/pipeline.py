@@ -59,7 +59,7 @@ class Measured(NamedTuple):
         The measures of the records also have the relations of faces in one picture.
         """
         relations = picture_relations(self.faces.photo, self.measures["prominence"])
-        judgement = judge_columns(policy, self.measures, relations)
+        judgement = judge_columns(policy.for_pictures(), self.measures, relations)
         measures = Measures({**self.measures.columns, **judgement.relations})
         found = (self.faces, self.crops, measures, judgement.verdicts(), self.hashes)
         return gather(self.answers, self.photos, *found)
@@ -72,11 +72,11 @@ class Pipeline:
     cache are fetched then, unless the settings say offline; `announce` is called with one line about each.
 
     settings: None takes the environment and the defaults. policy: the rules that decide which faces are kept; None is
-    `reference`.
+    `reference`. It cannot have rules that compare the faces of a whole dataset.
     A pipeline can be pickled. Only settings and policy are pickled, and unpickling loads the networks again. Therefore
     send it to each process of a pool once, in the initializer, and not with every task.
-    Raises TypeError for settings or a policy of another type, such as a dict or the name of a preset, and ModelError
-    when weights are missing or differ from the catalog.
+    Raises TypeError for settings or a policy of another type, such as a dict or the name of a preset, ModelError
+    when weights are missing or differ from the catalog, and PolicyError `needs_dataset`.
 
     Examples:
         >>> import skimage.data
@@ -91,7 +91,7 @@ class Pipeline:
         self, settings: Settings | None = None, policy: Policy | None = None, announce: Announce = tell
     ) -> None:
         self.settings = _check_type(Settings, settings, "settings=Settings(min_face_size=40)") or Settings.load()
-        self.policy = _check_type(Policy, policy, 'policy=Policy.preset("strict")') or Policy.preset()
+        self.policy = (_check_type(Policy, policy, 'policy=Policy.preset("strict")') or Policy.preset()).for_pictures()
         store = Store(self.settings, announce)
         self._detect = load_detector(self.settings, store)
         self._extension = load_extension(self.settings)

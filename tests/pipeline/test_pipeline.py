@@ -12,7 +12,7 @@ import facesieve
 from facesieve import Pipeline, Policy, Record, Settings
 from facesieve.decode import DecodedBatch
 from facesieve.pipeline import face_id
-from facesieve.quality import ALL_MEASURES, RELATIONS
+from facesieve.quality import OF_ONE_PICTURE, RELATIONS
 from facesieve.records import Photo, Refusal, Source
 
 
@@ -118,7 +118,7 @@ def test_measuring_without_the_pose_leaves_all_that_does_not_depend_on_it(pipeli
 
 def test_every_measure_of_the_table_is_taken_and_no_other(pipeline: Pipeline, astronaut: Path) -> None:
     (record,) = pipeline.process([astronaut])
-    assert list(record.faces[0].measures) == [measure.name for measure in ALL_MEASURES]
+    assert list(record.faces[0].measures) == [measure.name for measure in OF_ONE_PICTURE]
     assert all(np.isfinite(value) for value in record.faces[0].measures.values())
 
 

@@ -10,8 +10,10 @@ from facesieve.quality.measure import measure
 from facesieve.quality.size import prominence
 from facesieve.quality.table import (
     ALL_MEASURES,
+    DATASET_RELATIONS,
     FITNESS_PARTS,
     MEASURES,
+    OF_ONE_PICTURE,
     RELATIONS,
     Measure,
     is_relation,
@@ -20,8 +22,10 @@ from facesieve.quality.table import (
 
 __all__ = [
     "ALL_MEASURES",
+    "DATASET_RELATIONS",
     "FITNESS_PARTS",
     "MEASURES",
+    "OF_ONE_PICTURE",
     "RELATIONS",
     "Measure",
     "crop_hash",

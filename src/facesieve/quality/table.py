@@ -243,7 +243,7 @@ FITNESS_PARTS = (
 )
 
 # Numbers that need the other faces. They are computed among the faces that passed every rule before theirs.
-RELATIONS: tuple[Measure, ...] = (
+PICTURE_RELATIONS: tuple[Measure, ...] = (
     Measure("faces_in_picture", "", 1, inf, "low", "", "How many faces the picture has.", "relation"),
     Measure(
         "rank_in_picture",
@@ -257,6 +257,31 @@ RELATIONS: tuple[Measure, ...] = (
     ),
 )
 
+DATASET_RELATIONS: tuple[Measure, ...] = (
+    Measure(
+        "twin_distance",
+        "",
+        0,
+        1,
+        "high",
+        "",
+        "Share of the hash's bits that differ from the nearest near-duplicate; 1 if there is none.",
+        "relation",
+    ),
+    Measure(
+        "rank_among_duplicates",
+        "",
+        1,
+        inf,
+        "low",
+        "",
+        "Place of the face among its near-duplicates by fitness; 1 is the fittest.",
+        "relation",
+    ),
+)
+
+RELATIONS = PICTURE_RELATIONS + DATASET_RELATIONS
+OF_ONE_PICTURE = MEASURES + PICTURE_RELATIONS  # what can be computed from one picture
 ALL_MEASURES = MEASURES + RELATIONS
 _RELATED = frozenset(measure.name for measure in RELATIONS)
 

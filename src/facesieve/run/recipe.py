@@ -64,8 +64,9 @@ def build(
     line about each model that is fetched and about files that are left out; None prints it to stderr.
 
     The build runs in `settings.workers` processes; with `workers=1` it runs in this process alone.
-    Raises UsageError when an argument is wrong, ModelError when a model is missing, DatasetError when the dataset
-    cannot be written or continued or lacks files at the end, and WorkerError when worker processes cannot be started.
+    Raises UsageError when an argument is wrong, PolicyError when a rule compares the faces of a whole dataset,
+    ModelError when a model is missing, DatasetError when the dataset cannot be written or continued or lacks files at
+    the end, and WorkerError when worker processes cannot be started.
     """
     settings = settings or Settings.load()
     named = _as_paths(sources)
@@ -73,7 +74,7 @@ def build(
     from facesieve.dataset.disk.outputs import Outputs
     from facesieve.models.store import Store, tell
     from facesieve.pipeline import Pipeline
-    from facesieve.quality import ALL_MEASURES
+    from facesieve.quality import OF_ONE_PICTURE
     from facesieve.run.build import BuildSpec
     from facesieve.run.build import build as build_dataset
     from facesieve.run.claim import check_writable
@@ -81,7 +82,7 @@ def build(
     from facesieve.sieve import Policy
     from facesieve.sources import SourceOptions, find_sources
 
-    root, policy, announce = Path(dataset), policy or Policy.preset(), announce or tell
+    root, policy, announce = Path(dataset), (policy or Policy.preset()).for_pictures(), announce or tell
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
     reading = SourceOptions(
         label_from, follow_links, include_hidden, archive_encoding, path_column, label_column, list_encoding
@@ -94,7 +95,7 @@ def build(
     check_writable(root)
     store = Store(settings, announce)
     _check_device(settings, store)
-    measures = tuple(measure.name for measure in ALL_MEASURES)
+    measures = tuple(measure.name for measure in OF_ONE_PICTURE)
     models = _models(settings, store)
     spec = BuildSpec(settings, measures, outputs, policy, models, engines_of(settings), reading.labels.text)
     offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now

@@ -1,9 +1,12 @@
 """Judges a finished dataset again from its measures. It reads no picture and runs no network.
 
     faces, pictures ─ blocks ─ derive: prominence, fitness ─ judge, rule by rule ─ new rows
-                                                                └ relations among the faces that passed so far
+                                                                ├ relations in one picture, of the block
+                                                                └ relations among all faces, computed before
 
-Blocks are some thousands of faces, and the faces of a picture are in one block, so memory stays the same at any size.
+Relations are computed among the faces that passed so far. Blocks are some thousands of faces, and the faces of a
+picture are in one block, so memory stays the same at any size. If a rule compares all faces, memory grows by some
+hundred bytes per face (`run/relate_all.py`).
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from facesieve.run.claim import check_writable, other_files
 from facesieve.run.derive import relations_in_pictures, with_derived_measures
 from facesieve.run.ledger import Ledger
 from facesieve.run.publish import publish_dataset
+from facesieve.run.relate_all import NAMES, RelationsOfAll
 from facesieve.settings import Settings
 from facesieve.sieve import Judgement, Policy, Relations
 
@@ -42,13 +46,15 @@ Judge = Callable[[Measures, Relations], Judgement]
 class Rejudged:
     """A dataset under other rules. Its rows are computed on request, some thousands at a time.
 
-    measures: the names of its measure columns: those of the dataset, then what the rules ask for and it lacked.
+    related: relations among all faces. measures: the names of its measure columns: those of the dataset, then what the
+    rules ask for and it lacked.
     before, after: the counts under the old and the new rules. newly_kept, newly_rejected: faces whose verdict changed.
     without_crop: kept faces without a crop, because the build did not write the crops of rejected faces.
     """
 
     dataset: Manifests
     judge: Judge
+    related: RelationsOfAll
     measures: tuple[str, ...]
     before: Counts
     after: Counts
@@ -58,7 +64,7 @@ class Rejudged:
 
     def blocks(self) -> Iterator[tuple[Block, Block]]:
         """Yield each block of rows as it was, and under the new rules."""
-        return _judged(self.dataset, self.judge, self.measures)
+        return _judged(self.dataset, self.judge, self.related, self.measures)
 
     @property
     def faces(self) -> pa.Table:
@@ -72,23 +78,31 @@ class Rejudged:
         return pa.concat_tables([picture_schema().empty_table(), *(new.pictures for _, new in self.blocks())])
 
 
-def rejudge(dataset: Manifests, judge: Judge, asked: Sequence[str] = ()) -> Rejudged:
+def rejudge(
+    dataset: Manifests, judge: Judge, asked: Sequence[str] = (), related: RelationsOfAll | None = None
+) -> Rejudged:
     """Judge every face again.
 
     judge: called with the measures and relations of some thousands of faces at a time, in order. asked: the measures
-    that its rules ask for; the result has columns of these even if the dataset has none.
+    that its rules ask for; the result has columns of these even if the dataset has none. related: the relations among
+    all faces that its rules ask for.
     """
-    measures = tuple(dict.fromkeys((*dataset.about.origin.measures, *asked)))
+    related = related or RelationsOfAll()
+    recorded = dataset.about.origin.measures
+    valid = (name for name in recorded if name not in NAMES or name in asked)  # other rules made the old relations
+    measures = tuple(dict.fromkeys((*valid, *asked)))
     before, after = RunningCounts(), RunningCounts()
     newly_kept = newly_rejected = without_crop = 0
-    for old, new in _judged(dataset, judge, measures):
+    for old, new in _judged(dataset, judge, related, measures):
         before.add(*old)
         after.add(*new)
         was, now = (np.asarray(block.faces["kept"], bool) for block in (old, new))
         newly_kept += int((now & ~was).sum())
         newly_rejected += int((was & ~now).sum())
         without_crop += int((now & ~np.asarray(pc.is_valid(new.faces["file_name"]))).sum())
-    return Rejudged(dataset, judge, measures, before.counts(), after.counts(), newly_kept, newly_rejected, without_crop)
+    return Rejudged(
+        dataset, judge, related, measures, before.counts(), after.counts(), newly_kept, newly_rejected, without_crop
+    )
 
 
 def write_rejudged(dataset: Manifests, new: Rejudged, root: Path, policy: Policy, settings: Settings) -> None:
@@ -122,11 +136,14 @@ def _write_crops(new: Rejudged, layout: Layout, cuts: Sequence[str]) -> None:
     sync_folders([layout.sums_of(0)], layout.root)
 
 
-def _judged(dataset: Manifests, judge: Judge, names: Sequence[str]) -> Iterator[tuple[Block, Block]]:
-    keep_rejected = dataset.about.origin.options.keep_rejected
+def _judged(
+    dataset: Manifests, judge: Judge, related: RelationsOfAll, names: Sequence[str]
+) -> Iterator[tuple[Block, Block]]:
+    keep_rejected, first = dataset.about.origin.options.keep_rejected, 0
     for old in dataset.blocks():
         measures = with_derived_measures(dataset.measures(old.faces), old)
-        judgement = judge(measures, relations_in_pictures(measures, old))
+        relations = {**relations_in_pictures(measures, old), **related.of_rows(first, len(old.faces))}
+        judgement, first = judge(measures, relations), first + len(old.faces)
         faces = _with_measures(old.faces, {**measures.columns, **judgement.relations}, names)
         faces = _with(faces, "kept", pa.array(judgement.kept, pa.bool_()))
         faces = _with(faces, "reasons", pa.array(judgement.reasons(), pa.list_(pa.string())))
