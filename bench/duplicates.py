@@ -8,8 +8,8 @@ A tenth of the faces are edited copies of others. Prints what share of the copie
 
 from __future__ import annotations
 
+import argparse
 import resource
-import sys
 import time
 
 import numpy as np
@@ -23,7 +23,11 @@ EDITED = np.repeat([0.05, 0.12], [81, 175])
 
 
 def main() -> None:
-    count, labels = (int(text) for text in [*sys.argv[1:], "1000000", "20000"][:2])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("faces", type=int, nargs="?", default=1_000_000)
+    parser.add_argument("labels", type=int, nargs="?", default=20_000)
+    arguments = parser.parse_args()
+    count, labels = arguments.faces, arguments.labels
     random = np.random.default_rng(0)
     made = _changed(random, random.integers(0, 256, (12, 32), np.uint8)[random.integers(0, 12, count)], CHANGED)
     copies = random.permutation(count)[: count // 10]

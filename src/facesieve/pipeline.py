@@ -136,19 +136,23 @@ class Pipeline:
         photos, faces = self._find(decoded.photos)
         crops = self._align(photos, faces).crops
         pose = self._pose(photos, faces) if with_pose else np.full((len(faces), 3), np.nan)
-        measures, hashes = self._measure(photos, faces, pose)
-        return Measured(decoded.answers, photos, faces, crops, measures, hashes)
+        hashes = crop_hash(luma(self._template_crops(photos, faces, crops)))
+        return Measured(decoded.answers, photos, faces, crops, self._measure(photos, faces, pose), hashes)
 
     def _find(self, photos: Sequence[Photo]) -> tuple[Sequence[Photo], Faces]:
         """The photos and their faces. If the settings allow it, a photo is turned so that its faces are upright."""
         return self._search_rotations(photos) if self.settings.turns > 1 else (photos, self._detect(photos))
 
-    def _measure(self, photos: Sequence[Photo], faces: Faces, pose: Floats) -> tuple[Measures, Pixels]:
-        """Measures and hashes of the reference's crops, so that they do not depend on the settings of the crop."""
+    def _template_crops(self, photos: Sequence[Photo], faces: Faces, crops: Pixels) -> Pixels:
+        """The crops with the default settings, from exact landmarks: hashes of edited pictures then differ less."""
+        default = (self.settings.alignment, self.settings.crop_size) == ("similarity", TEMPLATE_SIZE)
+        return crops if default else self._align_reference(photos, faces).crops
+
+    def _measure(self, photos: Sequence[Photo], faces: Faces, pose: Floats) -> Measures:
+        """Measures of the reference's crops, so that thresholds do not depend on the settings of the crop."""
         standard = self._reference_crops(photos, faces)
         upright = self._true_roll(photos, faces, standard.crops, pose)
-        measures = measure(photos, faces, standard.crops, standard.matrices, upright, self._extension)
-        return measures, crop_hash(luma(standard.crops))
+        return measure(photos, faces, standard.crops, standard.matrices, upright, self._extension)
 
     def _reference_crops(self, photos: Sequence[Photo], faces: Faces) -> Aligned:
         """Crops as the reference aligns them: landmarks truncated to whole pixels change blur by up to 6 %."""
