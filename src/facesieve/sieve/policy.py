@@ -90,7 +90,8 @@ class Policy(BaseModel):
             raise PolicyError(
                 "needs_dataset",
                 f"Policy {self.name!r} limits {needing!r}, which compares the faces of a whole dataset. Build without"
-                " that rule, then judge the dataset: `facesieve sieve DATASET --policy NAME|FILE --set LIMIT=VALUE -o NEW`.",
+                " that rule, then judge the dataset:"
+                " `facesieve sieve DATASET --policy NAME|FILE --set LIMIT=VALUE -o NEW`.",
             )
         return self
 
