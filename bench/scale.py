@@ -205,10 +205,9 @@ def sieve(root: Path) -> None:
 
     from facesieve.dataset.manifests import open_manifests
     from facesieve.run.rejudge import rejudge
-    from facesieve.sieve import Policy
-    from facesieve.sieve.judge import judge
+    from facesieve.sieve import Policy, judge_columns
 
-    rejudge(open_manifests(root), partial(judge, Policy.preset("strict")))
+    rejudge(open_manifests(root), partial(judge_columns, Policy.preset("strict")))
 
 
 def explain(root: Path) -> None:

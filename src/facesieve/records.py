@@ -240,6 +240,7 @@ class Face:
     `Photo.turn`. A box may reach beyond the picture.
     crop: (S, S, 3) uint8 RGB, aligned to the template.
     measures: raw numbers by name; NaN means not measured.
+    crop_hash: 32 bytes that stay nearly the same when the picture is edited; b"" for a flat crop.
     """
 
     face_id: str
@@ -249,6 +250,7 @@ class Face:
     crop: Pixels
     measures: Mapping[str, float]
     verdict: Verdict
+    crop_hash: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

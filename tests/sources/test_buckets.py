@@ -9,11 +9,11 @@ from s3_server import S3Server
 
 from facesieve.errors import UsageError
 from facesieve.settings import Settings
-from facesieve.sources import Found, LabelFrom, SourceOptions, find_sources
+from facesieve.sources import Found, SourceOptions, find_sources
 from facesieve.sources.remote.prefetch import UrlPrefetch
 
 
-def found(*arguments: str, label_from: LabelFrom = "none", include_hidden: bool = False) -> Found:
+def found(*arguments: str, label_from: str = "none", include_hidden: bool = False) -> Found:
     return find_sources(arguments, Settings(), SourceOptions(label_from=label_from, include_hidden=include_hidden))
 
 
@@ -21,7 +21,7 @@ def labels(folder: str, result: Found) -> dict[str, str]:
     return {source.identity.decode().removeprefix(folder): source.label for source in result.sources}
 
 
-def error(*arguments: str, label_from: LabelFrom = "none") -> tuple[str, str]:
+def error(*arguments: str, label_from: str = "none") -> tuple[str, str]:
     with pytest.raises(UsageError) as caught:
         found(*arguments, label_from=label_from)
     return caught.value.code, caught.value.message

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.tables.conflicts import CHANGES, EVIDENCE, SPAN, ConflictSearch, ReadParts, replace_values
-from facesieve.dataset.tables.schema import part_schema
+from facesieve.dataset.tables.schema import part_schema, with_later_columns
 from facesieve.dataset.tables.shuffle import Shuffle
 from facesieve.errors import DatasetError
 from facesieve.records import Mask, RefusalCode
@@ -76,6 +76,7 @@ def with_part_schema(rows: pa.Table, measures: Sequence[str], in_tars: bool = Fa
     """
     schema = part_schema(measures, in_tars)
     with wrap_schema_errors():
+        rows = with_later_columns(rows, schema)
         table = pa.concat_tables([schema.empty_table(), rows], promote_options="default")
         # The cast drops further fields of a face.
         return table.select(schema.names).cast(schema).replace_schema_metadata(None)

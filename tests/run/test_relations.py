@@ -1,0 +1,218 @@
+"""Relations of a build and of `sieve` on real pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import matplotlib
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import facesieve
+from facesieve.dataset.disk.format import with_format
+from facesieve.errors import PolicyError
+from facesieve.quality.table import PICTURE_RELATIONS
+from facesieve.settings import Settings
+from facesieve.sieve import Policy
+
+MAIN = Policy.preset("lenient").adjusted(["max_rank_in_picture=1", "max_faces_in_picture=2"])
+LATER = ("prominence", "fitness", *(relation.name for relation in PICTURE_RELATIONS), "crop_hash")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A group of three faces of different sizes, and one face alone."""
+    import skimage.data
+
+    root = tmp_path_factory.mktemp("pictures")
+    face = skimage.data.astronaut()[0:256, 96:352, ::-1]
+    group = np.full((300, 640, 3), 90, np.uint8)
+    for left, side in ((0, 160), (180, 256), (470, 150)):
+        group[20 : 20 + side, left : left + side] = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
+    for name, pixels in (("group.png", group), ("one.png", face)):
+        cv2.imwrite(str(root / name), pixels)
+    return root
+
+
+def build(pictures: Path, root: Path, policy: Policy, **options: Any) -> facesieve.Dataset:
+    settings = Settings.load(workers=1, pose="geometric")
+    facesieve.build(pictures, root, settings=settings, policy=policy, keep_rejected=True, **options)
+    return facesieve.open_dataset(root)
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and ".facesieve" not in path.parts
+    }
+
+
+@pytest.fixture(scope="module")
+def plain(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> facesieve.Dataset:
+    return build(pictures, tmp_path_factory.mktemp("plain") / "d", Policy.preset("lenient"))
+
+
+def test_the_main_face_of_a_picture_is_kept(pictures: Path, tmp_path: Path) -> None:
+    dataset = build(pictures, tmp_path / "d", Policy.preset("lenient").adjusted(["max_rank_in_picture=1"]))
+    rows = dataset.faces.to_pylist()
+    group = [row for row in rows if row["source"].endswith("group.png")]
+    assert [row["rank_in_picture"] for row in rows if row["source"].endswith("one.png")] == [1]
+    assert sorted(row["rank_in_picture"] for row in group) == [1, 2, 3]
+    kept = [row for row in group if row["kept"]]
+    assert [row["box_w"] for row in kept] == [max(row["box_w"] for row in group)]
+    assert {row["faces_in_picture"] for row in group} == {None, 1.0}, "one face was kept"
+    other = next(row for row in group if not row["kept"])
+    assert other["reasons"] == ["not_the_main_face"]
+    explained = "\n".join(dataset.explain(other["face_id"]).lines())
+    assert f"The main face of the picture is {kept[0]['face_id']} (prominence " in explained
+
+
+def test_sieve_returns_what_a_build_with_the_same_policy_writes(
+    pictures: Path, plain: facesieve.Dataset, tmp_path: Path
+) -> None:
+    built = build(pictures, tmp_path / "built", MAIN)
+    plain.rejudge(MAIN, tmp_path / "sieved")
+    assert files(tmp_path / "sieved") == files(tmp_path / "built")
+    assert 0 < built.about.counts.kept < built.about.counts.faces
+
+
+def without_later_columns(old: facesieve.Dataset, root: Path) -> Path:
+    """The dataset as the version before relations wrote it."""
+    import shutil
+
+    shutil.copytree(old.layout.root, root)
+    (root / ".facesieve" / "sums" / "published.txt").unlink()
+    faces = pq.read_table(root / "faces.parquet")
+    pq.write_table(faces.drop_columns(list(LATER)), root / "faces.parquet")
+    for sums in (root / ".facesieve" / "sums").glob("*"):
+        sums.unlink()
+    for part in (root / ".facesieve" / "parts").glob("*.parquet"):
+        rows = pq.read_table(part)
+        lists = rows["faces"].combine_chunks()
+        kept = [field for field in lists.type.value_type if field.name not in LATER]
+        structs = pa.StructArray.from_arrays([lists.values.field(field.name) for field in kept], fields=kept)
+        at = rows.schema.get_field_index("faces")
+        rows = rows.set_column(at, "faces", pa.ListArray.from_arrays(lists.offsets, structs))
+        pq.write_table(with_format(rows), part)
+    for name in ("dataset.json", ".facesieve/made.json"):
+        values = json.loads((root / name).read_text())
+        values["measures"] = [one for one in values["measures"] if one not in LATER]
+        (root / name).write_text(json.dumps(values))
+    return root
+
+
+def test_an_earlier_dataset_is_read_explained_and_judged_by_relations(plain: facesieve.Dataset, tmp_path: Path) -> None:
+    old = facesieve.open_dataset(without_later_columns(plain, tmp_path / "old"))
+    assert not set(LATER[:-1]) & set(old.faces.column_names)
+    assert set(old.faces["crop_hash"].to_pylist()) == {None}
+    assert old.explain(old.faces["face_id"][0].as_py()).face.kept
+    assert old.rejudge().after == old.about.counts
+    assert not set(LATER[:-1]) & set(old.rejudge().faces.column_names)
+    new, expected = old.rejudge(MAIN), plain.rejudge(MAIN)
+    assert new.faces["reasons"] == expected.faces["reasons"]
+    assert new.faces["rank_in_picture"] == expected.faces["rank_in_picture"]
+    old.rejudge(Policy.preset("lenient").adjusted(["min_fitness=1", "max_rank_in_picture=1"]), tmp_path / "new")
+    assert facesieve.open_dataset(tmp_path / "new").faces["fitness"] == plain.faces["fitness"]
+
+
+def test_an_earlier_dataset_is_continued_and_its_rows_have_null(
+    plain: facesieve.Dataset, pictures: Path, tmp_path: Path
+) -> None:
+    root = without_later_columns(plain, tmp_path / "old")
+    more = tmp_path / "more"
+    more.mkdir()
+    cv2.imwrite(str(more / "new.png"), cv2.imread(str(pictures / "one.png"))[:, ::-1])
+    settings = Settings.load(workers=1, pose="geometric")
+    done = facesieve.build([pictures, more], root, settings=settings, policy=plain.policy, keep_rejected=True)
+    assert (done.progress.already, done.progress.total) == (2, 1)
+    rows = facesieve.open_dataset(root).faces.to_pylist()
+    assert {row["source"].endswith("new.png"): row["fitness"] is None for row in rows} == {True: False, False: True}
+    again = facesieve.open_dataset(root).rejudge(MAIN).faces
+    assert again["fitness"].null_count == 0
+    assert len({row["source"] for row in again.to_pylist() if row["rank_in_picture"] == 1}) == 3
+
+
+TWINS = Policy.preset("lenient").adjusted(["max_rank_among_duplicates=1"])
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> facesieve.Dataset:
+    """Two people; one of them also mirrored and blurred, saved again and made smaller, under two labels."""
+    import skimage.data
+
+    root = tmp_path_factory.mktemp("twins")
+    face = skimage.data.astronaut()[0:256, 96:352, ::-1]
+    hopper = cv2.imread(str(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"))
+    made = {
+        "ada/1.png": face,
+        "ada/2 blurred.png": cv2.GaussianBlur(face[:, ::-1], (0, 0), 1),
+        "ada/3 small.jpg": cv2.resize(face, (180, 180), interpolation=cv2.INTER_AREA),
+        "ben/4 same.jpg": face,
+        "grace/5.png": hopper,
+    }
+    for name, pixels in made.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(root / name), pixels)
+    return build(root, root.parent / f"{root.name} dataset", Policy.preset("lenient"), label_from="folder")
+
+
+def test_sieve_keeps_the_fittest_of_near_duplicates_and_explain_names_it(
+    twins: facesieve.Dataset, tmp_path: Path
+) -> None:
+    assert twins.about.counts.kept == 5
+    new = twins.rejudge(TWINS, tmp_path / "new")
+    rows = {Path(row["source"]).name: row for row in new.faces.to_pylist()}
+    assert [row["rank_among_duplicates"] for row in rows.values()].count(1) == 2
+    ada = [row for name, row in rows.items() if name != "5.png"]
+    best = max(ada, key=lambda row: row["fitness"])
+    assert [row["reasons"] for row in ada if row is not best] == [["near_duplicate"]] * 3
+    assert best["kept"] and rows["5.png"]["kept"]
+    small = rows["3 small.jpg"]
+    said = facesieve.open_dataset(tmp_path / "new").explain(small["face_id"])
+    assert f"Near-duplicate of {best['face_id']} (distance 0." in said.note
+    assert f"which is fitter: {best['fitness']:.0f} against {small['fitness']:.0f}." in said.note
+
+
+def test_faces_that_failed_before_are_not_compared(twins: facesieve.Dataset) -> None:
+    rows = {Path(row["source"]).name: row for row in twins.faces.to_pylist()}
+    limit = max(row["fitness"] for row in rows.values() if not row["source"].endswith("5.png"))
+    rules = [
+        {"measure": "fitness", "high": limit - 0.001},
+        {"measure": "rank_among_duplicates", "high": 1},
+        {"measure": "twin_distance", "low": 0.2},
+    ]
+    again = twins.rejudge(Policy.parse({"name": "x", "rules": rules})).faces.to_pylist()
+    unfit = [row for row in again if "not_fit" in row["reasons"]]
+    assert unfit
+    assert [row["rank_among_duplicates"] for row in unfit] == [None] * len(unfit)
+    kept = [row for row in again if row["kept"]]
+    assert kept
+    assert [(row["rank_among_duplicates"], row["twin_distance"]) for row in kept] == [(1, 1)] * len(kept)
+
+
+def test_old_relations_are_not_kept_under_rules_that_do_not_ask_for_them(
+    twins: facesieve.Dataset, tmp_path: Path
+) -> None:
+    twins.rejudge(TWINS, tmp_path / "new")
+    back = facesieve.open_dataset(tmp_path / "new").rejudge(Policy.preset("lenient"))
+    assert "rank_among_duplicates" not in back.faces.column_names
+    assert back.after == twins.about.counts
+
+
+def test_a_build_with_a_rule_on_all_faces_is_refused_with_advice(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="facesieve sieve DATASET") as caught:
+        build(pictures, tmp_path / "d", TWINS)
+    assert caught.value.code == "needs_dataset"
+    assert not (tmp_path / "d").exists()
+
+
+def test_a_dataset_without_hashes_says_so(plain: facesieve.Dataset, tmp_path: Path) -> None:
+    old = facesieve.open_dataset(without_later_columns(plain, tmp_path / "old"))
+    with pytest.raises(PolicyError, match="has no hashes of crops"):
+        old.rejudge(TWINS)
