@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ import facesieve
 from facesieve.dataset.disk.format import with_format
 from facesieve.errors import PolicyError
 from facesieve.quality.table import PICTURE_RELATIONS
+from facesieve.run.check import check_dataset
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
+from unnumbered import rewrite_sums
 
 MAIN = Policy.preset("lenient").adjusted(["max_rank_in_picture=1", "max_faces_in_picture=2"])
 LATER = ("prominence", "fitness", *(relation.name for relation in PICTURE_RELATIONS), "crop_hash")
@@ -84,14 +87,9 @@ def test_sieve_returns_what_a_build_with_the_same_policy_writes(
 
 def without_later_columns(old: facesieve.Dataset, root: Path) -> Path:
     """The dataset as the version before relations wrote it."""
-    import shutil
-
     shutil.copytree(old.layout.root, root)
-    (root / ".facesieve" / "sums" / "published.txt").unlink()
     faces = pq.read_table(root / "faces.parquet")
     pq.write_table(faces.drop_columns(list(LATER)), root / "faces.parquet")
-    for sums in (root / ".facesieve" / "sums").glob("*"):
-        sums.unlink()
     for part in (root / ".facesieve" / "parts").glob("*.parquet"):
         rows = pq.read_table(part)
         lists = rows["faces"].combine_chunks()
@@ -104,6 +102,7 @@ def without_later_columns(old: facesieve.Dataset, root: Path) -> Path:
         values = json.loads((root / name).read_text())
         values["measures"] = [one for one in values["measures"] if one not in LATER]
         (root / name).write_text(json.dumps(values))
+    rewrite_sums(root)
     return root
 
 
@@ -216,3 +215,114 @@ def test_a_dataset_without_hashes_says_so(plain: facesieve.Dataset, tmp_path: Pa
     old = facesieve.open_dataset(without_later_columns(plain, tmp_path / "old"))
     with pytest.raises(PolicyError, match="has no hashes of crops"):
         old.rejudge(TWINS)
+
+
+# ── with crops in tar shards, and merged ──────────────────────────────────────────────────────────────────────────
+
+
+PLACE = ["file_name", "shard", "offset", "size"]
+
+
+@pytest.fixture(scope="module")
+def in_tars(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> facesieve.Dataset:
+    """The pictures of `plain`, with crops in tar shards."""
+    return build(pictures, tmp_path_factory.mktemp("tars") / "d", Policy.preset("lenient"), crops_as="shards")
+
+
+def crops_of(dataset: facesieve.Dataset) -> list[bytes | None]:
+    return list(dataset.crops(dataset.faces))
+
+
+def test_sieve_on_tar_shards_returns_what_a_build_with_the_same_policy_writes(
+    pictures: Path, plain: facesieve.Dataset, in_tars: facesieve.Dataset, tmp_path: Path
+) -> None:
+    built = build(pictures, tmp_path / "built", MAIN, crops_as="shards")
+    in_tars.rejudge(MAIN, tmp_path / "sieved")
+    assert files(tmp_path / "sieved") == files(tmp_path / "built")
+    assert any(name.endswith(".tar") for name in files(tmp_path / "sieved"))
+    sieved = facesieve.open_dataset(tmp_path / "sieved")
+    assert "not_the_main_face" in str(sieved.faces["reasons"])
+    assert sieved.faces.drop_columns(PLACE).equals(plain.rejudge(MAIN).faces.drop_columns("file_name"))
+    assert crops_of(sieved) == crops_of(built) == crops_of(plain)
+    assert check_dataset(tmp_path / "sieved").faults == ()
+
+
+def test_near_duplicates_and_earlier_datasets_keep_the_places_in_tar_shards(
+    in_tars: facesieve.Dataset, twins: facesieve.Dataset, tmp_path: Path
+) -> None:
+    photos = Path(str(twins.layout.root).removesuffix(" dataset"))
+    other = build(photos, tmp_path / "twins", Policy.preset("lenient"), label_from="parent", crops_as="shards")
+    other.rejudge(TWINS, tmp_path / "new")
+    new = facesieve.open_dataset(tmp_path / "new")
+    assert new.about.counts.kept == 2
+    assert new.faces.drop_columns(PLACE).equals(twins.rejudge(TWINS).faces.drop_columns("file_name"))
+    assert crops_of(new) == crops_of(twins)
+    old = facesieve.open_dataset(without_later_columns(in_tars, tmp_path / "old"))
+    old.rejudge(MAIN, tmp_path / "judged")
+    judged = facesieve.open_dataset(tmp_path / "judged")
+    assert judged.faces["rank_in_picture"] == in_tars.rejudge(MAIN).faces["rank_in_picture"]
+    assert judged.faces.select(PLACE).equals(in_tars.faces.select(PLACE))
+    assert check_dataset(tmp_path / "judged").faults == ()
+
+
+@pytest.mark.parametrize("crops_as", ["files", "shards"])
+def test_shards_with_relations_merge_to_the_bytes_of_one_build(
+    pictures: Path, twins: facesieve.Dataset, tmp_path: Path, crops_as: str
+) -> None:
+    photos = Path(str(twins.layout.root).removesuffix(" dataset"))
+    shutil.copytree(photos, tmp_path / "p" / "people")
+    shutil.copytree(pictures, tmp_path / "p" / "groups")
+    options = {"crops_as": crops_as, "label_from": "folder:2"}
+    whole = build(tmp_path / "p", tmp_path / "whole", MAIN, **options)
+    parts = [tmp_path / f"part {number}" for number in (1, 2, 3)]
+    for number, part in enumerate(parts, 1):
+        build(tmp_path / "p", part, MAIN, shard=(number, 3), **options)
+    assert [facesieve.open_dataset(part).about.counts.faces > 0 for part in parts].count(True) > 1
+    facesieve.merge(parts, tmp_path / "merged")
+    assert files(tmp_path / "merged") == files(tmp_path / "whole")
+    merged = facesieve.open_dataset(tmp_path / "merged")
+    assert sorted(set(merged.pictures["label"].to_pylist())) == ["", "ada", "ben", "grace"]
+    again, expected = (one.rejudge(TWINS).faces for one in (merged, whole))
+    assert again.equals(expected) and "near_duplicate" in str(again["reasons"])
+
+
+@pytest.mark.parametrize("crops_as", ["files", "shards"])
+def test_a_part_of_an_earlier_version_is_merged_like_a_dataset_that_a_build_continues(
+    pictures: Path, tmp_path: Path, crops_as: str
+) -> None:
+    lenient = Policy.preset("lenient")
+    first = build(pictures / "group.png", tmp_path / "first", lenient, crops_as=crops_as)
+    old = without_later_columns(first, tmp_path / "old")
+    build(pictures / "one.png", tmp_path / "new", lenient, crops_as=crops_as)
+    for number, parts in enumerate((["old", "new"], ["new", "old"])):
+        facesieve.merge([tmp_path / part for part in parts], tmp_path / f"out {number}")
+        assert check_dataset(tmp_path / f"out {number}").faults == ()
+    build(pictures, old, lenient, crops_as=crops_as)
+    assert files(tmp_path / "out 0") == files(tmp_path / "out 1") == files(old)
+    merged = facesieve.open_dataset(tmp_path / "out 1")
+    rows = merged.faces.to_pylist()
+    assert {row["source"].endswith("one.png"): row["rank_in_picture"] for row in rows} == {True: 1, False: None}
+    assert [row["crop_hash"] is None for row in rows] == [True, True, True, False]
+    assert merged.rejudge(MAIN).faces["rank_in_picture"].to_pylist().count(1) == 2
+    done = facesieve.build(
+        pictures,
+        tmp_path / "out 1",
+        settings=Settings.load(workers=1, pose="geometric"),
+        policy=lenient,
+        keep_rejected=True,
+    )
+    assert (done.progress.already, done.progress.total) == (2, 0)
+
+
+def test_parts_of_different_versions_are_still_refused_with_what_else_differs(
+    plain: facesieve.Dataset, pictures: Path, tmp_path: Path
+) -> None:
+    old = without_later_columns(plain, tmp_path / "old")
+    build(pictures / "one.png", tmp_path / "new", MAIN)
+    for parts in ((old, tmp_path / "new"), (tmp_path / "new", old)):
+        with pytest.raises(facesieve.DatasetError, match=r"rank_in_picture") as caught:
+            facesieve.merge(parts, tmp_path / "out")
+        assert caught.value.code == "other_settings"
+        assert caught.value.message.startswith(f"{old} and {tmp_path / 'new'} were built with different options: ")
+        assert "measures" not in caught.value.message
+    assert not (tmp_path / "out").exists()

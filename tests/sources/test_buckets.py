@@ -65,6 +65,32 @@ def test_labels_are_folders_of_keys(s3: S3Server) -> None:
     assert error(f"{folder}ada/1.jpg", label_from="top-folder")[0] == "no_top_folder"
 
 
+def test_depth_and_patterns_label_objects_as_they_label_files(s3: S3Server) -> None:
+    folder = s3.folder(dict.fromkeys(PEOPLE, b"1"))
+    depths = {
+        "parent": ["", "ada", "day 1", "grace", "grace"],
+        "folder:1": ["", "ada", "ada", "grace", "grace"],
+        "folder:2": ["", "", "day 1", "", ""],
+        "folder:3": ["", "", "", "", ""],
+        r"name:/(?P<label>[a-z]+)/[^/]*\.jpg$": ["", "ada", "", "grace", "grace"],
+        r"name:(?P<label>\d+%?)\.jpg$": ["", "1", "2", "100%", ""],
+    }
+    for label_from, expected in depths.items():
+        result = found(folder, label_from=label_from)
+        assert labels(folder, result) == dict(zip(PEOPLE, expected, strict=True)), label_from
+        without = expected.count("")
+        assert any(f"{without} pictures have no label" in note for note in result.notes) == (1 < without < 5)
+        assert any("but no picture has one" in note for note in result.notes) == (without == 5)
+    two = found(f"{folder}ada/", f"{folder}grace", label_from="folder:1")
+    assert labels(folder, two) == dict(zip(PEOPLE[1:], ["ada", "day 1", "grace", "grace"], strict=True))
+    one = f"{folder}ada/1.jpg"
+    assert labels(folder, found(one, label_from="parent")) == {"ada/1.jpg": "ada"}
+    assert labels(folder, found(one, label_from="name:(?P<label>[a-z]+)/1")) == {"ada/1.jpg": "ada"}
+    code, message = error(one, label_from="folder:2")
+    assert code == "no_top_folder" and message.startswith("--label-from folder:2 needs folders or archives")
+    assert error(folder, label_from="name:[")[0] == "bad_label_pattern"
+
+
 def test_what_is_no_picture_is_left_out_and_counted_as_in_a_folder(s3: S3Server) -> None:
     keys = [".hidden/a.jpg", ".hidden/b.jpg", "@eaDir/c.jpg", "notes.txt", "Thumbs.db", "old.zip", "d.jpg", "marker/"]
     folder = s3.folder({key: b"" if key == "marker/" else b"1" for key in keys})
