@@ -19,6 +19,7 @@ from facesieve.dataset.disk.format import with_format
 from facesieve.errors import PolicyError
 from facesieve.quality.table import PICTURE_RELATIONS
 from facesieve.run.check import check_dataset
+from facesieve.run.forget import forget
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
 from unnumbered import rewrite_sums
@@ -326,3 +327,30 @@ def test_parts_of_different_versions_are_still_refused_with_what_else_differs(
         assert caught.value.message.startswith(f"{old} and {tmp_path / 'new'} were built with different options: ")
         assert "measures" not in caught.value.message
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("crops_as", ["files", "shards"])
+def test_parts_of_an_earlier_version_are_rewritten_and_merged_in_part(
+    pictures: Path, tmp_path: Path, crops_as: str
+) -> None:
+    lenient = Policy.preset("lenient")
+    shutil.copytree(pictures, tmp_path / "p")
+    cv2.imwrite(str(tmp_path / "p" / "small.png"), cv2.imread(str(pictures / "one.png"))[:, ::-1])
+    first = build(tmp_path / "p", tmp_path / "first", lenient, crops_as=crops_as)
+    old = without_later_columns(first, tmp_path / "old")
+    again = build(tmp_path / "p" / "one.png", tmp_path / "again", lenient, crops_as=crops_as)
+    facesieve.merge([old, tmp_path / "again"], tmp_path / "merged")
+    hashes = {
+        Path(row["source"]).name: row["crop_hash"]
+        for row in facesieve.open_dataset(tmp_path / "merged").faces.to_pylist()
+    }
+    assert hashes == {"group.png": None, "one.png": again.faces["crop_hash"][0].as_py(), "small.png": None}
+    assert check_dataset(tmp_path / "merged").faults == ()
+    forget(tmp_path / "merged", [str(tmp_path / "p" / "one.png")], Settings.load())
+    forget(old, [str(tmp_path / "p" / "one.png")], Settings.load())
+    for root in (old, tmp_path / "merged"):
+        dataset = facesieve.open_dataset(root)
+        assert len(dataset.faces) == 4 and check_dataset(root).faults == ()
+        assert all(crops_of(dataset))
+    build(tmp_path / "p", old, lenient, crops_as=crops_as)
+    assert len(facesieve.open_dataset(old).faces) == 5
