@@ -82,7 +82,7 @@ class Stages:
             ("upside down?", rooms.UpsideDownCheck, "__call__"),
             ("pose", rooms.HeadPose, "__call__"),
             ("measure", rooms, "measure"),
-            ("sieve", rooms, "judge"),
+            ("sieve", rooms, "judge_columns"),
             ("encode crops", shard, "picture_files"),
             ("write crops", shard.ShardRunner, "_write"),
             ("rows and thumbnails", PartRows, "add"),

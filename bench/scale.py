@@ -60,7 +60,7 @@ def hex_of(chance: np.random.Generator, count: int, digits: int) -> list[str]:
 
 def rows_of(numbers: np.ndarray, measures: tuple[str, ...], seed: int) -> pa.Table:
     """The rows of one part of the ledger."""
-    from facesieve.dataset.tables.schema import BOX, LANDMARKS, measure_columns, part_schema
+    from facesieve.dataset.tables.schema import BOX, CROP_HASH, LANDMARKS, measure_columns, part_schema
 
     chance = np.random.default_rng(seed)
     schema = part_schema(measures)
@@ -82,6 +82,7 @@ def rows_of(numbers: np.ndarray, measures: tuple[str, ...], seed: int) -> pa.Tab
     columns: dict[str, Any] = {"face_id": face_ids, "kept": kept, "reasons": reasons, "file_name": files}
     for name in (*BOX, *LANDMARKS, *measure_columns(measures)):
         columns[name] = chance.random(count) * 100
+    columns[CROP_HASH] = [chance.bytes(32) for _ in range(count)]
     fields = list(schema.field("faces").type.value_type)
     structs = pa.StructArray.from_arrays([pa.array(columns[field.name], field.type) for field in fields], fields=fields)
     rows = {
@@ -205,10 +206,9 @@ def sieve(root: Path) -> None:
 
     from facesieve.dataset.manifests import open_manifests
     from facesieve.run.rejudge import rejudge
-    from facesieve.sieve import Policy
-    from facesieve.sieve.judge import judge
+    from facesieve.sieve import Policy, judge_columns
 
-    rejudge(open_manifests(root), partial(judge, Policy.preset("strict")))
+    rejudge(open_manifests(root), partial(judge_columns, Policy.preset("strict")))
 
 
 def explain(root: Path) -> None:

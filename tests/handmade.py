@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +13,11 @@ import numpy as np
 
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.origin import InferenceEngine
-from facesieve.records import Face, Photo, Record, Refusal, Source, Verdict
+from facesieve.records import Face, Measures, Photo, Record, Refusal, Source, Verdict
 from facesieve.run.build import BuildSpec
+from facesieve.run.rejudge import Judge
 from facesieve.settings import Settings
-from facesieve.sieve import Policy
+from facesieve.sieve import Judgement, Policy
 
 MEASURES = ("confidence", "pitch", "yaw", "roll", "blur", "Sharpness", "InterEyeDistance")
 
@@ -96,6 +97,18 @@ def build_spec(outputs: Outputs | None = None, workers: int = 1, **settings: obj
         engines=(InferenceEngine(network="none", engine="native", instruction_set="avx2"),),
         label_from="folder",
     )
+
+
+def by_hand(verdicts: Callable[[Measures], Sequence[Verdict]]) -> Judge:
+    """A judge for `rejudge` from a function that returns the verdicts on faces."""
+
+    def judge(measures: Measures, _: object) -> Judgement:
+        found = [verdict.reasons for verdict in verdicts(measures)]
+        patterns = tuple(dict.fromkeys(found))
+        which = np.array([patterns.index(reasons) for reasons in found], np.intp)
+        return Judgement(np.array([not reasons for reasons in found], bool), which, patterns)
+
+    return judge
 
 
 def photos(root: Path, portrait: Path, count: int = 12, first: int = 0) -> Path:

@@ -49,7 +49,13 @@ def without_number(
     if not sums:
         shutil.rmtree(layout.sums)
         return root
+    rewrite_sums(root)
+    return root
+
+
+def rewrite_sums(root: Path) -> None:
+    """Record the checksums that the files have now, of the files whose checksums were recorded."""
+    layout = Layout(root)
     for path in layout.sums.glob("*.txt"):
         fitting = [(name, checksum_of_file(root / name)) for name, _ in checksum_pairs(read_checksums(path))]
         write_checksums(checksums_by_name(fitting), path, layout.scratch)
-    return root

@@ -16,7 +16,7 @@ from facesieve.detect import RotationSearch, UpsideDownCheck, load_detector
 from facesieve.models.store import Announce, Store, tell
 from facesieve.native import load_extension
 from facesieve.pose import HeadPose, with_half_turn
-from facesieve.quality import measure
+from facesieve.quality import crop_hash, luma, measure
 from facesieve.records import (
     TEMPLATE_SIZE,
     Embeddings,
@@ -31,8 +31,9 @@ from facesieve.records import (
     Refusal,
     Verdict,
 )
+from facesieve.relate import picture_relations
 from facesieve.settings import Settings
-from facesieve.sieve import Policy, judge
+from facesieve.sieve import Policy, judge_columns
 from facesieve.sources import Picture, as_sources, each_source
 
 Argument = TypeVar("Argument", Settings, Policy)
@@ -44,7 +45,7 @@ class Measured(NamedTuple):
 
     results: one for each picture, as in `DecodedBatch`. photos: the photos among them, turned if the search for
     rotations turned them.
-    crops: (N, size, size, 3) uint8 RGB, one for each face.
+    crops: (N, size, size, 3) uint8 RGB, one for each face. hashes: (N, 32) uint8, one for each face.
     """
 
     results: Sequence[Photo | Refusal]
@@ -52,10 +53,18 @@ class Measured(NamedTuple):
     faces: Faces
     crops: Pixels
     measures: Measures
+    hashes: Pixels
 
     def judged(self, policy: Policy) -> list[Record]:
-        """One record for each picture, in order, with the verdicts of the policy. Runs no network."""
-        return gather(*self, judge(policy, self.measures))
+        """One record for each picture, in order, with the verdicts of the policy. Runs no network.
+
+        The measures of the records also have the relations of faces in one picture.
+        """
+        relations = picture_relations(self.faces.photo, self.measures["prominence"])
+        judgement = judge_columns(policy.for_pictures(), self.measures, relations)
+        measures = Measures({**self.measures.columns, **judgement.relations})
+        found = (self.faces, self.crops, measures, judgement.verdicts(), self.hashes)
+        return gather(self.results, self.photos, *found)
 
 
 class Pipeline:
@@ -65,12 +74,12 @@ class Pipeline:
     cache are fetched then, unless the settings say offline; `announce` is called with one line about each.
 
     settings: None takes the environment and the defaults. policy: the rules that decide which faces are kept; None is
-    `reference`.
+    `reference`. It cannot have rules that compare the faces of a whole dataset.
     embed_rejected: if the settings name a model in `identity`, also compute embeddings of rejected faces.
     A pipeline can be pickled. Only settings and policy are pickled, and unpickling loads the networks again. Therefore
     send it to each process of a pool once, in the initializer, and not with every task.
-    Raises TypeError for settings or a policy of another type, such as a dict or the name of a preset, and ModelError
-    when weights are missing or differ from the catalog.
+    Raises TypeError for settings or a policy of another type, such as a dict or the name of a preset, ModelError
+    when weights are missing or differ from the catalog, and PolicyError `needs_dataset`.
 
     Examples:
         >>> import skimage.data
@@ -89,7 +98,7 @@ class Pipeline:
         embed_rejected: bool = False,
     ) -> None:
         self.settings = _check_type(Settings, settings, "settings=Settings(min_face_size=40)") or Settings.load()
-        self.policy = _check_type(Policy, policy, 'policy=Policy.preset("strict")') or Policy.preset()
+        self.policy = (_check_type(Policy, policy, 'policy=Policy.preset("strict")') or Policy.preset()).for_pictures()
         store = Store(self.settings, announce)
         self._detect = load_detector(self.settings, store)
         self._extension = load_extension(self.settings)
@@ -148,11 +157,17 @@ class Pipeline:
         photos, faces = self._find(decoded.photos)
         crops = self._align(photos, faces).crops
         pose = self._pose(photos, faces) if with_pose else np.full((len(faces), 3), np.nan)
-        return Measured(decoded.results, photos, faces, crops, self._measure(photos, faces, pose))
+        hashes = crop_hash(luma(self._template_crops(photos, faces, crops)))
+        return Measured(decoded.results, photos, faces, crops, self._measure(photos, faces, pose), hashes)
 
     def _find(self, photos: Sequence[Photo]) -> tuple[Sequence[Photo], Faces]:
         """The photos and their faces. If the settings allow it, a photo is turned so that its faces are upright."""
         return self._search_rotations(photos) if self.settings.turns > 1 else (photos, self._detect(photos))
+
+    def _template_crops(self, photos: Sequence[Photo], faces: Faces, crops: Pixels) -> Pixels:
+        """The crops with the default settings, from exact landmarks: hashes of edited pictures then differ less."""
+        default = (self.settings.alignment, self.settings.crop_size) == ("similarity", TEMPLATE_SIZE)
+        return crops if default else self._align_reference(photos, faces).crops
 
     def _measure(self, photos: Sequence[Photo], faces: Faces, pose: Floats) -> Measures:
         """Measures of the reference's crops, so that thresholds do not depend on the settings of the crop."""
@@ -210,6 +225,7 @@ def gather(
     crops: Pixels,
     measures: Measures,
     verdicts: Sequence[Verdict],
+    hashes: Pixels,
 ) -> list[Record]:
     """Turn flat arrays into one record for each photo or refusal, in order."""
     first = np.searchsorted(faces.photo, np.arange(len(photos) + 1))
@@ -219,13 +235,21 @@ def gather(
             records.append(Record(result.source, refusal=result))
             continue
         rows = range(first[number], first[number + 1])
-        found = tuple(_face(photos[number], faces, crops, measures, verdicts, row) for row in rows)
+        found = tuple(_face(photos[number], faces, crops, measures, verdicts, hashes, row) for row in rows)
         records.append(Record(result.source, photos[number], faces=found))
         number += 1
     return records
 
 
-def _face(photo: Photo, faces: Faces, crops: Pixels, measures: Measures, verdicts: Sequence[Verdict], row: int) -> Face:
+def _face(
+    photo: Photo,
+    faces: Faces,
+    crops: Pixels,
+    measures: Measures,
+    verdicts: Sequence[Verdict],
+    hashes: Pixels,
+    row: int,
+) -> Face:
     x, y, w, h = faces.boxes[row].tolist()
     return Face(
         face_id=face_id(photo.picture_id, (x, y, w, h)),
@@ -235,6 +259,7 @@ def _face(photo: Photo, faces: Faces, crops: Pixels, measures: Measures, verdict
         crop=crops[row],
         measures=measures.row(row),
         verdict=verdicts[row],
+        crop_hash=hashes[row].tobytes() if hashes[row].any() else b"",
     )
 
 

@@ -266,6 +266,7 @@ class Face:
     `Photo.turn`. A box may reach beyond the picture.
     crop: (S, S, 3) uint8 RGB, aligned to the template.
     measures: raw numbers by name; NaN means not measured.
+    crop_hash: 32 bytes that stay nearly the same when the picture is edited; b"" for a flat crop.
     embedding: (128,) float16, whose distances the setting `identity` defines; None if there is none. no_embedding: why
     there is none (a code of `NoEmbedding`), or "" if there is one or none was asked for.
     """
@@ -277,6 +278,7 @@ class Face:
     crop: Pixels
     measures: Mapping[str, float]
     verdict: Verdict
+    crop_hash: bytes = b""
     embedding: Floats16 | None = None
     no_embedding: str = ""
 

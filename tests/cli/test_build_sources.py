@@ -97,6 +97,8 @@ def test_text_in_another_encoding_is_told_in_the_summary_and_read_on_request(run
         (["photos", "--archive-encoding", "klingon"], "bad_encoding"),
         (["photos", "--list-encoding", "klingon"], "bad_encoding"),
         (["photos/anna/1.png", "--label-from", "top-folder"], "no_top_folder"),
+        (["photos", "--label-from", "z"], "bad_label_from"),
+        (["photos", "--label-from", "name:(?P<label>"], "bad_label_pattern"),
         (["store/two.csv"], "two_labels"),
         (["store/open.csv"], "bad_list"),
         (["first"], "empty_source"),

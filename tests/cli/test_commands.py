@@ -54,7 +54,6 @@ def test_help_loads_nothing_heavy() -> None:
         "build x -o",
         "build x -o y --nope",
         "explain x",
-        "build x -o y --label-from z",
     ],
 )
 def test_a_request_that_is_off_exits_2(run: Run, arguments: str) -> None:

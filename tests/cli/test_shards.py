@@ -63,6 +63,29 @@ def build_shards(run: Run, count: int, *arguments: str) -> list[str]:
     return parts
 
 
+@pytest.mark.parametrize(
+    ("sources", "label_from", "labels"),
+    [
+        (("photos/Eileen", "photos/Grace"), "folder:1", {"Eileen", "Grace"}),
+        ((".",), "folder:2", {"", "Eileen", "Grace"}),
+        (("photos", "more"), r"name:photos/(?P<label>\w+)/\d", {"", "Eileen", "Grace"}),
+    ],
+)
+def test_every_shard_finds_the_labels_of_one_build(
+    run: Run, here: Path, sources: tuple[str, ...], label_from: str, labels: set[str]
+) -> None:
+    arguments = (*sources, "--label-from", label_from, "--one-per-picture", *FAST)
+    (here / "out of here").mkdir()  # a build of `.` must not find the datasets
+    for number in ("1", "2"):
+        part = f"out of here/{number}"
+        assert run("build", *arguments, "-o", part, "--shard", f"{number}/2")[0] == 0
+    assert run("build", *arguments, "-o", "out of here/whole")[0] == 0
+    assert run("merge", "out of here/1", "out of here/2", "-o", "out of here/merged")[0] == 0
+    assert files_in(here / "out of here/merged") == files_in(here / "out of here/whole")
+    found = pq.read_table(here / "out of here/merged/pictures.parquet")["label"].to_pylist()
+    assert set(found) == labels
+
+
 @pytest.mark.parametrize("count", [1, 3, 7])
 def test_shards_of_folders_lists_and_archives_merge_to_the_dataset_of_one_build(
     run: Run, here: Path, count: int

@@ -39,5 +39,13 @@ def test_the_documented_columns_are_the_columns(title: str, schema: pa.Schema) -
 
 def test_every_other_measure_is_between_blur_and_kept() -> None:
     names = face_schema(["confidence", "blur", "Sharpness", "InterEyeDistance"]).names
-    assert names[names.index("blur") :] == ["blur", "Sharpness", "InterEyeDistance", "kept", "reasons", "file_name"]
+    assert names[names.index("blur") :] == [
+        "blur",
+        "Sharpness",
+        "InterEyeDistance",
+        "kept",
+        "reasons",
+        "file_name",
+        "crop_hash",
+    ]
     assert names.count("confidence") == 1

@@ -269,7 +269,10 @@ def test_a_file_that_fails_or_never_ends_is_a_refusal(pipeline: Pipeline) -> Non
 
 def facts(records: list[Record]) -> list[object]:
     return [
-        [(face.face_id, face.box, face.crop.tobytes(), dict(face.measures), face.verdict) for face in record.faces]
+        [
+            (face.face_id, face.box, face.crop.tobytes(), list(map(repr, face.measures.items())), face.verdict)
+            for face in record.faces
+        ]
         for record in records
     ]
 

@@ -22,7 +22,7 @@ from facesieve.run.lost import Lost
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.repair import repair_dataset
 from facesieve.settings import Settings
-from handmade import Handmade, build_spec, files_in, photos, sources_in
+from handmade import Handmade, build_spec, by_hand, files_in, photos, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
 SHARD = ".facesieve/{}/00000001.{}"
@@ -187,7 +187,7 @@ def test_pictures_whose_sums_are_gone_are_done_again_by_a_build_which_says_so(
 
 def test_sums_that_are_gone_from_a_dataset_that_was_judged_again_are_told(out: Path, tmp_path: Path) -> None:
     dataset = open_manifests(out)
-    new = rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
+    new = rejudge(dataset, by_hand(lambda measures: [Verdict(True)] * len(dataset.faces)))
     write_rejudged(dataset, new, tmp_path / "new", build_spec().policy, Settings())
     (tmp_path / "new" / ".facesieve" / "sums" / "00000000.txt").unlink()
     assert faults(tmp_path / "new") == [("missing", ".facesieve/sums/00000000.txt")]
@@ -284,7 +284,7 @@ def test_a_dataset_without_sums_is_checked_as_far_as_can_be_and_gets_them(heap: 
 
 def test_a_dataset_that_was_judged_again_is_checked_too(out: Path, tmp_path: Path) -> None:
     dataset = open_manifests(out)
-    new = rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
+    new = rejudge(dataset, by_hand(lambda measures: [Verdict(True)] * len(dataset.faces)))
     write_rejudged(dataset, new, tmp_path / "new", build_spec().policy, Settings())
     report = check_dataset(tmp_path / "new")
     assert (report.faults, report.without_sum) == ((), 0)

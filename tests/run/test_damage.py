@@ -28,7 +28,7 @@ from facesieve.run.check import check_dataset
 from facesieve.run.known import unfinished
 from facesieve.run.ledger import Ledger
 from facesieve.run.rejudge import rejudge
-from handmade import MEASURES, Handmade, build_spec, files_in, photos, sources_in
+from handmade import MEASURES, Handmade, build_spec, by_hand, files_in, photos, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face",), marked=True)
 PUBLISHED = ("faces.parquet", "pictures.parquet", "dataset.json")
@@ -63,7 +63,7 @@ def check(heap: Path, root: Path) -> None:
 
 def sieve(heap: Path, root: Path) -> None:
     dataset = open_manifests(root)
-    rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
+    rejudge(dataset, by_hand(lambda measures: [Verdict(True)] * len(dataset.faces)))
 
 
 def flipped(files: list[Path], seed: int) -> tuple[Path, bytes]:
@@ -145,7 +145,9 @@ def test_foreign_files_in_the_ledger_change_nothing(heap: Path, out: Path) -> No
     again(heap, out)
     assert files_in(out) == before
     assert (
-        rejudge(open_manifests(out), lambda measures: [Verdict(True)] * len(open_manifests(out).faces)).after.pictures
+        rejudge(
+            open_manifests(out), by_hand(lambda measures: [Verdict(True)] * len(open_manifests(out).faces))
+        ).after.pictures
         == 16
     )
 

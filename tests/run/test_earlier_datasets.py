@@ -17,7 +17,7 @@ from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.upgrade import upgrade
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
-from handmade import Handmade, build_spec, photos, sources_in
+from handmade import Handmade, build_spec, by_hand, photos, sources_in
 from unnumbered import without_number
 
 
@@ -54,7 +54,7 @@ def test_it_is_judged_again(old: Path, tmp_path: Path) -> None:
         return [Verdict(True)] * len(measures["yaw"])
 
     dataset = open_manifests(old)
-    new = rejudge(dataset, keep)
+    new = rejudge(dataset, by_hand(keep))
     write_rejudged(dataset, new, tmp_path / "new", Policy.parse({"name": "all", "rules": []}), Settings())
     assert open_manifests(tmp_path / "new").about.counts.kept == len(dataset.faces)
 

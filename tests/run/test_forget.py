@@ -21,7 +21,7 @@ from facesieve.run.forget import Forgotten, forget
 from facesieve.run.ledger import Ledger
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.settings import Settings
-from handmade import Handmade, build_spec, files_in, photos, sources_in
+from handmade import Handmade, build_spec, by_hand, files_in, photos, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
 
@@ -172,7 +172,7 @@ def test_an_interrupted_forgetting_goes_on(heap: Path, tmp_path: Path, monkeypat
 def test_a_dataset_without_a_ledger_says_where_to_forget(heap: Path, tmp_path: Path) -> None:
     out = made(heap, tmp_path / "out")
     dataset = open_manifests(out)
-    new = rejudge(dataset, lambda measures: [Verdict(True)] * len(dataset.faces))
+    new = rejudge(dataset, by_hand(lambda measures: [Verdict(True)] * len(dataset.faces)))
     write_rejudged(dataset, new, tmp_path / "new", build_spec().policy, Settings())
     with pytest.raises(DatasetError, match="judged from") as caught:
         forget(tmp_path / "new", ["Grace/002.png"], Settings())

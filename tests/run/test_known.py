@@ -41,7 +41,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
 
 
 def found(*arguments: str | Path, label_from: str = "folder") -> list[Source]:
-    return find_sources(arguments, Settings(), SourceOptions(label_from)).sources  # type: ignore[arg-type]
+    return find_sources(arguments, Settings(), SourceOptions(label_from)).sources
 
 
 def done(sources: list[Source], root: Path) -> list[str]:

@@ -26,7 +26,7 @@ from facesieve.run.forget import forget
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.repair import repair_dataset
 from facesieve.settings import Settings
-from handmade import Handmade, build_spec, files_in, photos, sources_in
+from handmade import Handmade, build_spec, by_hand, files_in, photos, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face",), marked=True)
 SMALL = Settings(manifest_rows=5)
@@ -162,7 +162,7 @@ def test_judging_again_takes_both_and_writes_both(usual: Path, out: Path, tmp_pa
     datasets = {}
     for name, root, settings in (("usual", usual, Settings()), ("large", out, SMALL)):
         dataset = open_manifests(root)
-        new = rejudge(dataset, narrow)
+        new = rejudge(dataset, by_hand(narrow))
         write_rejudged(dataset, new, tmp_path / name, build_spec().policy, settings)
         datasets[name] = open_manifests(tmp_path / name)
         assert check_dataset(tmp_path / name).faults == ()
@@ -175,7 +175,7 @@ def test_judging_again_takes_both_and_writes_both(usual: Path, out: Path, tmp_pa
 def test_a_judge_sees_some_faces_at_a_time_and_the_numbers_are_the_same(
     usual: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = rejudge(open_manifests(usual), narrow)
+    whole = rejudge(open_manifests(usual), by_hand(narrow))
     monkeypatch.setattr("facesieve.dataset.manifests.BLOCK", 4)
     seen = []
 
@@ -183,7 +183,7 @@ def test_a_judge_sees_some_faces_at_a_time_and_the_numbers_are_the_same(
         seen.append(len(measures["yaw"]))
         return narrow(measures)
 
-    parts = rejudge(open_manifests(usual), noting)
+    parts = rejudge(open_manifests(usual), by_hand(noting))
     assert max(seen) < sum(seen) == whole.after.faces
     assert (parts.before, parts.after, parts.newly_kept) == (whole.before, whole.after, whole.newly_kept)
     assert parts.faces.equals(whole.faces) and parts.pictures.equals(whole.pictures)

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import cv2
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from dangerous import Hangs, Killer
@@ -89,6 +90,26 @@ def test_embeddings_are_computed_on_the_nodes(cluster: RayNodes, few: Path, tmp_
     assert files_in(there) == files_in(here)
     faces, rows = (pq.read_table(there / f"{name}.parquet") for name in ("faces", "embeddings"))
     assert len(rows) > 5 and rows["embedding"].null_count == 0 and not any(faces["kept"].to_pylist())
+
+
+def test_one_face_of_each_picture_is_kept_in_a_cluster_too(cluster: RayNodes, astronaut: Path, tmp_path: Path) -> None:
+    face = cv2.imread(str(astronaut))[0:256, 96:352]
+    for name, sides in (("two", (200, 140)), ("three", (120, 200, 160)), ("one", (200,))):
+        group = np.full((240, 620, 3), 90, np.uint8)
+        for at, side in enumerate(sides):
+            group[20 : 20 + side, at * 205 : at * 205 + side] = cv2.resize(face, (side, side))
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "photos" / name / "a.png"), group)
+    options = ("-q", "--one-per-picture", "--policy", "lenient", "--keep-rejected", "--label-from", "folder:1")
+    for out, more in (("here", ()), ("ray", ("--on", "ray"))):
+        child = build(tmp_path / "photos", tmp_path / out, *options, *more, env=cluster.environment)
+        status, _, errors = finished(child)
+        assert (status, errors) == (0, "")
+    assert files_in(tmp_path / "ray") == files_in(tmp_path / "here")
+    rows = pq.read_table(tmp_path / "ray" / "faces.parquet").to_pylist()
+    assert sorted(row["label"] for row in rows if row["kept"]) == ["one", "three", "two"]
+    assert [row["reasons"] for row in rows if not row["kept"]] == [["not_the_main_face"]] * 3
+    assert all(row["crop_hash"] for row in rows)
 
 
 class InCluster:

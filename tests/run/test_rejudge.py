@@ -17,7 +17,7 @@ from facesieve.run.publish import publish_dataset
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
-from handmade import Handmade, build_spec, files_in, photos, sources_in
+from handmade import Handmade, build_spec, by_hand, files_in, photos, sources_in
 
 POLICY = Policy.parse({"name": "other", "rules": [{"measure": "yaw", "low": -50, "high": 50, "reason": "turned"}]})
 
@@ -40,7 +40,7 @@ def built(heap: Path, root: Path, outputs: Outputs) -> Manifests:
 
 def test_new_verdicts_follow_from_the_raw_numbers(heap: Path, tmp_path: Path) -> None:
     dataset = built(heap, tmp_path / "out", Outputs())
-    new = rejudge(dataset, facing)
+    new = rejudge(dataset, by_hand(facing))
     before, after = dataset.faces.to_pylist(), new.faces.to_pylist()
     assert [row["kept"] for row in after] == [row["yaw"] is not None and row["yaw"] <= 50 for row in before]
     assert [row["reasons"] for row in after] == [[] if row["kept"] else ["turned"] for row in after]
@@ -57,7 +57,7 @@ def test_new_verdicts_follow_from_the_raw_numbers(heap: Path, tmp_path: Path) ->
 def test_a_new_dataset_has_the_crops_and_the_old_one_stays(heap: Path, tmp_path: Path) -> None:
     dataset = built(heap, tmp_path / "out", Outputs(True, ("head",), True))
     before = files_in(tmp_path / "out")
-    new = rejudge(dataset, facing)
+    new = rejudge(dataset, by_hand(facing))
     write_rejudged(dataset, new, tmp_path / "new", POLICY, Settings())
     assert files_in(tmp_path / "out") == before
     assert new.without_crop == 0
@@ -80,25 +80,25 @@ def test_a_new_dataset_has_the_crops_and_the_old_one_stays(heap: Path, tmp_path:
 def test_the_same_rules_give_the_same_manifests_as_a_build(heap: Path, tmp_path: Path) -> None:
     dataset = built(heap, tmp_path / "out", Outputs(keep_rejected=True))
     rows = dataset.faces.to_pylist()
-    new = rejudge(dataset, lambda measures: [Verdict(row["kept"], tuple(row["reasons"])) for row in rows])
+    new = rejudge(dataset, by_hand(lambda measures: [Verdict(row["kept"], tuple(row["reasons"])) for row in rows]))
     write_rejudged(dataset, new, tmp_path / "new", build_spec().policy, Settings())
     assert files_in(tmp_path / "new") == files_in(tmp_path / "out")
 
 
 def test_what_has_no_ledger_cannot_be_built_on_but_judged_again(heap: Path, tmp_path: Path) -> None:
     dataset = built(heap, tmp_path / "out", Outputs())
-    write_rejudged(dataset, rejudge(dataset, facing), tmp_path / "new", POLICY, Settings())
+    write_rejudged(dataset, rejudge(dataset, by_hand(facing)), tmp_path / "new", POLICY, Settings())
     with pytest.raises(DatasetError) as caught:
         build(sources_in(heap), tmp_path / "new", Handmade, build_spec())
     assert caught.value.code == "not_continuable"
-    assert rejudge(open_manifests(tmp_path / "new"), facing).newly_kept == 0
+    assert rejudge(open_manifests(tmp_path / "new"), by_hand(facing)).newly_kept == 0
 
 
 def test_the_new_folder_must_be_new(heap: Path, tmp_path: Path) -> None:
     dataset = built(heap, tmp_path / "out", Outputs())
     before = files_in(tmp_path / "out")
     with pytest.raises(DatasetError, match="Name a new folder"):
-        write_rejudged(dataset, rejudge(dataset, facing), tmp_path / "out", POLICY, Settings())
+        write_rejudged(dataset, rejudge(dataset, by_hand(facing)), tmp_path / "out", POLICY, Settings())
     assert files_in(tmp_path / "out") == before
 
 
@@ -129,13 +129,13 @@ def test_files_that_do_not_fit_are_one_sentence(heap: Path, tmp_path: Path) -> N
 
 def test_a_hundred_thousand_faces_are_judged_in_seconds(heap: Path, tmp_path: Path) -> None:
     dataset = built(heap, tmp_path / "out", Outputs())
-    few = rejudge(dataset, facing)
+    few = rejudge(dataset, by_hand(facing))
     faces, pictures = dataset.faces, dataset.pictures
     copies = -(-100_000 // len(faces))
     publish_dataset((Block(faces, pictures) for _ in range(copies)), dataset.layout, dataset.about.origin, Settings())
     many = open_manifests(tmp_path / "out")
     started = time.process_time()
-    new = rejudge(many, facing)
+    new = rejudge(many, by_hand(facing))
     assert time.process_time() - started < 5
     assert new.after.faces == len(faces) * copies >= 100_000
     assert new.newly_kept == copies * few.newly_kept

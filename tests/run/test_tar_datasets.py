@@ -24,7 +24,7 @@ from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.repair import repair_dataset
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
-from handmade import Handmade, build_spec, files_in, photos, sources_in
+from handmade import Handmade, build_spec, by_hand, files_in, photos, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
 IN_TARS = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True, tar_bytes=100_000)
@@ -141,7 +141,7 @@ def test_adding_one_picture_replaces_few_tar_files(heap: Path, tmp_path: Path) -
 
 def test_a_rejudged_dataset_shares_the_tar_files(heap: Path, whole: Path, tmp_path: Path) -> None:
     dataset = open_dataset(whole)
-    new = rejudge(dataset, facing)
+    new = rejudge(dataset, by_hand(facing))
     assert new.newly_kept and new.newly_rejected and not new.without_crop
     write_rejudged(dataset, new, tmp_path / "new", POLICY, Settings())
     assert {(tmp_path / "new" / name).stat().st_ino for name in tars(whole)} == {
@@ -160,7 +160,7 @@ def test_a_face_that_was_rejected_before_the_build_wrote_crops_has_none(heap: Pa
     dataset = open_dataset(tmp_path / "out")
     assert set(pc.is_valid(dataset.faces["shard"]).to_pylist()) == {True, False}
     assert dataset.faces["kept"].to_pylist() == pc.is_valid(dataset.faces["shard"]).to_pylist()
-    new = rejudge(dataset, facing)
+    new = rejudge(dataset, by_hand(facing))
     assert new.without_crop == new.newly_kept > 0
     write_rejudged(dataset, new, tmp_path / "new", POLICY, Settings())
     assert check_dataset(tmp_path / "new").faults == ()

@@ -26,7 +26,7 @@ from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.repair import repair_dataset
 from facesieve.run.upgrade import upgrade
 from facesieve.settings import Settings
-from handmade import Handmade, build_spec, files_in, photos, sources_in
+from handmade import Handmade, build_spec, by_hand, files_in, photos, sources_in
 from unnumbered import without_number
 
 Run = Callable[..., tuple[int, str, str]]
@@ -233,7 +233,7 @@ def test_a_dataset_that_was_judged_again_is_upgraded(out: Path, tmp_path: Path) 
     def keep(measures: Measures) -> list[Verdict]:
         return [Verdict(True)] * len(measures["yaw"])
 
-    write_rejudged(dataset, rejudge(dataset, keep), tmp_path / "new", build_spec().policy, Settings())
+    write_rejudged(dataset, rejudge(dataset, by_hand(keep)), tmp_path / "new", build_spec().policy, Settings())
     without_number(tmp_path / "new", pictures=without_turn)
     assert code_of(lambda: open_manifests(tmp_path / "new")) == "older_format"
     assert upgrade(tmp_path / "new")

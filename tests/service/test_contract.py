@@ -196,7 +196,8 @@ def test_the_modern_form_gives_measures_verdicts_and_what_was_wished(service: An
     assert picture(wished["marked"]).size == (wished["width"], wished["height"])
     assert wished["policy"] == "strict, adjusted"
     assert not face["kept"] and "turned" in face["reasons"]
-    assert face["measures"] == plain["faces"][0]["measures"]
+    related = {"rank_in_picture": None, "faces_in_picture": None}
+    assert face["measures"] == plain["faces"][0]["measures"] | related, "a rejected face has no rank"
     assert set(service.faces(data, "?crops=aligned").json()["faces"][0]["crops"]) == {"aligned"}
 
 

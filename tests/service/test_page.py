@@ -98,6 +98,7 @@ def test_the_page_judges_as_the_service_does(page: chromium.Tab, service: Any, s
     photo = shared / "seed/famous-selfie.jpg"
     put(page, photo)
     moves = [{"min_blur": 60}, {"max_yaw": 10}, {"max_pitch": 5}, {"min_confidence": 0.9}, {"min_confidence": 1}]
+    moves += [{"max_rank_in_picture": 1}, {"max_faces_in_picture": 3, "min_blur": 20}]
     moves += [{"min_blur": 30, "max_roll": 3}, {"min_sharpness": 40, "min_blur": 0}, {"max_upsampling": 2.0}]
     for policy in ("reference", "strict", "lenient"):
         for limits in moves:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from facesieve.errors import PolicyError
-from facesieve.quality import MEASURES, measure_named
+from facesieve.quality import ALL_MEASURES, measure_named
 from facesieve.sieve import Policy, Reason, Rule
 from facesieve.sieve.reasons import REASON_OF
 
@@ -51,7 +51,7 @@ def test_strict_asks_more_and_lenient_less_than_the_reference() -> None:
 
 
 def test_every_measure_has_a_usual_reason_and_every_reason_a_sentence() -> None:
-    assert set(REASON_OF) == {measure.name for measure in MEASURES}
+    assert set(REASON_OF) == {measure.name for measure in ALL_MEASURES}
     assert all(reason.sentence.endswith(".") for reason in Reason)
     assert {*REASON_OF.values(), Reason.POSE_NOT_MEASURED, Reason.NOT_MEASURED} == set(Reason)
 

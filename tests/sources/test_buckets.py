@@ -9,11 +9,11 @@ from s3_server import S3Server
 
 from facesieve.errors import UsageError
 from facesieve.settings import Settings
-from facesieve.sources import Found, LabelFrom, SourceOptions, find_sources
+from facesieve.sources import Found, SourceOptions, find_sources
 from facesieve.sources.remote.prefetch import UrlPrefetch
 
 
-def found(*arguments: str, label_from: LabelFrom = "none", include_hidden: bool = False) -> Found:
+def found(*arguments: str, label_from: str = "none", include_hidden: bool = False) -> Found:
     return find_sources(arguments, Settings(), SourceOptions(label_from=label_from, include_hidden=include_hidden))
 
 
@@ -21,7 +21,7 @@ def labels(folder: str, result: Found) -> dict[str, str]:
     return {source.identity.decode().removeprefix(folder): source.label for source in result.sources}
 
 
-def error(*arguments: str, label_from: LabelFrom = "none") -> tuple[str, str]:
+def error(*arguments: str, label_from: str = "none") -> tuple[str, str]:
     with pytest.raises(UsageError) as caught:
         found(*arguments, label_from=label_from)
     return caught.value.code, caught.value.message
@@ -63,6 +63,32 @@ def test_labels_are_folders_of_keys(s3: S3Server) -> None:
     assert labels(folder, two) == {key: label for key, label in inner.items() if label}
     assert labels(folder, found(f"{folder}ada/1.jpg", label_from="folder")) == {"ada/1.jpg": "ada"}
     assert error(f"{folder}ada/1.jpg", label_from="top-folder")[0] == "no_top_folder"
+
+
+def test_depth_and_patterns_label_objects_as_they_label_files(s3: S3Server) -> None:
+    folder = s3.folder(dict.fromkeys(PEOPLE, b"1"))
+    depths = {
+        "parent": ["", "ada", "day 1", "grace", "grace"],
+        "folder:1": ["", "ada", "ada", "grace", "grace"],
+        "folder:2": ["", "", "day 1", "", ""],
+        "folder:3": ["", "", "", "", ""],
+        r"name:/(?P<label>[a-z]+)/[^/]*\.jpg$": ["", "ada", "", "grace", "grace"],
+        r"name:(?P<label>\d+%?)\.jpg$": ["", "1", "2", "100%", ""],
+    }
+    for label_from, expected in depths.items():
+        result = found(folder, label_from=label_from)
+        assert labels(folder, result) == dict(zip(PEOPLE, expected, strict=True)), label_from
+        without = expected.count("")
+        assert any(f"{without} pictures have no label" in note for note in result.notes) == (1 < without < 5)
+        assert any("but no picture has one" in note for note in result.notes) == (without == 5)
+    two = found(f"{folder}ada/", f"{folder}grace", label_from="folder:1")
+    assert labels(folder, two) == dict(zip(PEOPLE[1:], ["ada", "day 1", "grace", "grace"], strict=True))
+    one = f"{folder}ada/1.jpg"
+    assert labels(folder, found(one, label_from="parent")) == {"ada/1.jpg": "ada"}
+    assert labels(folder, found(one, label_from="name:(?P<label>[a-z]+)/1")) == {"ada/1.jpg": "ada"}
+    code, message = error(one, label_from="folder:2")
+    assert code == "no_top_folder" and message.startswith("--label-from folder:2 needs folders or archives")
+    assert error(folder, label_from="name:[")[0] == "bad_label_pattern"
 
 
 def test_what_is_no_picture_is_left_out_and_counted_as_in_a_folder(s3: S3Server) -> None:

@@ -9,6 +9,7 @@ import pytest
 from drawn import look, png, put
 
 from facesieve.errors import UsageError
+from facesieve.sources import LabelFrom
 
 
 @pytest.fixture
@@ -110,4 +111,104 @@ def test_top_folders_that_several_arguments_share_are_reported(people: Path) -> 
     assert found.notes == [
         "labels that several arguments have in common: 2024; if these are not the same people,"
         " name the folder that holds the people's folders instead"
+    ]
+
+
+def test_depth_counts_folders_below_the_named_one(people: Path) -> None:
+    assert by_name(people, people, label_from="folder:1") == TOP
+    assert by_name(people, people, label_from="folder:2") == {
+        "all.png": "",
+        "anna/2023/1.png": "2023",
+        "anna/2024/1.png": "2024",
+        "ben/2024/1.png": "2024",
+        "ben/portrait.png": "",
+    }
+    assert set(by_name(people, people, label_from="folder:9").values()) == {""}
+
+
+def test_parent_is_another_word_for_folder_and_both_are_recorded_alike(people: Path) -> None:
+    assert by_name(people, people, label_from="parent") == by_name(people, people, label_from="folder")
+    recorded = {text: LabelFrom.parse(text).text for text in ("none", "parent", "folder", "folder:1", "folder:2")}
+    assert recorded == {
+        "none": "none",
+        "parent": "folder",
+        "folder": "folder",
+        "folder:1": "top-folder",
+        "folder:2": "folder:2",
+    }
+
+
+def test_folders_that_a_shell_made_from_a_star_are_labels_themselves(people: Path) -> None:
+    arguments = sorted(people.iterdir())
+    assert by_name(people, *arguments, label_from="folder:1") == TOP
+    found = look(*arguments, label_from="folder:2")
+    assert found.sources[1].label == "2023"
+    assert found.notes[0] == (
+        f"the arguments are everything in {people}, so depth is counted from there, and 'anna' is the first folder;"
+        " for one folder deeper use --label-from folder:3"
+    )
+
+
+def test_a_pattern_finds_the_label_in_the_path(people: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("carla_1.png", png(0))
+    found = look(people, tmp_path / "a.zip", label_from=r"name:(?P<label>[a-z]+)[/_](?:\d+/)?\d\.png$")
+    assert [source.label for source in found.sources] == ["", "anna", "anna", "ben", "", "carla"]
+    assert found.notes == [f"2 pictures have no label: the pattern does not match the path, such as '{people}/all.png'"]
+
+
+def test_a_pattern_does_not_change_the_label_of_a_list(people: Path) -> None:
+    (people / "l.csv").write_text("path,label\nben/portrait.png,Benedict\nanna/2023/1.png,\n")
+    found = look(people / "l.csv", label_from="name:(?P<label>ben|anna)")
+    assert [source.label for source in found.sources] == ["Benedict", "anna"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("(?P<label>[a-z]+", "missing )"),
+        ("[a-z]+", "has no group `label`"),
+        (r"([a-z])_(?P<label>\d)", "write (?:...) for them"),
+        ("(?=a)(?P<label>b)", "invalid perl operator"),
+        ("(?P<label>a){1000}" * 60, "more than 1000 characters"),
+        ("", "has no group `label`"),
+    ],
+)
+def test_a_pattern_that_cannot_be_used_is_one_sentence(people: Path, pattern: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        look(people, label_from=f"name:{pattern}")
+    assert caught.value.code == "bad_label_pattern"
+    assert said in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_a_pattern_that_backtracks_for_ever_elsewhere_ends_at_once(tmp_path: Path) -> None:
+    put(tmp_path / "p" / ("a" * 200 + ".png"))
+    [source] = look(tmp_path / "p", label_from="name:(?P<label>(?:a+)+)b$").sources
+    assert source.label == ""
+
+
+def test_labels_that_were_asked_for_and_not_found_are_reported(tmp_path: Path) -> None:
+    put(tmp_path / "p" / "1.png")
+    (tmp_path / "l.csv").write_text("path,who\np/1.png,\n")
+    path = f"{tmp_path}/p/1.png"
+    assert look(tmp_path / "p", label_from="name:(?P<label>x)").notes == [
+        "labels were asked for (name:(?P<label>x)), but no picture has one:"
+        f" the pattern does not match the path, such as '{path}'"
+    ]
+    assert look(tmp_path / "p", label_from="folder:2").notes == [
+        "labels were asked for (folder:2), but no picture has one:"
+        " not in a folder below the named one, or without a label in a list"
+    ]
+    assert look(tmp_path / "l.csv", label_column="who").notes == [
+        "labels were asked for (who), but no picture has one: the column 'who' of the list is empty there"
+    ]
+
+
+def test_labels_that_differ_only_in_case_are_reported(tmp_path: Path) -> None:
+    for name in ("Anna", "anna", "Zoe", "Élan", "e\u0301lan"):
+        put(tmp_path / name / "1.png")
+    assert look(tmp_path, label_from="folder").notes == [
+        "labels that differ only in upper and lower case: 'Anna', 'anna'; they are 2 labels",
+        "labels that differ only in upper and lower case: 'élan', 'Élan'; they are 2 labels",
     ]

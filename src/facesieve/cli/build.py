@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from facesieve.run.progress import Progress
 
 
-class LabelFrom(StrEnum):
-    none = "none"
-    folder = "folder"
-    top_folder = "top-folder"
-
-
 class CropsAs(StrEnum):
     files = "files"
     shards = "shards"
@@ -34,9 +28,13 @@ def build(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DATASET", help="Folder of the dataset.")],
     label_from: Annotated[
-        LabelFrom,
-        typer.Option(help="Label faces with the folder of their picture, or with the first folder below SOURCE."),
-    ] = LabelFrom.none,
+        str,
+        typer.Option(
+            metavar="none|folder|folder:1|name:PATTERN",
+            help="Label faces with the folder of their picture, with the first folder below SOURCE (folder:2: second),"
+            " or with the group `label` of a regular expression in its path.",
+        ),
+    ] = "none",
     policy: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
     ] = None,
@@ -44,6 +42,9 @@ def build(
         list[str] | None,
         typer.Option("--set", metavar="LIMIT=VALUE", help="Change a limit of the policy: max_yaw=30."),
     ] = None,
+    one_per_picture: Annotated[
+        bool, typer.Option("--one-per-picture", help="Keep one face of each picture: --set max_rank_in_picture=1.")
+    ] = False,
     given: Annotated[
         list[str] | None,
         typer.Option("--setting", metavar="NAME=VALUE", help="Change a setting: crop_size=160."),
@@ -126,7 +127,7 @@ def build(
 
     Run it again with the same options to add new pictures. Exits 1 when no picture could be read.
     """
-    from facesieve.cli.choices import choose_policy, choose_settings
+    from facesieve.cli.choices import choose_policy, choose_settings, limits_of
     from facesieve.run.engines.choose import prepare_engine
 
     options = {"workers": workers, "min_face_size": min_face_size, "turns": turns}
@@ -155,8 +156,8 @@ def build(
                 sources,
                 output,
                 settings=settings,
-                policy=choose_policy(policy, changes or []),
-                label_from=label_from.value,
+                policy=choose_policy(policy, limits_of(changes, one_per_picture)),
+                label_from=label_from,
                 crops={crop.strip() for crop in crops.split(",")} - {""},
                 keep_rejected=keep_rejected,
                 marked=marked,

@@ -39,6 +39,11 @@ def choose_again(policy: str | None, limits: Sequence[str], before: Policy) -> P
     return start.adjusted(limits)
 
 
+def limits_of(changes: Sequence[str] | None, one_per_picture: bool) -> list[str]:
+    """The changes of limits that `--set` and its shorthands ask for; what `--set` says counts."""
+    return [*(["max_rank_in_picture=1"] if one_per_picture else []), *(changes or [])]
+
+
 def _pair(given: str) -> tuple[str, Any]:
     """Name and value; a value that is not JSON is taken as text."""
     name, separator, text = given.partition("=")

@@ -67,7 +67,7 @@ def serve(
     settings = Settings.load(settings_file)
     service = ServiceSettings.load(settings_file, **given)
     check_settings(service)
-    rules = Policy.load(service.policy)
+    rules = Policy.load(service.policy).for_pictures()
     with service_log(service.log, service.log_level) as lines:
         asyncio.run(run(settings, service, rules, lines, lambda line: _say(line, lines)))
 

@@ -17,6 +17,9 @@ def sieve(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="LIMIT=VALUE", help="Change a limit: max_yaw=30.")
     ] = None,
+    one_per_picture: Annotated[
+        bool, typer.Option("--one-per-picture", help="Keep one face of each picture: --set max_rank_in_picture=1.")
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="NEW", help="Write the result as a new dataset.")
     ] = None,
@@ -28,11 +31,11 @@ def sieve(
     Reads no picture and runs no network. Without -o it only shows what would change. Without --policy,
     --set changes the dataset's own rules.
     """
-    from facesieve.cli.choices import choose_again
+    from facesieve.cli.choices import choose_again, limits_of
     from facesieve.run.opened import open_dataset
 
     old = open_dataset(dataset)
-    new = old.rejudge(choose_again(policy, changes or [], old.policy), output)
+    new = old.rejudge(choose_again(policy, limits_of(changes, one_per_picture), old.policy), output)
     turned = {
         "newly_kept": new.newly_kept,
         "newly_rejected": new.newly_rejected,

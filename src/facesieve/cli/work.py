@@ -65,7 +65,7 @@ def work(
             names,
             choose_settings(settings_file, chosen),
             QueueSettings.load(settings_file),
-            choose_policy(policy),
+            choose_policy(policy).for_pictures(),
             paths,
             drain,
             listed is not None,

@@ -21,11 +21,18 @@ from facesieve.dataset.tables.face_row import FaceRow, face_rows
 from facesieve.dataset.tables.former import with_current_reasons
 from facesieve.dataset.tables.merge import Block
 from facesieve.dataset.tables.row_stream import RowStream
-from facesieve.dataset.tables.schema import embedding_schema, measure_columns, picture_schema, with_later_columns
+from facesieve.dataset.tables.schema import (
+    CROP_HASH,
+    embedding_schema,
+    measure_columns,
+    picture_schema,
+    with_later_columns,
+)
 from facesieve.errors import DatasetError, UsageError
-from facesieve.records import Measures
+from facesieve.records import Measures, Pixels
 
 BLOCK = 32_768  # pictures and faces in one block
+HASH_BYTES = 32
 MAX_IDS = 1000  # ids that are collected for the error message about an ambiguous prefix
 
 
@@ -151,11 +158,32 @@ class Manifests:
                 raise missing_file(path)
             yield read_at(path, place[1], place[2]) if place else path.read_bytes()
 
+    def crop_hash(self, face: FaceRow) -> Pixels | None:
+        """(32,) uint8 the hash of the crop of a face; None if it has none."""
+        for rows in self.face_tables(["face_id", CROP_HASH]):
+            if len(matching := rows.filter(pc.equal(rows["face_id"], face.face_id))):
+                [one] = hashes_of_rows(matching.slice(0, 1))
+                return one if one.any() else None
+        return None
+
+    def faces_of(self, source: str) -> list[FaceRow]:
+        """The rows of all faces of one source, in order."""
+        matching = (rows.filter(pc.equal(rows["source"], source)) for rows in self.face_tables())
+        return [row for rows in matching if len(rows) for row in face_rows(rows, self.names)]
+
     def _tables(self, manifest: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
         for path in self.layout.files_of(manifest):
             for rows in read_groups(path, columns, trusted=self.layout.name_of(path) in self.sums):
                 yield _with_schema(rows, wanted, self.layout.root)
+
+
+def hashes_of_rows(rows: pa.Table) -> Pixels:
+    """(N, 32) uint8 the hashes of the crops of rows of faces; all zero where a face has none."""
+    held = [
+        one if one is not None and len(one) == HASH_BYTES else bytes(HASH_BYTES) for one in rows[CROP_HASH].to_pylist()
+    ]
+    return np.frombuffer(b"".join(held), np.uint8).reshape(len(held), HASH_BYTES)
 
 
 def open_manifests(root: Path) -> Manifests:

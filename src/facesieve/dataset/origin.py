@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from facesieve.dataset.disk.outputs import CUTS, Outputs
-from facesieve.dataset.tables.schema import column_names, face_schema
+from facesieve.dataset.tables.schema import LATER, column_names, face_schema
 from facesieve.records import FORMER_REASONS
 from facesieve.settings import FORMER_BEHAVIOUR
 from facesieve.version import __version__
@@ -191,6 +191,9 @@ def versions() -> dict[str, str]:
 
 def difference(recorded: Origin, new: Origin) -> list[str]:
     """What differs between two origins and can change a dataset, one line each: `settings.min_face_size: 20 -> 40`."""
+    # Measures that did not exist when the dataset was made. They are null in its rows.
+    measures = tuple(name for name in new.measures if name in recorded.measures or name not in LATER)
+    new = new.model_copy(update={"measures": measures})
     before, after = (_flat({name: one.as_json()[name] for name in SHAPING}) for one in (recorded, new))
     before, after = ({"options.crops_as": "files"} | one for one in (before, after))
     # Settings that did not exist when the dataset was made.

@@ -1,6 +1,39 @@
-"""Measures of single faces, computed by pure functions over batches. `measure` returns all; `MEASURES` lists them."""
+"""Measures of single faces, computed by pure functions over batches. `measure` returns all; `MEASURES` lists them.
 
+`RELATIONS` lists numbers that need the other faces, which `facesieve.relate` computes.
+"""
+
+from facesieve.quality.blur import luma
+from facesieve.quality.crop_hash import crop_hash, mirrored_bits
+from facesieve.quality.fitness import fitness
 from facesieve.quality.measure import measure
-from facesieve.quality.table import MEASURES, Measure, measure_named
+from facesieve.quality.size import prominence
+from facesieve.quality.table import (
+    ALL_MEASURES,
+    DATASET_RELATIONS,
+    FITNESS_PARTS,
+    MEASURES,
+    OF_ONE_PICTURE,
+    RELATIONS,
+    Measure,
+    is_relation,
+    measure_named,
+)
 
-__all__ = ["MEASURES", "Measure", "measure", "measure_named"]
+__all__ = [
+    "ALL_MEASURES",
+    "DATASET_RELATIONS",
+    "FITNESS_PARTS",
+    "MEASURES",
+    "OF_ONE_PICTURE",
+    "RELATIONS",
+    "Measure",
+    "crop_hash",
+    "fitness",
+    "is_relation",
+    "luma",
+    "measure",
+    "measure_named",
+    "mirrored_bits",
+    "prominence",
+]

@@ -10,6 +10,7 @@ from facesieve.native import Extension
 from facesieve.quality import sharpness, size
 from facesieve.quality.blockiness import blockiness
 from facesieve.quality.blur import blur, luma
+from facesieve.quality.fitness import fitness
 from facesieve.quality.light import histograms, light_measures
 from facesieve.quality.region import inside
 from facesieve.quality.table import MEASURES
@@ -50,7 +51,9 @@ def measure(
         "face_size": size.face_size(faces.boxes),
         "upsampling": upsampling,
         "blockiness": blockiness(photos, faces),
+        "prominence": size.prominence(faces.boxes, sizes),
     }
+    columns["fitness"] = fitness(columns)
     return Measures({row.name: np.ascontiguousarray(columns[row.name], np.float64) for row in MEASURES})
 
 

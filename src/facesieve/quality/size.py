@@ -31,6 +31,19 @@ def face_size(boxes: Floats) -> Floats:
     return np.minimum(boxes[:, 2], boxes[:, 3])
 
 
+def prominence(boxes: Floats, sizes: Floats) -> Floats:
+    """(N,) how much a face stands out in its picture, 0 to 1.
+
+    It is the square root of the share of the picture that the box covers, times 1 - d / 2. Here d is the
+    distance of the box's centre from the middle of the picture, as a share of half the diagonal, at most 1.
+    boxes: (N, 4) x, y, w, h in pixels. sizes: (N, 2) width and height of each face's picture.
+    """
+    away = boxes[:, :2] + boxes[:, 2:] / 2 - sizes / 2
+    distance = np.minimum(2 * np.sqrt((away * away).sum(axis=1) / (sizes * sizes).sum(axis=1)), 1)
+    covered = np.clip(boxes[:, 2] * boxes[:, 3] / (sizes[:, 0] * sizes[:, 1]), 0, 1)
+    return np.asarray(np.sqrt(covered) * (1 - distance / 2), np.float64)
+
+
 def outside(shown: Mask) -> Floats:
     """(N,) share of the crop's pixels that lie outside the picture, 0 to 1. shown: (N, S, S), from `region.inside`."""
     share: Floats = 1 - np.count_nonzero(shown, axis=(1, 2)) / (shown.shape[1] * shown.shape[2])

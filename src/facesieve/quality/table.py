@@ -1,4 +1,4 @@
-"""The names and meanings of all measures. A test compares this table with `docs/measures.md`."""
+"""The names and meanings of all measures. A test compares these tables with `docs/measures.md`."""
 
 from __future__ import annotations
 
@@ -214,9 +214,83 @@ MEASURES: tuple[Measure, ...] = (
         "Steps across the borders of JPEG's blocks over steps elsewhere in the box; about 1 where there is no grid.",
         "after Wang, Sheikh and Bovik, ICIP 2002",
     ),
+    Measure(
+        "prominence",
+        "share",
+        0,
+        1,
+        "high",
+        "",
+        "Size of the face relative to the picture, less the further it is from the middle.",
+        "box",
+    ),
+    Measure(
+        "fitness",
+        "score",
+        0,
+        100,
+        "high",
+        "",
+        "Orders faces by how fit they are for recognition; not measured where a part of it is not.",
+        "sharpness, pose, eye distance, light, confidence",
+    ),
 )
+
+# The measures that `fitness` is computed from.
+FITNESS_PARTS = (
+    *("sharpness", "yaw", "pitch", "roll", "inter_eye_distance", "confidence"),
+    *("under_exposure_prevention", "over_exposure_prevention", "dynamic_range", "illumination_uniformity"),
+)
+
+# Numbers that need the other faces. They are computed among the faces that passed every rule before theirs.
+PICTURE_RELATIONS: tuple[Measure, ...] = (
+    Measure("faces_in_picture", "", 1, inf, "low", "", "How many faces the picture has.", "relation"),
+    Measure(
+        "rank_in_picture",
+        "",
+        1,
+        inf,
+        "low",
+        "",
+        "Place of the face among those of its picture by prominence; 1 is the main face.",
+        "relation",
+    ),
+)
+
+DATASET_RELATIONS: tuple[Measure, ...] = (
+    Measure(
+        "twin_distance",
+        "",
+        0,
+        1,
+        "high",
+        "",
+        "Share of the hash's bits that differ from the nearest near-duplicate; 1 if there is none.",
+        "relation",
+    ),
+    Measure(
+        "rank_among_duplicates",
+        "",
+        1,
+        inf,
+        "low",
+        "",
+        "Place of the face among its near-duplicates by fitness; 1 is the fittest.",
+        "relation",
+    ),
+)
+
+RELATIONS = PICTURE_RELATIONS + DATASET_RELATIONS
+OF_ONE_PICTURE = MEASURES + PICTURE_RELATIONS  # what can be computed from one picture
+ALL_MEASURES = MEASURES + RELATIONS
+_RELATED = frozenset(measure.name for measure in RELATIONS)
 
 
 def measure_named(name: str) -> Measure | None:
     """The measure of that name, or None."""
-    return next((measure for measure in MEASURES if measure.name == name), None)
+    return next((measure for measure in ALL_MEASURES if measure.name == name), None)
+
+
+def is_relation(name: str) -> bool:
+    """Whether the measure of that name needs the other faces."""
+    return name in _RELATED

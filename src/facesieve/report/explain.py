@@ -6,8 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from facesieve.dataset.manifests import Manifests
+import numpy as np
+import pyarrow.compute as pc
+
+from facesieve.dataset.manifests import Manifests, hashes_of_rows
 from facesieve.dataset.tables.face_row import FaceRow
+from facesieve.dataset.tables.schema import CROP_HASH
+from facesieve.quality import mirrored_bits
+from facesieve.relate import distances
 from facesieve.report.policy import policy_of
 from facesieve.sieve import Finding, Reason, check_rules
 
@@ -17,7 +23,8 @@ class Explanation:
     """A face with the outcome of each rule.
 
     face: its row. also: its rows under other labels, if the same picture lies at several paths.
-    findings: one per rule, in order. note: why the pose was not measured, or "".
+    findings: one per rule, in order. note: which face is the main one or the fitter one, why the pose was not measured,
+    or "".
     """
 
     face: FaceRow
@@ -52,7 +59,7 @@ class Explanation:
         yield "verdict  " + ("kept" if face.kept else "rejected: " + ", ".join(face.reasons))
         yield ""
         for finding in self.findings:
-            outcome = "pass" if finding.passed else f"FAIL  {finding.reason}: {finding.text}"
+            outcome = _outcome(finding)
             yield f"{finding.measure:<32} {_number(finding.value):>12}   {finding.limits:<16} {outcome}"
         if self.note:
             yield f"note: {self.note}"
@@ -70,9 +77,48 @@ def explain_face(dataset: Manifests, prefix: str) -> Explanation:
     """
     face, *also = dataset.face(prefix)
     findings = tuple(check_rules(policy_of(dataset.about, dataset.layout), face.measures))
-    no_pose = any(finding.reason == Reason.POSE_NOT_MEASURED for finding in findings)
-    note = _why_no_pose(dataset.about.origin.settings, face.measures["confidence"] or 0.0) if no_pose else ""
-    return Explanation(face, tuple(also), findings, note)
+    reasons = {finding.measure: finding.reason for finding in findings if not finding.passed}
+    notes = []
+    if Reason.POSE_NOT_MEASURED in reasons.values():
+        notes.append(_why_no_pose(dataset.about.origin.settings, face.measures["confidence"] or 0.0))
+    if "rank_in_picture" in reasons:
+        notes.append(_main_face(dataset, face))
+    if Reason.NEAR_DUPLICATE in reasons.values():
+        notes.append(_fitter_twin(dataset, face))
+    return Explanation(face, tuple(also), findings, " ".join(filter(None, notes)))
+
+
+def _main_face(dataset: Manifests, face: FaceRow) -> str:
+    """Which face is the main one of the picture, and by how much."""
+    for other in dataset.faces_of(face.source):
+        if other.measures.get("rank_in_picture") == 1:
+            by = f"{_number(other.measures.get('prominence'))} against {_number(face.measures.get('prominence'))}"
+            return f"The main face of the picture is {other.face_id} (prominence {by})."
+    return ""
+
+
+def _fitter_twin(dataset: Manifests, face: FaceRow) -> str:
+    """Which fitter face the face is a near-duplicate of."""
+    distance, rank = face.measures.get("twin_distance"), face.measures.get("rank_among_duplicates")
+    columns = ["face_id", "label", "fitness", "rank_among_duplicates", CROP_HASH]
+    ours = dataset.crop_hash(face)
+    if ours is None or rank is None:
+        return ""
+    for rows in dataset.face_tables(columns):
+        rows = rows.filter(pc.equal(rows["rank_among_duplicates"], 1))
+        hashes = hashes_of_rows(rows)
+        near = distances(ours, hashes, mirrored_bits())
+        near[~hashes.any(axis=1)] = np.inf
+        for at in np.flatnonzero(near == distance).tolist() if distance is not None else []:
+            other = {name: rows[name][at].as_py() for name in columns[:3]}
+            if (other["face_id"], other["label"]) != (face.face_id, face.label):
+                by = f"{_whole(other['fitness'])} against {_whole(face.measures.get('fitness'))}"
+                return f"Near-duplicate of {other['face_id']} (distance {distance:.2f}), which is fitter: {by}."
+    return ""
+
+
+def _whole(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.0f}"
 
 
 def _why_no_pose(settings: Mapping[str, Any], confidence: float) -> str:
@@ -82,6 +128,12 @@ def _why_no_pose(settings: Mapping[str, Any], confidence: float) -> str:
     if isinstance(floor, int | float) and confidence < floor:
         return f"Pose is measured only for faces with a confidence of {floor:g} or more (measure_floor)."
     return ""
+
+
+def _outcome(finding: Finding) -> str:
+    if not finding.passed:
+        return f"FAIL  {finding.reason}: {finding.text}"
+    return "pass" if finding.value is not None else "-     an earlier rule failed"
 
 
 def _number(value: float | None) -> str:

@@ -52,17 +52,19 @@ def common_origin(origins: Mapping[Path, Origin], mixed_engines: bool) -> Origin
     """How the merged dataset is made. origins: of each dataset, by its folder.
 
     mixed_engines: allow inference engines whose numbers differ.
+    A dataset of an earlier version, which lacks later measures, is merged like one that a build continues.
     Raises DatasetError if two datasets were made in different ways.
     """
-    (first, joined), *others = origins.items()
-    before = joined
+    (first, before), *others = origins.items()
+    joined = before
     for path, origin in others:
         if before.identity != origin.identity:
             raise DatasetError("other_identity", _other_identity(first, before.identity, path, origin.identity))
-        if differs := _differences(before, origin):
+        (one, older), (two, newer) = sorted(((first, before), (path, origin)), key=lambda part: len(part[1].measures))
+        if differs := _differences(older, newer):
             raise DatasetError(
                 "other_settings",
-                f"{first} and {path} were built with different options: {'; '.join(differs)}. Build one of them again"
+                f"{one} and {two} were built with different options: {'; '.join(differs)}. Build one of them again"
                 " with the options of the other.",
             )
         engines = other_engines(before.engines, origin.engines) or other_engines(origin.engines, before.engines)
@@ -72,7 +74,7 @@ def common_origin(origins: Mapping[Path, Origin], mixed_engines: bool) -> Origin
                 f"{first} and {path} were built with different inference engines, whose numbers differ in their last"
                 f" digits: {'; '.join(engines)}. Build one of them again, or allow both with --allow-mixed-engines.",
             )
-        joined = origin.joined(joined)
+        joined = joined.joined(origin) if len(joined.measures) > len(origin.measures) else origin.joined(joined)
     return joined
 
 

@@ -11,8 +11,9 @@ from facesieve.dataset.manifests import Manifests, open_manifests
 from facesieve.report.explain import Explanation, explain_face
 from facesieve.report.policy import policy_of
 from facesieve.run.rejudge import Rejudged, rejudge, write_rejudged
+from facesieve.run.relate_all import relate_all
 from facesieve.settings import Settings
-from facesieve.sieve import Policy, judge
+from facesieve.sieve import Policy, judge_columns
 
 
 def open_dataset(path: str | os.PathLike[str]) -> Dataset:
@@ -53,10 +54,17 @@ class Dataset(Manifests):
 
         policy: None uses the policy of the dataset. output: a new or empty folder for the result, as a dataset of its
         own; its crops are hard links to those of this dataset, or copies.
-        Raises DatasetError if `output` is not empty, a crop is missing, or a file cannot be written.
+        Raises PolicyError if a rule needs what the dataset does not have, and DatasetError if `output` is not empty, a
+        crop is missing, or a file cannot be written.
         """
         policy = policy or self.policy
-        new = rejudge(self, partial(judge, policy))
+        related = relate_all(self, policy)
+        new = rejudge(
+            self,
+            partial(judge_columns, policy),
+            [*(rule.measure for rule in policy.rules), *sorted(related.columns)],
+            related,
+        )
         if output is not None:
             write_rejudged(self, new, Path(output), policy, settings or Settings.load())
         return new

@@ -20,7 +20,6 @@ if TYPE_CHECKING:  # heavy packages are imported while the fork server starts
     from facesieve.run.engines.engine import BuildEngine, MakePipeline
     from facesieve.run.progress import Progress
     from facesieve.sieve import Policy
-    from facesieve.sources import LabelFrom
 
 PathText = str | os.PathLike[str]
 CropsAs = Literal["files", "shards"]
@@ -32,7 +31,7 @@ def build(
     *,
     settings: Settings | None = None,
     policy: Policy | None = None,
-    label_from: LabelFrom = "none",
+    label_from: str = "none",
     crops: Iterable[str] = (),
     keep_rejected: bool = False,
     marked: bool = False,
@@ -57,7 +56,8 @@ def build(
     and options, and then new pictures are added to it.
     settings: such as `Settings.load(workers=2)`; None takes the environment and the defaults.
     policy: the rules that decide which faces are kept; None is `reference`.
-    label_from: `folder` labels a picture with its folder, `top-folder` with the first folder below the named one.
+    label_from: `folder` labels a picture with its folder, `folder:1` with the first folder below the named one,
+    `name:PATTERN` with the group `label` of a regular expression in its path; see docs/pictures.md.
     crops: unaligned crops to write as well, `face` and `head`. keep_rejected: write crops of rejected faces too.
     marked: write copies of the pictures with boxes and numbers drawn on them.
     crops_as: `files` writes each crop as a file, `shards` writes crops into tar files in WebDataset form. None keeps
@@ -77,9 +77,9 @@ def build(
     line about each model that is fetched and about files that are left out; None prints it to stderr.
 
     The build runs in `settings.workers` processes; with `workers=1` it runs in this process alone.
-    Raises UsageError when an argument is wrong, ModelError when a model is missing, DatasetError when the dataset
-    cannot be written or continued or lacks files at the end, and WorkerError when worker processes cannot be started,
-    or when a cluster cannot be used.
+    Raises UsageError when an argument is wrong, PolicyError when a rule compares the faces of a whole dataset,
+    ModelError when a model is missing, DatasetError when the dataset cannot be written or continued or lacks files at
+    the end, and WorkerError when worker processes cannot be started, or when a cluster cannot be used.
     """
     settings = settings or Settings.load()
     named = _as_paths(sources)
@@ -91,7 +91,7 @@ def build(
     from facesieve.identity.crop_settings import check_crops
     from facesieve.models.store import Store, tell
     from facesieve.pipeline import Pipeline
-    from facesieve.quality import MEASURES
+    from facesieve.quality import OF_ONE_PICTURE
     from facesieve.run.build import BuildSpec, versions_here
     from facesieve.run.build import build as build_dataset
     from facesieve.run.claim import check_writable
@@ -101,7 +101,7 @@ def build(
     from facesieve.sources import SourceOptions, find_sources
 
     portion = checked_portion(shard)
-    root, policy, announce = Path(dataset), policy or Policy.preset(), announce or tell
+    root, policy, announce = Path(dataset), (policy or Policy.preset()).for_pictures(), announce or tell
     _check_form(crops_as)
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
     reading = SourceOptions(
@@ -120,7 +120,7 @@ def build(
     store = Store(settings, announce)
     if not on:
         _check_device(settings, store)
-    measures = tuple(measure.name for measure in MEASURES)
+    measures = tuple(measure.name for measure in OF_ONE_PICTURE)
     models, identity = _models(settings, store), identity_model(settings, store)
     engine: BuildEngine | None = None
     with ExitStack() as stack:
@@ -135,7 +135,8 @@ def build(
             make_pipeline = partial(Pipeline, offline, policy, embed_rejected=keep_rejected)
             engines, packages = engines_of(settings), versions_here()
         shaping = {name: digest for name, digest in models.items() if name.partition("/")[0] != settings.identity}
-        spec = BuildSpec(settings, measures, outputs, policy, shaping, engines, label_from, packages, identity)
+        label_text = reading.labels.text
+        spec = BuildSpec(settings, measures, outputs, policy, shaping, engines, label_text, packages, identity)
         result = build_dataset(
             found.sources,
             root,

@@ -1,8 +1,17 @@
-"""Judges a finished dataset again from its measures. It reads no picture and runs no network."""
+"""Judges a finished dataset again from its measures. It reads no picture and runs no network.
+
+    faces, pictures ─ blocks ─ derive: prominence, fitness ─ judge, rule by rule ─ new rows
+                                                                ├ relations in one picture, of the block
+                                                                └ relations among all faces, computed before
+
+Relations are computed among the faces that passed so far. Blocks are some thousands of faces, and the faces of a
+picture are in one block, so memory stays the same at any size. If a rule compares all faces, memory grows by some
+hundred bytes per face (`run/relate_all.py`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,28 +28,34 @@ from facesieve.dataset.origin import RecordedPolicy
 from facesieve.dataset.tables.counts import Counts, RunningCounts
 from facesieve.dataset.tables.join import join_checksums
 from facesieve.dataset.tables.merge import Block
-from facesieve.dataset.tables.schema import picture_schema
+from facesieve.dataset.tables.schema import face_schema, picture_schema
 from facesieve.errors import DatasetError
-from facesieve.records import Measures, Verdict
+from facesieve.records import Floats, Measures
 from facesieve.run.claim import check_writable, other_files
+from facesieve.run.derive import relations_in_pictures, with_derived_measures
 from facesieve.run.ledger import Ledger
 from facesieve.run.publish import publish_dataset
+from facesieve.run.relate_all import NAMES, RelationsOfAll
 from facesieve.settings import Settings
-from facesieve.sieve import Policy
+from facesieve.sieve import Judgement, Policy, Relations
 
-Judge = Callable[[Measures], Sequence[Verdict]]
+Judge = Callable[[Measures, Relations], Judgement]
 
 
 @dataclass(frozen=True, slots=True)
 class Rejudged:
     """A dataset under other rules. Its rows are computed on request, some thousands at a time.
 
+    related: relations among all faces. measures: the names of its measure columns: those of the dataset, then what the
+    rules ask for and it lacked.
     before, after: the counts under the old and the new rules. newly_kept, newly_rejected: faces whose verdict changed.
     without_crop: kept faces without a crop, because the build did not write the crops of rejected faces.
     """
 
     dataset: Manifests
     judge: Judge
+    related: RelationsOfAll
+    measures: tuple[str, ...]
     before: Counts
     after: Counts
     newly_kept: int
@@ -49,12 +64,12 @@ class Rejudged:
 
     def blocks(self, embeddings: bool = False) -> Iterator[tuple[Block, Block]]:
         """Yield each block of rows as it was, and under the new rules. embeddings: see `Manifests.blocks`."""
-        return _judged(self.dataset, self.judge, embeddings)
+        return _judged(self.dataset, self.judge, self.related, self.measures, embeddings)
 
     @property
     def faces(self) -> pa.Table:
         """All rows of `faces` under the new rules, in memory."""
-        schema = self.dataset.about.origin.face_schema
+        schema = _face_schema(self.dataset, self.measures)
         return pa.concat_tables([schema.empty_table(), *(new.faces for _, new in self.blocks())])
 
     @property
@@ -63,18 +78,31 @@ class Rejudged:
         return pa.concat_tables([picture_schema().empty_table(), *(new.pictures for _, new in self.blocks())])
 
 
-def rejudge(dataset: Manifests, judge: Judge) -> Rejudged:
-    """Judge every face again. judge: called with the measures of some thousands of faces at a time, in order."""
+def rejudge(
+    dataset: Manifests, judge: Judge, asked: Sequence[str] = (), related: RelationsOfAll | None = None
+) -> Rejudged:
+    """Judge every face again.
+
+    judge: called with the measures and relations of some thousands of faces at a time, in order. asked: the measures
+    that its rules ask for; the result has columns of these even if the dataset has none. related: the relations among
+    all faces that its rules ask for.
+    """
+    related = related or RelationsOfAll()
+    recorded = dataset.about.origin.measures
+    valid = (name for name in recorded if name not in NAMES or name in asked)  # other rules made the old relations
+    measures = tuple(dict.fromkeys((*valid, *asked)))
     before, after = RunningCounts(), RunningCounts()
     newly_kept = newly_rejected = without_crop = 0
-    for old, new in _judged(dataset, judge):
+    for old, new in _judged(dataset, judge, related, measures):
         before.add(old.faces, old.pictures)
         after.add(new.faces, new.pictures)
         was, now = (np.asarray(block.faces["kept"], bool) for block in (old, new))
         newly_kept += int((now & ~was).sum())
         newly_rejected += int((was & ~now).sum())
         without_crop += int((now & ~np.asarray(pc.is_valid(new.faces["file_name"]))).sum())
-    return Rejudged(dataset, judge, before.counts(), after.counts(), newly_kept, newly_rejected, without_crop)
+    return Rejudged(
+        dataset, judge, related, measures, before.counts(), after.counts(), newly_kept, newly_rejected, without_crop
+    )
 
 
 def write_rejudged(dataset: Manifests, new: Rejudged, root: Path, policy: Policy, settings: Settings) -> None:
@@ -90,7 +118,8 @@ def write_rejudged(dataset: Manifests, new: Rejudged, root: Path, policy: Policy
     layout, before = Layout(root), dataset.about.origin
     _write_crops(new, layout, before.options.crops)
     options = before.options.model_copy(update={"marked": False})
-    origin = before.model_copy(update={"policy": RecordedPolicy(**policy.describe()), "options": options})
+    recorded = {"policy": RecordedPolicy(**policy.describe()), "options": options, "measures": new.measures}
+    origin = before.model_copy(update=recorded)
     publish_dataset((block for _, block in new.blocks(embeddings=True)), layout, origin, settings)
     with wrap_write_errors(layout.scratch):
         layout.scratch.rmdir()
@@ -107,16 +136,32 @@ def _write_crops(new: Rejudged, layout: Layout, cuts: Sequence[str]) -> None:
     sync_folders([layout.sums_of(0)], layout.root)
 
 
-def _judged(dataset: Manifests, judge: Judge, embeddings: bool = False) -> Iterator[tuple[Block, Block]]:
-    keep_rejected = dataset.about.origin.options.keep_rejected
+def _judged(
+    dataset: Manifests, judge: Judge, related: RelationsOfAll, names: Sequence[str], embeddings: bool = False
+) -> Iterator[tuple[Block, Block]]:
+    options, schema, first = dataset.about.origin.options, _face_schema(dataset, names), 0
     for old in dataset.blocks(embeddings):
-        verdicts = judge(dataset.measures(old.faces))
-        kept = pa.array([verdict.kept for verdict in verdicts], pa.bool_())
-        reasons = pa.array([verdict.reasons for verdict in verdicts], pa.list_(pa.string()))
-        faces = _with(_with(old.faces, "kept", kept), "reasons", reasons)
-        if not dataset.about.origin.options.outputs.in_tars:
-            faces = _with(faces, "file_name", _file_names(faces, keep_rejected))
+        measures = with_derived_measures(dataset.measures(old.faces), old)
+        relations = {**relations_in_pictures(measures, old), **related.of_rows(first, len(old.faces))}
+        judgement, first = judge(measures, relations), first + len(old.faces)
+        faces = _with_measures(old.faces, {**measures.columns, **judgement.relations}, schema)
+        faces = _with(faces, "kept", pa.array(judgement.kept, pa.bool_()))
+        faces = _with(faces, "reasons", pa.array(judgement.reasons(), pa.list_(pa.string())))
+        if not options.outputs.in_tars:
+            faces = _with(faces, "file_name", _file_names(faces, options.keep_rejected))
         yield old, Block(faces, _with(old.pictures, "kept", _kept_each(faces, old.pictures)), old.embeddings)
+
+
+def _face_schema(dataset: Manifests, names: Sequence[str]) -> pa.Schema:
+    """The columns of `faces` if the dataset has these measures."""
+    return face_schema(names, dataset.about.origin.options.outputs.in_tars)
+
+
+def _with_measures(faces: pa.Table, columns: Mapping[str, Floats], schema: pa.Schema) -> pa.Table:
+    """The rows with these measures. Columns that are new are in their place in the schema; NaN is null."""
+    new = {name: columns[name] for name in schema.names if name in columns}
+    known = {name: pa.array(column, mask=np.isnan(column)) for name, column in new.items()}
+    return pa.table([known[name] if name in known else faces[name] for name in schema.names], schema=schema)
 
 
 def _with(table: pa.Table, name: str, column: pa.Array) -> pa.Table:

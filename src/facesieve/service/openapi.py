@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from facesieve.quality import MEASURES
+from facesieve.quality import OF_ONE_PICTURE
 from facesieve.records import ANGLES
 from facesieve.service import schemas
 from facesieve.service.api_errors import codes
@@ -188,7 +188,7 @@ def limits() -> dict[str, str]:
     """All limits by name, each with a sentence."""
     return {
         f"{bound}_{measure.name}": f"{'Least' if bound == 'min' else 'Most'}: {measure.sentence}"
-        for measure in MEASURES
+        for measure in OF_ONE_PICTURE
         for bound in ("min", "max")
     }
 
@@ -240,7 +240,8 @@ def _text(kind: str) -> dict[str, Any]:
 def _description() -> str:
     reasons = "\n".join(f"- `{reason.value}`: {reason.sentence}" for reason in Reason)
     measures = "\n".join(
-        f"- `{measure.name}`{f' ({measure.unit})' if measure.unit else ''}: {measure.sentence}" for measure in MEASURES
+        f"- `{measure.name}`{f' ({measure.unit})' if measure.unit else ''}: {measure.sentence}"
+        for measure in OF_ONE_PICTURE
     )
     encodings = " or ".join(ACCEPTED_ENCODINGS)
     sent = f"The body of a request may have Content-Encoding {encodings}; limits apply to the unpacked bytes too."

@@ -51,7 +51,9 @@ def policy_of(name: str, limits: Mapping[str, Any], default: Policy) -> Policy:
         if start is None:
             known = dict.fromkeys([default.name, *Policy.presets()])
             raise _bad("policy", f"policy must be one of {', '.join(known)}.")
-        return start.adjusted([f"{limit}={'none' if value is None else value}" for limit, value in limits.items()])
+        return start.adjusted(
+            [f"{limit}={'none' if value is None else value}" for limit, value in limits.items()]
+        ).for_pictures()
     except PolicyError as error:
         raise _bad(", ".join(limits)[:100], error.message[:300]) from None
 

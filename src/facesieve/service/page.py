@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from facesieve.quality import MEASURES, Measure
+from facesieve.quality import OF_ONE_PICTURE, Measure, is_relation
 from facesieve.records import ANGLES
 from facesieve.settings import ServiceSettings
 from facesieve.sieve import Policy, Reason, Rule
@@ -31,7 +31,7 @@ def index(settings: ServiceSettings, default: Policy) -> Page:
     """The page at `/`: it sends pictures, and shows faces, verdicts and a slider for each limit."""
     known = {name: Policy.preset(name) for name in Policy.presets()} | {default.name: default}
     facts = {
-        "measures": [_measure(measure) for measure in MEASURES],
+        "measures": [_measure(measure) for measure in OF_ONE_PICTURE],
         "policies": {name: _rules(policy) for name, policy in known.items()},
         "policy": default.name,
         "reasons": {reason.value: reason.sentence for reason in Reason},
@@ -78,6 +78,7 @@ def _measure(measure: Measure) -> dict[str, Any]:
         "high": measure.high if math.isfinite(measure.high) else None,
         "about": measure.sentence,
         "angle": measure.name in ANGLES,
+        "relation": is_relation(measure.name),
         "reason": rule.reason.value,
         "missing": rule.when_missing.value,
     }

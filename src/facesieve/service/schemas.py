@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from facesieve.quality import MEASURES
+from facesieve.quality import OF_ONE_PICTURE
 
 MAX_ROWS = 10_000  # most faces in one request to /v1/sieve
 MAX_LIMITS = 100
 
-Name = Annotated[str, Field(pattern=f"^({'|'.join(measure.name for measure in MEASURES)})$")]
+Name = Annotated[str, Field(pattern=f"^({'|'.join(measure.name for measure in OF_ONE_PICTURE)})$")]
 Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 Count = Annotated[int, Field(ge=0)]
 Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]

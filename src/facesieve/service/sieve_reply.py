@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic_core import from_json
 
-from facesieve.quality import MEASURES
+from facesieve.quality import OF_ONE_PICTURE
 from facesieve.records import Measures, RefusalCode
 from facesieve.service.answers import encoded
 from facesieve.service.api_errors import ApiError, ErrorCode, error_of
@@ -17,7 +17,7 @@ from facesieve.service.options import policy_of
 from facesieve.service.schemas import MAX_LIMITS, MAX_ROWS
 from facesieve.sieve import Policy, judge
 
-_NAMES = tuple(measure.name for measure in MEASURES)
+_NAMES = tuple(measure.name for measure in OF_ONE_PICTURE)
 _KNOWN = frozenset(_NAMES)
 _KEYS = frozenset(("measures", "policy", "limits"))
 _MISTAKES = {

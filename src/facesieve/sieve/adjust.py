@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from facesieve.errors import PolicyError
-from facesieve.quality import MEASURES, measure_named
+from facesieve.quality import ALL_MEASURES, measure_named
 from facesieve.records import ANGLES
 from facesieve.sieve.nearest import did_you_mean
 from facesieve.sieve.reasons import REASON_OF
@@ -42,7 +42,7 @@ def _read(change: str) -> tuple[str, str, float | None]:
         )
     side, name, text = match.groups()
     if measure_named(name) is None:
-        known = [measure.name for measure in MEASURES]
+        known = [measure.name for measure in ALL_MEASURES]
         raise PolicyError("unknown_measure", f"There is no measure {name!r}{did_you_mean(name, known)}")
     limit = _number(change, text)
     if side == "max" and name in ANGLES and limit is not None and limit < 0:

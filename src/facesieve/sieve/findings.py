@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facesieve.quality import is_relation
 from facesieve.sieve.policy import Policy
 from facesieve.sieve.rule import Rule
 
@@ -17,7 +18,8 @@ class Finding:
     """What one rule says about one face.
 
     measure: its name. value: None when it was not measured. low, high: the limits, inclusive; None where there is none.
-    limits: both in words. reason: the code of the reason when the face did not pass, else "". text: all of it in words.
+    limits: both in words. passed: also for a relation of a face that failed an earlier rule, as its rule says nothing
+    about the face. reason: the code of the reason when the face did not pass, else "". text: all of it in words.
     """
 
     measure: str
@@ -35,11 +37,20 @@ def check_rules(policy: Policy, measures: Mapping[str, float | None]) -> list[Fi
 
     measures: of one face by name; one that is None, NaN or absent was not measured.
     """
-    return [_finding(rule, measures.get(rule.measure)) for rule in policy.rules]
+    findings = list[Finding]()
+    for rule in policy.rules:
+        failed = not all(finding.passed for finding in findings)
+        findings.append(_finding(rule, measures.get(rule.measure), failed))
+    return findings
 
 
-def _finding(rule: Rule, value: float | None) -> Finding:
-    if value is None or math.isnan(value):
+def _finding(rule: Rule, value: float | None, failed: bool) -> Finding:
+    """failed: whether the face failed an earlier rule."""
+    missing = value is None or math.isnan(value)
+    if failed and is_relation(rule.measure):
+        text = f"{rule.measure} was not computed for this face, because it failed an earlier rule."
+        return Finding(rule.measure, None, rule.low, rule.high, rule.limits(), True, "", text)
+    if value is None or missing:
         reason = rule.when_missing
         text = f"{rule.measure} was not measured, and has to be {rule.limits()}. {reason.sentence}"
         return Finding(rule.measure, None, rule.low, rule.high, rule.limits(), False, str(reason), text)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import reduce
+from types import MappingProxyType
 
 import numpy as np
 
 from facesieve.errors import PolicyError
-from facesieve.records import Indices, Mask, Measures, Verdict
+from facesieve.quality import is_relation
+from facesieve.records import Floats, Indices, Mask, Measures, Verdict
 from facesieve.sieve.policy import Policy
+from facesieve.sieve.rule import Rule
 
 PASSED, FAILED, MISSING = 0, 1, 2
+
+Relation = Callable[[Mask], Floats]
+"""(N,) boolean, which faces it is computed among, to (N,) float64; NaN for every other face."""
+
+Relations = Mapping[str, Relation]
+NO_RELATIONS: Relations = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,11 +30,13 @@ class Judgement:
 
     kept: (N,) boolean. pattern: (N,) intp, the index in `patterns` of each face's reasons.
     patterns: the different lists of reasons that occur; `()` for a face that is kept.
+    relations: (N,) float64 columns by name, one for each relation that was to be computed.
     """
 
     kept: Mask
     pattern: Indices
     patterns: tuple[tuple[str, ...], ...]
+    relations: Mapping[str, Floats] = field(default_factory=dict)
 
     def reasons(self) -> list[tuple[str, ...]]:
         """N tuples of codes of reasons; faces with the same reasons share one tuple."""
@@ -36,36 +48,60 @@ class Judgement:
         return [shared[which] for which in self.pattern.tolist()]
 
 
-def judge(policy: Policy, measures: Measures) -> list[Verdict]:
+def judge(policy: Policy, measures: Measures, relations: Relations = NO_RELATIONS) -> list[Verdict]:
     """N verdicts, each with all its reasons in the order of the rules, and no reason twice.
 
     measures: of N faces. A value that was not measured (NaN) does not pass. The reason is then `pose_not_measured`,
     once for all measures that need the pose, or `not_measured`. Raises PolicyError `unmeasured` when the measure of a
-    rule is not among the columns.
+    rule is neither among the columns nor among the relations.
+
+    relations: computes numbers that need the other faces. Each is computed among the faces that passed every rule
+    before its own, and its rule says nothing about the others. One without a rule is computed among the kept faces.
     """
-    return judge_columns(policy, measures).verdicts()
+    return judge_columns(policy, measures, relations).verdicts()
 
 
-def judge_columns(policy: Policy, measures: Measures) -> Judgement:
+def judge_columns(policy: Policy, measures: Measures, relations: Relations = NO_RELATIONS) -> Judgement:
     """The verdicts of `judge` as columns, for manifests. Raises what `judge` raises."""
-    lacking = [rule.measure for rule in policy.rules if rule.measure not in measures.columns]
-    if lacking:
-        raise PolicyError("unmeasured", f"Policy {policy.name!r} asks for {lacking[0]!r}, which was not measured.")
-    faces = len(next(iter(measures.columns.values()), ()))
-    outcomes = [_outcomes(policy, measures, index) for index in range(len(policy.rules))]
+    passed, outcomes, related = _apply(policy.rules, policy, measures, relations)
+    related = {name: related[name] if name in related else relation(passed) for name, relation in relations.items()}
     # Patterns are numbered again after each rule, so that the numbers stay small however many rules there are.
-    pattern = reduce(_add_rule, outcomes, np.zeros(faces, np.intp))
+    pattern = reduce(_add_rule, outcomes, np.zeros(len(passed), np.intp))
     first, which = _occurring(pattern)
     patterns = tuple(_reasons(policy, [int(outcome[face]) for outcome in outcomes]) for face in first)
     kept = np.array([not reasons for reasons in patterns], bool)
-    return Judgement(kept[which], which, patterns)
+    return Judgement(kept[which], which, patterns, related)
 
 
-def _outcomes(policy: Policy, measures: Measures, index: int) -> Indices:
-    """(N,) intp: PASSED, FAILED or MISSING for one rule and each face."""
-    rule = policy.rules[index]
-    values = measures[rule.measure]
-    return np.where(np.isnan(values), MISSING, np.where(rule.passes(values), PASSED, FAILED)).astype(np.intp)
+def passing_before(policy: Policy, name: str, measures: Measures, relations: Relations = NO_RELATIONS) -> Mask:
+    """(N,) boolean: which faces pass every rule before the rule on a measure; every rule if there is none on it.
+
+    Raises what `judge` raises.
+    """
+    names = [rule.measure for rule in policy.rules]
+    before = names.index(name) if name in names else len(names)
+    return _apply(policy.rules[:before], policy, measures, relations)[0]
+
+
+def _apply(
+    rules: tuple[Rule, ...], policy: Policy, measures: Measures, relations: Relations
+) -> tuple[Mask, list[Indices], dict[str, Floats]]:
+    """Which faces pass all rules, the outcomes of each rule, and the columns of the relations that rules ask for."""
+    lacking = [rule.measure for rule in rules if rule.measure not in {*measures.columns, *relations}]
+    if lacking:
+        raise PolicyError("unmeasured", f"Policy {policy.name!r} asks for {lacking[0]!r}, which was not measured.")
+    passed = np.ones(len(next(iter(measures.columns.values()), ())), bool)
+    outcomes, related = list[Indices](), dict[str, Floats]()
+    for rule in rules:
+        if rule.measure in relations:
+            related[rule.measure] = relations[rule.measure](passed)
+        values = related[rule.measure] if rule.measure in related else measures[rule.measure]
+        outcome = np.where(np.isnan(values), MISSING, np.where(rule.passes(values), PASSED, FAILED)).astype(np.intp)
+        if is_relation(rule.measure):
+            outcome[~passed] = PASSED  # an earlier rule has said why the face is not kept
+        outcomes.append(outcome)
+        passed = passed & (outcome == PASSED)
+    return passed, outcomes, related
 
 
 def _add_rule(pattern: Indices, outcomes: Indices) -> Indices:

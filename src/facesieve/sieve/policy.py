@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facesieve.errors import PolicyError
+from facesieve.quality import DATASET_RELATIONS
 from facesieve.sieve.adjust import adjusted
 from facesieve.sieve.nearest import did_you_mean
 from facesieve.sieve.rule import Rule
@@ -80,6 +81,19 @@ class Policy(BaseModel):
         """
         rules = adjusted(self.rules, changes)
         return self if rules == self.rules else Policy(name=f"{self.name}, adjusted", rules=rules)
+
+    def for_pictures(self) -> Policy:
+        """The policy itself. Raises PolicyError `needs_dataset` if a rule compares the faces of a whole dataset."""
+        whole = {relation.name for relation in DATASET_RELATIONS}
+        needing = next((rule.measure for rule in self.rules if rule.measure in whole), None)
+        if needing:
+            raise PolicyError(
+                "needs_dataset",
+                f"Policy {self.name!r} limits {needing!r}, which compares the faces of a whole dataset. Build without"
+                " that rule, then judge the dataset:"
+                " `facesieve sieve DATASET --policy NAME|FILE --set LIMIT=VALUE -o NEW`.",
+            )
+        return self
 
     def describe(self) -> dict[str, Any]:
         """The policy as plain values, which `Policy.parse` reads."""

@@ -24,6 +24,11 @@ class Reason(Code):
     CUT_OFF = "cut_off", "Too much of the crop lies outside the picture."
     ENLARGED = "enlarged", "The face had to be enlarged too much to fill the crop."
     COMPRESSED = "compressed", "The picture was compressed so far that the blocks of JPEG show on the face."
+    NOT_PROMINENT = "not_prominent", "The face is too small in its picture or too far from the middle."
+    NOT_FIT = "not_fit", "The face is not fit enough for recognition."
+    CROWDED = "crowded", "The picture has too many faces."
+    NOT_THE_MAIN_FACE = "not_the_main_face", "Another face of the picture is larger or nearer to its middle."
+    NEAR_DUPLICATE = "near_duplicate", "A fitter face of the dataset is nearly the same picture."
     POSE_NOT_MEASURED = "pose_not_measured", "The head pose was not measured, so it could not be judged."
     NOT_MEASURED = "not_measured", "A number that a rule asks for was not measured."
 
@@ -61,6 +66,12 @@ REASON_OF = {
     "outside": Reason.CUT_OFF,
     "upsampling": Reason.ENLARGED,
     "blockiness": Reason.COMPRESSED,
+    "prominence": Reason.NOT_PROMINENT,
+    "fitness": Reason.NOT_FIT,
+    "faces_in_picture": Reason.CROWDED,
+    "rank_in_picture": Reason.NOT_THE_MAIN_FACE,
+    "twin_distance": Reason.NEAR_DUPLICATE,
+    "rank_among_duplicates": Reason.NEAR_DUPLICATE,
 }
 
 # Measures that need the pose. Where one of them was not measured, the reason is `pose_not_measured`.

@@ -1,7 +1,8 @@
 """Where pictures come from: files, folders, globs, archives, lists, URLs, buckets, and a caller's bytes and arrays."""
 
 from facesieve.sources.find import find_sources
-from facesieve.sources.options import LabelFrom, SourceOptions
+from facesieve.sources.labels import LabelFrom
+from facesieve.sources.options import SourceOptions
 from facesieve.sources.pictures import Picture, as_sources, each_source
 from facesieve.sources.search import Found, LeftOut
 

@@ -86,13 +86,14 @@ class Buckets:
         url, search = place.url, self._search
         if place.found:
             _check_opened(url)
-            if search.options.label_from == "top-folder":
+            labels = search.options.labels
+            if labels.from_top:
                 raise UsageError(
                     "no_top_folder",
-                    f"--label-from top-folder needs folders or archives, and {displayed(str(url))!r} is an object;"
+                    f"--label-from {labels.text} needs folders or archives, and {displayed(str(url))!r} is an object;"
                     " name the folder that holds the labelled folders.",
                 )
-            label = _last_folder(url, url.key.split("/")[:-1]) if search.options.label_from == "folder" else ""
+            label = _last_folder(url, url.key.split("/")[:-1]) if labels.depth == 0 else ""
             yield self._source(url, place.found, label)
             return
         archives = search.left_out.archives

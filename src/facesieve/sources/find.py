@@ -20,12 +20,13 @@ from facesieve.sources.bucket import BucketPlace, Buckets
 from facesieve.sources.file import from_file
 from facesieve.sources.folder import from_folder
 from facesieve.sources.globs import matches
+from facesieve.sources.labels import label_notes
 from facesieve.sources.lists import from_list, is_list, looks_like_a_list
 from facesieve.sources.names import ignored_file
 from facesieve.sources.options import SourceOptions
 from facesieve.sources.remote.remote import from_url
 from facesieve.sources.remote.url import file_path, is_url
-from facesieve.sources.search import Found, Search, folder_ids, tell_labels
+from facesieve.sources.search import Found, Search, folder_ids
 
 
 def find_sources(
@@ -46,12 +47,15 @@ def find_sources(
     buckets = Buckets(search)
     named = _mark_shell_globs([_parsed(argument, search, buckets) for argument in arguments])
     only_folder = sum(one.folders for one in named) == 1
-    by_argument = [list(_sources_of(one, search, only_folder, buckets)) for one in named]
+    labels = search.options.labels
+    by_argument = [list(labels.of_names(list(_sources_of(one, search, only_folder, buckets)))) for one in named]
+    _tell_star(named, by_argument, search)
     _tell_shared(by_argument, search)
     found = list(_once(chain.from_iterable(by_argument)))
     if named and not found:
         raise _nothing(", ".join(displayed(one.text) for one in named[:5]), search)
-    tell_labels(found, search)
+    for note in label_notes(found, labels, search.options.label_column):
+        search.tell(note)
     return Found(found, search.left_out, search.notes, _only_listed(chain.from_iterable(by_argument), search))
 
 
@@ -147,7 +151,7 @@ def _nothing(what: str, search: Search) -> UsageError:
 
 def _of_path(path: Path, one: _Argument, search: Search, only_folder: bool) -> Iterable[Source]:
     if _is_folder(path):
-        return from_folder(path, search, only_folder=only_folder, glob=one.is_glob)
+        return from_folder(path, search, only_folder=only_folder, glob=one.is_glob or one.lenient)
     if _is_special(path):
         return [from_file(path)]
     if is_archive(path):
@@ -159,18 +163,33 @@ def _of_path(path: Path, one: _Argument, search: Search, only_folder: bool) -> I
         if is_list(path):
             search.tell(f"{displayed(path.as_posix())} names no picture, and was not read as a list")
         return []
-    if search.options.label_from == "top-folder" and not one.lenient:
+    if search.options.labels.from_top and not one.lenient:
         raise UsageError(
             "no_top_folder",
-            f"--label-from top-folder needs folders or archives, and {displayed(path.as_posix())!r} is a file;"
-            " name the folder that holds the labelled folders.",
+            f"--label-from {search.options.labels.text} needs folders or archives, and"
+            f" {displayed(path.as_posix())!r} is a file; name the folder that holds the labelled folders.",
         )
-    return [from_file(path, path.parent.name if search.options.label_from == "folder" else "")]
+    return [from_file(path, path.parent.name if search.options.labels.depth == 0 else "")]
+
+
+def _tell_star(named: list[_Argument], by_argument: list[list[Source]], search: Search) -> None:
+    """Tell the user if folders are labels because a shell made them from `folder/*`, and they have folders in them."""
+    depth = search.options.labels.depth
+    for one, sources in zip(named, by_argument, strict=True):
+        if not depth or not one.lenient or one.is_glob or not _is_folder(one.paths[0]):
+            continue
+        folder = one.paths[0].as_posix()
+        if any("/" in source.name.removeprefix(f"{folder}/") for source in sources):
+            parent = displayed(one.paths[0].parent.as_posix())
+            search.tell(
+                f"the arguments are everything in {parent}, so depth is counted from there, and {one.paths[0].name!r}"
+                f" is the first folder; for one folder deeper use --label-from folder:{depth + 1}"
+            )
 
 
 def _tell_shared(by_argument: list[list[Source]], search: Search) -> None:
     """Tell the user if several arguments have top folders of the same name, as these may be different people."""
-    if search.options.label_from != "top-folder":
+    if not search.options.labels.from_top:
         return
     held = Counter(label for sources in by_argument for label in {source.label for source in sources if source.label})
     if shared := sorted(label for label, times in held.items() if times > 1):

@@ -26,7 +26,7 @@ def from_folder(root: Path, search: Search, only_folder: bool = True, glob: bool
     A link that points outside is a source that will be refused. With `follow_links` all links are followed, links to
     folders after everything else, and no folder is entered twice.
     only_folder: whether it is the only folder that was named. Then, if it holds folders, its own name is no label.
-    glob: whether a glob matched it. Then the folder itself is the top folder of its pictures.
+    glob: whether a glob matched it, here or in a shell. Then the folder itself is the top folder of its pictures.
     """
     return _Walk(root, search, only_folder, glob).sources()
 

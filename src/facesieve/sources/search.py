@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -83,10 +82,6 @@ class Search:
     notes: list[str] = field(default_factory=list)
     listed: dict[bytes, list[bytes]] = field(default_factory=dict)
 
-    @property
-    def labelled(self) -> bool:
-        return self.options.label_from != "none"
-
     def tell(self, sentence: str) -> None:
         """Keep a sentence for the user, once."""
         if sentence not in self.notes:
@@ -94,11 +89,7 @@ class Search:
 
     def label(self, folders: list[str], own: str) -> str:
         """The label of a picture, from the folders between the named folder and it; `own` when there are none."""
-        if not self.labelled:
-            return ""
-        if not folders:
-            return own
-        return folders[0] if self.options.label_from == "top-folder" else folders[-1]
+        return self.options.labels.of_folders(folders, own)
 
 
 def folder_ids(folders: Iterable[Path]) -> frozenset[tuple[int, int]]:
@@ -111,19 +102,3 @@ def folder_ids(folders: Iterable[Path]) -> frozenset[tuple[int, int]]:
             continue
         found.add((status.st_dev, status.st_ino))
     return frozenset(found)
-
-
-def tell_labels(sources: Iterable[Source], search: Search) -> None:
-    """Tell the user which labels have two Unicode spellings and count as one, and how many pictures have none."""
-    spellings: dict[str, set[str]] = {}
-    without = 0
-    for source in sources:
-        without += not source.label
-        if not source.label.isascii():
-            spellings.setdefault(unicodedata.normalize("NFC", source.label), set()).add(source.label)
-    for label, ways in sorted(spellings.items()):
-        if len(ways) > 1:
-            search.tell(f"label {label!r} is spelled in {len(ways)} ways (composed and decomposed); they are one label")
-    if without and search.labelled:
-        pictures = "1 picture has" if without == 1 else f"{without} pictures have"
-        search.tell(f"{pictures} no label: not in a folder below the named one, or without a label in a list")

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from facesieve.dataset.disk.names import UNLABELLED
 from facesieve.dataset.disk.parquet import read_groups
 from facesieve.dataset.tables.manifest_writer import ManifestWriter
+from facesieve.dataset.tables.schema import CROP_HASH
 
 
 def write_crop_manifest(faces: ManifestWriter, path: Path, scratch: Path) -> ManifestWriter:
@@ -53,7 +54,7 @@ def _folders(rows: pa.Table) -> pa.ChunkedArray:
 
 def _crop_rows(rows: pa.Table, classes: pa.Array) -> pa.Table:
     codes = pc.index_in(_folders(rows), classes).cast(pa.int64())
-    rest = rows.drop_columns(["file_name", "label", "kept", "reasons"])
+    rest = rows.drop_columns(["file_name", "label", "kept", "reasons", CROP_HASH])
     columns = {"file_name": _names(rows), "label": codes} | dict(zip(rest.column_names, rest.columns, strict=True))
     table = pa.table(columns)
     features = _features(table, classes.to_pylist())

@@ -15,7 +15,7 @@ from facesieve.dataset.disk.format import with_embedded
 from facesieve.dataset.disk.layout import crop_name, member_name
 from facesieve.dataset.disk.names import normalized_text
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.tables.schema import BOX, LANDMARKS, THUMB_SCHEMA, measure_columns, part_schema
+from facesieve.dataset.tables.schema import BOX, CROP_HASH, LANDMARKS, THUMB_SCHEMA, measure_columns, part_schema
 from facesieve.records import Face, NoEmbedding, Record, displayed
 
 
@@ -91,6 +91,7 @@ def _face(
         "kept": face.verdict.kept,
         "reasons": list(face.verdict.reasons),
         "file_name": _file_name(face, label, outputs) if written else None,
+        CROP_HASH: face.crop_hash or None,
         "crops": [asdict(crops[name]) for name in _members(face, label, outputs)] if written else [],
     }
 

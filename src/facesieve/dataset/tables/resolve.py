@@ -82,6 +82,7 @@ def with_part_schema(rows: pa.Table, measures: Sequence[str], in_tars: bool = Fa
         return with_later_columns(plain, embedded, [field.name for field in EMBEDDING_FIELDS])
     schema = part_schema(measures, in_tars, has_wanted)
     with wrap_schema_errors():
+        rows = with_later_columns(rows, schema)
         table = pa.concat_tables([schema.empty_table(), rows], promote_options="default")
         # The cast drops further fields of a face.
         return table.select(schema.names).cast(schema).replace_schema_metadata(None)

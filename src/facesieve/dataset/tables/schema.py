@@ -10,6 +10,7 @@ from facesieve.records import ANGLES, EMBEDDING_SIZE, POINTS
 
 BOX = ("box_x", "box_y", "box_w", "box_h")
 LANDMARKS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
+CROP_HASH = "crop_hash"  # null for a flat crop, and in rows that earlier versions wrote
 LEADING = ("confidence", *ANGLES, "blur")
 
 
@@ -33,6 +34,7 @@ def face_fields(measures: Iterable[str]) -> list[pa.Field]:
         pa.field("kept", pa.bool_()),
         pa.field("reasons", pa.list_(pa.string())),
         pa.field("file_name", pa.string()),
+        pa.field(CROP_HASH, pa.binary()),
     ]
 
 
@@ -66,7 +68,7 @@ PICTURE_FIELDS = (
     pa.field("turn", pa.int32()),
 )
 # Columns that were added after format 1 was first released. In a file without them they read as null.
-LATER: tuple[str, ...] = ()
+LATER: tuple[str, ...] = ("prominence", "fitness", "faces_in_picture", "rank_in_picture", CROP_HASH)
 REFUSAL_FIELDS = (pa.field("refusal", pa.string()), pa.field("message", pa.string()))
 
 
@@ -119,16 +121,18 @@ def with_later_columns(table: pa.Table, schema: pa.Schema, later: Sequence[str] 
             held = table.schema.field(at).type.value_type
             added = [f for f in field.type.value_type if f.name in later and held.get_field_index(f.name) < 0]
             if added:
-                faces = _with_fields(table[field.name].combine_chunks(), added)
+                faces = _with_fields(table[field.name].combine_chunks(), added, field.type.value_type)
                 table = table.set_column(at, field.name, faces)
     return table
 
 
-def _with_fields(lists: pa.ListArray, added: Sequence[pa.Field]) -> pa.ListArray:
-    """Lists of structs with more fields at the end of each struct, all null."""
-    held, structs = lists.type.value_type, lists.values
-    columns = [*(structs.field(field.name) for field in held), *(pa.nulls(len(structs), f.type) for f in added)]
-    return pa.ListArray.from_arrays(lists.offsets, pa.StructArray.from_arrays(columns, fields=[*held, *added]))
+def _with_fields(lists: pa.ListArray, added: Sequence[pa.Field], wanted: pa.StructType) -> pa.ListArray:
+    """Lists of structs with more fields, all null. Fields are in the order of `wanted`, unknown ones at the end."""
+    held, structs = {field.name: field for field in lists.type.value_type}, lists.values
+    places = {field.name: place for place, field in enumerate(wanted)}
+    fields = sorted([*held.values(), *added], key=lambda field: places.get(field.name, len(places)))
+    columns = [structs.field(f.name) if f.name in held else pa.nulls(len(structs), f.type) for f in fields]
+    return pa.ListArray.from_arrays(lists.offsets, pa.StructArray.from_arrays(columns, fields=fields))
 
 
 THUMB_SCHEMA = pa.schema([pa.field("face_id", pa.string()), pa.field("jpeg", pa.binary())])
