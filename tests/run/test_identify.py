@@ -329,6 +329,15 @@ def test_a_damaged_or_missing_crop_is_named_and_nothing_else_is_lost(
     assert files_in(copy) == files_in(whole)
 
 
+def test_a_pipe_in_place_of_a_crop_is_an_error_and_nothing_waits_for_it(copy: Path) -> None:
+    crop = crop_of(copy)
+    crop.unlink()
+    os.mkfifo(crop)
+    with pytest.raises(DatasetError, match=crop.name) as error:
+        identify(copy, settings=DLIB)
+    assert error.value.code == "damaged_dataset"
+
+
 @pytest.mark.parametrize(("harm", "code"), [(flipped, "damaged"), (Path.unlink, "missing")])
 def test_a_damaged_or_missing_table_is_noticed_and_repaired_without_the_network(
     whole: Path, tmp_path: Path, harm: Callable[[Path], object], code: str

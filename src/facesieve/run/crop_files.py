@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.checksums import Checksum, Checksums, checksum_of, checksums_by_name
+from facesieve.dataset.disk.damage import open_own_file
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import DatasetError
@@ -34,7 +35,8 @@ class StoredCrops:
     def read(self, name: str, known: frozenset[Checksum]) -> Pixels | None:
         """The crop with this name, (S, S, 3) uint8 RGB; None if there is none. known: checksums that it may have.
 
-        Raises DatasetError `damaged_crop` if a file is not what was written, and `cannot_read`.
+        Raises DatasetError `damaged_crop` if a file is not what was written, `damaged_dataset` if it is no file, and
+        `cannot_read`.
         """
         data = self._file(name) if self._index is None else self._member(self._index, name, known)
         if data is None:
@@ -60,7 +62,8 @@ class StoredCrops:
         path = self._root / name
         with wrap_read_errors(path):
             try:
-                return path.read_bytes()
+                with open_own_file(path) as stream:
+                    return stream.read()
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
