@@ -373,7 +373,7 @@ def test_a_dataset_judged_again_keeps_the_embeddings_of_all_its_faces(whole: Pat
     dataset = open_manifests(whole)
     policy = Policy.parse({"name": "all", "rules": [{"measure": "blur", "low": 0, "reason": "blurred"}]})
     write_rejudged(
-        dataset, rejudge(dataset, lambda measures: judge(policy, measures)), tmp_path / "new", policy, Settings()
+        dataset, rejudge(dataset, lambda *numbers: judge(policy, *numbers)), tmp_path / "new", policy, Settings()
     )
     assert (tmp_path / "new" / "embeddings.parquet").read_bytes() == (whole / "embeddings.parquet").read_bytes()
     assert check_dataset(tmp_path / "new").faults == ()
