@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ from facesieve.run.forget import forget
 from facesieve.run.ledger import Ledger
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.repair import repair_dataset
-from facesieve.sieve import Policy, judge
+from facesieve.sieve import Policy, judge_columns
 from facesieve.stop import Stopped
 from handmade import Handmade, files_in, photos, sources_in
 
@@ -372,9 +373,7 @@ def test_a_dataset_that_is_being_built_unfinished_or_judged_again_is_refused(
 def test_a_dataset_judged_again_keeps_the_embeddings_of_all_its_faces(whole: Path, tmp_path: Path) -> None:
     dataset = open_manifests(whole)
     policy = Policy.parse({"name": "all", "rules": [{"measure": "blur", "low": 0, "reason": "blurred"}]})
-    write_rejudged(
-        dataset, rejudge(dataset, lambda measures: judge(policy, measures)), tmp_path / "new", policy, Settings()
-    )
+    write_rejudged(dataset, rejudge(dataset, partial(judge_columns, policy)), tmp_path / "new", policy, Settings())
     assert (tmp_path / "new" / "embeddings.parquet").read_bytes() == (whole / "embeddings.parquet").read_bytes()
     assert check_dataset(tmp_path / "new").faults == ()
     with pytest.raises(DatasetError) as error:

@@ -122,10 +122,10 @@ class InCluster:
         """Build, and return the refusal codes by source."""
         from facesieve.models.store import Store
         from facesieve.run.engines.ray_engine import ray_engine
-        from facesieve.run.recipe import _models
+        from facesieve.run.inference import loaded_models
 
         given = Settings.load()
-        with ray_engine("ray", given, sources, _models(given, Store(given)), mixed_engines=False) as engine:
+        with ray_engine("ray", given, sources, loaded_models(given, Store(given)), mixed_engines=False) as engine:
             assert (engine.cluster.processors(), engine.workers) == (2, 2)
             build_dataset(sources, out, Handmade, build_spec(**settings), engine=engine)
         rows = pq.read_table(out / "pictures.parquet").to_pylist()

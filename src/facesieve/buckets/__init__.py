@@ -1,7 +1,7 @@
 """Buckets: what their URLs mean, and requests to their stores that carry the user's credentials.
 
-Nothing here talks to a store by itself, except to fetch credentials: a `Store` makes requests, and the caller sends
-them with the HTTP client and the limits of its own.
+A `Store` makes requests, and the caller sends them with its own HTTP client and limits. Only to fetch credentials, the
+packages of the stores use the network themselves.
 """
 
 from facesieve.buckets.store import Listed, Page, Request, Store, Stores, check_installed

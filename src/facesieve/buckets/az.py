@@ -45,10 +45,8 @@ class AzureStore:
         endpoint = given.get("blobendpoint", "").rstrip("/")
         if not self._account and not endpoint:
             raise Refused(RefusalCode.FETCH_FAILED, _NO_ACCOUNT)
-        protocol, suffix = (
-            given.get("defaultendpointsprotocol", "https"),
-            given.get("endpointsuffix", "core.windows.net"),
-        )
+        protocol = given.get("defaultendpointsprotocol", "https")
+        suffix = given.get("endpointsuffix", "core.windows.net")
         self._container = bucket
         self._place = f"{endpoint or f'{protocol}://{self._account}.blob.{suffix}'}/{quote(bucket)}"
         self._lock, self._query, self._renew = threading.Lock(), sas.lstrip("?"), datetime.max.replace(tzinfo=UTC)

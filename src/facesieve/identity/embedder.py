@@ -25,8 +25,8 @@ class Embedder:
         check_crops(settings)
         model = entry(settings.identity)
         assert model.embedding and model.preprocessing.side
-        self._meaning: Embedding = model.embedding
-        self._chips = Chips(TEMPLATE_SIZE, model.preprocessing.side, self._meaning.scale, self._meaning.shift)
+        self._embedding: Embedding = model.embedding
+        self._chips = Chips(TEMPLATE_SIZE, model.preprocessing.side, self._embedding.scale, self._embedding.shift)
         self._takes_planes = model.preprocessing.input != "uint8"
         self._network = Session(store.load(settings.identity)[settings.identity], settings.threads, settings.device)
 
@@ -39,8 +39,8 @@ class Embedder:
         missing = np.full(len(crops), "", object)
         missing[_blank(crops)] = NoEmbedding.BLANK_CROP.value
         measured = np.flatnonzero(missing == "")
-        for start in range(0, len(measured), self._meaning.batch):
-            rows = measured[start : start + self._meaning.batch]
+        for start in range(0, len(measured), self._embedding.batch):
+            rows = measured[start : start + self._embedding.batch]
             numbers = self._numbers(self._chips(_standard(crops[rows])))
             with np.errstate(all="ignore"):  # what is not finite is found below
                 vectors[rows] = self._stored(numbers)
@@ -56,7 +56,7 @@ class Embedder:
 
     def _stored(self, numbers: Floats32) -> Floats32:
         """The numbers (N, 128) as they are stored."""
-        if not self._meaning.normalised:
+        if not self._embedding.normalised:
             return numbers
         lengths = np.sqrt((numbers.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
         unit: Floats32 = np.divide(numbers, lengths, out=np.zeros_like(numbers), where=lengths > 0, casting="same_kind")

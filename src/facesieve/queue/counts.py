@@ -1,4 +1,4 @@
-"""JobCounts the jobs of one worker by outcome, for its last line and for Prometheus."""
+"""Counts the jobs of one worker by outcome, for its last line and for Prometheus."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Jobs in a Redis stream that a group of workers reads, and their results.
 
 Every job ends exactly once. One script writes its result and acknowledges its entry, and only if the entry is still
-pending: if two workers did the same job, the second writes nothing. A worker renews the lease of
-the entries that it holds. Entries of a worker that died are claimed when their lease is over, one at a time, so that
-a job that kills workers does not delay other jobs. Redis counts how often an entry was taken; a job that was taken too
-often is moved to a stream of dead jobs.
+pending: if two workers did the same job, the second writes nothing. A worker renews the lease of the entries that it
+holds. Entries of a worker that died are claimed when their lease is over, one at a time, so that a job that kills
+workers does not delay other jobs. Redis counts how often an entry was taken; a job that was taken too often is moved to
+a stream of dead jobs.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ return 1
 class Entry:
     """An entry of the stream.
 
-    taken: how often workers took it, this time included. claimed: it was taken over from another worker, and does not
-    count as taken once more before its job begins, so that a kill harms no job that only waits.
+    taken: how often workers took it, this time included. claimed: it was taken over from another worker. Such an entry
+    counts as taken once more only when its job begins, so that a worker that dies does not count for waiting jobs.
     """
 
     id: str

@@ -112,10 +112,10 @@ class ListEntries:
         """One item of a worker whose key has expired, or None."""
         for worker in sorted(await self._redis.smembers(self._workers)):
             name = worker.decode()
-            counted = f"{self._counts}:{name}"
-            keys = [self._alive(name), self._list(name), self._own, self._counts, self._workers, counted]
             if name == self._worker:
                 continue
+            counted = f"{self._counts}:{name}"
+            keys = [self._alive(name), self._list(name), self._own, self._counts, self._workers, counted]
             async with self._moving:
                 if found := await self._claim(keys=keys, args=[name]):
                     return self._entry(found[0], int(found[1]))

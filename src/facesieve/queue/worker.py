@@ -28,8 +28,8 @@ from facesieve.settings import QueueSettings, Settings
 from facesieve.sources.openers import open_file
 from facesieve.sources.remote.fetch import Fetcher
 
-# A worker that dies was probably killed for another reason than its job; a job that kills its process is counted by its
-# worker. So a job may lose this many times as many workers as processes before it is dead.
+# A job is dead after this many times `executions` deaths of workers. The limit is higher than for deaths of processes,
+# because a worker process that dies is counted by its worker, and a worker itself rarely dies because of a job.
 _WORKERS = 3
 _BLOCK = 1.0  # seconds that Redis is asked to wait for a new job
 _LAST = 5.0  # seconds that a stopping worker waits for a Redis that is away
@@ -80,18 +80,18 @@ class QueueWorker:
             preparing.cancel()
             return
         await preparing
-        beside = [asyncio.create_task(self._claim()), asyncio.create_task(self._renew())]
+        claiming, renewing = asyncio.create_task(self._claim()), asyncio.create_task(self._renew())
         reading = asyncio.create_task(self._read())
         try:
-            await asyncio.wait([reading, stopping, *beside], return_when=asyncio.FIRST_COMPLETED)
-            beside[0].cancel()
+            await asyncio.wait([reading, stopping, claiming, renewing], return_when=asyncio.FIRST_COMPLETED)
+            claiming.cancel()
             # If it were cancelled, entries that it has just read would be lost to this worker.
             await asyncio.wait([reading], timeout=_BLOCK + 1)
             await self._finish_begun()
         finally:
-            for task in (reading, stopping, *beside, *self._held.values()):
+            for task in (reading, stopping, claiming, renewing, *self._held.values()):
                 task.cancel()
-        for task in (reading, *beside):
+        for task in (reading, claiming, renewing):
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
         if self._failure:
@@ -142,7 +142,7 @@ class QueueWorker:
             await asyncio.wait(left)
 
     async def _in_time(self, call: Callable[[], Awaitable[None]]) -> None:
-        """A call that may be left out, as the lease of what this worker holds runs out by itself."""
+        """Make a call, but give up after a while: the leases of what this worker holds run out anyway."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST):
                 await self._retry(call)
@@ -191,7 +191,9 @@ class QueueWorker:
         if job.kind == "url":
             return await self.fetcher.fetch(job.where)
         if job.kind == "path":
-            return await asyncio.to_thread(_read, path_within(job.where, self.paths), self.settings.max_file_bytes)
+            return await asyncio.to_thread(
+                _file_bytes, path_within(job.where, self.paths), self.settings.max_file_bytes
+            )
         return await self._decoded(job.where)
 
     async def _decoded(self, text: str) -> bytes:
@@ -239,7 +241,7 @@ class QueueWorker:
         stopping.cancel()
 
 
-def _read(path: Path, limit: int) -> bytes:
+def _file_bytes(path: Path, limit: int) -> bytes:
     """The bytes of a file. Raises Refused `unreadable`, `not_a_file`, `too_many_bytes`."""
     try:
         with open_file(path) as stream:

@@ -139,7 +139,7 @@ class _Search:
         yield from self._in_labels(rows)
         for sample in _samples() if len(rows) > 1 else []:
             for fitter, other, flipped in self._with_equal_bits(rows, sample):
-                yield self._kept(fitter, other, self._differing(fitter, other, flipped))
+                yield self._near_only(fitter, other, self._differing(fitter, other, flipped))
 
     def _in_labels(self, rows: Indices) -> Iterator[Pairs]:
         rows = rows[self.labels[rows] >= 0]
@@ -153,7 +153,7 @@ class _Search:
                 at, to = np.nonzero(later)
                 fitter, other = group[at + start], group[to]
                 straight, turned = (self._differing(fitter, other, np.full(len(at), flip)) for flip in (False, True))
-                yield self._kept(fitter, other, np.minimum(straight, turned))
+                yield self._near_only(fitter, other, np.minimum(straight, turned))
 
     def _with_equal_bits(self, rows: Indices, sample: Indices) -> Iterator[tuple[Indices, Indices, Mask]]:
         """Yield pairs of rows whose bits are equal in a sample, and whether one of the two is mirrored.
@@ -173,11 +173,11 @@ class _Search:
             later = np.flatnonzero(inside >= offset)
             if not len(later):
                 return
-            yield from _different(place, turned, later - offset, later)
+            yield from _different_faces(place, turned, later - offset, later)
         for offset in range(FIRST):
             later = np.flatnonzero(inside > PREDECESSORS + offset)
             if len(later):
-                yield from _different(place, turned, start[later] + offset, later)
+                yield from _different_faces(place, turned, start[later] + offset, later)
 
     def _differing(self, fitter: Indices, other: Indices, flipped: Mask) -> Indices:
         total = np.zeros(len(fitter), np.intp)
@@ -186,7 +186,7 @@ class _Search:
             total += _count(column[fitter] ^ column[other] ^ np.where(flipped, self.mirrored[word], np.uint64(0)))
         return total
 
-    def _kept(self, fitter: Indices, other: Indices, differ: Indices) -> Pairs:
+    def _near_only(self, fitter: Indices, other: Indices, differ: Indices) -> Pairs:
         same = (self.labels[fitter] == self.labels[other]) & (self.labels[fitter] >= 0)
         near = differ <= np.where(same, NEAR_IN_LABEL, NEAR_ANYWHERE)
         fitter, other, differ = fitter[near], other[near], differ[near]
@@ -197,7 +197,9 @@ class _Search:
         return fitter, other, differ
 
 
-def _different(place: Indices, turned: Mask, one: Indices, two: Indices) -> Iterator[tuple[Indices, Indices, Mask]]:
+def _different_faces(
+    place: Indices, turned: Mask, one: Indices, two: Indices
+) -> Iterator[tuple[Indices, Indices, Mask]]:
     """Yield pairs of different faces of which at most one is mirrored, the fitter one first."""
     for start in range(0, len(one), AT_ONCE):
         a, b = one[start : start + AT_ONCE], two[start : start + AT_ONCE]

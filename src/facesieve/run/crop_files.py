@@ -72,7 +72,7 @@ class StoredCrops:
         return next((data for data in found if data is not None), None)
 
 
-def crops_of_faces(faces: pa.StructArray) -> Checksums:
+def checksums_of_crops(faces: pa.StructArray) -> Checksums:
     """The checksums of the aligned crops that faces of a ledger part with tar files have, by name."""
     columns = (faces.field(name).to_pylist() for name in ("file_name", "crops"))
     return checksums_by_name((name, Checksum(**crops[0])) for name, crops in zip(*columns, strict=True) if crops)

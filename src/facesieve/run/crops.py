@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.disk.checksums import Checksum
+from facesieve.dataset.disk.checksums import Checksum, checksum_of
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.tar import TarDamagedError, is_complete, members_in, places_in, tar_name
 from facesieve.dataset.manifests import open_manifests
@@ -104,7 +103,7 @@ def _readable_members(path: Path) -> tuple[list[tuple[str, Checksum]], bool]:
     members = list[tuple[str, Checksum]]()
     try:
         for member in members_in(path):
-            members.append((member.name, Checksum(hashlib.sha256(member.data).hexdigest(), len(member.data))))
+            members.append((member.name, checksum_of(member.data)))
     except TarDamagedError:
         return members, False
     return members, True

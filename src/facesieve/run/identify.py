@@ -24,7 +24,7 @@ from facesieve.errors import DatasetError, SettingsError
 from facesieve.identity.crop_settings import check_crops
 from facesieve.records import EMBEDDING_SIZE, TEMPLATE_SIZE, Embeddings, Mask, NoEmbedding, Pixels
 from facesieve.run.claim import is_locked, lock_dataset
-from facesieve.run.crop_files import StoredCrops, crops_of_faces
+from facesieve.run.crop_files import StoredCrops, checksums_of_crops
 from facesieve.run.inference import engines_of, identity_model, resolved
 from facesieve.run.ledger import Ledger
 from facesieve.run.publish import publish_ledger, remove_published_checksums
@@ -233,7 +233,7 @@ def _embed_part(
     vectors = np.zeros((len(names), EMBEDDING_SIZE), np.float16)
     missing = np.full(len(names), NoEmbedding.NO_CROP.value, object)
     written = [row for row, name in enumerate(names) if name is not None]
-    sums = crops_of_faces(nested.flatten()) if origin.options.outputs.in_tars else ledger.sums(number)
+    sums = checksums_of_crops(nested.flatten()) if origin.options.outputs.in_tars else ledger.sums(number)
     for start in range(0, len(written), BATCH):
         batch = written[start : start + BATCH]
         read = {row: _crop(names[row], sums, crops, bool(counts[row])) for row in batch}
@@ -243,7 +243,7 @@ def _embed_part(
             found, there = embed(np.stack(list(whole.values()))), list(whole)
             vectors[there], missing[there] = found.vectors, found.missing
         yield len(batch)
-    table = _joined_columns(rows, nested, Embeddings(vectors, tuple(missing.tolist())), origin)
+    table = _with_embeddings(rows, nested, Embeddings(vectors, tuple(missing.tolist())), origin)
     ledger.rewrite(number, with_embedded(table, origin.embedded_with))
 
 
@@ -267,7 +267,7 @@ def _counts_of_faces(part: ResolvedPart, nested: pa.ListArray) -> Mask:
     return np.repeat(row_counts, lengths)
 
 
-def _joined_columns(rows: pa.Table, nested: pa.ListArray, found: Embeddings, origin: Origin) -> pa.Table:
+def _with_embeddings(rows: pa.Table, nested: pa.ListArray, found: Embeddings, origin: Origin) -> pa.Table:
     """The rows of a part, with the embeddings in each face."""
     faces = part_schema(origin.measures, origin.options.outputs.in_tars, embedded=True).field("faces")
     held = nested.flatten()

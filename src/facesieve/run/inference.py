@@ -1,4 +1,4 @@
-"""Which inference engine runs each network, and with which instruction set. A dataset records both."""
+"""Which models and inference engines the settings use, with which instruction set. A dataset records all of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from facesieve.dataset.origin import IdentityModel, InferenceEngine
-from facesieve.models.catalog import catalog
+from facesieve.models.catalog import catalog, needed
 from facesieve.native import load_extension
 from facesieve.settings import Settings
 
@@ -44,6 +44,14 @@ def _engines(settings: Settings) -> Iterator[InferenceEngine]:
             yield InferenceEngine(
                 network=network, engine="native" if native else "onnxruntime", instruction_set=instructions
             )
+
+
+def loaded_models(settings: Settings, store: Store) -> dict[str, str]:
+    """Fetch and verify the models that the settings use. Returns the sha256 of every file, by model and part."""
+    used = needed(settings)
+    for name in used:
+        store.load(name)
+    return {f"{name}/{part}": digest for name in used for part, digest in store.digests(name).items()}
 
 
 def identity_model(settings: Settings, store: Store) -> IdentityModel | None:

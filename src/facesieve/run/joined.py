@@ -64,9 +64,8 @@ class JoinedLedgers:
     def without_repeated(self) -> JoinedLedgers:
         """The same ledgers with one row for each source.
 
-        In one dataset the last row of a source counts. Of several datasets, one that has a label for the source comes
-        before one that has none, one whose refusal is final or that read the picture comes before one where the next
-        build tries again, and a later one comes before an earlier one.
+        In one dataset the last row of a source counts. Of several datasets, one with a label for the source is first,
+        then one that read the picture or refused it for good (no later build tries again), then the last dataset.
         Raises UsageError if two datasets have different labels for a source.
         """
         chunks = list[Hashes]()

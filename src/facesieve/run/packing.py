@@ -73,8 +73,9 @@ class Packing:
             return
         layout = self._layout
         old = set(tars_on_disk(layout))
-        reused = [layout.root / name for name in sorted(old - self._named | old & self._suspicious)]
-        crops = CropIndex([*reused, *(layout.unpacked_of(number) for number in layout.numbers(layout.unpacked))])
+        reused = [layout.root / name for name in sorted((old - self._named) | (old & self._suspicious))]
+        of_shards = [layout.unpacked_of(number) for number in layout.numbers(layout.unpacked)]
+        crops = CropIndex([*reused, *of_shards])
         for number in self._plan.numbers():
             rows = self._plan.bucket(number)
             path = layout.root / rows["shard"][0].as_py()

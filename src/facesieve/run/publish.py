@@ -31,7 +31,7 @@ LOOKED_UP = 10_000  # file names that are looked up together
 
 
 def publish_dataset(blocks: Iterable[Block], layout: Layout, origin: Origin, settings: Settings) -> RunningCounts:
-    """Publish a dataset whose crops are in place. Builds, `check --repair`, `forget` and `sieve -o` all end with this.
+    """Publish a dataset whose crops are in place. All commands that write a dataset end with this.
 
     All manifests are written before the first one is replaced. The checksums of the published files are removed first
     and written last, so that a crash in between does not look like damage. Each step is durable before the next begins.

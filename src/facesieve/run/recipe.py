@@ -95,7 +95,7 @@ def build(
     from facesieve.run.build import BuildSpec, versions_here
     from facesieve.run.build import build as build_dataset
     from facesieve.run.claim import check_writable
-    from facesieve.run.inference import engines_of, identity_model, resolved
+    from facesieve.run.inference import engines_of, identity_model, loaded_models, resolved
     from facesieve.run.portion import checked_portion
     from facesieve.sieve import Policy
     from facesieve.sources import SourceOptions, find_sources
@@ -121,7 +121,7 @@ def build(
     if not on:
         _check_device(settings, store)
     measures = tuple(measure.name for measure in OF_ONE_PICTURE)
-    models, identity = _models(settings, store), identity_model(settings, store)
+    models, identity = loaded_models(settings, store), identity_model(settings, store)
     engine: BuildEngine | None = None
     with ExitStack() as stack:
         if on:
@@ -142,13 +142,13 @@ def build(
             root,
             make_pipeline,
             spec,
-            watch,
-            named,
-            prune,
-            allow_mixed_engines,
-            found.listed,
-            engine,
-            portion,
+            watch=watch,
+            named=named,
+            prune_gone=prune,
+            mixed_engines=allow_mixed_engines,
+            listed=found.listed,
+            engine=engine,
+            portion=portion,
         )
     return replace(result, left_out=found.left_out, notes=tuple(found.notes))
 
@@ -195,13 +195,3 @@ def _check_device(settings: Settings, store: Store) -> None:
         from facesieve.detect import load_networks
 
         load_networks(settings, store)
-
-
-def _models(settings: Settings, store: Store) -> dict[str, str]:
-    """Fetch and verify the models that the settings use. Returns the sha256 of every file, by model and part."""
-    from facesieve.models.catalog import needed
-
-    used = needed(settings)
-    for name in used:
-        store.load(name)
-    return {f"{name}/{part}": digest for name in used for part, digest in store.digests(name).items()}

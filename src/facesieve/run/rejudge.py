@@ -32,7 +32,7 @@ from facesieve.dataset.tables.schema import face_schema, picture_schema
 from facesieve.errors import DatasetError
 from facesieve.records import Floats, Measures
 from facesieve.run.claim import check_writable, other_files
-from facesieve.run.derive import relations_in_pictures, with_derived_measures
+from facesieve.run.derive import owners, relations_in_pictures, with_derived_measures
 from facesieve.run.ledger import Ledger
 from facesieve.run.publish import publish_dataset
 from facesieve.run.relate_all import NAMES, RelationsOfAll
@@ -149,7 +149,7 @@ def _judged(
         faces = _with(faces, "reasons", pa.array(judgement.reasons(), pa.list_(pa.string())))
         if not options.outputs.in_tars:
             faces = _with(faces, "file_name", _file_names(faces, options.keep_rejected))
-        yield old, Block(faces, _with(old.pictures, "kept", _kept_each(faces, old.pictures)), old.embeddings)
+        yield old, Block(faces, _with(old.pictures, "kept", _kept_in_pictures(faces, old)), old.embeddings)
 
 
 def _face_schema(dataset: Manifests, names: Sequence[str]) -> pa.Schema:
@@ -178,10 +178,10 @@ def _file_names(faces: pa.Table, keep_rejected: bool) -> pa.Array:
     return pa.array(names, pa.string())
 
 
-def _kept_each(faces: pa.Table, pictures: pa.Table) -> pa.Array:
-    owner = np.repeat(np.arange(len(pictures)), np.asarray(pictures["faces"]))
+def _kept_in_pictures(faces: pa.Table, old: Block) -> pa.Array:
+    """How many faces of each picture are kept now."""
     kept = np.asarray(faces["kept"], bool)
-    return pa.array(np.bincount(owner[kept], minlength=len(pictures)).astype(np.int32))
+    return pa.array(np.bincount(owners(old)[kept], minlength=len(old.pictures)).astype(np.int32))
 
 
 def _files(new: Rejudged, cuts: Sequence[str]) -> Iterator[dict[str, str]]:

@@ -42,7 +42,7 @@ class _Known:
 
 
 def relate_all(dataset: Manifests, policy: Policy) -> RelationsOfAll:
-    """All relations among all faces, if the policy has a rule on one of them.
+    """All relations among all faces, if the policy has a rule on one of them. So far, `Duplicates` has all of them.
 
     Raises PolicyError `unmeasured` if the dataset has no hashes of crops.
     """
@@ -77,5 +77,6 @@ def _duplicates(dataset: Manifests, policy: Policy, name: str, before: Relations
             f"Policy {policy.name!r} asks for {name!r}, but {dataset.layout.root} has no hashes of crops, because an"
             " earlier version built it. Build it again.",
         )
-    numbers = (np.concatenate([np.zeros(0, np.intp), *labels]), np.concatenate([np.zeros(0), *fitness]))
-    return find_duplicates(held, mirrored_bits(), *numbers, passed)
+    label_numbers = np.concatenate([np.zeros(0, np.intp), *labels])
+    fitness_of_all = np.concatenate([np.zeros(0), *fitness])
+    return find_duplicates(held, mirrored_bits(), label_numbers, fitness_of_all, passed)

@@ -83,7 +83,7 @@ def _check_whole(ledger: Ledger, number: int, names: Iterable[str], sums: Checks
 
 
 def _link_part(ledger: Ledger, number: int, sums: Checksums, into: Ledger, new: int) -> None:
-    """Take a whole part over as it is, with its thumbnails. Only the checksums are written anew, as they have names."""
+    """Take a whole part over as it is, with its thumbnails. The checksums are written anew, because they name files."""
     old = ledger.layout
     files = {
         old.thumbs_of(number): into.layout.thumbs_of(new),

@@ -22,10 +22,10 @@ class Holder(Protocol):
 
 
 class FairPlaces:
-    """At most `most` places. When all are taken, the client with the most places loses its newest that it may lose.
+    """At most `most` places. When all are taken, a client with at least two places fewer takes one over.
 
-    The place goes to a client that has at least two fewer. A client that has no place is admitted beyond the limit, up
-    to twice the limit.
+    The client with the most places loses it: the newest of those that it may lose. If there is none to take over, a
+    client without a place is admitted beyond the limit, up to twice the limit.
     """
 
     def __init__(self, most: int) -> None:

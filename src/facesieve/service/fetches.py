@@ -1,7 +1,7 @@
 """Fetches the pictures of requests that send a URL, before they wait for a worker.
 
-So a slow host takes no place of a picture that is here already. `fetch_connections` URLs may be fetched at a time, and
-clients share them fairly. The bytes count as bytes of the request while they arrive.
+So no worker waits for a slow host while other pictures are here already. `fetch_connections` URLs may be fetched at a
+time, and clients share them fairly. The bytes count as bytes of the request while they arrive.
 """
 
 from __future__ import annotations

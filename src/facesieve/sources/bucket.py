@@ -85,7 +85,7 @@ class Buckets:
         """
         url, search = place.url, self._search
         if place.found:
-            _check_opened(url)
+            _check_is_picture(url)
             labels = search.options.labels
             if labels.from_top:
                 raise UsageError(
@@ -136,8 +136,8 @@ class Buckets:
         return Source(name, displayed(label), opener, listed.fingerprint, identity=identity)
 
 
-def _check_opened(url: BucketUrl) -> None:
-    """Raises UsageError for a list or an archive, which would need random access."""
+def _check_is_picture(url: BucketUrl) -> None:
+    """Raise UsageError for a list or an archive, which would need random access."""
     name = url.key.rpartition("/")[2]
     if is_archive_name(name) or is_list(Path(name)):
         kind = "an archive" if is_archive_name(name) else "a list"

@@ -173,7 +173,7 @@ def _of_path(path: Path, one: _Argument, search: Search, only_folder: bool) -> I
 
 
 def _tell_star(named: list[_Argument], by_argument: list[list[Source]], search: Search) -> None:
-    """Tell the user if folders are labels because a shell made them from `folder/*`, and they have folders in them."""
+    """Tell the user where depth is counted from if a shell expanded `folder/*`, and these folders have folders."""
     depth = search.options.labels.depth
     for one, sources in zip(named, by_argument, strict=True):
         if not depth or not one.lenient or one.is_glob or not _is_folder(one.paths[0]):

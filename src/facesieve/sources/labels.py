@@ -60,7 +60,7 @@ class LabelFrom:
         return folders[self.depth - 1] if folders else own  # -1 is the last folder
 
     def of_names(self, sources: Sequence[Source]) -> Iterator[Source]:
-        """Yield the sources, those without a label with the one that the pattern finds in their name, if any."""
+        """Yield the sources. Those without a label get the one that the pattern finds in their name, if any."""
         if not self.pattern:
             yield from sources
             return

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from facesieve.dataset.disk.atomic import wrap_read_errors
-from facesieve.dataset.disk.checksums import Checksum
+from facesieve.dataset.disk.checksums import Checksum, checksum_of
 from facesieve.dataset.disk.damage import open_own_file
 from facesieve.dataset.disk.layout import file_size
 
@@ -114,10 +114,7 @@ def is_complete(path: Path) -> bool:
 def is_intact(path: Path) -> bool:
     """Whether every byte of a tar file with a computed name is as it was written."""
     try:
-        members = (
-            (one.name, Checksum(hashlib.sha256(one.data).hexdigest(), len(one.data))) for one in members_in(path)
-        )
-        return tar_name(members) == path.name
+        return tar_name((one.name, checksum_of(one.data)) for one in members_in(path)) == path.name
     except TarDamagedError:
         return False
 

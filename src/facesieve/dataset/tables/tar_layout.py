@@ -38,11 +38,11 @@ def with_places(blocks: Iterable[Block], outputs: Outputs) -> Iterator[Block]:
         ends = [0, *_ends(held.faces, outputs.tar_bytes)]
         for start, end in pairwise(ends):
             yield _placed(_faces_of(held, start, end), outputs)
-            held = held._replace(pictures=held.pictures.slice(len(held.pictures)))
+            held = _without_pictures(held)
         held = _faces_of(held, ends[-1], len(held.faces))
         if len(held.pictures):
             yield _placed(_faces_of(held, 0, 0), outputs)
-            held = held._replace(pictures=held.pictures.slice(len(held.pictures)))
+            held = _without_pictures(held)
     if held is not None and len(held.faces):
         yield _placed(held, outputs)
 
@@ -57,6 +57,11 @@ def _faces_of(block: Block, start: int, end: int) -> Block:
     """The block with some of its faces, and all its pictures."""
     embeddings = None if block.embeddings is None else block.embeddings.slice(start, end - start)
     return Block(block.faces.slice(start, end - start), block.pictures, embeddings)
+
+
+def _without_pictures(block: Block) -> Block:
+    """The block without its pictures, which were yielded already."""
+    return block._replace(pictures=block.pictures.slice(len(block.pictures)))
 
 
 def members_of(faces: pa.Table, outputs: Outputs) -> Members:
@@ -110,14 +115,13 @@ def _placed(block: Block, outputs: Outputs) -> Block:
     faces = block.faces
     members = members_of(faces, outputs)
     shard = f"shards/{tar_name(members)}"
-    place, places = 0, dict[str, tuple[int, int]]()
+    end, places = 0, dict[str, tuple[int, int]]()
     for name, known in members:
-        places[name] = (place + BLOCK, known.size)
-        place += room(known.size)
+        places[name] = (end + BLOCK, known.size)
+        end += room(known.size)
     found = [places.get(name, (None, None)) for name in faces["file_name"].to_pylist()]
     shards = [None if offset is None else shard for offset, _ in found]
-    for field, values in zip(
-        PLACE, (shards, [offset for offset, _ in found], [size for _, size in found]), strict=True
-    ):
+    offsets, sizes = [offset for offset, _ in found], [size for _, size in found]
+    for field, values in zip(PLACE, (shards, offsets, sizes), strict=True):
         faces = faces.append_column(field, pa.array(values, field.type))
     return block._replace(faces=faces)

@@ -1,4 +1,4 @@
-"""Chooses the build engine. This is the only place that chooses."""
+"""Chooses the build engine, unless the user asks for one with `on` (`run/recipe.py`)."""
 
 from __future__ import annotations
 

@@ -15,14 +15,13 @@ import cv2
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.origin import InferenceEngine, versions
 from facesieve.errors import DatasetError, FacesieveError, UsageError
-from facesieve.models.catalog import needed
 from facesieve.models.store import Store
 from facesieve.pipeline import Pipeline
 from facesieve.processes.protocol import Reply
 from facesieve.run.claim import is_locked
 from facesieve.run.engines.engine import MakePipeline
 from facesieve.run.engines.worker import PictureStarted
-from facesieve.run.inference import engines_of, resolved
+from facesieve.run.inference import engines_of, loaded_models, resolved
 from facesieve.run.permit import Permit
 from facesieve.run.plan import Shard
 from facesieve.run.shard import ShardRunner
@@ -109,10 +108,7 @@ def facts_of_node(question: Question) -> NodeFacts | FacesieveError:
     """
     try:
         here = question.settings.here()
-        store, models = Store(here, announce=lambda line: None), dict[str, str]()
-        for name in needed(here):
-            store.load(name)
-            models |= {f"{name}/{part}": digest for part, digest in store.digests(name).items()}
+        models = loaded_models(here, Store(here, announce=lambda line: None))
         for sample in question.samples:
             _check_sample(sample)
         return NodeFacts(versions(), engines_of(resolved(here)), models)

@@ -142,11 +142,11 @@ def _samples(sources: Sequence[Source]) -> list[SourceSample]:
     return [SourceSample(path, os.stat(path).st_size) for path in paths if os.path.exists(path)]  # noqa: PTH110, PTH116
 
 
-def ask(ray: Any, nodes: Mapping[str, str], question: Callable[..., Any], *arguments: Any) -> list[Any]:
-    """The answers of nodes to a question. nodes: address by id. Raises WorkerError that names the first that cannot."""
+def ask(ray: Any, nodes: Mapping[str, str], function: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """What a function returns on each node. nodes: address by id. Raises WorkerError that names a node that fails."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    remote, asked = ray.remote(question), []
+    remote, asked = ray.remote(function), []
     for node in nodes:
         there = NodeAffinitySchedulingStrategy(node, soft=False)
         asked.append(remote.options(num_cpus=0, scheduling_strategy=there).remote(*arguments))

@@ -1,1 +1,1 @@
-"""Pictures behind URLs: fetched ahead of their use, from public addresses only, politely and within bounds."""
+"""Pictures behind URLs: fetched before they are needed, from public addresses only, politely and within limits."""

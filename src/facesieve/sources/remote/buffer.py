@@ -13,10 +13,10 @@ class Full(Exception):  # noqa: N818 - it is an outcome, not an error
 
 
 class Buffer:
-    """Room for pictures that are fetched ahead, in bytes. Belongs to one event loop, and to one run of pictures.
+    """Room for pictures that are prefetched, in bytes. Belongs to one event loop, and to one run of pictures.
 
     Pictures have numbers from 0, in the order in which they are used. A picture enters when those before it and its
-    expected size leave room. If pictures turn out larger than expected, a later one stops, and enters again.
+    expected size leave room. If pictures turn out larger than expected, later ones stop and wait to enter again.
     limit: most bytes held, besides those of the picture that is needed next.
     """
 

@@ -33,9 +33,9 @@ class Head:
 
 
 class Exchange:
-    """The answer to one request: its head, and then its body in pieces. Reads nothing ahead.
+    """The answer to one request: its head, and then its body in pieces. Reads nothing before it is asked for.
 
-    Both raise OSError, and h11.RemoteProtocolError for an answer that is malformed or ends too early.
+    `head` and `body` raise OSError, and h11.RemoteProtocolError for an answer that is malformed or ends too early.
     """
 
     def __init__(self, reader: asyncio.StreamReader) -> None:

@@ -24,7 +24,7 @@ from facesieve.sources.remote.thread import FetchThread
 if TYPE_CHECKING:  # h11 belongs to an extra
     from facesieve.sources.remote.resolver import Lookup
 
-_AHEAD_PER_CONNECTION = 4  # pictures that are requested before they are needed
+_PREFETCHED_PER_CONNECTION = 4  # pictures that are requested before they are needed
 _POLL_SECONDS = 1.0  # between two calls of `waiting`
 
 
@@ -48,7 +48,9 @@ class UrlPrefetch:
         remaining, window = iter(sources), deque[Source | _PendingPicture]()
         try:
             while True:
-                while not window or (run and len(window) < _AHEAD_PER_CONNECTION * self._settings.fetch_connections):
+                while not window or (
+                    run and len(window) < _PREFETCHED_PER_CONNECTION * self._settings.fetch_connections
+                ):
                     source = next(remaining, None)
                     if source is None:
                         break
