@@ -28,7 +28,7 @@ from facesieve.run.repair import repair_dataset
 from facesieve.run.upgrade import upgrade
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
-from handmade import Handmade, build_spec, files_in, photos, sources_in
+from handmade import Handmade, build_spec, by_hand, files_in, photos, sources_in
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
 
@@ -73,7 +73,7 @@ def again(heap: Path, root: Path) -> None:
 
 def sieve(heap: Path, root: Path) -> None:
     dataset = open_manifests(root)
-    new = rejudge(dataset, lambda measures: [Verdict(True)] * len(measures["blur"]))
+    new = rejudge(dataset, by_hand(lambda measures: [Verdict(True)] * len(measures["blur"])))
     write_rejudged(dataset, new, root.parent / "new", Policy.load("lenient"), Settings())
 
 

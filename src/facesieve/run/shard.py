@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Protocol
 
-import pyarrow.compute as pc
-
 from facesieve.dataset.disk.atomic import open_for_writing, sync_folders, write_file
 from facesieve.dataset.disk.checksums import Checksum, checksum_of
 from facesieve.dataset.disk.layout import Layout
@@ -68,7 +66,7 @@ class ShardRunner:
         if not self.layout.part(shard.number).exists():
             return None
         rows = Ledger(self.layout).table(shard.number)
-        kept = pc.struct_field(rows["faces"].combine_chunks().flatten(), "kept").to_pylist()
+        kept = rows["faces"].combine_chunks().flatten().field("kept").to_pylist()
         refused = len(rows) - rows["refusal"].null_count
         return Tally(len(rows), refused, sum(kept), len(kept) - sum(kept))
 
