@@ -165,9 +165,10 @@ def _separator(path: Path, line: str, search: Search) -> str | None:
     if suffix == ".txt":
         named = has_header([line], search) and not _exists(path, line, search)
         return "\t" if "\t" in line.strip() or named else None
-    if _exists(path, line, search):
-        return None
     rows = {separator: _split(line, separator) for separator in _SEPARATORS}
+    # A URL that holds a separator must be in quotes, because the rest of the row may be a label.
+    if _exists(path, line, search) and not (is_url(line.strip()) and any(len(cells) > 1 for cells in rows.values())):
+        return None
     for separator, cells in rows.items():
         if len(cells) > 1 and has_header(cells, search):
             return separator
