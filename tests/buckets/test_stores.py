@@ -193,6 +193,15 @@ def test_a_page_of_azure_has_exact_keys_sizes_and_tags(monkeypatch: pytest.Monke
     assert page.after == "2!"
 
 
+@pytest.mark.parametrize("blob", ["<Properties/>", "<Name/>", '<Name Encoded="true"></Name>'])
+def test_a_page_of_azure_with_a_blob_without_a_name_is_refused(monkeypatch: pytest.MonkeyPatch, blob: str) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=dev;SharedAccessSignature=sig=1")
+    body = f"<EnumerationResults><Blobs><Blob>{blob}</Blob></Blobs></EnumerationResults>"
+    with pytest.raises(Refused, match=r"The answer of the host lists a blob without a name\.") as caught:
+        store("az://c/").page(body.encode())
+    assert caught.value.code.value == "fetch_failed"
+
+
 @pytest.mark.parametrize(
     "body",
     [

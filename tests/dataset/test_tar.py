@@ -27,6 +27,7 @@ from facesieve.dataset.disk.tar import (
     tar_name,
     write_member,
 )
+from facesieve.dataset.tables import tar_layout
 from facesieve.dataset.tables.merge import Block
 from facesieve.dataset.tables.schema import CROPS, picture_schema
 from facesieve.dataset.tables.tar_layout import with_places
@@ -138,3 +139,23 @@ def test_faces_without_crops_and_no_faces_have_no_place() -> None:
     faces = faces_of(9).filter(pa.compute.field("file_name").is_null())
     assert placed(faces, 300_000)["shard"].to_pylist() == [None]
     assert list(with_places([], Outputs(tar_bytes=5000))) == []
+
+
+def test_faces_before_the_first_crop_of_a_tar_file_are_not_held() -> None:
+    faces, pictures = faces_of(4000), picture_schema().empty_table()
+    without = faces.set_column(2, "file_name", pa.nulls(len(faces), pa.string()))
+    blocks = [Block(rows, pictures) for rows in (*[without] * 40, faces, *[without] * 3)]
+    found = [one.faces for one in with_places(blocks, Outputs(tar_bytes=200_000))]
+    assert list(map(len, found[:40])) == [4000] * 40
+    rows = pa.concat_tables(found)
+    assert rows.select(faces.column_names).equals(pa.concat_tables([block.faces for block in blocks]))
+    assert rows["shard"].slice(160_000, 4000).equals(placed(faces, 200_000)["shard"])
+    assert rows["shard"].null_count == 43 * 4000 + 800
+
+
+def test_a_number_is_drawn_once_for_each_face(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = list[bytes]()
+    crc32 = tar_layout.zlib.crc32
+    monkeypatch.setattr(tar_layout.zlib, "crc32", lambda data: (drawn.append(data), crc32(data))[1])
+    placed(faces_of(600), 2**30, block=10)
+    assert len(drawn) == 600

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -61,6 +62,25 @@ def test_without_the_package_a_build_says_what_to_install_and_writes_nothing(
     done = run("build", astronaut, "-o", tmp_path / "out", "--on", address)
     assert done == (2, "", "error: Ray is not installed; run: pip install 'facesieve[ray]' [ray_absent]\n")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN, print])
+def test_the_handler_of_sigterm_is_kept(handler: Any) -> None:
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        with ray_cluster._same_signals():
+            signal.signal(signal.SIGTERM, lambda *of_ray: None)
+        assert signal.getsignal(signal.SIGTERM) == handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_handler_of_sigterm_that_was_not_set_from_python_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as where a program in C runs Python
+    reached = []
+    with ray_cluster._same_signals():
+        reached.append(1)
+    assert reached
 
 
 def cluster(mixed_engines: bool = False) -> Cluster:

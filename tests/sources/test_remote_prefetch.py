@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import pickle
+import ssl
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ from facesieve.sources.openers import File
 from facesieve.sources.remote.prefetch import UrlPrefetch
 from facesieve.sources.remote.remote import Remote
 from facesieve.sources.remote.resolver import Answers
+from facesieve.sources.remote.thread import FetchThread
 
 
 def settings(**given: Any) -> Settings:
@@ -191,21 +193,39 @@ def test_an_opener_pickles_and_fetches_its_picture_alone() -> None:
         assert content(pickle.loads(pickle.dumps(source))) == b"0"
 
 
-def test_the_thread_ends_with_its_owner() -> None:
-    def fetching() -> list[threading.Thread]:
-        return [thread for thread in threading.enumerate() if thread.name == "fetch"]
+def fetching() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "fetch"]
 
+
+def wait_for_the_end_of_threads() -> None:
+    until = time.monotonic() + 10
+    while fetching() and time.monotonic() < until:
+        gc.collect()  # errors hold the frames that they came through
+        time.sleep(0.05)
+    assert not fetching()
+
+
+def test_the_thread_ends_with_its_owner() -> None:
     chosen = settings()
     with host(slow) as running:
         ahead = UrlPrefetch(chosen)
         list(ahead(sources(running, 2, chosen)))
         assert fetching()
     del ahead
-    until = time.monotonic() + 10
-    while fetching() and time.monotonic() < until:
-        gc.collect()  # errors hold the frames that they came through
-        time.sleep(0.05)
-    assert not fetching()
+    wait_for_the_end_of_threads()
+
+
+def test_the_thread_ends_if_its_fetcher_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_for_the_end_of_threads()  # of other tests
+
+    def refuse() -> None:
+        assert fetching()
+        raise OSError("no certificates")
+
+    monkeypatch.setattr(ssl, "create_default_context", refuse)
+    with pytest.raises(OSError, match="no certificates"):
+        FetchThread(settings())
+    wait_for_the_end_of_threads()
 
 
 def test_name_servers_that_are_silent_for_every_host_cost_a_bounded_time() -> None:

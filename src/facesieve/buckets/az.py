@@ -74,9 +74,10 @@ class AzureStore:
         objects = []
         for blobs in each(root, "Blobs"):
             for item in each(blobs, "Blob"):
-                [name] = each(item, "Name")
-                key = name.text or ""
-                key = unquote(key) if name.get("Encoded") == "true" else key
+                name = next(each(item, "Name"), None)
+                if name is None or not name.text:
+                    raise Refused(RefusalCode.FETCH_FAILED, "The answer of the host lists a blob without a name.")
+                key = unquote(name.text) if name.get("Encoded") == "true" else name.text
                 size, tag = (text_of(item, "Properties", field) for field in ("Content-Length", "Etag"))
                 objects.append(Listed(key, number_of(size), tag_of(tag)))
         return Page(objects, text_of(root, "NextMarker"))

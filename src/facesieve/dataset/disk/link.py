@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
-from facesieve.dataset.disk.atomic import wrap_read_errors, wrap_write_errors, write_file
-from facesieve.dataset.disk.checksums import Checksum, checksum_of, checksum_of_file
+from facesieve.dataset.disk.atomic import open_for_writing, wrap_read_errors, wrap_write_errors
+from facesieve.dataset.disk.checksums import Checksum, checksum_of_file
 from facesieve.dataset.disk.damage import damaged_file, open_own_file
 from facesieve.dataset.disk.layout import file_size
 from facesieve.errors import DatasetError
+
+_COPIED = 2**20  # bytes of a file in memory while it is copied; a tar file may be as large as the disk
 
 
 def link_file(old: Path, new: Path, scratch: Path, known: frozenset[Checksum] = frozenset()) -> None:
@@ -39,8 +42,19 @@ def link_file(old: Path, new: Path, scratch: Path, known: frozenset[Checksum] = 
             pass
     if known and new.exists() and checksum_of_file(new) in known:
         return
-    with wrap_read_errors(old), open_own_file(old) as stream:
-        data = stream.read()
-    if known and checksum_of(data) not in known:
-        raise damaged_file(old)
-    write_file(data, new, scratch)
+    _copy(old, new, scratch, known)
+
+
+def _copy(old: Path, new: Path, scratch: Path, known: frozenset[Checksum]) -> None:
+    digest, size = hashlib.sha256(), 0
+    with wrap_read_errors(old), open_own_file(old) as stream, open_for_writing(new, scratch) as copy:
+        while True:
+            with wrap_read_errors(old):  # otherwise the message would name the new file
+                data = stream.read(_COPIED)
+            if not data:
+                break
+            digest.update(data)
+            size += len(data)
+            copy.write(data)
+        if known and Checksum(digest.hexdigest(), size) not in known:
+            raise damaged_file(old)

@@ -30,19 +30,25 @@ def with_places(blocks: Iterable[Block], outputs: Outputs) -> Iterator[Block]:
     """Add the columns `PLACE` to the faces of blocks that have the column `crops`.
 
     The faces of one tar file are in one block, so faces and pictures of a block may differ in their sources.
+    Only the faces from the first crop of a tar file to its end are held in memory.
     """
     assert outputs.tar_bytes is not None
     held: Block | None = None
+    rooms, draws = np.zeros(0, np.int64), np.zeros(0)  # of the held faces
     for block in blocks:
         held = block if held is None else _after(held, block)
-        ends = [0, *_ends(held.faces, outputs.tar_bytes)]
+        rooms, draws = np.append(rooms, _rooms(block.faces)), np.append(draws, _draws(block.faces))
+        ends = [0, *_ends(rooms, draws, outputs.tar_bytes)]
         for start, end in pairwise(ends):
             yield _placed(_faces_of(held, start, end), outputs)
             held = _without_pictures(held)
-        held = _faces_of(held, ends[-1], len(held.faces))
-        if len(held.pictures):
-            yield _placed(_faces_of(held, 0, 0), outputs)
+        with_crops = np.flatnonzero(rooms[ends[-1] :])
+        first = ends[-1] + int(with_crops[0]) if len(with_crops) else len(rooms)
+        if len(held.pictures) or first > ends[-1]:  # the faces before the first crop are in no tar file
+            yield _placed(_faces_of(held, ends[-1], first), outputs)
             held = _without_pictures(held)
+        held = _faces_of(held, first, len(held.faces))
+        rooms, draws = rooms[first:], draws[first:]
     if held is not None and len(held.faces):
         yield _placed(held, outputs)
 
@@ -76,9 +82,8 @@ def members_of(faces: pa.Table, outputs: Outputs) -> Members:
     return found
 
 
-def _ends(faces: pa.Table, tar_bytes: int) -> list[int]:
+def _ends(rooms: Integers, draws: Floats, tar_bytes: int) -> list[int]:
     """Where each complete tar file ends: the index of the first face that is not in it."""
-    rooms, draws = _rooms(faces), _draws(faces)
     found, start, lowest = list[int](), 0, tar_bytes // 2
     ends = np.cumsum(rooms)
     chosen = np.flatnonzero((rooms > 0) & (draws * (tar_bytes - lowest) < rooms))

@@ -102,7 +102,7 @@ def _without_messages() -> Iterator[None]:
 
 @contextmanager
 def _same_signals() -> Iterator[None]:
-    """Keep the handler of SIGTERM, which Ray replaces."""
+    """Keep the handler of SIGTERM, which Ray replaces. One that was not set from Python cannot be set again."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -110,4 +110,5 @@ def _same_signals() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        if handler is not None:
+            signal.signal(signal.SIGTERM, handler)

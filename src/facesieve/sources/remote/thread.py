@@ -33,8 +33,8 @@ class FetchThread:
             raise UsageError("no_cloud", message) from error
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=_run_loop, args=(self.loop,), name="fetch", daemon=True).start()
+        weakref.finalize(self, self.loop.call_soon_threadsafe, self.loop.stop)  # also if there will be no fetcher
         self.fetcher = self.wait(_create_fetcher(Fetcher, settings, lookup))
-        weakref.finalize(self, self.loop.call_soon_threadsafe, self.loop.stop)
 
     def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
         """What a coroutine returns or raises that runs in the thread."""
