@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +46,29 @@ def test_a_picture_that_cannot_be_read_is_told_and_not_submitted(tmp_path: Path,
         status, out, err = run("submit", server.url, tmp_path / "list.txt")
         assert (status, out) == (0, "1 jobs submitted to faces:jobs; 1 pictures were not submitted.\n")
         assert "missing.jpg" in err and "[unreadable]" in err
+
+
+def test_a_damaged_member_of_a_zip_is_told_and_the_next_picture_is_submitted(
+    tmp_path: Path, run: Run, astronaut: Path
+) -> None:
+    path, picture = tmp_path / "a.zip", astronaut.read_bytes()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("checksum.png", picture)
+        archive.writestr("deflate.png", picture, zipfile.ZIP_DEFLATED)
+        archive.writestr("whole.png", picture)
+    data = bytearray(path.read_bytes())
+    for info in archive.infolist()[:2]:
+        data[info.header_offset + 30 + len(info.filename)] ^= 0xFF  # the first byte of its content
+    path.write_bytes(data)
+    with RedisServer(tmp_path) as server:
+        status, out, err = run("submit", server.url, path)
+        jobs = [json.loads(fields[b"job"])["id"] for _, fields in server.client().xrange("faces:jobs")]
+    assert (status, jobs) == (0, [f"{path}!whole.png"]), err
+    assert out == "1 jobs submitted to faces:jobs; 2 pictures were not submitted.\n"
+    assert [(line.split(": ")[0], line[-12:]) for line in err.splitlines()] == [
+        (f"{path}!checksum.png", "[unreadable]"),
+        (f"{path}!deflate.png", "[unreadable]"),
+    ]
 
 
 @pytest.mark.parametrize(

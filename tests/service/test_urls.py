@@ -331,6 +331,20 @@ def test_a_client_with_few_places_takes_the_newest_of_the_one_with_most() -> Non
     assert len(places) == 0 and places.admits(("greedy", ""))
 
 
+@pytest.mark.parametrize("sizes", [(3, 3), (4, 2)])
+def test_a_client_that_may_lose_no_place_protects_no_other_client(sizes: tuple[int, int]) -> None:
+    places = FairPlaces(6)
+    held = [[_Holder((str(number), "")) for _ in range(size)] for number, size in enumerate(sizes)]
+    for holder in [*held[0], *held[1]]:
+        assert places.enter(holder)
+    for holder in held[0]:
+        holder.may_lose = False
+    newcomer = _Holder(("newcomer", ""))
+    assert places.enter(newcomer) and len(places) == 6
+    assert [one.lost for one in held[0]] == [False] * sizes[0]
+    assert [one.lost for one in held[1]] == [False] * (sizes[1] - 1) + [True]
+
+
 def test_a_client_without_a_place_is_admitted_beyond_the_limit_up_to_twice_the_limit() -> None:
     places = FairPlaces(2)
     clients = [_Holder((str(number), "")) for number in range(5)]

@@ -209,7 +209,18 @@ def test_redirects_without_end_are_refused() -> None:
         assert len(running.asked) == 8
 
 
-@pytest.mark.parametrize("value", ["noai", "noindex, NoImageAI", "facesieve: noai", "*: noimageai"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "noai",
+        "noindex, NoImageAI",
+        "facesieve: noai",
+        "*: noimageai",
+        "max-image-preview: large, noai",
+        "Unavailable_After: 25 Jun 2026 15:00:00 PST, noai",
+        "facesieve: max-snippet: 5, noai",
+    ],
+)
 def test_what_a_host_forbids_for_training_is_refused(value: str) -> None:
     async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
         writer.write(answered(b"x", X_Robots_Tag=value))
@@ -219,7 +230,10 @@ def test_what_a_host_forbids_for_training_is_refused(value: str) -> None:
         assert fetched(running.url("/"), fetch_respect_robots=False) == b"x"
 
 
-@pytest.mark.parametrize("value", ["noindex", "otherbot: noai", "unavailable_after: 25 Jun 2026 15:00:00 PST", ""])
+@pytest.mark.parametrize(
+    "value",
+    ["noindex", "otherbot: noai", "otherbot: max-snippet: 5, noai", "unavailable_after: 25 Jun 2026 15:00:00 PST", ""],
+)
 def test_what_a_host_says_to_others_is_not_for_us(value: str) -> None:
     async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
         writer.write(answered(b"x", X_Robots_Tag=value))

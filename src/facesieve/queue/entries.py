@@ -51,12 +51,13 @@ end
 return lost
 """
 
-# KEYS: jobs. ARGV: group, the consumer of returned entries, milliseconds of a lease, entries.
+# KEYS: jobs. ARGV: group, this worker, the consumer of returned entries, milliseconds of a lease, entries.
+# Entries that are not this worker's any more stay as they are, so that a repeated call changes nothing.
 _RETURN = """
-for i = 4, #ARGV do
+for i = 5, #ARGV do
   local held = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)
-  if #held == 1 then
-    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', ARGV[3], 'RETRYCOUNT', held[1][4] - 1, 'JUSTID')
+  if #held == 1 and held[1][2] == ARGV[2] then
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, ARGV[i], 'IDLE', ARGV[4], 'RETRYCOUNT', held[1][4] - 1, 'JUSTID')
   end
 end
 return 1
@@ -139,8 +140,9 @@ class Entries:
         return None
 
     async def take_again(self, entry: Entry) -> Entry:
-        """The same entry, counted as taken once more."""
-        await self._redis.xclaim(self._names.stream, self._names.group, self._worker, 0, [entry.id])
+        """The same entry, counted as taken once more. A repeated call with the same entry counts nothing more."""
+        names, taken = self._names, entry.taken + 1
+        await self._redis.xclaim(names.stream, names.group, self._worker, 0, [entry.id], retrycount=taken)
         return Entry(entry.id, entry.job, await self._taken(entry.id))
 
     async def renew(self, ids: Sequence[str]) -> set[str]:
@@ -153,7 +155,8 @@ class Entries:
     async def give_back(self, ids: Sequence[str]) -> None:
         """Let any worker claim these entries at once; they do not count as taken."""
         if ids:
-            await self._return(keys=[self._names.stream], args=[self._names.group, RETURNED, self._lease * 2, *ids])
+            arguments: list[str | int] = [self._names.group, self._worker, RETURNED, self._lease * 2, *ids]
+            await self._return(keys=[self._names.stream], args=arguments)
 
     async def finish(self, entry: Entry, id: str, result: bytes) -> bool:
         """Write the result and acknowledge the entry, both or neither. Returns False if the entry had ended already."""

@@ -58,7 +58,7 @@ def submit(
     for source in sources:
         try:
             job = {"id": source.name[:512], **_picture(source, paths, most_bytes)}
-        except (Refused, OSError) as error:
+        except Exception as error:  # a damaged archive raises many kinds, such as BadZipFile
             code = error.code if isinstance(error, Refused) else RefusalCode.UNREADABLE
             message = (error.message if isinstance(error, Refused) else "") or code.sentence
             announce(f"{source.name}: {message} [{code.value}]")

@@ -24,8 +24,9 @@ class Holder(Protocol):
 class FairPlaces:
     """At most `most` places. When all are taken, a client with at least two places fewer takes one over.
 
-    The client with the most places loses it: the newest of those that it may lose. If there is none to take over, a
-    client without a place is admitted beyond the limit, up to twice the limit.
+    The client with the most places loses it: the newest of those that it may lose, or the next client loses one if that
+    client may lose none. If there is none to take over, a client without a place is admitted beyond the limit, up to
+    twice the limit.
     """
 
     def __init__(self, most: int) -> None:
@@ -66,7 +67,6 @@ class FairPlaces:
 
     def _loser(self, client: Client) -> Holder | None:
         """What holds the place that this client may take over, if there is one."""
-        most = max(self._taken.values(), key=len, default=[])
-        if len(most) < len(self._taken.get(client, [])) + 2:
-            return None
-        return next((holder for holder in reversed(most) if holder.may_lose), None)
+        least = len(self._taken.get(client, [])) + 2
+        most_first = sorted((held for held in self._taken.values() if len(held) >= least), key=len, reverse=True)
+        return next((holder for held in most_first for holder in reversed(held) if holder.may_lose), None)

@@ -87,11 +87,15 @@ class ZipMember:
 
     def __call__(self) -> BinaryIO:
         stream = open_file(self.path)  # the member's stream closes it
-        stream.seek(self.header_offset)
-        header = stream.read(LOCAL_HEADER)
-        name, extra = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
-        stream.seek(name + extra, os.SEEK_CUR)
-        return cast(BinaryIO, zipfile.ZipExtFile(stream, "r", self._info(), close_fileobj=True))
+        try:
+            stream.seek(self.header_offset)
+            header = stream.read(LOCAL_HEADER)
+            name, extra = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
+            stream.seek(name + extra, os.SEEK_CUR)
+            return cast(BinaryIO, zipfile.ZipExtFile(stream, "r", self._info(), close_fileobj=True))
+        except BaseException:
+            stream.close()
+            raise
 
     def _info(self) -> zipfile.ZipInfo:
         info = zipfile.ZipInfo()
@@ -104,8 +108,12 @@ class _Window(RawIOBase):
     """A read-only view of part of a stream, which it closes. Ends early where the stream does."""
 
     def __init__(self, stream: BinaryIO, offset: int, size: int) -> None:
-        stream.seek(offset)
         self._stream, self._left = stream, size
+        try:
+            stream.seek(offset)
+        except BaseException:
+            stream.close()
+            raise
 
     def readable(self) -> bool:
         return True

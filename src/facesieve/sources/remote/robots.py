@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 AGENT = "facesieve"  # our name in the header and in `User-Agent`
 FORBIDDING = {"noai", "noimageai"}
+WITH_VALUE = {"max-image-preview", "max-snippet", "max-video-preview", "unavailable_after"}  # `NAME: VALUE`, no agents
 
 
 def forbids_training(values: Iterable[str]) -> bool:
@@ -14,10 +15,10 @@ def forbids_training(values: Iterable[str]) -> bool:
     Each value is a list of directives, perhaps after the name of the agent that it is for: `noai`, `otherbot: noai`.
     """
     for value in values:
-        agent, colon, rest = value.partition(":")
-        # A directive may have a value of its own, such as `unavailable_after: 25 Jun 2026`; it forbids nothing here.
-        directives = rest if colon and "," not in agent else value
-        for_us = not colon or "," in agent or agent.strip().lower() in (AGENT, "*")
-        if for_us and FORBIDDING & {one.strip().lower() for one in directives.split(",")}:
+        first, colon, rest = value.lower().partition(":")
+        has_agent = bool(colon) and "," not in first and first.strip() not in WITH_VALUE
+        directives = rest if has_agent else value.lower()
+        for_us = not has_agent or first.strip() in (AGENT, "*")
+        if for_us and FORBIDDING & {one.strip() for one in directives.split(",")}:
             return True
     return False
