@@ -314,3 +314,21 @@ def test_a_large_parquet_list_is_read_a_few_pictures_at_a_time(folder: Path) -> 
     found = look(folder / "l.parquet").sources
     assert [outcome(source) for source in found[::25]] == [5] * 4
     assert pa.total_allocated_bytes() - before < 10_000_000
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("first", ["http://127.0.0.1/a.jpg", "s3://bucket/a.jpg"])
+def test_a_csv_without_a_header_whose_first_row_is_a_url_has_labels(tmp_path: Path, separator: str, first: str) -> None:
+    pytest.importorskip("botocore")
+    (tmp_path / "list.csv").write_text(f"{first}{separator}tony\nhttp://127.0.0.1/b.jpg{separator}ann\n")
+    found = find_sources([str(tmp_path / "list.csv")], Settings())
+    assert [(source.name, source.label) for source in found.sources] == [
+        (first, "tony"),
+        ("http://127.0.0.1/b.jpg", "ann"),
+    ]
+
+
+def test_a_url_with_a_comma_is_one_cell_in_quotes(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text('"http://127.0.0.1/a,b.jpg"\n"http://127.0.0.1/c,d.jpg"\n')
+    found = find_sources([str(tmp_path / "list.csv")], Settings())
+    assert [source.name for source in found.sources] == ["http://127.0.0.1/a,b.jpg", "http://127.0.0.1/c,d.jpg"]
