@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -10,10 +12,9 @@ from facesieve.quality import crop_hash, luma, mirrored_bits
 
 
 @pytest.fixture(scope="module")
-def crop() -> np.ndarray:
-    import skimage.data
-
-    return cv2.resize(skimage.data.astronaut()[40:200, 140:300], (112, 112), interpolation=cv2.INTER_AREA)
+def crop(astronaut: Path) -> np.ndarray:
+    photo = cv2.imread(str(astronaut))[..., ::-1]
+    return cv2.resize(photo[40:200, 140:300], (112, 112), interpolation=cv2.INTER_AREA)
 
 
 def bits(crops: list[np.ndarray]) -> np.ndarray:
