@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from facesieve.run.engines.ray_actor import (
 )
 from facesieve.run.engines.ray_nodes import Cluster, checked, with_absolute_path
 from facesieve.run.permit import grant
+from facesieve.run.recipe import build
 from facesieve.settings import Settings
 from facesieve.sources.openers import File, Memory
 from facesieve.version import __version__
@@ -44,6 +46,21 @@ def test_an_address_that_is_not_of_ray_is_one_sentence(address: str) -> None:
     with pytest.raises(FacesieveError, match="--on takes ray or ray://HOST:PORT") as caught:
         ray_cluster.check_address(address)
     assert caught.value.code == "bad_address"
+
+
+@pytest.mark.parametrize("on", ["ray", "ray://127.0.0.1:{port}"])
+def test_a_cluster_that_does_not_answer_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, astronaut: Path, on: str
+) -> None:
+    pytest.importorskip("ray")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nothing listens on it
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
+        with pytest.raises(WorkerError, match=rf"127.0.0.1:{port} cannot be reached: Connection refused") as error:
+            build(astronaut, tmp_path / "out", on=on.format(port=port))
+    assert error.value.code == "no_cluster"
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,6 +18,7 @@ from facesieve.processes.temporary import remove_stale, temporary_folder
 
 LOCAL = "ray"
 _CLIENT = "ray://"
+_CONNECT_SECONDS = 10.0
 _OBJECT_STORE = 100 * 2**20  # bytes; only lists of sources pass through it
 
 # Read by Ray when it is imported or started. What the user has set stays.
@@ -66,6 +69,8 @@ def connected(on: str, processors: int) -> Iterator[Any]:
                 "object_store_memory": _OBJECT_STORE,
                 "_temp_dir": str(folder),
             }
+        else:
+            _check_reachable(options["address"])
         stack.callback(_shut_down, ray)
         stack.enter_context(_without_messages())
         with _same_signals():
@@ -77,6 +82,18 @@ def connected(on: str, processors: int) -> Iterator[Any]:
                     "no_cluster", f"The Ray cluster {options['address']} cannot be used: {reason}"
                 ) from error
         yield ray
+
+
+def _check_reachable(address: str) -> None:
+    """Check that something listens at an address, because Ray waits for ever. Raises WorkerError `no_cluster`."""
+    found = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)
+    if not found:  # such as `auto`
+        return
+    try:
+        socket.create_connection((found[1].strip("[]"), int(found[2])), _CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or "no answer"
+        raise WorkerError("no_cluster", f"The Ray cluster {address} cannot be reached: {reason}.") from error
 
 
 def _shut_down(ray: Any) -> None:
