@@ -23,7 +23,6 @@ from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.manifests import open_manifests
 from facesieve.dataset.origin import IdentityModel
-from facesieve.dataset.tables.embeddings import vectors_of
 from facesieve.errors import UsageError
 from facesieve.run.build import BuildResult, build
 from facesieve.run.check import check_dataset
@@ -100,7 +99,7 @@ def test_a_row_has_the_numbers_of_its_crop_and_the_origin_names_the_model(whole:
     dataset = facesieve.open_dataset(whole)
     assert dataset.about.origin.identity == MODEL
     assert {len(row["embedding"]) for row in rows(whole)} == {128}
-    vectors, names = vectors_of(dataset.embeddings), dataset.faces["file_name"].to_pylist()
+    vectors, names = dataset.vectors, dataset.faces["file_name"].to_pylist()
     import cv2
 
     crop = cv2.imread(str(whole / names[0]))[..., ::-1]

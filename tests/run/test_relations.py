@@ -179,6 +179,17 @@ def test_sieve_keeps_the_fittest_of_near_duplicates_and_explain_names_it(
     assert f"which is fitter: {best['fitness']:.0f} against {small['fitness']:.0f}." in said.note
 
 
+def test_of_two_equally_fit_faces_explain_says_that_one_comes_first(astronaut: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name, level in (("a.png", 1), ("b.png", 9)):
+        cv2.imwrite(str(tmp_path / "photos" / name), cv2.imread(str(astronaut)), [cv2.IMWRITE_PNG_COMPRESSION, level])
+    build(tmp_path / "photos", tmp_path / "dataset", policy=Policy.preset("lenient"))
+    new = facesieve.open_dataset(tmp_path / "dataset").rejudge(TWINS, tmp_path / "new")
+    [second] = [row for row in new.faces.to_pylist() if not row["kept"]]
+    note = facesieve.open_dataset(tmp_path / "new").explain(second["face_id"]).note
+    assert f"which comes first: both have a fitness of {second['fitness']:.0f}." in note
+
+
 def test_faces_that_failed_before_are_not_compared(twins: facesieve.Dataset) -> None:
     rows = {Path(row["source"]).name: row for row in twins.faces.to_pylist()}
     limit = max(row["fitness"] for row in rows.values() if not row["source"].endswith("5.png"))

@@ -147,6 +147,7 @@ def test_folders_that_a_shell_made_from_a_star_are_labels_themselves(people: Pat
         f"the arguments are everything in {people}, so depth is counted from there, and 'anna' is the first folder;"
         " for one folder deeper use --label-from folder:3"
     )
+    assert sum("depth is counted" in note for note in found.notes) == 1, "once, however many folders there are"
 
 
 def test_a_pattern_finds_the_label_in_the_path(people: Path, tmp_path: Path) -> None:

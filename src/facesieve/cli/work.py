@@ -49,7 +49,7 @@ def work(
     """
     check_installed()
     if results.startswith("{id}"):
-        # The id is chosen by whoever submits the job, and must not name any other key.
+        # The submitter chooses the id, and with no text before it the id could name any key.
         raise UsageError("bad_results", "--results needs text before {id}, such as face:{id}.")
     import asyncio
 

@@ -17,6 +17,7 @@ from facesieve.dataset.disk.damage import damaged_file, missing_file
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.parquet import read_groups, schema_of
 from facesieve.dataset.disk.tar import read_at
+from facesieve.dataset.tables.embeddings import vectors_of
 from facesieve.dataset.tables.face_row import FaceRow, face_rows
 from facesieve.dataset.tables.former import with_current_reasons
 from facesieve.dataset.tables.merge import Block
@@ -29,7 +30,7 @@ from facesieve.dataset.tables.schema import (
     with_later_columns,
 )
 from facesieve.errors import DatasetError, UsageError
-from facesieve.records import Measures, Pixels
+from facesieve.records import Floats32, Measures, Pixels
 
 BLOCK = 32_768  # pictures and faces in one block
 HASH_BYTES = 32
@@ -56,6 +57,14 @@ class Manifests:
     def embeddings(self) -> pa.Table:
         """All rows of `embeddings`, in memory: one for each row of `faces`. Raises DatasetError if there are none."""
         return _joined(self.embedding_tables(), embedding_schema())
+
+    @property
+    def vectors(self) -> Floats32:
+        """The embeddings as an array: (N, 128) float32, one row for each row of `faces`, NaN where a face has none.
+
+        Raises DatasetError if the dataset has no embeddings.
+        """
+        return vectors_of(self.embeddings)
 
     @property
     def faces(self) -> pa.Table:

@@ -112,8 +112,11 @@ def _fitter_twin(dataset: Manifests, face: FaceRow) -> str:
         for at in np.flatnonzero(near == distance).tolist() if distance is not None else []:
             other = {name: rows[name][at].as_py() for name in columns[:3]}
             if (other["face_id"], other["label"]) != (face.face_id, face.label):
-                by = f"{_whole(other['fitness'])} against {_whole(face.measures.get('fitness'))}"
-                return f"Near-duplicate of {other['face_id']} (distance {distance:.2f}), which is fitter: {by}."
+                theirs, own = _whole(other["fitness"]), _whole(face.measures.get("fitness"))
+                why = f"is fitter: {theirs} against {own}"
+                if theirs == own:
+                    why = f"comes first: both have a fitness of {theirs}"
+                return f"Near-duplicate of {other['face_id']} (distance {distance:.2f}), which {why}."
     return ""
 
 

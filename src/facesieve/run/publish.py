@@ -163,7 +163,7 @@ def unnamed_files(layout: Layout, named: HashSet) -> Iterator[str]:
 
 
 def orphaned_files(layout: Layout) -> list[str]:
-    """Files of shards without a ledger part, besides picture files: a build was killed before it wrote the part."""
+    """Files of shards without a ledger part, which a killed build leaves. Picture files are not among them."""
     parts = set(layout.numbers(layout.parts))
     folders = (layout.thumbs, layout.thumbs_of), (layout.sums, layout.sums_of), (layout.unpacked, layout.unpacked_of)
     paths = (path_of(number) for folder, path_of in folders for number in layout.numbers(folder) if number not in parts)

@@ -96,10 +96,7 @@ class Buckets:
             label = _last_folder(url, url.key.split("/")[:-1]) if labels.depth == 0 else ""
             yield self._source(url, place.found, label)
             return
-        archives = search.left_out.archives
         objects = list(taken(self._listed(url), search))
-        if search.left_out.archives > archives:
-            search.tell(f"archives in buckets are not opened; download those in {displayed(str(url))} to read them")
         objects.sort(key=lambda one: one.listed.key)
         inner = only_folder and any(len(one.parts) > 1 for one in objects)
         own = "" if inner else _last_folder(url, url.key.split("/"))

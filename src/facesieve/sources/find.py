@@ -174,12 +174,13 @@ def _of_path(path: Path, one: _Argument, search: Search, only_folder: bool) -> I
 
 def _tell_star(named: list[_Argument], by_argument: list[list[Source]], search: Search) -> None:
     """Tell the user where depth is counted from if a shell expanded `folder/*`, and these folders have folders."""
-    depth = search.options.labels.depth
+    depth, told = search.options.labels.depth, set[Path]()
     for one, sources in zip(named, by_argument, strict=True):
         if not depth or not one.lenient or one.is_glob or not _is_folder(one.paths[0]):
             continue
         folder = one.paths[0].as_posix()
-        if any("/" in source.name.removeprefix(f"{folder}/") for source in sources):
+        if one.paths[0].parent not in told and any("/" in source.name.removeprefix(f"{folder}/") for source in sources):
+            told.add(one.paths[0].parent)
             parent = displayed(one.paths[0].parent.as_posix())
             search.tell(
                 f"the arguments are everything in {parent}, so depth is counted from there, and {one.paths[0].name!r}"

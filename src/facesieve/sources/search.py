@@ -17,8 +17,8 @@ _KINDS = {
     "hidden": ("hidden file or folder", "hidden files and folders"),
     "other_files": ("file of text or data", "files of text or data"),
     "archives": (
-        "archive inside a folder or archive (it is not opened; name it as a SOURCE: albums/*.zip)",
-        "archives inside a folder or archive (they are not opened; name them as SOURCES: albums/*.zip)",
+        "archive inside a folder, archive or bucket (it is not opened; name a local one as a SOURCE: albums/*.zip)",
+        "archives inside a folder, archive or bucket (they are not opened; name local ones as SOURCES: albums/*.zip)",
     ),
 }
 
