@@ -192,7 +192,8 @@ def test_archives_in_a_folder_and_in_an_archive_are_counted_with_the_way_to_take
             archive.writestr("1.png", b"x")
             archive.writestr("inner.zip", b"x")
     assert look(tmp_path / "albums" / "a.zip").left_out == LeftOut(archives=1)
-    with pytest.raises(UsageError, match=r"left out: 2 archives .* name local ones as SOURCES: albums/\*\.zip") as caught:
+    message = r"left out: 2 archives .* name local ones as SOURCES: albums/\*\.zip"
+    with pytest.raises(UsageError, match=message) as caught:
         look(tmp_path / "albums")
     assert caught.value.code == "empty_source"
     shutil.copy(tmp_path / "albums" / "a.zip", tmp_path / "albums" / "p.png")
