@@ -10,6 +10,7 @@ from pathlib import Path
 from facesieve.dataset.manifests import Manifests, open_manifests
 from facesieve.report.explain import Explanation, explain_face
 from facesieve.report.policy import policy_of
+from facesieve.run.face_tables import FaceTables
 from facesieve.run.rejudge import Rejudged, rejudge, write_rejudged
 from facesieve.run.relate_all import relate_all
 from facesieve.settings import Settings
@@ -58,7 +59,7 @@ class Dataset(Manifests):
         crop is missing, or a file cannot be written.
         """
         policy = policy or self.policy
-        related = relate_all(self, policy)
+        related = relate_all(FaceTables.of(self), policy, 3)
         new = rejudge(
             self,
             partial(judge_columns, policy),

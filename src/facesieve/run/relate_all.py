@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from facesieve.dataset.manifests import Manifests, hashes_of_rows
+from facesieve.dataset.manifests import hashes_of_rows, measures_of_rows
 from facesieve.errors import PolicyError
 from facesieve.quality import DATASET_RELATIONS, mirrored_bits
 from facesieve.records import Floats, Mask
 from facesieve.relate import Duplicates, find_duplicates
 from facesieve.run.derive import relations_in_pictures, with_derived_measures
+from facesieve.run.face_tables import FaceTables
 from facesieve.sieve import Policy, Relations, passing_before
 
 NAMES = frozenset(relation.name for relation in DATASET_RELATIONS)
@@ -41,7 +42,12 @@ class _Known:
         return self.values
 
 
-def relate_all(dataset: Manifests, policy: Policy) -> RelationsOfAll:
+def first_of_all(policy: Policy, embedded: bool) -> int | None:
+    """The place of the first rule that compares all faces; None if no rule does."""
+    return next((at for at, rule in enumerate(policy.rules) if rule.measure in NAMES), None)
+
+
+def relate_all(tables: FaceTables, policy: Policy, min_label_faces: int) -> RelationsOfAll:
     """All relations among all faces, if the policy has a rule on one of them. So far, `Duplicates` has all of them.
 
     Raises PolicyError `unmeasured` if the dataset has no hashes of crops.
@@ -49,19 +55,19 @@ def relate_all(dataset: Manifests, policy: Policy) -> RelationsOfAll:
     columns, ruled = dict[str, Floats](), {rule.measure for rule in policy.rules}
     for rule in policy.rules:
         if rule.measure in NAMES:
-            found = _duplicates(dataset, policy, rule.measure, RelationsOfAll(columns))
+            found = _duplicates(tables, policy, rule.measure, RelationsOfAll(columns))
             columns[rule.measure] = getattr(found, rule.measure)
             for name in NAMES - ruled:  # so that the distance to the twin is known where only the rank is limited
                 columns[name] = getattr(found, name)
     return RelationsOfAll(columns)
 
 
-def _duplicates(dataset: Manifests, policy: Policy, name: str, before: RelationsOfAll) -> Duplicates:
+def _duplicates(tables: FaceTables, policy: Policy, name: str, before: RelationsOfAll) -> Duplicates:
     """The near-duplicates among the faces that pass every rule before the one on a relation."""
     hashes, labels, fitness, among = [], [], [], []
     codes, first = {"": -1}, 0
-    for block in dataset.blocks():
-        measures = with_derived_measures(dataset.measures(block.faces), block)
+    for block in tables.blocks(False):
+        measures = with_derived_measures(measures_of_rows(block.faces, tables.names), block)
         relations = {**relations_in_pictures(measures, block), **before.of_rows(first, len(block.faces))}
         first += len(block.faces)
         among.append(passing_before(policy, name, measures, relations))
@@ -74,7 +80,7 @@ def _duplicates(dataset: Manifests, policy: Policy, name: str, before: Relations
     if passed.any() and not held[passed].any():
         raise PolicyError(
             "unmeasured",
-            f"Policy {policy.name!r} asks for {name!r}, but {dataset.layout.root} has no hashes of crops, because an"
+            f"Policy {policy.name!r} asks for {name!r}, but {tables.root} has no hashes of crops, because an"
             " earlier version built it. Build it again.",
         )
     label_numbers = np.concatenate([np.zeros(0, np.intp), *labels])
