@@ -152,7 +152,10 @@ class Settings(Layered):
 
     # relate
     min_label_faces: int = Field(
-        3, ge=2, le=1000, description="A label with fewer faces has no centre, so nothing says who does not belong to it."
+        3,
+        ge=2,
+        le=1000,
+        description="A label with fewer faces has no centre to compare its faces with.",
     )
 
     # run

@@ -34,14 +34,14 @@ def label_distance(
     return find_centres(vectors, labels, order, among, space, least).distance
 
 
-def fit_labels(vectors: Vectors, labels: Indices, order: Integers, among: Mask, space: Space, least: int = 3) -> LabelFit:
+def fit_labels(
+    vectors: Vectors, labels: Indices, order: Integers, among: Mask, space: Space, least: int = 3
+) -> LabelFit:
     """How each face fits its label. See `find_centres` for the arguments."""
     centres = find_centres(vectors, labels, order, among, space, least)
     rows = np.flatnonzero(~np.isnan(centres.distance))
     own = centres.row_of(labels[rows])
-    result = LabelFit(
-        centres.distance, np.full(len(labels), np.nan), np.full(len(labels), -1, np.intp), centres
-    )
+    result = LabelFit(centres.distance, np.full(len(labels), np.nan), np.full(len(labels), -1, np.intp), centres)
     found, away = nearest(vectors[rows], centres.points, space, own)
     result.label_margin[rows] = np.round(away - centres.distance[rows], DIGITS)
     result.other[rows] = np.where(found < 0, -1, centres.labels[found] if len(centres.labels) else -1)

@@ -58,7 +58,9 @@ def two_groups(
     return TwoGroups(second.labels[there], faces, sizes, distance[there])
 
 
-def _members(centres: Centres, labels: Indices, order: Integers, wanted: Indices, limit: float) -> tuple[Indices, Indices]:
+def _members(
+    centres: Centres, labels: Indices, order: Integers, wanted: Indices, limit: float
+) -> tuple[Indices, Indices]:
     """For each wanted label, the row of the face nearest to its centre, and how many faces are within the limit."""
     rows = np.flatnonzero(np.isin(labels, wanted) & ~np.isnan(centres.distance))
     rows = rows[np.lexsort((order[rows], centres.distance[rows], labels[rows]))]
@@ -68,10 +70,14 @@ def _members(centres: Centres, labels: Indices, order: Integers, wanted: Indices
     return rows[first], inside[ends] - inside[first]
 
 
+def nearest_labels(centres: Centres, space: Space) -> tuple[Indices, Floats]:
+    """For each of K labels with a centre, the row of the label with the nearest centre, and its distance; -1, NaN."""
+    return nearest(centres.points, centres.points, space, np.arange(len(centres.labels)))
+
+
 def same_person(centres: Centres, space: Space, limit: float) -> Pairs:
     """Labels of one person: each with the label that is nearest to it, if their centres are within the limit."""
-    own = np.arange(len(centres.labels))
-    other, away = nearest(centres.points, centres.points, space, own)
+    other, away = nearest_labels(centres, space)
     near = np.flatnonzero((other >= 0) & (away <= limit))
     ends = np.sort(np.stack([near, other[near]], axis=1), axis=1)
     pairs, at = np.unique(ends, axis=0, return_index=True)

@@ -40,7 +40,9 @@ class Space:
         """(N,) the distance of each of (N, D) points from the other point in the same row, rounded."""
         one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
         if not self.cosine:
-            return np.round(np.sqrt(((one - other) ** 2).sum(axis=1)), DIGITS)
+            away: Floats = np.round(np.sqrt(((one - other) ** 2).sum(axis=1)), DIGITS)
+            return away
         with np.errstate(invalid="ignore", divide="ignore"):
             lengths = np.sqrt((one * one).sum(axis=1) * (other * other).sum(axis=1))
-            return np.round(1 - (one * other).sum(axis=1) / lengths, DIGITS)
+            apart: Floats = np.round(1 - (one * other).sum(axis=1) / lengths, DIGITS)
+            return apart
