@@ -15,6 +15,7 @@ from pathlib import Path
 from facesieve.dataset.about import write_made
 from facesieve.dataset.disk.atomic import sync_folders, wrap_read_errors, wrap_write_errors, write_file_durably
 from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.replace import remove_published_checksums
 from facesieve.dataset.origin import Origin
 from facesieve.dataset.tables.counts import Counts
 from facesieve.dataset.tables.resolve import resolve
@@ -24,7 +25,7 @@ from facesieve.run.joined import JoinedLedgers
 from facesieve.run.ledger import Ledger
 from facesieve.run.lists import join_lists
 from facesieve.run.mergeable import common_origin, open_part
-from facesieve.run.publish import publish_ledger, remove_published_checksums
+from facesieve.run.publish import publish_ledger
 from facesieve.run.take_over import take_over
 from facesieve.settings import Settings
 

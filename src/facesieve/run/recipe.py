@@ -77,7 +77,7 @@ def build(
     line about each model that is fetched and about files that are left out; None prints it to stderr.
 
     The build runs in `settings.workers` processes; with `workers=1` it runs in this process alone.
-    Raises UsageError when an argument is wrong, PolicyError when a rule compares the faces of a whole dataset,
+    Raises UsageError when an argument is wrong, PolicyError when a rule needs another dataset to compare with,
     ModelError when a model is missing, DatasetError when the dataset cannot be written or continued or lacks files at
     the end, and WorkerError when worker processes cannot be started, or when a cluster cannot be used.
     """
@@ -91,18 +91,20 @@ def build(
     from facesieve.identity.crop_settings import check_crops
     from facesieve.models.store import Store, tell
     from facesieve.pipeline import Pipeline
-    from facesieve.quality import OF_ONE_PICTURE
     from facesieve.run.build import BuildSpec, versions_here
     from facesieve.run.build import build as build_dataset
     from facesieve.run.claim import check_writable
+    from facesieve.run.compared import measures_of_build, rules_for_pictures
     from facesieve.run.inference import engines_of, identity_model, loaded_models, resolved
     from facesieve.run.portion import checked_portion
     from facesieve.sieve import Policy
     from facesieve.sources import SourceOptions, find_sources
 
     portion = checked_portion(shard)
-    root, policy, announce = Path(dataset), (policy or Policy.preset()).for_pictures(), announce or tell
+    root, policy, announce = Path(dataset), policy or Policy.preset(), announce or tell
     _check_form(crops_as)
+    alone = rules_for_pictures(policy, settings.identity != "none")
+    _check_marked(marked, policy, alone)
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
     reading = SourceOptions(
         label_from, follow_links, include_hidden, archive_encoding, path_column, label_column, list_encoding
@@ -120,7 +122,7 @@ def build(
     store = Store(settings, announce)
     if not on:
         _check_device(settings, store)
-    measures = tuple(measure.name for measure in OF_ONE_PICTURE)
+    measures = measures_of_build(policy)
     models, identity = loaded_models(settings, store), identity_model(settings, store)
     engine: BuildEngine | None = None
     with ExitStack() as stack:
@@ -128,11 +130,11 @@ def build(
             from facesieve.run.engines.ray_engine import ray_engine
 
             engine = stack.enter_context(ray_engine(on, settings, found.sources, models, allow_mixed_engines))
-            make_pipeline: MakePipeline = engine.make_pipeline(policy, keep_rejected)
+            make_pipeline: MakePipeline = engine.make_pipeline(alone, keep_rejected)
             engines, packages = engine.cluster.engines(), engine.cluster.versions()
         else:
             offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
-            make_pipeline = partial(Pipeline, offline, policy, embed_rejected=keep_rejected)
+            make_pipeline = partial(Pipeline, offline, alone, embed_rejected=keep_rejected)
             engines, packages = engines_of(settings), versions_here()
         shaping = {name: digest for name, digest in models.items() if name.partition("/")[0] != settings.identity}
         label_text = reading.labels.text
@@ -175,6 +177,18 @@ def _check_form(crops_as: str | None) -> None:
 
     if crops_as not in (None, *get_args(CropsAs)):
         raise UsageError("unknown_form", f"Crops cannot be written as {crops_as!r}; choose files or shards.")
+
+
+def _check_marked(marked: bool, policy: Policy, alone: Policy) -> None:
+    """Check that marked pictures can show the verdicts, which some rules change after all pictures were read."""
+    from facesieve.errors import UsageError
+
+    if marked and alone != policy:
+        raise UsageError(
+            "marked_too_early",
+            f"Policy {policy.name!r} compares all faces, so verdicts are known only after the pictures were marked. "
+            "Build without --marked.",
+        )
 
 
 def _tar_bytes(root: Path, crops_as: CropsAs | None, sources: int, settings: Settings) -> int | None:

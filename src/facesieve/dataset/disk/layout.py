@@ -214,6 +214,16 @@ def crop_name(label: str, face_id: str, kept: bool) -> str:
     return f"{'kept' if kept else 'rejected'}/{label_folder(label)}/{face_id}.png"
 
 
+def other_crop_name(name: str) -> str:
+    """The name that an aligned crop has if the verdict on its face changes.
+
+    >>> other_crop_name("kept/Ada/00.png"), other_crop_name("rejected/Ada/00.png")
+    ('rejected/Ada/00.png', 'kept/Ada/00.png')
+    """
+    verdict, _, rest = name.partition("/")
+    return f"{'rejected' if verdict == 'kept' else 'kept'}/{rest}"
+
+
 def cut_name(what: str, label: str, face_id: str) -> str:
     """The name of an unaligned crop of a face, relative to the root. what: `face` or `head`."""
     return f"crops/{what}/{label_folder(label)}/{face_id}.jpg"
