@@ -46,9 +46,9 @@ def publish_dataset(blocks: Iterable[Block], layout: Layout, origin: Origin, set
     remove_published_checksums(layout)
     for manifest in manifests:
         manifest.publish()
-    if not origin.identity:
-        with wrap_write_errors(layout.embeddings):
-            remove_path(layout.embeddings)
+    for path in (layout.people, *([] if origin.identity else [layout.embeddings])):
+        with wrap_write_errors(path):
+            remove_path(path)
     folders = [layout.faces] if origin.options.outputs.in_tars else [layout.metadata, layout.faces]
     sync_folders(folders, layout.root)
     write_json(about_json(origin, counts.counts()), layout.about, layout.scratch)

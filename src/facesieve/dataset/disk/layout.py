@@ -40,6 +40,11 @@ class Layout:
         return self.root / "embeddings.parquet"
 
     @property
+    def people(self) -> Path:
+        """What `facesieve people` found about each label; absent until then, and after each change of the dataset."""
+        return self.root / "people.parquet"
+
+    @property
     def metadata(self) -> Path:
         """The manifest of the kept crops, in the folder where image-folder loaders look for it."""
         return self.root / "kept" / METADATA
