@@ -12,7 +12,8 @@ import typer
 def sieve(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder that a build wrote.")],
     policy: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, gallery, training, or a TOML file."),
     ] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="LIMIT=VALUE", help="Change a limit: max_yaw=30.")
