@@ -47,9 +47,12 @@ def _compared(dataset: Manifests, face: FaceRow, column: str) -> tuple[float, st
     centres = find_centres(vectors, numbers, order, among, space, 2)
     mine = pc.and_(pc.equal(rows["face_id"], face.face_id), pc.equal(rows["label"], face.label))
     here = np.flatnonzero(np.asarray(mine))
-    found, away = nearest(vectors[here], centres.points, space, centres.row_of(numbers[here]))
-    name = str(label.dictionary[int(centres.labels[found[0]])].as_py()) if found[0] >= 0 else ""
-    return float(centres.distance[here[0]]), name, float(away[0])
+    own = centres.row_of(numbers[here])
+    apart = space.apart(np.repeat(centres.points[own], len(centres.points), axis=0), centres.points)
+    others = np.flatnonzero(apart > meaning.limits.same_label)
+    [found], [away] = nearest(vectors[here], centres.points[others], space)
+    name = str(label.dictionary[int(centres.labels[others[found]])].as_py()) if found >= 0 else ""
+    return float(centres.distance[here[0]]), name, float(away)
 
 
 def _vectors(rows: pa.Table) -> Floats16:
