@@ -71,6 +71,20 @@ def test_a_face_under_another_label_is_nearer_to_its_own_person(space: Space) ->
     assert found.label_distance[[0, 15]].min() > found.label_distance[1:10].max()
 
 
+def test_a_label_of_the_same_person_is_no_other_label() -> None:
+    vectors, owner = people([12, 8])
+    labels = owner.copy()
+    labels[6:12] = 2
+    order, all_ = np.arange(20), np.ones(20, bool)
+    plain = fit_labels(vectors, labels, order, all_, EUCLID)
+    assert plain.label_margin[:12].max() < 0.2 and (plain.label_margin[:12] < 0).any()
+    found = fit_labels(vectors, labels, order, all_, EUCLID, alike=0.45)
+    assert found.label_margin[:12].min() > 0.2 and set(found.other[:12]) == {1}
+    np.testing.assert_array_equal(found.label_margin[12:], plain.label_margin[12:])
+    alone = fit_labels(vectors[:12], labels[:12], order[:12], all_[:12], EUCLID, alike=0.45)
+    assert np.isnan(alone.label_margin).all() and set(alone.other) == {-1}
+
+
 def test_faces_that_nothing_agrees_with_have_no_centre() -> None:
     strangers, _ = people([1] * 6)
     found = fit(strangers, np.zeros(6, np.intp))

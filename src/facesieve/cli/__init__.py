@@ -16,6 +16,7 @@ from facesieve.cli.explain import explain
 from facesieve.cli.forget import forget
 from facesieve.cli.identify import identify
 from facesieve.cli.merge import merge
+from facesieve.cli.people import people
 from facesieve.cli.queue import queue
 from facesieve.cli.serve import serve
 from facesieve.cli.settings import settings
@@ -54,6 +55,7 @@ def application() -> typer.Typer:
         check,
         forget,
         identify,
+        people,
         upgrade,
         serve,
         work,

@@ -275,7 +275,7 @@ LABEL_RELATIONS: tuple[Measure, ...] = (
         inf,
         "high",
         "",
-        "Distance from the nearest centre of another label, minus the distance from the own one.",
+        "Distance from the nearest centre of another person's label, minus the distance from the own one.",
         "relation",
     ),
 )

@@ -17,7 +17,7 @@ class LabelFit:
     """How N faces fit their labels.
 
     label_distance: (N,) from the centre of the face's label, which is computed without the face. label_margin: (N,) the
-    distance from the nearest centre of another label, minus `label_distance`. other: (N,) the number of that label, -1
+    distance from the nearest centre of another person, minus `label_distance`. other: (N,) the number of that label, -1
     for none. NaN where a face has no embedding or no label, or a label has no centre. centres: of all labels.
     """
 
@@ -35,14 +35,32 @@ def label_distance(
 
 
 def fit_labels(
-    vectors: Vectors, labels: Indices, order: Integers, among: Mask, space: Space, least: int = 3
+    vectors: Vectors, labels: Indices, order: Integers, among: Mask, space: Space, least: int = 3, alike: float = 0
 ) -> LabelFit:
-    """How each face fits its label. See `find_centres` for the arguments."""
+    """How each face fits its label. See `find_centres` for the other arguments.
+
+    alike: labels whose centres are no further apart are one person, so that neither is another label for the other.
+    """
     centres = find_centres(vectors, labels, order, among, space, least)
     rows = np.flatnonzero(~np.isnan(centres.distance))
-    own = centres.row_of(labels[rows])
-    result = LabelFit(centres.distance, np.full(len(labels), np.nan), np.full(len(labels), -1, np.intp), centres)
-    found, away = nearest(vectors[rows], centres.points, space, own)
-    result.label_margin[rows] = np.round(away - centres.distance[rows], DIGITS)
-    result.other[rows] = np.where(found < 0, -1, centres.labels[found] if len(centres.labels) else -1)
-    return result
+    found, away = _nearest_others(vectors, rows, centres, centres.row_of(labels[rows]), space, alike)
+    margin, other = np.full(len(labels), np.nan), np.full(len(labels), -1, np.intp)
+    margin[rows] = np.round(away - centres.distance[rows], DIGITS)
+    other[rows[found >= 0]] = centres.labels[found[found >= 0]]
+    return LabelFit(centres.distance, margin, other, centres)
+
+
+def _nearest_others(
+    vectors: Vectors, rows: Indices, centres: Centres, own: Indices, space: Space, alike: float
+) -> tuple[Indices, Floats]:
+    """For some faces, the nearest centre of another person, and its distance. own: the centre of each face's label."""
+    points = centres.points
+    found, away = nearest(vectors[rows], points, space, own)
+    same = np.flatnonzero(found >= 0)
+    same = same[space.apart(points[own[same]], points[found[same]]) <= alike]
+    for label in np.unique(own[same]).tolist():
+        mine = same[own[same] == label]
+        others = np.flatnonzero(space.apart(np.repeat(points[[label]], len(points), axis=0), points) > alike)
+        again, away[mine] = nearest(vectors[rows[mine]], points[others], space)
+        found[mine] = np.where(again < 0, -1, others[again] if len(others) else -1)
+    return found, away

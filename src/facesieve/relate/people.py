@@ -55,6 +55,8 @@ def two_groups(
     distance = space.apart(centres.points[centres.row_of(second.labels)], second.points)
     there = (groups[1][1] >= least) & (distance >= apart)
     faces, sizes = (np.stack(columns, axis=1)[there] for columns in zip(*groups, strict=True))
+    larger = np.argsort(-sizes, axis=1, kind="stable")
+    faces, sizes = (np.take_along_axis(columns, larger, axis=1) for columns in (faces, sizes))
     return TwoGroups(second.labels[there], faces, sizes, distance[there])
 
 

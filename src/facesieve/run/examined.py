@@ -83,9 +83,10 @@ def _ids_and_verdicts(dataset: Manifests) -> tuple[pa.ChunkedArray, Mask]:
 def _by_embedding(faces: FaceColumns, kept: Mask, least: int) -> ByEmbedding | None:
     if faces.vectors is None or faces.space is None or faces.limits is None:
         return None
-    fit = fit_labels(faces.vectors, faces.label, faces.order, kept, faces.space, least)
-    wrong = (fit.label_distance > faces.limits.other_person) | (fit.label_margin < 0)
-    return ByEmbedding(faces.vectors, faces.space, faces.limits, fit, wrong)
+    limits = faces.limits
+    fit = fit_labels(faces.vectors, faces.label, faces.order, kept, faces.space, least, limits.same_label)
+    wrong = (fit.label_distance > limits.other_person) | (fit.label_margin < 0)
+    return ByEmbedding(faces.vectors, faces.space, limits, fit, wrong)
 
 
 def _shared_pictures(dataset: Manifests) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from facesieve.dataset.manifests import Manifests, open_manifests
 from facesieve.report.explain import Explanation, explain_face
 from facesieve.report.policy import policy_of
+from facesieve.run.claim import kept_from_changes
 from facesieve.run.examined import examine
 from facesieve.run.face_tables import FaceTables
 from facesieve.run.held_out import open_held_out, without_leaks
@@ -60,7 +61,8 @@ class Dataset(Manifests):
         held_out = None if against is None else open_held_out(against, self)
         people = people_of(examine(self, least, held_out), self.layout.root)
         if write:
-            write_people(people, self.layout)
+            with kept_from_changes(self.layout):
+                write_people(people, self.layout)
         return people
 
     @property
@@ -75,12 +77,13 @@ class Dataset(Manifests):
         *,
         settings: Settings | None = None,
         against: str | os.PathLike[str] | None = None,
+        min_label_faces: int | None = None,
     ) -> Rejudged:
         """Judge every face again under other rules. This dataset does not change.
 
         policy: None uses the policy of the dataset. output: a new or empty folder for the result, as a dataset of its
-        own; its crops are hard links to those of this dataset, or copies. settings: None takes `min_label_faces` of the
-        dataset, and all others from the environment and the defaults.
+        own; its crops are hard links to those of this dataset, or copies.
+        min_label_faces: as the setting; None takes that of the dataset.
         against: the folder of another dataset. Faces that are near to its kept faces are rejected as `leaked`; a rule
         on `held_out_distance` changes the limit.
         Raises PolicyError if a rule needs what the dataset does not have, and DatasetError if `output` is not empty, a
@@ -90,7 +93,7 @@ class Dataset(Manifests):
         held_out = None if against is None else open_held_out(against, self)
         if held_out:
             policy = without_leaks(policy, held_out.limit)
-        least = self._min_label_faces if settings is None else settings.min_label_faces
+        least = self._min_label_faces if min_label_faces is None else min_label_faces
         related = relate_all(FaceTables.of(self), policy, least, held_out)
         new = rejudge(
             self,
@@ -99,5 +102,6 @@ class Dataset(Manifests):
             related,
         )
         if output is not None:
-            write_rejudged(self, new, Path(output), policy, settings or Settings.load())
+            settings = (settings or Settings.load()).model_copy(update={"min_label_faces": least})
+            write_rejudged(self, new, Path(output), policy, settings)
         return new

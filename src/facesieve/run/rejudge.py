@@ -111,8 +111,14 @@ def write_rejudged(dataset: Manifests, new: Rejudged, root: Path, policy: Policy
     layout, before = Layout(root), dataset.about.origin
     _write_crops(new, layout, before.options.crops)
     options = before.options.model_copy(update={"marked": False})
-    recorded = {"policy": RecordedPolicy(**policy.describe()), "options": options, "measures": new.measures}
-    origin = before.model_copy(update=recorded)
+    origin = before.model_copy(
+        update={
+            "policy": RecordedPolicy(**policy.describe()),
+            "options": options,
+            "measures": new.measures,
+            "settings": before.settings | {"min_label_faces": settings.min_label_faces},
+        }
+    )
     publish_dataset((block for _, block in new.blocks(embeddings=True)), layout, origin, settings)
     with wrap_write_errors(layout.scratch):
         layout.scratch.rmdir()

@@ -135,7 +135,8 @@ def _label_relations(
         if not rule.optional:
             raise _unmeasured(policy, rule, lacking)
         return nothing, f"No face was compared with the others of its label, because {lacking}"
-    found = fit_labels(faces.vectors, faces.label, faces.order, among, faces.space, least)
+    alike = faces.limits.same_label if faces.limits else 0
+    found = fit_labels(faces.vectors, faces.label, faces.order, among, faces.space, least, alike)
     unknown = int((among & np.isnan(found.label_distance)).sum())
     note = (
         f"{unknown} of {int(among.sum())} faces were not compared with the others of their label: they have no label or"

@@ -27,7 +27,10 @@ class Reason(Code):
     NOT_PROMINENT = "not_prominent", "The face is too small in its picture or too far from the middle."
     NOT_FIT = "not_fit", "The face is not fit enough for recognition."
     CROWDED = "crowded", "The picture has too many faces."
-    NOT_THE_MAIN_FACE = "not_the_main_face", "Another face of the picture is larger or nearer to its middle."
+    NOT_THE_MAIN_FACE = (
+        "not_the_main_face",
+        "Another face of the picture is larger, more central, or more like its label.",
+    )
     OTHER_PERSON = "other_person", "The face is not like the other faces under its label."
     NEAR_DUPLICATE = "near_duplicate", "A fitter face of the dataset is nearly the same picture."
     LEAKED = "leaked", "The face or its person is also in the dataset that was held out."
