@@ -60,7 +60,14 @@ def test_gallery_is_strict_and_training_is_lenient_with_the_same_relations() -> 
         relations = {measure: limit for measure, limit in ours.items() if is_relation(measure)}
         assert {measure: limit for measure, limit in ours.items() if measure not in relations} == theirs
         assert relations["rank_in_picture"] == relations["rank_among_duplicates"] == (None, 1)
-        assert [*ours][:2] == ["confidence", "rank_in_picture"] and [*ours][-1] == "rank_among_duplicates"
+        names = list(ours)
+        assert names[:4] == ["confidence", "rank_in_picture", "label_distance", "label_margin"]
+        assert names[-1] == "rank_among_duplicates"
+        optional = [rule.measure for rule in Policy.preset(name).rules if rule.optional]
+        assert optional == ["label_distance", "label_margin"]
+    gallery, training = limits(Policy.preset("gallery")), limits(Policy.preset("training"))
+    assert gallery["label_distance"][1] < training["label_distance"][1]
+    assert gallery["label_margin"][0] > training["label_margin"][0]
 
 
 def test_every_measure_has_a_usual_reason_and_every_reason_a_sentence() -> None:

@@ -1,4 +1,7 @@
-"""The other face that a reason is about, so that people see the pair: a fitter near-duplicate, the main face."""
+"""The other face that a reason is about, so that people see the pair.
+
+It is the fitter near-duplicate, the main face of the picture, or the face that is most like all others of the label.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def other_faces(faces: pa.Table, read: ReadFaces) -> dict[FaceKey, OtherFace]:
 
     faces: rows of `faces` with all columns.
     """
-    return _main_faces(faces, read) | _fitter_twins(faces, read)
+    return _main_faces(faces, read) | _typical_faces(faces, read) | _fitter_twins(faces, read)
 
 
 def _main_faces(faces: pa.Table, read: ReadFaces) -> dict[FaceKey, OtherFace]:
@@ -47,6 +50,20 @@ def _main_faces(faces: pa.Table, read: ReadFaces) -> dict[FaceKey, OtherFace]:
             found[row["source"]] = _other(row, "main face of the picture")
     keys = zip(_keys(wanted), wanted["source"].to_pylist(), strict=True)
     return {key: found[source] for key, source in keys if source in found}
+
+
+def _typical_faces(faces: pa.Table, read: ReadFaces) -> dict[FaceKey, OtherFace]:
+    """For faces of other people, the kept face that is nearest to the centre of the label."""
+    wanted, found = _rejected_for(faces, Reason.OTHER_PERSON), dict[str, tuple[float, OtherFace]]()
+    if not len(wanted) or "label_distance" not in faces.column_names:
+        return {}
+    labels = pc.unique(wanted["label"])
+    for rows in read(["face_id", "label", "source", "label_distance", "kept"]):
+        rows = rows.filter(pc.and_(rows["kept"], pc.is_in(rows["label"], labels)))
+        for row in rows.filter(pc.is_valid(rows["label_distance"])).to_pylist():
+            if row["label_distance"] < found.get(row["label"], (np.inf, None))[0]:
+                found[row["label"]] = row["label_distance"], _other(row, "typical face of the label")
+    return {key: found[key[1]][1] for key in _keys(wanted) if key[1] in found}
 
 
 def _fitter_twins(faces: pa.Table, read: ReadFaces) -> dict[FaceKey, OtherFace]:

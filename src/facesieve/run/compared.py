@@ -16,7 +16,8 @@ from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.origin import Origin
 from facesieve.dataset.tables.merge import Block
 from facesieve.dataset.tables.schema import measure_columns
-from facesieve.quality import DATASET_RELATIONS, OF_ONE_PICTURE
+from facesieve.errors import PolicyError
+from facesieve.quality import DUPLICATE_RELATIONS, HELD_OUT_RELATIONS, LABEL_RELATIONS, OF_ONE_PICTURE
 from facesieve.report.policy import recorded_policy
 from facesieve.run.face_tables import FaceTables
 from facesieve.run.relate_all import first_of_all, relate_all
@@ -34,9 +35,36 @@ def rules_for_pictures(policy: Policy, embedded: bool) -> Policy:
     return policy if first is None else policy.model_copy(update={"rules": policy.rules[:first]})
 
 
+def check_comparable(policy: Policy, embedded: bool) -> list[str]:
+    """Check that a build can compare what the rules ask for. Returns notes for the user.
+
+    Raises PolicyError `needs_dataset` or `unmeasured` if it cannot.
+    """
+    held_out = {relation.name for relation in HELD_OUT_RELATIONS}
+    of_labels = [rule for rule in policy.rules if rule.measure in {relation.name for relation in LABEL_RELATIONS}]
+    if needing := next((rule.measure for rule in policy.rules if rule.measure in held_out), None):
+        raise PolicyError(
+            "needs_dataset",
+            f"Policy {policy.name!r} limits {needing!r}, which compares with another dataset. Build without that rule,"
+            " then: facesieve sieve DATASET --against OTHER -o NEW",
+        )
+    if embedded or not of_labels:
+        return []
+    if needing := next((rule.measure for rule in of_labels if not rule.optional), None):
+        raise PolicyError(
+            "unmeasured",
+            f"Policy {policy.name!r} limits {needing!r}, which needs embeddings. Build with --identity dlib-resnet.",
+        )
+    names = " and ".join(rule.measure for rule in of_labels)
+    return [
+        f"no face is compared with the others of its label: policy {policy.name!r} limits {names}, but without"
+        " --identity there are no embeddings"
+    ]
+
+
 def measures_of_build(policy: Policy) -> tuple[str, ...]:
     """The measure columns of a dataset that is built by a policy."""
-    relations = [relation.name for relation in DATASET_RELATIONS]
+    relations = [relation.name for relation in LABEL_RELATIONS + DUPLICATE_RELATIONS]
     compared = any(rule.measure in relations for rule in policy.rules)
     return (*(measure.name for measure in OF_ONE_PICTURE), *(relations if compared else ()))
 

@@ -38,12 +38,14 @@ class MergeResult:
 
     counts: of the whole dataset. shared_labels, several_labels: as in `BuildResult`.
     repeated: how many rows were left out because another part has the same source.
+    notes: what could not be compared, as sentences for the user.
     """
 
     counts: Counts
     shared_labels: int = 0
     several_labels: int = 0
     repeated: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def merge(
@@ -83,9 +85,10 @@ def merge(
             _begin(layout, origin)
             take_over(joined, found, Ledger(layout), origin.options.outputs)
             join_lists(ledgers, layout)
-            counts, _ = publish_ledger(Ledger(layout), found, origin, settings)
+            published = publish_ledger(Ledger(layout), found, origin, settings)
         _end(layout)
-    return MergeResult(counts.counts(), counts.shared_labels, counts.several_labels(), len(joined.left_out))
+    counts, repeated = published.counts, len(joined.left_out)
+    return MergeResult(counts.counts(), counts.shared_labels, counts.several_labels(), repeated, published.notes)
 
 
 def _check_different(parts: Sequence[Path], root: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from facesieve.dataset.about import about_json
 from facesieve.dataset.disk.atomic import remove_path, sync_folders, wrap_write_errors, write_file_durably
@@ -57,16 +58,26 @@ def publish_dataset(blocks: Iterable[Block], layout: Layout, origin: Origin, set
     return counts
 
 
+class Published(NamedTuple):
+    """What was published of a ledger.
+
+    removed: the names of the picture files that no row names. notes: what could not be compared, for the user.
+    """
+
+    counts: RunningCounts
+    removed: list[str]
+    notes: tuple[str, ...] = ()
+
+
 def publish_ledger(
     ledger: Ledger, found: Resolution, origin: Origin, settings: Settings, suspicious: Collection[str] = ()
-) -> tuple[RunningCounts, list[str]]:
+) -> Published:
     """Publish what a ledger holds, then remove the picture files that no row names.
 
     Rules that compare all faces are applied here, because each publication may change their verdicts.
 
     suspicious: names of tar files that are written again though they exist.
 
-    Returns the counts, and the names of the files that were removed.
     Raises DatasetError if a part is damaged or a file cannot be written.
     """
     layout, outputs, named = ledger.layout, origin.options.outputs, list[Hashes]()
@@ -85,7 +96,7 @@ def publish_ledger(
         blocks = with_crops_moved(verdicts.on(merged()), ledger) if verdicts else merged()
         blocks = packing.packed(blocks) if outputs.in_tars else blocks
         counts = publish_dataset(noted(blocks), layout, origin, settings)
-    return counts, remove_unnamed_files(layout, HashSet(named))
+    return Published(counts, remove_unnamed_files(layout, HashSet(named)), verdicts.related.notes if verdicts else ())
 
 
 def _write_manifests(

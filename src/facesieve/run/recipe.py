@@ -94,7 +94,7 @@ def build(
     from facesieve.run.build import BuildSpec, versions_here
     from facesieve.run.build import build as build_dataset
     from facesieve.run.claim import check_writable
-    from facesieve.run.compared import measures_of_build, rules_for_pictures
+    from facesieve.run.compared import check_comparable, measures_of_build, rules_for_pictures
     from facesieve.run.inference import engines_of, identity_model, loaded_models, resolved
     from facesieve.run.portion import checked_portion
     from facesieve.sieve import Policy
@@ -103,14 +103,16 @@ def build(
     portion = checked_portion(shard)
     root, policy, announce = Path(dataset), policy or Policy.preset(), announce or tell
     _check_form(crops_as)
-    alone = rules_for_pictures(policy, settings.identity != "none")
+    embedded = settings.identity != "none"
+    notes = check_comparable(policy, embedded)
+    alone = rules_for_pictures(policy, embedded)
     _check_marked(marked, policy, alone)
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
     reading = SourceOptions(
         label_from, follow_links, include_hidden, archive_encoding, path_column, label_column, list_encoding
     )
     found = find_sources(named, settings, reading, leave_out=[root])
-    for line in found.lines():
+    for line in (*found.lines(), *(f"note: {note}" for note in notes)):
         announce(line)
     if not on:
         pictures = -(-len(found.sources) // portion.count)  # now those in archives and lists are counted
@@ -152,7 +154,11 @@ def build(
             engine=engine,
             portion=portion,
         )
-    return replace(result, left_out=found.left_out, notes=tuple(found.notes))
+    if embedded:  # otherwise the first note has said that nothing could be compared
+        notes = [*result.notes]
+        for note in notes:
+            announce(f"note: {note}")
+    return replace(result, left_out=found.left_out, notes=(*found.notes, *notes))
 
 
 def _as_paths(sources: PathText | Iterable[PathText]) -> list[str]:

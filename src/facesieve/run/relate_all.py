@@ -119,7 +119,7 @@ def _relations(
 
 
 def _duplicates(rule: Rule, policy: Policy, faces: FaceColumns, among: Mask, tables: FaceTables) -> dict[str, Floats]:
-    if among.any() and not faces.hashes[among].any():
+    if among.any() and not faces.hashes[among].any() and "fitness" not in tables.names:  # both are new in one version
         lacking = f"{tables.root} has no hashes of crops, because an earlier version built it. Build it again."
         raise _unmeasured(policy, rule, lacking)
     found = find_duplicates(faces.hashes, mirrored_bits(), faces.label, faces.fitness, among, faces.embedded)
