@@ -44,7 +44,7 @@ from facesieve.quality import mirrored_bits
 from facesieve.records import Floats, Indices, Mask, Pixels
 from facesieve.relate import Embedded, Space, find_duplicates
 from facesieve.run.face_columns import space_of
-from labels import Faces, million, planted
+from planted.labels import Faces, million, planted
 
 SHARED = Path(__file__).resolve().parents[2] / "shared/data"
 RATES = (1e-2, 1e-3, 1e-4)
