@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from facesieve.dataset.manifests import Manifests, hashes_of_rows, measures_of_rows
 from facesieve.dataset.tables.embeddings import vectors_of
 from facesieve.models.catalog import Limits, entry
-from facesieve.records import EMBEDDING_SIZE, Floats, Floats16, Indices, Integers, Mask, Pixels
+from facesieve.records import EMBEDDING_SIZE, Floats, Floats16, Indices, Integers, Mask, Measures, Pixels
 from facesieve.relate import Embedded, Space
 from facesieve.run.derive import owners, with_derived_measures
 from facesieve.run.face_tables import FaceTables
@@ -26,7 +26,7 @@ class FaceColumns:
     order: (N,) numbers that order faces by their ids. label: (N,) the number of each face's label, -1 for none.
     labels: the names of the labels by number. picture: (N,) the number of each face's picture, ascending.
     vectors: (N, 128), NaN for a face without an embedding; None if the dataset has none.
-    space, limits: of the model of the embeddings, or None.
+    space, limits: of the model of the embeddings, or None. measures: `prominence`, and those that were asked for.
     """
 
     order: Integers
@@ -39,6 +39,7 @@ class FaceColumns:
     vectors: Floats16 | None
     space: Space | None
     limits: Limits | None
+    measures: Measures
 
     def __len__(self) -> int:
         return len(self.order)
@@ -58,11 +59,17 @@ def space_of(model: str) -> tuple[Space, Limits]:
     return Space(meaning.distance == "cosine", meaning.limits.reach), meaning.limits
 
 
-def face_columns(tables: FaceTables) -> FaceColumns:
-    """Read the columns of all faces. Raises DatasetError if the tables are damaged."""
+def face_columns(tables: FaceTables, wanted: Collection[str] = ()) -> FaceColumns:
+    """Read the columns of all faces. Raises DatasetError if the tables are damaged.
+
+    wanted: names of measures to hold too; those that the tables lack are left out.
+    """
     parts, ids, codes, pictures = list[list[Any]](), list[pa.Array](), dict[str, int](), 0
+    held = {name: [np.zeros(0)] for name in {*wanted} & {*tables.names}}
     for block in tables.blocks(tables.model is not None):
         measures = with_derived_measures(measures_of_rows(block.faces, tables.names), block)
+        for name in {*wanted} & measures.columns.keys():
+            held.setdefault(name, []).append(measures[name])
         ids += block.faces["face_id"].chunks
         parts.append(
             [
@@ -79,7 +86,9 @@ def face_columns(tables: FaceTables) -> FaceColumns:
     label, picture, prominence, fitness, hashes, *vectors = _joined(parts, tables.model is not None)
     space, limits = space_of(tables.model) if tables.model else (None, None)
     found = vectors[0] if vectors else None
-    return FaceColumns(order, label, tuple(codes), picture, prominence, fitness, hashes, found, space, limits)
+    columns = {name: np.concatenate(parts) for name, parts in held.items()}
+    measures = Measures({"prominence": prominence, **columns})
+    return FaceColumns(order, label, tuple(codes), picture, prominence, fitness, hashes, found, space, limits, measures)
 
 
 def ids_and_verdicts(dataset: Manifests) -> tuple[pa.ChunkedArray, Mask]:

@@ -2,8 +2,7 @@
 
     tables ─ columns of all faces ─ for each such rule: which faces passed so far ─ relation ─ its column
 
-The tables are read once for their columns, and once more for each such rule, because it depends on which faces passed
-all rules before it. Of each face its hash, its embedding, and some numbers are held.
+The tables are read once. Of each face its hash, its embedding, and the numbers that rules limit are held.
 """
 
 from __future__ import annotations
@@ -13,12 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from facesieve.dataset.manifests import measures_of_rows
 from facesieve.errors import PolicyError
 from facesieve.quality import DATASET_RELATIONS, DUPLICATE_RELATIONS, LABEL_RELATIONS, mirrored_bits
 from facesieve.records import Floats, Mask
-from facesieve.relate import find_duplicates, fit_labels, label_distance, rank_in_picture
-from facesieve.run.derive import relations_in_pictures, with_derived_measures
+from facesieve.relate import find_duplicates, fit_labels, label_distance, picture_relations, rank_in_picture
 from facesieve.run.face_columns import FaceColumns, face_columns
 from facesieve.run.face_tables import FaceTables
 from facesieve.run.held_out import HeldOut
@@ -80,7 +77,7 @@ def relate_all(
     comparing = _comparing(policy, tables.model is not None)
     if not comparing and held_out is None:
         return RelationsOfAll()
-    faces, related = face_columns(tables), RelationsOfAll()
+    faces, related = face_columns(tables, [rule.measure for rule in policy.rules]), RelationsOfAll()
     if held_out:
         columns = {HELD_OUT: held_out.distances(faces)[0]}
         related = RelationsOfAll(columns, (held_out.note,) if held_out.note else ())
@@ -89,7 +86,7 @@ def relate_all(
         if rule.measure == HELD_OUT:
             _check_held_out(policy, rule, tables, related)
             continue
-        among = _passing_before(tables, policy, rule, related)
+        among = _passing_before(policy, rule, faces, related)
         new, note = _relations(rule, policy, faces, among, tables, min_label_faces)
         # The others are known too, such as the distance from the twin where only the rank is limited.
         columns = {name: column for name, column in new.items() if name == rule.measure or name not in ruled}
@@ -149,12 +146,7 @@ def _unmeasured(policy: Policy, rule: Rule, why: str) -> PolicyError:
     return PolicyError("unmeasured", f"Policy {policy.name!r} asks for {rule.measure!r}, but {why}")
 
 
-def _passing_before(tables: FaceTables, policy: Policy, rule: Rule, before: RelationsOfAll) -> Mask:
+def _passing_before(policy: Policy, rule: Rule, faces: FaceColumns, before: RelationsOfAll) -> Mask:
     """(N,) which faces pass every rule before this one."""
-    passed, first = [np.zeros(0, bool)], 0
-    for block in tables.blocks(False):
-        measures = with_derived_measures(measures_of_rows(block.faces, tables.names), block)
-        relations = {**relations_in_pictures(measures, block), **before.of_rows(first, len(block.faces))}
-        first += len(block.faces)
-        passed.append(passing_before(policy, rule.measure, measures, relations))
-    return np.concatenate(passed)
+    in_pictures = picture_relations(faces.picture, faces.prominence)
+    return passing_before(policy, rule.measure, faces.measures, {**in_pictures, **before.of_rows(0, len(faces))})
