@@ -48,7 +48,8 @@ class Load:
             try:
                 answer = self.running.faces(self.photo)
             except requests.ConnectionError as error:
-                if "refused" in str(error):  # by the kernel: nobody listens any more
+                # The kernel refuses a new connection, or resets one whose handshake met the closing of the listener.
+                if "Failed to establish a new connection" in str(error):
                     self.refused += 1
                 else:
                     self.lost.append(str(error))
