@@ -22,16 +22,11 @@ from facesieve.run.lost import Lost
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.repair import repair_dataset
 from facesieve.settings import Settings
-from handmade import Handmade, build_spec, by_hand, files_in, photos, sources_in
+from handmade import Handmade, build_spec, by_hand, files_in, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
 SHARD = ".facesieve/{}/00000001.{}"
 PART, THUMBS, SUMS = (SHARD.format(*name) for name in (("parts", "parquet"), ("thumbs", "parquet"), ("sums", "txt")))
-
-
-@pytest.fixture(scope="module")
-def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
-    return photos(tmp_path_factory.mktemp("heap"), astronaut)
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +35,6 @@ def good(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("good") / "out"
     again(heap, root)
     return root
-
-
-@pytest.fixture
-def out(good: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(good, tmp_path / "out")
 
 
 def again(heap: Path, root: Path) -> list[str]:
