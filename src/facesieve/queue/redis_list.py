@@ -17,28 +17,18 @@ from typing import Any
 from redis.asyncio import Redis
 
 from facesieve.queue.entries import Entry, Names
+from facesieve.queue.finish import finish_script
 from facesieve.queue.jobs import BadJob, Job
 from facesieve.service.answers import AnswerOptions
 from facesieve.sieve import Policy
 
 _ITEM = re.compile(r"(.*?)@((?:https?|s3|gs|az)://.+)", re.DOTALL)
 
-# An error of Redis ends a script, and what it has done by then stays: so the kind of the key is checked first.
-# KEYS: list of the worker, results, counts. ARGV: item, seconds, "stream" or "key", name and value pairs.
-_FINISH = """
-local kind = redis.call('TYPE', KEYS[2]).ok
-if ARGV[3] == 'stream' and kind ~= 'stream' and kind ~= 'none' then
-  return redis.error_reply('WRONGTYPE ' .. KEYS[2] .. ' is no stream')
-end
-if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
-if ARGV[3] == 'stream' then
-  redis.call('XADD', KEYS[2], '*', unpack(ARGV, 4))
-else
-  redis.call('SET', KEYS[2], ARGV[#ARGV], 'EX', ARGV[2])
-end
-redis.call('HDEL', KEYS[3], ARGV[1])
-return 1
-"""
+# Its third key: how often items failed.
+_FINISH = finish_script(
+    "redis.call('LREM', KEYS[1], 1, ARGV[3])",
+    "redis.call('HDEL', KEYS[3], ARGV[3])",
+)
 
 # KEYS: key of a live worker, its list, list of this worker, counts, workers, items counted for the other worker.
 # ARGV: the other worker. Returns an item and its count. A worker that died counts once for all identical items.
@@ -156,7 +146,7 @@ class ListEntries:
             await self._redis.delete(self._alive(self._worker))
 
     async def _end(self, entry: Entry, kind: str, key: str, fields: list[str | bytes | int]) -> bool:
-        arguments: list[str | bytes | int] = [entry.job, self._expiry, kind, *fields]
+        arguments: list[str | bytes | int] = [kind, self._expiry, entry.job, "", *fields]
         done = bool(await self._finish(keys=[self._own, key, self._counts], args=arguments))
         self._items.pop(entry.id, None)
         return done
