@@ -230,4 +230,4 @@ def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch, sche
     finally:
         module._is_installed.cache_clear()
     assert caught.value.code == "no_cloud"
-    assert caught.value.message == f"Reading {scheme}:// needs the extra `cloud`: pip install 'facesieve[cloud]'."
+    assert caught.value.message == f"Buckets of {scheme}:// need the extra `cloud`: pip install 'facesieve[cloud]'."
