@@ -25,6 +25,7 @@ LONGEST = 86_400.0  # seconds
 _LARGEST = 64 * 1024  # bytes of the object
 _SETTLED = 2.0  # seconds after which another build that took the lease at the same moment has written it
 _MARGIN = 2.0  # seconds that a lease may end early, because stores count whole seconds
+_GOODBYE = 10.0  # seconds to give a lease back; after that it ends by itself
 _RENEWALS = 4  # in the time that a lease lasts
 
 
@@ -141,11 +142,18 @@ class Lease:
                 f"This build may not write to {self.url} any more, because {self._lost}. What it wrote there is kept.",
             )
 
-    async def give_back(self) -> None:
-        """End the lease. The object stays, and says whose lease was the last. Raises Refused."""
-        if not self._lost:
-            self._seconds = 0.0
-            await self._write()
+    async def give_back(self, forgotten: bool) -> None:
+        """End the lease. The object stays, and says whose lease was the last, unless it is to be forgotten.
+
+        Raises DatasetError `lease_lost`, Refused, and TimeoutError when the store does not answer soon.
+        """
+        async with asyncio.timeout(_GOODBYE):
+            await self.held()
+            if forgotten:
+                await self._objects.delete(LEASE)
+            else:
+                self._seconds = 0.0
+                await self._write()
 
     async def _write(self) -> bool:
         """Write the object; False if it is not the one that this build wrote or found."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -33,7 +34,8 @@ from facesieve.sources.remote.objects import LARGEST, Objects
 Item = TypeVar("Item")
 
 _AT_ONCE = 16  # objects that are copied at a time
-_POLL = 0.5  # seconds between two looks at the folder of finished shards
+_POLL = 0.5  # seconds, at least, between two looks at the folder of finished shards
+_IDLE = 20  # times as long as a look takes; the pause after it
 _CONFLICTS = 4  # times that an object may turn out to be another one before it is written
 _READERS = (Kind.MANIFEST, Kind.PUBLISHED, Kind.ABOUT)
 
@@ -48,12 +50,16 @@ class Mirror:
     def __init__(self, layout: Layout, objects: Objects, synced: Synced, lease: Lease | None = None) -> None:
         self._layout, self._objects, self._synced, self._lease = layout, objects, synced, lease
         self._there: dict[str, Listed] = {}
-        self.ending = False
 
     async def look(self) -> None:
         """List what the bucket holds. What does not belong to a dataset is ignored."""
         async with self._reading():
             self._there = {one.key: one async for one in self._objects.listed() if kind_of(one.key) is not None}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the bucket holds nothing of a dataset."""
+        return not self._there
 
     @property
     def is_finished(self) -> bool:
@@ -116,16 +122,17 @@ class Mirror:
         await at_once(self._delete_shard, _shards(gone[Kind.SHARD]).values())
         await at_once(self._delete, [*gone[Kind.RECORDS], *(gone[Kind.PICTURES] if publish else ())])
 
-    async def follow(self) -> None:
+    async def follow(self, ending: asyncio.Event) -> None:
         """Copy each shard as soon as it is finished, until `ending` is set and all are copied."""
-        while True:
-            last = self.ending
-            finished = set(self._layout.numbers(self._layout.parts))
-            new = [number for number in finished if self._layout.name_of(self._layout.part(number)) not in self._there]
-            await at_once(self._put_finished, sorted(new))
-            if last:
-                return
-            await asyncio.sleep(_POLL)
+        layout, last = self._layout, False
+        while not last:
+            last, begun = ending.is_set(), time.monotonic()
+            finished = layout.numbers(layout.parts)
+            pause = max(_POLL, _IDLE * (time.monotonic() - begun))  # a folder with many parts takes long to list
+            new = [number for number in finished if layout.name_of(layout.part(number)) not in self._there]
+            await at_once(self._put_finished, new)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ending.wait(), pause)
 
     async def _put_finished(self, number: int) -> None:
         """Copy the files of a finished shard, the part last."""
@@ -260,12 +267,8 @@ async def at_once(work: Callable[[Item], Awaitable[None]], items: Iterable[Item]
         async with asyncio.TaskGroup() as group:
             for _ in range(_AT_ONCE):
                 group.create_task(one_after_another())
-    except* Exception as errors:
-        raise _first(errors) from None
-
-
-def _first(error: BaseException) -> BaseException:
-    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 def _sorted(names: Iterable[str]) -> dict[Kind, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -49,12 +50,12 @@ class Mirrored:
 
         At the end, all of them are in the bucket. Raises DatasetError.
         """
-        self._mirror.ending = False
         self._thread.wait(self._mirror.push(publish=False))
-        self._copies = self._thread.start(self._mirror.follow())
+        ending = asyncio.Event()
+        self._copies = self._thread.start(self._mirror.follow(ending))
         try:
             yield
-            self._mirror.ending = True
+            self._thread.loop.call_soon_threadsafe(ending.set)
             self._copies.result()
         finally:
             self._copies.cancel()
@@ -75,6 +76,7 @@ class Mirrored:
 def mirrored(url: str, settings: Settings, announce: Announce, work_folder: Path | None = None) -> Iterator[Mirrored]:
     """Take the lease of a dataset in a bucket, and bring its working folder up to date.
 
+    Nothing is left in the bucket if nothing of a dataset was there or was written.
     work_folder: None takes one in the cache, which belongs to the URL.
     Raises UsageError for a wrong URL, and DatasetError if the bucket cannot be read or written, another build holds the
     lease, or the folder is that of another dataset.
@@ -90,22 +92,21 @@ def mirrored(url: str, settings: Settings, announce: Announce, work_folder: Path
         thread.wait(_check_bucket(objects))
         known = _read(own / "owner")
         owner = thread.wait(_take(lease, known, own / "owner", announce))
-        renewals = thread.start(lease.keep())
+        renewals, mirror = thread.start(lease.keep()), Mirror(layout, objects, Synced(own / "synced", own), lease)
         try:
             with lock_dataset(layout):
-                mirror = Mirror(layout, objects, Synced(own / "synced", layout.scratch), lease)
                 thread.wait(mirror.look())
                 thread.wait(mirror.fetch(owner == known, announce))
                 write_file_durably(owner.encode(), own / "owner", layout.scratch)
             yield Mirrored(root, thread, mirror, lease)
-        except DatasetError as error:
+        except FacesieveError as error:
             if error.code in _LOCAL:
                 raise
             raise type(error)(error.code, error.message.replace(str(root), str(place).rstrip("/"))) from error
         finally:
             renewals.cancel()
-            with suppress(Refused, FacesieveError):
-                thread.wait(lease.give_back())
+            with suppress(Refused, FacesieveError, TimeoutError):
+                thread.wait(lease.give_back(forgotten=mirror.is_empty))
 
 
 def dataset_place(url: str) -> BucketUrl:
@@ -137,7 +138,7 @@ def own_folder(root: Path, place: BucketUrl) -> Iterator[Path]:
     check_writable(root)
     own, text = root / HIDDEN / "mirror", str(place)
     with wrap_read_errors(root):
-        new = not root.is_dir() or not other_files(root)
+        new = not root.is_dir() or (set(other_files(root)) <= {HIDDEN} and not Layout(root).made.exists())
     if not new and _read(own / "url") != text:
         raise DatasetError(
             "other_work_folder", f"{root} is not the working folder of {text}. Name a new folder for it."

@@ -40,7 +40,7 @@ def pull(
     with own_folder(layout.root, place) as own, lock_dataset(layout):
         thread = FetchThread(settings)
         objects = Objects(thread.fetcher, place, settings.bucket_tries)
-        mirror = Mirror(layout, objects, Synced(own / "synced", layout.scratch))
+        mirror = Mirror(layout, objects, Synced(own / "synced", own))
         thread.wait(mirror.look())
         if not mirror.is_finished:
             raise DatasetError("unfinished", f"{place} holds no finished dataset. Run its build again to finish it.")

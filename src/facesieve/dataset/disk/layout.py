@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from facesieve.buckets.url import SCHEMES
 from facesieve.dataset.disk.atomic import wrap_read_errors
@@ -31,7 +32,8 @@ class Layout:
         if url := bucket_of(self.root):
             raise UsageError(
                 "dataset_in_bucket",
-                f"{url} is in a bucket, where only builds can use it. Copy it first: facesieve pull {url} FOLDER",
+                f"{url} is in a bucket, where only build and forget work. For other commands, copy it to a folder: "
+                f"facesieve pull {quote(url)} FOLDER",
             )
 
     @property

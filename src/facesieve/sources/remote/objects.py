@@ -23,7 +23,11 @@ from facesieve.sources.remote.fetch import Fetcher
 
 LARGEST = 5 * 10**9  # bytes that every store takes in one request
 _PIECE = 2**20  # bytes of a file in memory while it is sent
-_UNMET = (404, 409, 412)  # statuses of a write whose condition is not met
+_UNMET = (404, 409, 412)  # statuses of a write whose condition is not met, if the store's code is one of these
+_UNMET_CODES = {
+    *("ConditionalRequestConflict", "NoSuchKey"),
+    *("BlobAlreadyExists", "BlobNotFound"),
+}
 _UNKNOWN = 501  # status of a store that knows no conditions
 
 _Make = Callable[[Store, str], Request]
@@ -103,9 +107,9 @@ class Objects:
         if answer.head.status == _UNKNOWN:
             return await self.write(name, stream)
         if answer.head.status in _UNMET:
-            if error_code(answer.body) == "NoSuchBucket":
-                raise bad_status(answer)
-            return None
+            if answer.head.status == 412 or error_code(answer.body) in _UNMET_CODES:
+                return None
+            raise bad_status(answer)
         return self._version(answer) or await self.version(name) or ""
 
     async def delete(self, name: str) -> None:
