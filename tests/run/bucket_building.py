@@ -1,8 +1,8 @@
-"""A build into a bucket in its own process: `python bucket_building.py PHOTOS URL FOLDER [kill_at] [pause] [workers]`.
+"""A build into a bucket in its own process: `bucket_building.py PHOTOS URL FOLDER [kill_at] [pause] [workers] [lease]`.
 
 FOLDER: the working folder. kill_at: the process kills itself before it changes the bucket for the n-th time, or before
 it first writes an object whose name begins with a text, or deletes one after `-`; 0 for never. pause: seconds that each
-picture takes longer. Prints `done N` after a picture.
+picture takes longer. lease: its seconds. Prints `done N` after a picture.
 """
 
 from __future__ import annotations
@@ -80,7 +80,15 @@ def build_in_bucket(
     return result
 
 
-def main(folder: str, url: str, work: str, kill_at: str = "0", pause: str = "0", workers: str = "1") -> int:
+def main(
+    folder: str,
+    url: str,
+    work: str,
+    kill_at: str = "0",
+    pause: str = "0",
+    workers: str = "1",
+    lease: str = f"{LEASE}",
+) -> int:
     kill_at_change(kill_at)
 
     def watch(output: Mirrored, progress: Progress) -> None:
@@ -88,7 +96,7 @@ def main(folder: str, url: str, work: str, kill_at: str = "0", pause: str = "0",
         time.sleep(float(pause))
 
     try:
-        build_in_bucket(Path(folder), url, Path(work), watch, int(workers))
+        build_in_bucket(Path(folder), url, Path(work), watch, int(workers), bucket_lease=float(lease))
     except FacesieveError as error:
         print(f"{error.message} [{error.code}]", file=sys.stderr)
         return error.exit_status

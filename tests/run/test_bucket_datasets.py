@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bucket_building import OUTPUTS, build_in_bucket
@@ -18,6 +19,7 @@ from facesieve.run.mirrored import Mirrored
 from facesieve.run.progress import Progress
 from facesieve.run.pull import pull
 from facesieve.settings import Settings
+from facesieve.sources.remote.objects import Objects
 from handmade import Handmade, build_spec, files_in, photos, sources_in
 
 Run = Callable[..., tuple[int, str, str]]
@@ -145,7 +147,7 @@ def test_two_builds_at_once_the_second_is_told(s3: S3Server, url: str, heap: Pat
             told.append(error_of(lambda: build_in_bucket(heap, url, tmp_path / "other")))
             told.append(error_of(lambda: build_in_bucket(heap, url, tmp_path / "work")))
 
-    build_in_bucket(heap, url, tmp_path / "work", watch)
+    build_in_bucket(heap, url, tmp_path / "work", watch, bucket_lease=600)
     assert [code for code, _ in told] == ["in_use", "in_use"]
     assert "whose lease lasts until" in told[0][1] and "on this machine" in told[1][1]
 
@@ -158,7 +160,7 @@ def test_a_build_whose_lease_was_taken_stops_and_writes_nothing_more(
     def watch(output: Mirrored, progress: Progress) -> None:
         if progress.done == 10:
             put_lease(s3, url, seconds=3600)
-            until = time.monotonic() + 30
+            until = time.monotonic() + 120
             while time.monotonic() < until:
                 time.sleep(0.1)
                 try:
@@ -186,6 +188,23 @@ def test_a_build_that_lost_its_lease_unnoticed_overwrites_nothing_of_the_next_on
     code, _ = error_of(lambda: build_in_bucket(heap, url, tmp_path / "work", watch, bucket_lease=600))
     assert code == "lease_lost"
     assert s3.objects(f"{url}/")[name] == b"of the next build"
+
+
+def test_an_answer_that_is_lost_on_its_way_is_not_taken_for_another_build(
+    s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, lost = Objects.write, set[str]()
+
+    async def write_twice(self: Objects, name: str, *rest: Any) -> str | None:
+        """The first answer for each object is lost, so its request is made again."""
+        if name not in lost:
+            lost.add(name)
+            await write(self, name, *rest)
+        return await write(self, name, *rest)
+
+    monkeypatch.setattr(Objects, "write", write_twice)
+    build_in_bucket(heap, url, tmp_path / "work", bucket_lease=600)
+    assert published(s3, url) == whole
 
 
 def test_a_store_that_ignores_conditions_is_named_and_read_back(
@@ -352,3 +371,36 @@ def test_a_person_is_forgotten_in_a_bucket(
     status, _, err = run("forget", f"{url}-2", "x", "--work-folder", tmp_path / "none")
     assert status == 2 and f"{url}-2/dataset.json is missing" in err
     assert s3.objects(f"{url}-2/") == {}
+
+
+def test_the_command_builds_into_a_bucket(
+    s3: S3Server, url: str, run: Run, astronaut: Path, hopper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the networks. The working folder is in the cache, which has the models."""
+    cache = shutil.copytree(Settings.load().cache_dir, tmp_path / "cache", ignore=shutil.ignore_patterns("buckets"))
+    monkeypatch.setenv("FACESIEVE_CACHE_DIR", str(cache))
+    shared = ("build", astronaut, hopper, "--workers", 1)
+    status, said, err = run(*shared, "-o", url)
+    assert status == 0 and f"look at {url}/contact_sheet.html" in said, err
+    assert run(*shared, "-o", tmp_path / "local", "--crops-as", "shards")[0] == 0
+    assert published(s3, url) == files_in(tmp_path / "local")
+    [work] = (cache / "buckets").iterdir()
+    assert files_in(work) == files_in(tmp_path / "local")
+    status, said, _ = run(*shared, "-o", f"{url}/", "--json", "-q")
+    assert (status, json.loads(said)["dataset"]) == (0, f"{url}/")
+    status, _, err = run(*shared, "-o", url, "--keep-rejected")
+    assert status == 2 and f"error: {url} was built with other options" in err
+
+
+@pytest.mark.slow
+def test_shards_in_a_bucket_are_copied_and_merged(
+    s3: S3Server, url: str, run: Run, astronaut: Path, hopper: Path, tmp_path: Path
+) -> None:
+    shared = ("build", astronaut, hopper, "--workers", 1, "--crops-as", "shards", "-q")
+    for part in ("1/2", "2/2"):
+        place = f"{url}/{part[0]}"
+        assert run(*shared, "--shard", part, "-o", place, "--work-folder", tmp_path / f"work{part[0]}")[0] == 0
+        assert run("pull", place, tmp_path / part[0], "-q")[0] == 0
+    assert run("merge", tmp_path / "1", tmp_path / "2", "-o", tmp_path / "merged")[0] == 0
+    assert run(*shared, "-o", tmp_path / "local")[0] == 0
+    assert files_in(tmp_path / "merged") == files_in(tmp_path / "local")

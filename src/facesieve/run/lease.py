@@ -153,7 +153,7 @@ class Lease:
                 await self._objects.delete(LEASE)
             else:
                 self._seconds = 0.0
-                await self._write()
+                await self.renew()
 
     async def _write(self) -> bool:
         """Write the object; False if it is not the one that this build wrote or found."""
