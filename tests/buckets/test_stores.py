@@ -171,7 +171,7 @@ def test_azure_without_an_account_or_with_a_wrong_key_is_one_sentence(monkeypatc
 CONDITIONS = [
     (None, {}, {}),
     (ABSENT, {"If-None-Match": "*"}, {"x-goog-if-generation-match": "0"}),
-    ('"0a-1"', {"If-Match": '"0a-1"'}, {"x-goog-if-generation-match": '"0a-1"'}),
+    ("0a-1", {"If-Match": '"0a-1"'}, {"x-goog-if-generation-match": "0a-1"}),
     ("0x8D", {"If-Match": '"0x8D"'}, {"x-goog-if-generation-match": "0x8D"}),
 ]
 
@@ -195,7 +195,7 @@ def test_the_version_of_an_object_is_its_etag_or_at_google_its_generation(monkey
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=dev;SharedAccessSignature=sig=1")
     headers = {"etag": '"0a"', "x-goog-generation": "17"}
     found = [store(f"{scheme}://bucket/").version_of(headers) for scheme in ("s3", "gs", "az")]
-    assert found == ['"0a"', "17", '"0a"']
+    assert found == ["0a", "17", "0a"]
     assert store("s3://bucket/").version_of({}) == ""
 
 
@@ -222,7 +222,7 @@ def test_a_page_of_s3_or_google_has_exact_keys_sizes_and_tags(scheme: str) -> No
         b"<Contents><Key>c//d</Key><Size>0</Size><Generation>5</Generation></Contents></ListBucketResult>"
     )
     assert [(one.key, one.size, one.tag) for one in page.objects] == [("a b\n+%20", 7, "0a-1"), ("c//d", 0, "")]
-    assert [one.version for one in page.objects] == ['"0a-1"', "5"]
+    assert [one.version for one in page.objects] == ["0a-1", "5"]
     assert page.after == "a%2B"
 
 

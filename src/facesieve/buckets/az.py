@@ -70,7 +70,7 @@ class AzureStore:
         return self._signed(self._url(key), "", method, kind | conditions(only_if))
 
     def version_of(self, headers: Mapping[str, str]) -> str:
-        return headers.get("etag", "")
+        return headers.get("etag", "").strip('"')
 
     def list_request(self, prefix: str, after: str = "") -> Request:
         asked = {"restype": "container", "comp": "list", "prefix": prefix}
@@ -88,7 +88,7 @@ class AzureStore:
                     raise Refused(RefusalCode.FETCH_FAILED, "The answer of the host lists a blob without a name.")
                 key = unquote(name.text) if name.get("Encoded") == "true" else name.text
                 size, tag = (text_of(item, "Properties", field) for field in ("Content-Length", "Etag"))
-                objects.append(Listed(key, number_of(size), tag_of(tag), tag))
+                objects.append(Listed(key, number_of(size), tag_of(tag), tag.strip('"')))
         return Page(objects, text_of(root, "NextMarker"))
 
     def learn(self, headers: Mapping[str, str]) -> bool:

@@ -6,9 +6,9 @@ from facesieve.buckets.store import ABSENT
 
 
 def conditions(only_if: str | None) -> dict[str, str]:
-    """only_if: as in `Store.change_request`; the version of an object is its ETag, with or without quotes."""
+    """only_if: as in `Store.change_request`; the version of an object is its ETag without quotes."""
     if only_if is None:
         return {}
     if only_if == ABSENT:
         return {"If-None-Match": "*"}
-    return {"If-Match": only_if if only_if.startswith(('"', "W/")) else f'"{only_if}"'}
+    return {"If-Match": f'"{only_if}"'}

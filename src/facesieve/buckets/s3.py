@@ -56,7 +56,7 @@ class S3Store:
         return Request(self._url(operation, Key=key), conditions(only_if), method)
 
     def version_of(self, headers: Mapping[str, str]) -> str:
-        return headers.get("etag", "")
+        return headers.get("etag", "").strip('"')
 
     def list_request(self, prefix: str, after: str = "") -> Request:
         more = {"ContinuationToken": after} if after else {}

@@ -79,7 +79,7 @@ class Store(Protocol):
         ...
 
     def version_of(self, headers: Mapping[str, str]) -> str:
-        """The version of an object, from the headers of the answer to any request about it."""
+        """The version of an object, from the headers of the answer to any request about it, as in `Listed`."""
         ...
 
     def list_request(self, prefix: str, after: str = "") -> Request:

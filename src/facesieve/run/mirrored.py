@@ -20,8 +20,9 @@ from facesieve.dataset.disk.names import safe_name
 from facesieve.errors import DatasetError, FacesieveError, Refused, UsageError
 from facesieve.records import displayed
 from facesieve.run.claim import check_writable, lock_dataset, other_files
+from facesieve.run.copies import Copies, sentence
 from facesieve.run.lease import Lease
-from facesieve.run.mirror import Mirror, sentence
+from facesieve.run.mirror import Mirror
 from facesieve.run.synced import Synced
 from facesieve.settings import Settings
 from facesieve.sources.remote.objects import Objects
@@ -92,7 +93,8 @@ def mirrored(url: str, settings: Settings, announce: Announce, work_folder: Path
         thread.wait(_check_bucket(objects))
         known = _read(own / "owner")
         owner = thread.wait(_take(lease, known, own / "owner", announce))
-        renewals, mirror = thread.start(lease.keep()), Mirror(layout, objects, Synced(own / "synced", own), lease)
+        mirror = Mirror(layout, Copies(layout, objects, Synced(own / "synced", own), lease))
+        renewals = thread.start(lease.keep())
         try:
             with lock_dataset(layout):
                 thread.wait(mirror.look())

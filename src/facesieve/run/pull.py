@@ -11,6 +11,7 @@ from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.tables.counts import Counts
 from facesieve.errors import DatasetError
 from facesieve.run.claim import lock_dataset
+from facesieve.run.copies import Copies
 from facesieve.run.mirror import Mirror
 from facesieve.run.mirrored import dataset_place, own_folder
 from facesieve.run.opened import open_dataset
@@ -40,7 +41,7 @@ def pull(
     with own_folder(layout.root, place) as own, lock_dataset(layout):
         thread = FetchThread(settings)
         objects = Objects(thread.fetcher, place, settings.bucket_tries)
-        mirror = Mirror(layout, objects, Synced(own / "synced", own))
+        mirror = Mirror(layout, Copies(layout, objects, Synced(own / "synced", own)))
         thread.wait(mirror.look())
         if not mirror.is_finished:
             raise DatasetError("unfinished", f"{place} holds no finished dataset. Run its build again to finish it.")
