@@ -26,7 +26,7 @@ from facesieve.sources.remote.objects import Objects
 from handmade import Handmade, build_spec, sources_in
 
 OUTPUTS = Outputs(keep_rejected=True, cuts=("face",), marked=True, tar_bytes=60_000)
-LEASE = 5.0  # seconds
+LEASE = 600.0  # seconds, so that a busy machine renews it in time
 
 
 def kill_at_change(kill_at: str) -> None:

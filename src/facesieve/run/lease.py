@@ -92,8 +92,10 @@ class Lease:
         """Take the lease, if it is still as it was found. Raises DatasetError `in_use`, and Refused."""
         self._owner, self._version = owner, found.version
         if not await self._write():
-            self.check_free(await self.look(), owner)
-            raise DatasetError("in_use", f"Another build began to write to {self.url}. Try again in a minute.")
+            self.check_free(found := await self.look(), owner)
+            if found.holder is None or found.holder.owner != owner:
+                raise DatasetError("in_use", f"Another build began to write to {self.url}. Try again in a minute.")
+            await self.renew()  # it was written, and the answer was lost on its way
         probe = await self._objects.write(LEASE, self._content(), ABSENT)
         if probe is not None:  # there was an object, so the store ignores conditions
             self.honoured, self._version = False, probe
