@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from facesieve.run.merge import MergeResult, merge
     from facesieve.run.opened import Dataset, open_dataset
     from facesieve.run.progress import Progress
+    from facesieve.run.pull import pull
     from facesieve.run.recipe import build
     from facesieve.settings import Settings
     from facesieve.sieve import Policy, Reason
@@ -60,6 +61,7 @@ __all__ = [
     "identify",
     "merge",
     "open_dataset",
+    "pull",
 ]
 
 # Where each public name is defined.
@@ -93,6 +95,7 @@ _MODULES = {
     "identify": "run.identify",
     "merge": "run.merge",
     "open_dataset": "run.opened",
+    "pull": "run.pull",
 }
 
 

@@ -30,6 +30,7 @@ NOT_SHAPING = {
     *("fetch_connections", "fetch_connections_per_host", "fetch_rate_per_host", "fetch_connect_timeout"),
     *("fetch_timeout", "fetch_tries", "fetch_builds", "fetch_redirects", "fetch_buffer_bytes", "fetch_schemes"),
     *("fetch_allow_addresses", "fetch_respect_robots", "fetch_contact"),
+    *("bucket_lease", "bucket_tries"),
 }
 
 # The values that match what versions without these settings did. With them, datasets of those versions can be
@@ -192,6 +193,17 @@ class Settings(Layered):
         ge=2**12,
         le=2**36,
         description="Usual size of the tar shards of a new dataset; some have half, some twice as much.",
+    )
+
+    # datasets in buckets
+    bucket_lease: float = Field(
+        60.0,
+        ge=5,
+        le=86_400,
+        description="Seconds after which another machine may continue a dataset in a bucket whose build has died.",
+    )
+    bucket_tries: int = Field(
+        8, ge=1, le=20, description="Times that an object of a dataset is copied when its host fails or is busy."
     )
 
     # models

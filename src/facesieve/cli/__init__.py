@@ -16,6 +16,7 @@ from facesieve.cli.explain import explain
 from facesieve.cli.forget import forget
 from facesieve.cli.identify import identify
 from facesieve.cli.merge import merge
+from facesieve.cli.pull import pull
 from facesieve.cli.queue import queue
 from facesieve.cli.serve import serve
 from facesieve.cli.settings import settings
@@ -49,6 +50,7 @@ def application() -> typer.Typer:
     commands = (
         build,
         merge,
+        pull,
         sieve,
         explain,
         check,

@@ -26,7 +26,10 @@ def build(
         list[str],
         typer.Argument(metavar="SOURCE", help="Files, folders, globs, archives, URLs, buckets, lists of these."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DATASET", help="Folder of the dataset.")],
+    output: Annotated[
+        str,
+        typer.Option("--output", "-o", metavar="DATASET", help="Folder of the dataset, or s3://, gs://, az://."),
+    ],
     label_from: Annotated[
         str,
         typer.Option(
@@ -111,6 +114,10 @@ def build(
         str | None,
         typer.Option(metavar="K/N", help="Build only the Kth of N parts of the sources; `merge` joins the datasets."),
     ] = None,
+    work_folder: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Working folder of a dataset in a bucket. Default: one in the cache."),
+    ] = None,
     allow_mixed_engines: Annotated[
         bool,
         typer.Option(
@@ -165,6 +172,7 @@ def build(
                 prune=prune,
                 on=on,
                 shard=numbers,
+                work_folder=work_folder,
                 allow_mixed_engines=allow_mixed_engines,
                 follow_links=follow_links,
                 include_hidden=include_hidden,
@@ -183,7 +191,7 @@ def build(
         raise typer.Exit(1)
 
 
-def _sum_up(result: BuildResult, output: Path, quiet: bool, as_json: bool) -> None:
+def _sum_up(result: BuildResult, output: str, quiet: bool, as_json: bool) -> None:
     from facesieve.cli.notes import notes
 
     _print_changes(result)
@@ -201,13 +209,20 @@ def _sum_up(result: BuildResult, output: Path, quiet: bool, as_json: bool) -> No
             "moved": len(result.moved),
             "pruned": result.pruned,
         }
-        typer.echo(json.dumps({"dataset": str(output), **result.counts.as_json(), **beside}))
+        typer.echo(json.dumps({"dataset": output, **result.counts.as_json(), **beside}))
         return
     for note in notes(result):
         typer.echo(note, err=True)
     if not quiet:
-        typer.echo(f"look at {output / 'contact_sheet.html'}")
+        typer.echo(f"look at {_inside(output, 'contact_sheet.html')}")
     typer.echo(result.counts.line())
+
+
+def _inside(output: str, name: str) -> str:
+    """A file of the dataset, as a path or a URL."""
+    from facesieve.dataset.disk.layout import bucket_of
+
+    return f"{output.rstrip('/')}/{name}" if bucket_of(output) else str(Path(output) / name)
 
 
 def _print_changes(result: BuildResult) -> None:
