@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from facesieve.records import Face, NoEmbedding, Photo, Record, Refusal, RefusalCode, Source, Verdict
     from facesieve.run.build import BuildResult
     from facesieve.run.identify import Identified, IdentifyProgress, identify
+    from facesieve.run.label_findings import LabelFinding
     from facesieve.run.merge import MergeResult, merge
     from facesieve.run.opened import Dataset, open_dataset
+    from facesieve.run.people import LabelSummary, People
     from facesieve.run.progress import Progress
     from facesieve.run.pull import pull
     from facesieve.run.recipe import build
@@ -38,9 +40,12 @@ __all__ = [
     "FacesieveError",
     "Identified",
     "IdentifyProgress",
+    "LabelFinding",
+    "LabelSummary",
     "MergeResult",
     "ModelError",
     "NoEmbedding",
+    "People",
     "Photo",
     "Pipeline",
     "Policy",
@@ -73,9 +78,12 @@ _MODULES = {
     "FacesieveError": "errors",
     "Identified": "run.identify",
     "IdentifyProgress": "run.identify",
+    "LabelFinding": "run.label_findings",
+    "LabelSummary": "run.people",
     "MergeResult": "run.merge",
     "ModelError": "errors",
     "NoEmbedding": "records",
+    "People": "run.people",
     "Photo": "records",
     "Pipeline": "pipeline",
     "Policy": "sieve",

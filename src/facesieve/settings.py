@@ -35,7 +35,7 @@ NOT_SHAPING = {
 
 # The values that match what versions without these settings did. With them, datasets of those versions can be
 # continued.
-FORMER_BEHAVIOUR = {"colour_profiles": False, "turns": 1}
+FORMER_BEHAVIOUR = {"colour_profiles": False, "turns": 1, "min_label_faces": 3}
 
 Device = Literal["cpu", "cuda"]
 Share = Annotated[float, Field(ge=0.1, le=1)]  # a lower threshold would let through almost every candidate
@@ -149,6 +149,14 @@ class Settings(Layered):
     # identity
     identity: Literal["none", "dlib-resnet", "sface"] = Field(
         "none", description="Model that computes an embedding of each face, or none."
+    )
+
+    # relate
+    min_label_faces: int = Field(
+        3,
+        ge=2,
+        le=1000,
+        description="A label with fewer faces has no centre to compare its faces with.",
     )
 
     # run

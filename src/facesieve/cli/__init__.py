@@ -16,6 +16,7 @@ from facesieve.cli.explain import explain
 from facesieve.cli.forget import forget
 from facesieve.cli.identify import identify
 from facesieve.cli.merge import merge
+from facesieve.cli.people import people
 from facesieve.cli.pull import pull
 from facesieve.cli.queue import queue
 from facesieve.cli.serve import serve
@@ -56,6 +57,7 @@ def application() -> typer.Typer:
         check,
         forget,
         identify,
+        people,
         upgrade,
         serve,
         work,

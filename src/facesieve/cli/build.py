@@ -39,7 +39,8 @@ def build(
         ),
     ] = "none",
     policy: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, gallery, training, or a TOML file."),
     ] = None,
     changes: Annotated[
         list[str] | None,
