@@ -107,7 +107,7 @@ def build(
     reading = SourceOptions(
         label_from, follow_links, include_hidden, archive_encoding, path_column, label_column, list_encoding
     )
-    found = find_sources(named, settings, reading, leave_out=[root])
+    found = find_sources(named, settings, reading, leave_out=[root], counted=portion.of)
     for line in found.lines():
         announce(line)
     if not on:
