@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from facesieve.decode.bmp_header import bmp_size
 from facesieve.decode.boxes import MOST_META, boxes
+from facesieve.decode.heif_items import check_items
 from facesieve.decode.integers import little
 from facesieve.decode.jpeg2000 import check_jpeg2000
 from facesieve.decode.tiff_cost import check_tiff
@@ -32,6 +33,7 @@ def check_structure(format: str, data: bytes, settings: Settings) -> None:
             check_jpeg2000(data, settings)
         case "heif" | "avif":
             _check_boxes(data)
+            check_items(data)
 
 
 def _check_boxes(data: bytes) -> None:
