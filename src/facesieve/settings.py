@@ -99,7 +99,9 @@ class Settings(Layered):
         ("https", "http", "s3", "gs", "az"), description="Kinds of URLs that are fetched, also from lists."
     )
     fetch_allow_addresses: tuple[IPvAnyNetwork, ...] = Field(
-        (), description="Networks that URLs may lead to though they are not public, such as 10.0.0.0/8."
+        (),
+        description="Networks that URLs may lead to though they are not public, such as 10.0.0.0/8.",
+        examples=[["10.0.0.0/8", "127.0.0.1"]],
     )
     fetch_respect_robots: bool = Field(
         True, description="Refuse pictures whose X-Robots-Tag header says noai or noimageai."
@@ -255,7 +257,9 @@ class ServiceSettings(Layered):
         description="Number of proxies in front; the client is this many addresses from the end of X-Forwarded-For.",
     )
     trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
-        (), description="Networks of the proxies; only their header is trusted. If empty, every header is trusted."
+        (),
+        description="Networks of the proxies; only their header is trusted. If empty, every header is trusted.",
+        examples=[["10.0.0.0/8", "127.0.0.1"]],
     )
     allowed_origins: tuple[str, ...] = Field(
         (), description="Origins whose web pages may call the service from a browser, or * for all."

@@ -118,7 +118,7 @@ def build(
     with ExitStack() as stack:
         output = stack.enter_context(opened_output(dataset, work_folder, settings, announce))
         root = output.root
-        found = find_sources(named, settings, reading, leave_out=[root])
+        found = find_sources(named, settings, reading, leave_out=[root], counted=portion.of)
         for line in (*found.lines(), *(f"note: {note}" for note in notes)):
             announce(line)
         if not on:
