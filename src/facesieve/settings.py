@@ -25,7 +25,7 @@ NOT_SHAPING = {
     *LIMITS,
     *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa", "identity"),
     *("shard_size", "sheet_faces", "manifest_rows", "cache_dir", "offline"),
-    *("most_crop_files", "tar_bytes"),
+    *("most_crop_files", "tar_bytes", "export_shard"),
     *("picture_timeout", "start_timeout"),
     *("fetch_connections", "fetch_connections_per_host", "fetch_rate_per_host", "fetch_connect_timeout"),
     *("fetch_timeout", "fetch_tries", "fetch_builds", "fetch_redirects", "fetch_buffer_bytes", "fetch_schemes"),
@@ -192,6 +192,11 @@ class Settings(Layered):
         ge=2**12,
         le=2**36,
         description="Usual size of the tar shards of a new dataset; some have half, some twice as much.",
+    )
+
+    # export
+    export_shard: int = Field(
+        5000, ge=1, le=1_000_000, description="Faces in one tar or Parquet file of an export, written at a time."
     )
 
     # models
