@@ -18,6 +18,7 @@ from facesieve.export.split import hashes
 from facesieve.records import Indices, Mask
 
 FOLDS = 10
+_TRIES = 20  # draws for each pair of two people that is wanted; some repeat an earlier pair
 MOST_OF_LABEL = 32  # faces of one label from which pairs of one person are made
 
 
@@ -85,8 +86,8 @@ def _impostors(facts: Facts, people: list[Indices], wanted: int, seed: int) -> I
     if len(people) < 2:
         return
     seen = set[tuple[int, int]]()
-    drawn = hashes((f"pair {number}" for number in range(20 * wanted)), seed)
-    for first, second in drawn.tolist():
+    for number in range(_TRIES * wanted):
+        first, second = hashes([f"pair {number}"], seed)[0].tolist()
         at = first % len(people)
         others = people[(at + 1 + second % (len(people) - 1)) % len(people)]
         one, two = (int(rows[(draw >> 32) % len(rows)]) for rows, draw in ((people[at], first), (others, second)))
