@@ -85,6 +85,8 @@ def _impostors(facts: Facts, people: list[Indices], wanted: int, seed: int) -> I
     """Yield pairs of two people, of people and faces that the seed draws."""
     if len(people) < 2:
         return
+    sizes = [len(rows) for rows in people]
+    wanted = min(wanted, (sum(sizes) ** 2 - sum(size**2 for size in sizes)) // 2)
     seen = set[tuple[int, int]]()
     for number in range(_TRIES * wanted):
         first, second = hashes([f"pair {number}"], seed)[0].tolist()
