@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -22,6 +24,9 @@ from facesieve.settings import Settings
 from facesieve.sources.file import from_file
 from facesieve.sources.find import find_sources
 from facesieve.sources.remote.url import is_url
+
+_ESCAPED = re.compile(rb"\\(x[0-9a-f]{2}|[tnr])")
+_CHARACTERS = {b"t": b"\t", b"n": b"\n", b"r": b"\r"}
 
 
 def realigned(rows: pa.Table, dataset: Manifests, size: int) -> Iterator[Pixels]:
@@ -65,8 +70,9 @@ class _Pictures:
         return found
 
     def _source(self, name: str) -> Source:
-        if Path(name).is_file():
-            return from_file(Path(name))
+        for path in (Path(name), Path(_unescaped(name))):
+            if path.is_file():
+                return from_file(path)
         place = container(name)
         if is_url(name) or not Path(place).is_file():
             raise _lacking(name, "There is no such file.")
@@ -79,6 +85,13 @@ class _Pictures:
         if name not in self._members:
             raise _lacking(name, "There is no such member.")
         return self._members[name]
+
+
+def _unescaped(name: str) -> str:
+    """A name in manifests as a path: there, control characters and bytes that are not UTF-8 are escaped."""
+    return os.fsdecode(
+        _ESCAPED.sub(lambda found: _CHARACTERS.get(found[1]) or bytes([int(found[1][1:], 16)]), name.encode())
+    )
 
 
 def _lacking(source: str, why: str) -> DatasetError:

@@ -93,9 +93,8 @@ def distribution(numbers: Floats) -> Distribution:
     if not len(known):
         return Distribution(0, (), ())
     found = np.percentile(known, PERCENTILES)
-    counts, _ = np.histogram(
-        known.clip(found[0], found[-1]), 10, (found[0], max(found[-1], np.nextafter(found[0], np.inf)))
-    )
+    first, last = float(found[0]), float(found[-1])
+    counts, _ = np.histogram(known.clip(first, last), 10, (first, last if last > first else first + 1))
     return Distribution(len(known), tuple(found.tolist()), tuple(counts.tolist()))
 
 
