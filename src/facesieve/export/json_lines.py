@@ -19,10 +19,10 @@ class _Writer:
 
     def add(self, batch: Batch, pictures: Iterator[bytes]) -> None:
         stream = self._out.append_to(f"{batch.split}.jsonl")
+        encode = json.JSONEncoder(ensure_ascii=False).encode
         names = [name for name in batch.rows.column_names if name not in ("folder", CROP_HASH)]
         for row in values(batch.rows, names):
-            line = json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False)
-            stream.write(line.encode() + b"\n")
+            stream.write(encode(dict(zip(names, row, strict=True))).encode() + b"\n")
 
     def finish(self) -> None:
         pass

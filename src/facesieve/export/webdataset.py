@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facesieve.dataset.disk.json_file import json_bytes
-from facesieve.dataset.disk.tar import END, write_member
+from facesieve.dataset.disk.tar import END, member_bytes
 from facesieve.export.aside import Aside
 from facesieve.export.columns import values
 from facesieve.export.format import Batch, ExportFormat, Item, Order
@@ -26,14 +26,13 @@ class _Writer:
     def add(self, batch: Batch, pictures: Iterator[bytes]) -> None:
         names, columns = self._plan.names, self._plan.columns
         rows = values(batch.rows, ("class", *columns))
-        suffix = self._plan.image.suffix
+        suffix, encode = self._plan.image.suffix, json.JSONEncoder(ensure_ascii=False).encode
         tar = self._out.whole(_name(batch))
         for (number, *row), data in zip(rows, pictures, strict=True):
             key = f"{number:06d}_{row[0]}"  # a face can be there once for each of its labels
             sample = {"label": names[number], **dict(zip(columns, row, strict=True))}
-            write_member(f"{key}.{suffix}", data, tar)
-            write_member(f"{key}.cls", str(number).encode(), tar)
-            write_member(f"{key}.json", json.dumps(sample, ensure_ascii=False).encode(), tar)
+            files = ((suffix, data), ("cls", str(number).encode()), ("json", encode(sample).encode()))
+            tar.write(b"".join(member_bytes(f"{key}.{end}", held) for end, held in files))
         tar.write(END)
 
     def finish(self) -> None:
