@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         UsageError,
         WorkerError,
     )
+    from facesieve.export.export import Exported, ExportProgress, export_dataset
     from facesieve.pipeline import Pipeline
     from facesieve.records import Face, NoEmbedding, Photo, Record, Refusal, RefusalCode, Source, Verdict
     from facesieve.run.build import BuildResult
@@ -36,6 +37,8 @@ __all__ = [
     "BuildResult",
     "Dataset",
     "DatasetError",
+    "ExportProgress",
+    "Exported",
     "Face",
     "FacesieveError",
     "Identified",
@@ -63,6 +66,7 @@ __all__ = [
     "WorkerError",
     "__version__",
     "build",
+    "export_dataset",
     "identify",
     "merge",
     "open_dataset",
@@ -74,6 +78,8 @@ _MODULES = {
     "BuildResult": "run.build",
     "Dataset": "run.opened",
     "DatasetError": "errors",
+    "ExportProgress": "export.export",
+    "Exported": "export.export",
     "Face": "records",
     "FacesieveError": "errors",
     "Identified": "run.identify",
@@ -100,6 +106,7 @@ _MODULES = {
     "Verdict": "records",
     "WorkerError": "errors",
     "build": "run.recipe",
+    "export_dataset": "export.export",
     "identify": "run.identify",
     "merge": "run.merge",
     "open_dataset": "run.opened",

@@ -25,7 +25,7 @@ NOT_SHAPING = {
     *LIMITS,
     *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa", "identity"),
     *("shard_size", "sheet_faces", "manifest_rows", "cache_dir", "offline"),
-    *("most_crop_files", "tar_bytes"),
+    *("most_crop_files", "tar_bytes", "export_shard"),
     *("picture_timeout", "start_timeout"),
     *("fetch_connections", "fetch_connections_per_host", "fetch_rate_per_host", "fetch_connect_timeout"),
     *("fetch_timeout", "fetch_tries", "fetch_builds", "fetch_redirects", "fetch_buffer_bytes", "fetch_schemes"),
@@ -214,6 +214,11 @@ class Settings(Layered):
     )
     bucket_tries: int = Field(
         8, ge=1, le=20, description="Times that an object of a dataset is copied when its host fails or is busy."
+    )
+
+    # export
+    export_shard: int = Field(
+        5000, ge=1, le=1_000_000, description="Faces in one tar or Parquet file of an export, written at a time."
     )
 
     # models

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from facesieve.dataset.disk import tar
 from facesieve.dataset.disk.checksums import checksum_of
 from facesieve.dataset.disk.layout import member_name
 from facesieve.dataset.disk.outputs import Outputs
@@ -182,3 +183,13 @@ def test_a_number_is_drawn_once_for_each_face(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(tar_layout.zlib, "crc32", lambda data: (drawn.append(data), crc32(data))[1])
     placed(faces_of(600), 2**30, block=10)
     assert len(drawn) == 600
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a", "Ada/0.png", "Zoë 😀/1.png", "n" * 99, "n" * 100, "é" * 50, f"{'d' * 60}/{'n' * 60}"]
+)
+@pytest.mark.parametrize("size", [0, 1, 511, 8**11 - 1])
+def test_a_header_has_the_bytes_that_tarfile_writes(name: str, size: int) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    assert tar._header(name, size) == info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict")

@@ -13,6 +13,7 @@ from facesieve.cli.check import check
 from facesieve.cli.demo import demo
 from facesieve.cli.doctor import doctor
 from facesieve.cli.explain import explain
+from facesieve.cli.export import export
 from facesieve.cli.forget import forget
 from facesieve.cli.identify import identify
 from facesieve.cli.merge import merge
@@ -22,6 +23,7 @@ from facesieve.cli.queue import queue
 from facesieve.cli.serve import serve
 from facesieve.cli.settings import settings
 from facesieve.cli.sieve import sieve
+from facesieve.cli.stats import stats
 from facesieve.cli.submit import submit
 from facesieve.cli.upgrade import upgrade
 from facesieve.cli.work import work
@@ -54,6 +56,8 @@ def application() -> typer.Typer:
         pull,
         sieve,
         explain,
+        stats,
+        export,
         check,
         forget,
         identify,

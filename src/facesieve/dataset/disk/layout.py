@@ -121,6 +121,11 @@ class Layout:
         return self.hidden / "lists.parquet"
 
     @property
+    def exports(self) -> Path:
+        """A receipt of each export, one Parquet file each; absent where nothing was exported."""
+        return self.hidden / "exports"
+
+    @property
     def permits(self) -> Path:
         """Permits of workers on other machines to write; absent while there are none."""
         return self.hidden / "permits"
