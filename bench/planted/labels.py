@@ -107,24 +107,35 @@ def split_labels(faces: Faces, each: int) -> Callable[..., Counts]:
     return one
 
 
-def leaks(faces: Faces, copies: Vectors, strangers: Vectors, each: int) -> Callable[..., Counts]:
-    """Hold out some faces of each person and half of all others; look for the other faces of these people, and copies.
+def leaks(faces: Faces, strangers: Vectors, each: int) -> Callable[..., Counts]:
+    """Hold out some faces of each person and half of all others, and look for the other faces of these people.
 
-    copies: edits of faces, which all count as held out. strangers: faces of people that are not among `faces`.
+    strangers: faces of people that are not among `faces`.
     """
 
     def one(random: np.random.Generator) -> Counts:
         held = _some_of_each(faces, each, random)
         rest = np.setdiff1d(np.flatnonzero(faces.person < faces.many), held)
         others = random.permutation(np.flatnonzero(faces.person >= faces.many))
-        known = faces.vectors[[*held, *others[: len(others) // 2]]]
+        known = [*held, *others[: len(others) // 2]]
+        held_out = (faces.vectors[known], faces.person[known], faces.order[known], faces.space, LEAST)
         clean = np.concatenate([faces.vectors[others[len(others) // 2 :]], strangers])
         everyone = np.concatenate([faces.vectors[rest], clean])
-        near = held_out_by_embedding(everyone, known, faces.space)[0] < faces.limits.held_out
-        copied = held_out_by_embedding(copies, faces.vectors, faces.space)[0] < faces.limits.held_out
-        share = random.permutation(copied)[: len(rest)]  # as many copies as other photos
-        found = int(near[: len(rest)].sum() + share.sum())
-        return found, len(rest) + len(share), int(near[len(rest) :].sum()), len(clean)
+        near = held_out_by_embedding(everyone, *held_out)[0] < faces.limits.held_out
+        return int(near[: len(rest)].sum()), len(rest), int(near[len(rest) :].sum()), len(clean)
+
+    return one
+
+
+def copied(faces: Faces, copies: Vectors, strangers: Vectors) -> Callable[..., Counts]:
+    """Hold out all faces, and look for copies of them. copies: edits of these faces."""
+
+    def one(_: np.random.Generator) -> Counts:
+        held_out = (faces.vectors, faces.person, faces.order, faces.space, LEAST)
+        near, false = (
+            held_out_by_embedding(some, *held_out)[0] < faces.limits.held_out for some in (copies, strangers)
+        )
+        return int(near.sum()), len(near), int(false.sum()), len(false)
 
     return one
 
@@ -201,6 +212,6 @@ def planted(faces: Faces, copies: Vectors, strangers: Vectors) -> None:
         report(what, merged_labels(faces, each, others))
     for each in (5, 4, 3):
         report(f"one person under two labels of {each} faces", split_labels(faces, each))
+    report("leaks: 12 edits of held-out photos", copied(faces, copies, strangers), draws=1)
     for each in (5, 3, 1):
-        what = f"leaks: half copies, half other photos; {each} held-out photos per person"
-        report(what, leaks(faces, copies, strangers, each), draws=20)
+        report(f"leaks: other photos of people with {each} held out", leaks(faces, strangers, each), draws=20)

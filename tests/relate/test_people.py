@@ -7,6 +7,7 @@ import pytest
 
 from facesieve.relate import near_pairs as near_module
 from facesieve.relate.centres import find_centres
+from facesieve.relate.held_out import held_out_by_embedding
 from facesieve.relate.near_pairs import near_pairs
 from facesieve.relate.people import same_person, twice_in_a_picture, two_groups
 from facesieve.relate.space import Space
@@ -57,6 +58,18 @@ def test_one_person_twice_in_a_picture_is_found_and_in_two_pictures_not() -> Non
     assert [owner[at].tolist() for at in (found.first, found.second)] == [[1], [1]]
     assert picture[found.first].tolist() == picture[found.second].tolist() == [1]
     assert twice_in_a_picture(vectors, picture, owner != 1, EUCLID, 0.45).first.tolist() == []
+
+
+def test_other_pictures_of_held_out_people_are_near_the_centre_of_their_label() -> None:
+    vectors, owner = people([9, 4, 1], spread=0.03)
+    held, rest = np.array([0, 1, 2, 3, 4, 9, 10, 13]), np.array([5, 6, 7, 8, 11, 12])
+    labels, order = owner[held], np.arange(8)[::-1]
+    distance, row = held_out_by_embedding(vectors[rest], vectors[held], labels, order, EUCLID)
+    faces, _ = held_out_by_embedding(vectors[rest], vectors[held], np.full(8, -1), order, EUCLID)
+    assert (distance[:4] < faces[:4] - 0.03).all() and set(owner[held[row[:4]]]) == {0}
+    np.testing.assert_array_equal(distance[4:], faces[4:])  # two faces have no centre
+    none = held_out_by_embedding(vectors[rest], vectors[:0], labels[:0], order[:0], EUCLID)
+    assert np.isnan(none[0]).all() and set(none[1]) == {-1}
 
 
 @pytest.mark.parametrize("space", [EUCLID, Space(True, 0.6)])

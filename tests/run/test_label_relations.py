@@ -140,9 +140,9 @@ def test_odd_labels_are_nulls_with_a_note_and_never_an_error(case: str, tmp_path
     distances, margins = ([row[name] for row in rows] for name in ("label_distance", "label_margin"))
     known = case in ("one label", "all the same", "case and composition")
     assert [value is not None for value in distances] == [known] * len(rows)
-    assert [value is not None for value in margins] == [known and case != "one label"] * len(rows)
-    if case == "all the same":
-        assert distances == margins == [0] * 8
+    assert [value is not None for value in margins] == [case == "case and composition"] * len(rows)
+    if case == "all the same":  # both labels are one person, and there is no other
+        assert distances == [0] * 8
     assert bool(new.verdicts.related.notes) == (bool(rows) and not known)
     open_dataset(tmp_path / "new").people(write=True)
     assert check_dataset(tmp_path / "new").faults == ()

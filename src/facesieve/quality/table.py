@@ -311,7 +311,7 @@ HELD_OUT_RELATIONS: tuple[Measure, ...] = (
         inf,
         "high",
         "",
-        "Distance from the nearest face of another dataset, by embedding or else by hash.",
+        "Distance from the nearest face or label of another dataset, by embedding or else by hash.",
         "relation",
     ),
 )

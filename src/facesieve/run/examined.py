@@ -14,7 +14,7 @@ from facesieve.models.catalog import Limits
 from facesieve.quality import mirrored_bits
 from facesieve.records import Floats, Floats16, Indices, Mask
 from facesieve.relate import Duplicates, LabelFit, Space, find_duplicates, fit_labels
-from facesieve.run.face_columns import FaceColumns, face_columns
+from facesieve.run.face_columns import FaceColumns, face_columns, ids_and_verdicts
 from facesieve.run.face_tables import FaceTables
 from facesieve.run.held_out import HeldOut
 
@@ -64,7 +64,7 @@ class Examined:
 def examine(dataset: Manifests, min_label_faces: int, held_out: HeldOut | None = None) -> Examined:
     """Compare the kept faces of a dataset. Raises DatasetError if the tables are damaged."""
     faces = face_columns(FaceTables.of(dataset))
-    ids, kept = _ids_and_verdicts(dataset)
+    ids, kept = ids_and_verdicts(dataset)
     twins = find_duplicates(faces.hashes, mirrored_bits(), faces.label, faces.fitness, kept, faces.embedded)
     nothing = (np.full(len(faces), np.nan), np.full(len(faces), -1, np.intp))
     distance, row = held_out.distances(faces) if held_out else nothing
@@ -72,12 +72,6 @@ def examine(dataset: Manifests, min_label_faces: int, held_out: HeldOut | None =
     compared = _by_embedding(faces, kept, min_label_faces)
     shared = tuple(_shared_pictures(dataset))
     return Examined(faces, ids, kept, min_label_faces, twins, compared, held_out, distance, row, leaked, shared)
-
-
-def _ids_and_verdicts(dataset: Manifests) -> tuple[pa.ChunkedArray, Mask]:
-    tables = list(dataset.face_tables(["face_id", "kept"]))
-    rows = pa.concat_tables([pa.schema([("face_id", pa.string()), ("kept", pa.bool_())]).empty_table(), *tables])
-    return rows["face_id"], np.asarray(rows["kept"], bool)
 
 
 def _by_embedding(faces: FaceColumns, kept: Mask, least: int) -> ByEmbedding | None:

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.manifests import hashes_of_rows, measures_of_rows
+from facesieve.dataset.manifests import Manifests, hashes_of_rows, measures_of_rows
 from facesieve.dataset.tables.embeddings import vectors_of
 from facesieve.models.catalog import Limits, entry
-from facesieve.records import EMBEDDING_SIZE, Floats, Floats16, Indices, Integers, Measures, Pixels
+from facesieve.records import EMBEDDING_SIZE, Floats, Floats16, Indices, Integers, Mask, Measures, Pixels
 from facesieve.relate import Embedded, Space
 from facesieve.run.derive import owners, with_derived_measures
 from facesieve.run.face_tables import FaceTables
@@ -89,6 +89,13 @@ def face_columns(tables: FaceTables, wanted: Collection[str] = ()) -> FaceColumn
     columns = {name: np.concatenate(parts) for name, parts in held.items()}
     measures = Measures({"prominence": prominence, **columns})
     return FaceColumns(order, label, tuple(codes), picture, prominence, fitness, hashes, found, space, limits, measures)
+
+
+def ids_and_verdicts(dataset: Manifests) -> tuple[pa.ChunkedArray, Mask]:
+    """The ids of all faces, and (N,) boolean, which are kept."""
+    empty = pa.schema([("face_id", pa.string()), ("kept", pa.bool_())]).empty_table()
+    rows = pa.concat_tables([empty, *dataset.face_tables(empty.column_names)])
+    return rows["face_id"], np.asarray(rows["kept"], bool)
 
 
 def _ranks(ids: pa.ChunkedArray) -> Integers:

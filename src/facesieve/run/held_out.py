@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
-from facesieve.dataset.manifests import Manifests, hashes_of_rows, open_manifests
+from facesieve.dataset.manifests import Manifests, open_manifests
 from facesieve.dataset.origin import IdentityModel
-from facesieve.dataset.tables.embeddings import vectors_of
 from facesieve.errors import DatasetError, UsageError
 from facesieve.quality import mirrored_bits
-from facesieve.records import EMBEDDING_SIZE, Floats, Floats16, Indices, Pixels
+from facesieve.records import Floats, Floats16, Indices, Integers, Pixels
 from facesieve.relate import held_out_by_embedding, held_out_by_hash
-from facesieve.run.face_columns import FaceColumns, space_of
+from facesieve.run.face_columns import FaceColumns, face_columns, ids_and_verdicts
+from facesieve.run.face_tables import FaceTables
 from facesieve.sieve import Policy, Rule
 
 BY_HASH = 0.2  # least distance that passes: the hashes of copies differ in at most .16 of their bits
@@ -25,14 +26,18 @@ BY_HASH = 0.2  # least distance that passes: the hashes of copies differ in at m
 class HeldOut:
     """The M kept faces of another dataset.
 
-    root: its folder. ids: of its faces. hashes: (M, 32). vectors: (M, 128); None if hashes are compared. limit: the
-    least distance that is no leak. note: why hashes are compared instead of embeddings, or "".
+    root: its folder. ids: of its faces. hashes: (M, 32). vectors: (M, 128); None if hashes are compared. labels: (M,) a
+    number for each label, -1 for none. order: (M,) numbers that order faces by their ids. least: as `min_label_faces`.
+    limit: the least distance that is no leak. note: why hashes are compared, or "".
     """
 
     root: Path
     ids: tuple[str, ...]
     hashes: Pixels
     vectors: Floats16 | None
+    labels: Indices
+    order: Integers
+    least: int
     limit: float
     note: str
 
@@ -40,33 +45,35 @@ class HeldOut:
         """(N,) how near each face is to the nearest held-out one, and (N,) the row of that one, -1 for none."""
         if self.vectors is None or faces.vectors is None or faces.space is None:
             return held_out_by_hash(faces.hashes, self.hashes, mirrored_bits())
-        return held_out_by_embedding(faces.vectors, self.vectors, faces.space)
+        return held_out_by_embedding(faces.vectors, self.vectors, self.labels, self.order, faces.space, self.least)
 
 
-def open_held_out(path: str | os.PathLike[str], dataset: Manifests) -> HeldOut:
+def open_held_out(path: str | os.PathLike[str], dataset: Manifests, min_label_faces: int) -> HeldOut:
     """Read the kept faces of the dataset that was held out. Raises DatasetError if it is none or is damaged.
 
-    dataset: that is compared with it; embeddings are read if both have those of the same model.
+    dataset: that is compared with it; embeddings are compared if both have those of the same model.
     """
     root = Path(path)
     if root.resolve() == dataset.layout.root.resolve():
         raise UsageError("same_dataset", f"{root} is the dataset itself. Name the one that was held out.")
     held = open_manifests(root)
     ours, theirs = dataset.about.origin.identity, held.about.origin.identity
-    ids, hashes, vectors = list[str](), [np.zeros((0, 32), np.uint8)], [np.zeros((0, EMBEDDING_SIZE), np.float16)]
-    for block in held.blocks(ours is not None and ours == theirs):
-        kept = block.faces["kept"]
-        faces = block.faces.filter(kept)
-        ids += faces["face_id"].to_pylist()
-        hashes.append(hashes_of_rows(faces))
-        if block.embeddings is not None:
-            vectors.append(vectors_of(block.embeddings.filter(kept)).astype(np.float16))
-    if not ids:
+    same = ours is not None and ours == theirs
+    faces, (ids, verdicts) = face_columns(FaceTables.of(held)), ids_and_verdicts(held)
+    kept = np.flatnonzero(verdicts)
+    if not len(kept):
         raise DatasetError("no_faces", f"{root} has no kept faces to compare with.")
-    if ours is not None and ours == theirs:
-        limit = space_of(ours.model)[1].held_out
-        return HeldOut(root, tuple(ids), np.concatenate(hashes), np.concatenate(vectors), limit, "")
-    return HeldOut(root, tuple(ids), np.concatenate(hashes), None, BY_HASH, _why_by_hash(root, dataset, ours, theirs))
+    return HeldOut(
+        root=root,
+        ids=tuple(ids.take(pa.array(kept)).to_pylist()),
+        hashes=faces.hashes[kept],
+        vectors=faces.vectors[kept] if same and faces.vectors is not None else None,
+        labels=faces.label[kept],
+        order=faces.order[kept],
+        least=min_label_faces,
+        limit=faces.limits.held_out if same and faces.limits else BY_HASH,
+        note="" if same else _why_by_hash(root, dataset, ours, theirs),
+    )
 
 
 def without_leaks(policy: Policy, limit: float) -> Policy:

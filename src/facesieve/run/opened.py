@@ -58,7 +58,7 @@ class Dataset(Manifests):
         Raises DatasetError if a file is damaged, or cannot be written.
         """
         least = self._min_label_faces if min_label_faces is None else min_label_faces
-        held_out = None if against is None else open_held_out(against, self)
+        held_out = None if against is None else open_held_out(against, self, least)
         people = people_of(examine(self, least, held_out), self.layout.root)
         if write:
             with kept_from_changes(self.layout):
@@ -90,10 +90,10 @@ class Dataset(Manifests):
         crop is missing, or a file cannot be written.
         """
         policy = policy or self.policy
-        held_out = None if against is None else open_held_out(against, self)
+        least = self._min_label_faces if min_label_faces is None else min_label_faces
+        held_out = None if against is None else open_held_out(against, self, least)
         if held_out:
             policy = without_leaks(policy, held_out.limit)
-        least = self._min_label_faces if min_label_faces is None else min_label_faces
         related = relate_all(FaceTables.of(self), policy, least, held_out)
         new = rejudge(
             self,
