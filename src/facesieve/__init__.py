@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         UsageError,
         WorkerError,
     )
+    from facesieve.export.export import Exported, ExportProgress, export_dataset
     from facesieve.pipeline import Pipeline
     from facesieve.records import Face, NoEmbedding, Photo, Record, Refusal, RefusalCode, Source, Verdict
     from facesieve.run.build import BuildResult
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from facesieve.run.opened import Dataset, open_dataset
     from facesieve.run.people import LabelSummary, People
     from facesieve.run.progress import Progress
+    from facesieve.run.pull import pull
     from facesieve.run.recipe import build
     from facesieve.settings import Settings
     from facesieve.sieve import Policy, Reason
@@ -35,6 +37,8 @@ __all__ = [
     "BuildResult",
     "Dataset",
     "DatasetError",
+    "ExportProgress",
+    "Exported",
     "Face",
     "FacesieveError",
     "Identified",
@@ -62,9 +66,11 @@ __all__ = [
     "WorkerError",
     "__version__",
     "build",
+    "export_dataset",
     "identify",
     "merge",
     "open_dataset",
+    "pull",
 ]
 
 # Where each public name is defined.
@@ -72,6 +78,8 @@ _MODULES = {
     "BuildResult": "run.build",
     "Dataset": "run.opened",
     "DatasetError": "errors",
+    "ExportProgress": "export.export",
+    "Exported": "export.export",
     "Face": "records",
     "FacesieveError": "errors",
     "Identified": "run.identify",
@@ -98,9 +106,11 @@ _MODULES = {
     "Verdict": "records",
     "WorkerError": "errors",
     "build": "run.recipe",
+    "export_dataset": "export.export",
     "identify": "run.identify",
     "merge": "run.merge",
     "open_dataset": "run.opened",
+    "pull": "run.pull",
 }
 
 

@@ -6,6 +6,7 @@ A crash at any moment leaves only whole files, and the next build continues from
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -130,6 +131,7 @@ def build(
     listed: Mapping[bytes, Set[bytes]] = MappingProxyType({}),
     engine: BuildEngine | None = None,
     portion: Portion = EVERYTHING,
+    beside: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> BuildResult:
     """Add the sources that are new to the dataset in `root`, and publish it.
 
@@ -141,6 +143,7 @@ def build(
     listed: what the lists among these places name, as in `Found`.
     engine: the build engine; None chooses one by the settings and the number of pictures.
     portion: which of the sources to add. The others are not gone, so `sources` has to name them too.
+    beside: a context that is open while shards are done; `Mirrored.following` copies them meanwhile.
     Raises UsageError when one source has two labels; DatasetError when the dataset cannot be written or continued, or
     lacks files at the end; WorkerError when worker processes cannot be started; what `make_pipeline` raises; and
     Stopped, with a remark on how much is committed.
@@ -156,7 +159,7 @@ def build(
             emptied = drop_sources(ledger, absent.dropped(prune_gone), spec.outputs)
         damaged = [name for name in mark_damage(layout, spec.outputs) if name not in emptied]
         relabelled = changed_labels(wanted, ledger)
-        progress = _do_unfinished(wanted, ledger, make_pipeline, spec, watch, engine)
+        progress = _do_unfinished(wanted, ledger, make_pipeline, spec, watch, engine, beside)
         last = find_absent(ledger, everything, named, unlisted)
         absent |= last
         drop_sources(ledger, last.dropped(prune_gone), spec.outputs)
@@ -187,6 +190,7 @@ def _do_unfinished(
     spec: BuildSpec,
     watch: Callable[[Progress], None],
     engine: BuildEngine | None,
+    beside: Callable[[], AbstractContextManager[None]],
 ) -> Progress:
     """Find what is left to do, cut it into shards, and let the build engine run them."""
     settings, before = spec.settings, ledger.numbers()
@@ -199,9 +203,10 @@ def _do_unfinished(
     model = spec.identity.sha256 if spec.identity else ""
     runner = ShardRunner(ledger.layout, settings, spec.measures, spec.outputs, model=model)
     try:
-        for tally in engine.run(plan, runner, make_pipeline):
-            progress = progress.after(tally)
-            watch(progress)
+        with beside():
+            for tally in engine.run(plan, runner, make_pipeline):
+                progress = progress.after(tally)
+                watch(progress)
     except Stopped as stopped:
         new = [number for number in ledger.numbers() if plan and number >= plan[0].number]
         committed = progress.already + sum(map(ledger.length, new))

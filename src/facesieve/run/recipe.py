@@ -39,6 +39,7 @@ def build(
     prune: bool = False,
     on: str | None = None,
     shard: tuple[int, int] | None = None,
+    work_folder: PathText | None = None,
     allow_mixed_engines: bool = False,
     follow_links: bool = False,
     include_hidden: bool = False,
@@ -53,7 +54,8 @@ def build(
 
     sources: one or several files, folders, globs, archives, URLs, folders of buckets, and lists of paths and URLs.
     dataset: the folder to write. It is new or empty, or it is a dataset that was built with the same settings, policy
-    and options, and then new pictures are added to it.
+    and options, and then new pictures are added to it. It may also be a folder of a bucket, such as
+    `s3://bucket/dataset`; see docs/buckets.md.
     settings: such as `Settings.load(workers=2)`; None takes the environment and the defaults.
     policy: the rules that decide which faces are kept; None is `reference`.
     label_from: `folder` labels a picture with its folder, `folder:1` with the first folder below the named one,
@@ -67,6 +69,7 @@ def build(
     `ray://HOST:PORT` builds in a cluster elsewhere. None builds on this machine without Ray.
     shard: `(3, 64)` adds only the third of 64 parts of the sources, so that 64 machines can each build one; `merge`
     joins their datasets. A hash of its name decides to which part a source belongs.
+    work_folder: where a dataset of a bucket is written before it is copied there; None is a folder in the cache.
     allow_mixed_engines: continue a dataset that was built with an inference engine whose numbers differ in their last
     digits from those of this machine, and record both; also, use machines of a cluster that differ in that way.
     follow_links: follow links that lead out of a named folder. include_hidden: read hidden files and folders, and those
@@ -96,13 +99,14 @@ def build(
     from facesieve.run.claim import check_writable
     from facesieve.run.compared import check_comparable, measures_of_build, rules_for_pictures
     from facesieve.run.inference import engines_of, identity_model, loaded_models, resolved
+    from facesieve.run.output import opened_output
     from facesieve.run.portion import checked_portion
     from facesieve.sieve import Policy
     from facesieve.sources import SourceOptions, find_sources
 
     portion = checked_portion(shard)
-    root, policy, announce = Path(dataset), policy or Policy.preset(), announce or tell
-    _check_form(crops_as)
+    policy, announce = policy or Policy.preset(), announce or tell
+    form = _form(crops_as, dataset)
     embedded = settings.identity != "none"
     notes = check_comparable(policy, embedded)
     alone = rules_for_pictures(policy, embedded)
@@ -111,23 +115,25 @@ def build(
     reading = SourceOptions(
         label_from, follow_links, include_hidden, archive_encoding, path_column, label_column, list_encoding
     )
-    found = find_sources(named, settings, reading, leave_out=[root])
-    for line in (*found.lines(), *(f"note: {note}" for note in notes)):
-        announce(line)
-    if not on:
-        pictures = -(-len(found.sources) // portion.count)  # now those in archives and lists are counted
-        engine_for(settings, pictures).prepare()
-        settings = resolved(settings)
-    check_crops(settings)
-    check_writable(root)
-    outputs = replace(outputs, tar_bytes=_tar_bytes(root, crops_as, len(found.sources), settings))
-    store = Store(settings, announce)
-    if not on:
-        _check_device(settings, store)
-    measures = measures_of_build(policy)
-    models, identity = loaded_models(settings, store), identity_model(settings, store)
-    engine: BuildEngine | None = None
     with ExitStack() as stack:
+        output = stack.enter_context(opened_output(dataset, work_folder, settings, announce))
+        root = output.root
+        found = find_sources(named, settings, reading, leave_out=[root], counted=portion.of)
+        for line in (*found.lines(), *(f"note: {note}" for note in notes)):
+            announce(line)
+        if not on:
+            pictures = -(-len(found.sources) // portion.count)  # now those in archives and lists are counted
+            engine_for(settings, pictures).prepare()
+            settings = resolved(settings)
+        check_crops(settings)
+        check_writable(root)
+        outputs = replace(outputs, tar_bytes=_tar_bytes(root, form, len(found.sources), settings))
+        store = Store(settings, announce)
+        if not on:
+            _check_device(settings, store)
+        measures = measures_of_build(policy)
+        models, identity = loaded_models(settings, store), identity_model(settings, store)
+        engine: BuildEngine | None = None
         if on:
             from facesieve.run.engines.ray_engine import ray_engine
 
@@ -141,19 +147,26 @@ def build(
         shaping = {name: digest for name, digest in models.items() if name.partition("/")[0] != settings.identity}
         label_text = reading.labels.text
         spec = BuildSpec(settings, measures, outputs, policy, shaping, engines, label_text, packages, identity)
+
+        def watched(progress: Progress) -> None:
+            output.check()
+            watch(progress)
+
         result = build_dataset(
             found.sources,
             root,
             make_pipeline,
             spec,
-            watch=watch,
+            watch=watched,
             named=named,
             prune_gone=prune,
             mixed_engines=allow_mixed_engines,
             listed=found.listed,
             engine=engine,
             portion=portion,
+            beside=output.following,
         )
+        output.publish()
     if embedded:  # otherwise the first note has said that nothing could be compared
         notes = [*result.notes]
         for note in notes:
@@ -178,11 +191,19 @@ def _cuts(crops: Iterable[str]) -> tuple[str, ...]:
     return wanted
 
 
-def _check_form(crops_as: str | None) -> None:
+def _form(crops_as: CropsAs | None, dataset: PathText) -> CropsAs | None:
+    """The form of crops that is asked for; in a bucket, there is one."""
+    from facesieve.dataset.disk.layout import bucket_of
     from facesieve.errors import UsageError
 
     if crops_as not in (None, *get_args(CropsAs)):
         raise UsageError("unknown_form", f"Crops cannot be written as {crops_as!r}; choose files or shards.")
+    if bucket_of(dataset) is None:
+        return crops_as
+    if crops_as == "files":
+        message = "In buckets, crops are in tar shards; leave out --crops-as files (crops_as)."
+        raise UsageError("files_in_bucket", message)
+    return "shards"
 
 
 def _check_marked(marked: bool, policy: Policy, alone: Policy) -> None:

@@ -8,9 +8,12 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
+from facesieve.buckets.url import SCHEMES
 from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.names import METADATA, label_folder, normalized_text, safe_name
+from facesieve.errors import UsageError
 
 _PICTURE = re.compile(r"(.+\.[0-9a-f]{8}\.jpg|[0-9a-f]{32}\.(png|jpg|tar))")
 HIDDEN = ".facesieve"
@@ -23,6 +26,15 @@ class Layout:
     """The paths of one dataset. Builds use what is under `.facesieve`; readers of the dataset do not need it."""
 
     root: Path
+
+    def __post_init__(self) -> None:
+        """Raises UsageError `dataset_in_bucket` for the URL of a bucket, which a Path holds as `s3:/bucket/key`."""
+        if url := bucket_of(self.root):
+            raise UsageError(
+                "dataset_in_bucket",
+                f"{url} is in a bucket, where only build and forget work. For other commands, copy it to a folder: "
+                f"facesieve pull {quote(url)} FOLDER",
+            )
 
     @property
     def faces(self) -> Path:
@@ -109,6 +121,11 @@ class Layout:
         return self.hidden / "lists.parquet"
 
     @property
+    def exports(self) -> Path:
+        """A receipt of each export, one Parquet file each; absent where nothing was exported."""
+        return self.hidden / "exports"
+
+    @property
     def permits(self) -> Path:
         """Permits of workers on other machines to write; absent while there are none."""
         return self.hidden / "permits"
@@ -174,6 +191,12 @@ class Layout:
     def _files(self) -> Iterator[Path]:
         for top in ("kept", "rejected", "crops", "marked", "shards"):
             yield from _files_below(self.root / top)
+
+
+def bucket_of(dataset: str | os.PathLike[str]) -> str | None:
+    """The URL of a dataset in a bucket; None for a folder. A Path has lost one of the two slashes of the URL."""
+    scheme, colon, rest = os.fspath(dataset).partition(":/")
+    return f"{scheme.lower()}://{rest.lstrip('/')}" if colon and scheme.lower() in SCHEMES else None
 
 
 def part_name(number: int) -> str:
