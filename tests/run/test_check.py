@@ -163,6 +163,13 @@ def test_damaged_sums_are_written_again(out: Path, good: Path, name: str, damage
     assert (out / name).read_bytes() == (good / name).read_bytes()
 
 
+@pytest.mark.parametrize("name", [SUMS, ".facesieve/sums/published.txt"])
+def test_sums_that_are_no_file_are_told_once(out: Path, name: str) -> None:
+    (out / name).unlink()
+    (out / name).mkdir()
+    assert check_dataset(out).faults == (Fault(FaultCode.DAMAGED, name),)
+
+
 def test_pictures_whose_sums_are_gone_are_done_again_by_a_build_which_says_so(
     heap: Path, good: Path, out: Path
 ) -> None:

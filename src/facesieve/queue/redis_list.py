@@ -44,6 +44,12 @@ if redis.call('SADD', KEYS[6], item) == 1 then redis.call('HINCRBY', KEYS[4], it
 return {item, redis.call('HGET', KEYS[4], item) or '0'}
 """
 
+# KEYS: counts, a mark of this call. ARGV: item, milliseconds that the mark stays. A repeated call counts nothing more.
+_COUNT = """
+if redis.call('SET', KEYS[2], 1, 'NX', 'PX', ARGV[2]) then return redis.call('HINCRBY', KEYS[1], ARGV[1], 1) end
+return tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
+"""
+
 # KEYS: list of the worker, the queue. ARGV: items. They become the first of the queue again.
 _RETURN = """
 for i = #ARGV, 1, -1 do
@@ -78,6 +84,7 @@ class ListEntries:
         self._moving = asyncio.Lock()  # while an item is in our list, but not yet among `_items`
         self._finish = redis.register_script(_FINISH)
         self._claim = redis.register_script(_CLAIM)
+        self._count = redis.register_script(_COUNT)
         self._return = redis.register_script(_RETURN)
 
     async def prepare(self) -> None:
@@ -112,7 +119,9 @@ class ListEntries:
         return None
 
     async def take_again(self, entry: Entry) -> Entry:
-        return Entry(entry.id, entry.job, 1 + await self._redis.hincrby(self._counts, entry.job, 1))
+        mark = f"{self._counts}:{entry.id}:{entry.taken}"
+        failures = await self._count(keys=[self._counts, mark], args=[entry.job, self._lease])
+        return Entry(entry.id, entry.job, 1 + int(failures))
 
     async def renew(self, ids: Sequence[str]) -> set[str]:
         """Renew the key of this worker. Returns an empty set: only `finish` notices an item that was taken over."""
