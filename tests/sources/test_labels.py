@@ -193,8 +193,8 @@ def test_labels_that_were_asked_for_and_not_found_are_reported(tmp_path: Path) -
     put(tmp_path / "p" / "1.png")
     (tmp_path / "l.csv").write_text("path,who\np/1.png,\n")
     path = f"{tmp_path}/p/1.png"
-    assert look(tmp_path / "p", label_from="name:(?P<label>x)").notes == [
-        "labels were asked for (name:(?P<label>x)), but no picture has one:"
+    assert look(tmp_path / "p", label_from="name:(?P<label>[|])").notes == [
+        "labels were asked for (name:(?P<label>[|])), but no picture has one:"
         f" the pattern does not match the path, such as '{path}'"
     ]
     assert look(tmp_path / "p", label_from="folder:2").notes == [
