@@ -95,8 +95,14 @@ def make(root: Path, faces: int) -> None:
     columns = {name: fixed.get(name, random.normal(20, 10, faces)) for name in schema.names}
     pictures = {
         **{name: fixed[name] for name in ("picture_id", "source", "label")},
-        "width": [500] * faces, "height": [500] * faces, "format": ["jpeg"] * faces, "turn": [0] * faces,
-        "faces": [1] * faces, "kept": [1] * faces, "refusal": [None] * faces, "message": [None] * faces,
+        "width": [500] * faces,
+        "height": [500] * faces,
+        "format": ["jpeg"] * faces,
+        "turn": [0] * faces,
+        "faces": [1] * faces,
+        "kept": [1] * faces,
+        "refusal": [None] * faces,
+        "message": [None] * faces,
     }
     block = Block(pa.table(columns, schema=schema), pa.table(pictures).cast(picture_schema()))
     publish_dataset([block], Layout(root), origin, settings)
