@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from facesieve.records import Face, NoEmbedding, Photo, Record, Refusal, RefusalCode, Source, Verdict
     from facesieve.run.build import BuildResult
     from facesieve.run.identify import Identified, IdentifyProgress, identify
+    from facesieve.run.label_findings import LabelFinding
     from facesieve.run.merge import MergeResult, merge
     from facesieve.run.opened import Dataset, open_dataset
+    from facesieve.run.people import LabelSummary, People
     from facesieve.run.progress import Progress
+    from facesieve.run.pull import pull
     from facesieve.run.recipe import build
     from facesieve.settings import Settings
     from facesieve.sieve import Policy, Reason
@@ -40,9 +43,12 @@ __all__ = [
     "FacesieveError",
     "Identified",
     "IdentifyProgress",
+    "LabelFinding",
+    "LabelSummary",
     "MergeResult",
     "ModelError",
     "NoEmbedding",
+    "People",
     "Photo",
     "Pipeline",
     "Policy",
@@ -64,6 +70,7 @@ __all__ = [
     "identify",
     "merge",
     "open_dataset",
+    "pull",
 ]
 
 # Where each public name is defined.
@@ -77,9 +84,12 @@ _MODULES = {
     "FacesieveError": "errors",
     "Identified": "run.identify",
     "IdentifyProgress": "run.identify",
+    "LabelFinding": "run.label_findings",
+    "LabelSummary": "run.people",
     "MergeResult": "run.merge",
     "ModelError": "errors",
     "NoEmbedding": "records",
+    "People": "run.people",
     "Photo": "records",
     "Pipeline": "pipeline",
     "Policy": "sieve",
@@ -100,6 +110,7 @@ _MODULES = {
     "identify": "run.identify",
     "merge": "run.merge",
     "open_dataset": "run.opened",
+    "pull": "run.pull",
 }
 
 

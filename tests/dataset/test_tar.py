@@ -7,6 +7,7 @@ import io
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,28 @@ def test_faces_before_the_first_crop_of_a_tar_file_are_not_held() -> None:
     assert rows.select(faces.column_names).equals(pa.concat_tables([block.faces for block in blocks]))
     assert rows["shard"].slice(160_000, 4000).equals(placed(faces, 200_000)["shard"])
     assert rows["shard"].null_count == 43 * 4000 + 800
+
+
+def test_a_tar_file_ends_before_many_faces_without_a_crop_wait_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tar_layout, "_MOST_BARE", 500)
+    faces, pictures = faces_of(4000), picture_schema().empty_table()
+    without = faces.set_column(2, "file_name", pa.nulls(len(faces), pa.string()))
+    rows = pa.concat_tables([faces.slice(0, 10), without, faces.slice(10, 3000), without, faces.slice(3010)])
+    taken, held, found = 0, 0, list[pa.Table]()
+
+    def blocks() -> Iterator[Block]:
+        nonlocal taken
+        for at in range(0, len(rows), 37):
+            taken = min(at + 37, len(rows))
+            yield Block(rows.slice(at, 37), pictures)
+
+    for block in with_places(blocks(), Outputs(tar_bytes=2**30)):
+        found.append(block.faces)
+        held = max(held, taken - sum(map(len, found)))
+    assert held < 500 * 5 + 37, "every fifth face has no crop"
+    placed_rows = pa.concat_tables(found)
+    assert placed_rows.equals(placed(rows, 2**30, 2000)) and placed_rows.select(rows.column_names).equals(rows)
+    assert len(placed_rows["shard"].unique().drop_null()) == 4
 
 
 def test_a_number_is_drawn_once_for_each_face(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from facesieve.cli.export import export
 from facesieve.cli.forget import forget
 from facesieve.cli.identify import identify
 from facesieve.cli.merge import merge
+from facesieve.cli.people import people
+from facesieve.cli.pull import pull
 from facesieve.cli.queue import queue
 from facesieve.cli.serve import serve
 from facesieve.cli.settings import settings
@@ -51,6 +53,7 @@ def application() -> typer.Typer:
     commands = (
         build,
         merge,
+        pull,
         sieve,
         explain,
         stats,
@@ -58,6 +61,7 @@ def application() -> typer.Typer:
         check,
         forget,
         identify,
+        people,
         upgrade,
         serve,
         work,

@@ -12,7 +12,10 @@ from facesieve.quality.size import prominence
 from facesieve.quality.table import (
     ALL_MEASURES,
     DATASET_RELATIONS,
+    DUPLICATE_RELATIONS,
     FITNESS_PARTS,
+    HELD_OUT_RELATIONS,
+    LABEL_RELATIONS,
     MEASURES,
     OF_ONE_PICTURE,
     RELATIONS,
@@ -24,7 +27,10 @@ from facesieve.quality.table import (
 __all__ = [
     "ALL_MEASURES",
     "DATASET_RELATIONS",
+    "DUPLICATE_RELATIONS",
     "FITNESS_PARTS",
+    "HELD_OUT_RELATIONS",
+    "LABEL_RELATIONS",
     "MEASURES",
     "OF_ONE_PICTURE",
     "PITCH_BINS",
