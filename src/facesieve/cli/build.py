@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facesieve.errors import UsageError
 from facesieve.stop import Stopped
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def build(
         ),
     ] = "none",
     policy: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, gallery, training, or a TOML file."),
     ] = None,
     changes: Annotated[
         list[str] | None,
@@ -141,7 +143,7 @@ def build(
     options |= {"identity": identity, "device": device}
     chosen = [*(given or []), *(f"{name}={value}" for name, value in options.items() if value)]
     if allow_address:
-        chosen.append(f"fetch_allow_addresses={json.dumps(allow_address)}")
+        chosen.append(f"fetch_allow_addresses={json.dumps([*map(_network, allow_address)])}")
     settings = choose_settings(settings_file, chosen)
     if not on:
         prepare_engine(sources, settings)  # worker processes start while this process imports the rest
@@ -189,6 +191,16 @@ def build(
     _sum_up(result, output, quiet, as_json)
     if not result.readable and result.progress.total + result.progress.already:  # a shard may have no sources
         raise typer.Exit(1)
+
+
+def _network(given: str) -> str:
+    from ipaddress import ip_network
+
+    try:
+        return str(ip_network(given.strip()))
+    except ValueError as error:
+        reason = f"{error}; write a network such as 10.0.0.0/8, or an address such as 127.0.0.1"
+        raise UsageError("bad_address", f"--allow-address cannot be used: {reason}.") from error
 
 
 def _sum_up(result: BuildResult, output: str, quiet: bool, as_json: bool) -> None:

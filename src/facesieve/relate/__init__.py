@@ -7,11 +7,39 @@ column, NaN for every other face. `facesieve.quality.RELATIONS` lists all relati
                                            └───── column of the relation ────┘
 
 Relations in one picture are computed with the picture, by `Pipeline`, and again by `sieve` from the tables. Relations
-among all faces of a dataset are computed by `sieve` alone, and only if a rule asks for them.
+among all faces of a dataset are computed from its tables, and only if a rule asks for them. `people.py` compares whole
+labels.
 """
 
-from facesieve.relate.duplicates import Duplicates, distances, find_duplicates
+from facesieve.relate.centres import Centres, find_centres
+from facesieve.relate.duplicates import Duplicates, Embedded, distances, find_duplicates
+from facesieve.relate.held_out import held_out_by_embedding, held_out_by_hash
+from facesieve.relate.labels import LabelFit, fit_labels, label_distance
+from facesieve.relate.people import Pairs, TwoGroups, nearest_labels, same_person, twice_in_a_picture, two_groups
 from facesieve.relate.picture import faces_in_picture, picture_relations
 from facesieve.relate.rank_in_picture import rank_in_picture
+from facesieve.relate.space import Space
 
-__all__ = ["Duplicates", "distances", "faces_in_picture", "find_duplicates", "picture_relations", "rank_in_picture"]
+__all__ = [
+    "Centres",
+    "Duplicates",
+    "Embedded",
+    "LabelFit",
+    "Pairs",
+    "Space",
+    "TwoGroups",
+    "distances",
+    "faces_in_picture",
+    "find_centres",
+    "find_duplicates",
+    "fit_labels",
+    "held_out_by_embedding",
+    "held_out_by_hash",
+    "label_distance",
+    "nearest_labels",
+    "picture_relations",
+    "rank_in_picture",
+    "same_person",
+    "twice_in_a_picture",
+    "two_groups",
+]

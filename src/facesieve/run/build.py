@@ -17,7 +17,7 @@ from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import shortened_list
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.origin import IdentityModel, InferenceEngine, Options, Origin, RecordedPolicy, versions
-from facesieve.dataset.tables.counts import Counts, RunningCounts
+from facesieve.dataset.tables.counts import Counts
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
 from facesieve.records import Source
@@ -34,7 +34,7 @@ from facesieve.run.places import is_in_places
 from facesieve.run.plan import shards, unique
 from facesieve.run.portion import EVERYTHING, Portion
 from facesieve.run.progress import Progress
-from facesieve.run.publish import publish_ledger
+from facesieve.run.publish import Published, publish_ledger
 from facesieve.run.shard import ShardRunner
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
@@ -101,7 +101,8 @@ class BuildResult:
     damaged: names of files that were missing or damaged when the build began; their pictures were done again.
     gone: sources in the dataset that are no longer in the named places. pruned: whether their rows were removed.
     moved: sources in the dataset whose files no longer exist, while this build found the same bytes at another path.
-    left_out: what was found in the named places and is not a source. notes: sentences about the sources, for the user.
+    left_out: what was found in the named places and is not a source. notes: sentences about the sources, and about
+    what could not be compared.
     """
 
     counts: Counts
@@ -166,17 +167,19 @@ def build(
             remove_pictures(layout, {hash_of(key) for key in absent.dropped(prune_gone)})
         published = _publish(ledger, spec, damaged)
         remove_found(layout, partial(is_in_places, named=named) if prune_gone else lambda name: False)
+    counts = published.counts
     return BuildResult(
-        counts=published.counts(),
+        counts=counts.counts(),
         progress=progress,
         readable=readable(wanted, ledger),
-        shared_labels=published.shared_labels,
-        several_labels=published.several_labels(),
+        shared_labels=counts.shared_labels,
+        several_labels=counts.several_labels(),
         relabelled=relabelled,
         damaged=tuple(damaged),
         gone=tuple(sorted(absent.gone.values())),
         pruned=prune_gone,
         moved=tuple(sorted(absent.moved.values())),
+        notes=published.notes,
     )
 
 
@@ -237,10 +240,10 @@ def _check_parts(ledger: Ledger, before: Sequence[int], added: int) -> None:
         )
 
 
-def _publish(ledger: Ledger, spec: BuildSpec, damaged: Sequence[str]) -> RunningCounts:
+def _publish(ledger: Ledger, spec: BuildSpec, damaged: Sequence[str]) -> Published:
     layout = ledger.layout
     with resolve(ledger.tables, layout.scratch) as found:
-        counts, _ = publish_ledger(ledger, found, read_made(layout), spec.settings)
+        published = publish_ledger(ledger, found, read_made(layout), spec.settings)
         unwritten = unwritten_crops(ledger, found, set(damaged)) if spec.outputs.in_tars else ()
         broken = {*broken_picture_files(ledger, found, spec.outputs), *unwritten}
         lost = [*sorted(broken), *missing_thumbs(layout)]
@@ -250,4 +253,4 @@ def _publish(ledger: Ledger, spec: BuildSpec, damaged: Sequence[str]) -> Running
             f"Missing or damaged in {layout.root}: {shortened_list(lost)}. Run the same build again with the pictures "
             "that these files were made from, or run `facesieve check DATASET --repair`.",
         )
-    return counts
+    return published

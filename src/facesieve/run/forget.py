@@ -84,7 +84,7 @@ def forget(root: Path, names: Sequence[str], settings: Settings, labels: Sequenc
                 gone |= {hash_of(key_of(row)) for row in before} - {hash_of(key_of(row)) for row in after}
                 keep_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
         with resolve(ledger.tables, layout.scratch) as found:
-            _, files = publish_ledger(ledger, found, origin, settings)
+            files = publish_ledger(ledger, found, origin, settings).removed
         remove_pictures(layout, gone)
         _remove_lost(layout, names, labels, selection)
     if selection.unknown:

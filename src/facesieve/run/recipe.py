@@ -80,7 +80,7 @@ def build(
     line about each model that is fetched and about files that are left out; None prints it to stderr.
 
     The build runs in `settings.workers` processes; with `workers=1` it runs in this process alone.
-    Raises UsageError when an argument is wrong, PolicyError when a rule compares the faces of a whole dataset,
+    Raises UsageError when an argument is wrong, PolicyError when a rule needs another dataset to compare with,
     ModelError when a model is missing, DatasetError when the dataset cannot be written or continued or lacks files at
     the end, and WorkerError when worker processes cannot be started, or when a cluster cannot be used.
     """
@@ -94,10 +94,10 @@ def build(
     from facesieve.identity.crop_settings import check_crops
     from facesieve.models.store import Store, tell
     from facesieve.pipeline import Pipeline
-    from facesieve.quality import OF_ONE_PICTURE
     from facesieve.run.build import BuildSpec, versions_here
     from facesieve.run.build import build as build_dataset
     from facesieve.run.claim import check_writable
+    from facesieve.run.compared import check_comparable, measures_of_build, rules_for_pictures
     from facesieve.run.inference import engines_of, identity_model, loaded_models, resolved
     from facesieve.run.output import opened_output
     from facesieve.run.portion import checked_portion
@@ -105,8 +105,12 @@ def build(
     from facesieve.sources import SourceOptions, find_sources
 
     portion = checked_portion(shard)
-    policy, announce = (policy or Policy.preset()).for_pictures(), announce or tell
+    policy, announce = policy or Policy.preset(), announce or tell
     form = _form(crops_as, dataset)
+    embedded = settings.identity != "none"
+    notes = check_comparable(policy, embedded)
+    alone = rules_for_pictures(policy, embedded)
+    _check_marked(marked, policy, alone)
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
     reading = SourceOptions(
         label_from, follow_links, include_hidden, archive_encoding, path_column, label_column, list_encoding
@@ -114,8 +118,8 @@ def build(
     with ExitStack() as stack:
         output = stack.enter_context(opened_output(dataset, work_folder, settings, announce))
         root = output.root
-        found = find_sources(named, settings, reading, leave_out=[root])
-        for line in found.lines():
+        found = find_sources(named, settings, reading, leave_out=[root], counted=portion.of)
+        for line in (*found.lines(), *(f"note: {note}" for note in notes)):
             announce(line)
         if not on:
             pictures = -(-len(found.sources) // portion.count)  # now those in archives and lists are counted
@@ -127,18 +131,18 @@ def build(
         store = Store(settings, announce)
         if not on:
             _check_device(settings, store)
-        measures = tuple(measure.name for measure in OF_ONE_PICTURE)
+        measures = measures_of_build(policy)
         models, identity = loaded_models(settings, store), identity_model(settings, store)
         engine: BuildEngine | None = None
         if on:
             from facesieve.run.engines.ray_engine import ray_engine
 
             engine = stack.enter_context(ray_engine(on, settings, found.sources, models, allow_mixed_engines))
-            make_pipeline: MakePipeline = engine.make_pipeline(policy, keep_rejected)
+            make_pipeline: MakePipeline = engine.make_pipeline(alone, keep_rejected)
             engines, packages = engine.cluster.engines(), engine.cluster.versions()
         else:
             offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
-            make_pipeline = partial(Pipeline, offline, policy, embed_rejected=keep_rejected)
+            make_pipeline = partial(Pipeline, offline, alone, embed_rejected=keep_rejected)
             engines, packages = engines_of(settings), versions_here()
         shaping = {name: digest for name, digest in models.items() if name.partition("/")[0] != settings.identity}
         label_text = reading.labels.text
@@ -163,7 +167,11 @@ def build(
             beside=output.following,
         )
         output.publish()
-    return replace(result, left_out=found.left_out, notes=tuple(found.notes))
+    if embedded:  # otherwise the first note has said that nothing could be compared
+        notes = [*result.notes]
+        for note in notes:
+            announce(f"note: {note}")
+    return replace(result, left_out=found.left_out, notes=(*found.notes, *notes))
 
 
 def _as_paths(sources: PathText | Iterable[PathText]) -> list[str]:
@@ -196,6 +204,18 @@ def _form(crops_as: CropsAs | None, dataset: PathText) -> CropsAs | None:
         message = "In buckets, crops are in tar shards; leave out --crops-as files (crops_as)."
         raise UsageError("files_in_bucket", message)
     return "shards"
+
+
+def _check_marked(marked: bool, policy: Policy, alone: Policy) -> None:
+    """Check that marked pictures can show the verdicts, which some rules change after all pictures were read."""
+    from facesieve.errors import UsageError
+
+    if marked and alone != policy:
+        raise UsageError(
+            "marked_too_early",
+            f"Policy {policy.name!r} compares all faces, so verdicts are known only after the pictures were marked. "
+            "Build without --marked.",
+        )
 
 
 def _tar_bytes(root: Path, crops_as: CropsAs | None, sources: int, settings: Settings) -> int | None:

@@ -21,6 +21,8 @@ from facesieve.small_file import read_toml
 
 DEFAULT = "reference"
 
+_WHOLE = frozenset(relation.name for relation in DATASET_RELATIONS)
+
 
 class Policy(BaseModel):
     """Rules that a face must pass, all of them, to be kept; at most one rule for each measure."""
@@ -51,6 +53,12 @@ class Policy(BaseModel):
     def presets() -> tuple[str, ...]:
         """Names of the presets, the default first."""
         return tuple(_presets())
+
+    @staticmethod
+    def presets_for_pictures() -> tuple[str, ...]:
+        """Names of the presets that judge single pictures, so that a service can use them; see `for_pictures`."""
+        measures = {name: {rule["measure"] for rule in preset["rules"]} for name, preset in _presets().items()}
+        return tuple(name for name, limited in measures.items() if not limited & _WHOLE)
 
     @classmethod
     def load(cls, name_or_file: str = DEFAULT) -> Policy:
@@ -84,14 +92,12 @@ class Policy(BaseModel):
 
     def for_pictures(self) -> Policy:
         """The policy itself. Raises PolicyError `needs_dataset` if a rule compares the faces of a whole dataset."""
-        whole = {relation.name for relation in DATASET_RELATIONS}
-        needing = next((rule.measure for rule in self.rules if rule.measure in whole), None)
+        needing = next((rule.measure for rule in self.rules if rule.measure in _WHOLE), None)
         if needing:
             raise PolicyError(
                 "needs_dataset",
-                f"Policy {self.name!r} limits {needing!r}, which compares the faces of a whole dataset. Build without"
-                " that rule, then judge the dataset:"
-                " `facesieve sieve DATASET --policy NAME|FILE --set LIMIT=VALUE -o NEW`.",
+                f"Policy {self.name!r} limits {needing!r}, which compares the faces of a whole dataset. Use it with"
+                " `facesieve build` or `facesieve sieve`; here, choose another policy.",
             )
         return self
 

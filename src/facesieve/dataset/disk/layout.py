@@ -52,6 +52,11 @@ class Layout:
         return self.root / "embeddings.parquet"
 
     @property
+    def people(self) -> Path:
+        """What `facesieve people` found about each label; absent until then, and after each change of the dataset."""
+        return self.root / "people.parquet"
+
+    @property
     def metadata(self) -> Path:
         """The manifest of the kept crops, in the folder where image-folder loaders look for it."""
         return self.root / "kept" / METADATA
@@ -114,6 +119,11 @@ class Layout:
     def lists(self) -> Path:
         """Which pictures came through which list of paths, as hashes; absent where no list was named."""
         return self.hidden / "lists.parquet"
+
+    @property
+    def exports(self) -> Path:
+        """A receipt of each export, one Parquet file each; absent where nothing was exported."""
+        return self.hidden / "exports"
 
     @property
     def permits(self) -> Path:
@@ -225,6 +235,16 @@ def _files_below(folder: Path) -> Iterator[Path]:
 def crop_name(label: str, face_id: str, kept: bool) -> str:
     """The name of the aligned crop of a face, relative to the root."""
     return f"{'kept' if kept else 'rejected'}/{label_folder(label)}/{face_id}.png"
+
+
+def other_crop_name(name: str) -> str:
+    """The name that an aligned crop has if the verdict on its face changes.
+
+    >>> other_crop_name("kept/Ada/00.png"), other_crop_name("rejected/Ada/00.png")
+    ('rejected/Ada/00.png', 'kept/Ada/00.png')
+    """
+    verdict, _, rest = name.partition("/")
+    return f"{'rejected' if verdict == 'kept' else 'kept'}/{rest}"
 
 
 def cut_name(what: str, label: str, face_id: str) -> str:
