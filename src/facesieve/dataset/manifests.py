@@ -30,7 +30,7 @@ from facesieve.dataset.tables.schema import (
     with_later_columns,
 )
 from facesieve.errors import DatasetError, UsageError
-from facesieve.records import Floats32, Measures, Pixels
+from facesieve.records import EMBEDDING_SIZE, Floats32, Measures, Pixels
 
 BLOCK = 32_768  # pictures and faces in one block
 HASH_BYTES = 32
@@ -92,12 +92,17 @@ class Manifests:
         """
         layout, root = self.layout, self.layout.root
         if not self.about.origin.identity:
-            raise DatasetError("no_embeddings", f"{root} has no embeddings; add them with `facesieve identify {root}`.")
+            raise DatasetError(
+                "no_embeddings", f"{root} has no embeddings; add them: facesieve identify {root} --identity MODEL."
+            )
         schema = embedding_schema()
         wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
         for path in files_of_manifest(layout, layout.embeddings, self.sums):
             for rows in read_groups(path, columns, self.sums.get(layout.name_of(path), frozenset())):
-                yield _with_schema(rows, wanted, root)
+                held = _with_schema(rows, wanted, root)
+                if "embedding" in wanted.names and not _are_whole(held["embedding"]):
+                    raise _mismatch(root)
+                yield held
 
     def blocks(self, embeddings: bool = False) -> Iterator[Block]:
         """Yield the faces and pictures of the same sources, in order, some thousands at a time.
@@ -240,6 +245,12 @@ def _with_schema(rows: pa.Table, schema: pa.Schema, root: Path) -> pa.Table:
         return with_current_reasons(with_later_columns(rows, schema)).cast(schema)
     except (KeyError, TypeError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
         raise _mismatch(root) from error
+
+
+def _are_whole(embeddings: pa.ChunkedArray) -> bool:
+    """Whether every embedding has as many numbers as it must have."""
+    lengths = pc.unique(pc.list_value_length(embeddings)).drop_null().to_pylist()
+    return set(lengths) <= {EMBEDDING_SIZE}
 
 
 def _mismatch(root: Path) -> DatasetError:

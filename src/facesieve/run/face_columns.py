@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from facesieve.dataset.manifests import Manifests, hashes_of_rows, measures_of_rows
 from facesieve.dataset.tables.embeddings import vectors_of
+from facesieve.errors import ModelError
 from facesieve.models.catalog import Limits, entry
 from facesieve.records import EMBEDDING_SIZE, Floats, Floats16, Indices, Integers, Mask, Measures, Pixels
 from facesieve.relate import Embedded, Space
@@ -53,9 +54,10 @@ class FaceColumns:
 
 
 def space_of(model: str) -> tuple[Space, Limits]:
-    """The space of the embeddings of a model of the catalog, and the limits of its distances."""
+    """The space of the embeddings of a model of the catalog, and the limits of its distances. Raises ModelError."""
     meaning = entry(model).embedding
-    assert meaning, f"{model} computes no embeddings"
+    if meaning is None:
+        raise ModelError("unknown_model", f"Model {model!r} computes no embeddings.")
     return Space(meaning.distance == "cosine", meaning.limits.reach), meaning.limits
 
 

@@ -93,7 +93,10 @@ def publish_ledger(
 
     verdicts = compared_verdicts(origin, layout, merged)
     with Packing(layout, outputs, suspicious) as packing:
-        blocks = with_crops_moved(verdicts.on(merged()), ledger) if verdicts else merged()
+        blocks = merged()
+        if verdicts:
+            judged = verdicts.on(blocks)
+            blocks = (new for _, new in judged) if outputs.in_tars else with_crops_moved(judged, ledger)
         blocks = packing.packed(blocks) if outputs.in_tars else blocks
         counts = publish_dataset(noted(blocks), layout, origin, settings)
     return Published(counts, remove_unnamed_files(layout, HashSet(named)), verdicts.related.notes if verdicts else ())

@@ -128,7 +128,7 @@ def _label_relations(
 ) -> tuple[dict[str, Floats], str]:
     nothing = {name: np.full(len(faces), np.nan) for name in OF_LABELS}
     if faces.vectors is None or faces.space is None:
-        lacking = f"{tables.root} has no embeddings. Add them with `facesieve identify {tables.root}`."
+        lacking = f"{tables.root} has no embeddings. Add them: facesieve identify {tables.root} --identity MODEL."
         if not rule.optional:
             raise _unmeasured(policy, rule, lacking)
         return nothing, f"No face was compared with the others of its label, because {lacking}"
