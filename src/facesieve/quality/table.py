@@ -257,6 +257,21 @@ PICTURE_RELATIONS: tuple[Measure, ...] = (
     ),
 )
 
+# Relations of faces in one track of a clip. A face of a still picture is a track of its own.
+TRACK_RELATIONS: tuple[Measure, ...] = (
+    Measure("track_length", "", 1, inf, "high", "", "How many faces the track has.", "relation"),
+    Measure(
+        "rank_in_track",
+        "",
+        1,
+        inf,
+        "low",
+        "",
+        "Place of the face among the distinct shots of its track by fitness; 1 is the best shot.",
+        "relation",
+    ),
+)
+
 DATASET_RELATIONS: tuple[Measure, ...] = (
     Measure(
         "twin_distance",
@@ -280,7 +295,7 @@ DATASET_RELATIONS: tuple[Measure, ...] = (
     ),
 )
 
-RELATIONS = PICTURE_RELATIONS + DATASET_RELATIONS
+RELATIONS = PICTURE_RELATIONS + TRACK_RELATIONS + DATASET_RELATIONS
 OF_ONE_PICTURE = MEASURES + PICTURE_RELATIONS  # what can be computed from one picture
 ALL_MEASURES = MEASURES + RELATIONS
 _RELATED = frozenset(measure.name for measure in RELATIONS)

@@ -15,7 +15,15 @@ from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import shortened_list
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.origin import IdentityModel, InferenceEngine, Options, Origin, RecordedPolicy, versions
+from facesieve.dataset.origin import (
+    ClipOptions,
+    IdentityModel,
+    InferenceEngine,
+    Options,
+    Origin,
+    RecordedPolicy,
+    versions,
+)
 from facesieve.dataset.tables.counts import Counts, RunningCounts
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
@@ -147,7 +155,7 @@ def build(
     everything = unique(sources)
     wanted = portion.of(everything)
     layout = Layout(root)
-    with claim(layout, spec.origin(), mixed_engines):
+    with claim(layout, spec.origin(), mixed_engines, ClipOptions(**spec.settings.of_clips())):
         ledger, absent, emptied = Ledger(layout), Absent(), set[str]()
         unlisted = record_lists(ledger, everything, listed, wanted)
         if prune_gone:  # first, because a duplicate of a removed source then needs files of its own
@@ -188,13 +196,13 @@ def _do_unfinished(
     """Find what is left to do, cut it into shards, and let the build engine run them."""
     settings, before = spec.settings, ledger.numbers()
     try_again = TRY_AGAIN if _same_limits(ledger.layout, settings) else TRY_AGAIN | LIMIT_REFUSALS
-    todo = unfinished(wanted, ledger, settings.max_file_bytes, try_again)
+    todo = unfinished(wanted, ledger, max(settings.max_file_bytes, settings.max_clip_bytes), try_again)
     progress = Progress(total=len(todo), already=len(wanted) - len(todo))
     watch(progress)
-    engine = engine or engine_for(settings, len(todo))
+    engine = engine or engine_for(settings, sum(source.cost for source in todo))
     plan = shards(todo, engine.workers, settings.shard_size, ledger.next_number())
     model = spec.identity.sha256 if spec.identity else ""
-    runner = ShardRunner(ledger.layout, settings, spec.measures, spec.outputs, model=model)
+    runner = ShardRunner(ledger.layout, settings, spec.measures, spec.outputs, model=model, policy=spec.policy)
     try:
         for tally in engine.run(plan, runner, make_pipeline):
             progress = progress.after(tally)

@@ -111,7 +111,8 @@ def build(
     for line in found.lines():
         announce(line)
     if not on:
-        pictures = -(-len(found.sources) // portion.count)  # now those in archives and lists are counted
+        # Now clips, and pictures in archives and lists, are counted.
+        pictures = -(-sum(source.cost for source in found.sources) // portion.count)
         engine_for(settings, pictures).prepare()
         settings = resolved(settings)
     check_crops(settings)

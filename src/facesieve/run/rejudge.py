@@ -28,7 +28,7 @@ from facesieve.dataset.origin import RecordedPolicy
 from facesieve.dataset.tables.counts import Counts, RunningCounts
 from facesieve.dataset.tables.join import join_checksums
 from facesieve.dataset.tables.merge import Block
-from facesieve.dataset.tables.schema import face_schema, picture_schema
+from facesieve.dataset.tables.schema import face_schema
 from facesieve.errors import DatasetError
 from facesieve.records import Floats, Measures
 from facesieve.run.claim import check_writable, other_files
@@ -75,7 +75,8 @@ class Rejudged:
     @property
     def pictures(self) -> pa.Table:
         """All rows of `pictures` under the new rules, in memory."""
-        return pa.concat_tables([picture_schema().empty_table(), *(new.pictures for _, new in self.blocks())])
+        schema = self.dataset.about.origin.picture_schema
+        return pa.concat_tables([schema.empty_table(), *(new.pictures for _, new in self.blocks())])
 
 
 def rejudge(
@@ -140,9 +141,10 @@ def _judged(
     dataset: Manifests, judge: Judge, related: RelationsOfAll, names: Sequence[str], embeddings: bool = False
 ) -> Iterator[tuple[Block, Block]]:
     options, schema, first = dataset.about.origin.options, _face_schema(dataset, names), 0
+    gap = dataset.about.origin.shot_gap
     for old in dataset.blocks(embeddings):
         measures = with_derived_measures(dataset.measures(old.faces), old)
-        relations = {**relations_in_pictures(measures, old), **related.of_rows(first, len(old.faces))}
+        relations = {**relations_in_pictures(measures, old, gap), **related.of_rows(first, len(old.faces))}
         judgement, first = judge(measures, relations), first + len(old.faces)
         faces = _with_measures(old.faces, {**measures.columns, **judgement.relations}, schema)
         faces = _with(faces, "kept", pa.array(judgement.kept, pa.bool_()))
@@ -154,7 +156,8 @@ def _judged(
 
 def _face_schema(dataset: Manifests, names: Sequence[str]) -> pa.Schema:
     """The columns of `faces` if the dataset has these measures."""
-    return face_schema(names, dataset.about.origin.options.outputs.in_tars)
+    origin = dataset.about.origin
+    return face_schema(names, origin.options.outputs.in_tars, origin.clips is not None)
 
 
 def _with_measures(faces: pa.Table, columns: Mapping[str, Floats], schema: pa.Schema) -> pa.Table:

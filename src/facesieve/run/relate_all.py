@@ -62,7 +62,8 @@ def _duplicates(dataset: Manifests, policy: Policy, name: str, before: Relations
     codes, first = {"": -1}, 0
     for block in dataset.blocks():
         measures = with_derived_measures(dataset.measures(block.faces), block)
-        relations = {**relations_in_pictures(measures, block), **before.of_rows(first, len(block.faces))}
+        gap = dataset.about.origin.shot_gap
+        relations = {**relations_in_pictures(measures, block, gap), **before.of_rows(first, len(block.faces))}
         first += len(block.faces)
         among.append(passing_before(policy, name, measures, relations))
         hashes.append(hashes_of_rows(block.faces))

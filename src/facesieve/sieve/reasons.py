@@ -28,6 +28,8 @@ class Reason(Code):
     NOT_FIT = "not_fit", "The face is not fit enough for recognition."
     CROWDED = "crowded", "The picture has too many faces."
     NOT_THE_MAIN_FACE = "not_the_main_face", "Another face of the picture is larger or nearer to its middle."
+    SHORT_TRACK = "short_track", "The track of the face in the clip has too few faces."
+    NOT_A_BEST_SHOT = "not_a_best_shot", "The track has better shots, or a fitter one of about the same time and pose."
     NEAR_DUPLICATE = "near_duplicate", "A fitter face of the dataset is nearly the same picture."
     POSE_NOT_MEASURED = "pose_not_measured", "The head pose was not measured, so it could not be judged."
     NOT_MEASURED = "not_measured", "A number that a rule asks for was not measured."
@@ -70,6 +72,8 @@ REASON_OF = {
     "fitness": Reason.NOT_FIT,
     "faces_in_picture": Reason.CROWDED,
     "rank_in_picture": Reason.NOT_THE_MAIN_FACE,
+    "track_length": Reason.SHORT_TRACK,
+    "rank_in_track": Reason.NOT_A_BEST_SHOT,
     "twin_distance": Reason.NEAR_DUPLICATE,
     "rank_among_duplicates": Reason.NEAR_DUPLICATE,
 }
