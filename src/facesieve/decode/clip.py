@@ -15,7 +15,7 @@ from facesieve.errors import Refused
 from facesieve.records import Clip, Photo, Pixels, Refusal, RefusalCode, Source, Truncated
 from facesieve.settings import Settings
 
-MISSING, MISSING_SHARE = 1.0, 0.02  # seconds, and share of the length, by which the length in a header may be wrong
+MISSING, MISSING_SHARE = 0.5, 0.02  # seconds, and share of the length, by which the length in a header may be wrong
 OFTEN = 64  # frames after which a clip that goes on is reported
 
 

@@ -25,6 +25,7 @@ from facesieve.dataset.disk.layout import Layout, crop_name, cut_name
 from facesieve.dataset.disk.link import link_file
 from facesieve.dataset.manifests import Manifests
 from facesieve.dataset.origin import RecordedPolicy
+from facesieve.dataset.tables.clip_rows import with_lone_tracks
 from facesieve.dataset.tables.counts import Counts, RunningCounts
 from facesieve.dataset.tables.join import join_checksums
 from facesieve.dataset.tables.merge import Block
@@ -147,6 +148,7 @@ def _judged(
         relations = {**relations_in_pictures(measures, old, gap), **related.of_rows(first, len(old.faces))}
         judgement, first = judge(measures, relations), first + len(old.faces)
         faces = _with_measures(old.faces, {**measures.columns, **judgement.relations}, schema)
+        faces = with_lone_tracks(faces) if dataset.about.origin.clips else faces
         faces = _with(faces, "kept", pa.array(judgement.kept, pa.bool_()))
         faces = _with(faces, "reasons", pa.array(judgement.reasons(), pa.list_(pa.string())))
         if not options.outputs.in_tars:

@@ -46,6 +46,17 @@ class ClipRows:
         self._values = []
 
 
+def with_lone_tracks(faces: pa.Table) -> pa.Table:
+    """The rows of faces with 1 in the relations of tracks for every face of a still picture, a track of its own."""
+    import pyarrow.compute as pc  # late, so that a build's workers start sooner
+
+    still = pc.is_null(faces["track"])
+    for name in TRACK_RELATIONS:
+        at = faces.schema.get_field_index(name)
+        faces = faces.set_column(at, faces.schema.field(at), pc.if_else(still, 1.0, faces[name]))
+    return faces
+
+
 def with_columns(faces: pa.StructArray, columns: Mapping[str, Sequence[Any] | pa.Array]) -> pa.StructArray:
     """The faces with other values in some of their columns; columns that they do not have are left out."""
     arrays = [

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from facesieve.dataset.tables.clip_rows import with_lone_tracks
 from facesieve.dataset.tables.conflicts import ReadParts
 from facesieve.dataset.tables.embeddings import embeddings_of
 from facesieve.dataset.tables.resolve import Resolution, resolve, with_part_schema
@@ -99,7 +100,8 @@ def faces_of(rows: pa.Table, measures: Sequence[str], in_tars: bool = False, cli
     schema = schema.append(CROPS) if in_tars else schema
     held = dict(zip([field.name for field in structs.type], structs.flatten(), strict=True))
     of_picture = {name: rows[name].take(owner) for name in ("picture_id", "source", "label")}
-    return pa.table([({**held, **of_picture})[name] for name in schema.names], schema=schema)
+    faces = pa.table([({**held, **of_picture})[name] for name in schema.names], schema=schema)
+    return with_lone_tracks(faces) if clips else faces
 
 
 def pictures_of(rows: pa.Table, clips: bool = False) -> pa.Table:
