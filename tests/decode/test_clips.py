@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from facesieve.decode import decode, decode_each
 from facesieve.decode.capture import opened
@@ -315,3 +316,45 @@ def test_every_kind_of_opener_may_hold_a_clip(ramp: Path, tmp_path: Path) -> Non
     assert [photo.picture_id for photo in found() if isinstance(photo, Photo)] == [
         photo.picture_id for photo in photos(ramp)
     ]
+
+
+def animated(path: Path, **more: object) -> Path:
+    """An animation of four even frames, .3 seconds each."""
+    first, *others = (Image.fromarray(frame) for frame in grey([20, 90, 160, 230]))
+    first.save(path, save_all=True, append_images=others, duration=300, **more)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "avif"])
+def test_an_animated_picture_is_a_clip_if_asked_for(suffix: str, tmp_path: Path) -> None:
+    picture = animated(tmp_path / f"move.{suffix}")
+    [still] = photos(picture)
+    assert (still.time, still.clip) == (None, None)
+    found = photos(picture, animated="frames")
+    assert times(found) == pytest.approx([0, 0.3, 0.6, 0.9], abs=0.02)
+    assert [float(photo.pixels.mean()) for photo in found] == pytest.approx([20, 90, 160, 230], abs=6)
+    assert found[-1].clip and (found[-1].clip.frames, found[-1].clip.codec) == (4, suffix)
+    assert np.array_equal(found[0].pixels, still.pixels)
+
+
+def test_a_heic_with_several_images_is_a_clip_if_asked_for(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    file = pillow_heif.HeifFile()
+    for frame in grey([60, 200], (128, 96)):
+        file.add_from_pillow(Image.fromarray(frame))
+    file.save(tmp_path / "burst.heic", quality=90)
+    assert len(photos(tmp_path / "burst.heic")) == 1
+    assert times(photos(tmp_path / "burst.heic", animated="frames")) == [0, 0.2]
+
+
+def test_a_still_picture_is_the_same_whether_animations_are_wanted_or_not(astronaut: Path, hopper: Path) -> None:
+    for picture in (astronaut, hopper):
+        [one], [other] = photos(picture), photos(picture, animated="frames")
+        assert np.array_equal(one.pixels, other.pixels)
+        assert one.time is other.time is None
+
+
+def test_a_damaged_animation_is_a_refusal_at_the_end(tmp_path: Path) -> None:
+    data = animated(tmp_path / "move.webp", lossless=True).read_bytes()
+    found = list(decode_each(as_sources(data[: len(data) // 2])[0], Settings(animated="frames")))
+    assert isinstance(found[-1], Refusal)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from facesieve.decode.animation import Animation, opened_animation
 from facesieve.decode.capture import Capture, opened
 from facesieve.decode.clip_file import clip_file
 from facesieve.decode.cost import check_cost
@@ -45,6 +47,22 @@ def clip_photos(
         yield Refusal(source, code.value, code.sentence, picture_id, *size, format)
 
 
+def animation_photos(source: Source, data: bytes, format: str, settings: Settings) -> Iterator[Photo | Refusal]:
+    """The same for an animated picture. Yields nothing if it has a single frame."""
+    picture_id = hashlib.sha256(data).hexdigest()
+    try:
+        with opened_animation(format, data, settings) as animation:
+            if animation is not None:
+                new = _NewPhoto(source, picture_id, format)
+                yield from _frames(animation, new, settings, source.waiting or _nothing)
+    except Refused as refused:
+        message = refused.message or refused.code.sentence
+        yield Refusal(source, refused.code.value, message, picture_id, format=format)
+    except Exception as error:  # each decoder has its own
+        code = RefusalCode.OUT_OF_MEMORY if is_about_memory(error) else RefusalCode.CORRUPT
+        yield Refusal(source, code.value, code.sentence, picture_id, format=format)
+
+
 @dataclass(frozen=True, slots=True)
 class _NewPhoto:
     source: Source
@@ -55,7 +73,9 @@ class _NewPhoto:
         return Photo(self.source, self.picture_id, pixels, self.format, frame=frame, time=time, scene=scene)
 
 
-def _frames(capture: Capture, new: _NewPhoto, settings: Settings, waiting: Callable[[], None]) -> Iterator[Photo]:
+def _frames(
+    capture: Capture | Animation, new: _NewPhoto, settings: Settings, waiting: Callable[[], None]
+) -> Iterator[Photo]:
     """The photos. Each is held back until the next one is there, because the last one says that it is the last."""
     clock, sampler, scenes = Clock(capture.fps), Sampler(settings, capture.duration), Scenes()
     held: Photo | None = None

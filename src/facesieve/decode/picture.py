@@ -9,7 +9,8 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from facesieve.decode.clip import clip_photos
+from facesieve.decode.animation import ANIMATED
+from facesieve.decode.clip import animation_photos, clip_photos
 from facesieve.decode.containers import clip_format
 from facesieve.decode.cost import Size, check_cost, check_size
 from facesieve.decode.formats import sniff
@@ -90,7 +91,24 @@ def decode_each(source: Source, settings: Settings) -> Iterator[Photo | Refusal]
         if clip:
             yield from clip_photos(source, stream, data, clip, settings)
             return
-    yield _from_bytes(source, data, settings)
+    frames = False
+    for result in _animation(source, data, settings):
+        frames = True
+        yield result
+    if not frames:
+        yield _from_bytes(source, data, settings)
+
+
+def _animation(source: Source, data: bytes, settings: Settings) -> Iterator[Photo | Refusal]:
+    """The frames of an animated picture, if they are wanted; nothing for every other picture."""
+    if settings.animated == "first":
+        return
+    try:
+        format = sniff(data)
+    except Refused:  # it is refused again when it is read as a picture
+        return
+    if format in ANIMATED:
+        yield from animation_photos(source, data, format, settings)
 
 
 def decode_one(source: Source, settings: Settings) -> Photo | Refusal:
