@@ -31,6 +31,7 @@ from facesieve.sieve import Judgement, Policy
 from facesieve.tracking import ClipFaces, judge_clip
 
 THUMBNAIL = "thumbnail"
+MOST_THUMBNAILS = 5000  # of one clip, unless more of its faces are kept
 
 
 class Spool:
@@ -132,8 +133,10 @@ class OpenClip:
         yield name, jpeg(mark(photo.pixels, faces), self._settings.jpeg_quality)
 
     def thumbnails(self, clip: JudgedClip) -> list[tuple[str, bytes]]:
-        """Thumbnails of the kept faces, and of the fittest face of each track."""
+        """Thumbnails of all faces; of a long clip, of the kept faces and of the fittest face of each track."""
         ids, kept = (clip.faces.field(name).to_pylist() for name in ("face_id", "kept"))
+        if len(ids) <= MOST_THUMBNAILS:
+            return [(face_id, self._spool.read(face_id, THUMBNAIL)) for face_id in ids]
         track, fitness = numbers_of(clip.faces, "track"), numbers_of(clip.faces, "fitness")
         order = np.lexsort((np.nan_to_num(-fitness), track))
         first = order[np.flatnonzero(np.diff(track[order], prepend=-1))].tolist()
