@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -192,3 +195,34 @@ def test_the_pipeline_tracks_a_clip(clips: Path) -> None:
     assert [frame.photo.time is None for frame in frames if frame.photo] == [False] * 8 + [True]
     assert pipeline.track(clips / "photo.png").faces[0].track is None
     assert pipeline.track(b"nothing").refusal is not None
+
+
+KILLED = """
+import os, signal, sys
+import facesieve
+left, sync = int(sys.argv[3]), os.fsync
+
+def fsync(descriptor):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    sync(descriptor)
+
+os.fsync = fsync
+settings = facesieve.Settings.load(workers=1, pose="none", min_face_size=60)
+facesieve.build(sys.argv[1], sys.argv[2], settings=settings, policy=facesieve.Policy(name="all", rules=()))
+"""
+
+
+@pytest.mark.parametrize("kill_at", [4, 9])
+def test_a_build_that_is_killed_in_a_clip_continues_to_the_same_bytes(
+    clips: Path, tmp_path: Path, kill_at: int
+) -> None:
+    command = [sys.executable, "-c", KILLED, str(clips / "walk.mp4"), str(tmp_path / "killed")]
+    killed = subprocess.run([*command, str(kill_at)], check=False, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not (tmp_path / "killed" / "faces.parquet").exists()
+    for root in ("killed", "whole"):
+        build(clips / "walk.mp4", tmp_path / root, given={"pose": "none"})
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")

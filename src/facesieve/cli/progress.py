@@ -66,7 +66,7 @@ def _lines() -> Watch:
         nonlocal started, last
         now = time.monotonic()
         started = now if started is None else started
-        if now - last < EVERY and 0 < progress.done < progress.total:
+        if last and now - last < EVERY and progress.done < progress.total:
             return
         last = now
         print(line(progress, _rate(progress, started)), file=sys.stderr, flush=True)
