@@ -28,16 +28,15 @@ PIPELINES = {"Handmade": Handmade, "Raising": Raising}
 
 
 class KillingSync:
-    """An fsync that kills the process at its n-th call."""
+    """An fsync that kills the process at its n-th call. It does not sync: a killed process loses no bytes."""
 
     def __init__(self, calls: int) -> None:
-        self.calls, self.sync = calls, os.fsync
+        self.calls = calls
 
     def __call__(self, descriptor: int) -> None:
         self.calls -= 1
         if self.calls == 0:
             os.kill(os.getpid(), signal.SIGKILL)
-        self.sync(descriptor)
 
 
 def main(
