@@ -75,7 +75,7 @@ def _measured(arguments: argparse.Namespace, pipeline: Pipeline, folder: Path) -
 
 
 def _result(clip: Composition, faces: Sequence[Face]) -> Result:
-    walk = np.array(_owners(clip, faces))
+    walk = np.array(list(_owners(clip, faces)), np.intp)
     person = np.array([clip.walks[one].person if one >= 0 else -1 for one in walk])
     track = np.array([face.track for face in faces])
     fitness = np.array([face.measures["fitness"] for face in faces])

@@ -82,7 +82,7 @@ class Settings(Layered):
         description="Which frames are used: one every clip_every seconds, the first of each scene, all, or this many.",
     )
     clip_from: float = Field(0.0, ge=0, description="Second of a clip at which reading begins.")
-    clip_to: float | None = Field(None, gt=0, description="Second of a clip at which reading ends; none is its end.")
+    clip_to: float = Field(0.0, ge=0, description="Second of a clip at which reading ends; 0 is its end.")
     animated: Literal["first", "frames"] = Field(
         "first", description="Read the first frame of animated pictures, or read them as clips."
     )

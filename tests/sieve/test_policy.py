@@ -30,7 +30,8 @@ def test_the_default_is_the_reference_with_its_published_limits() -> None:
 
 
 def test_presets_have_a_sentence_and_every_limit_can_be_met_and_failed() -> None:
-    assert Policy.presets() == ("reference", "strict", "lenient")
+    assert Policy.presets() == ("reference", "strict", "lenient", "footage")
+    assert Policy.picture_presets() == ("reference", "strict", "lenient")
     for name in Policy.presets():
         policy = Policy.preset(name)
         assert policy.sentence.endswith(".")
@@ -114,7 +115,7 @@ def test_a_change_that_cannot_be_made_says_why(change: str, code: str, sentence:
 def test_an_unknown_preset_names_the_near_one_or_all() -> None:
     with pytest.raises(PolicyError, match=r"no policy 'srtict'; did you mean 'strict'\?"):
         Policy.preset("srtict")
-    with pytest.raises(PolicyError, match=r"no policy 'xyz'; there are reference, strict, lenient\."):
+    with pytest.raises(PolicyError, match=r"no policy 'xyz'; there are reference, strict, lenient, footage\."):
         Policy.load("xyz")
 
 

@@ -140,7 +140,7 @@ class ClipOptions(Recorded):
     clip_every: float
     clip_frames: str | int
     clip_from: float
-    clip_to: float | None
+    clip_to: float
     animated: str
     shot_gap: float
 

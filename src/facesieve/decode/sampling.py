@@ -40,21 +40,21 @@ class Sampler:
     """Decides which frames are used, by time. length: of the clip in seconds; None if it is not known."""
 
     def __init__(self, settings: Settings, length: float | None) -> None:
-        self._start, self._end = settings.clip_from, settings.clip_to
+        self._start, self._end = settings.clip_from, settings.clip_to or math.inf
         self._step, self._most = settings.clip_every, settings.max_clip_frames
         match settings.clip_frames:
             case "all":
                 self._step = 0.0
             case int(number):
                 self._most = min(self._most, number)
-                left = min(length or math.inf, self._end or math.inf) - self._start
+                left = min(length or math.inf, self._end) - self._start
                 self._step = left / number if math.isfinite(left) and left > 0 else self._step
         self._next = self._start
         self.used = 0
 
     def is_over(self, time: float) -> bool:
         """Whether no frame from this time on is used, because of `clip_to`."""
-        return self._end is not None and time >= self._end - ALMOST
+        return time >= self._end - ALMOST
 
     @property
     def is_full(self) -> bool:

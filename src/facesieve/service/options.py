@@ -47,9 +47,9 @@ def policy_of(name: str, limits: Mapping[str, Any], default: Policy) -> Policy:
     Raises ApiError `bad_option`.
     """
     try:
-        start = default if name == default.name else Policy.preset(name) if name in Policy.presets() else None
+        start = default if name == default.name else Policy.preset(name) if name in Policy.picture_presets() else None
         if start is None:
-            known = dict.fromkeys([default.name, *Policy.presets()])
+            known = dict.fromkeys([default.name, *Policy.picture_presets()])
             raise _bad("policy", f"policy must be one of {', '.join(known)}.")
         return start.adjusted(
             [f"{limit}={'none' if value is None else value}" for limit, value in limits.items()]

@@ -53,6 +53,11 @@ class Policy(BaseModel):
         """Names of the presets, the default first."""
         return tuple(_presets())
 
+    @staticmethod
+    def picture_presets() -> tuple[str, ...]:
+        """Names of the presets for single pictures, the default first: those without rules on tracks."""
+        return tuple(name for name in Policy.presets() if not Policy.preset(name).ranks_tracks)
+
     @classmethod
     def load(cls, name_or_file: str = DEFAULT) -> Policy:
         """A preset by name, or a policy from a TOML file, whose name ends in .toml.
