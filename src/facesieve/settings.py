@@ -239,8 +239,18 @@ class Settings(Layered):
         return self.model_dump(mode="json", exclude=NOT_SHAPING)
 
     def limits(self) -> dict[str, Any]:
-        """The limits on reading one picture, as plain values. They decide what is refused; they change no result."""
-        return self.model_dump(mode="json", include=LIMITS)
+        """The limits on reading one picture, as plain values. They decide what is refused; they change no result.
+
+        Those of clips are left out if they are the defaults, so that datasets without clips do not mention them.
+        """
+        usual = default_clip_limits()
+        limits = self.model_dump(mode="json", include=LIMITS)
+        return {name: value for name, value in limits.items() if usual.get(name) != value}
+
+
+def default_clip_limits() -> dict[str, Any]:
+    """The limits on clips that hold unless a dataset records others."""
+    return {name: Settings.model_fields[name].default for name in ("max_clip_bytes", "max_clip_frames")}
 
 
 class ServiceSettings(Layered):

@@ -43,7 +43,7 @@ from facesieve.run.portion import EVERYTHING, Portion
 from facesieve.run.progress import Progress
 from facesieve.run.publish import publish_ledger
 from facesieve.run.shard import ShardRunner
-from facesieve.settings import Settings
+from facesieve.settings import Settings, default_clip_limits
 from facesieve.sieve import Policy
 from facesieve.sources import LeftOut
 from facesieve.stop import Stopped
@@ -222,7 +222,8 @@ def _same_limits(layout: Layout, settings: Settings) -> bool:
         recorded = read_about(layout).origin.limits if layout.about.exists() else {}
     except DatasetError:  # it is damaged: the build writes it again
         return False
-    return all(recorded.get(name, value) == value for name, value in settings.limits().items())
+    before, now = ({**default_clip_limits(), **limits} for limits in (recorded, settings.limits()))
+    return all(before.get(name, value) == value for name, value in now.items())
 
 
 def _check_parts(ledger: Ledger, before: Sequence[int], added: int) -> None:
