@@ -1,10 +1,14 @@
 """Clips composed from labelled stills: people walk through scenes, cross, cover each other, leave and return.
 
-Every pixel of a frame has an owner, so it is known which person a found face belongs to.
+    python bench/composed.py FOLDER... -o CLIP.mp4 [--seconds 60] [--seed 0]
+
+FOLDER: of one person each, with photos whose face is in the middle. Every pixel of a frame has an owner, so `video.py`
+knows which person a found face belongs to.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,3 +148,37 @@ def _paste(picture: np.ndarray, owner: np.ndarray, walk: Walk, time: float) -> N
     mixed = picture[rows, columns] * (1 - share) + drawn[part] * share
     picture[rows, columns] = np.clip(mixed, 0, 255).astype(np.uint8)
     owner[rows, columns][alpha[part] > 0.5] = walk.number
+
+
+def known(folders: Sequence[Path]) -> list[list[np.ndarray]]:
+    """The stills of each person."""
+    return [[_middle(read(path)) for path in sorted(folder.iterdir())] for folder in folders]
+
+
+def read(path: Path) -> np.ndarray:
+    """(H, W, 3) uint8 BGR."""
+    picture = cv2.imread(str(path))
+    assert picture is not None, f"{path} is no picture"
+    return picture
+
+
+def _middle(picture: np.ndarray) -> np.ndarray:
+    """The middle three quarters: photos of LFW show much around the head."""
+    height, width = picture.shape[:2]
+    return np.ascontiguousarray(picture[height // 8 : height - height // 8, width // 8 : width - width // 8])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("people", type=Path, nargs="+")
+    parser.add_argument("--output", "-o", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    clip = composed(known(arguments.people), arguments.seconds, arguments.seed)
+    clip.write(arguments.output)
+    print(f"{arguments.output}: {clip.frames} frames, {len(clip.scenes)} scenes, {len(clip.walks)} appearances")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 """Clips: purity of tracks, fragments, best shots, and what decoding and tracking cost.
 
-    python bench/video.py FOLDER... [--strangers FOLDER] [--clips 4] [--seconds 30] [--identity dlib-resnet] [--speed]
+    python bench/video.py FOLDER... [--strangers FOLDER] [--clips 4] [--seconds 30] [--identity dlib-resnet]
+        [--every] [--speed]
 
 FOLDER: of one person each, with several photos whose face is in the middle. --strangers: a folder of such photos, each
 of another person. Clips of them are composed (`composed.py`): people walk, cross, cover each other, leave and return,
@@ -18,10 +19,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from composed import Composition, composed
+from composed import Composition, composed, known, read
 from facesieve import Face, Pipeline, Policy, Settings
 from facesieve.decode import decode_each
 from facesieve.sources import as_sources
@@ -37,11 +37,12 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--identity", default="none")
+    parser.add_argument("--every", action="store_true", help="compare best shots with the faces of every frame")
     parser.add_argument("--speed", action="store_true", help="only measure the time, at 1280 x 720")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if arguments.speed:
-            _speed(composed(_known(arguments.people), arguments.seconds, 0), Path(folder))
+            _speed(composed(known(arguments.people), arguments.seconds, 0), Path(folder))
             return
         pipeline = Pipeline(Settings.load(min_face_size=40, identity=arguments.identity), Policy.preset("footage"))
         results = list(_measured(arguments, pipeline, Path(folder)))
@@ -53,7 +54,8 @@ class Result:
     """One clip. tracks, impure: how many. fragments: tracks of each appearance. people: tracks of each person.
 
     kept: kept faces of each appearance that has a face fit to be kept. missing: appearances of these without one.
-    best: fitness of the best shot of each appearance as a share of that of its fittest face in all sampled frames.
+    best: fitness of the best shot of each appearance as a share of that of its fittest face in the sampled frames, or
+    in every frame.
     """
 
     tracks: int
@@ -65,24 +67,26 @@ class Result:
 
 
 def _measured(arguments: argparse.Namespace, pipeline: Pipeline, folder: Path) -> Iterator[Result]:
+    every = Pipeline(Settings.load(min_face_size=40, clip_frames="all"), pipeline.policy) if arguments.every else None
     for seed in range(arguments.clips):
         clip = composed(_people(arguments, seed), arguments.seconds, seed, (960, 540))
         path = folder / f"{seed}.mp4"
         clip.write(path)
-        result = _result(clip, pipeline.track(path).faces)
+        result = _result(clip, pipeline.track(path).faces, every.track(path).faces if every else None)
         print(f"clip {seed}: {result.tracks} tracks, {result.impure} impure", flush=True)
         yield result
 
 
-def _result(clip: Composition, faces: Sequence[Face]) -> Result:
+def _result(clip: Composition, faces: Sequence[Face], every: Sequence[Face] | None) -> Result:
     walk = np.array(list(_owners(clip, faces)), np.intp)
     person = np.array([clip.walks[one].person if one >= 0 else -1 for one in walk])
     track = np.array([face.track for face in faces])
     fitness = np.array([face.measures["fitness"] for face in faces])
     kept = np.array([face.verdict.kept for face in faces])
-    fit = np.array([face.verdict.kept or face.verdict.reasons == ("not_a_best_shot",) for face in faces])
+    fit = np.array([_is_fit(face) for face in faces])
     walks = [one for one in range(len(clip.walks)) if (fit & (walk == one)).any()]
-    best = [fitness[kept & (walk == one)].max(initial=0) / fitness[fit & (walk == one)].max() for one in walks]
+    fittest = _fittest(clip, faces if every is None else every)
+    best = [fitness[kept & (walk == one)].max(initial=0) / fittest[one] for one in walks]
     return Result(
         tracks=len(set(track[walk >= 0].tolist())),
         impure=sum(len(set(person[(track == one) & (walk >= 0)].tolist())) > 1 for one in set(track.tolist())),
@@ -91,6 +95,19 @@ def _result(clip: Composition, faces: Sequence[Face]) -> Result:
         kept=[int((kept & (walk == one)).sum()) for one in walks],
         best=best,
     )
+
+
+def _is_fit(face: Face) -> bool:
+    return face.verdict.kept or face.verdict.reasons == ("not_a_best_shot",)
+
+
+def _fittest(clip: Composition, faces: Sequence[Face]) -> dict[int, float]:
+    """The fitness of the fittest face of each walk that passes all rules but the one on tracks."""
+    found: dict[int, float] = {}
+    for walk, face in zip(_owners(clip, faces), faces, strict=True):
+        if _is_fit(face):
+            found[walk] = max(found.get(walk, 0.0), face.measures["fitness"])
+    return found
 
 
 def _owners(clip: Composition, faces: Sequence[Face]) -> Iterator[int]:
@@ -119,7 +136,7 @@ def _print(results: Sequence[Result]) -> None:
     print(
         f"kept for each appearance: {kept.mean():.2f}, at most {kept.max()}; appearances with none: {(kept == 0).sum()}"
     )
-    print(f"best shot against the fittest sampled face: median {np.median(best):.1%}, least {best.min():.1%}")
+    print(f"best shot against the fittest face: median {np.median(best):.1%}, least {best.min():.1%}")
 
 
 def _speed(clip: Composition, folder: Path) -> None:
@@ -151,26 +168,10 @@ def _speed(clip: Composition, folder: Path) -> None:
 def _people(arguments: argparse.Namespace, seed: int) -> list[list[np.ndarray]]:
     """Known people, who look different each time, in every other clip; otherwise strangers, if there are any."""
     if arguments.strangers is None or seed % 2:
-        return _known(arguments.people)
+        return known(arguments.people)
     paths = sorted(path for path in arguments.strangers.iterdir() if path.suffix in (".jpg", ".png"))
     chosen = np.random.default_rng(seed).permutation(len(paths))[:6].tolist()
-    return [[_read(paths[one])] for one in chosen]
-
-
-def _known(folders: Sequence[Path]) -> list[list[np.ndarray]]:
-    return [[_middle(_read(path)) for path in sorted(folder.iterdir())] for folder in folders]
-
-
-def _read(path: Path) -> np.ndarray:
-    picture = cv2.imread(str(path))
-    assert picture is not None, f"{path} is no picture"
-    return picture
-
-
-def _middle(picture: np.ndarray) -> np.ndarray:
-    """The middle three quarters: photos of LFW show much around the head."""
-    height, width = picture.shape[:2]
-    return np.ascontiguousarray(picture[height // 8 : height - height // 8, width // 8 : width - width // 8])
+    return [[read(paths[one])] for one in chosen]
 
 
 if __name__ == "__main__":

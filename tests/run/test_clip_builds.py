@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -85,6 +86,13 @@ def test_a_clip_is_one_row_and_its_faces_have_a_time_and_a_track(whole: facesiev
     [of_photo] = [row for row in faces if row["source"].endswith("photo.png")]
     assert (of_photo["track"], of_photo["time"], of_photo["rank_in_track"]) == (None, None, 1.0)
     assert check_dataset(whole.layout.root).faults == ()
+
+
+def test_the_contact_sheet_shows_tracks_and_opens_the_clip_at_the_second(whole: facesieve.Dataset) -> None:
+    page = whole.layout.sheet.read_text(encoding="utf-8")
+    found = re.findall(r'walk\.mp4 · track 0 · <a href="file:///[^"#]*walk\.mp4#t=([0-9.]+)">\1 s</a>', page)
+    assert found == ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0", "1.2", "1.4"]
+    assert page.count("· track") == 8
 
 
 def test_the_footage_preset_keeps_the_best_shots_and_sieve_agrees(
