@@ -53,7 +53,7 @@ def main() -> None:
 class Result:
     """One clip. tracks, impure: how many. fragments: tracks of each appearance. people: tracks of each person.
 
-    kept: kept faces of each appearance that has a face fit to be kept. missing: appearances of these without one.
+    kept: kept faces of each appearance that has a face fit to be kept. missing: people with such a face and none kept.
     best: fitness of the best shot of each appearance as a share of that of its fittest face in the sampled frames, or
     in every frame.
     """
@@ -63,6 +63,7 @@ class Result:
     fragments: list[int]
     people: list[int]
     kept: list[int]
+    missing: int
     best: list[float]
 
 
@@ -93,6 +94,7 @@ def _result(clip: Composition, faces: Sequence[Face], every: Sequence[Face] | No
         fragments=[len(set(track[walk == one].tolist())) for one in sorted(set(walk.tolist()) - {-1})],
         people=[len(set(track[person == one].tolist())) for one in sorted(set(person.tolist()) - {-1})],
         kept=[int((kept & (walk == one)).sum()) for one in walks],
+        missing=len(set(person[fit & (walk >= 0)].tolist()) - set(person[kept].tolist())),
         best=best,
     )
 
@@ -133,9 +135,8 @@ def _print(results: Sequence[Result]) -> None:
     print(
         f"tracks for each appearance ({len(fragments)}): {fragments.mean():.2f}; for each person: {people.mean():.2f}"
     )
-    print(
-        f"kept for each appearance: {kept.mean():.2f}, at most {kept.max()}; appearances with none: {(kept == 0).sum()}"
-    )
+    missing = sum(one.missing for one in results)
+    print(f"kept for each appearance: {kept.mean():.2f}, at most {kept.max()}; people without a kept face: {missing}")
     print(f"best shot against the fittest face: median {np.median(best):.1%}, least {best.min():.1%}")
 
 
