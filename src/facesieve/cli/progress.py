@@ -60,13 +60,13 @@ def _bar() -> Iterator[Watch]:
 
 def _lines() -> Watch:
     started: float | None = None
-    last = 0.0
+    last: float | None = None
 
     def watch(progress: Progress) -> None:
         nonlocal started, last
         now = time.monotonic()
         started = now if started is None else started
-        if last and now - last < EVERY and progress.done < progress.total:
+        if last is not None and now - last < EVERY and progress.done < progress.total:
             return
         last = now
         print(line(progress, _rate(progress, started)), file=sys.stderr, flush=True)
