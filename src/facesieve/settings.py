@@ -29,16 +29,17 @@ NOT_SHAPING = {
     *CLIP_SETTINGS,
     *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa", "identity"),
     *("shard_size", "sheet_faces", "manifest_rows", "cache_dir", "offline"),
-    *("most_crop_files", "tar_bytes"),
+    *("most_crop_files", "tar_bytes", "export_shard"),
     *("picture_timeout", "start_timeout"),
     *("fetch_connections", "fetch_connections_per_host", "fetch_rate_per_host", "fetch_connect_timeout"),
     *("fetch_timeout", "fetch_tries", "fetch_builds", "fetch_redirects", "fetch_buffer_bytes", "fetch_schemes"),
     *("fetch_allow_addresses", "fetch_respect_robots", "fetch_contact"),
+    *("bucket_lease", "bucket_tries"),
 }
 
 # The values that match what versions without these settings did. With them, datasets of those versions can be
 # continued.
-FORMER_BEHAVIOUR = {"colour_profiles": False, "turns": 1}
+FORMER_BEHAVIOUR = {"colour_profiles": False, "turns": 1, "min_label_faces": 3}
 
 Device = Literal["cpu", "cuda"]
 Share = Annotated[float, Field(ge=0.1, le=1)]  # a lower threshold would let through almost every candidate
@@ -123,7 +124,9 @@ class Settings(Layered):
         ("https", "http", "s3", "gs", "az"), description="Kinds of URLs that are fetched, also from lists."
     )
     fetch_allow_addresses: tuple[IPvAnyNetwork, ...] = Field(
-        (), description="Networks that URLs may lead to though they are not public, such as 10.0.0.0/8."
+        (),
+        description="Networks that URLs may lead to though they are not public, such as 10.0.0.0/8.",
+        examples=[["10.0.0.0/8", "127.0.0.1"]],
     )
     fetch_respect_robots: bool = Field(
         True, description="Refuse pictures whose X-Robots-Tag header says noai or noimageai."
@@ -175,6 +178,14 @@ class Settings(Layered):
         "none", description="Model that computes an embedding of each face, or none."
     )
 
+    # relate
+    min_label_faces: int = Field(
+        3,
+        ge=2,
+        le=1000,
+        description="A label with fewer faces has no centre to compare its faces with.",
+    )
+
     # run
     batch_size: int = Field(16, ge=1, le=4096, description="Most photos that go through the pipeline together.")
     batch_pixels: int = Field(2_000_000, ge=1, description="Pixels after which a batch is full, even with few photos.")
@@ -217,6 +228,22 @@ class Settings(Layered):
         ge=2**12,
         le=2**36,
         description="Usual size of the tar shards of a new dataset; some have half, some twice as much.",
+    )
+
+    # datasets in buckets
+    bucket_lease: float = Field(
+        60.0,
+        ge=5,
+        le=86_400,
+        description="Seconds after which another machine may continue a dataset in a bucket whose build has died.",
+    )
+    bucket_tries: int = Field(
+        8, ge=1, le=20, description="Times that an object of a dataset is copied when its host fails or is busy."
+    )
+
+    # export
+    export_shard: int = Field(
+        5000, ge=1, le=1_000_000, description="Faces in one tar or Parquet file of an export, written at a time."
     )
 
     # models
@@ -274,7 +301,9 @@ class ServiceSettings(Layered):
         description="Number of proxies in front; the client is this many addresses from the end of X-Forwarded-For.",
     )
     trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
-        (), description="Networks of the proxies; only their header is trusted. If empty, every header is trusted."
+        (),
+        description="Networks of the proxies; only their header is trusted. If empty, every header is trusted.",
+        examples=[["10.0.0.0/8", "127.0.0.1"]],
     )
     allowed_origins: tuple[str, ...] = Field(
         (), description="Origins whose web pages may call the service from a browser, or * for all."

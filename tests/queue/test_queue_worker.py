@@ -140,7 +140,7 @@ def test_a_stopped_worker_finishes_what_has_begun_and_returns_the_rest_at_once(t
         )
         until(lambda: redis.xlen("faces:results") == 1 and pictures.connections)
         status, out, err = worker.stop(20)
-        assert (status, out) == (0, "1 jobs finished (0 refused), 0 tried again, 0 dead.\n"), err
+        assert (status, out) == (0, "1 job finished (0 refused), 0 tried again, 0 dead.\n"), err
         [held] = redis.xpending_range("faces:jobs", "facesieve", "-", "+", 10)
         assert held["consumer"] == b"returned" and held["times_delivered"] == 0
         # Another worker takes it now, a minute before the lease would be over.

@@ -195,9 +195,9 @@ def test_whatever_is_behind_a_url_costs_one_row(tmp_path: Path, run: Run, portra
 
 
 def test_a_build_whose_hosts_have_no_address_ends(tmp_path: Path, run: Run) -> None:
-    hosts = [f"http://{number}.nowhere.invalid/{number}.jpg" for number in range(100)]
+    hosts = [f"http://{number}.nowhere.invalid/{number}.jpg" for number in range(40)]
     (tmp_path / "list.txt").write_text("\n".join(hosts))
-    timeouts = ("--setting", "fetch_connect_timeout=5")
+    timeouts = ("--setting", "fetch_connect_timeout=2")
     status, _, _ = run("build", tmp_path / "list.txt", "-o", tmp_path / "out", *OURS, *timeouts)
     assert status == 1
     found = rows(tmp_path / "out")

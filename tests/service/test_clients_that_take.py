@@ -132,7 +132,7 @@ def status_from(port: int, photo: bytes, token: str, address: str) -> int:
 
 @pytest.mark.parametrize(("token", "address"), [("another-token", "127.0.0.1"), ("a-token-for-tests", "127.0.0.2")])
 def test_a_polite_client_is_served_always_while_forty_flood(start: Any, small: bytes, token: str, address: str) -> None:
-    running = start(workers=2, waiting=8, tokens=["a-token-for-tests", "another-token"])
+    running = start(workers=2, waiting=8, deadline=60, tokens=["a-token-for-tests", "another-token"])
     got = polite_under_flood(running, small, lambda: status_from(running.port, small, token, address))
     assert got == {200: 10}
 
@@ -145,7 +145,7 @@ def test_with_default_settings_forty_clients_of_one_token_and_address_are_all_se
 def photos(astronaut: Path, side: int, count: int) -> list[bytes]:
     """A portrait this many times, each with other bytes after the end of the picture."""
     data = io.BytesIO()
-    Image.open(astronaut).convert("RGB").resize((side, side)).save(data, "JPEG", quality=80)
+    Image.open(astronaut).convert("RGB").resize((side, side)).save(data, "JPEG", quality=40)
     return [data.getvalue() + b"%d" % number for number in range(count)]
 
 

@@ -91,6 +91,7 @@ def test_a_client_that_asks_first_is_refused_before_it_sends(service: Any) -> No
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
         connection.sendall(head_of("/upload", f"Content-Length: {12 * MIB}", "Expect: 100-continue"))
         assert answer_of(connection)[0] == 413
+        connection.shutdown(socket.SHUT_WR)  # a service that waits for the body waits no longer
         assert connection.recv(1) == b""
 
 

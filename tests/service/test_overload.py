@@ -8,6 +8,7 @@ import socket
 import statistics
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -45,16 +46,25 @@ def burst(port: int, photo: bytes, count: int) -> list[tuple[int, dict[str, Any]
 
 
 def test_of_a_burst_exactly_the_workers_and_the_queue_are_served(start: Any, medium: bytes) -> None:
-    running = start(workers=2, waiting=16, deadline=60)
+    check_burst(start(workers=2, waiting=16, deadline=60), medium, statistics.median)
+
+
+@pytest.mark.slow
+def test_of_a_burst_all_others_are_refused_within_50_ms(start: Any, medium: bytes) -> None:
+    check_burst(start(workers=2, waiting=16, deadline=60), medium, p99)
+
+
+def check_burst(running: Any, photo: bytes, typical: Callable[[list[float]], float]) -> None:
+    """Of 28 pictures at once 18 are answered, and 10 are refused within 50 ms."""
     delays: list[float] = []
-    # The best of three, and most of them: what others do on this machine is not the service's.
+    # The best of three: what others do on this machine is not the service's.
     while len(delays) < 3 and not (delays and min(delays) < 0.05):
-        answers = burst(running.port, medium, 28)
+        answers = burst(running.port, photo, 28)
         statuses = [status for status, _, _ in answers]
         assert (statuses.count(200), statuses.count(429)) == (18, 10)
         refused = [(body, seconds) for status, body, seconds in answers if status == 429]
         assert {body["error"]["code"] for body, _ in refused} == {"busy"}
-        delays.append(statistics.median(seconds for _, seconds in refused))
+        delays.append(typical([seconds for _, seconds in refused]))
     assert min(delays) < 0.05
     assert running.gauge("facesieve_waiting") == running.gauge("facesieve_working") == 0
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from facesieve.errors import PolicyError
-from facesieve.quality import ALL_MEASURES, measure_named
+from facesieve.quality import ALL_MEASURES, is_relation, measure_named
 from facesieve.sieve import Policy, Reason, Rule
 from facesieve.sieve.reasons import REASON_OF
 
@@ -30,8 +30,8 @@ def test_the_default_is_the_reference_with_its_published_limits() -> None:
 
 
 def test_presets_have_a_sentence_and_every_limit_can_be_met_and_failed() -> None:
-    assert Policy.presets() == ("reference", "strict", "lenient", "footage")
-    assert Policy.picture_presets() == ("reference", "strict", "lenient")
+    assert Policy.presets() == ("reference", "strict", "lenient", "gallery", "training", "footage")
+    assert Policy.presets_for_pictures() == ("reference", "strict", "lenient")
     for name in Policy.presets():
         policy = Policy.preset(name)
         assert policy.sentence.endswith(".")
@@ -39,7 +39,10 @@ def test_presets_have_a_sentence_and_every_limit_can_be_met_and_failed() -> None
             measure = measure_named(rule.measure)
             assert measure is not None
             for limit in (rule.low, rule.high):
-                assert limit is None or measure.low < limit < measure.high, (name, rule)
+                assert limit is None or measure.low < limit < measure.high or rule.measure.startswith("rank_"), (
+                    name,
+                    rule,
+                )
 
 
 def test_strict_asks_more_and_lenient_less_than_the_reference() -> None:
@@ -49,6 +52,22 @@ def test_strict_asks_more_and_lenient_less_than_the_reference() -> None:
         for angle in ("yaw", "pitch", "roll"):
             assert low[angle][1] > high[angle][1]
     assert {"sharpness", "over_exposure_prevention", "inter_eye_distance", "outside", "upsampling"} <= set(strict)
+
+
+def test_gallery_is_strict_and_training_is_lenient_with_the_same_relations() -> None:
+    for name, base in (("gallery", "strict"), ("training", "lenient")):
+        ours, theirs = limits(Policy.preset(name)), limits(Policy.preset(base))
+        relations = {measure: limit for measure, limit in ours.items() if is_relation(measure)}
+        assert {measure: limit for measure, limit in ours.items() if measure not in relations} == theirs
+        assert relations["rank_in_picture"] == relations["rank_among_duplicates"] == (None, 1)
+        names = list(ours)
+        assert names[:4] == ["confidence", "rank_in_picture", "label_distance", "label_margin"]
+        assert names[-1] == "rank_among_duplicates"
+        optional = [rule.measure for rule in Policy.preset(name).rules if rule.optional]
+        assert optional == ["label_distance", "label_margin"]
+    gallery, training = limits(Policy.preset("gallery")), limits(Policy.preset("training"))
+    assert gallery["label_distance"][1] < training["label_distance"][1]
+    assert gallery["label_margin"][0] > training["label_margin"][0]
 
 
 def test_every_measure_has_a_usual_reason_and_every_reason_a_sentence() -> None:
@@ -115,7 +134,9 @@ def test_a_change_that_cannot_be_made_says_why(change: str, code: str, sentence:
 def test_an_unknown_preset_names_the_near_one_or_all() -> None:
     with pytest.raises(PolicyError, match=r"no policy 'srtict'; did you mean 'strict'\?"):
         Policy.preset("srtict")
-    with pytest.raises(PolicyError, match=r"no policy 'xyz'; there are reference, strict, lenient, footage\."):
+    with pytest.raises(
+        PolicyError, match=r"no policy 'xyz'; there are reference, strict, lenient, gallery, training, footage\."
+    ):
         Policy.load("xyz")
 
 

@@ -125,8 +125,7 @@ class Manifests:
 
     def measures(self, faces: pa.Table) -> Measures:
         """The measures of these rows of faces, (N,) float64 by name. A null becomes NaN."""
-        columns = {name: faces[name].combine_chunks() for name in self.names}
-        return Measures({name: np.asarray(column.fill_null(np.nan), np.float64) for name, column in columns.items()})
+        return measures_of_rows(faces, self.names)
 
     def face(self, prefix: str) -> list[FaceRow]:
         """The rows of the face whose id starts with `prefix`: one for each label that its picture has.
@@ -184,6 +183,12 @@ class Manifests:
         for path in self.layout.files_of(manifest):
             for rows in read_groups(path, columns, trusted=self.layout.name_of(path) in self.sums):
                 yield _with_schema(rows, wanted, self.layout.root)
+
+
+def measures_of_rows(faces: pa.Table, names: Sequence[str]) -> Measures:
+    """The measures with these names, (N,) float64 each, of rows of faces. A null becomes NaN."""
+    columns = {name: faces[name].combine_chunks() for name in names}
+    return Measures({name: np.asarray(column.fill_null(np.nan), np.float64) for name, column in columns.items()})
 
 
 def hashes_of_rows(rows: pa.Table) -> Pixels:

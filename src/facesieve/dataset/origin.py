@@ -230,6 +230,8 @@ def difference(recorded: Origin, new: Origin) -> list[str]:
     before, after = ({"options.crops_as": "files"} | one for one in (before, after))
     # Settings that did not exist when the dataset was made.
     before = {f"settings.{name}": value for name, value in FORMER_BEHAVIOUR.items()} | before
+    if before["options.crops_as"] != after["options.crops_as"]:  # the size of tar files follows from it
+        before, after = ({k: v for k, v in one.items() if k != "options.tar_bytes"} for one in (before, after))
     names = [*before, *(name for name in after if name not in before)]
     lines = [
         f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"

@@ -252,7 +252,7 @@ PICTURE_RELATIONS: tuple[Measure, ...] = (
         inf,
         "low",
         "",
-        "Place of the face among those of its picture by prominence; 1 is the main face.",
+        "Place of the face among those of its picture; 1 is the main face.",
         "relation",
     ),
 )
@@ -272,7 +272,30 @@ TRACK_RELATIONS: tuple[Measure, ...] = (
     ),
 )
 
-DATASET_RELATIONS: tuple[Measure, ...] = (
+LABEL_RELATIONS: tuple[Measure, ...] = (
+    Measure(
+        "label_distance",
+        "",
+        0,
+        inf,
+        "low",
+        "",
+        "Distance of the embedding from the centre of the other faces under its label.",
+        "relation",
+    ),
+    Measure(
+        "label_margin",
+        "",
+        -inf,
+        inf,
+        "high",
+        "",
+        "Distance from the nearest centre of another person's label, minus the distance from the own one.",
+        "relation",
+    ),
+)
+
+DUPLICATE_RELATIONS: tuple[Measure, ...] = (
     Measure(
         "twin_distance",
         "",
@@ -295,6 +318,20 @@ DATASET_RELATIONS: tuple[Measure, ...] = (
     ),
 )
 
+HELD_OUT_RELATIONS: tuple[Measure, ...] = (
+    Measure(
+        "held_out_distance",
+        "",
+        0,
+        inf,
+        "high",
+        "",
+        "Distance from the nearest face or label of another dataset, by embedding or else by hash.",
+        "relation",
+    ),
+)
+
+DATASET_RELATIONS = LABEL_RELATIONS + DUPLICATE_RELATIONS + HELD_OUT_RELATIONS
 RELATIONS = PICTURE_RELATIONS + TRACK_RELATIONS + DATASET_RELATIONS
 OF_ONE_PICTURE = MEASURES + PICTURE_RELATIONS  # what can be computed from one picture
 ALL_MEASURES = MEASURES + RELATIONS

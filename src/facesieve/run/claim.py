@@ -14,10 +14,10 @@ from facesieve.dataset.about import read_made, write_made
 from facesieve.dataset.disk.atomic import wrap_read_errors, wrap_write_errors
 from facesieve.dataset.disk.checksums import Checksum, read_checksums
 from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.replace import remove_published_checksums
 from facesieve.dataset.origin import ClipOptions, IdentityModel, Options, Origin, difference, other_engines
 from facesieve.errors import DatasetError
 from facesieve.run.permit import revoke_all
-from facesieve.run.publish import remove_published_checksums
 from facesieve.sieve import Policy
 
 # Files that desktops, file systems and git leave in folders that are otherwise empty, in lower case.

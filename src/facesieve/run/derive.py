@@ -31,24 +31,29 @@ def relations_in_pictures(measures: Measures, block: Block, gap: float = 0.0) ->
     measures: with `prominence`, and those of tracks if they are known. gap: see `rank_in_track`.
     """
     owner = owners(block)
-    relations = picture_relations(_frames(owner, block), measures["prominence"])
+    relations = picture_relations(frames_of(owner, block), measures["prominence"])
     if not {"fitness", "yaw", "pitch"} <= measures.columns.keys():
         return relations
-    track, time = _tracks(owner, block), _column(block, "time")
+    track, time = tracks_of(owner, block), times_of(block)
     return relations | track_relations(track, time, measures["fitness"], measures["yaw"], measures["pitch"], gap)
 
 
-def _frames(owner: Indices, block: Block) -> Indices:
+def frames_of(owner: Indices, block: Block) -> Indices:
     """(N,) a number for the picture or the frame of each face, from 0."""
     return _together(owner, _column(block, "frame")) if _has_clips(block) else owner
 
 
-def _tracks(owner: Indices, block: Block) -> Indices:
+def tracks_of(owner: Indices, block: Block) -> Indices:
     """(N,) a number for the track of each face, from 0. A face of a still picture is a track of its own."""
     if not _has_clips(block):
         return np.arange(len(owner))
     track = _column(block, "track")
     return _together(owner, np.where(np.isnan(track), -1.0 - np.arange(len(track)), track))
+
+
+def times_of(block: Block) -> Floats:
+    """(N,) the second of each face in its clip; NaN for still pictures."""
+    return _column(block, "time")
 
 
 def _together(owner: Indices, within: Floats) -> Indices:

@@ -97,7 +97,7 @@ def _apply(
         if rule.measure in relations:
             related[rule.measure] = relations[rule.measure](passed)
         values = related[rule.measure] if rule.measure in related else measures[rule.measure]
-        outcome = np.where(np.isnan(values), MISSING, np.where(rule.passes(values), PASSED, FAILED)).astype(np.intp)
+        outcome = np.where(rule.passes(values), PASSED, np.where(np.isnan(values), MISSING, FAILED)).astype(np.intp)
         if is_relation(rule.measure):
             outcome[~passed] = PASSED  # an earlier rule has said why the face is not kept
         outcomes.append(outcome)

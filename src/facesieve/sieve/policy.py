@@ -22,6 +22,8 @@ from facesieve.small_file import read_toml
 DEFAULT = "reference"
 _OF_TRACKS = frozenset(relation.name for relation in TRACK_RELATIONS)
 
+_WHOLE = frozenset(relation.name for relation in DATASET_RELATIONS)
+
 
 class Policy(BaseModel):
     """Rules that a face must pass, all of them, to be kept; at most one rule for each measure."""
@@ -54,9 +56,10 @@ class Policy(BaseModel):
         return tuple(_presets())
 
     @staticmethod
-    def picture_presets() -> tuple[str, ...]:
-        """Names of the presets for single pictures, the default first: those without rules on tracks."""
-        return tuple(name for name in Policy.presets() if not Policy.preset(name).ranks_tracks)
+    def presets_for_pictures() -> tuple[str, ...]:
+        """Names of the presets that judge single pictures, so that a service can use them; see `for_pictures`."""
+        measures = {name: {rule["measure"] for rule in preset["rules"]} for name, preset in _presets().items()}
+        return tuple(name for name, limited in measures.items() if not limited & (_WHOLE | _OF_TRACKS))
 
     @classmethod
     def load(cls, name_or_file: str = DEFAULT) -> Policy:
@@ -90,14 +93,12 @@ class Policy(BaseModel):
 
     def for_pictures(self) -> Policy:
         """The policy itself. Raises PolicyError `needs_dataset` if a rule compares the faces of a whole dataset."""
-        whole = {relation.name for relation in DATASET_RELATIONS}
-        needing = next((rule.measure for rule in self.rules if rule.measure in whole), None)
+        needing = next((rule.measure for rule in self.rules if rule.measure in _WHOLE), None)
         if needing:
             raise PolicyError(
                 "needs_dataset",
-                f"Policy {self.name!r} limits {needing!r}, which compares the faces of a whole dataset. Build without"
-                " that rule, then judge the dataset:"
-                " `facesieve sieve DATASET --policy NAME|FILE --set LIMIT=VALUE -o NEW`.",
+                f"Policy {self.name!r} limits {needing!r}, which compares the faces of a whole dataset. Use it with"
+                " `facesieve build` or `facesieve sieve`; here, choose another policy.",
             )
         return self
 
