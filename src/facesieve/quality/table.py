@@ -257,6 +257,21 @@ PICTURE_RELATIONS: tuple[Measure, ...] = (
     ),
 )
 
+# Relations of faces in one track of a clip. A face of a still picture is a track of its own.
+TRACK_RELATIONS: tuple[Measure, ...] = (
+    Measure("track_length", "", 1, inf, "high", "", "How many faces the track has.", "relation"),
+    Measure(
+        "rank_in_track",
+        "",
+        1,
+        inf,
+        "low",
+        "",
+        "Place of the face among the distinct shots of its track by fitness; 1 is the best shot.",
+        "relation",
+    ),
+)
+
 LABEL_RELATIONS: tuple[Measure, ...] = (
     Measure(
         "label_distance",
@@ -317,7 +332,7 @@ HELD_OUT_RELATIONS: tuple[Measure, ...] = (
 )
 
 DATASET_RELATIONS = LABEL_RELATIONS + DUPLICATE_RELATIONS + HELD_OUT_RELATIONS
-RELATIONS = PICTURE_RELATIONS + DATASET_RELATIONS
+RELATIONS = PICTURE_RELATIONS + TRACK_RELATIONS + DATASET_RELATIONS
 OF_ONE_PICTURE = MEASURES + PICTURE_RELATIONS  # what can be computed from one picture
 ALL_MEASURES = MEASURES + RELATIONS
 _RELATED = frozenset(measure.name for measure in RELATIONS)

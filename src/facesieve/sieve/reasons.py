@@ -31,6 +31,8 @@ class Reason(Code):
         "not_the_main_face",
         "Another face of the picture is larger, more central, or more like its label.",
     )
+    SHORT_TRACK = "short_track", "The track of the face in the clip has too few faces."
+    NOT_A_BEST_SHOT = "not_a_best_shot", "The track has better shots, or a fitter one of about the same time and pose."
     OTHER_PERSON = "other_person", "The face is not like the other faces under its label."
     NEAR_DUPLICATE = "near_duplicate", "A fitter face of the dataset is nearly the same picture."
     LEAKED = "leaked", "The face or its person is also in the dataset that was held out."
@@ -75,6 +77,8 @@ REASON_OF = {
     "fitness": Reason.NOT_FIT,
     "faces_in_picture": Reason.CROWDED,
     "rank_in_picture": Reason.NOT_THE_MAIN_FACE,
+    "track_length": Reason.SHORT_TRACK,
+    "rank_in_track": Reason.NOT_A_BEST_SHOT,
     "label_distance": Reason.OTHER_PERSON,
     "label_margin": Reason.OTHER_PERSON,
     "twin_distance": Reason.NEAR_DUPLICATE,
