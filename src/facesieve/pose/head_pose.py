@@ -16,7 +16,8 @@ Estimator = Callable[[Sequence[Photo], Faces], Floats]
 
 
 class HeadPose:
-    """Estimates head pose by the method that `settings.pose` names: `whenet`, `hopenet`, `geometric` or `none`.
+    """Estimates head pose by the method that `settings.pose` names: `whenet`, `sievepose`, `hopenet`, `geometric`
+    or `none`.
 
     store: the model is loaded from it at once, if the method needs one. Raises what `load_network` raises.
     """

@@ -15,14 +15,15 @@ from facesieve.records import Faces, Floats, Photo
 from facesieve.settings import Settings
 
 SIDE = 224  # pixels of a crop where the catalog has no side
-BATCH = {"cpu": 2, "cuda": 64}  # crops at once; on a CPU, more than 2 do not fit into the cache, and 32 take 300 MB
+# Crops of SIDE at once, or as many pixels of smaller ones. On a CPU, more do not fit into the cache; 32 take 300 MB.
+BATCH = {"cpu": 2, "cuda": 64}
 
 
 class Hopenet:
     """Estimates head pose with a network of the family.
 
-    name: of the model in the catalog, `whenet` or `hopenet`. margin: of the crop on each side of the box, as a share of
-    the box's longer side; None takes the catalog's.
+    name: of the model in the catalog: `sievepose`, `whenet` or `hopenet`. margin: of the crop on each side of the box,
+    as a share of the box's longer side; None takes the catalog's.
     Raises what `load_network` raises.
     """
 
@@ -31,7 +32,7 @@ class Hopenet:
         self._side = preprocessing.side or SIDE
         self._margin = (preprocessing.margin or 0.0) if margin is None else margin
         self._network = load_network(name, settings, store)
-        self._batch = BATCH[settings.device]
+        self._batch = BATCH[settings.device] * (SIDE // self._side) ** 2
 
     def __call__(self, photos: Sequence[Photo], faces: Faces) -> Floats:
         """Pitch, yaw, roll (N, 3) float64 in degrees of N faces, with the reference's signs (see `angles`)."""
@@ -40,5 +41,5 @@ class Hopenet:
         return to_reference(np.concatenate([np.empty((0, 3)), *parts]))
 
     def _degrees(self, photos: Sequence[Photo], faces: Faces) -> Floats:
-        (degrees,) = self._network(crop(photos, faces, self._margin, self._side))
+        degrees, *_ = self._network(crop(photos, faces, self._margin, self._side))
         return degrees.astype(np.float64)
