@@ -14,6 +14,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -121,6 +122,10 @@ def published_line(name: str, margin: str, estimate: Estimator) -> None:
     print(f"{name:10} {margin:>6} {abs(degrees - values[:, :3]).mean():9.2f} {right:6} of 5   {yaws}", flush=True)
 
 
+def degrees_of(network: Hopenet, photos: Sequence[Photo], faces: Faces) -> Floats:
+    return network(photos, faces).degrees
+
+
 def estimators(names: Sequence[str], margins: Sequence[float], settings: Settings) -> list[tuple[str, str, Estimator]]:
     rows: list[tuple[str, str, Estimator]] = []
     for name in names:
@@ -128,7 +133,8 @@ def estimators(names: Sequence[str], margins: Sequence[float], settings: Setting
             rows.append((name, "-", geometric))
             continue
         store = Store(settings)
-        rows += [(name, f"{margin:g}", Hopenet(name, settings, store, margin)) for margin in margins]
+        networks = [(margin, Hopenet(name, settings, store, margin)) for margin in margins]
+        rows += [(name, f"{margin:g}", partial(degrees_of, network)) for margin, network in networks]
     return rows
 
 

@@ -14,13 +14,15 @@ from facesieve.models.catalog import entry
 from facesieve.models.session import Session
 from facesieve.models.store import Store
 from facesieve.native import Extension, instruction_sets
+from facesieve.pipeline import Pipeline
 from facesieve.pose import HeadPose
 from facesieve.pose.chain import Chain, read_chain
 from facesieve.pose.graph import OtherGraphError
 from facesieve.pose.native import NativeSievepose
 from facesieve.pose.network import load_network
-from facesieve.records import Faces, Floats, Photo, Pixels, Source
+from facesieve.records import Faces, Floats, Photo, Pixels, Poses, Source
 from facesieve.settings import Settings
+from facesieve.sieve import Policy
 
 SIDE = 64
 needs_extension = pytest.mark.skipif(not instruction_sets(), reason="the extension was not built")
@@ -64,7 +66,11 @@ def detect() -> Mtcnn:
 
 
 def poses(photos: list[Photo], faces: Faces, **changes: object) -> Floats:
-    settings = Settings.load(pose="sievepose", **changes)
+    return measured(photos, faces, **changes).degrees
+
+
+def measured(photos: list[Photo], faces: Faces, **changes: object) -> Poses:
+    settings = Settings.load(**{"pose": "sievepose", **changes})
     return HeadPose(settings, Store(settings))(photos, faces)
 
 
@@ -153,6 +159,27 @@ def test_both_portraits_face_the_camera_and_their_mirrored_pictures_agree(
         first, second = (poses([one], detect([one]))[0] for one in (plain, mirrored))
         assert abs(first).max() < 25
         assert second == pytest.approx(first * (1, -1, -1), abs=6)
+
+
+def test_a_covered_face_has_a_greater_spread_and_other_models_tell_none(astronaut: Path, detect: Mtcnn) -> None:
+    plain = photo(astronaut)
+    faces = detect([plain]).take(slice(0, 1))
+    x, y, w, h = faces.boxes[0].astype(int)
+    pixels = plain.pixels.copy()
+    pixels[y : y + h, x : x + w] = np.random.default_rng(18).integers(0, 256, (h, w, 3), np.uint8)
+    [clear], [covered] = (measured([one], faces).spread for one in (plain, replace(plain, pixels=pixels)))
+    assert 1 < clear < 10 < covered
+    assert np.isnan(measured([plain], faces, pose="geometric").spread).all()
+
+
+def test_a_policy_may_ask_for_a_small_spread(astronaut: Path) -> None:
+    def judged(most: float) -> tuple[str, ...]:
+        pipeline = Pipeline(Settings.load(pose="sievepose"), Policy.preset().adjusted([f"max_pose_spread={most}"]))
+        [record] = pipeline.process([astronaut])
+        return record.faces[0].verdict.reasons
+
+    assert judged(30) == ()
+    assert judged(0.5) == ("pose_unsure",)
 
 
 @pytest.mark.parametrize("turn", [-20, 20])

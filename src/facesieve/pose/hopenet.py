@@ -11,7 +11,7 @@ from facesieve.models.store import Store
 from facesieve.pose.angles import to_reference
 from facesieve.pose.crops import crop
 from facesieve.pose.network import load_network
-from facesieve.records import Faces, Floats, Photo
+from facesieve.records import Faces, Photo, Poses
 from facesieve.settings import Settings
 
 SIDE = 224  # pixels of a crop where the catalog has no side
@@ -34,12 +34,14 @@ class Hopenet:
         self._network = load_network(name, settings, store)
         self._batch = BATCH[settings.device] * (SIDE // self._side) ** 2
 
-    def __call__(self, photos: Sequence[Photo], faces: Faces) -> Floats:
-        """Pitch, yaw, roll (N, 3) float64 in degrees of N faces, with the reference's signs (see `angles`)."""
+    def __call__(self, photos: Sequence[Photo], faces: Faces) -> Poses:
+        """The poses of N faces. Only Sievepose tells their spread."""
         batches = (faces.take(slice(start, start + self._batch)) for start in range(0, len(faces), self._batch))
-        parts = (self._degrees(photos, batch) for batch in batches)
-        return to_reference(np.concatenate([np.empty((0, 3)), *parts]))
+        parts = [Poses.unmeasured(0), *(self._poses(photos, batch) for batch in batches)]
+        degrees, spread = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return Poses(degrees, spread)
 
-    def _degrees(self, photos: Sequence[Photo], faces: Faces) -> Floats:
-        degrees, *_ = self._network(crop(photos, faces, self._margin, self._side))
-        return degrees.astype(np.float64)
+    def _poses(self, photos: Sequence[Photo], faces: Faces) -> Poses:
+        degrees, *spread = self._network(crop(photos, faces, self._margin, self._side))
+        widest = spread[0].max(axis=1).astype(np.float64) if spread else np.full(len(faces), np.nan)
+        return Poses(to_reference(degrees), widest)

@@ -29,6 +29,7 @@ class Reason(Code):
     CROWDED = "crowded", "The picture has too many faces."
     NOT_THE_MAIN_FACE = "not_the_main_face", "Another face of the picture is larger or nearer to its middle."
     NEAR_DUPLICATE = "near_duplicate", "A fitter face of the dataset is nearly the same picture."
+    POSE_UNSURE = "pose_unsure", "The head pose is too uncertain to be judged."
     POSE_NOT_MEASURED = "pose_not_measured", "The head pose was not measured, so it could not be judged."
     NOT_MEASURED = "not_measured", "A number that a rule asks for was not measured."
 
@@ -68,6 +69,7 @@ REASON_OF = {
     "blockiness": Reason.COMPRESSED,
     "prominence": Reason.NOT_PROMINENT,
     "fitness": Reason.NOT_FIT,
+    "pose_spread": Reason.POSE_UNSURE,
     "faces_in_picture": Reason.CROWDED,
     "rank_in_picture": Reason.NOT_THE_MAIN_FACE,
     "twin_distance": Reason.NEAR_DUPLICATE,
@@ -75,4 +77,4 @@ REASON_OF = {
 }
 
 # Measures that need the pose. Where one of them was not measured, the reason is `pose_not_measured`.
-NEEDS_POSE = frozenset({*ANGLES, "inter_eye_distance_score"})
+NEEDS_POSE = frozenset({*ANGLES, "inter_eye_distance_score", "pose_spread"})

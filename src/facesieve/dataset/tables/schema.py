@@ -68,7 +68,7 @@ PICTURE_FIELDS = (
     pa.field("turn", pa.int32()),
 )
 # Columns that were added after format 1 was first released. In a file without them they read as null.
-LATER: tuple[str, ...] = ("prominence", "fitness", "faces_in_picture", "rank_in_picture", CROP_HASH)
+LATER: tuple[str, ...] = ("prominence", "fitness", "faces_in_picture", "rank_in_picture", "pose_spread", CROP_HASH)
 REFUSAL_FIELDS = (pa.field("refusal", pa.string()), pa.field("message", pa.string()))
 
 
