@@ -9,6 +9,7 @@ import numpy as np
 
 from facesieve.models.store import Store
 from facesieve.native import Extension, load_extension
+from facesieve.pose.both_ways import both_ways
 from facesieve.pose.chain import read_chain
 from facesieve.pose.graph import OtherGraphError
 from facesieve.pose.layers import read_layers
@@ -21,13 +22,17 @@ Network = Callable[[Pixels], Sequence[Floats32]]
 
 
 def load_network(name: str, settings: Settings, store: Store) -> Network:
-    """A network from the verified file of the store, on the engine of the settings.
+    """A network from the verified file of the store, on the engine of the settings. Sievepose sees crops both ways.
 
     The extension computes Sievepose and networks such as WHENet; others run on ONNX Runtime, whatever engine the
     settings name.
     Raises what `Store.load` and `load_extension` raise, and SettingsError `no_cuda` when a GPU cannot be used.
     """
-    model = store.load(name)[name]
+    network = _one_way(name, settings, store.load(name)[name])
+    return partial(both_ways, network) if name == "sievepose" else network
+
+
+def _one_way(name: str, settings: Settings, model: bytes) -> Network:
     extension = load_extension(settings)
     if extension and settings.device == "cpu":
         try:
