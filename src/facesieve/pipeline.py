@@ -27,6 +27,7 @@ from facesieve.records import (
     Measures,
     Photo,
     Pixels,
+    Poses,
     Record,
     Refusal,
     Verdict,
@@ -194,9 +195,9 @@ class Pipeline:
     def _measured(self, decoded: DecodedBatch, with_pose: bool = True) -> Measured:
         photos, faces = self._find(decoded.photos)
         crops = self._align(photos, faces).crops
-        pose = self._pose(photos, faces) if with_pose else np.full((len(faces), 3), np.nan)
+        poses = self._pose(photos, faces) if with_pose else Poses.unmeasured(len(faces))
         hashes = crop_hash(luma(self._template_crops(photos, faces, crops)))
-        return Measured(decoded.results, photos, faces, crops, self._measure(photos, faces, pose), hashes)
+        return Measured(decoded.results, photos, faces, crops, self._measure(photos, faces, poses), hashes)
 
     def _find(self, photos: Sequence[Photo]) -> tuple[Sequence[Photo], Faces]:
         """The photos and their faces. If the settings allow it, a photo is turned so that its faces are upright."""
@@ -209,11 +210,11 @@ class Pipeline:
         default = (self.settings.alignment, self.settings.crop_size) == ("similarity", TEMPLATE_SIZE)
         return crops if default else self._align_reference(photos, faces).crops
 
-    def _measure(self, photos: Sequence[Photo], faces: Faces, pose: Floats) -> Measures:
+    def _measure(self, photos: Sequence[Photo], faces: Faces, poses: Poses) -> Measures:
         """Measures of the reference's crops, so that thresholds do not depend on the settings of the crop."""
         standard = self._reference_crops(photos, faces)
-        upright = self._true_roll(photos, faces, standard.crops, pose)
-        return measure(photos, faces, standard.crops, standard.matrices, upright, self._extension)
+        true = poses._replace(degrees=self._true_roll(photos, faces, standard.crops, poses.degrees))
+        return measure(photos, faces, standard.crops, standard.matrices, true, self._extension)
 
     def _reference_crops(self, photos: Sequence[Photo], faces: Faces) -> Aligned:
         """Crops as the reference aligns them: landmarks truncated to whole pixels change blur by up to 6 %."""

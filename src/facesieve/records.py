@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -235,6 +235,22 @@ class Faces:
     def none(cls) -> Faces:
         """Zero faces."""
         return cls(np.empty(0, np.intp), np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2)))
+
+
+class Poses(NamedTuple):
+    """The head pose of N faces; NaN where it was not measured.
+
+    degrees: (N, 3) pitch, yaw, roll in degrees, with the reference's signs.
+    spread: (N,) degrees, the standard deviation of the least certain angle; NaN where the model does not tell.
+    """
+
+    degrees: Floats
+    spread: Floats
+
+    @classmethod
+    def unmeasured(cls, count: int) -> Poses:
+        """The poses of faces that were not measured."""
+        return cls(np.full((count, 3), np.nan), np.full(count, np.nan))
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,7 @@ class Settings(Layered):
 
     # what runs the networks
     engine: Literal["auto", "native", "onnxruntime"] = Field(
-        "auto", description="What runs MTCNN and WHENet; auto uses the compiled extension if it was built."
+        "auto", description="What runs MTCNN and head pose; auto uses the compiled extension if it was built."
     )
     isa: Literal["auto", "avx512", "avx2", "portable"] = Field(
         "auto", description="Instruction set of the compiled extension; auto uses the fastest that this machine has."
@@ -166,7 +166,7 @@ class Settings(Layered):
     crop_size: int = Field(112, ge=16, le=1024, description="Side of the aligned crop, in pixels.")
 
     # pose
-    pose: Literal["whenet", "hopenet", "geometric", "none"] = Field(
+    pose: Literal["whenet", "sievepose", "hopenet", "geometric", "none"] = Field(
         "whenet", description="Model that estimates the head pose, or none."
     )
     measure_floor: float = Field(

@@ -234,6 +234,16 @@ MEASURES: tuple[Measure, ...] = (
         "Orders faces by how fit they are for recognition; not measured where a part of it is not.",
         "sharpness, pose, eye distance, light, confidence",
     ),
+    Measure(
+        "pose_spread",
+        "degrees",
+        0,
+        99,
+        "low",
+        "",
+        "How unsure the pose model is: the standard deviation of its least certain angle; only Sievepose measures it.",
+        "pose model",
+    ),
 )
 
 # The measures that `fitness` is computed from.

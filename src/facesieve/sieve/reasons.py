@@ -36,6 +36,7 @@ class Reason(Code):
     OTHER_PERSON = "other_person", "The face is not like the other faces under its label."
     NEAR_DUPLICATE = "near_duplicate", "A fitter face of the dataset is nearly the same picture."
     LEAKED = "leaked", "The face or its person is also in the dataset that was held out."
+    POSE_UNSURE = "pose_unsure", "The head pose is too uncertain to be judged."
     POSE_NOT_MEASURED = "pose_not_measured", "The head pose was not measured, so it could not be judged."
     NOT_MEASURED = "not_measured", "A number that a rule asks for was not measured."
 
@@ -75,6 +76,7 @@ REASON_OF = {
     "blockiness": Reason.COMPRESSED,
     "prominence": Reason.NOT_PROMINENT,
     "fitness": Reason.NOT_FIT,
+    "pose_spread": Reason.POSE_UNSURE,
     "faces_in_picture": Reason.CROWDED,
     "rank_in_picture": Reason.NOT_THE_MAIN_FACE,
     "track_length": Reason.SHORT_TRACK,
@@ -87,4 +89,4 @@ REASON_OF = {
 }
 
 # Measures that need the pose. Where one of them was not measured, the reason is `pose_not_measured`.
-NEEDS_POSE = frozenset({*ANGLES, "inter_eye_distance_score"})
+NEEDS_POSE = frozenset({*ANGLES, "inter_eye_distance_score", "pose_spread"})

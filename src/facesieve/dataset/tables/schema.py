@@ -85,7 +85,7 @@ PICTURE_FIELDS = (
 )
 # Columns that were added after format 1 was first released. In a file without them they read as null.
 LATER: tuple[str, ...] = (
-    *("prominence", "fitness", "faces_in_picture", "rank_in_picture", CROP_HASH),
+    *("prominence", "fitness", "faces_in_picture", "rank_in_picture", "pose_spread", CROP_HASH),
     *(field.name for field in (*OF_FRAMES, *OF_CLIPS)),
     *TRACK_RELATIONS,
 )
