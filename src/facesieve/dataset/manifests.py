@@ -26,7 +26,6 @@ from facesieve.dataset.tables.schema import (
     CROP_HASH,
     embedding_schema,
     measure_columns,
-    picture_schema,
     with_later_columns,
 )
 from facesieve.errors import DatasetError, UsageError
@@ -74,7 +73,7 @@ class Manifests:
     @property
     def pictures(self) -> pa.Table:
         """All rows of `pictures`, in memory."""
-        return _joined(self.picture_tables(), picture_schema())
+        return _joined(self.picture_tables(), self.about.origin.picture_schema)
 
     def face_tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Yield the rows of `faces` in groups, with some or all columns. Raises DatasetError if they are damaged."""
@@ -82,7 +81,7 @@ class Manifests:
 
     def picture_tables(self) -> Iterator[pa.Table]:
         """Yield the rows of `pictures` in groups. Raises DatasetError if they are damaged."""
-        return self._tables(self.layout.pictures, picture_schema())
+        return self._tables(self.layout.pictures, self.about.origin.picture_schema)
 
     def embedding_tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Yield the rows of `embeddings` in groups: one for each row of `faces`, in the same order.
@@ -216,7 +215,7 @@ def open_manifests(root: Path) -> Manifests:
 def open_with_checksums(layout: Layout, sums: Checksums) -> Manifests:
     """Like `open_manifests`. sums: the checksums that the published files must have."""
     about = read_about(layout, sums.get(layout.name_of(layout.about), frozenset()))
-    schemas = {layout.faces: about.origin.face_schema, layout.pictures: picture_schema()}
+    schemas = {layout.faces: about.origin.face_schema, layout.pictures: about.origin.picture_schema}
     for manifest, schema in schemas.items():
         for path in files_of_manifest(layout, manifest, sums):
             held = schema_of(path, sums.get(layout.name_of(path), frozenset()))
