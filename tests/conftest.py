@@ -1,7 +1,8 @@
-"""Photos that every test may use: from installed packages, and from ../shared if that folder exists."""
+"""What every test may use: photos of installed packages and of ../shared, an S3 server, the command line."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,17 @@ if TYPE_CHECKING:
     from s3_server import S3Server
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_wait_for_the_disk() -> Iterator[None]:
+    """In this process, `os.fsync` only looks whether there is such a file. Programs that tests start do sync.
+
+    It matters only when the power is cut. A sync takes 5 ms, and a test of builds makes up to 4000.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -23,12 +23,15 @@ try() {  # NAME CONSTRAINT TESTS...
     "$venv/bin/python" -m pytest -q -p no:cacheprovider -W ignore "$@"
 }
 
-compiled=(tests/align tests/dataset tests/pipeline tests/quality tests/decode
-    tests/models/test_session.py tests/cli/test_build_for_real.py)
+# What is compiled against numpy or reads its arrays: OpenCV, simplejpeg, pillow-heif, ONNX Runtime, h5py and pyarrow.
+compiled=(tests/align tests/dataset tests/pipeline/test_pipeline.py tests/quality/test_responses.py
+    tests/decode/test_decode_colour.py tests/decode/test_decode_modes.py
+    tests/models/test_convert_mtcnn.py tests/models/test_session.py tests/cli/test_build_for_real.py)
 
 echo 'The lowest versions'
-try lowest '' "${compiled[@]}" tests/detect tests/pose tests/report tests/sieve tests/sources \
-    tests/cli/test_commands.py tests/models/test_convert_mtcnn.py tests/models/test_onnx_file.py \
-    tests/models/test_store.py tests/service/test_contract.py
+try lowest '' "${compiled[@]}" tests/decode tests/detect/test_mtcnn.py tests/pose/test_head_pose.py tests/report \
+    tests/sieve/test_policy.py tests/sources/test_archives.py tests/sources/test_buckets.py tests/sources/test_find.py \
+    tests/sources/test_lists.py tests/sources/test_other_files_as_lists.py tests/sources/test_remote_fetch.py \
+    tests/cli/test_commands.py tests/models/test_onnx_file.py tests/models/test_store.py tests/service/test_contract.py
 echo 'The lowest versions with a current numpy'
 try numpy 'numpy>=2.2' "${compiled[@]}"

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
         UsageError,
         WorkerError,
     )
+    from facesieve.export.export import Exported, ExportProgress, export_dataset
     from facesieve.pipeline import Pipeline
     from facesieve.records import Face, NoEmbedding, Photo, Record, Refusal, RefusalCode, Source, Verdict
     from facesieve.run.build import BuildResult
     from facesieve.run.identify import Identified, IdentifyProgress, identify
+    from facesieve.run.label_findings import LabelFinding
     from facesieve.run.merge import MergeResult, merge
     from facesieve.run.opened import Dataset, open_dataset
+    from facesieve.run.people import LabelSummary, People
     from facesieve.run.progress import Progress
+    from facesieve.run.pull import pull
     from facesieve.run.recipe import build
     from facesieve.settings import Settings
     from facesieve.sieve import Policy, Reason
@@ -33,13 +37,18 @@ __all__ = [
     "BuildResult",
     "Dataset",
     "DatasetError",
+    "ExportProgress",
+    "Exported",
     "Face",
     "FacesieveError",
     "Identified",
     "IdentifyProgress",
+    "LabelFinding",
+    "LabelSummary",
     "MergeResult",
     "ModelError",
     "NoEmbedding",
+    "People",
     "Photo",
     "Pipeline",
     "Policy",
@@ -57,9 +66,11 @@ __all__ = [
     "WorkerError",
     "__version__",
     "build",
+    "export_dataset",
     "identify",
     "merge",
     "open_dataset",
+    "pull",
 ]
 
 # Where each public name is defined.
@@ -67,13 +78,18 @@ _MODULES = {
     "BuildResult": "run.build",
     "Dataset": "run.opened",
     "DatasetError": "errors",
+    "ExportProgress": "export.export",
+    "Exported": "export.export",
     "Face": "records",
     "FacesieveError": "errors",
     "Identified": "run.identify",
     "IdentifyProgress": "run.identify",
+    "LabelFinding": "run.label_findings",
+    "LabelSummary": "run.people",
     "MergeResult": "run.merge",
     "ModelError": "errors",
     "NoEmbedding": "records",
+    "People": "run.people",
     "Photo": "records",
     "Pipeline": "pipeline",
     "Policy": "sieve",
@@ -90,9 +106,11 @@ _MODULES = {
     "Verdict": "records",
     "WorkerError": "errors",
     "build": "run.recipe",
+    "export_dataset": "export.export",
     "identify": "run.identify",
     "merge": "run.merge",
     "open_dataset": "run.opened",
+    "pull": "run.pull",
 }
 
 

@@ -63,7 +63,8 @@ class Layered(BaseModel):
         first = error.errors()[0]
         name = str(first["loc"][0])
         where = f" ({places[name]})" if name in places else ""
-        form = f" Write it like {list(cls.model_fields[name].default)}." if cls._is_list(name) else ""
+        field = cls.model_fields[name]
+        form = f" Write it like {(field.examples or [list(field.default)])[0]}." if cls._is_list(name) else ""
         return f"Setting {name!r}{where}: {first['msg']}.{form}"
 
     @classmethod

@@ -16,25 +16,30 @@ from facesieve.layered import Layered
 # Limits on reading one picture. A dataset may be continued with other limits.
 LIMITS = {
     *("max_file_bytes", "max_pixels", "max_side", "max_decode_bytes", "max_expansion"),
-    *("max_jpeg_scans", "max_jpeg_work", "max_unpacked_bytes"),
+    *("max_jpeg_scans", "max_jpeg_work", "max_unpacked_bytes", "max_clip_bytes", "max_clip_frames"),
 }
+
+# How clips are read and their faces ranked. Only a dataset that has clips records these settings.
+CLIP_SETTINGS = ("clip_every", "clip_frames", "clip_from", "clip_to", "animated", "shot_gap")
 
 # Settings that do not change the content of a dataset: limits, speed, models, fetching, and how much a page shows.
 # `identity` adds embeddings, and a dataset records their model by itself.
 NOT_SHAPING = {
     *LIMITS,
+    *CLIP_SETTINGS,
     *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa", "identity"),
     *("shard_size", "sheet_faces", "manifest_rows", "cache_dir", "offline"),
-    *("most_crop_files", "tar_bytes"),
+    *("most_crop_files", "tar_bytes", "export_shard"),
     *("picture_timeout", "start_timeout"),
     *("fetch_connections", "fetch_connections_per_host", "fetch_rate_per_host", "fetch_connect_timeout"),
     *("fetch_timeout", "fetch_tries", "fetch_builds", "fetch_redirects", "fetch_buffer_bytes", "fetch_schemes"),
     *("fetch_allow_addresses", "fetch_respect_robots", "fetch_contact"),
+    *("bucket_lease", "bucket_tries"),
 }
 
 # The values that match what versions without these settings did. With them, datasets of those versions can be
 # continued.
-FORMER_BEHAVIOUR = {"colour_profiles": False, "turns": 1}
+FORMER_BEHAVIOUR = {"colour_profiles": False, "turns": 1, "min_label_faces": 3}
 
 Device = Literal["cpu", "cuda"]
 Share = Annotated[float, Field(ge=0.1, le=1)]  # a lower threshold would let through almost every candidate
@@ -69,6 +74,27 @@ class Settings(Layered):
         True, description="Convert pictures with an embedded wide-gamut profile (Display P3, Adobe RGB) to sRGB."
     )
 
+    # clips
+    clip_every: float = Field(0.2, gt=0, le=86_400, description="Seconds between the frames of a clip that are used.")
+    clip_frames: Annotated[
+        Literal["every", "scene", "all"] | Annotated[int, Field(ge=1)], BeforeValidator(_as_number)
+    ] = Field(
+        "every",
+        description="Which frames are used: one every clip_every seconds, the first of each scene, all, or this many.",
+    )
+    clip_from: float = Field(0.0, ge=0, description="Second of a clip at which reading begins.")
+    clip_to: float = Field(0.0, ge=0, description="Second of a clip at which reading ends; 0 is its end.")
+    animated: Literal["first", "frames"] = Field(
+        "first", description="Read the first frame of animated pictures, or read them as clips."
+    )
+    shot_gap: float = Field(
+        1.0, ge=0, description="Seconds between two of the best shots of a track that have about the same pose."
+    )
+    max_clip_bytes: int = Field(4 * 2**30, gt=0, description="Largest clip that is read, in bytes.")
+    max_clip_frames: int = Field(
+        100_000, ge=1, description="Most frames of one clip that are used; the clip is truncated there."
+    )
+
     # sources
     max_unpacked_bytes: int = Field(64 * 2**30, gt=0, description="Most bytes that one archive or list may unpack to.")
 
@@ -98,7 +124,9 @@ class Settings(Layered):
         ("https", "http", "s3", "gs", "az"), description="Kinds of URLs that are fetched, also from lists."
     )
     fetch_allow_addresses: tuple[IPvAnyNetwork, ...] = Field(
-        (), description="Networks that URLs may lead to though they are not public, such as 10.0.0.0/8."
+        (),
+        description="Networks that URLs may lead to though they are not public, such as 10.0.0.0/8.",
+        examples=[["10.0.0.0/8", "127.0.0.1"]],
     )
     fetch_respect_robots: bool = Field(
         True, description="Refuse pictures whose X-Robots-Tag header says noai or noimageai."
@@ -150,6 +178,14 @@ class Settings(Layered):
         "none", description="Model that computes an embedding of each face, or none."
     )
 
+    # relate
+    min_label_faces: int = Field(
+        3,
+        ge=2,
+        le=1000,
+        description="A label with fewer faces has no centre to compare its faces with.",
+    )
+
     # run
     batch_size: int = Field(16, ge=1, le=4096, description="Most photos that go through the pipeline together.")
     batch_pixels: int = Field(2_000_000, ge=1, description="Pixels after which a batch is full, even with few photos.")
@@ -194,12 +230,32 @@ class Settings(Layered):
         description="Usual size of the tar shards of a new dataset; some have half, some twice as much.",
     )
 
+    # datasets in buckets
+    bucket_lease: float = Field(
+        60.0,
+        ge=5,
+        le=86_400,
+        description="Seconds after which another machine may continue a dataset in a bucket whose build has died.",
+    )
+    bucket_tries: int = Field(
+        8, ge=1, le=20, description="Times that an object of a dataset is copied when its host fails or is busy."
+    )
+
+    # export
+    export_shard: int = Field(
+        5000, ge=1, le=1_000_000, description="Faces in one tar or Parquet file of an export, written at a time."
+    )
+
     # models
     cache_dir: Path = Field(
         default_factory=lambda: _user_cache(),
         description="Folder that holds converted model files.",
     )
     offline: bool = Field(False, description="Never fetch models; a missing model is an error.")
+
+    def of_clips(self) -> dict[str, Any]:
+        """How clips are read and their faces ranked, as plain values."""
+        return self.model_dump(mode="json", include=set(CLIP_SETTINGS))
 
     def digest(self) -> str:
         """Sha256 of the settings that can change the content of a dataset."""
@@ -210,8 +266,18 @@ class Settings(Layered):
         return self.model_dump(mode="json", exclude=NOT_SHAPING)
 
     def limits(self) -> dict[str, Any]:
-        """The limits on reading one picture, as plain values. They decide what is refused; they change no result."""
-        return self.model_dump(mode="json", include=LIMITS)
+        """The limits on reading one picture, as plain values. They decide what is refused; they change no result.
+
+        Those of clips are left out if they are the defaults, so that datasets without clips do not mention them.
+        """
+        usual = default_clip_limits()
+        limits = self.model_dump(mode="json", include=LIMITS)
+        return {name: value for name, value in limits.items() if usual.get(name) != value}
+
+
+def default_clip_limits() -> dict[str, Any]:
+    """The limits on clips that hold unless a dataset records others."""
+    return {name: Settings.model_fields[name].default for name in ("max_clip_bytes", "max_clip_frames")}
 
 
 class ServiceSettings(Layered):
@@ -235,7 +301,9 @@ class ServiceSettings(Layered):
         description="Number of proxies in front; the client is this many addresses from the end of X-Forwarded-For.",
     )
     trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
-        (), description="Networks of the proxies; only their header is trusted. If empty, every header is trusted."
+        (),
+        description="Networks of the proxies; only their header is trusted. If empty, every header is trusted.",
+        examples=[["10.0.0.0/8", "127.0.0.1"]],
     )
     allowed_origins: tuple[str, ...] = Field(
         (), description="Origins whose web pages may call the service from a browser, or * for all."

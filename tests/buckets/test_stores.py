@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from facesieve.buckets import BucketUrl, Store, Stores, check_installed
+from facesieve.buckets import ABSENT, BucketUrl, Store, Stores, check_installed
 from facesieve.errors import Refused, UsageError
 
 ODD_KEYS = [
@@ -168,15 +168,61 @@ def test_azure_without_an_account_or_with_a_wrong_key_is_one_sentence(monkeypatc
     assert refused("az://c/").startswith("The credentials for Azure Blob Storage cannot be used: ")
 
 
+CONDITIONS = [
+    (None, {}, {}),
+    (ABSENT, {"If-None-Match": "*"}, {"x-goog-if-generation-match": "0"}),
+    ("0a-1", {"If-Match": '"0a-1"'}, {"x-goog-if-generation-match": "0a-1"}),
+    ("0x8D", {"If-Match": '"0x8D"'}, {"x-goog-if-generation-match": "0x8D"}),
+]
+
+
+@pytest.mark.parametrize(("only_if", "by_tag", "by_generation"), CONDITIONS)
+def test_a_store_is_asked_to_change_exactly_the_key_on_a_condition(
+    monkeypatch: pytest.MonkeyPatch, only_if: str | None, by_tag: dict[str, str], by_generation: dict[str, str]
+) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=dev;SharedAccessSignature=sig=1")
+    for scheme in ("s3", "gs", "az"):
+        one = Stores(writing=True).of(BucketUrl.parse(f"{scheme}://bucket/"))
+        put, delete = (one.change_request("a b/😀", method, only_if) for method in ("PUT", "DELETE"))
+        assert (put.method, delete.method) == ("PUT", "DELETE")
+        assert urlsplit(put.url).path.endswith("/a%20b/%F0%9F%98%80") and put.url == delete.url
+        headers = {name: put.headers[name] for name in put.headers if "match" in name.lower()}
+        assert headers == (by_generation if scheme == "gs" else by_tag)
+        assert put.headers.get("x-ms-blob-type") == ("BlockBlob" if scheme == "az" else None)
+
+
+def test_the_version_of_an_object_is_its_etag_or_at_google_its_generation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=dev;SharedAccessSignature=sig=1")
+    headers = {"etag": '"0a"', "x-goog-generation": "17"}
+    found = [store(f"{scheme}://bucket/").version_of(headers) for scheme in ("s3", "gs", "az")]
+    assert found == ["0a", "17", "0a"]
+    assert store("s3://bucket/").version_of({}) == ""
+
+
+@pytest.mark.parametrize(("writing", "may"), [(False, "rl"), (True, "rcwdl")])
+def test_only_a_store_that_writes_asks_for_the_right_to_write(
+    monkeypatch: pytest.MonkeyPatch, writing: bool, may: str
+) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "mine")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", base64.b64encode(b"key").decode())
+    url = Stores(writing).of(BucketUrl.parse("az://c/")).request("key").url
+    assert parse_qs(urlsplit(url).query)["sp"] == [may]
+    asked: list[list[str]] = []
+    monkeypatch.setattr("google.auth.default", lambda scopes: (asked.append(scopes), (None, None))[1])
+    Stores(writing).of(BucketUrl.parse("gs://c/"))
+    assert asked == [[f"https://www.googleapis.com/auth/devstorage.read_{'write' if writing else 'only'}"]]
+
+
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
 def test_a_page_of_s3_or_google_has_exact_keys_sizes_and_tags(scheme: str) -> None:
     page = store(f"{scheme}://b/").page(
         b'<?xml version="1.0"?><ListBucketResult xmlns="x"><EncodingType>url</EncodingType>'
         b"<IsTruncated>true</IsTruncated><NextContinuationToken>a%2B</NextContinuationToken>"
         b'<Contents><Key>a+b%0A%2B%2520</Key><Size>7</Size><ETag>"0a-1"</ETag></Contents>'
-        b"<Contents><Key>c//d</Key><Size>0</Size></Contents></ListBucketResult>"
+        b"<Contents><Key>c//d</Key><Size>0</Size><Generation>5</Generation></Contents></ListBucketResult>"
     )
     assert [(one.key, one.size, one.tag) for one in page.objects] == [("a b\n+%20", 7, "0a-1"), ("c//d", 0, "")]
+    assert [one.version for one in page.objects] == ["0a-1", "5"]
     assert page.after == "a%2B"
 
 
@@ -230,4 +276,4 @@ def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch, sche
     finally:
         module._is_installed.cache_clear()
     assert caught.value.code == "no_cloud"
-    assert caught.value.message == f"Reading {scheme}:// needs the extra `cloud`: pip install 'facesieve[cloud]'."
+    assert caught.value.message == f"Buckets of {scheme}:// need the extra `cloud`: pip install 'facesieve[cloud]'."

@@ -114,6 +114,15 @@ def test_a_list_may_be_written_with_commas_and_a_wrong_one_is_answered_with_its_
         assert "Write it like [0.6, 0.7, 0.7]. [bad_setting]" in said
 
 
+@pytest.mark.parametrize("network", ["home", "10.0.0.1/8", "10.0.0.0/33", "", "\udcff"])
+def test_a_network_that_is_none_is_answered_with_the_option_and_its_form(run: Run, network: str) -> None:
+    status, _, said = run("build", "x", "-o", "y", "--allow-address", network)
+    assert (status, said.count("\n")) == (2, 1)
+    assert said.startswith("error: --allow-address cannot be used: ") and "such as 10.0.0.0/8" in said
+    with pytest.raises(SettingsError, match=r"Write it like \['10.0.0.0/8', '127.0.0.1'\]"):
+        Settings.load(fetch_allow_addresses=network or "x")
+
+
 def test_a_setting_that_does_not_exist_is_answered_with_the_nearest(run: Run) -> None:
     status, _, said = run("build", "x", "-o", "y", "--setting", "crop_sise=160")
     assert (status, said) == (2, "error: There is no setting 'crop_sise'; did you mean crop_size? [bad_setting]\n")

@@ -38,11 +38,11 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def photos(tmp_path: Path, astronaut: Path) -> Path:
-    """Sixty portraits, each of other bytes."""
+    """Thirty portraits, each of other bytes."""
     folder = tmp_path / "photos"
     folder.mkdir()
     portrait = cv2.imread(str(astronaut))
-    for number in range(60):
+    for number in range(30):
         cv2.imwrite(str(folder / f"{number}.jpg"), portrait[number:])
     return folder
 
@@ -98,14 +98,14 @@ def test_a_build_that_is_stopped_says_how_to_go_on_and_leaves_nothing(
     stdout, stderr = build.communicate(timeout=60)
     committed = len(list(out.glob(".facesieve/parts/*.parquet")))
     said = (
-        f"{STOPPED[number]}; {committed} of 60 pictures are committed (unfinished shards are done again), "
+        f"{STOPPED[number]}; {committed} of 30 pictures are committed (unfinished shards are done again), "
         f"and the same command continues {out}\n"
     )
     assert (build.returncode, stdout, stderr) == (128 + number, "", said)
     assert none_is_left(children)
     assert list(scratch.iterdir()) == []
     again = start("build", photos, "-o", out, "-q", *options)
-    assert again.communicate(timeout=120)[0].startswith("pictures: 60 = 60 read")
+    assert again.communicate(timeout=120)[0].startswith("pictures: 30 = 30 read")
 
 
 @pytest.mark.parametrize("number", STOPPED)
@@ -143,7 +143,7 @@ def test_a_signal_that_is_ignored_stays_ignored(photos: Path, tmp_path: Path) ->
     )
     until(lambda: list(tmp_path.glob("out/.facesieve")))
     os.killpg(build.pid, signal.SIGHUP)
-    assert build.communicate(timeout=120)[0].startswith("pictures: 60 = 60 read")
+    assert build.communicate(timeout=120)[0].startswith("pictures: 30 = 30 read")
     assert build.returncode == 0
 
 

@@ -260,7 +260,7 @@ def test_ctrl_c_stops_all_at_once_keeps_what_is_finished_and_goes_on(
     os.killpg(child.pid, signal.SIGINT)
     _, errors = child.communicate(timeout=20)
     assert (child.returncode, errors) == (130, "")
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 5
     assert gone(child.pid)
     assert list((tmp_path / "out" / ".facesieve" / "parts").iterdir())
     assert not (tmp_path / "out" / ".facesieve" / "scratch").exists()

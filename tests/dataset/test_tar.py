@@ -7,12 +7,14 @@ import io
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from facesieve.dataset.disk import tar
 from facesieve.dataset.disk.checksums import checksum_of
 from facesieve.dataset.disk.layout import member_name
 from facesieve.dataset.disk.outputs import Outputs
@@ -153,9 +155,41 @@ def test_faces_before_the_first_crop_of_a_tar_file_are_not_held() -> None:
     assert rows["shard"].null_count == 43 * 4000 + 800
 
 
+def test_a_tar_file_ends_before_many_faces_without_a_crop_wait_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tar_layout, "_MOST_BARE", 500)
+    faces, pictures = faces_of(4000), picture_schema().empty_table()
+    without = faces.set_column(2, "file_name", pa.nulls(len(faces), pa.string()))
+    rows = pa.concat_tables([faces.slice(0, 10), without, faces.slice(10, 3000), without, faces.slice(3010)])
+    taken, held, found = 0, 0, list[pa.Table]()
+
+    def blocks() -> Iterator[Block]:
+        nonlocal taken
+        for at in range(0, len(rows), 37):
+            taken = min(at + 37, len(rows))
+            yield Block(rows.slice(at, 37), pictures)
+
+    for block in with_places(blocks(), Outputs(tar_bytes=2**30)):
+        found.append(block.faces)
+        held = max(held, taken - sum(map(len, found)))
+    assert held < 500 * 5 + 37, "every fifth face has no crop"
+    placed_rows = pa.concat_tables(found)
+    assert placed_rows.equals(placed(rows, 2**30, 2000)) and placed_rows.select(rows.column_names).equals(rows)
+    assert len(placed_rows["shard"].unique().drop_null()) == 4
+
+
 def test_a_number_is_drawn_once_for_each_face(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = list[bytes]()
     crc32 = tar_layout.zlib.crc32
     monkeypatch.setattr(tar_layout.zlib, "crc32", lambda data: (drawn.append(data), crc32(data))[1])
     placed(faces_of(600), 2**30, block=10)
     assert len(drawn) == 600
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a", "Ada/0.png", "Zoë 😀/1.png", "n" * 99, "n" * 100, "é" * 50, f"{'d' * 60}/{'n' * 60}"]
+)
+@pytest.mark.parametrize("size", [0, 1, 511, 8**11 - 1])
+def test_a_header_has_the_bytes_that_tarfile_writes(name: str, size: int) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    assert tar._header(name, size) == info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict")

@@ -232,6 +232,36 @@ def test_a_phones_108_and_200_megapixels_are_within_the_limits_and_not_every_for
     assert caught.value.code == "too_many_pixels"
 
 
+def test_a_gif_of_endless_blocks_in_comments_is_refused() -> None:
+    file = BytesIO()
+    Image.new("L", (8, 8)).save(file, "GIF")
+    at = file.getvalue().index(b",")
+    many = b"".join((file.getvalue()[:at], (b"!\xfe" + b"\1a" * 1000 + b"\0") * 1100, file.getvalue()[at:]))
+    few = b"".join((file.getvalue()[:at], (b"!\xfe" + b"\1a" * 1000 + b"\0") * 9, file.getvalue()[at:]))
+    assert refused(many).code == "corrupt"
+    assert isinstance(decode_one(as_sources([few])[0], Settings()), Photo)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_a_run_length_bmp_of_many_pixels_is_refused_because_its_decoder_is_slow(bits: int) -> None:
+    def bmp(side: int) -> bytes:
+        sizes = struct.pack("<IiiHHIIiiII", 40, side, side, 1, bits, 2 if bits == 4 else 1, 0, 0, 0, 16, 0)
+        return b"BM" + struct.pack("<IHHI", 0, 0, 0, 118) + sizes + bytes(64) + b"\1\0\0\0" * side + b"\0\1"
+
+    assert refused(bmp(4200)).code == "unsupported_format"
+    assert isinstance(decode_one(as_sources([bmp(42)])[0], Settings()), Photo)
+
+
+def test_a_jpeg_that_only_pillow_reads_needs_the_memory_of_pillow() -> None:
+    file = BytesIO()
+    Image.new("RGB", (64, 64), (9, 99, 9)).save(file, "JPEG")
+    whole, limits = file.getvalue(), Settings(max_decode_bytes=64 * 64 * 4)
+    odd = whole[:-2] + b"\0\0stray" + whole[-2:]
+    assert isinstance(decode_one(as_sources([whole])[0], limits), Photo)
+    assert isinstance(decode_one(as_sources([odd])[0], Settings()), Photo)
+    assert refused(odd, max_decode_bytes=64 * 64 * 4).code == "too_many_pixels"
+
+
 def test_an_interrupt_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt

@@ -154,3 +154,20 @@ def test_many_previews_without_an_end_to_their_headers_cost_no_time(distinct: bo
     assert time.process_time() - began < 2
     assert isinstance(refusal, Refusal)
     assert refusal.code == "raw"
+
+
+@pytest.mark.parametrize(("kind", "code"), [(0, ""), (1, "raw")])
+def test_a_small_copy_of_another_picture_in_the_file_is_not_the_photo(kind: int, code: str) -> None:
+    def page(width: int, height: int, more: Entries, at: int) -> Entries:
+        shape = [(256, LONG, width), (257, LONG, height), (258, SHORT, 8), (259, SHORT, 1), (262, SHORT, 1)]
+        return [*shape, (273, LONG, at), (277, SHORT, 1), (278, LONG, height), (279, LONG, width * height), *more]
+
+    data = bytearray(b"II*\0\x08\0\0\0".ljust(1000, b"\0") + bytes(16 * 12 + 160 * 120))
+    for start, entries in (
+        (8, page(16, 12, [(254, LONG, kind), (330, LONG, 400)], 1000)),
+        (400, page(160, 120, [], 1000 + 16 * 12)),
+    ):
+        packed = directory(entries, "<")
+        data[start : start + len(packed)] = packed
+    found = answer(bytes(data))
+    assert (found.code if isinstance(found, Refusal) else "") == code

@@ -159,3 +159,18 @@ def test_a_false_list_that_decoders_read_is_refused(tag: int) -> None:
     place = int.from_bytes(data[4:8], "little")
     at = data.index(struct.pack("<H", tag), place + 2)
     assert code(data[: at + 4] + struct.pack("<I", 0xFF000001) + data[at + 8 :]) == "corrupt"
+
+
+@pytest.mark.parametrize("compression", [1, 5])
+def test_values_that_overlap_are_not_copied_again_and_again(compression: int) -> None:
+    shape = [(256, 4, 1, 64), (257, 4, 1, 64), (258, 3, 1, 8), (259, 3, 1, compression), (262, 3, 1, 1)]
+    strips = [(273, 4, 1, -1), (278, 4, 1, 64), (279, 4, 1, -1)]
+    over_one_another = [(tag, 7, 1 << 20, 8) for tag in range(1000, 1020)]
+    assert code(tiff([*shape, *strips, *over_one_another], [bytes(2 << 20)])) == "corrupt"
+
+
+def test_a_directory_of_endless_entries_is_refused() -> None:
+    shape = [(256, 4, 1, 64), (257, 4, 1, 64), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, -1)]
+    entries = [*shape, (278, 4, 1, 64), (279, 4, 1, -1)]
+    assert code(tiff(entries, [bytes(64 * 64)])) == ""
+    assert code(tiff([*entries, *[(1000, 4, 1, 1)] * 5000], [bytes(64 * 64)])) == "corrupt"

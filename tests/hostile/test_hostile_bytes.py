@@ -63,6 +63,10 @@ GIF = b"GIF89a" + struct.pack("<HHBBB", 10, 10, 0x80, 0, 0) + bytes(6)
 SIDES = [(256, 4, 1, 100), (257, 4, 1, 100), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (277, 3, 1, 1)]
 HEIC, AVIF = (box(b"ftyp", brand + bytes(4) + brand + b"mif1") for brand in (b"heic", b"avif"))
 JP2 = b"\0\0\0\x0cjP  \r\n\x87\n" + box(b"ftyp", b"jp2 \0\0\0\0jp2 ")
+LAYERS = b"\xff\x4f" + bytes.fromhex(
+    "ff51 0029 0000 00000040 00000040 00000000 00000000 00000040 00000040 00000000 00000000 0001 070101"
+    "ff52 000d 01 00 ffff 00 00 04 04 00 01 00  ff5c 0004 40 48  ff90 000a 0000 00000000 00 01 ff93"
+)
 EXTENDED = b"VP8X" + struct.pack("<I", 10) + bytes(4) + b"\x3f\0\0\x3f\0\0"
 
 FEW: dict[str, Callable[[], bytes]] = {
@@ -93,6 +97,21 @@ MANY: dict[str, Callable[[], bytes]] = {
     "jpeg 2000 with a header of boxes": lambda: JP2 + box(b"jp2h", box(b"free", b"") * (SIZE // 8)),
     "ppm of comments": lambda: repeated(b"P3 5000 3000 255 ", b"#\n"),
     "ppm in text": lambda: repeated(b"P3 5000 3000 255 ", b"1 "),
+    "gif of blocks in comments": lambda: repeated(GIF, b"!\xfe" + b"\1a" * 100 + b"\0", b";"),
+    "tiff of values that overlap": lambda: tiff(
+        [
+            *SIDES[:3],
+            (259, 3, 1, 5),
+            *SIDES[4:],
+            (273, 4, 1, 900),
+            *[(tag, 7, 90 << 20, 8) for tag in range(999, 1020)],
+        ],
+        bytes(SIZE - 1000),
+    ),
+    "bigtiff of entries": lambda: repeated(
+        b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 5_000_000), struct.pack("<HHQQ", 1000, 4, 1, 1)
+    ),
+    "jpeg 2000 of layers": lambda: repeated(LAYERS, b"\0"),
     "webp of frames": lambda: webp(EXTENDED + b"ANMF\0\0\0\0" * (SIZE // 8)),
 }
 

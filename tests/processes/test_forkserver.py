@@ -169,7 +169,7 @@ def test_a_build_whose_fork_server_is_stopped_goes_on_and_a_signal_ends_it(
     program: Path, heap: Path, tmp_path: Path, signalled: bool
 ) -> None:
     program.write_text(STOPPED)
-    patience = 600 if signalled else 15
+    patience = 600 if signalled else 5
     run = [*command(program, heap, tmp_path / "out", 2), "--setting", f"start_timeout={patience}"]
     with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as build:
         try:

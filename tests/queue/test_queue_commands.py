@@ -44,7 +44,7 @@ def test_a_picture_that_cannot_be_read_is_told_and_not_submitted(tmp_path: Path,
     (tmp_path / "list.txt").write_text(f"{astronaut}\n{tmp_path}/missing.jpg\n")
     with RedisServer(tmp_path) as server:
         status, out, err = run("submit", server.url, tmp_path / "list.txt")
-        assert (status, out) == (0, "1 jobs submitted to faces:jobs; 1 pictures were not submitted.\n")
+        assert (status, out) == (0, "1 job submitted to faces:jobs; 1 picture was not submitted.\n")
         assert "missing.jpg" in err and "[unreadable]" in err
 
 
@@ -64,7 +64,7 @@ def test_a_damaged_member_of_a_zip_is_told_and_the_next_picture_is_submitted(
         status, out, err = run("submit", server.url, path)
         jobs = [json.loads(fields[b"job"])["id"] for _, fields in server.client().xrange("faces:jobs")]
     assert (status, jobs) == (0, [f"{path}!whole.png"]), err
-    assert out == "1 jobs submitted to faces:jobs; 2 pictures were not submitted.\n"
+    assert out == "1 job submitted to faces:jobs; 2 pictures were not submitted.\n"
     assert [(line.split(": ")[0], line[-12:]) for line in err.splitlines()] == [
         (f"{path}!checksum.png", "[unreadable]"),
         (f"{path}!deflate.png", "[unreadable]"),
@@ -78,6 +78,7 @@ def test_a_wrong_option_is_told_before_any_job_is_put(tmp_path: Path, run: Run, 
     with RedisServer(tmp_path) as server:
         status, out, err = run("submit", server.url, astronaut, "--option", option)
         assert (status, out) == (2, "") and "[bad_option]" in err
+        assert option != "nothing=1" or "There is no option 'nothing'; there are policy, crops" in err
         assert server.client().xlen("faces:jobs") == 0
 
 
@@ -110,7 +111,7 @@ def test_a_picture_in_a_bucket_is_sent_itself_because_workers_have_other_credent
 ) -> None:
     folder = s3.folder({"a.jpg": b"data"})
     with RedisServer(tmp_path) as server:
-        assert run("submit", server.url, folder) == (0, "1 jobs submitted to faces:jobs.\n", "")
+        assert run("submit", server.url, folder) == (0, "1 job submitted to faces:jobs.\n", "")
         [job] = [json.loads(fields[b"job"]) for _, fields in server.client().xrange("faces:jobs")]
     assert job == {"id": f"{folder}a.jpg", "image_base64": "ZGF0YQ=="}
 
@@ -130,7 +131,7 @@ def test_a_queue_is_shown(tmp_path: Path, run: Run) -> None:
         state = json.loads(out)
         assert (state["jobs"], state["held"], state["results"], state["dead"]) == (5, 2, 1, {})
         assert [(one["name"], one["held"]) for one in state["workers"]] == [("here-1", 2)] and 0 <= state["oldest"] < 60
-        assert "5 jobs, the oldest for 0 s; 2 held by 1 workers.\n  here-1: 2 held" in run("queue", server.url)[1]
+        assert "5 jobs, the oldest for 0 s; 2 held by 1 worker.\n  here-1: 2 held" in run("queue", server.url)[1]
 
 
 def test_dead_jobs_are_submitted_again_once(tmp_path: Path, run: Run) -> None:
@@ -149,3 +150,4 @@ def test_a_redis_that_does_not_answer_is_told(run: Run, command: tuple[str, ...]
     more = [astronaut] if command[0] == "submit" else []
     status, _, err = run(command[0], "redis://user:secret@127.0.0.1:1", *more)
     assert status == 2 and "[no_queue]" in err and "redis://127.0.0.1:1" in err and "secret" not in err
+    assert ".." not in err, "messages of redis-py end with a full stop"

@@ -15,6 +15,7 @@ pytest.importorskip("redis", reason="needs redis, of the extra queue")
 from redis.asyncio import Redis
 
 from facesieve.queue.entries import RETURNED, Entries, Names
+from facesieve.queue.redis_list import ListEntries
 
 NAMES = Names("faces:jobs", "facesieve", "faces:results", "faces:dead")
 
@@ -74,3 +75,19 @@ def test_an_entry_that_is_taken_again_counts_once_however_often_the_call_is_repe
     with RedisServer(tmp_path) as server:
         submit(server.client(), "a", b"x")
         asyncio.run(check(server.client()))
+
+
+def test_an_item_that_is_taken_again_counts_once_however_often_the_call_is_repeated(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with Redis(port=server.port) as client:
+            worker = ListEntries(client, NAMES, "worker", 60, 60)
+            await worker.prepare()
+            entry, twin = await worker.read(2, 1)
+            assert [(await worker.take_again(entry)).taken for _ in range(3)] == [2, 2, 2]
+            assert (await worker.take_again(twin)).taken == 3, "identical items are counted together"
+            again = await worker.take_again(entry)
+            assert [(await worker.take_again(again)).taken for _ in range(2)] == [4, 4]
+
+    with RedisServer(tmp_path) as server:
+        server.client().rpush(NAMES.stream, "a@http://127.0.0.1/a", "a@http://127.0.0.1/a")
+        asyncio.run(check())

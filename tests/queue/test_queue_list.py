@@ -47,7 +47,8 @@ def test_no_item_is_lost_or_answered_twice_when_workers_are_killed(tmp_path: Pat
         redis.rpush("faces", *(f"{number}@{pictures.url(f'/{number}')}" for number in range(count)))
 
         def worker() -> Worker:
-            return Worker(server.url, "--list", "faces", "--drain", "--workers", "1", deadly=True, **OPEN)
+            few = {"FACESIEVE_QUEUE_BATCH": "4"}  # others take over what a killed worker held one by one
+            return Worker(server.url, "--list", "faces", "--drain", "--workers", "1", deadly=True, **OPEN, **few)
 
         running = [worker(), worker()]
         for moment in (5, 15):
@@ -69,7 +70,7 @@ def test_identical_items_in_a_killed_worker_are_all_answered(tmp_path: Path, pic
             await asyncio.sleep(60)
         writer.write(answered(picture))
 
-    count = 14  # more than the tries of one item
+    count = 5  # more than the tries of one item
     with RedisServer(tmp_path) as server, host(answer) as pictures:
         redis = server.client()
         redis.rpush("faces", *[f"same@{pictures.url('/a')}"] * count)

@@ -7,7 +7,8 @@ import pytest
 
 from facesieve.quality import mirrored_bits
 from facesieve.relate import duplicates
-from facesieve.relate.duplicates import NEAR_ANYWHERE, NEAR_IN_LABEL, find_duplicates
+from facesieve.relate.duplicates import NEAR_ANYWHERE, NEAR_IN_LABEL, Embedded, find_duplicates, nearest_hash
+from facesieve.relate.space import Space
 
 NAN = np.nan
 
@@ -89,8 +90,40 @@ def test_only_some_faces_are_compared_and_faces_without_a_hash_have_no_rank() ->
 def test_embeddings_must_agree_where_they_are_given() -> None:
     [one] = hashes(1)
     vectors = np.array([[0, 0], [0, 0.1], [3, 0]], np.float32)
-    result = found(np.stack([one] * 3), [90, 80, 70], embeddings=vectors, embedding_limit=0.4)
+    result = found(np.stack([one] * 3), [90, 80, 70], embedded=embedded(vectors))
     assert result.rank_among_duplicates.tolist() == [1, 2, 1]
+
+
+def embedded(vectors: np.ndarray) -> Embedded:
+    return Embedded(vectors, Space(False, 0.6), limit=0.4, bits=81)
+
+
+@pytest.mark.parametrize("labels", [[3, 3, 3, 3], [1, 2, 3, -1]])
+def test_with_near_embeddings_more_bits_may_differ_within_and_across_labels(labels: list[int]) -> None:
+    [one] = hashes(1)
+    vectors = np.array([[0, 0], [0, 0.4], [0, 0.4], [0, 0.41]], np.float32)
+    made = np.stack([one, flipped(one, 81), flipped(one, 82), flipped(one, 81)])
+    result = found(made, [90, 80, 70, 60], labels, embedded=embedded(vectors))
+    assert result.twin.tolist() == [1, 0, 3, 2], "one bit or a little distance more is too much"
+    assert result.rank_among_duplicates.tolist() == [1, 2, 1, 2]
+
+
+def test_a_face_without_an_embedding_is_compared_by_its_hash_alone() -> None:
+    [one] = hashes(1)
+    vectors = np.array([[0, 0], [NAN, NAN], [NAN, NAN]], np.float32)
+    made = np.stack([one, flipped(one, NEAR_ANYWHERE), flipped(one, NEAR_ANYWHERE + 40)])
+    result = found(made, [90, 80, 70], embedded=embedded(vectors))
+    assert result.rank_among_duplicates.tolist() == [1, 2, 1]
+
+
+def test_the_nearest_of_other_hashes_is_found_also_mirrored() -> None:
+    made = hashes(5)
+    ours = np.stack([flipped(made[3], 7), made[1] ^ mirrored_bits(), hashes(1, 9)[0], np.zeros(32, np.uint8)])
+    distance, row = nearest_hash(ours, made, mirrored_bits())
+    np.testing.assert_allclose(distance, [7 / 255, 0, 1, NAN])
+    assert row.tolist() == [3, 1, -1, -1]
+    assert nearest_hash(ours, made[:0], mirrored_bits())[0].tolist()[:3] == [1, 1, 1]
+    assert nearest_hash(ours[:0], made, mirrored_bits())[0].shape == (0,)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -14,8 +14,9 @@ import pytest
 from facesieve.dataset.disk.layout import Layout
 from facesieve.report.sheet import contact_sheet
 from facesieve.run.build import build
+from facesieve.run.opened import open_dataset
 from facesieve.sieve import Policy
-from handmade import Handmade, build_spec, photos, sources_in
+from handmade import Handmade, Hashed, build_spec, compared_spec, photos, sources_in
 
 
 class Page(HTMLParser):
@@ -61,6 +62,35 @@ def test_every_face_is_a_card_with_its_picture_verdict_and_reasons(dataset: Layo
     words = " ".join(page.text)
     for row in faces:
         assert row["face_id"] in words and row["source"] in words and f"{row['blur']:.4g}" in words
+
+
+def test_a_card_shows_the_fitter_near_duplicate_beside_the_face(heap: Path, tmp_path: Path) -> None:
+    build(sources_in(heap), tmp_path / "out", Hashed, compared_spec())
+    page, faces = (
+        (tmp_path / "out" / "contact_sheet.html").read_text(),
+        pq.read_table(tmp_path / "out" / "faces.parquet"),
+    )
+    rows = faces.to_pylist()
+    fallen = [row for row in rows if row["reasons"] == ["near_duplicate"]]
+    first = {row["source"] for row in rows if row["rank_among_duplicates"] == 1}
+    shown = re.findall(
+        r'src="data:image/jpeg;base64,[^"]+"><figcaption>fitter near-duplicate: ([^<]+) · (Ada|Grace)<', page
+    )
+    assert len(shown) == len(fallen) > 3
+    assert {source for source, _ in shown} <= first and len({source for source, _ in shown}) > 1
+    assert len(Page(page.encode()).links) == len(rows) + len(fallen)
+
+
+def test_a_card_shows_the_main_face_of_the_picture_beside_the_others(heap: Path, tmp_path: Path) -> None:
+    policy = Policy.parse({"name": "x", "rules": [{"measure": "rank_in_picture", "high": 1}]})
+    build(sources_in(heap), tmp_path / "out", Hashed, compared_spec())
+    open_dataset(tmp_path / "out").rejudge(policy, tmp_path / "main")
+    cards = (tmp_path / "main" / "contact_sheet.html").read_text().split("<article")[1:]
+    others = [card for card in cards if "not_the_main_face" in card]
+    assert len(others) > 3
+    for card in others:
+        [source] = re.findall(r"<figcaption>main face of the picture: ([^<]+)</figcaption>", card)
+        assert f'<div class="from">{source}</div>' in card
 
 
 def test_refused_pictures_are_listed_with_their_reason(dataset: Layout) -> None:

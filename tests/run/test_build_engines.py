@@ -21,7 +21,7 @@ from facesieve.run.plan import Shard
 from facesieve.run.progress import Progress, Tally
 from facesieve.run.shard import ShardRunner
 from facesieve.settings import Settings
-from handmade import Handmade, build_spec, files_in, photos, sources_in
+from handmade import Handmade, build_spec, files_in, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
 
@@ -63,11 +63,6 @@ class Forgetful(Alone):
 
     def run(self, shards: Sequence[Shard], runner: ShardRunner, make_pipeline: MakePipeline) -> Iterator[Tally]:
         return super().run(shards[:-1], runner, make_pipeline)
-
-
-@pytest.fixture(scope="module")
-def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
-    return photos(tmp_path_factory.mktemp("heap"), astronaut)
 
 
 @pytest.fixture(scope="module")

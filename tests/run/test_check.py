@@ -22,16 +22,11 @@ from facesieve.run.lost import Lost
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.repair import repair_dataset
 from facesieve.settings import Settings
-from handmade import Handmade, build_spec, by_hand, files_in, photos, sources_in
+from handmade import Handmade, build_spec, by_hand, files_in, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
 SHARD = ".facesieve/{}/00000001.{}"
 PART, THUMBS, SUMS = (SHARD.format(*name) for name in (("parts", "parquet"), ("thumbs", "parquet"), ("sums", "txt")))
-
-
-@pytest.fixture(scope="module")
-def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
-    return photos(tmp_path_factory.mktemp("heap"), astronaut)
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +35,6 @@ def good(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("good") / "out"
     again(heap, root)
     return root
-
-
-@pytest.fixture
-def out(good: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(good, tmp_path / "out")
 
 
 def again(heap: Path, root: Path) -> list[str]:
@@ -171,6 +161,13 @@ def test_damaged_sums_are_written_again(out: Path, good: Path, name: str, damage
     mended = repair_dataset(out, Settings())
     assert (mended.faults, mended.without_sum) == ((), 0)
     assert (out / name).read_bytes() == (good / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", [SUMS, ".facesieve/sums/published.txt"])
+def test_sums_that_are_no_file_are_told_once(out: Path, name: str) -> None:
+    (out / name).unlink()
+    (out / name).mkdir()
+    assert check_dataset(out).faults == (Fault(FaultCode.DAMAGED, name),)
 
 
 def test_pictures_whose_sums_are_gone_are_done_again_by_a_build_which_says_so(

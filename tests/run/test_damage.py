@@ -28,15 +28,10 @@ from facesieve.run.check import check_dataset
 from facesieve.run.known import unfinished
 from facesieve.run.ledger import Ledger
 from facesieve.run.rejudge import rejudge
-from handmade import MEASURES, Handmade, build_spec, by_hand, files_in, photos, sources_in
+from handmade import MEASURES, Handmade, build_spec, by_hand, files_in, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face",), marked=True)
 PUBLISHED = ("faces.parquet", "pictures.parquet", "dataset.json")
-
-
-@pytest.fixture(scope="module")
-def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
-    return photos(tmp_path_factory.mktemp("heap"), astronaut)
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +39,6 @@ def good(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("good") / "out"
     again(heap, root)
     return root
-
-
-@pytest.fixture
-def out(good: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(good, tmp_path / "out")
 
 
 def again(heap: Path, root: Path) -> None:

@@ -21,14 +21,9 @@ from facesieve.run.forget import Forgotten, forget
 from facesieve.run.ledger import Ledger
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.settings import Settings
-from handmade import Handmade, build_spec, by_hand, files_in, photos, sources_in
+from handmade import Handmade, build_spec, by_hand, files_in, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
-
-
-@pytest.fixture(scope="module")
-def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
-    return photos(tmp_path_factory.mktemp("heap"), astronaut)
 
 
 def made(heap: Path, root: Path, outputs: Outputs = EVERYTHING, without: tuple[str, ...] = ()) -> Path:

@@ -33,15 +33,10 @@ from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.repair import repair_dataset
 from facesieve.sieve import Policy, judge_columns
 from facesieve.stop import Stopped
-from handmade import Handmade, files_in, photos, sources_in
+from handmade import Handmade, files_in, sources_in
 
 CROPS = 23  # in all parts of the dataset; three are of a picture that occurs twice
 REJECTED_TOO = Outputs(keep_rejected=True, cuts=("face",))
-
-
-@pytest.fixture(scope="module")
-def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
-    return photos(tmp_path_factory.mktemp("heap"), astronaut)
 
 
 @pytest.fixture(scope="module")

@@ -26,16 +26,11 @@ from facesieve.run.forget import forget
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.repair import repair_dataset
 from facesieve.settings import Settings
-from handmade import Handmade, build_spec, by_hand, files_in, photos, sources_in
+from handmade import Handmade, build_spec, by_hand, files_in, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face",), marked=True)
 SMALL = Settings(manifest_rows=5)
 FACES, PICTURES = "faces.parquet", "pictures.parquet"
-
-
-@pytest.fixture(scope="module")
-def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
-    return photos(tmp_path_factory.mktemp("heap"), astronaut)
 
 
 def made(heap: Path, root: Path, rows: int, some: slice = slice(None)) -> BuildResult:

@@ -45,11 +45,6 @@ class Refusing:
 
 
 @pytest.fixture(scope="module")
-def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
-    return photos(tmp_path_factory.mktemp("heap"), astronaut)
-
-
-@pytest.fixture(scope="module")
 def whole(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The files of one build of all sources."""
     return built(tmp_path_factory.mktemp("whole") / "out", sources_in(heap))

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from dangerous import Hangs, Killer
 from raycluster import RayNodes, actors, build, ray_client_server, ray_nodes
+from s3_server import S3Server
 
 from facesieve.records import Source
 from facesieve.run.build import build as build_dataset
@@ -49,6 +50,20 @@ def portraits(folder: Path, portrait: Path, count: int) -> Path:
 def finished(child: subprocess.Popen[str], seconds: float = 300) -> tuple[int, str, str]:
     said, errors = child.communicate(timeout=seconds)
     return child.returncode, said, errors
+
+
+@pytest.mark.slow
+def test_a_build_in_a_cluster_writes_into_a_bucket_by_way_of_a_shared_folder(
+    cluster: RayNodes, few: Path, few_here: tuple[str, dict[str, bytes]], tmp_path: Path, s3: S3Server
+) -> None:
+    url, local = f"{s3.folder()}out", tmp_path / "local"
+    assert finished(build(few, local, "-q", "--crops-as", "shards", env=dict(os.environ)))[0] == 0
+    options = ("--work-folder", str(tmp_path / "work"), "-q", "--on", "ray")
+    environment = {**cluster.environment, **s3.environment()}
+    status, said, errors = finished(build(few, url, *options, env=environment))
+    assert (status, said) == (0, few_here[0]), errors
+    there = {name: data for name, data in s3.objects(f"{url}/").items() if not name.startswith(".facesieve/")}
+    assert there == files_in(local) == files_in(tmp_path / "work")
 
 
 @pytest.fixture(scope="module")

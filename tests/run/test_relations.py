@@ -216,11 +216,10 @@ def test_old_relations_are_not_kept_under_rules_that_do_not_ask_for_them(
     assert back.after == twins.about.counts
 
 
-def test_a_build_with_a_rule_on_all_faces_is_refused_with_advice(pictures: Path, tmp_path: Path) -> None:
-    with pytest.raises(PolicyError, match="facesieve sieve DATASET") as caught:
-        build(pictures, tmp_path / "d", TWINS)
+def test_a_pipeline_with_a_rule_on_all_faces_is_refused_with_advice() -> None:
+    with pytest.raises(PolicyError, match=r"`facesieve build` or `facesieve sieve`") as caught:
+        facesieve.Pipeline(Settings.load(pose="geometric"), TWINS)
     assert caught.value.code == "needs_dataset"
-    assert not (tmp_path / "d").exists()
 
 
 def test_a_dataset_without_hashes_says_so(plain: facesieve.Dataset, tmp_path: Path) -> None:

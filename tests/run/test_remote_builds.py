@@ -129,11 +129,11 @@ def test_a_host_that_is_slow_is_waited_for_longer_than_for_a_picture(
     tmp_path: Path, run: Run, portraits: dict[str, bytes]
 ) -> None:
     async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
-        await asyncio.sleep(3)
+        await asyncio.sleep(2.5)
         writer.write(answered(portraits["/a.png"]))
 
     with host(answer) as running:
-        (tmp_path / "list.txt").write_text("".join(f"{running.url(f'/{number}')}\n" for number in range(18)))
+        (tmp_path / "list.txt").write_text("".join(f"{running.url(f'/{number}')}\n" for number in range(10)))
         arguments = ("-o", tmp_path / "out", "--workers", 2, "--setting", "picture_timeout=2", *OURS)
         status, _, err = run("build", tmp_path / "list.txt", *arguments)
     assert status == 0, err
@@ -182,7 +182,7 @@ def test_whatever_is_behind_a_url_costs_one_row(tmp_path: Path, run: Run, portra
     with host(answer) as running:
         lines = [running.url(f"/{name}") for name in expected]
         (tmp_path / "list.txt").write_text("\n".join(lines) + "\ngopher://127.0.0.1/\nmissing.jpg\n")
-        limits = ("--setting", "fetch_timeout=3", "--setting", "max_file_bytes=2000000")
+        limits = ("--setting", "fetch_timeout=2", "--setting", "max_file_bytes=2000000")
         status, _, err = run("build", tmp_path / "list.txt", "-o", tmp_path / "out", *OURS, *limits)
         assert status == 0, err
         found = {name: refusal for name, (refusal, _) in rows(tmp_path / "out").items()}
@@ -195,9 +195,9 @@ def test_whatever_is_behind_a_url_costs_one_row(tmp_path: Path, run: Run, portra
 
 
 def test_a_build_whose_hosts_have_no_address_ends(tmp_path: Path, run: Run) -> None:
-    hosts = [f"http://{number}.nowhere.invalid/{number}.jpg" for number in range(100)]
+    hosts = [f"http://{number}.nowhere.invalid/{number}.jpg" for number in range(40)]
     (tmp_path / "list.txt").write_text("\n".join(hosts))
-    timeouts = ("--setting", "fetch_connect_timeout=5")
+    timeouts = ("--setting", "fetch_connect_timeout=2")
     status, _, _ = run("build", tmp_path / "list.txt", "-o", tmp_path / "out", *OURS, *timeouts)
     assert status == 1
     found = rows(tmp_path / "out")

@@ -28,7 +28,7 @@ from facesieve.run.repair import repair_dataset
 from facesieve.run.upgrade import upgrade
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
-from handmade import Handmade, build_spec, by_hand, files_in, photos, sources_in
+from handmade import Handmade, build_spec, by_hand, files_in, sources_in
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
 
@@ -39,11 +39,6 @@ OWN = (
     *(".facesieve/parts/00000000.parquet", ".facesieve/thumbs/00000000.parquet", ".facesieve/lock"),
     "kept/Ada/*.png",
 )
-
-
-@pytest.fixture(scope="module")
-def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
-    return photos(tmp_path_factory.mktemp("heap"), astronaut)
 
 
 @pytest.fixture(scope="module")

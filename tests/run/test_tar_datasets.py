@@ -250,6 +250,7 @@ def test_a_dataset_keeps_its_form(heap: Path, copy: Path, tmp_path: Path) -> Non
     with pytest.raises(DatasetError) as caught:
         run(heap, copy, EVERYTHING)
     assert caught.value.code == "other_settings" and "options.crops_as: shards -> files" in caught.value.message
+    assert "tar_bytes" not in caught.value.message
     run(heap, tmp_path / "files", EVERYTHING)
     with pytest.raises(DatasetError, match="crops_as: files -> shards"):
         run(heap, tmp_path / "files", IN_TARS)

@@ -45,15 +45,14 @@ def silent(port: int, path: str, body: bytes, token: str | None = None, address:
 def test_answers_that_nobody_reads_are_given_up_and_their_memory_returns(start: Any, large: bytes) -> None:
     running = start(workers=2, write_timeout=2, deadline=300)
     front = psutil.Process(running.process.pid)
-    assert len(running.upload(large, large, large, path="/uploads").content) > 8 * MIB, (
-        "more than the kernel's buffers hold"
-    )
+    many = (large, large, large)
+    assert len(running.upload(*many, path="/uploads").content) > 8 * MIB, "more than the kernel's buffers hold"
     descriptors = front.num_fds()
-    clients = [silent(running.port, "/uploads", form(large, large, large)) for _ in range(5)]
-    until(lambda: running.gauge("facesieve_unread_answers_total") == 5, 120)
+    clients = [silent(running.port, "/uploads", form(*many)) for _ in range(3)]
+    until(lambda: running.gauge("facesieve_unread_answers_total") == 3, 120)
     until(lambda: running.gauge("facesieve_held_bytes") == 0)
     until(lambda: front.num_fds() <= descriptors + 1)
-    until(lambda: len([entry for entry in running.events("request") if entry["code"] == "unread"]) == 5)
+    until(lambda: len([entry for entry in running.events("request") if entry["code"] == "unread"]) == 3)
     assert running.upload(large).status_code == 200
     for client in clients:
         client.close()
@@ -90,20 +89,28 @@ def test_forms_of_clients_that_do_not_read_are_released_when_the_workers_have_th
         client.close()
 
 
-def polite_under_flood(running: Any, photo: bytes, flooders: int, polite: Any, rounds: int) -> Counter[int]:
-    """What a client gets that asks once in a while, while others ask without pause."""
+@pytest.fixture(scope="module")
+def small(astronaut: Path) -> bytes:
+    """A photo that is done soon, so that the places in the queue change hands often."""
+    data = io.BytesIO()
+    Image.open(astronaut).convert("RGB").resize((160, 160)).save(data, "JPEG")
+    return data.getvalue()
+
+
+def polite_under_flood(running: Any, photo: bytes, polite: Any) -> Counter[int]:
+    """What a client gets that asks ten times, now and then, while forty others ask without pause."""
     ended = threading.Event()
 
     def flood() -> None:
         while not ended.is_set():
             running.faces(photo)
 
-    threads = [threading.Thread(target=flood) for _ in range(flooders)]
+    threads = [threading.Thread(target=flood) for _ in range(40)]
     for thread in threads:
         thread.start()
-    time.sleep(1)
+    until(lambda: running.gauge("facesieve_waiting") >= 8)
     got: Counter[int] = Counter()
-    for _ in range(rounds):
+    for _ in range(10):
         got[polite()] += 1
         time.sleep(0.05)
     ended.set()
@@ -124,39 +131,35 @@ def status_from(port: int, photo: bytes, token: str, address: str) -> int:
 
 
 @pytest.mark.parametrize(("token", "address"), [("another-token", "127.0.0.1"), ("a-token-for-tests", "127.0.0.2")])
-def test_a_polite_client_is_served_always_while_forty_flood(start: Any, hopper: Path, token: str, address: str) -> None:
-    photo = hopper.read_bytes()
-    running = start(workers=2, waiting=8, tokens=["a-token-for-tests", "another-token"])
-    got = polite_under_flood(running, photo, 40, lambda: status_from(running.port, photo, token, address), 25)
-    assert got == {200: 25}
+def test_a_polite_client_is_served_always_while_forty_flood(start: Any, small: bytes, token: str, address: str) -> None:
+    running = start(workers=2, waiting=8, deadline=60, tokens=["a-token-for-tests", "another-token"])
+    got = polite_under_flood(running, small, lambda: status_from(running.port, small, token, address))
+    assert got == {200: 10}
 
 
-def test_with_default_settings_forty_clients_of_one_token_and_address_are_all_served(start: Any, hopper: Path) -> None:
-    photo = hopper.read_bytes()
+def test_with_default_settings_forty_clients_of_one_token_and_address_are_all_served(start: Any, small: bytes) -> None:
     running = start(workers=2)
-    assert polite_under_flood(running, photo, 40, lambda: running.faces(photo).status_code, 25) == {200: 25}
+    assert polite_under_flood(running, small, lambda: running.faces(small).status_code) == {200: 10}
 
 
 def photos(astronaut: Path, side: int, count: int) -> list[bytes]:
-    portrait, made = Image.open(astronaut).convert("RGB").resize((side, side)), []
-    for turn in range(count):
-        data = io.BytesIO()
-        portrait.rotate(turn).save(data, "JPEG", quality=80)
-        made.append(data.getvalue())
-    return made
+    """A portrait this many times, each with other bytes after the end of the picture."""
+    data = io.BytesIO()
+    Image.open(astronaut).convert("RGB").resize((side, side)).save(data, "JPEG", quality=40)
+    return [data.getvalue() + b"%d" % number for number in range(count)]
 
 
 def test_what_is_done_by_the_deadline_is_answered_and_the_rest_are_entries(start: Any, astronaut: Path) -> None:
-    running = start(workers=2, deadline=3)
-    images = photos(astronaut, 2500, 40)
+    running = start(workers=2, deadline=2)
+    images = photos(astronaut, 2500, 60)
     began = time.monotonic()
     answer = running.upload(*images, path="/uploads")
-    assert (answer.status_code, time.monotonic() - began < 3.5) == (200, True)
+    assert (answer.status_code, time.monotonic() - began < 4) == (200, True)
     entries = answer.json()
     codes = [entry["error"]["code"] if "error" in entry else "" for entry in entries]
-    assert len(entries) == 40
+    assert len(entries) == 60
     done = codes.count("")
-    assert 0 < done < 40
+    assert 0 < done < 60
     assert set(codes[done + 2 :]) == {"deadline"}, "pictures are done in order, two at a time"
     ids = [hashlib.sha256(image).hexdigest()[:32] for image in images]
     assert all(entry["image_id"] == ids[place] for place, entry in enumerate(entries) if "error" not in entry)
@@ -164,18 +167,18 @@ def test_what_is_done_by_the_deadline_is_answered_and_the_rest_are_entries(start
 
 def test_pictures_of_one_request_use_all_workers(start: Any, astronaut: Path) -> None:
     running = start(workers=2, deadline=60)
-    body = photos(astronaut, 1500, 12)
+    body = photos(astronaut, 1500, 6)
     answers: list[Any] = []
     thread = threading.Thread(target=lambda: answers.append(running.upload(*body, path="/uploads")))
     thread.start()
     until(lambda: running.gauge("facesieve_working") == 2)
     thread.join()
-    assert [("error" in entry) for entry in answers[0].json()] == [False] * 12
+    assert [("error" in entry) for entry in answers[0].json()] == [False] * 6
 
 
 def test_a_client_of_uploads_at_work_does_not_keep_out_another(start: Any, astronaut: Path) -> None:
     running = start(workers=1, waiting=1, deadline=60, tokens=["a-token-for-tests", "another-token"])
-    many = photos(astronaut, 1500, 10)
+    many = photos(astronaut, 1500, 5)
     threads = [threading.Thread(target=running.upload, args=many, kwargs={"path": "/uploads"}) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -202,8 +205,6 @@ def test_refusals_that_nobody_reads_are_given_up_too(start: Any) -> None:
         clients.append(client)
     until(lambda: running.gauge("facesieve_unread_answers_total") >= 3)
     until(lambda: front.num_fds() <= descriptors + 1)
-    began = time.monotonic()
-    assert running.stop() == 0
-    assert time.monotonic() - began < 5
+    assert running.stop(10) == 0, "what nobody reads does not take the time to drain"
     for client in clients:
         client.close()

@@ -61,10 +61,10 @@ def test_more_idle_connections_than_descriptors_harm_nobody(start: Any, astronau
     before = descriptors(running)
     with many(running, 300, first):
         log, cpu, began = running.log_file.stat().st_size, sum(process.cpu_times()[:2]), time.monotonic()
-        while time.monotonic() - began < 2:
+        while time.monotonic() - began < 1:
             assert live(running) == 200
             time.sleep(0.1)
-        assert sum(process.cpu_times()[:2]) - cpu < 1
+        assert sum(process.cpu_times()[:2]) - cpu < 0.5
         assert running.log_file.stat().st_size - log < 300 * 300  # a line for a refused request, none for a connection
         assert running.faces(photo).status_code == 200
         # There are descriptors for a new worker too.
@@ -124,8 +124,8 @@ def test_when_the_system_has_no_descriptor_it_waits_without_working(start: Any) 
     with many(running, 20):
         time.sleep(0.3)
         log, cpu = running.log_file.stat().st_size, sum(process.cpu_times()[:2])
-        time.sleep(2)
-        assert sum(process.cpu_times()[:2]) - cpu < 0.5
+        time.sleep(1)
+        assert sum(process.cpu_times()[:2]) - cpu < 0.3
         assert running.log_file.stat().st_size - log < 2_000
         resource.prlimit(running.process.pid, NOFILE, before)
         wait_for(lambda: live(running) == 200)

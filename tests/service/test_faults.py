@@ -84,7 +84,7 @@ def idle(worker: psutil.Process) -> bool:
 
 
 def test_clients_that_dawdle_are_closed_and_the_others_are_not_harmed(start: Any, astronaut: Path) -> None:
-    dawdle(start(workers=1, deadline=2, header_timeout=2), astronaut, headers=30, bodies=10, seconds=3)
+    dawdle(start(workers=1, deadline=2, header_timeout=2), astronaut, headers=30, bodies=10, seconds=5)
 
 
 @pytest.mark.slow

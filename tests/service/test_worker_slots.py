@@ -104,7 +104,7 @@ def check_storm(start: Any, pictures: dict[str, bytes], workers: int, answers: i
 def test_while_workers_are_killed_and_clients_leave_everyone_gets_their_own_answer(
     start: Any, pictures: dict[str, bytes]
 ) -> None:
-    check_storm(start, pictures, workers=3, answers=120, pause=1.0)
+    check_storm(start, pictures, workers=3, answers=40, pause=1.0)
 
 
 @pytest.mark.slow

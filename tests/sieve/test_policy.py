@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from facesieve.errors import PolicyError
-from facesieve.quality import ALL_MEASURES, measure_named
+from facesieve.quality import ALL_MEASURES, is_relation, measure_named
 from facesieve.sieve import Policy, Reason, Rule
 from facesieve.sieve.reasons import REASON_OF
 
@@ -30,7 +30,8 @@ def test_the_default_is_the_reference_with_its_published_limits() -> None:
 
 
 def test_presets_have_a_sentence_and_every_limit_can_be_met_and_failed() -> None:
-    assert Policy.presets() == ("reference", "strict", "lenient")
+    assert Policy.presets() == ("reference", "strict", "lenient", "gallery", "training", "footage")
+    assert Policy.presets_for_pictures() == ("reference", "strict", "lenient")
     for name in Policy.presets():
         policy = Policy.preset(name)
         assert policy.sentence.endswith(".")
@@ -38,7 +39,10 @@ def test_presets_have_a_sentence_and_every_limit_can_be_met_and_failed() -> None
             measure = measure_named(rule.measure)
             assert measure is not None
             for limit in (rule.low, rule.high):
-                assert limit is None or measure.low < limit < measure.high, (name, rule)
+                assert limit is None or measure.low < limit < measure.high or rule.measure.startswith("rank_"), (
+                    name,
+                    rule,
+                )
 
 
 def test_strict_asks_more_and_lenient_less_than_the_reference() -> None:
@@ -48,6 +52,22 @@ def test_strict_asks_more_and_lenient_less_than_the_reference() -> None:
         for angle in ("yaw", "pitch", "roll"):
             assert low[angle][1] > high[angle][1]
     assert {"sharpness", "over_exposure_prevention", "inter_eye_distance", "outside", "upsampling"} <= set(strict)
+
+
+def test_gallery_is_strict_and_training_is_lenient_with_the_same_relations() -> None:
+    for name, base in (("gallery", "strict"), ("training", "lenient")):
+        ours, theirs = limits(Policy.preset(name)), limits(Policy.preset(base))
+        relations = {measure: limit for measure, limit in ours.items() if is_relation(measure)}
+        assert {measure: limit for measure, limit in ours.items() if measure not in relations} == theirs
+        assert relations["rank_in_picture"] == relations["rank_among_duplicates"] == (None, 1)
+        names = list(ours)
+        assert names[:4] == ["confidence", "rank_in_picture", "label_distance", "label_margin"]
+        assert names[-1] == "rank_among_duplicates"
+        optional = [rule.measure for rule in Policy.preset(name).rules if rule.optional]
+        assert optional == ["label_distance", "label_margin"]
+    gallery, training = limits(Policy.preset("gallery")), limits(Policy.preset("training"))
+    assert gallery["label_distance"][1] < training["label_distance"][1]
+    assert gallery["label_margin"][0] > training["label_margin"][0]
 
 
 def test_every_measure_has_a_usual_reason_and_every_reason_a_sentence() -> None:
@@ -114,7 +134,9 @@ def test_a_change_that_cannot_be_made_says_why(change: str, code: str, sentence:
 def test_an_unknown_preset_names_the_near_one_or_all() -> None:
     with pytest.raises(PolicyError, match=r"no policy 'srtict'; did you mean 'strict'\?"):
         Policy.preset("srtict")
-    with pytest.raises(PolicyError, match=r"no policy 'xyz'; there are reference, strict, lenient\."):
+    with pytest.raises(
+        PolicyError, match=r"no policy 'xyz'; there are reference, strict, lenient, gallery, training, footage\."
+    ):
         Policy.load("xyz")
 
 
@@ -192,3 +214,11 @@ def test_the_digest_follows_the_rules_and_nothing_else() -> None:
     assert policy.adjusted(["max_yaw=44"]).digest() != policy.digest()
     assert Policy(name="p", rules=policy.rules[::-1]).digest() != policy.digest()
     assert policy.digest() == "454d53e79378b7f231241b6679ca1c169aca43a8094067803d47c8f6095c0309"
+
+
+def test_a_clip_that_goes_on_is_judged_by_the_rules_before_the_first_one_on_tracks() -> None:
+    footage = Policy.preset("footage")
+    assert [rule.measure for rule in footage.before_tracks().rules] == [rule.measure for rule in footage.rules[:-1]]
+    assert footage.adjusted(["min_blur=1"]).before_tracks().rules == footage.rules[:-1]
+    assert Policy.preset("strict").before_tracks() == Policy.preset("strict")
+    assert (footage.ranks_tracks, Policy.preset("strict").ranks_tracks) == (True, False)

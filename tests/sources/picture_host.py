@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +17,15 @@ class Host:
     """A running host.
 
     port: where it listens. asked: the paths that were asked for, in order. heads: their request headers.
+    bodies: their bodies. patient: whether bodies are read before the host answers.
     connections: how many were opened. most: how many were open at once.
     """
 
     port: int = 0
     asked: list[str] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    patient: bool = True
     connections: int = 0
     open: int = 0
     most: int = 0
@@ -44,6 +48,8 @@ def host(answer: Answer, address: str = "127.0.0.1", port: int = 0) -> Iterator[
             path = head.split(" ")[1]
             running.asked.append(path)
             running.heads.append(head)
+            length = re.search(r"(?i)^content-length: (\d+)\r$", head, re.MULTILINE) if running.patient else None
+            running.bodies.append(await reader.readexactly(int(length[1])) if length else b"")
             await answer(running, writer, path)
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):

@@ -25,6 +25,7 @@ from botocore.config import Config
 BUCKET = "photos"
 KEY, SECRET = "key", "secret"  # of the user who may do everything
 READER = "reader"  # the key of a user who may read objects of `photos` and list nothing
+VISITOR = "visitor"  # the key of a user who may read and list `photos`, and write nothing
 
 
 class S3Server:
@@ -68,6 +69,8 @@ class S3Server:
         )
 
     def start(self) -> None:
+        """Start it, or start it again on other ports with the same objects."""
+        self.__dict__.pop("client", None)
         (self._folder / "data").mkdir(exist_ok=True)
         (self._folder / "users.json").write_text(json.dumps({"identities": _USERS}), encoding="utf-8")
         names = ("master", "volume", "filer", "s3")
@@ -102,7 +105,6 @@ class S3Server:
             assert self._process.poll() is None, (self._folder / "log").read_text()[-2000:]
             assert time.monotonic() < until, "the S3 server did not start"
             time.sleep(0.05)
-        self.client.create_bucket(Bucket=BUCKET)
 
     def folder(self, objects: Mapping[str, bytes] = MappingProxyType({}), bucket: str = BUCKET) -> str:
         """Put objects into a new folder of a bucket, by their keys below it. Returns the URL of the folder."""
@@ -114,6 +116,15 @@ class S3Server:
     def put(self, url: str, data: bytes) -> None:
         bucket, _, key = url.removeprefix("s3://").partition("/")
         self.client.put_object(Bucket=bucket, Key=key, Body=data)
+
+    def objects(self, url: str) -> dict[str, bytes]:
+        """The objects below a folder, by their keys there."""
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
+        keys = [one["Key"] for page in pages for one in page.get("Contents", ())]
+        with ThreadPoolExecutor(16) as threads:
+            read = threads.map(lambda one: self.client.get_object(Bucket=bucket, Key=one)["Body"].read(), keys)
+            return {one.removeprefix(key): data for one, data in zip(keys, read, strict=True)}
 
     def delete(self, url: str) -> None:
         bucket, _, key = url.removeprefix("s3://").partition("/")
@@ -133,6 +144,7 @@ class S3Server:
 
     def __enter__(self) -> Self:
         self.start()
+        self.client.create_bucket(Bucket=BUCKET)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -149,6 +161,11 @@ _USERS = [
         "name": "reader",
         "credentials": [{"accessKey": READER, "secretKey": SECRET}],
         "actions": ["Read:photos"],
+    },
+    {
+        "name": "visitor",
+        "credentials": [{"accessKey": VISITOR, "secretKey": SECRET}],
+        "actions": ["Read:photos", "List:photos"],
     },
 ]
 

@@ -6,10 +6,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from drawn import look, png, put
+from drawn import SETTINGS, look, png, put
 
 from facesieve.errors import UsageError
-from facesieve.sources import LabelFrom
+from facesieve.records import Source
+from facesieve.sources import LabelFrom, SourceOptions, find_sources
 
 
 @pytest.fixture
@@ -67,8 +68,8 @@ def test_top_folder_in_an_archive_is_the_first_folder(people: Path, tmp_path: Pa
 
 def test_top_folder_of_a_single_file_is_an_error(people: Path) -> None:
     with pytest.raises(UsageError, match="name the folder that holds the labelled folders") as caught:
-        look(people / "anna" / "2023" / "1.png", label_from="top-folder")
-    assert caught.value.code == "no_top_folder"
+        look(people / "anna" / "2023" / "1.png", label_from="folder:1")
+    assert caught.value.code == "no_top_folder" and caught.value.message.startswith("--label-from folder:1 needs")
 
 
 @pytest.mark.parametrize("label_from", ["folder", "top-folder"])
@@ -103,6 +104,14 @@ def test_pictures_without_a_label_are_reported(people: Path) -> None:
             "1 picture has no label: not in a folder below the named one, or without a label in a list"
         ]
     assert look(people).notes == []
+
+
+def test_pictures_that_a_build_does_not_take_are_not_counted_as_without_a_label(people: Path) -> None:
+    def counted(sources: list[Source]) -> list[Source]:
+        return [source for source in sources if "all" not in source.name]
+
+    options = SourceOptions("top-folder")
+    assert find_sources([people], SETTINGS, options, counted=counted).notes == []
 
 
 def test_top_folders_that_several_arguments_share_are_reported(people: Path) -> None:
@@ -193,8 +202,8 @@ def test_labels_that_were_asked_for_and_not_found_are_reported(tmp_path: Path) -
     put(tmp_path / "p" / "1.png")
     (tmp_path / "l.csv").write_text("path,who\np/1.png,\n")
     path = f"{tmp_path}/p/1.png"
-    assert look(tmp_path / "p", label_from="name:(?P<label>x)").notes == [
-        "labels were asked for (name:(?P<label>x)), but no picture has one:"
+    assert look(tmp_path / "p", label_from="name:(?P<label>[|])").notes == [
+        "labels were asked for (name:(?P<label>[|])), but no picture has one:"
         f" the pattern does not match the path, such as '{path}'"
     ]
     assert look(tmp_path / "p", label_from="folder:2").notes == [

@@ -152,6 +152,17 @@ def test_a_glob_enters_every_folder_once_whatever_links_lead_back(tmp_path: Path
     assert [os.path.relpath(name, tmp_path / "p") for name in again] == names
 
 
+def test_a_glob_of_many_levels_enters_every_folder_once_at_each_level(tmp_path: Path) -> None:
+    for level in range(25):
+        (tmp_path / f"{level}").mkdir()
+        for name in ("a", "b"):
+            (tmp_path / f"{level}" / name).symlink_to(tmp_path / f"{level + 1}")
+    put(tmp_path / "25" / "1.png", 5)
+    found = look(f"{tmp_path}/0/{'*/' * 25}*.png")
+    assert [outcome(source) for source in found.sources] == [5]
+    assert found.notes == ["folders that several links lead to were read once"]
+
+
 def test_a_glob_follows_a_link_to_a_folder_once(tmp_path: Path) -> None:
     put(tmp_path / "other" / "1.png", 5)
     (tmp_path / "p").mkdir()

@@ -4,10 +4,11 @@ A `Store` makes requests, and the caller sends them with its own HTTP client and
 packages of the stores use the network themselves.
 """
 
-from facesieve.buckets.store import Listed, Page, Request, Store, Stores, check_installed
+from facesieve.buckets.store import ABSENT, Listed, Page, Request, Store, Stores, check_installed
 from facesieve.buckets.url import SCHEMES, BucketUrl, is_bucket_url
 
 __all__ = [
+    "ABSENT",
     "SCHEMES",
     "BucketUrl",
     "Listed",

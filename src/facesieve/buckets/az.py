@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
@@ -15,7 +16,8 @@ from azure.identity import DefaultAzureCredential
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
 from facesieve.buckets.answers import each, number_of, root_of, tag_of, text_of
-from facesieve.buckets.store import Listed, Method, Page, Request
+from facesieve.buckets.conditions import conditions
+from facesieve.buckets.store import Change, Listed, Method, Page, Request
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
@@ -36,7 +38,7 @@ class AzureStore:
     environment, the machine, and `az login`.
     """
 
-    def __init__(self, bucket: str) -> None:
+    def __init__(self, bucket: str, writing: bool = False) -> None:
         logging.getLogger("azure").addHandler(logging.NullHandler())
         given = _connection(_variable("AZURE_STORAGE_CONNECTION_STRING"))
         self._account = given.get("accountname") or _variable("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT")
@@ -47,7 +49,7 @@ class AzureStore:
             raise Refused(RefusalCode.FETCH_FAILED, _NO_ACCOUNT)
         protocol = given.get("defaultendpointsprotocol", "https")
         suffix = given.get("endpointsuffix", "core.windows.net")
-        self._container = bucket
+        self._container, self._writing = bucket, writing
         self._place = f"{endpoint or f'{protocol}://{self._account}.blob.{suffix}'}/{quote(bucket)}"
         self._lock, self._query, self._renew = threading.Lock(), sas.lstrip("?"), datetime.max.replace(tzinfo=UTC)
         self._credential: Any = None
@@ -61,7 +63,14 @@ class AzureStore:
         return ""
 
     def request(self, key: str, method: Method = "GET") -> Request:
-        return self._signed(f"{self._place}/{quote(key, safe='/~')}", "", method)
+        return self._signed(self._url(key), "", method)
+
+    def change_request(self, key: str, method: Change, only_if: str | None = None) -> Request:
+        kind = {"x-ms-blob-type": "BlockBlob"} if method == "PUT" else {}
+        return self._signed(self._url(key), "", method, kind | conditions(only_if))
+
+    def version_of(self, headers: Mapping[str, str]) -> str:
+        return headers.get("etag", "").strip('"')
 
     def list_request(self, prefix: str, after: str = "") -> Request:
         asked = {"restype": "container", "comp": "list", "prefix": prefix}
@@ -79,14 +88,23 @@ class AzureStore:
                     raise Refused(RefusalCode.FETCH_FAILED, "The answer of the host lists a blob without a name.")
                 key = unquote(name.text) if name.get("Encoded") == "true" else name.text
                 size, tag = (text_of(item, "Properties", field) for field in ("Content-Length", "Etag"))
-                objects.append(Listed(key, number_of(size), tag_of(tag)))
+                objects.append(Listed(key, number_of(size), tag_of(tag), tag.strip('"')))
         return Page(objects, text_of(root, "NextMarker"))
 
     def learn(self, headers: Mapping[str, str]) -> bool:
         return False
 
-    def _signed(self, url: str, query: str, method: Method = "GET") -> Request:
-        headers = {"x-ms-version": _VERSION}
+    def _url(self, key: str) -> str:
+        return f"{self._place}/{quote(key, safe='/~')}"
+
+    def _signed(
+        self,
+        url: str,
+        query: str,
+        method: Method | Change = "GET",
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> Request:
+        headers = {"x-ms-version": _VERSION, **more}
         try:
             if self._credential is not None:  # it keeps a token until that expires
                 headers["Authorization"] = f"Bearer {self._credential.get_token(_SCOPE).token}"
@@ -104,7 +122,8 @@ class AzureStore:
         with self._lock:
             now = datetime.now(UTC)
             if now > self._renew:
-                may = ContainerSasPermissions(read=True, list=True)
+                change = self._writing
+                may = ContainerSasPermissions(read=True, list=True, write=change, create=change, delete=change)
                 self._query = generate_container_sas(
                     self._account, self._container, account_key=self._key, permission=may, expiry=now + _VALID
                 )

@@ -13,11 +13,11 @@ import google.auth.transport.requests
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
 from facesieve.buckets.s3_list import page_of
-from facesieve.buckets.store import Method, Page, Request
+from facesieve.buckets.store import ABSENT, Change, Method, Page, Request
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
-_SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
+_SCOPE = "https://www.googleapis.com/auth/devstorage."
 _HOST = "https://storage.googleapis.com"
 
 
@@ -29,14 +29,14 @@ class GoogleStore:
     buckets accept. `STORAGE_EMULATOR_HOST` names another host, which is asked without credentials.
     """
 
-    def __init__(self, bucket: str) -> None:
+    def __init__(self, bucket: str, writing: bool = False) -> None:
         emulator = os.environ.get("STORAGE_EMULATOR_HOST", "")
         self._host = (emulator if "://" in emulator or not emulator else f"http://{emulator}") or _HOST
         self._bucket, self._lock = bucket, threading.Lock()
         self._credentials: Any = None
         try:
             if not emulator:
-                self._credentials, _ = google.auth.default(scopes=[_SCOPE])
+                self._credentials, _ = google.auth.default(scopes=[_SCOPE + ("read_write" if writing else "read_only")])
         except DefaultCredentialsError as error:
             if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
                 raise _unusable(error) from error
@@ -51,7 +51,15 @@ class GoogleStore:
         )
 
     def request(self, key: str, method: Method = "GET") -> Request:
-        return Request(f"{self._host}/{self._bucket}/{quote(key, safe='/~')}", self._headers(), method)
+        return Request(self._place(key), self._headers(), method)
+
+    def change_request(self, key: str, method: Change, only_if: str | None = None) -> Request:
+        """The version of an object is its generation; that of an absent one is 0."""
+        asked = {} if only_if is None else {"x-goog-if-generation-match": only_if if only_if != ABSENT else "0"}
+        return Request(self._place(key), self._headers() | asked, method)
+
+    def version_of(self, headers: Mapping[str, str]) -> str:
+        return headers.get("x-goog-generation", "")
 
     def list_request(self, prefix: str, after: str = "") -> Request:
         asked = {"list-type": "2", "prefix": prefix, "encoding-type": "url"}
@@ -64,6 +72,9 @@ class GoogleStore:
 
     def learn(self, headers: Mapping[str, str]) -> bool:
         return False
+
+    def _place(self, key: str) -> str:
+        return f"{self._host}/{self._bucket}/{quote(key, safe='/~')}"
 
     def _headers(self) -> dict[str, str]:
         if self._credentials is None:

@@ -12,8 +12,9 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from facesieve.buckets.conditions import conditions
 from facesieve.buckets.s3_list import page_of
-from facesieve.buckets.store import Method, Page, Request
+from facesieve.buckets.store import Change, Method, Page, Request
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
@@ -29,7 +30,7 @@ class S3Store:
     public buckets accept.
     """
 
-    def __init__(self, bucket: str) -> None:
+    def __init__(self, bucket: str, writing: bool = False) -> None:
         logging.getLogger("botocore").addHandler(logging.NullHandler())
         self._bucket, self._lock = bucket, threading.Lock()
         try:
@@ -49,6 +50,13 @@ class S3Store:
     def request(self, key: str, method: Method = "GET") -> Request:
         operation = "head_object" if method == "HEAD" else "get_object"
         return Request(self._url(operation, Key=key), method=method)
+
+    def change_request(self, key: str, method: Change, only_if: str | None = None) -> Request:
+        operation = "put_object" if method == "PUT" else "delete_object"
+        return Request(self._url(operation, Key=key), conditions(only_if), method)
+
+    def version_of(self, headers: Mapping[str, str]) -> str:
+        return headers.get("etag", "").strip('"')
 
     def list_request(self, prefix: str, after: str = "") -> Request:
         more = {"ContinuationToken": after} if after else {}

@@ -16,6 +16,8 @@ def page_of(body: bytes) -> Page:
     for item in each(root, "Contents"):
         key = text_of(item, "Key")
         key = unquote_plus(key) if encoded else key
-        objects.append(Listed(key, number_of(text_of(item, "Size")), tag_of(text_of(item, "ETag"))))
+        etag = text_of(item, "ETag")
+        version = text_of(item, "Generation") or etag.strip('"')  # only Google has generations
+        objects.append(Listed(key, number_of(text_of(item, "Size")), tag_of(etag), version))
     more = text_of(root, "IsTruncated") == "true"
     return Page(objects, text_of(root, "NextContinuationToken") if more else "")

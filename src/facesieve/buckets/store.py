@@ -21,6 +21,9 @@ _STORES = {
 }
 
 Method = Literal["GET", "HEAD"]
+Change = Literal["PUT", "DELETE"]
+
+ABSENT = ""  # instead of a version: the object must not exist
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +32,20 @@ class Request:
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    method: Method = "GET"
+    method: Method | Change = "GET"
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An object as a store lists it. size: in bytes. tag: another text whenever the content is another; or ""."""
+    """An object as a store lists it.
+
+    size: in bytes. tag: another text whenever the content is another; or "". version: as in `Store.change_request`.
+    """
 
     key: str
     size: int
     tag: str
+    version: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -63,6 +70,18 @@ class Store(Protocol):
         """Asks for an object, or with HEAD for its size and tag."""
         ...
 
+    def change_request(self, key: str, method: Change, only_if: str | None = None) -> Request:
+        """Asks to write an object, whose bytes are sent with the request, or to delete it.
+
+        only_if: the version that the object must have, or `ABSENT`; otherwise the store answers with status 412. None
+        asks for any. Some stores ignore this.
+        """
+        ...
+
+    def version_of(self, headers: Mapping[str, str]) -> str:
+        """The version of an object, from the headers of the answer to any request about it, as in `Listed`."""
+        ...
+
     def list_request(self, prefix: str, after: str = "") -> Request:
         """Asks for the objects whose keys begin with `prefix`. after: of the page before."""
         ...
@@ -82,9 +101,10 @@ class Store(Protocol):
 
 
 class Stores:
-    """The stores that one process uses, each opened once."""
+    """The stores that one process uses, each opened once. writing: whether objects will be written and deleted."""
 
-    def __init__(self) -> None:
+    def __init__(self, writing: bool = False) -> None:
+        self._writing = writing
         self._lock = threading.Lock()
         self._open: dict[tuple[str, str], Store] = {}
 
@@ -95,14 +115,18 @@ class Stores:
             if store is None:
                 check_installed(url.scheme)
                 module, name, _ = _STORES[url.scheme]
-                store = self._open[url.scheme, url.bucket] = getattr(import_module(module), name)(url.bucket)
+                store = self._open[url.scheme, url.bucket] = self._opened(module, name, url)
             return store
+
+    def _opened(self, module: str, name: str, url: BucketUrl) -> Store:
+        store: Store = getattr(import_module(module), name)(url.bucket, self._writing)
+        return store
 
 
 def check_installed(scheme: str) -> None:
     """Raises UsageError `no_cloud` if a package is missing that buckets of this kind need."""
     if not _is_installed(_STORES[scheme][2]) or not _is_installed("h11"):
-        message = f"Reading {scheme}:// needs the extra `cloud`: pip install 'facesieve[cloud]'."
+        message = f"Buckets of {scheme}:// need the extra `cloud`: pip install 'facesieve[cloud]'."
         raise UsageError("no_cloud", message)
 
 

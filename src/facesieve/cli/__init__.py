@@ -13,13 +13,17 @@ from facesieve.cli.check import check
 from facesieve.cli.demo import demo
 from facesieve.cli.doctor import doctor
 from facesieve.cli.explain import explain
+from facesieve.cli.export import export
 from facesieve.cli.forget import forget
 from facesieve.cli.identify import identify
 from facesieve.cli.merge import merge
+from facesieve.cli.people import people
+from facesieve.cli.pull import pull
 from facesieve.cli.queue import queue
 from facesieve.cli.serve import serve
 from facesieve.cli.settings import settings
 from facesieve.cli.sieve import sieve
+from facesieve.cli.stats import stats
 from facesieve.cli.submit import submit
 from facesieve.cli.upgrade import upgrade
 from facesieve.cli.work import work
@@ -49,11 +53,15 @@ def application() -> typer.Typer:
     commands = (
         build,
         merge,
+        pull,
         sieve,
         explain,
+        stats,
+        export,
         check,
         forget,
         identify,
+        people,
         upgrade,
         serve,
         work,

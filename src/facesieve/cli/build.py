@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facesieve.errors import UsageError
 from facesieve.stop import Stopped
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ def build(
         list[str],
         typer.Argument(metavar="SOURCE", help="Files, folders, globs, archives, URLs, buckets, lists of these."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DATASET", help="Folder of the dataset.")],
+    output: Annotated[
+        str,
+        typer.Option("--output", "-o", metavar="DATASET", help="Folder of the dataset, or s3://, gs://, az://."),
+    ],
     label_from: Annotated[
         str,
         typer.Option(
@@ -36,7 +40,11 @@ def build(
         ),
     ] = "none",
     policy: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Rules: reference, strict, lenient, gallery, training, footage, or a TOML file.",
+        ),
     ] = None,
     changes: Annotated[
         list[str] | None,
@@ -76,6 +84,20 @@ def build(
         str | None,
         typer.Option(metavar="1|4", help="4 also searches pictures that are sideways or upside down, and turns them."),
     ] = None,
+    every: Annotated[
+        str | None, typer.Option(metavar="SECONDS", help="Use one frame of a clip in this time; default 0.2.")
+    ] = None,
+    frames: Annotated[
+        str | None,
+        typer.Option(metavar="all|scene|N", help="Use all frames of a clip, the first of each scene, or N."),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="SECONDS", help="Read clips from this time on.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="SECONDS", help="Read clips up to this time.")] = None,
+    animated: Annotated[
+        str | None, typer.Option(metavar="first|frames", help="Read animated pictures as clips, or their first frame.")
+    ] = None,
     identity: Annotated[
         str | None,
         typer.Option(metavar="MODEL|none", help="Compute embeddings of faces, to check labels: dlib-resnet, sface."),
@@ -111,6 +133,10 @@ def build(
         str | None,
         typer.Option(metavar="K/N", help="Build only the Kth of N parts of the sources; `merge` joins the datasets."),
     ] = None,
+    work_folder: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Working folder of a dataset in a bucket. Default: one in the cache."),
+    ] = None,
     allow_mixed_engines: Annotated[
         bool,
         typer.Option(
@@ -121,7 +147,7 @@ def build(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only the last line, no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
 ) -> None:
-    """Photos in, dataset out.
+    """Photos and clips in, dataset out.
 
     Finds, measures, aligns and judges every face, and writes crops, manifests and a contact sheet.
 
@@ -132,9 +158,10 @@ def build(
 
     options = {"workers": workers, "min_face_size": min_face_size, "turns": turns}
     options |= {"identity": identity, "device": device}
+    options |= {"clip_every": every, "clip_frames": frames, "clip_from": start, "clip_to": end, "animated": animated}
     chosen = [*(given or []), *(f"{name}={value}" for name, value in options.items() if value)]
     if allow_address:
-        chosen.append(f"fetch_allow_addresses={json.dumps(allow_address)}")
+        chosen.append(f"fetch_allow_addresses={json.dumps([*map(_network, allow_address)])}")
     settings = choose_settings(settings_file, chosen)
     if not on:
         prepare_engine(sources, settings)  # worker processes start while this process imports the rest
@@ -165,6 +192,7 @@ def build(
                 prune=prune,
                 on=on,
                 shard=numbers,
+                work_folder=work_folder,
                 allow_mixed_engines=allow_mixed_engines,
                 follow_links=follow_links,
                 include_hidden=include_hidden,
@@ -183,7 +211,17 @@ def build(
         raise typer.Exit(1)
 
 
-def _sum_up(result: BuildResult, output: Path, quiet: bool, as_json: bool) -> None:
+def _network(given: str) -> str:
+    from ipaddress import ip_network
+
+    try:
+        return str(ip_network(given.strip()))
+    except ValueError as error:
+        reason = f"{error}; write a network such as 10.0.0.0/8, or an address such as 127.0.0.1"
+        raise UsageError("bad_address", f"--allow-address cannot be used: {reason}.") from error
+
+
+def _sum_up(result: BuildResult, output: str, quiet: bool, as_json: bool) -> None:
     from facesieve.cli.notes import notes
 
     _print_changes(result)
@@ -201,13 +239,20 @@ def _sum_up(result: BuildResult, output: Path, quiet: bool, as_json: bool) -> No
             "moved": len(result.moved),
             "pruned": result.pruned,
         }
-        typer.echo(json.dumps({"dataset": str(output), **result.counts.as_json(), **beside}))
+        typer.echo(json.dumps({"dataset": output, **result.counts.as_json(), **beside}))
         return
     for note in notes(result):
         typer.echo(note, err=True)
     if not quiet:
-        typer.echo(f"look at {output / 'contact_sheet.html'}")
+        typer.echo(f"look at {_inside(output, 'contact_sheet.html')}")
     typer.echo(result.counts.line())
+
+
+def _inside(output: str, name: str) -> str:
+    """A file of the dataset, as a path or a URL."""
+    from facesieve.dataset.disk.layout import bucket_of
+
+    return f"{output.rstrip('/')}/{name}" if bucket_of(output) else str(Path(output) / name)
 
 
 def _print_changes(result: BuildResult) -> None:

@@ -55,7 +55,8 @@ def _tell(before: CheckResult, after: CheckResult, repair: bool) -> None:
     if marked := after.undone - len(after.lost.pictures):
         typer.echo(f"{marked} picture{'s' * (marked > 1)} will be processed again by the next build")
     if after.without_sum:
-        typer.echo(f"{after.without_sum} files have no checksum; --repair adds it")
+        have = "file has" if after.without_sum == 1 else "files have"
+        typer.echo(f"{after.without_sum} {have} no checksum; --repair adds it")
     if not after.faults:
         typer.echo(f"{after.files} files are undamaged")
     if not after.continuable:

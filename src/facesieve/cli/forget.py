@@ -13,7 +13,9 @@ from facesieve.errors import UsageError
 
 
 def forget(
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder that a build wrote.")],
+    dataset: Annotated[
+        str, typer.Argument(metavar="DATASET", help="Folder that a build wrote, or s3://, gs://, az://.")
+    ],
     names: Annotated[
         list[str] | None,
         typer.Argument(
@@ -25,6 +27,10 @@ def forget(
     labels: Annotated[
         list[str] | None, typer.Option("--label", metavar="LABEL", help="All pictures under this label.")
     ] = None,
+    work_folder: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Working folder of a dataset in a bucket. Default: one in the cache."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Remove pictures, faces or people from a dataset.
@@ -32,14 +38,18 @@ def forget(
     All rows and files made from them are removed. Your photos are not touched, so a build that finds them adds
     them again.
     """
-    from facesieve.run.forget import forget as run
+    from facesieve.run.forget import forget_in
     from facesieve.settings import Settings
 
     if not names and not labels:
         raise UsageError("nothing_named", "Say what to forget: a source, a folder, an id, or --label LABEL.")
-    gone = run(dataset, names or [], Settings.load(), labels or [])
+
+    def announce(line: str) -> None:
+        typer.echo(line, err=True)
+
+    gone = forget_in(dataset, names or [], Settings.load(), labels or [], work_folder, announce)
     if as_json:
-        typer.echo(json.dumps({"dataset": str(dataset), **asdict(gone)}))
+        typer.echo(json.dumps({"dataset": dataset, **asdict(gone)}))
         return
     words = [_many(gone.pictures, "picture"), _many(gone.faces, "face"), f"{_many(gone.files, 'file')} removed"]
     typer.echo(f"forgotten: {', '.join(words)}")

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from facesieve.errors import UsageError
 from facesieve.stop import Stopped
-
-if TYPE_CHECKING:
-    from facesieve.run.identify import IdentifyProgress
 
 
 def identify(
@@ -40,13 +34,14 @@ def identify(
     what that means. Run it again to go on after an interruption.
     """
     from facesieve.cli.choices import choose_settings
+    from facesieve.cli.progress import counting_lines
     from facesieve.run.identify import identify as run
 
     settings = choose_settings(settings_file, [*(given or []), *([f"identity={identity}"] if identity else [])])
     if settings.identity == "none" and identity is None:
         raise UsageError("no_model_named", "Name a model: --identity dlib-resnet. To remove embeddings: none.")
     try:
-        result = run(dataset, settings=settings, watch=_progress(quiet))
+        result = run(dataset, settings=settings, watch=counting_lines(quiet, "crops"))
     except Stopped as stopped:
         done = stopped.remark or "what was finished is kept"
         raise Stopped(stopped.number, f"{done}, and the same command continues {dataset}") from None
@@ -58,21 +53,3 @@ def identify(
         return
     without = ", ".join(f"{count} {reason}" for reason, count in result.missing.items())
     typer.echo(f"{result.embedded} of {result.faces} faces have an embedding" + (f" ({without})" if without else ""))
-
-
-def _progress(quiet: bool) -> Callable[[IdentifyProgress], None]:
-    """A function that prints a line to stderr every few seconds; nothing if `quiet`."""
-    from facesieve.cli.progress import EVERY
-
-    started, last = time.monotonic(), 0.0
-
-    def watch(progress: IdentifyProgress) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if quiet or not progress.total or (now - last < EVERY and 0 < progress.done < progress.total):
-            return
-        last = now
-        rate = progress.done / max(now - started, 1e-3)
-        print(f"{progress.done}/{progress.total} crops, {rate:.0f}/s", file=sys.stderr, flush=True)
-
-    return watch

@@ -6,8 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from facesieve.run.progress import Progress
+
+if TYPE_CHECKING:
+    from facesieve.export.export import ExportProgress
+    from facesieve.run.identify import IdentifyProgress
 
 EVERY = 5.0  # seconds between two lines
 
@@ -58,15 +63,31 @@ def _bar() -> Iterator[Watch]:
             bar.stop()
 
 
+def counting_lines(quiet: bool, what: str) -> Callable[[IdentifyProgress | ExportProgress], None]:
+    """A function that prints a line to stderr every few seconds; nothing if `quiet`. what: is counted."""
+    started, last = time.monotonic(), 0.0
+
+    def watch(progress: IdentifyProgress | ExportProgress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if quiet or not progress.total or (now - last < EVERY and 0 < progress.done < progress.total):
+            return
+        last = now
+        rate = progress.done / max(now - started, 1e-3)
+        print(f"{progress.done}/{progress.total} {what}, {rate:.0f}/s", file=sys.stderr, flush=True)
+
+    return watch
+
+
 def _lines() -> Watch:
     started: float | None = None
-    last = 0.0
+    last: float | None = None
 
     def watch(progress: Progress) -> None:
         nonlocal started, last
         now = time.monotonic()
         started = now if started is None else started
-        if now - last < EVERY and 0 < progress.done < progress.total:
+        if last is not None and now - last < EVERY and progress.done < progress.total:
             return
         last = now
         print(line(progress, _rate(progress, started)), file=sys.stderr, flush=True)

@@ -35,13 +35,19 @@ def queue(
         typer.echo(json.dumps(asdict(state) | ({"retried": retried} if retry_dead else {})))
         return
     if retry_dead:
-        typer.echo(f"{retried} dead jobs submitted again.")
+        typer.echo(f"{_number(retried, 'dead job')} submitted again.")
     age = f", the oldest for {state.oldest:,.0f} s" if state.jobs else ""
-    typer.echo(f"{stream}: {state.jobs} jobs{age}; {state.held} held by {len(state.workers)} workers.")
+    jobs, workers = _number(state.jobs, "job"), _number(len(state.workers), "worker")
+    typer.echo(f"{stream}: {jobs}{age}; {state.held} held by {workers}.")
     for worker in state.workers:
         typer.echo(f"  {worker.name}: {worker.held} held, asked for jobs {worker.idle:.0f} s ago")
     if state.returned:
-        typer.echo(f"  {state.returned} were returned by workers that stopped")
-    typer.echo(f"{results}: {state.results} results.")
+        were = "was" if state.returned == 1 else "were"
+        typer.echo(f"  {state.returned} {were} returned by workers that stopped")
+    typer.echo(f"{results}: {_number(state.results, 'result')}.")
     reasons = ", ".join(f"{count} {reason}" for reason, count in state.dead.items())
-    typer.echo(f"{dead}: {sum(state.dead.values())} dead jobs" + (f" ({reasons})." if reasons else "."))
+    typer.echo(f"{dead}: {_number(sum(state.dead.values()), 'dead job')}" + (f" ({reasons})." if reasons else "."))
+
+
+def _number(number: int, word: str) -> str:
+    return f"{number} {word}{'s' * (number != 1)}"

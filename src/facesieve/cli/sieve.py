@@ -12,7 +12,8 @@ import typer
 def sieve(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder that a build wrote.")],
     policy: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, or a TOML file.")
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, gallery, training, or a TOML file."),
     ] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="LIMIT=VALUE", help="Change a limit: max_yaw=30.")
@@ -20,6 +21,12 @@ def sieve(
     one_per_picture: Annotated[
         bool, typer.Option("--one-per-picture", help="Keep one face of each picture: --set max_rank_in_picture=1.")
     ] = False,
+    against: Annotated[
+        Path | None, typer.Option(metavar="DATASET", help="Reject faces and people of this dataset, which is held out.")
+    ] = None,
+    min_label_faces: Annotated[
+        int | None, typer.Option(metavar="N", min=2, help="Faces that a label needs to be compared; else as built.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="NEW", help="Write the result as a new dataset.")
     ] = None,
@@ -35,7 +42,10 @@ def sieve(
     from facesieve.run.opened import open_dataset
 
     old = open_dataset(dataset)
-    new = old.rejudge(choose_again(policy, limits_of(changes, one_per_picture), old.policy), output)
+    rules = choose_again(policy, limits_of(changes, one_per_picture), old.policy)
+    new = old.rejudge(rules, output, against=against, min_label_faces=min_label_faces)
+    for note in new.verdicts.related.notes:
+        typer.echo(f"note: {note}", err=True)
     turned = {
         "newly_kept": new.newly_kept,
         "newly_rejected": new.newly_rejected,

@@ -74,12 +74,13 @@ def submit(
                 lambda line: typer.echo(line, err=True),
             )
     except Stopped as stopped:
-        raise Stopped(stopped.number, f"{counts} were submitted to {stream}") from None
+        raise Stopped(stopped.number, f"{counts.were} submitted to {stream}") from None
     except UsageError:
         if counts.begun:
-            typer.echo(f"{counts} were submitted to {stream} before this error.", err=True)
+            typer.echo(f"{counts.were} submitted to {stream} before this error.", err=True)
         raise
-    rest = f"; {counts.skipped} pictures were not submitted." if counts.skipped else "."
+    pictures = "1 picture was" if counts.skipped == 1 else f"{counts.skipped} pictures were"
+    rest = f"; {pictures} not submitted." if counts.skipped else "."
     typer.echo(f"{counts} submitted to {stream}{rest}")
     if counts.skipped and not counts.put:
         raise typer.Exit(1)

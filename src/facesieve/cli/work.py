@@ -72,9 +72,8 @@ def work(
             lambda line: typer.echo(line, err=True),
         )
     )
-    typer.echo(
-        f"{counts.finished} jobs finished ({counts.refused} refused), {counts.again} tried again, {counts.buried} dead."
-    )
+    jobs = "1 job" if counts.finished == 1 else f"{counts.finished} jobs"
+    typer.echo(f"{jobs} finished ({counts.refused} refused), {counts.again} tried again, {counts.buried} dead.")
 
 
 def check_installed() -> None:

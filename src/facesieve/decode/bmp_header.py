@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from facesieve.decode.cost import Size
 from facesieve.decode.integers import little
 
 _SIZE, _KNOWN, _INFO = slice(14, 18), (12, 16, 40, 52, 56, 64, 108, 124), 40
 _BITS, _COMPRESSION = slice(28, 30), slice(30, 34)
+
+
+def bmp_size(data: bytes) -> Size:
+    """Width and height as stored, in pixels."""
+    if little(data[14:18]) == 12:
+        return little(data[18:20]), little(data[20:22])
+    width, height = (abs(int.from_bytes(data[at : at + 4], "little", signed=True)) for at in (18, 22))
+    return width, height
 
 
 def with_known_header(data: bytes) -> bytes:

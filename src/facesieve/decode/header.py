@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from facesieve.decode.bmp_header import bmp_size
+from facesieve.decode.boxes import MOST_META, boxes
 from facesieve.decode.cost import Size
 from facesieve.decode.integers import big, little
+from facesieve.decode.jpeg2000 import jpeg2000_size
 from facesieve.decode.jpeg_stream import read_header
 from facesieve.decode.netpbm import netpbm_size
-from facesieve.decode.structure import MOST_META, boxes
 from facesieve.decode.tiff_tags import first_directory
 from facesieve.errors import Refused
 
@@ -22,12 +24,12 @@ def declared_size(format: str, data: bytes) -> Size:
         "jpeg": _jpeg,
         "png": _png,
         "gif": _gif,
-        "bmp": _bmp,
+        "bmp": bmp_size,
         "webp": _webp,
         "tiff": _tiff,
         "heif": _isobmff,
         "avif": _isobmff,
-        "jpeg2000": _jpeg2000,
+        "jpeg2000": jpeg2000_size,
         "netpbm": netpbm_size,
         "raw": _unknown,
     }
@@ -45,12 +47,6 @@ def _png(data: bytes) -> Size:
 
 def _gif(data: bytes) -> Size:
     return little(data[6:8]), little(data[8:10])
-
-
-def _bmp(data: bytes) -> Size:
-    if little(data[14:18]) == 12:
-        return little(data[18:20]), little(data[20:22])
-    return tuple(abs(int.from_bytes(data[at : at + 4], "little", signed=True)) for at in (18, 22))  # type: ignore[return-value]
 
 
 def _webp(data: bytes) -> Size:
@@ -84,13 +80,6 @@ def _tiff(data: bytes) -> Size:
         return UNKNOWN
     width, height = (directory.number(tag, 0) for tag in _TIFF_SIDES)
     return width, height
-
-
-def _jpeg2000(data: bytes) -> Size:
-    """From the reference grid in the SIZ segment (ITU-T T.800 A.5.1), the first segment of the codestream."""
-    start = data.find(b"\xff\x4f\xff\x51", 0, MOST_META)
-    x1, y1, x0, y0 = (big(data[at : at + 4]) for at in range(start + 8, start + 24, 4))
-    return (max(x1 - x0, 0), max(y1 - y0, 0)) if start >= 0 else UNKNOWN
 
 
 def _isobmff(data: bytes) -> Size:

@@ -15,6 +15,7 @@ from facesieve.decode.upright import upright
 from facesieve.records import Pixels
 from facesieve.settings import Settings
 
+_PILLOW = 4  # bytes per pixel that Pillow takes besides the result
 _COEFFICIENT = 2  # bytes; with several scans the decoder keeps all coefficients until the last one
 _STRAY_BYTES_AT_END = "extraneous bytes before marker 0xd9"
 
@@ -42,7 +43,7 @@ def _pixels(data: bytes, header: JpegHeader, settings: Settings) -> Pixels:
     size = header.width, header.height
     plain = header.precision == 8 and len(header.components) in (1, 3)
     coefficients = 0 if header.one_scan else _COEFFICIENT * header.samples
-    check_cost("jpeg", size, len(data), settings, coefficients + (0 if plain else 8))
+    check_cost("jpeg", size, len(data), settings, coefficients + (0 if plain else 2 * _PILLOW))
     scans = None
     if not header.one_scan:
         scans = read_scans(data, header, settings.max_jpeg_scans)
@@ -58,6 +59,7 @@ def _pixels(data: bytes, header: JpegHeader, settings: Settings) -> Pixels:
         if pixels is not None:
             return pixels
         add_end = not scans.ended and _STRAY_BYTES_AT_END in complaint
+    check_cost("jpeg", size, len(data), settings, coefficients + _PILLOW)
     with open_still("jpeg", without_metadata(data, header, len(data), add_end)) as image:
         image.load()
         return flatten(image)

@@ -23,7 +23,8 @@ MAGIC = (
 )
 BRANDS = {b"crx "}
 
-_WIDTH, _HEIGHT, _COMPRESSION, _INTERPRETATION = 256, 257, 259, 262
+_KIND, _WIDTH, _HEIGHT, _COMPRESSION, _INTERPRETATION = 254, 256, 257, 259, 262
+_REDUCED = 1  # bit of the kind (NewSubfileType, TIFF 6.0 section 8)
 _STRIPS, _STRIP_BYTES, _JPEG, _JPEG_BYTES, _DNG_VERSION = 273, 279, 513, 514, 50706
 _SENSOR = {32803, 34892}  # interpretation: colour filter array, linear raw
 _SENSOR_COMPRESSION = {262, 32767, 32769, 32770, 34713, 34892, 65000, 65535}  # of Kodak, Sony, Samsung, Nikon, Pentax
@@ -39,7 +40,11 @@ def is_raw(data: bytes) -> bool:
     if data[8:10] == b"CR":
         return True
     found = list(directories(data))
-    return any(_DNG_VERSION in directory.entries or _of_sensor(directory) for directory in found)
+    if any(_DNG_VERSION in directory.entries or _of_sensor(directory) for directory in found):
+        return True
+    # Also a raw file of an unknown kind: its first picture says that it is a smaller copy of another one.
+    sizes = [directory.number(_WIDTH, 0) * directory.number(_HEIGHT, 0) for directory in found]
+    return bool(found) and bool(found[0].number(_KIND, 0) & _REDUCED) and max(sizes) > sizes[0]
 
 
 def full_size_preview(data: bytes) -> tuple[bytes, int]:

@@ -15,13 +15,14 @@ from PIL.ImageFile import ImageFile
 
 from facesieve.decode import webp_chunks
 from facesieve.decode.bmp_header import with_known_header
+from facesieve.decode.boxes import MOST_META, boxes
 from facesieve.decode.colour import to_srgb
 from facesieve.decode.cost import check_cost
 from facesieve.decode.exif import orientation_of
 from facesieve.decode.flatten import flatten
 from facesieve.decode.gif_blocks import first_frame
 from facesieve.decode.png_chunks import read_chunks
-from facesieve.decode.structure import MOST_META, boxes, check_structure
+from facesieve.decode.structure import check_structure
 from facesieve.decode.upright import upright
 from facesieve.records import Pixels
 from facesieve.settings import Settings

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from facesieve.decode.integers import big, little
+from facesieve.decode.bmp_header import bmp_size
+from facesieve.decode.boxes import MOST_META, boxes
+from facesieve.decode.heif_items import check_items
+from facesieve.decode.integers import little
+from facesieve.decode.jpeg2000 import check_jpeg2000
 from facesieve.decode.tiff_cost import check_tiff
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 from facesieve.settings import Settings
 
-MOST_META = 1 << 24  # bytes of a box that lists others; the pixels are outside such boxes
 _LISTS = frozenset({b"meta", b"moov", b"jp2h", b"iprp"})
-_MOST_BOXES = 1 << 14
-_RUN_LENGTH_BYTES = 1 << 22  # Pillow decodes run-length BMP in Python, one second for this many bytes
+_RUN_LENGTH_BYTES, _RUN_LENGTH_PIXELS = 1 << 22, 1 << 24  # Pillow decodes run-length BMP in Python, in about a second
 _RUN_LENGTH = (1, 2)
 
 
@@ -28,28 +28,12 @@ def check_structure(format: str, data: bytes, settings: Settings) -> None:
             check_tiff(data, settings)
         case "bmp":
             _check_bmp(data)
-        case "heif" | "avif" | "jpeg2000":
+        case "jpeg2000":
             _check_boxes(data)
-
-
-def boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """The outermost boxes of a file (ISO/IEC 14496-12 4.2): type, start and end of the content.
-
-    Raises Refused `corrupt` when there are too many.
-    """
-    at = 0
-    for _ in range(_MOST_BOXES):
-        if at > len(data) - 8:
-            return
-        size, kind, start = big(data[at : at + 4]), data[at + 4 : at + 8], at + 8
-        if size == 1:
-            size, start = big(data[start : start + 8]), start + 8
-        end = at + size if size else len(data)
-        if end < start:
-            return
-        yield kind, start, min(end, len(data))
-        at = end
-    raise Refused(RefusalCode.CORRUPT, f"The file has more than {_MOST_BOXES:,} boxes.")
+            check_jpeg2000(data, settings)
+        case "heif" | "avif":
+            _check_boxes(data)
+            check_items(data)
 
 
 def _check_boxes(data: bytes) -> None:
@@ -59,6 +43,9 @@ def _check_boxes(data: bytes) -> None:
 
 
 def _check_bmp(data: bytes) -> None:
-    if len(data) > _RUN_LENGTH_BYTES and little(data[30:34]) in _RUN_LENGTH:
-        message = f"FaceSieve does not read run-length BMPs of more than {_RUN_LENGTH_BYTES:,} bytes."
-        raise Refused(RefusalCode.UNSUPPORTED_FORMAT, message)
+    if little(data[30:34]) not in _RUN_LENGTH:
+        return
+    width, height = bmp_size(data)
+    if len(data) > _RUN_LENGTH_BYTES or width * height > _RUN_LENGTH_PIXELS:
+        most = f"{_RUN_LENGTH_BYTES:,} bytes or {_RUN_LENGTH_PIXELS:,} pixels"
+        raise Refused(RefusalCode.UNSUPPORTED_FORMAT, f"FaceSieve does not read run-length BMPs of more than {most}.")

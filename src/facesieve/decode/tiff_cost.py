@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from facesieve.decode.cost import BYTES_PER_PIXEL, SMALL_FILE, check_scans
-from facesieve.decode.tiff_tags import Directory, first_directory
+from facesieve.decode.tiff_tags import MOST_TAGS, Directory, first_directory
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 from facesieve.settings import Settings
@@ -16,6 +16,7 @@ _READ = frozenset(
     {*_SIZES, _BITS, _COMPRESSION, 262, _STRIPS, 274, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _PLANAR, 317}
     | {_TILES, _TILE_BYTES, 330, 338, 339, 34665, 34853, 40965}
 )
+_MOST_VALUE_BYTES = 2  # times the file's length: the most bytes of all values together
 _MOST_VALUES = 1 << 17  # more strips than a picture of the longest side has rows in three planes
 
 _JPEG = {6, 7}
@@ -30,6 +31,11 @@ def check_tiff(data: bytes, settings: Settings) -> None:
         directory = first_directory(data)
     except ValueError:
         return
+    if directory.length > MOST_TAGS:
+        message = f"The TIFF's directory has {directory.length:,} entries, more than any picture needs."
+        raise Refused(RefusalCode.CORRUPT, message)
+    if directory.value_bytes() > _MOST_VALUE_BYTES * len(data) + SMALL_FILE:  # decoders copy each value
+        raise Refused(RefusalCode.CORRUPT, "The values in the TIFF's directory overlap.")
     values = max((directory.entries[tag][1] for tag in _READ & directory.entries.keys()), default=0)
     if values > _MOST_VALUES:
         message = f"The TIFF's directory has a list of {values:,} values, more than any picture needs."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 # Bytes per value of the field types 1 to 18; the types that hold text or raw bytes are not numbers.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _NUMBERS = frozenset({1, 3, 4, 6, 8, 9, 13, 16, 17, 18})  # signed ones too: libtiff reads them as unsigned
-_MOST_TAGS = 4096
+MOST_TAGS = 4096
 _MOST_DIRECTORIES = 64
 
 SUB_DIRECTORIES = 330
@@ -18,15 +18,22 @@ SUB_DIRECTORIES = 330
 class Directory:
     """One directory. entries: by tag, the field type, the number of values, and the offset of the first one.
 
-    doubled: tags that occur twice; the last one counts. next: the offset of the next directory, or 0.
+    length: how many entries it states to have; only the first 4,096 are read. doubled: tags that occur twice; the last
+    one counts. next: the offset of the next directory, or 0.
     """
 
     data: bytes
     order: str
     bigtiff: bool
     entries: dict[int, tuple[int, int, int]]
+    length: int
     doubled: frozenset[int]
     next: int
+
+    def value_bytes(self) -> int:
+        """How many bytes all values take, as far as they lie in the file; overlapping ones count each time."""
+        left = len(self.data)
+        return sum(min(count * _SIZES.get(kind, 1), max(left - at, 0)) for kind, count, at in self.entries.values())
 
     def numbers(self, tag: int, most: int = 64) -> list[int]:
         """The whole numbers of a tag, at most `most`; none where the tag is absent or holds something else."""
@@ -88,7 +95,7 @@ def _directory(data: bytes, order: str, bigtiff: bool, at: int) -> Directory:
     step, at = 4 + 2 * width, at + counter
     entries: dict[int, tuple[int, int, int]] = {}
     doubled = set[int]()
-    for start in range(at, min(at + step * min(count, _MOST_TAGS), len(data) - step + 1), step):
+    for start in range(at, min(at + step * min(count, MOST_TAGS), len(data) - step + 1), step):
         tag, kind = _number(data[start : start + 2], order), _number(data[start + 2 : start + 4], order)
         values = _number(data[start + 4 : start + 4 + width], order)
         where = start + 4 + width
@@ -98,7 +105,7 @@ def _directory(data: bytes, order: str, bigtiff: bool, at: int) -> Directory:
             doubled.add(tag)
         entries[tag] = kind, values, where
     end = at + step * count
-    return Directory(data, order, bigtiff, entries, frozenset(doubled), _number(data[end : end + width], order))
+    return Directory(data, order, bigtiff, entries, count, frozenset(doubled), _number(data[end : end + width], order))
 
 
 def _number(data: bytes, order: str) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-
-from facesieve.records import Floats
+import numpy.typing as npt
 
 Rectangle = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
+Ints = npt.NDArray[np.int64]
 
 
 def text_places(
@@ -19,39 +19,36 @@ def text_places(
     Of the places around a face, the first that covers nothing is used, or else the one that covers the least.
     sizes: the (width, height) of each text; a text larger than the picture is cut. picture: its width and height.
     """
-    taken = np.array(boxes, float).reshape(-1, 4)
-    places: list[Rectangle] = []
-    for box, size in zip(boxes, sizes, strict=True):
-        around = [_inside(place, picture) for place in _around(box, size)]
-        covered = [_covered(place, taken) for place in around]
-        places.append(around[int(np.argmin(covered))])
-        taken = np.vstack([taken, places[-1]])
-    return places
+    around = _inside(_around(np.array(boxes, int).reshape(-1, 4), np.array(sizes, int).reshape(-1, 2)), picture)
+    taken = np.concatenate([np.array(boxes, int).reshape(-1, 4), np.zeros((len(boxes), 4), int)])
+    for face, places in enumerate(around):
+        covered = _covered(places, taken[: len(boxes) + face])
+        taken[len(boxes) + face] = places[np.argmin(covered)]
+    return [(left, top, right, bottom) for left, top, right, bottom in taken[len(boxes) :].tolist()]
 
 
-def _around(box: Rectangle, size: tuple[int, int]) -> Iterator[Rectangle]:
-    """Yield places above, below, right and left of a box; the preferred one first."""
-    left, top, right, bottom = box
-    width, height = size
+def _around(boxes: Ints, sizes: Ints) -> Ints:
+    """(N, 12, 4) places above, below, right and left of each box; the preferred one first."""
+    left, top, right, bottom = boxes.T
+    width, height = sizes.T
     columns = (left, right - width, (left + right - width) // 2)
     rows = (top, bottom - height, (top + bottom - height) // 2)
-    corners = [(x, top - height - 1) for x in columns] + [(x, bottom + 1) for x in columns]
-    corners += [(right + 1, y) for y in rows] + [(left - width - 1, y) for y in rows]
-    for x, y in corners:
-        yield x, y, x + width, y + height
+    x = np.stack([*columns, *columns, *[right + 1] * 3, *[left - width - 1] * 3], axis=1)
+    y = np.stack([*[top - height - 1] * 3, *[bottom + 1] * 3, *rows, *rows], axis=1)
+    return np.stack([x, y, x + width[:, None], y + height[:, None]], axis=2)
 
 
-def _inside(place: Rectangle, picture: tuple[int, int]) -> Rectangle:
-    """The place moved into the picture, and cut if it is larger than the picture."""
-    left, top, right, bottom = place
-    x = int(np.clip(left, 0, max(0, picture[0] - 1 - (right - left))))
-    y = int(np.clip(top, 0, max(0, picture[1] - 1 - (bottom - top))))
-    return x, y, min(x + right - left, picture[0] - 1), min(y + bottom - top, picture[1] - 1)
+def _inside(places: Ints, picture: tuple[int, int]) -> Ints:
+    """The places moved into the picture, and cut if they are larger than the picture."""
+    start, size = places[..., :2], places[..., 2:] - places[..., :2]
+    last = np.array(picture) - 1
+    start = start.clip(0, np.maximum(0, last - size))
+    return np.concatenate([start, np.minimum(start + size, last)], axis=-1)
 
 
-def _covered(place: Rectangle, taken: Floats) -> float:
-    """The number of pixels of the taken rectangles that a place covers."""
-    left, top, right, bottom = place
-    wide = np.minimum(taken[:, 2], right) - np.maximum(taken[:, 0], left)
-    high = np.minimum(taken[:, 3], bottom) - np.maximum(taken[:, 1], top)
-    return float((wide.clip(0) * high.clip(0)).sum())
+def _covered(places: Ints, taken: Ints) -> Ints:
+    """(P,): the number of pixels of the (K, 4) taken rectangles that each of (P, 4) places covers."""
+    ends = np.minimum(places[:, None, 2:], taken[:, 2:])
+    sides = (ends - np.maximum(places[:, None, :2], taken[:, :2])).clip(0)
+    area: Ints = (sides[..., 0] * sides[..., 1]).sum(axis=1)
+    return area

@@ -58,13 +58,32 @@ class Threshold(_Frozen):
     tar: float
 
 
+class Limits(_Frozen):
+    """Distances by which relations and findings decide.
+
+    reach: a face at this distance from a place counts no more as one of the person there. other_person: a face that is
+    farther from the centre of its label is of somebody else. same_label: labels whose centres are nearer are one
+    person. same_person: two faces that are nearer are one person. held_out: a face that is nearer to a held-out face is
+    a copy of it, or of its person. twin: near-duplicates are no further apart, and differ in at most `twin_bits` of the
+    255 bits of their hashes.
+    """
+
+    reach: float
+    other_person: float
+    same_label: float
+    same_person: float
+    held_out: float
+    twin: float
+    twin_bits: int
+
+
 class Embedding(_Frozen):
     """What the embeddings of a network mean, and the input that it takes.
 
     scale, shift: x and y in the network's input are `scale` times those in the stored crop of 112 x 112, plus `shift`.
     batch: crops in one call. distance: `euclidean`, or `cosine`, which is 1 minus the cosine of the angle.
     normalised: whether embeddings are divided by their length before they are stored.
-    thresholds: measured by bench/identity.py; empty if the weights were not available to us.
+    thresholds: measured by bench/identity.py; empty if the weights were not available to us. limits: see `Limits`.
     """
 
     scale: float
@@ -72,6 +91,7 @@ class Embedding(_Frozen):
     batch: int
     distance: Literal["euclidean", "cosine"]
     normalised: bool
+    limits: Limits
     thresholds: tuple[Threshold, ...] = ()
 
 

@@ -7,14 +7,19 @@ from facesieve.quality.blur import luma
 from facesieve.quality.crop_hash import crop_hash, mirrored_bits
 from facesieve.quality.fitness import fitness
 from facesieve.quality.measure import measure
+from facesieve.quality.pose_bins import PITCH_BINS, YAW_BINS, pose_bins
 from facesieve.quality.size import prominence
 from facesieve.quality.table import (
     ALL_MEASURES,
     DATASET_RELATIONS,
+    DUPLICATE_RELATIONS,
     FITNESS_PARTS,
+    HELD_OUT_RELATIONS,
+    LABEL_RELATIONS,
     MEASURES,
     OF_ONE_PICTURE,
     RELATIONS,
+    TRACK_RELATIONS,
     Measure,
     is_relation,
     measure_named,
@@ -23,10 +28,16 @@ from facesieve.quality.table import (
 __all__ = [
     "ALL_MEASURES",
     "DATASET_RELATIONS",
+    "DUPLICATE_RELATIONS",
     "FITNESS_PARTS",
+    "HELD_OUT_RELATIONS",
+    "LABEL_RELATIONS",
     "MEASURES",
     "OF_ONE_PICTURE",
+    "PITCH_BINS",
     "RELATIONS",
+    "TRACK_RELATIONS",
+    "YAW_BINS",
     "Measure",
     "crop_hash",
     "fitness",
@@ -35,5 +46,6 @@ __all__ = [
     "measure",
     "measure_named",
     "mirrored_bits",
+    "pose_bins",
     "prominence",
 ]

@@ -262,12 +262,50 @@ PICTURE_RELATIONS: tuple[Measure, ...] = (
         inf,
         "low",
         "",
-        "Place of the face among those of its picture by prominence; 1 is the main face.",
+        "Place of the face among those of its picture; 1 is the main face.",
         "relation",
     ),
 )
 
-DATASET_RELATIONS: tuple[Measure, ...] = (
+# Relations of faces in one track of a clip. A face of a still picture is a track of its own.
+TRACK_RELATIONS: tuple[Measure, ...] = (
+    Measure("track_length", "", 1, inf, "high", "", "How many faces the track has.", "relation"),
+    Measure(
+        "rank_in_track",
+        "",
+        1,
+        inf,
+        "low",
+        "",
+        "Place of the face among the distinct shots of its track by fitness; 1 is the best shot.",
+        "relation",
+    ),
+)
+
+LABEL_RELATIONS: tuple[Measure, ...] = (
+    Measure(
+        "label_distance",
+        "",
+        0,
+        inf,
+        "low",
+        "",
+        "Distance of the embedding from the centre of the other faces under its label.",
+        "relation",
+    ),
+    Measure(
+        "label_margin",
+        "",
+        -inf,
+        inf,
+        "high",
+        "",
+        "Distance from the nearest centre of another person's label, minus the distance from the own one.",
+        "relation",
+    ),
+)
+
+DUPLICATE_RELATIONS: tuple[Measure, ...] = (
     Measure(
         "twin_distance",
         "",
@@ -290,7 +328,21 @@ DATASET_RELATIONS: tuple[Measure, ...] = (
     ),
 )
 
-RELATIONS = PICTURE_RELATIONS + DATASET_RELATIONS
+HELD_OUT_RELATIONS: tuple[Measure, ...] = (
+    Measure(
+        "held_out_distance",
+        "",
+        0,
+        inf,
+        "high",
+        "",
+        "Distance from the nearest face or label of another dataset, by embedding or else by hash.",
+        "relation",
+    ),
+)
+
+DATASET_RELATIONS = LABEL_RELATIONS + DUPLICATE_RELATIONS + HELD_OUT_RELATIONS
+RELATIONS = PICTURE_RELATIONS + TRACK_RELATIONS + DATASET_RELATIONS
 OF_ONE_PICTURE = MEASURES + PICTURE_RELATIONS  # what can be computed from one picture
 ALL_MEASURES = MEASURES + RELATIONS
 _RELATED = frozenset(measure.name for measure in RELATIONS)

@@ -32,7 +32,8 @@ def short_lived_client(url: str) -> Iterator[redis.Redis]:
     except (RedisError, OSError) as error:
         if is_permanent(error) or isinstance(error, ResponseError):
             raise command_refused(error) from error
-        raise UsageError("no_queue", f"Redis at {without_password(url)} does not answer: {error}.") from error
+        reason = str(error).rstrip(".")  # some of redis-py's messages end with a full stop
+        raise UsageError("no_queue", f"Redis at {without_password(url)} does not answer: {reason}.") from error
     finally:
         client.close()
 
@@ -69,4 +70,4 @@ def _check(url: str) -> None:
     try:
         redis.Redis.from_url(url)
     except ValueError as error:
-        raise UsageError("bad_queue_url", f"The address of Redis cannot be read: {error}.") from error
+        raise UsageError("bad_queue_url", f"The address of Redis cannot be read: {str(error).rstrip('.')}.") from error

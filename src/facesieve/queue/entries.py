@@ -16,26 +16,15 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from facesieve.queue.finish import finish_script
 from facesieve.queue.jobs import FIELD
 
 RETURNED = "returned"  # the consumer that holds entries which a stopping worker did not begin
 
-# An error of Redis ends a script, and what it has done by then stays: so the kind of the key is checked first.
-# KEYS: jobs, results. ARGV: group, entry, most results or key's seconds, "stream" or "key", name and value pairs.
-_FINISH = """
-local kind = redis.call('TYPE', KEYS[2]).ok
-if ARGV[4] == 'stream' and kind ~= 'stream' and kind ~= 'none' then
-  return redis.error_reply('WRONGTYPE ' .. KEYS[2] .. ' is no stream')
-end
-if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
-if ARGV[4] == 'stream' then
-  redis.call('XADD', KEYS[2], '*', unpack(ARGV, 5))
-else
-  redis.call('SET', KEYS[2], ARGV[#ARGV], 'EX', ARGV[3])
-end
-redis.call('XDEL', KEYS[1], ARGV[2])
-return 1
-"""
+_FINISH = finish_script(
+    "redis.call('XACK', KEYS[1], ARGV[4], ARGV[3])",
+    "redis.call('XDEL', KEYS[1], ARGV[3])",
+)
 
 # KEYS: jobs. ARGV: group, this worker, entries. Returns the entries that are not this worker's any more.
 _RENEW = """
@@ -162,15 +151,12 @@ class Entries:
         """Write the result and acknowledge the entry, both or neither. Returns False if the entry had ended already."""
         names = self._names
         kind, key = ("key", names.results.replace("{id}", id)) if names.key_for_each else ("stream", names.results)
-        arguments: list[str | bytes | int] = [names.group, entry.id, self._expiry, kind, "id", id, "result", result]
-        return bool(await self._finish(keys=[names.stream, key], args=arguments))
+        return await self._end(entry, kind, key, ["id", id, "result", result])
 
     async def bury(self, entry: Entry, reason: str) -> bool:
         """Move an entry to the stream of dead jobs. Returns False if the entry had ended already."""
-        names = self._names
         fields: list[str | bytes | int] = ["job", entry.job, "entry", entry.id, "reason", reason, "taken", entry.taken]
-        arguments = [names.group, entry.id, self._expiry, "stream", *fields]
-        return bool(await self._finish(keys=[names.stream, names.dead], args=arguments))
+        return await self._end(entry, "stream", self._names.dead, fields)
 
     async def lengths(self) -> tuple[int, int]:
         """The number of entries that have not ended, and of results in the stream of results."""
@@ -185,6 +171,10 @@ class Entries:
         )
         if not held:
             await self._redis.xgroup_delconsumer(self._names.stream, self._names.group, self._worker)
+
+    async def _end(self, entry: Entry, kind: str, key: str, fields: Sequence[str | bytes | int]) -> bool:
+        arguments = [kind, self._expiry, entry.id, self._names.group, *fields]
+        return bool(await self._finish(keys=[self._names.stream, key], args=arguments))
 
     async def _taken(self, id: str) -> int:
         held = await self._redis.xpending_range(self._names.stream, self._names.group, id, id, 1)

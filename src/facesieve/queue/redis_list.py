@@ -17,28 +17,18 @@ from typing import Any
 from redis.asyncio import Redis
 
 from facesieve.queue.entries import Entry, Names
+from facesieve.queue.finish import finish_script
 from facesieve.queue.jobs import BadJob, Job
 from facesieve.service.answers import AnswerOptions
 from facesieve.sieve import Policy
 
 _ITEM = re.compile(r"(.*?)@((?:https?|s3|gs|az)://.+)", re.DOTALL)
 
-# An error of Redis ends a script, and what it has done by then stays: so the kind of the key is checked first.
-# KEYS: list of the worker, results, counts. ARGV: item, seconds, "stream" or "key", name and value pairs.
-_FINISH = """
-local kind = redis.call('TYPE', KEYS[2]).ok
-if ARGV[3] == 'stream' and kind ~= 'stream' and kind ~= 'none' then
-  return redis.error_reply('WRONGTYPE ' .. KEYS[2] .. ' is no stream')
-end
-if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
-if ARGV[3] == 'stream' then
-  redis.call('XADD', KEYS[2], '*', unpack(ARGV, 4))
-else
-  redis.call('SET', KEYS[2], ARGV[#ARGV], 'EX', ARGV[2])
-end
-redis.call('HDEL', KEYS[3], ARGV[1])
-return 1
-"""
+# Its third key: how often items failed.
+_FINISH = finish_script(
+    "redis.call('LREM', KEYS[1], 1, ARGV[3])",
+    "redis.call('HDEL', KEYS[3], ARGV[3])",
+)
 
 # KEYS: key of a live worker, its list, list of this worker, counts, workers, items counted for the other worker.
 # ARGV: the other worker. Returns an item and its count. A worker that died counts once for all identical items.
@@ -52,6 +42,12 @@ if not item then
 end
 if redis.call('SADD', KEYS[6], item) == 1 then redis.call('HINCRBY', KEYS[4], item, 1) end
 return {item, redis.call('HGET', KEYS[4], item) or '0'}
+"""
+
+# KEYS: counts, a mark of this call. ARGV: item, milliseconds that the mark stays. A repeated call counts nothing more.
+_COUNT = """
+if redis.call('SET', KEYS[2], 1, 'NX', 'PX', ARGV[2]) then return redis.call('HINCRBY', KEYS[1], ARGV[1], 1) end
+return tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
 """
 
 # KEYS: list of the worker, the queue. ARGV: items. They become the first of the queue again.
@@ -88,6 +84,7 @@ class ListEntries:
         self._moving = asyncio.Lock()  # while an item is in our list, but not yet among `_items`
         self._finish = redis.register_script(_FINISH)
         self._claim = redis.register_script(_CLAIM)
+        self._count = redis.register_script(_COUNT)
         self._return = redis.register_script(_RETURN)
 
     async def prepare(self) -> None:
@@ -122,7 +119,9 @@ class ListEntries:
         return None
 
     async def take_again(self, entry: Entry) -> Entry:
-        return Entry(entry.id, entry.job, 1 + await self._redis.hincrby(self._counts, entry.job, 1))
+        mark = f"{self._counts}:{entry.id}:{entry.taken}"
+        failures = await self._count(keys=[self._counts, mark], args=[entry.job, self._lease])
+        return Entry(entry.id, entry.job, 1 + int(failures))
 
     async def renew(self, ids: Sequence[str]) -> set[str]:
         """Renew the key of this worker. Returns an empty set: only `finish` notices an item that was taken over."""
@@ -156,7 +155,7 @@ class ListEntries:
             await self._redis.delete(self._alive(self._worker))
 
     async def _end(self, entry: Entry, kind: str, key: str, fields: list[str | bytes | int]) -> bool:
-        arguments: list[str | bytes | int] = [entry.job, self._expiry, kind, *fields]
+        arguments: list[str | bytes | int] = [kind, self._expiry, entry.job, "", *fields]
         done = bool(await self._finish(keys=[self._own, key, self._counts], args=arguments))
         self._items.pop(entry.id, None)
         return done

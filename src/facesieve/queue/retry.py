@@ -44,7 +44,9 @@ class RetryUntilAnswered:
                 deleted = isinstance(error, ResponseError) and any(word in str(error) for word in _NO_GROUP)
                 if not self._away:
                     self._away = True
-                    self._announce(f"Redis does not answer as it should ({error}); trying again until it does.")
+                    self._announce(
+                        f"Redis does not answer as it should ({str(error).rstrip('.')}); trying again until it does."
+                    )
                 await asyncio.sleep(pause)
                 pause = min(_LONGEST, pause * 2)
                 continue

@@ -33,8 +33,14 @@ class Submitted:
     skipped: int = 0
 
     def __str__(self) -> str:
-        """For people: `3 jobs`, or `3 or 4 jobs` if the last one was cut off."""
-        return f"{self.put} jobs" if self.put == self.begun else f"{self.put} or {self.begun} jobs"
+        """For people: `1 job`, `3 jobs`, or `3 or 4 jobs` if the last one was cut off."""
+        number = f"{self.put}" if self.put == self.begun else f"{self.put} or {self.begun}"
+        return f"{number} job{'s' * (self.begun != 1)}"
+
+    @property
+    def were(self) -> str:
+        """`1 job was`, or `3 jobs were`."""
+        return f"{self} {'was' if self.begun == 1 else 'were'}"
 
 
 def submit(

@@ -6,12 +6,44 @@ column, NaN for every other face. `facesieve.quality.RELATIONS` lists all relati
     measures ─ judge ─ rule ─ rule ─ ... ─ which faces passed ─ relation ─ its rule ─ rule ─ ...
                                            └───── column of the relation ────┘
 
-Relations in one picture are computed with the picture, by `Pipeline`, and again by `sieve` from the tables. Relations
-among all faces of a dataset are computed by `sieve` alone, and only if a rule asks for them.
+Relations in one picture or track are computed with the picture or clip, by `Pipeline`, and again by `sieve` from the
+tables. Relations among all faces of a dataset are computed from its tables, and only if a rule asks for them.
+`people.py` compares whole labels.
 """
 
-from facesieve.relate.duplicates import Duplicates, distances, find_duplicates
+from facesieve.relate.centres import Centres, find_centres
+from facesieve.relate.duplicates import Duplicates, Embedded, distances, find_duplicates
+from facesieve.relate.held_out import held_out_by_embedding, held_out_by_hash
+from facesieve.relate.labels import LabelFit, fit_labels, label_distance
+from facesieve.relate.people import Pairs, TwoGroups, nearest_labels, same_person, twice_in_a_picture, two_groups
 from facesieve.relate.picture import faces_in_picture, picture_relations
 from facesieve.relate.rank_in_picture import rank_in_picture
+from facesieve.relate.rank_in_track import track_relations
+from facesieve.relate.space import Space
+from facesieve.relate.tracks import find_tracks
 
-__all__ = ["Duplicates", "distances", "faces_in_picture", "find_duplicates", "picture_relations", "rank_in_picture"]
+__all__ = [
+    "Centres",
+    "Duplicates",
+    "Embedded",
+    "LabelFit",
+    "Pairs",
+    "Space",
+    "TwoGroups",
+    "distances",
+    "faces_in_picture",
+    "find_centres",
+    "find_duplicates",
+    "find_tracks",
+    "fit_labels",
+    "held_out_by_embedding",
+    "held_out_by_hash",
+    "label_distance",
+    "nearest_labels",
+    "picture_relations",
+    "rank_in_picture",
+    "same_person",
+    "track_relations",
+    "twice_in_a_picture",
+    "two_groups",
+]

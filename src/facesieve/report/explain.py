@@ -14,6 +14,7 @@ from facesieve.dataset.tables.face_row import FaceRow
 from facesieve.dataset.tables.schema import CROP_HASH
 from facesieve.quality import mirrored_bits
 from facesieve.relate import distances
+from facesieve.report.label_note import label_note
 from facesieve.report.policy import policy_of
 from facesieve.sieve import Finding, Reason, check_rules
 
@@ -58,8 +59,8 @@ class Explanation:
             yield f"crop     {row.crop or 'not written'}"
         yield "verdict  " + ("kept" if face.kept else "rejected: " + ", ".join(face.reasons))
         yield ""
-        for finding in self.findings:
-            outcome = _outcome(finding)
+        for finding, failed in zip(self.findings, self._failed_before(), strict=True):
+            outcome = _outcome(finding, failed)
             yield f"{finding.measure:<32} {_number(finding.value):>12}   {finding.limits:<16} {outcome}"
         if self.note:
             yield f"note: {self.note}"
@@ -67,6 +68,13 @@ class Explanation:
         for name, value in self.measures.items():
             if name not in ruled:
                 yield f"{name:<32} {_number(value):>12}"
+
+    def _failed_before(self) -> Iterator[bool]:
+        """Yield for each finding whether an earlier rule failed."""
+        failed = False
+        for finding in self.findings:
+            yield failed
+            failed = failed or not finding.passed
 
 
 def explain_face(dataset: Manifests, prefix: str) -> Explanation:
@@ -83,18 +91,30 @@ def explain_face(dataset: Manifests, prefix: str) -> Explanation:
         notes.append(_why_no_pose(dataset.about.origin.settings, face.measures["confidence"] or 0.0))
     if "rank_in_picture" in reasons:
         notes.append(_main_face(dataset, face))
+    if not {"label_distance", "label_margin"}.isdisjoint(reasons):
+        notes.append(label_note(dataset, face))
+    if Reason.LEAKED in reasons.values():
+        notes.append(_leak(face))
     if Reason.NEAR_DUPLICATE in reasons.values():
         notes.append(_fitter_twin(dataset, face))
     return Explanation(face, tuple(also), findings, " ".join(filter(None, notes)))
 
 
 def _main_face(dataset: Manifests, face: FaceRow) -> str:
-    """Which face is the main one of the picture, and by how much."""
+    """Which face is the main one of the picture, and why."""
     for other in dataset.faces_of(face.source):
         if other.measures.get("rank_in_picture") == 1:
-            by = f"{_number(other.measures.get('prominence'))} against {_number(face.measures.get('prominence'))}"
-            return f"The main face of the picture is {other.face_id} (prominence {by})."
+            theirs, own = (one.measures.get("prominence") for one in (other, face))
+            why = f" (prominence {_number(theirs)} against {_number(own)})"
+            if dataset.about.origin.identity and (theirs or 0) <= (own or 0):
+                why = f", which is more like the other faces of {face.label!r}"
+            return f"The main face of the picture is {other.face_id}{why}."
     return ""
+
+
+def _leak(face: FaceRow) -> str:
+    distance = face.measures.get("held_out_distance")
+    return "" if distance is None else f"It is {distance:.2f} from a face of the dataset that was held out."
 
 
 def _fitter_twin(dataset: Manifests, face: FaceRow) -> str:
@@ -133,10 +153,12 @@ def _why_no_pose(settings: Mapping[str, Any], confidence: float) -> str:
     return ""
 
 
-def _outcome(finding: Finding) -> str:
+def _outcome(finding: Finding, failed: bool) -> str:
     if not finding.passed:
         return f"FAIL  {finding.reason}: {finding.text}"
-    return "pass" if finding.value is not None else "-     an earlier rule failed"
+    if finding.value is None:
+        return "-     an earlier rule failed" if failed else "pass  not known, and the rule is optional"
+    return "pass"
 
 
 def _number(value: float | None) -> str:

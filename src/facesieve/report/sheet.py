@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -21,8 +22,16 @@ from facesieve.dataset.tables.counts import Counts
 from facesieve.dataset.tables.face_row import FaceRow, face_rows
 from facesieve.dataset.tables.schema import LEADING, measure_columns
 from facesieve.errors import DatasetError
+from facesieve.report.others import OtherFace, other_faces
 from facesieve.report.policy import policy_of
 from facesieve.sieve import Policy, check_rules
+
+# The style of the other face in a card.
+PAIRS = """
+.other { display: grid; grid-template-columns: 4rem minmax(0, 1fr); gap: .5rem; align-items: center;
+  margin: .4rem 0 0; }
+article .other img, article .other .blank { width: 4rem; height: 4rem; }
+.other figcaption { font-size: .75rem; color: var(--faint); overflow-wrap: anywhere; }"""
 
 
 def contact_sheet(layout: Layout, most: int) -> bytes:
@@ -35,24 +44,41 @@ def contact_sheet(layout: Layout, most: int) -> bytes:
     counts, policy = about.counts, policy_of(about, layout)
     names = measure_columns(about.origin.measures)
     kept, rejected = _Selection(counts.kept, most), _Selection(counts.rejected, most)
-    for rows in _rows(layout, layout.faces):
+    for rows in _faces(layout):
         kept.add(rows.filter(rows["kept"]))
         rejected.add(rows.filter(pc.invert(rows["kept"])))
-    chosen = [row for table in (*kept.chosen, *rejected.chosen) for row in face_rows(table, names)]
-    thumbs = _thumbs(layout, [row.face_id for row in chosen])
+    tables = (*map(_by_tracks, kept.chosen), *map(_by_tracks, rejected.chosen))
+    chosen = [row for table in tables for row in face_rows(table, names)]
+    others = other_faces(pa.concat_tables(rejected.chosen), partial(_faces, layout)) if rejected.chosen else {}
+    thumbs = _thumbs(layout, [*(row.face_id for row in chosen), *(other.face_id for other in others.values())])
     page = Template(resources.files("facesieve.report").joinpath("sheet.html").read_text(encoding="utf-8"))
     return page.substitute(
+        pairs=PAIRS if others else "",
         books=_books(counts),
         policy=_policy(policy),
         reasons="".join(f'<option value="{escape(code)}">{_words(code)}</option>' for code in counts.reasons),
         note=_note(counts, len(chosen)),
-        cards="\n".join(_card(row, thumbs.get(row.face_id), policy) for row in chosen),
+        cards="\n".join(_card(row, thumbs, policy, others.get((row.face_id, row.label))) for row in chosen),
         refusals=_refusals(layout, counts.refused, most),
     ).encode()
 
 
-def _rows(layout: Layout, manifest: Path) -> Iterator[pa.Table]:
-    return (rows for path in layout.files_of(manifest) for rows in read_groups(path))
+def _faces(layout: Layout, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    return _rows(layout, layout.faces, columns)
+
+
+def _rows(layout: Layout, manifest: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    return (rows for path in layout.files_of(manifest) for rows in read_groups(path, columns))
+
+
+def _by_tracks(rows: pa.Table) -> pa.Table:
+    """The rows with the faces of each clip in the order of tracks; those of still pictures stay where they are."""
+    if "track" not in rows.column_names:
+        return rows
+    names = rows["source"].combine_chunks().dictionary_encode().indices
+    keys = pa.table([names, rows["track"], rows["time"]], names=["source", "track", "time"])
+    order = pc.sort_indices(keys, [(name, "ascending") for name in keys.column_names])
+    return rows.take(order)
 
 
 class _Selection:
@@ -110,8 +136,11 @@ def _policy(policy: Policy) -> str:
     return f"<b>{escape(policy.name)}</b>: " + (rules or "no rules, every face is kept")
 
 
-def _card(face: FaceRow, thumb: bytes | None, policy: Policy) -> str:
-    """One face: the measures that the policy uses, with failed ones highlighted, and the others folded away."""
+def _card(face: FaceRow, thumbs: Mapping[str, bytes], policy: Policy, other: OtherFace | None) -> str:
+    """One face: the measures that the policy uses, with failed ones highlighted, and the others folded away.
+
+    thumbs: small JPEGs by face id. other: the face that its reason is about, which is shown beside it.
+    """
     verdict = "kept" if face.kept else "rejected"
     reasons = "".join(f"<li>{_words(code)}</li>" for code in face.reasons)
     label = f" · {escape(face.label)}" if face.label else ""
@@ -124,12 +153,31 @@ def _card(face: FaceRow, thumb: bytes | None, policy: Policy) -> str:
     rest = {name: _number(value) for name, value in measures.items() if name not in shown}
     rest["face"] = face.face_id
     return (
-        f'<article class="{verdict}" data-reasons="{escape(" ".join(face.reasons))}">{_image(thumb)}'
+        f'<article class="{verdict}" data-reasons="{escape(" ".join(face.reasons))}">{_image(thumbs.get(face.face_id))}'
         f'<div class="verdict"><b>{verdict}</b>'
         + (f'<ul class="why">{reasons}</ul>' if reasons else "")
-        + f'<div class="from">{escape(face.source)}{label}</div></div>'
+        + (_pair(other, thumbs.get(other.face_id)) if other else "")
+        + f'<div class="from">{_from(face)}{label}</div></div>'
         f'<div class="facts">{_list(facts, failed)}</div>'
         f"<details><summary>other measures</summary>{_list(rest)}</details></article>"
+    )
+
+
+def _from(face: FaceRow) -> str:
+    """Where the face comes from; for a face in a clip also its track, and its second as a link that opens the clip."""
+    if face.time is None:
+        return escape(face.source)
+    second = f"{face.time:.1f} s"
+    if Path(face.source).is_absolute():
+        second = f'<a href="{escape(Path(face.source).as_uri())}#t={face.time:.1f}">{second}</a>'
+    return f"{escape(face.source)} · track {face.track} · {second}"
+
+
+def _pair(other: OtherFace, thumb: bytes | None) -> str:
+    label = f" · {escape(other.label)}" if other.label else ""
+    return (
+        f'<figure class="other">{_image(thumb)}<figcaption>{escape(other.words)}: '
+        f"{escape(other.source)}{label}</figcaption></figure>"
     )
 
 

@@ -6,6 +6,7 @@ A crash at any moment leaves only whole files, and the next build continues from
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,13 +16,22 @@ from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import shortened_list
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.origin import IdentityModel, InferenceEngine, Options, Origin, RecordedPolicy, versions
-from facesieve.dataset.tables.counts import Counts, RunningCounts
+from facesieve.dataset.origin import (
+    ClipOptions,
+    IdentityModel,
+    InferenceEngine,
+    Options,
+    Origin,
+    RecordedPolicy,
+    versions,
+)
+from facesieve.dataset.tables.counts import Counts
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
 from facesieve.records import Source
 from facesieve.run.absent import Absent, drop_sources, find_absent
 from facesieve.run.claim import claim
+from facesieve.run.compared import rules_for_pictures
 from facesieve.run.damage import broken_picture_files, mark_damage, missing_thumbs, unwritten_crops
 from facesieve.run.engines.choose import engine_for
 from facesieve.run.engines.engine import BuildEngine, MakePipeline
@@ -33,9 +43,9 @@ from facesieve.run.places import is_in_places
 from facesieve.run.plan import shards, unique
 from facesieve.run.portion import EVERYTHING, Portion
 from facesieve.run.progress import Progress
-from facesieve.run.publish import publish_ledger
+from facesieve.run.publish import Published, publish_ledger
 from facesieve.run.shard import ShardRunner
-from facesieve.settings import Settings
+from facesieve.settings import Settings, default_clip_limits
 from facesieve.sieve import Policy
 from facesieve.sources import LeftOut
 from facesieve.stop import Stopped
@@ -100,7 +110,8 @@ class BuildResult:
     damaged: names of files that were missing or damaged when the build began; their pictures were done again.
     gone: sources in the dataset that are no longer in the named places. pruned: whether their rows were removed.
     moved: sources in the dataset whose files no longer exist, while this build found the same bytes at another path.
-    left_out: what was found in the named places and is not a source. notes: sentences about the sources, for the user.
+    left_out: what was found in the named places and is not a source. notes: sentences about the sources, and about
+    what could not be compared.
     """
 
     counts: Counts
@@ -129,6 +140,7 @@ def build(
     listed: Mapping[bytes, Set[bytes]] = MappingProxyType({}),
     engine: BuildEngine | None = None,
     portion: Portion = EVERYTHING,
+    beside: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> BuildResult:
     """Add the sources that are new to the dataset in `root`, and publish it.
 
@@ -140,6 +152,7 @@ def build(
     listed: what the lists among these places name, as in `Found`.
     engine: the build engine; None chooses one by the settings and the number of pictures.
     portion: which of the sources to add. The others are not gone, so `sources` has to name them too.
+    beside: a context that is open while shards are done; `Mirrored.following` copies them meanwhile.
     Raises UsageError when one source has two labels; DatasetError when the dataset cannot be written or continued, or
     lacks files at the end; WorkerError when worker processes cannot be started; what `make_pipeline` raises; and
     Stopped, with a remark on how much is committed.
@@ -147,7 +160,7 @@ def build(
     everything = unique(sources)
     wanted = portion.of(everything)
     layout = Layout(root)
-    with claim(layout, spec.origin(), mixed_engines):
+    with claim(layout, spec.origin(), mixed_engines, ClipOptions(**spec.settings.of_clips())):
         ledger, absent, emptied = Ledger(layout), Absent(), set[str]()
         unlisted = record_lists(ledger, everything, listed, wanted)
         if prune_gone:  # first, because a duplicate of a removed source then needs files of its own
@@ -155,7 +168,7 @@ def build(
             emptied = drop_sources(ledger, absent.dropped(prune_gone), spec.outputs)
         damaged = [name for name in mark_damage(layout, spec.outputs) if name not in emptied]
         relabelled = changed_labels(wanted, ledger)
-        progress = _do_unfinished(wanted, ledger, make_pipeline, spec, watch, engine)
+        progress = _do_unfinished(wanted, ledger, make_pipeline, spec, watch, engine, beside)
         last = find_absent(ledger, everything, named, unlisted)
         absent |= last
         drop_sources(ledger, last.dropped(prune_gone), spec.outputs)
@@ -163,17 +176,19 @@ def build(
             remove_pictures(layout, {hash_of(key) for key in absent.dropped(prune_gone)})
         published = _publish(ledger, spec, damaged)
         remove_found(layout, partial(is_in_places, named=named) if prune_gone else lambda name: False)
+    counts = published.counts
     return BuildResult(
-        counts=published.counts(),
+        counts=counts.counts(),
         progress=progress,
         readable=readable(wanted, ledger),
-        shared_labels=published.shared_labels,
-        several_labels=published.several_labels(),
+        shared_labels=counts.shared_labels,
+        several_labels=counts.several_labels(),
         relabelled=relabelled,
         damaged=tuple(damaged),
         gone=tuple(sorted(absent.gone.values())),
         pruned=prune_gone,
         moved=tuple(sorted(absent.moved.values())),
+        notes=published.notes,
     )
 
 
@@ -184,21 +199,24 @@ def _do_unfinished(
     spec: BuildSpec,
     watch: Callable[[Progress], None],
     engine: BuildEngine | None,
+    beside: Callable[[], AbstractContextManager[None]],
 ) -> Progress:
     """Find what is left to do, cut it into shards, and let the build engine run them."""
     settings, before = spec.settings, ledger.numbers()
     try_again = TRY_AGAIN if _same_limits(ledger.layout, settings) else TRY_AGAIN | LIMIT_REFUSALS
-    todo = unfinished(wanted, ledger, settings.max_file_bytes, try_again)
+    todo = unfinished(wanted, ledger, max(settings.max_file_bytes, settings.max_clip_bytes), try_again)
     progress = Progress(total=len(todo), already=len(wanted) - len(todo))
     watch(progress)
-    engine = engine or engine_for(settings, len(todo))
+    engine = engine or engine_for(settings, sum(source.cost for source in todo))
     plan = shards(todo, engine.workers, settings.shard_size, ledger.next_number())
     model = spec.identity.sha256 if spec.identity else ""
-    runner = ShardRunner(ledger.layout, settings, spec.measures, spec.outputs, model=model)
+    alone = rules_for_pictures(spec.policy, spec.identity is not None)
+    runner = ShardRunner(ledger.layout, settings, spec.measures, spec.outputs, model=model, policy=alone)
     try:
-        for tally in engine.run(plan, runner, make_pipeline):
-            progress = progress.after(tally)
-            watch(progress)
+        with beside():
+            for tally in engine.run(plan, runner, make_pipeline):
+                progress = progress.after(tally)
+                watch(progress)
     except Stopped as stopped:
         new = [number for number in ledger.numbers() if plan and number >= plan[0].number]
         committed = progress.already + sum(map(ledger.length, new))
@@ -214,7 +232,8 @@ def _same_limits(layout: Layout, settings: Settings) -> bool:
         recorded = read_about(layout).origin.limits if layout.about.exists() else {}
     except DatasetError:  # it is damaged: the build writes it again
         return False
-    return all(recorded.get(name, value) == value for name, value in settings.limits().items())
+    before, now = ({**default_clip_limits(), **limits} for limits in (recorded, settings.limits()))
+    return all(before.get(name, value) == value for name, value in now.items())
 
 
 def _check_parts(ledger: Ledger, before: Sequence[int], added: int) -> None:
@@ -232,10 +251,10 @@ def _check_parts(ledger: Ledger, before: Sequence[int], added: int) -> None:
         )
 
 
-def _publish(ledger: Ledger, spec: BuildSpec, damaged: Sequence[str]) -> RunningCounts:
+def _publish(ledger: Ledger, spec: BuildSpec, damaged: Sequence[str]) -> Published:
     layout = ledger.layout
     with resolve(ledger.tables, layout.scratch) as found:
-        counts, _ = publish_ledger(ledger, found, read_made(layout), spec.settings)
+        published = publish_ledger(ledger, found, read_made(layout), spec.settings)
         unwritten = unwritten_crops(ledger, found, set(damaged)) if spec.outputs.in_tars else ()
         broken = {*broken_picture_files(ledger, found, spec.outputs), *unwritten}
         lost = [*sorted(broken), *missing_thumbs(layout)]
@@ -245,4 +264,4 @@ def _publish(ledger: Ledger, spec: BuildSpec, damaged: Sequence[str]) -> Running
             f"Missing or damaged in {layout.root}: {shortened_list(lost)}. Run the same build again with the pictures "
             "that these files were made from, or run `facesieve check DATASET --repair`.",
         )
-    return counts
+    return published

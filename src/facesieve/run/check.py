@@ -52,7 +52,8 @@ def _check(layout: Layout) -> CheckResult:
         raise DatasetError("unfinished", f"{layout.root} is unfinished; run the same build again to finish it.")
     faults: list[Fault] = []
     contents = read_contents(layout, faults)
-    faults += _missing_sums(layout)
+    unreadable = {fault.name for fault in faults}
+    faults += [fault for fault in _missing_sums(layout) if fault.name not in unreadable]
     files, named = _FileCheck(layout, {fault.name for fault in faults}), list[Hashes]()
     for names, sums in contents.names():
         named.append(hashes_of(list(names)))

@@ -21,6 +21,7 @@ from facesieve.dataset.tables.named_files import NAMING_COLUMNS, files_of_part, 
 from facesieve.dataset.tables.resolve import resolve, with_part_schema
 from facesieve.dataset.tables.tar_layout import with_places
 from facesieve.errors import DatasetError
+from facesieve.run.compared import compared_verdicts
 from facesieve.run.faults import Fault, FaultCode
 from facesieve.run.ledger import Ledger
 
@@ -85,16 +86,17 @@ class Contents:
         """The rows of the manifests. With a ledger, the rows that they should have."""
         if not has_ledger(self.layout):
             return open_with_checksums(self.layout, self.published).blocks()
+        verdicts = compared_verdicts(self.origin, self.layout, self.ledger_blocks)
+        blocks = (new for _, new in verdicts.on(self.ledger_blocks())) if verdicts else self.ledger_blocks()
         if not self.outputs.in_tars:
-            return self.ledger_blocks()
+            return blocks
         names = self.origin.face_schema.names
-        blocks = with_places(self.ledger_blocks(), self.outputs)
-        return (block._replace(faces=block.faces.select(names)) for block in blocks)
+        return (block._replace(faces=block.faces.select(names)) for block in with_places(blocks, self.outputs))
 
-    def ledger_blocks(self) -> Iterator[Block]:
-        """The rows that the manifests should have, from the ledger, without the places of crops in tar files."""
-        model = self.origin.embedded_with
-        return merge(self.tables, self.origin.measures, in_tars=self.outputs.in_tars, model=model)
+    def ledger_blocks(self, embeddings: bool = True) -> Iterator[Block]:
+        """The rows of the ledger, without the places of crops in tar files and the verdicts of `compared_verdicts`."""
+        model, clips = self.origin.embedded_with if embeddings else "", self.origin.clips is not None
+        return merge(self.tables, self.origin.measures, in_tars=self.outputs.in_tars, model=model, clips=clips)
 
     def sources(self) -> Iterator[list[str]]:
         """The names of the inputs in the readable parts, in blocks."""
@@ -159,7 +161,8 @@ def _readable_parts(contents: Contents, faults: list[Fault]) -> Iterator[int]:
             rows = contents.table(number)
             if not contents.known(number):
                 # It raises if these are not the columns of a part.
-                with_part_schema(rows, contents.origin.measures, contents.outputs.in_tars)
+                origin = contents.origin
+                with_part_schema(rows, origin.measures, origin.options.outputs.in_tars, clips=origin.clips is not None)
             yield number
         except DatasetError as error:
             if error.code in ("out_of_memory", *OTHER_FORMAT):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from facesieve.run.keep_rows import keep_rows
 from facesieve.run.ledger import Ledger
 from facesieve.run.lists import hash_of, remove_pictures
 from facesieve.run.lost import LostPicture, read_lost, remove_lost
+from facesieve.run.output import PathText, opened_output
 from facesieve.run.places import absolute_path
 from facesieve.run.publish import publish_ledger
 from facesieve.run.selection import (
@@ -83,12 +84,31 @@ def forget(root: Path, names: Sequence[str], settings: Settings, labels: Sequenc
                 gone |= {hash_of(key_of(row)) for row in before} - {hash_of(key_of(row)) for row in after}
                 keep_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
         with resolve(ledger.tables, layout.scratch) as found:
-            _, files = publish_ledger(ledger, found, origin, settings)
+            files = publish_ledger(ledger, found, origin, settings).removed
         remove_pictures(layout, gone)
         _remove_lost(layout, names, labels, selection)
     if selection.unknown:
         raise UsageError("nothing_to_forget", _nothing(root, selection, names, labels))
     return Forgotten(pictures, faces, len(files), whole)
+
+
+def forget_in(
+    dataset: PathText,
+    names: Sequence[str],
+    settings: Settings,
+    labels: Sequence[str] = (),
+    work_folder: PathText | None = None,
+    announce: Callable[[str], object] = lambda line: None,
+) -> Forgotten:
+    """Like `forget`, for a dataset in a folder or in a bucket. work_folder, announce: as in `build`."""
+    with opened_output(dataset, work_folder, settings, announce) as output:
+        try:
+            forgotten = forget(output.root, names, settings, labels)
+        except UsageError:  # what some of the names select was forgotten
+            output.publish()
+            raise
+        output.publish()
+    return forgotten
 
 
 def _nothing(root: Path, selection: Selection, names: Sequence[str], labels: Sequence[str]) -> str:

@@ -15,11 +15,13 @@ from facesieve.dataset.about import read_about, read_made, write_made
 from facesieve.dataset.disk.checksums import Checksums
 from facesieve.dataset.disk.format import embedded_with, with_embedded
 from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.replace import remove_published_checksums
 from facesieve.dataset.origin import IdentityModel, InferenceEngine, Origin, versions
 from facesieve.dataset.tables.embeddings import stored_columns
 from facesieve.dataset.tables.named_files import NAMING_COLUMNS
+from facesieve.dataset.tables.nested import with_face_columns
 from facesieve.dataset.tables.resolve import ResolvedPart, resolve, with_part_schema
-from facesieve.dataset.tables.schema import part_schema
+from facesieve.dataset.tables.schema import EMBEDDING_FIELDS, part_schema
 from facesieve.errors import DatasetError, SettingsError
 from facesieve.identity.crop_settings import check_crops
 from facesieve.records import EMBEDDING_SIZE, TEMPLATE_SIZE, Embeddings, Mask, NoEmbedding, Pixels
@@ -27,7 +29,7 @@ from facesieve.run.claim import is_locked, lock_dataset
 from facesieve.run.crop_files import StoredCrops, checksums_of_crops
 from facesieve.run.inference import engines_of, identity_model, resolved
 from facesieve.run.ledger import Ledger
-from facesieve.run.publish import publish_ledger, remove_published_checksums
+from facesieve.run.publish import publish_ledger
 from facesieve.settings import Settings
 from facesieve.stop import Stopped
 
@@ -181,7 +183,8 @@ def _rewrite_parts(
     todo = _parts_without(ledger, origin.embedded_with)
     if embed is None:
         for number in sorted(todo):
-            plain = with_part_schema(ledger.table(number), before.measures, before.options.outputs.in_tars)
+            table, with_clips = ledger.table(number), before.clips is not None
+            plain = with_part_schema(table, before.measures, before.options.outputs.in_tars, clips=with_clips)
             ledger.rewrite(number, with_embedded(plain, ""))
         watch(IdentifyProgress(0))
         return 0
@@ -243,7 +246,7 @@ def _embed_part(
             found, there = embed(np.stack(list(whole.values()))), list(whole)
             vectors[there], missing[there] = found.vectors, found.missing
         yield len(batch)
-    table = _with_embeddings(rows, nested, Embeddings(vectors, tuple(missing.tolist())), origin)
+    table = _with_embeddings(rows, Embeddings(vectors, tuple(missing.tolist())), origin)
     ledger.rewrite(number, with_embedded(table, origin.embedded_with))
 
 
@@ -267,22 +270,14 @@ def _counts_of_faces(part: ResolvedPart, nested: pa.ListArray) -> Mask:
     return np.repeat(row_counts, lengths)
 
 
-def _with_embeddings(rows: pa.Table, nested: pa.ListArray, found: Embeddings, origin: Origin) -> pa.Table:
+def _with_embeddings(rows: pa.Table, found: Embeddings, origin: Origin) -> pa.Table:
     """The rows of a part, with the embeddings in each face."""
-    faces = part_schema(origin.measures, origin.options.outputs.in_tars, embedded=True).field("faces")
-    held = nested.flatten()
-    columns = {field.name: held.field(field.name) for field in held.type}
-    columns["embedding"], columns["no_embedding"] = stored_columns(found)
-    arrays = [
-        column if isinstance(column, pa.Array) else pa.array(column, field.type)
-        for field, column in ((field, columns[field.name]) for field in faces.type.value_type)
-    ]
-    structs = pa.StructArray.from_arrays(arrays, fields=list(faces.type.value_type))
-    lengths = np.asarray(nested.value_lengths().fill_null(0))
-    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
-    lists = pa.ListArray.from_arrays(offsets, structs, faces.type)
-    at = rows.schema.get_field_index("faces")
-    return rows.set_column(at, faces, lists)
+    in_tars, with_clips = origin.options.outputs.in_tars, rows["faces"].type.value_type.get_field_index("frame") >= 0
+    measures = (origin if with_clips else origin.without_clips()).measures
+    faces = part_schema(measures, in_tars, embedded=True, clips=with_clips).field("faces")
+    columns = zip(EMBEDDING_FIELDS, stored_columns(found), strict=True)
+    stored = {field.name: pa.array(values, field.type) for field, values in columns}
+    return with_face_columns(rows, stored, faces.type.value_type)
 
 
 def _is_published(layout: Layout, origin: Origin) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -80,6 +80,17 @@ class Ledger:
         """
         files = {name: known for name, known in self.sums(number).items() if not name.startswith(HIDDEN)}
         self.commit(number, rows, self.thumbs(number) if thumbs is None else thumbs, files)
+
+    def rename_files(self, number: int, rows: pa.Table, renamed: Mapping[str, str]) -> None:
+        """Replace the rows of a part, which name some picture files anew. Thumbnails stay as they are.
+
+        renamed: the new names by the old ones; both exist, and the new ones are durable. Raises DatasetError.
+        """
+        layout, part, known = self.layout, self.layout.part(number), self.sums(number)
+        listed = {new: known[old] for old, new in renamed.items() if old in known}  # not there if a call was killed
+        others = {name: one for name, one in known.items() if name not in renamed and name != layout.name_of(part)}
+        new = NewFile(part, table_bytes(with_format(rows)), self.written(number))
+        replace_files([new], others | listed, layout.sums_of(number), layout)
 
     def remove(self, number: int) -> None:
         """Remove a part with its thumbnails and checksums. Raises DatasetError if a file cannot be removed."""

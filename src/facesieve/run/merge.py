@@ -15,6 +15,7 @@ from pathlib import Path
 from facesieve.dataset.about import write_made
 from facesieve.dataset.disk.atomic import sync_folders, wrap_read_errors, wrap_write_errors, write_file_durably
 from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.replace import remove_published_checksums
 from facesieve.dataset.origin import Origin
 from facesieve.dataset.tables.counts import Counts
 from facesieve.dataset.tables.resolve import resolve
@@ -24,7 +25,7 @@ from facesieve.run.joined import JoinedLedgers
 from facesieve.run.ledger import Ledger
 from facesieve.run.lists import join_lists
 from facesieve.run.mergeable import common_origin, open_part
-from facesieve.run.publish import publish_ledger, remove_published_checksums
+from facesieve.run.publish import publish_ledger
 from facesieve.run.take_over import take_over
 from facesieve.settings import Settings
 
@@ -37,12 +38,14 @@ class MergeResult:
 
     counts: of the whole dataset. shared_labels, several_labels: as in `BuildResult`.
     repeated: how many rows were left out because another part has the same source.
+    notes: what could not be compared, as sentences for the user.
     """
 
     counts: Counts
     shared_labels: int = 0
     several_labels: int = 0
     repeated: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def merge(
@@ -82,9 +85,10 @@ def merge(
             _begin(layout, origin)
             take_over(joined, found, Ledger(layout), origin.options.outputs)
             join_lists(ledgers, layout)
-            counts, _ = publish_ledger(Ledger(layout), found, origin, settings)
+            published = publish_ledger(Ledger(layout), found, origin, settings)
         _end(layout)
-    return MergeResult(counts.counts(), counts.shared_labels, counts.several_labels(), len(joined.left_out))
+    counts, repeated = published.counts, len(joined.left_out)
+    return MergeResult(counts.counts(), counts.shared_labels, counts.several_labels(), repeated, published.notes)
 
 
 def _check_different(parts: Sequence[Path], root: Path) -> None:

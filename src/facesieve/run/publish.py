@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from facesieve.dataset.about import about_json
 from facesieve.dataset.disk.atomic import remove_path, sync_folders, wrap_write_errors, write_file_durably
 from facesieve.dataset.disk.checksums import checksum_of_file, checksums_by_name
 from facesieve.dataset.disk.json_file import write_json
 from facesieve.dataset.disk.layout import Layout
-from facesieve.dataset.disk.replace import write_checksums_durably
+from facesieve.dataset.disk.replace import remove_published_checksums, write_checksums_durably
 from facesieve.dataset.origin import Origin
 from facesieve.dataset.tables.counts import RunningCounts
 from facesieve.dataset.tables.crop_manifest import write_crop_manifest
@@ -21,8 +22,10 @@ from facesieve.dataset.tables.manifest_writer import ManifestWriter
 from facesieve.dataset.tables.merge import Block, merge_resolved
 from facesieve.dataset.tables.named_files import named_files
 from facesieve.dataset.tables.resolve import Resolution
-from facesieve.dataset.tables.schema import embedding_schema, picture_schema
+from facesieve.dataset.tables.schema import embedding_schema
 from facesieve.report.sheet import contact_sheet
+from facesieve.run.compared import compared_verdicts
+from facesieve.run.crop_moves import with_crops_moved
 from facesieve.run.ledger import Ledger
 from facesieve.run.packing import Packing
 from facesieve.settings import Settings
@@ -44,9 +47,9 @@ def publish_dataset(blocks: Iterable[Block], layout: Layout, origin: Origin, set
     remove_published_checksums(layout)
     for manifest in manifests:
         manifest.publish()
-    if not origin.identity:
-        with wrap_write_errors(layout.embeddings):
-            remove_path(layout.embeddings)
+    for path in (layout.people, *([] if origin.identity else [layout.embeddings])):
+        with wrap_write_errors(path):
+            remove_path(path)
     folders = [layout.faces] if origin.options.outputs.in_tars else [layout.metadata, layout.faces]
     sync_folders(folders, layout.root)
     write_json(about_json(origin, counts.counts()), layout.about, layout.scratch)
@@ -55,14 +58,26 @@ def publish_dataset(blocks: Iterable[Block], layout: Layout, origin: Origin, set
     return counts
 
 
+class Published(NamedTuple):
+    """What was published of a ledger.
+
+    removed: the names of the picture files that no row names. notes: what could not be compared, for the user.
+    """
+
+    counts: RunningCounts
+    removed: list[str]
+    notes: tuple[str, ...] = ()
+
+
 def publish_ledger(
     ledger: Ledger, found: Resolution, origin: Origin, settings: Settings, suspicious: Collection[str] = ()
-) -> tuple[RunningCounts, list[str]]:
+) -> Published:
     """Publish what a ledger holds, then remove the picture files that no row names.
+
+    Rules that compare all faces are applied here, because each publication may change their verdicts.
 
     suspicious: names of tar files that are written again though they exist.
 
-    Returns the counts, and the names of the files that were removed.
     Raises DatasetError if a part is damaged or a file cannot be written.
     """
     layout, outputs, named = ledger.layout, origin.options.outputs, list[Hashes]()
@@ -72,12 +87,19 @@ def publish_ledger(
             named.append(hashes_of(list(named_files(block.faces, block.pictures, outputs))))
             yield block
 
-    model = origin.embedded_with
-    merged = merge_resolved(ledger.tables, found, origin.measures, layout.scratch, outputs.in_tars, model)
+    def merged(embeddings: bool = True) -> Iterator[Block]:
+        model, clips = origin.embedded_with if embeddings else "", origin.clips is not None
+        return merge_resolved(ledger.tables, found, origin.measures, layout.scratch, outputs.in_tars, model, clips)
+
+    verdicts = compared_verdicts(origin, layout, merged)
     with Packing(layout, outputs, suspicious) as packing:
-        blocks = packing.packed(merged) if outputs.in_tars else merged
+        blocks = merged()
+        if verdicts:
+            judged = verdicts.on(blocks)
+            blocks = (new for _, new in judged) if outputs.in_tars else with_crops_moved(judged, ledger)
+        blocks = packing.packed(blocks) if outputs.in_tars else blocks
         counts = publish_dataset(noted(blocks), layout, origin, settings)
-    return counts, remove_unnamed_files(layout, HashSet(named))
+    return Published(counts, remove_unnamed_files(layout, HashSet(named)), verdicts.related.notes if verdicts else ())
 
 
 def _write_manifests(
@@ -89,7 +111,7 @@ def _write_manifests(
     """
     counts = RunningCounts()
     faces = ManifestWriter(layout.faces, origin.face_schema, layout.scratch, settings.manifest_rows)
-    pictures = ManifestWriter(layout.pictures, picture_schema(), layout.scratch, settings.manifest_rows)
+    pictures = ManifestWriter(layout.pictures, origin.picture_schema, layout.scratch, settings.manifest_rows)
     writers = [faces, pictures]
     if origin.identity:
         writers.append(ManifestWriter(layout.embeddings, embedding_schema(), layout.scratch, settings.manifest_rows))
@@ -104,14 +126,6 @@ def _write_manifests(
     return counts, [write_crop_manifest(faces, layout.metadata, layout.scratch), *writers]
 
 
-def remove_published_checksums(layout: Layout) -> None:
-    """Remove the checksums of the published files, before these files change."""
-    with wrap_write_errors(layout.published_sums):
-        layout.published_sums.unlink(missing_ok=True)
-    if layout.sums.exists():
-        sync_folders([layout.published_sums], layout.root)
-
-
 def manifests_of(layout: Layout, origin: Origin) -> list[Path]:
     """The manifests that have one row per face or picture, each a file or a folder of files."""
     return [layout.faces, layout.pictures, *([layout.embeddings] if origin.identity else [])]
@@ -121,7 +135,8 @@ def published_files(layout: Layout, origin: Origin) -> list[str]:
     """The names of the files whose checksums are published: what readers open, `made.json`, and the ledger parts."""
     manifests = [path for manifest in manifests_of(layout, origin) for path in layout.files_of(manifest)]
     metadata = () if origin.options.outputs.in_tars else (layout.metadata,)
-    readers = (*manifests, *metadata, layout.about, layout.sheet, layout.made)
+    clips = [layout.clips] if origin.clips and layout.made.exists() else []
+    readers = (*manifests, *metadata, layout.about, layout.sheet, layout.made, *clips)
     parts = (layout.part(number) for number in layout.numbers(layout.parts))
     return [layout.name_of(path) for path in (*readers, *parts)]
 

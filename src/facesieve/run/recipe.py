@@ -39,6 +39,7 @@ def build(
     prune: bool = False,
     on: str | None = None,
     shard: tuple[int, int] | None = None,
+    work_folder: PathText | None = None,
     allow_mixed_engines: bool = False,
     follow_links: bool = False,
     include_hidden: bool = False,
@@ -53,7 +54,8 @@ def build(
 
     sources: one or several files, folders, globs, archives, URLs, folders of buckets, and lists of paths and URLs.
     dataset: the folder to write. It is new or empty, or it is a dataset that was built with the same settings, policy
-    and options, and then new pictures are added to it.
+    and options, and then new pictures are added to it. It may also be a folder of a bucket, such as
+    `s3://bucket/dataset`; see docs/buckets.md.
     settings: such as `Settings.load(workers=2)`; None takes the environment and the defaults.
     policy: the rules that decide which faces are kept; None is `reference`.
     label_from: `folder` labels a picture with its folder, `folder:1` with the first folder below the named one,
@@ -67,17 +69,19 @@ def build(
     `ray://HOST:PORT` builds in a cluster elsewhere. None builds on this machine without Ray.
     shard: `(3, 64)` adds only the third of 64 parts of the sources, so that 64 machines can each build one; `merge`
     joins their datasets. A hash of its name decides to which part a source belongs.
+    work_folder: where a dataset of a bucket is written before it is copied there; None is a folder in the cache.
     allow_mixed_engines: continue a dataset that was built with an inference engine whose numbers differ in their last
     digits from those of this machine, and record both; also, use machines of a cluster that differ in that way.
     follow_links: follow links that lead out of a named folder. include_hidden: read hidden files and folders, and those
     of trash and NAS systems. archive_encoding: encoding of names in old archives, such as `gbk`. path_column,
     label_column: columns of lists, by name, or by number in lists without a header. list_encoding: encoding of text
     lists that are not UTF-8.
-    watch: called with the running counts, before the first picture and after every picture. announce: called with one
+    watch: called with the running counts, before the first picture and after every picture and every frame of a clip.
+    announce: called with one
     line about each model that is fetched and about files that are left out; None prints it to stderr.
 
     The build runs in `settings.workers` processes; with `workers=1` it runs in this process alone.
-    Raises UsageError when an argument is wrong, PolicyError when a rule compares the faces of a whole dataset,
+    Raises UsageError when an argument is wrong, PolicyError when a rule needs another dataset to compare with,
     ModelError when a model is missing, DatasetError when the dataset cannot be written or continued or lacks files at
     the end, and WorkerError when worker processes cannot be started, or when a cluster cannot be used.
     """
@@ -91,66 +95,85 @@ def build(
     from facesieve.identity.crop_settings import check_crops
     from facesieve.models.store import Store, tell
     from facesieve.pipeline import Pipeline
-    from facesieve.quality import OF_ONE_PICTURE
     from facesieve.run.build import BuildSpec, versions_here
     from facesieve.run.build import build as build_dataset
     from facesieve.run.claim import check_writable
+    from facesieve.run.compared import check_comparable, measures_of_build, rules_for_pictures
     from facesieve.run.inference import engines_of, identity_model, loaded_models, resolved
+    from facesieve.run.output import opened_output
     from facesieve.run.portion import checked_portion
     from facesieve.sieve import Policy
     from facesieve.sources import SourceOptions, find_sources
 
     portion = checked_portion(shard)
-    root, policy, announce = Path(dataset), (policy or Policy.preset()).for_pictures(), announce or tell
-    _check_form(crops_as)
+    policy, announce = policy or Policy.preset(), announce or tell
+    form = _form(crops_as, dataset)
+    embedded = settings.identity != "none"
+    notes = check_comparable(policy, embedded)
+    alone = rules_for_pictures(policy, embedded)
+    _check_marked(marked, policy, alone)
     outputs = Outputs(keep_rejected, _cuts(crops), marked)
     reading = SourceOptions(
         label_from, follow_links, include_hidden, archive_encoding, path_column, label_column, list_encoding
     )
-    found = find_sources(named, settings, reading, leave_out=[root])
-    for line in found.lines():
-        announce(line)
-    if not on:
-        pictures = -(-len(found.sources) // portion.count)  # now those in archives and lists are counted
-        engine_for(settings, pictures).prepare()
-        settings = resolved(settings)
-    check_crops(settings)
-    check_writable(root)
-    outputs = replace(outputs, tar_bytes=_tar_bytes(root, crops_as, len(found.sources), settings))
-    store = Store(settings, announce)
-    if not on:
-        _check_device(settings, store)
-    measures = tuple(measure.name for measure in OF_ONE_PICTURE)
-    models, identity = loaded_models(settings, store), identity_model(settings, store)
-    engine: BuildEngine | None = None
     with ExitStack() as stack:
+        output = stack.enter_context(opened_output(dataset, work_folder, settings, announce))
+        root = output.root
+        found = find_sources(named, settings, reading, leave_out=[root], counted=portion.of)
+        for line in (*found.lines(), *(f"note: {note}" for note in notes)):
+            announce(line)
+        if not on:
+            # Now clips, and pictures in archives and lists, are counted.
+            pictures = -(-sum(source.cost for source in found.sources) // portion.count)
+            engine_for(settings, pictures).prepare()
+            settings = resolved(settings)
+        check_crops(settings)
+        check_writable(root)
+        outputs = replace(outputs, tar_bytes=_tar_bytes(root, form, len(found.sources), settings))
+        store = Store(settings, announce)
+        if not on:
+            _check_device(settings, store)
+        measures = measures_of_build(policy)
+        models, identity = loaded_models(settings, store), identity_model(settings, store)
+        engine: BuildEngine | None = None
         if on:
             from facesieve.run.engines.ray_engine import ray_engine
 
             engine = stack.enter_context(ray_engine(on, settings, found.sources, models, allow_mixed_engines))
-            make_pipeline: MakePipeline = engine.make_pipeline(policy, keep_rejected)
+            make_pipeline: MakePipeline = engine.make_pipeline(alone, keep_rejected)
             engines, packages = engine.cluster.engines(), engine.cluster.versions()
         else:
             offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
-            make_pipeline = partial(Pipeline, offline, policy, embed_rejected=keep_rejected)
+            make_pipeline = partial(Pipeline, offline, alone, embed_rejected=keep_rejected)
             engines, packages = engines_of(settings), versions_here()
         shaping = {name: digest for name, digest in models.items() if name.partition("/")[0] != settings.identity}
         label_text = reading.labels.text
         spec = BuildSpec(settings, measures, outputs, policy, shaping, engines, label_text, packages, identity)
+
+        def watched(progress: Progress) -> None:
+            output.check()
+            watch(progress)
+
         result = build_dataset(
             found.sources,
             root,
             make_pipeline,
             spec,
-            watch=watch,
+            watch=watched,
             named=named,
             prune_gone=prune,
             mixed_engines=allow_mixed_engines,
             listed=found.listed,
             engine=engine,
             portion=portion,
+            beside=output.following,
         )
-    return replace(result, left_out=found.left_out, notes=tuple(found.notes))
+        output.publish()
+    if embedded:  # otherwise the first note has said that nothing could be compared
+        notes = [*result.notes]
+        for note in notes:
+            announce(f"note: {note}")
+    return replace(result, left_out=found.left_out, notes=(*found.notes, *notes))
 
 
 def _as_paths(sources: PathText | Iterable[PathText]) -> list[str]:
@@ -170,11 +193,31 @@ def _cuts(crops: Iterable[str]) -> tuple[str, ...]:
     return wanted
 
 
-def _check_form(crops_as: str | None) -> None:
+def _form(crops_as: CropsAs | None, dataset: PathText) -> CropsAs | None:
+    """The form of crops that is asked for; in a bucket, there is one."""
+    from facesieve.dataset.disk.layout import bucket_of
     from facesieve.errors import UsageError
 
     if crops_as not in (None, *get_args(CropsAs)):
         raise UsageError("unknown_form", f"Crops cannot be written as {crops_as!r}; choose files or shards.")
+    if bucket_of(dataset) is None:
+        return crops_as
+    if crops_as == "files":
+        message = "In buckets, crops are in tar shards; leave out --crops-as files (crops_as)."
+        raise UsageError("files_in_bucket", message)
+    return "shards"
+
+
+def _check_marked(marked: bool, policy: Policy, alone: Policy) -> None:
+    """Check that marked pictures can show the verdicts, which some rules change after all pictures were read."""
+    from facesieve.errors import UsageError
+
+    if marked and alone != policy:
+        raise UsageError(
+            "marked_too_early",
+            f"Policy {policy.name!r} compares all faces, so verdicts are known only after the pictures were marked. "
+            "Build without --marked.",
+        )
 
 
 def _tar_bytes(root: Path, crops_as: CropsAs | None, sources: int, settings: Settings) -> int | None:

@@ -147,7 +147,7 @@ def _errors(statuses: tuple[int, ...]) -> dict[str, Any]:
 
 
 def _options(settings: ServiceSettings) -> list[dict[str, Any]]:
-    known = list(dict.fromkeys([*Policy.presets(), settings.policy]))
+    known = list(dict.fromkeys([*Policy.presets_for_pictures(), settings.policy]))
     options: list[tuple[str, dict[str, Any], str]] = [
         (
             "policy",

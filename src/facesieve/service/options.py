@@ -35,6 +35,9 @@ def options_of(query: Mapping[str, str], default: Policy) -> AnswerOptions:
     marked, pose = left.pop("marked", "0"), left.pop("pose", "1")
     if crops not in CROPS:
         raise _bad("crops", f"crops must be one of {', '.join(CROPS)}.")
+    if unknown := [name for name in left if not name.startswith(("min_", "max_"))]:
+        known = "policy, crops, marked, pose, and limits such as max_yaw and min_blur"
+        raise _bad(unknown[0][:100], f"There is no option {unknown[0][:100]!r}; there are {known}.")
     for name, given in (("marked", marked), ("pose", pose)):
         if given not in _YES_NO:
             raise _bad(name, f"{name} must be 0 or 1.")
@@ -47,9 +50,11 @@ def policy_of(name: str, limits: Mapping[str, Any], default: Policy) -> Policy:
     Raises ApiError `bad_option`.
     """
     try:
-        start = default if name == default.name else Policy.preset(name) if name in Policy.presets() else None
+        start = (
+            default if name == default.name else Policy.preset(name) if name in Policy.presets_for_pictures() else None
+        )
         if start is None:
-            known = dict.fromkeys([default.name, *Policy.presets()])
+            known = dict.fromkeys([default.name, *Policy.presets_for_pictures()])
             raise _bad("policy", f"policy must be one of {', '.join(known)}.")
         return start.adjusted(
             [f"{limit}={'none' if value is None else value}" for limit, value in limits.items()]

@@ -29,7 +29,7 @@ class Page:
 
 def index(settings: ServiceSettings, default: Policy) -> Page:
     """The page at `/`: it sends pictures, and shows faces, verdicts and a slider for each limit."""
-    known = {name: Policy.preset(name) for name in Policy.presets()} | {default.name: default}
+    known = {name: Policy.preset(name) for name in Policy.presets_for_pictures()} | {default.name: default}
     facts = {
         "measures": [_measure(measure) for measure in OF_ONE_PICTURE],
         "policies": {name: _rules(policy) for name, policy in known.items()},

@@ -18,7 +18,8 @@ from facesieve.sieve.rule import Rule
 PASSED, FAILED, MISSING = 0, 1, 2
 
 Relation = Callable[[Mask], Floats]
-"""(N,) boolean, which faces it is computed among, to (N,) float64; NaN for every other face."""
+"""(N,) boolean, which faces it is computed among, to (N,) float64. It is NaN for every other face, except for
+`track_length`, which does not depend on which faces passed."""
 
 Relations = Mapping[str, Relation]
 NO_RELATIONS: Relations = MappingProxyType({})
@@ -96,7 +97,7 @@ def _apply(
         if rule.measure in relations:
             related[rule.measure] = relations[rule.measure](passed)
         values = related[rule.measure] if rule.measure in related else measures[rule.measure]
-        outcome = np.where(np.isnan(values), MISSING, np.where(rule.passes(values), PASSED, FAILED)).astype(np.intp)
+        outcome = np.where(rule.passes(values), PASSED, np.where(np.isnan(values), MISSING, FAILED)).astype(np.intp)
         if is_relation(rule.measure):
             outcome[~passed] = PASSED  # an earlier rule has said why the face is not kept
         outcomes.append(outcome)

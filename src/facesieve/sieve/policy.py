@@ -13,13 +13,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facesieve.errors import PolicyError
-from facesieve.quality import DATASET_RELATIONS
+from facesieve.quality import DATASET_RELATIONS, TRACK_RELATIONS
 from facesieve.sieve.adjust import adjusted
 from facesieve.sieve.nearest import did_you_mean
 from facesieve.sieve.rule import Rule
 from facesieve.small_file import read_toml
 
 DEFAULT = "reference"
+_OF_TRACKS = frozenset(relation.name for relation in TRACK_RELATIONS)
+
+_WHOLE = frozenset(relation.name for relation in DATASET_RELATIONS)
 
 
 class Policy(BaseModel):
@@ -51,6 +54,12 @@ class Policy(BaseModel):
     def presets() -> tuple[str, ...]:
         """Names of the presets, the default first."""
         return tuple(_presets())
+
+    @staticmethod
+    def presets_for_pictures() -> tuple[str, ...]:
+        """Names of the presets that judge single pictures, so that a service can use them; see `for_pictures`."""
+        measures = {name: {rule["measure"] for rule in preset["rules"]} for name, preset in _presets().items()}
+        return tuple(name for name, limited in measures.items() if not limited & (_WHOLE | _OF_TRACKS))
 
     @classmethod
     def load(cls, name_or_file: str = DEFAULT) -> Policy:
@@ -84,16 +93,25 @@ class Policy(BaseModel):
 
     def for_pictures(self) -> Policy:
         """The policy itself. Raises PolicyError `needs_dataset` if a rule compares the faces of a whole dataset."""
-        whole = {relation.name for relation in DATASET_RELATIONS}
-        needing = next((rule.measure for rule in self.rules if rule.measure in whole), None)
+        needing = next((rule.measure for rule in self.rules if rule.measure in _WHOLE), None)
         if needing:
             raise PolicyError(
                 "needs_dataset",
-                f"Policy {self.name!r} limits {needing!r}, which compares the faces of a whole dataset. Build without"
-                " that rule, then judge the dataset:"
-                " `facesieve sieve DATASET --policy NAME|FILE --set LIMIT=VALUE -o NEW`.",
+                f"Policy {self.name!r} limits {needing!r}, which compares the faces of a whole dataset. Use it with"
+                " `facesieve build` or `facesieve sieve`; here, choose another policy.",
             )
         return self
+
+    def before_tracks(self) -> Policy:
+        """The policy without its first rule on tracks and all rules after it; without rules on tracks, itself."""
+        names = [rule.measure for rule in self.rules]
+        first = next((at for at, name in enumerate(names) if name in _OF_TRACKS), len(names))
+        return self if first == len(names) else self.model_copy(update={"rules": self.rules[:first]})
+
+    @property
+    def ranks_tracks(self) -> bool:
+        """Whether a rule needs the tracks of a clip."""
+        return any(rule.measure in _OF_TRACKS for rule in self.rules)
 
     def describe(self) -> dict[str, Any]:
         """The policy as plain values, which `Policy.parse` reads."""

@@ -27,8 +27,15 @@ class Reason(Code):
     NOT_PROMINENT = "not_prominent", "The face is too small in its picture or too far from the middle."
     NOT_FIT = "not_fit", "The face is not fit enough for recognition."
     CROWDED = "crowded", "The picture has too many faces."
-    NOT_THE_MAIN_FACE = "not_the_main_face", "Another face of the picture is larger or nearer to its middle."
+    NOT_THE_MAIN_FACE = (
+        "not_the_main_face",
+        "Another face of the picture is larger, more central, or more like its label.",
+    )
+    SHORT_TRACK = "short_track", "The track of the face in the clip has too few faces."
+    NOT_A_BEST_SHOT = "not_a_best_shot", "The track has better shots, or a fitter one of about the same time and pose."
+    OTHER_PERSON = "other_person", "The face is not like the other faces under its label."
     NEAR_DUPLICATE = "near_duplicate", "A fitter face of the dataset is nearly the same picture."
+    LEAKED = "leaked", "The face or its person is also in the dataset that was held out."
     POSE_UNSURE = "pose_unsure", "The head pose is too uncertain to be judged."
     POSE_NOT_MEASURED = "pose_not_measured", "The head pose was not measured, so it could not be judged."
     NOT_MEASURED = "not_measured", "A number that a rule asks for was not measured."
@@ -72,8 +79,13 @@ REASON_OF = {
     "pose_spread": Reason.POSE_UNSURE,
     "faces_in_picture": Reason.CROWDED,
     "rank_in_picture": Reason.NOT_THE_MAIN_FACE,
+    "track_length": Reason.SHORT_TRACK,
+    "rank_in_track": Reason.NOT_A_BEST_SHOT,
+    "label_distance": Reason.OTHER_PERSON,
+    "label_margin": Reason.OTHER_PERSON,
     "twin_distance": Reason.NEAR_DUPLICATE,
     "rank_among_duplicates": Reason.NEAR_DUPLICATE,
+    "held_out_distance": Reason.LEAKED,
 }
 
 # Measures that need the pose. Where one of them was not measured, the reason is `pose_not_measured`.

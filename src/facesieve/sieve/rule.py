@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from facesieve.quality import measure_named
 from facesieve.records import Floats, Mask
@@ -19,7 +27,10 @@ def _usual_reason(given: dict[str, Any]) -> Reason:
 
 
 class Rule(BaseModel):
-    """A face passes when low <= value <= high. None is no limit. A value that was not measured (NaN) never passes."""
+    """A face passes when low <= value <= high. None is no limit.
+
+    A value that was not measured (NaN) passes only an optional rule.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,6 +40,13 @@ class Rule(BaseModel):
     reason: Reason = Field(
         default_factory=_usual_reason, description="The reason in the verdict when the face does not pass."
     )
+
+    optional: bool = Field(default=False, description="Whether a face passes if the measure is unknown.")
+
+    @model_serializer(mode="wrap")
+    def _without_optional(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The fields as plain values. A rule that is not optional does not mention it, as in earlier versions."""
+        return {name: value for name, value in serialize(self).items() if name != "optional" or value}
 
     @field_validator("measure")
     @classmethod
@@ -48,6 +66,8 @@ class Rule(BaseModel):
     @property
     def when_missing(self) -> Reason:
         """The reason in the verdict when the value was not measured."""
+        if self.measure == "rank_in_track":  # only distinct shots have a rank
+            return self.reason
         return Reason.POSE_NOT_MEASURED if self.measure in NEEDS_POSE else Reason.NOT_MEASURED
 
     def passes(self, values: Floats) -> Mask:
@@ -55,7 +75,7 @@ class Rule(BaseModel):
         low = -np.inf if self.low is None else self.low
         high = np.inf if self.high is None else self.high
         answer: Mask = (values >= low) & (values <= high)
-        return answer
+        return answer | np.isnan(values) if self.optional else answer
 
     def limits(self) -> str:
         """The limits in words, such as `at least 100` or `-45 to 45`."""

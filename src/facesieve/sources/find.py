@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -34,12 +34,14 @@ def find_sources(
     settings: Settings,
     options: SourceOptions | None = None,
     leave_out: Collection[Path] = (),
+    counted: Callable[[list[Source]], list[Source]] = list,
 ) -> Found:
     """Every picture behind the arguments, in their order and by name within each; nothing is decoded.
 
     All are found before this returns, so a wrong argument is reported before any work begins. A file that turns out
     to be no picture is a source too; `decode` refuses it later. A path that two arguments reach is one source.
     leave_out: folders not to enter, such as the dataset that is being written.
+    counted: the sources that notes about labels are about, if a build takes only some of them.
     Raises UsageError: `missing_source`, `empty_source`, `bad_list`, `unreadable_list`, `no_top_folder`,
     `no_temporary_room`, `no_cloud`, and `unreadable_source` for a bucket that cannot be listed.
     """
@@ -54,7 +56,7 @@ def find_sources(
     found = list(_once(chain.from_iterable(by_argument)))
     if named and not found:
         raise _nothing(", ".join(displayed(one.text) for one in named[:5]), search)
-    for note in label_notes(found, labels, search.options.label_column):
+    for note in label_notes(counted(found), labels, search.options.label_column):
         search.tell(note)
     return Found(found, search.left_out, search.notes, _only_listed(chain.from_iterable(by_argument), search))
 
@@ -166,7 +168,7 @@ def _of_path(path: Path, one: _Argument, search: Search, only_folder: bool) -> I
     if search.options.labels.from_top and not one.lenient:
         raise UsageError(
             "no_top_folder",
-            f"--label-from {search.options.labels.text} needs folders or archives, and"
+            f"--label-from {search.options.label_from} needs folders or archives, and"
             f" {displayed(path.as_posix())!r} is a file; name the folder that holds the labelled folders.",
         )
     return [from_file(path, path.parent.name if search.options.labels.depth == 0 else "")]

@@ -1,4 +1,4 @@
-"""Paths that match a glob. `**` enters every real folder once, so a cycle of links cannot trap it."""
+"""Paths that match a glob. Each part of it enters a real folder once, so links cannot trap or multiply the search."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ class _Match:
         while self._waiting or self._linked:
             folder, at = self._waiting.popleft() if self._waiting else self._linked.popleft()
             part = self._parts[at]
-            if part == ANY_FOLDERS:
+            if not self._is_new(folder, at):
+                if part != ANY_FOLDERS:
+                    self._search.tell("folders that several links lead to were read once")
+            elif part == ANY_FOLDERS:
                 self._any_depth(folder, at)
             elif glob.has_magic(part):
                 for path, _ in self._entries(folder, part):
@@ -54,24 +57,31 @@ class _Match:
             if os.path.lexists(path):
                 self._found.add(path)
         elif os.path.isdir(path):  # noqa: PTH112 - never raises
-            self._waiting.append((path, at + 1))
+            self._later(path, at + 1)
 
-    def _any_depth(self, folder: str, at: int) -> None:
+    def _later(self, folder: str, at: int) -> None:
+        (self._linked if os.path.islink(folder) else self._waiting).append((folder, at))  # noqa: PTH114
+
+    def _is_new(self, folder: str, at: int) -> bool:
+        """Whether no other name led to this folder at this part of the pattern."""
         try:
             status = os.stat(folder or ".")  # noqa: PTH116
         except OSError:
-            return
+            return False
         here = (status.st_dev, status.st_ino, at)
         if here in self._entered:
-            return
+            return False
         self._entered.add(here)
+        return True
+
+    def _any_depth(self, folder: str, at: int) -> None:
         if at + 1 == len(self._parts):  # a final `**` names the folder, and so everything in it
             self._found.add(folder or ".")
             return
         self._waiting.append((folder, at + 1))
         for path, is_folder in self._entries(folder, "*"):
             if is_folder:
-                (self._linked if os.path.islink(path) else self._waiting).append((path, at))  # noqa: PTH114
+                self._later(path, at)
 
     def _entries(self, folder: str, part: str) -> list[tuple[str, bool]]:
         """The entries of a folder that match a part of the pattern, and whether each is a folder.

@@ -8,9 +8,12 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
+from facesieve.buckets.url import SCHEMES
 from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.names import METADATA, label_folder, normalized_text, safe_name
+from facesieve.errors import UsageError
 
 _PICTURE = re.compile(r"(.+\.[0-9a-f]{8}\.jpg|[0-9a-f]{32}\.(png|jpg|tar))")
 HIDDEN = ".facesieve"
@@ -23,6 +26,15 @@ class Layout:
     """The paths of one dataset. Builds use what is under `.facesieve`; readers of the dataset do not need it."""
 
     root: Path
+
+    def __post_init__(self) -> None:
+        """Raises UsageError `dataset_in_bucket` for the URL of a bucket, which a Path holds as `s3:/bucket/key`."""
+        if url := bucket_of(self.root):
+            raise UsageError(
+                "dataset_in_bucket",
+                f"{url} is in a bucket, where only build and forget work. For other commands, copy it to a folder: "
+                f"facesieve pull {quote(url)} FOLDER",
+            )
 
     @property
     def faces(self) -> Path:
@@ -38,6 +50,11 @@ class Layout:
     def embeddings(self) -> Path:
         """The embeddings of the faces, a file or a folder like `faces`; absent if none were computed."""
         return self.root / "embeddings.parquet"
+
+    @property
+    def people(self) -> Path:
+        """What `facesieve people` found about each label; absent until then, and after each change of the dataset."""
+        return self.root / "people.parquet"
 
     @property
     def metadata(self) -> Path:
@@ -59,6 +76,11 @@ class Layout:
     @property
     def made(self) -> Path:
         return self.hidden / "made.json"
+
+    @property
+    def clips(self) -> Path:
+        """How clips are read in this dataset; absent as long as it has none."""
+        return self.hidden / "clips.json"
 
     @property
     def parts(self) -> Path:
@@ -102,6 +124,11 @@ class Layout:
     def lists(self) -> Path:
         """Which pictures came through which list of paths, as hashes; absent where no list was named."""
         return self.hidden / "lists.parquet"
+
+    @property
+    def exports(self) -> Path:
+        """A receipt of each export, one Parquet file each; absent where nothing was exported."""
+        return self.hidden / "exports"
 
     @property
     def permits(self) -> Path:
@@ -171,6 +198,12 @@ class Layout:
             yield from _files_below(self.root / top)
 
 
+def bucket_of(dataset: str | os.PathLike[str]) -> str | None:
+    """The URL of a dataset in a bucket; None for a folder. A Path has lost one of the two slashes of the URL."""
+    scheme, colon, rest = os.fspath(dataset).partition(":/")
+    return f"{scheme.lower()}://{rest.lstrip('/')}" if colon and scheme.lower() in SCHEMES else None
+
+
 def part_name(number: int) -> str:
     """The name of one file of a manifest that is a folder."""
     return f"part-{number:05d}.parquet"
@@ -207,6 +240,16 @@ def _files_below(folder: Path) -> Iterator[Path]:
 def crop_name(label: str, face_id: str, kept: bool) -> str:
     """The name of the aligned crop of a face, relative to the root."""
     return f"{'kept' if kept else 'rejected'}/{label_folder(label)}/{face_id}.png"
+
+
+def other_crop_name(name: str) -> str:
+    """The name that an aligned crop has if the verdict on its face changes.
+
+    >>> other_crop_name("kept/Ada/00.png"), other_crop_name("rejected/Ada/00.png")
+    ('rejected/Ada/00.png', 'kept/Ada/00.png')
+    """
+    verdict, _, rest = name.partition("/")
+    return f"{'rejected' if verdict == 'kept' else 'kept'}/{rest}"
 
 
 def cut_name(what: str, label: str, face_id: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facesieve.dataset.disk.atomic import sync_folders, write_file
+from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors, write_file
 from facesieve.dataset.disk.checksums import (
     Checksums,
     checksum_of,
@@ -56,3 +56,11 @@ def write_checksums_durably(checksums: Checksums, path: Path, layout: Layout) ->
     """Write a checksum file and sync its folders. Raises DatasetError if it cannot be written."""
     write_checksums(checksums, path, layout.scratch)
     sync_folders([path], layout.root)
+
+
+def remove_published_checksums(layout: Layout) -> None:
+    """Remove the checksums of the published files, before these files change."""
+    with wrap_write_errors(layout.published_sums):
+        layout.published_sums.unlink(missing_ok=True)
+    if layout.sums.exists():
+        sync_folders([layout.published_sums], layout.root)

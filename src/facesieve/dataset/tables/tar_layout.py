@@ -25,12 +25,15 @@ from facesieve.records import Floats, Integers
 
 Members = list[tuple[str, Checksum]]
 
+# A tar file also ends after so many faces without a crop, because they wait in memory until it ends.
+_MOST_BARE = 1 << 18
+
 
 def with_places(blocks: Iterable[Block], outputs: Outputs) -> Iterator[Block]:
     """Add the columns `PLACE` to the faces of blocks that have the column `crops`.
 
     The faces of one tar file are in one block, so faces and pictures of a block may differ in their sources.
-    Only the faces from the first crop of a tar file to its end are held in memory.
+    Only the faces from the first crop of a tar file to its end are held in memory, at most `_MOST_BARE` without a crop.
     """
     assert outputs.tar_bytes is not None
     held: Block | None = None
@@ -85,12 +88,16 @@ def members_of(faces: pa.Table, outputs: Outputs) -> Members:
 def _ends(rooms: Integers, draws: Floats, tar_bytes: int) -> list[int]:
     """Where each complete tar file ends: the index of the first face that is not in it."""
     found, start, lowest = list[int](), 0, tar_bytes // 2
-    ends = np.cumsum(rooms)
+    ends, bare, crops = np.cumsum(rooms), np.cumsum(rooms == 0), np.flatnonzero(rooms)
     chosen = np.flatnonzero((rooms > 0) & (draws * (tar_bytes - lowest) < rooms))
     while True:
+        start = int(crops[at]) if (at := int(np.searchsorted(crops, start))) < len(crops) else len(rooms)
+        if start == len(rooms):
+            return found
         before = ends[start - 1] if start else 0
         # The first face, and the first chosen one, before which there are enough bytes.
         full, enough = (int(np.searchsorted(ends, before + size)) + 1 for size in (2 * tar_bytes, lowest))
+        full = min(full, int(np.searchsorted(bare, bare[start] + _MOST_BARE)) + 1)
         at = int(np.searchsorted(chosen, enough))
         end = min(full, int(chosen[at]) if at < len(chosen) else len(rooms))
         if end >= len(rooms):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -32,6 +32,14 @@ class Head:
         return ", ".join(self.headers.get(name, ()))
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a request sends. size: in bytes. pieces: yields the bytes, from the beginning whenever it is called."""
+
+    size: int
+    pieces: Callable[[], Iterator[bytes]]
+
+
 class Exchange:
     """The answer to one request: its head, and then its body in pieces. Reads nothing before it is asked for.
 
@@ -42,14 +50,17 @@ class Exchange:
         self._reader = reader
         self._state = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEADER_BYTES)
 
-    def request(self, url: str, headers: dict[str, str], method: str) -> bytes:
-        """The bytes of a request without a body. url: a result of `request_url`."""
+    def request(self, url: str, headers: dict[str, str], method: str, body: Body | None = None) -> Iterator[bytes]:
+        """Yields the bytes of a request. url: a result of `request_url`."""
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         lines = [("Host", parts.netloc), *headers.items(), ("Connection", "close")]
-        return (self._state.send(h11.Request(method=method, target=target, headers=lines)) or b"") + (
-            self._state.send(h11.EndOfMessage()) or b""
-        )
+        if body:
+            lines.append(("Content-Length", str(body.size)))
+        yield self._state.send(h11.Request(method=method, target=target, headers=lines)) or b""
+        for piece in body.pieces() if body else ():
+            yield self._state.send(h11.Data(data=piece)) or b""
+        yield self._state.send(h11.EndOfMessage()) or b""
 
     async def head(self) -> Head:
         """The head of the answer. Answers that only announce it are skipped, up to a number."""
@@ -87,10 +98,13 @@ async def exchange(
     tls: ssl.SSLContext,
     connect_timeout: float,
     method: str = "GET",
+    body: Body | None = None,
+    sent: Callable[[int], None] = lambda count: None,
 ) -> AsyncIterator[Exchange]:
-    """Send a request without a body, and read its answer until the context ends; then the connection is closed at once.
+    """Send a request, and read its answer until the context ends; then the connection is closed at once.
 
     The connection uses the addresses that the resolver has checked, and no others.
+    sent: called with the number of bytes that were just sent.
     Raises ForbiddenAddressError, OSError, TimeoutError after `connect_timeout` seconds without a connection, and
     UnicodeError for a host that is no name.
     """
@@ -110,7 +124,11 @@ async def exchange(
             raise
     try:
         one = Exchange(reader)
-        writer.write(one.request(url, headers, method))
+        with suppress(ConnectionError):  # the host may answer, and close, before it has the whole body
+            for piece in one.request(url, headers, method, body):
+                writer.write(piece)
+                await writer.drain()
+                sent(len(piece))
         yield one
     finally:
         writer.transport.abort()

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import weakref
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from facesieve.buckets import Stores
@@ -22,10 +23,10 @@ Result = TypeVar("Result")
 class FetchThread:
     """An event loop in a thread of its own, and the fetcher that belongs to it. Both end with this object.
 
-    Raises UsageError `no_cloud` where h11 is not installed.
+    writing: whether objects of buckets will be written. Raises UsageError `no_cloud` where h11 is not installed.
     """
 
-    def __init__(self, settings: Settings, lookup: Lookup | None = None) -> None:
+    def __init__(self, settings: Settings, lookup: Lookup | None = None, writing: bool = False) -> None:
         try:
             from facesieve.sources.remote.fetch import Fetcher
         except ImportError as error:
@@ -34,11 +35,19 @@ class FetchThread:
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=_run_loop, args=(self.loop,), name="fetch", daemon=True).start()
         weakref.finalize(self, self.loop.call_soon_threadsafe, self.loop.stop)  # also if there will be no fetcher
-        self.fetcher = self.wait(_create_fetcher(Fetcher, settings, lookup))
+        self.fetcher = self.wait(_create_fetcher(Fetcher, settings, lookup, writing))
 
     def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """What a coroutine returns or raises that runs in the thread."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+        """What a coroutine returns or raises that runs in the thread. A signal that ends the wait ends the work too."""
+        future = self.start(work)
+        try:
+            return future.result()
+        finally:
+            future.cancel()
+
+    def start(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Begin a coroutine in the thread."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
 
 
 def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
@@ -52,6 +61,6 @@ def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-async def _create_fetcher(fetcher: type[Fetcher], settings: Settings, lookup: Lookup | None) -> Fetcher:
+async def _create_fetcher(fetcher: type[Fetcher], settings: Settings, lookup: Lookup | None, writing: bool) -> Fetcher:
     """A fetcher belongs to the loop in which it is made."""
-    return fetcher(settings, lookup, Stores())
+    return fetcher(settings, lookup, Stores(writing))

@@ -1,0 +1,44 @@
+"""How near a face is to the faces of another dataset, which should have none of its people."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from facesieve.records import Floats, Indices, Integers, Pixels
+from facesieve.relate.centres import Centres, find_centres
+from facesieve.relate.duplicates import nearest_hash
+from facesieve.relate.nearest import nearest
+from facesieve.relate.space import Space, Vectors
+
+
+def held_out_by_embedding(
+    vectors: Vectors, held_out: Vectors, labels: Indices, order: Integers, space: Space, least: int = 3
+) -> tuple[Floats, Indices]:
+    """(N,) the distance of each face from the nearest held-out face or label, and (N,) the row of that face.
+
+    The distance from a label is that from its centre, and its row is that of the face in its middle. Other pictures of
+    a person are nearer to the centre than to most faces.
+    vectors: (N, D), held_out: (M, D), NaN for a face without an embedding. labels: (M,) of the held-out faces, -1 for
+    none. order, least: see `find_centres`. NaN and -1 where there is none.
+    """
+    rows = np.flatnonzero(np.isfinite(held_out).all(axis=1))
+    centres = find_centres(held_out, labels, order, np.ones(len(labels), bool), space, least)
+    targets = np.concatenate([space.points(held_out[rows]), space.points(centres.points)])
+    rows = np.concatenate([rows, _middles(centres, labels, order)])
+    found, distance = nearest(vectors, targets, space)
+    return distance, np.where(found < 0, -1, rows[found] if len(rows) else -1)
+
+
+def _middles(centres: Centres, labels: Indices, order: Integers) -> Indices:
+    """(K,) the row of the face that is nearest to the centre of each label."""
+    rows = np.lexsort((order, centres.distance, labels))  # NaN is the last of its label
+    return rows[np.searchsorted(labels[rows], centres.labels)]
+
+
+def held_out_by_hash(hashes: Pixels, held_out: Pixels, mirrored: Pixels) -> tuple[Floats, Indices]:
+    """Like `held_out_by_embedding`, for faces alone: the share of the bits of the hashes that differ; 1 and -1 if far.
+
+    hashes: (N, 32), held_out: (M, 32) uint8, all zero for a face without a hash. mirrored: (32,) the bits that differ
+    in the hash of a mirrored crop. Finds copies of a picture, not other pictures of its person.
+    """
+    return nearest_hash(hashes, held_out, mirrored)

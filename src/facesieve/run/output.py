@@ -1,0 +1,67 @@
+"""Where a build writes its dataset: a folder, or a folder of a bucket by way of a working folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from facesieve.dataset.disk.layout import bucket_of
+from facesieve.errors import UsageError
+from facesieve.settings import Settings
+
+PathText = str | os.PathLike[str]
+
+
+class Output(Protocol):
+    """A dataset that is being written. `Mirrored` is the one in a bucket."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that the build writes."""
+
+    def following(self) -> AbstractContextManager[None]:
+        """A context that is open while shards are done."""
+
+    def check(self) -> None:
+        """Raises DatasetError if the build cannot go on."""
+
+    def publish(self) -> None:
+        """Finish, after the dataset was published in the folder. Raises DatasetError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A dataset in a folder of this machine: nothing needs to be done besides the build."""
+
+    root: Path
+
+    def following(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def check(self) -> None:
+        """Nothing runs beside the build."""
+
+    def publish(self) -> None:
+        """It is published where it is."""
+
+
+@contextmanager
+def opened_output(
+    dataset: PathText, work_folder: PathText | None, settings: Settings, announce: Callable[[str], object]
+) -> Iterator[Output]:
+    """Open the place of a dataset for writing. Raises what `mirrored` raises, and UsageError `no_work_folder`."""
+    url = bucket_of(dataset)
+    if url is None:
+        if work_folder is not None:
+            message = "Only a dataset in a bucket has a working folder; leave out --work-folder (work_folder)."
+            raise UsageError("no_work_folder", message)
+        yield Folder(Path(dataset))
+        return
+    from facesieve.run.mirrored import mirrored  # builds in folders do not need the packages for buckets
+
+    with mirrored(url, settings, announce, None if work_folder is None else Path(work_folder)) as output:
+        yield output

@@ -1,0 +1,22 @@
+"""Photos that tests of builds share within a file, and a copy of the dataset that a file makes of them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from handmade import photos
+
+
+@pytest.fixture(scope="module")
+def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
+    """The pictures of two people; tests do not change them."""
+    return photos(tmp_path_factory.mktemp("heap"), astronaut)
+
+
+@pytest.fixture
+def out(good: Path, tmp_path: Path) -> Path:
+    """A copy, for one test, of the dataset `good` of its file."""
+    return shutil.copytree(good, tmp_path / "out")
