@@ -94,11 +94,7 @@ class Stages:
         lazy = ("decode_each", "picture_files", "write_files")  # they yield, so their work is done when they are read
         before = [getattr(place, name) for _, place, name in places]
         for (stage, place, name), function in zip(places, before, strict=True):
-            eager = (
-                (lambda f: lambda *a: list(f(*a)))(function)
-                if name in ("decode_each", "picture_files", "write_files")
-                else function
-            )
+            eager = (lambda f: lambda *a: list(f(*a)))(function) if name in lazy else function
             setattr(place, name, self.timed(stage, eager))
         init = Pipeline.__init__
         Pipeline.__init__ = self.timed("load models", init)  # type: ignore[method-assign]
