@@ -163,6 +163,16 @@ def test_damaged_sums_are_written_again(out: Path, good: Path, name: str, damage
     assert (out / name).read_bytes() == (good / name).read_bytes()
 
 
+def test_sums_of_another_shard_are_told_and_repaired(heap: Path, good: Path, out: Path) -> None:
+    one, other = out / SUMS, out / ".facesieve/sums/00000002.txt"
+    first, second = one.read_bytes(), other.read_bytes()
+    one.write_bytes(second)
+    other.write_bytes(first)
+    assert faults(out) == [("damaged", SUMS), ("damaged", ".facesieve/sums/00000002.txt")]
+    repair_dataset(out, Settings())
+    assert faults(out) == [] and again(heap, out) == [] and files_in(out) == files_in(good)
+
+
 @pytest.mark.parametrize("name", [SUMS, ".facesieve/sums/published.txt"])
 def test_sums_that_are_no_file_are_told_once(out: Path, name: str) -> None:
     (out / name).unlink()
@@ -213,6 +223,47 @@ def test_what_a_shard_without_a_part_left_is_told_and_removed(heap: Path, good: 
         assert repair_dataset(out, Settings()).faults == ()
     assert not any((out / name).exists() for name in names)
     assert faults(out) == []
+
+
+OWN = (PART, THUMBS, SUMS, ".facesieve/made.json", ".facesieve/sums/published.txt", "faces.parquet", "kept/Ada/*.png")
+
+
+@pytest.mark.parametrize("pattern", OWN)
+def test_an_empty_folder_in_place_of_a_file_is_told_and_repaired(
+    heap: Path, good: Path, out: Path, pattern: str
+) -> None:
+    path = out / first(out, pattern)
+    path.unlink()
+    path.mkdir()
+    assert check_dataset(out).faults
+    repair_dataset(out, Settings())
+    again(heap, out)
+    assert faults(out) == []
+    assert files_in(out) == files_in(good)
+
+
+def test_a_folder_in_place_of_a_file_that_has_files_of_the_users_own_stays(
+    heap: Path, good: Path, out: Path, tmp_path: Path
+) -> None:
+    (out / PART).unlink()
+    (out / PART).mkdir()
+    (out / PART / "note.txt").write_text("mine")
+    before = files_in(out)
+    with pytest.raises(DatasetError, match="00000001.parquet is a folder with files in it"):
+        repair_dataset(out, Settings())
+    assert (out / PART / "note.txt").read_text() == "mine" and files_in(out) == before
+    (out / PART).rename(tmp_path / "away")
+    repair_dataset(out, Settings())
+    again(heap, out)
+    assert faults(out) == [] and files_in(out) == files_in(good)
+
+
+def test_a_build_whose_ledger_lacks_its_description_names_the_repair(heap: Path, good: Path, out: Path) -> None:
+    (out / ".facesieve" / "made.json").unlink()
+    with pytest.raises(DatasetError, match="made.json is damaged: it is missing. Run `facesieve check"):
+        again(heap, out)
+    repair_dataset(out, Settings())
+    assert again(heap, out) == [] and faults(out) == [] and files_in(out) == files_in(good)
 
 
 def test_a_check_while_a_build_writes_says_so(heap: Path, out: Path) -> None:
