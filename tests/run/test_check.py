@@ -27,6 +27,7 @@ from handmade import Handmade, build_spec, by_hand, files_in, sources_in
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
 SHARD = ".facesieve/{}/00000001.{}"
 PART, THUMBS, SUMS = (SHARD.format(*name) for name in (("parts", "parquet"), ("thumbs", "parquet"), ("sums", "txt")))
+PUBLISHED = ".facesieve/sums/published.txt"
 
 
 @pytest.fixture(scope="module")
@@ -163,12 +164,17 @@ def test_damaged_sums_are_written_again(out: Path, good: Path, name: str, damage
     assert (out / name).read_bytes() == (good / name).read_bytes()
 
 
-def test_sums_of_another_shard_are_told_and_repaired(heap: Path, good: Path, out: Path) -> None:
-    one, other = out / SUMS, out / ".facesieve/sums/00000002.txt"
-    first, second = one.read_bytes(), other.read_bytes()
-    one.write_bytes(second)
-    other.write_bytes(first)
-    assert faults(out) == [("damaged", SUMS), ("damaged", ".facesieve/sums/00000002.txt")]
+@pytest.mark.parametrize(
+    ("other", "told"), [("00000002", [SUMS, SUMS.replace("1.", "2.")]), ("published", [PUBLISHED])]
+)
+def test_checksum_files_that_were_swapped_are_told_and_repaired(
+    heap: Path, good: Path, out: Path, other: str, told: list[str]
+) -> None:
+    paths = out / SUMS, out / f".facesieve/sums/{other}.txt"
+    first, second = (path.read_bytes() for path in paths)
+    paths[0].write_bytes(second)
+    paths[1].write_bytes(first)
+    assert faults(out) == [("damaged", name) for name in told]
     repair_dataset(out, Settings())
     assert faults(out) == [] and again(heap, out) == [] and files_in(out) == files_in(good)
 
@@ -249,7 +255,7 @@ def test_a_folder_in_place_of_a_file_that_has_files_of_the_users_own_stays(
     (out / PART).mkdir()
     (out / PART / "note.txt").write_text("mine")
     before = files_in(out)
-    with pytest.raises(DatasetError, match="00000001.parquet is a folder with files in it"):
+    with pytest.raises(DatasetError, match=r"00000001\.parquet is a folder with files in it"):
         repair_dataset(out, Settings())
     assert (out / PART / "note.txt").read_text() == "mine" and files_in(out) == before
     (out / PART).rename(tmp_path / "away")
@@ -260,7 +266,7 @@ def test_a_folder_in_place_of_a_file_that_has_files_of_the_users_own_stays(
 
 def test_a_build_whose_ledger_lacks_its_description_names_the_repair(heap: Path, good: Path, out: Path) -> None:
     (out / ".facesieve" / "made.json").unlink()
-    with pytest.raises(DatasetError, match="made.json is damaged: it is missing. Run `facesieve check"):
+    with pytest.raises(DatasetError, match=r"made\.json is damaged: it is missing\. Run `facesieve check"):
         again(heap, out)
     repair_dataset(out, Settings())
     assert again(heap, out) == [] and faults(out) == [] and files_in(out) == files_in(good)

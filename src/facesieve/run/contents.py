@@ -119,11 +119,11 @@ def read_contents(layout: Layout, faults: list[Fault]) -> Contents:
     """
     published, damaged_sums = dict[str, frozenset[Checksum]](), set[str]()
     parts = {number: layout.name_of(layout.part(number)) for number in layout.numbers(layout.parts)}
-    shards = {layout.sums_of(number): parts.get(number) for number in layout.numbers(layout.sums)}
-    for path, part in {layout.published_sums: None, **shards}.items():
+    listed = {layout.sums_of(number): parts.get(number) for number in layout.numbers(layout.sums)}
+    for path, name in {layout.published_sums: layout.name_of(layout.about), **listed}.items():
         try:
             sums = read_checksums(path)
-            if part and part not in sums:  # they are of another shard
+            if sums and name and name not in sums:  # the file was swapped with another one
                 raise damaged_file(path)
             published = sums if path == layout.published_sums else published
         except DatasetError:
