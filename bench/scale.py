@@ -5,7 +5,9 @@
 Makes one dataset per size in FOLDER (2.5 faces per picture, 1 % duplicates, 1 % refused, 10 % of the faces kept with a
 crop) and runs each step in a process of its own: merge (ledger to published dataset), inputs (only the list of inputs
 for the next step), rebuild (a build with nothing to do), sieve (new verdicts, without -o), explain (one face) and join
-(`facesieve merge` of 8 datasets with the same pictures in all; their crops become links). --steps selects some of them.
+(`facesieve merge` of 8 datasets with the same pictures in all; their crops become links), compare (like merge, for a
+ledger with a rule that compares all faces; a fifth of the faces are near-duplicates, and their crops move) and again
+(the same once more, when no crop moves). --steps selects some of them.
 Prints seconds, CPU seconds and peak resident memory.
 
 --order sorted: parts are in the order of names, as one build writes them. mixed: every part has names from the whole
@@ -33,7 +35,8 @@ SHARD_SIZES = (16, 64, 256)
 FACES = (0, 1, 1, 1, 2, 2, 3, 3, 4, 8)  # per picture: 2.5 on average
 PER_LABEL = 20
 CROP = b"\x89PNG\r\n\x1a\n" + bytes(60) + b"IEND\xaeB`\x82"
-STEPS = ("merge", "inputs", "rebuild", "sieve", "explain", "join")
+STEPS = ("merge", "inputs", "rebuild", "sieve", "explain", "join", "compare", "again")
+MAKE_OF = {"join": "make_apart", "compare": "make_compared", "again": "make_compared"}
 APART = 8  # datasets that `join` merges
 
 
@@ -83,6 +86,8 @@ def rows_of(numbers: np.ndarray, measures: tuple[str, ...], seed: int) -> pa.Tab
     for name in (*BOX, *LANDMARKS, *measure_columns(measures)):
         columns[name] = chance.random(count) * 100
     columns[CROP_HASH] = [chance.bytes(32) for _ in range(count)]
+    for at in range(1, count, 5):
+        columns[CROP_HASH][at] = columns[CROP_HASH][at - 1]
     fields = list(schema.field("faces").type.value_type)
     structs = pa.StructArray.from_arrays([pa.array(columns[field.name], field.type) for field in fields], fields=fields)
     rows = {
@@ -115,8 +120,11 @@ def cut(pictures: int, order: str) -> Iterator[np.ndarray]:
         yield np.sort(numbers[start:end])
 
 
-def make(root: Path, faces: int, order: str, which: int = 0, of: int = 1) -> None:
-    """A dataset with a ledger and crops, that was never published. of: it has only every n-th of the parts."""
+def make(root: Path, faces: int, order: str, which: int = 0, of: int = 1, compared: bool = False) -> None:
+    """A dataset with a ledger and crops, that was never published.
+
+    of: it has only every n-th of the parts. compared: a rule compares all faces.
+    """
     from facesieve.dataset.disk.checksums import checksum_of
     from facesieve.dataset.disk.layout import Layout
     from facesieve.dataset.tables.schema import THUMB_SCHEMA
@@ -124,7 +132,7 @@ def make(root: Path, faces: int, order: str, which: int = 0, of: int = 1) -> Non
     from facesieve.run.ledger import Ledger
 
     os.fsync = lambda descriptor: None  # losing a benchmark's files in a power cut is fine
-    layout, spec = Layout(root), spec_of()
+    layout, spec = Layout(root), spec_of(compared)
     known = frozenset([checksum_of(CROP)])
     thumb = b"\xff\xd8\xff\xd9"
     with claim(layout, spec.origin()):
@@ -149,15 +157,22 @@ def make_apart(folder: Path, faces: int, order: str) -> None:
         merge(folder / f"{which}")
 
 
-def spec_of() -> Any:
+def make_compared(root: Path, faces: int, order: str) -> None:
+    """Like `make`, with a rule that compares all faces."""
+    make(root, faces, order, compared=True)
+
+
+def spec_of(compared: bool = False) -> Any:
     from facesieve.dataset.disk.outputs import Outputs
-    from facesieve.quality import MEASURES
+    from facesieve.quality import DATASET_RELATIONS, MEASURES
     from facesieve.run.build import BuildSpec
     from facesieve.settings import Settings
     from facesieve.sieve import Policy
 
-    measures = tuple(measure.name for measure in MEASURES)
-    return BuildSpec(Settings(workers=1), measures, Outputs(), Policy.preset(), {}, (), "folder")
+    measures = tuple(measure.name for measure in MEASURES + (DATASET_RELATIONS if compared else ()))
+    rules = [{"measure": "rank_among_duplicates", "high": 1}]
+    policy = Policy.parse({"name": "compared", "rules": rules}) if compared else Policy.preset()
+    return BuildSpec(Settings(workers=1), measures, Outputs(), policy, {}, (), "folder")
 
 
 def merge(root: Path) -> None:
@@ -173,6 +188,14 @@ def merge(root: Path) -> None:
     ledger = Ledger(layout)
     with lock_dataset(layout), resolve(ledger.tables, layout.scratch) as found:
         publish_ledger(ledger, found, read_made(layout), Settings())
+
+
+def compare(root: Path) -> None:
+    merge(root)
+
+
+def again(root: Path) -> None:
+    merge(root)
 
 
 def rebuild(root: Path) -> None:
@@ -250,8 +273,8 @@ def main() -> None:
     print("| faces | step | seconds | CPU seconds | peak, MB |\n|---|---|---|---|---|")
     for faces in chosen.faces:
         for step in chosen.steps:
-            make_step = "make_apart" if step == "join" else "make"
-            root = chosen.folder.resolve() / f"{faces}-{chosen.order}{'-apart' * (step == 'join')}"
+            make_step = MAKE_OF.get(step, "make")
+            root = chosen.folder.resolve() / f"{faces}-{chosen.order}{make_step.removeprefix('make').replace('_', '-')}"
             if not root.exists():
                 command = [sys.executable, "-c", MAKE, make_step, str(root), str(faces), chosen.order]
                 subprocess.run(command, check=True, cwd=Path(__file__).parent)

@@ -1,5 +1,5 @@
-// The layers of P-Net, R-Net and O-Net (Zhang et al., 2016, https://arxiv.org/abs/1604.02878). Their sizes are
-// constants here only; Python reads them from the weights.
+// The layers of P-Net, R-Net and O-Net (Zhang et al., 2016, https://arxiv.org/abs/1604.02878), and of Sievepose. Their
+// sizes are constants here only; Python reads them from the weights.
 #pragma once
 
 namespace facesieve {
@@ -28,6 +28,28 @@ struct Onet {
     static constexpr int SIDE = 48;
     static constexpr Convolution CONVOLUTIONS[]{{3, 3, 32, 3}, {3, 32, 64, 3}, {3, 64, 64, 2}, {2, 64, 128, 0}};
     static constexpr int DENSE = 256, ANSWERS = 15;
+};
+
+// The pose network of our own, trained by training/pose. It sees square crops. Every convolution is 3 x 3 with a border
+// of one pixel of zeros and is followed by a PReLU; its windows are `step` pixels apart. The mean of the last map goes
+// to a dense layer: the bins of all heads, head after head.
+struct Sievepose {
+    struct Layer {
+        int channels, filters, step;
+    };
+    static constexpr int SIDE = 64, KERNEL = 3, BORDER = 1, HEADS = 3, BINS = 66;
+    static constexpr Layer LAYERS[]{{3, 16, 2},  {16, 16, 1}, {16, 16, 1},  {16, 32, 2}, {32, 32, 1},
+                                    {32, 32, 1}, {32, 32, 1}, {32, 64, 2},  {64, 64, 1}, {64, 64, 1},
+                                    {64, 64, 1}, {64, 128, 2}, {128, 128, 1}};
+    static constexpr int COUNT = sizeof(LAYERS) / sizeof(Layer);
+    static constexpr int FEATURES = LAYERS[COUNT - 1].filters;
+
+    // Side of the map that layer `index` reads, without the border, or of the last map for index = COUNT.
+    static constexpr int side_before(int index) {
+        int side = SIDE;
+        for (int i = 0; i < index; ++i) side = (side + 2 * BORDER - KERNEL) / LAYERS[i].step + 1;
+        return side;
+    }
 };
 
 template <class Net>

@@ -28,6 +28,9 @@ struct Kernels {
     // crops: (count, PoseLayers::SIDE, PoseLayers::SIDE, 3); degrees: (count, heads).
     void (*estimate_pose)(const PoseLayers&, const std::uint8_t* crops, std::ptrdiff_t count, float* degrees);
 
+    // crops: (count, Sievepose::SIDE, Sievepose::SIDE, 3); angles: (count, 2, Sievepose::HEADS), then spreads.
+    void (*run_sievepose)(const SieveposeLayers&, const std::uint8_t* crops, std::ptrdiff_t count, float* angles);
+
     // Multiplies and adds in registers only, as fast as the processor can; returns the number of operations.
     double (*run_multiply_adds)(long steps);
 };

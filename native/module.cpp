@@ -82,6 +82,15 @@ std::vector<Sizes> sizes_of() {
     return sizes;
 }
 
+std::vector<Sizes> sizes_of_sievepose() {
+    std::vector<Sizes> sizes;
+    for (const Sievepose::Layer& layer : Sievepose::LAYERS)
+        sizes.push_back({Sievepose::KERNEL * Sievepose::KERNEL * layer.channels * layer.filters, layer.filters});
+    constexpr int BINS = padded(Sievepose::HEADS * Sievepose::BINS);
+    sizes.push_back({Sievepose::FEATURES * BINS, BINS});
+    return sizes;
+}
+
 // From Python: weights, biases and slopes of each layer.
 using PythonLayers = std::vector<std::tuple<Array<float>, Array<float>, Array<float>>>;
 
@@ -291,6 +300,41 @@ private:
     const Kernels& kernels_;
 };
 
+class SieveposeNetwork {
+public:
+    SieveposeNetwork(const std::array<float, COLOURS>& mean, const std::array<float, COLOURS>& deviation,
+                     const PythonLayers& layers, const std::vector<int>& strides,
+                     const std::vector<std::vector<double>>& degrees, const std::string& isa)
+        : kernels_(kernels_named(isa)) {
+        std::copy_n(mean.begin(), COLOURS, net_.mean);
+        std::copy_n(deviation.begin(), COLOURS, net_.deviation);
+        net_.layers = cascade_layers(layers, sizes_of_sievepose(), "sievepose");
+        require(strides.size() == Sievepose::COUNT, "sievepose has another number of strides");
+        for (int i = 0; i < Sievepose::COUNT; ++i)
+            require(strides[i] == Sievepose::LAYERS[i].step, "a layer has another stride");
+        require(degrees.size() == Sievepose::HEADS, "sievepose has another number of heads");
+        for (const auto& head : degrees) require(head.size() == Sievepose::BINS, "a head has another number of bins");
+        net_.degrees = degrees;
+    }
+
+    std::string isa() const { return kernels_.name; }
+
+    Array<float> estimate(const Array<std::uint8_t>& crops) const {
+        require_shape(crops, {-1, Sievepose::SIDE, Sievepose::SIDE, COLOURS}, "crops");
+        const py::ssize_t count = crops.shape(0);
+        Array<float> angles({count, py::ssize_t{2}, py::ssize_t{Sievepose::HEADS}});
+        const std::uint8_t* in = crops.data();
+        float* out = angles.mutable_data();
+        py::gil_scoped_release free;
+        kernels_.run_sievepose(net_, in, count, out);
+        return angles;
+    }
+
+private:
+    SieveposeLayers net_;
+    const Kernels& kernels_;
+};
+
 Array<std::int64_t> suppressed(const Array<double>& boxes, double threshold, bool minimum) {
     require_shape(boxes, {-1, 4}, "boxes");
     const double* corners = boxes.data();
@@ -371,4 +415,10 @@ PYBIND11_MODULE(_native, module) {
              "mean"_a, "deviation"_a, "blocks"_a, "features"_a, "logits"_a, "heads"_a, "isa"_a = "")
         .def_property_readonly("isa", &HeadPose::isa)
         .def("estimate", &HeadPose::estimate, "crops"_a.noconvert());
+    py::class_<SieveposeNetwork>(module, "Sievepose")
+        .def(py::init<const std::array<float, COLOURS>&, const std::array<float, COLOURS>&, const PythonLayers&,
+                      const std::vector<int>&, const std::vector<std::vector<double>>&, const std::string&>(),
+             "mean"_a, "deviation"_a, "layers"_a, "strides"_a, "degrees"_a, "isa"_a = "")
+        .def_property_readonly("isa", &SieveposeNetwork::isa)
+        .def("estimate", &SieveposeNetwork::estimate, "crops"_a.noconvert());
 }

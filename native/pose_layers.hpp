@@ -1,4 +1,4 @@
-// The layers of a pose network such as WHENet: an EfficientNet whose heads are rows of bins.
+// The layers of pose networks: of WHENet, an EfficientNet whose heads are rows of bins, and of Sievepose.
 #pragma once
 
 #include <vector>
@@ -30,6 +30,13 @@ struct PoseLayers {
     std::vector<Block> blocks;
     Filters features, logits;  // logits: the bins of all heads, head after head
     std::vector<Head> heads;
+};
+
+// Sievepose. layers: its convolutions, and the dense layer of all bins. degrees: the angle of each bin, by head.
+struct SieveposeLayers {
+    float mean[COLOURS], deviation[COLOURS];
+    CascadeLayers layers;
+    std::vector<std::vector<double>> degrees;
 };
 
 }  // namespace facesieve

@@ -1,6 +1,6 @@
-// The layers of R-Net and O-Net. Maps are (y, x, channel), and lanes run along the output channels: each input number
-// is broadcast and multiplied with neighbouring filters. Every crop is computed alone, so that its numbers do not
-// depend on the other crops of the batch.
+// The layers of R-Net, O-Net and the pose network of our own. Maps are (y, x, channel), and lanes run along the output
+// channels: each input number is broadcast and multiplied with neighbouring filters. Every crop is computed alone, so
+// that its numbers do not depend on the other crops of the batch.
 #pragma once
 
 #include <algorithm>
@@ -18,16 +18,20 @@ constexpr int panels_at_once(int panels) { return LANES < PANEL ? 1 : panels % 3
 // How many pixels a tile with that many panels can have.
 constexpr int pixels_at_once(int panels) { return std::min(ACCUMULATORS / (panels * PARTS), MOST_PIXELS); }
 
-// A layer on a square map of SIZE x SIZE pixels of CHANNELS channels, STRIDE floats from one pixel to the next.
-template <int SIZE, int CHANNELS, int STRIDE, int KERNEL, int FILTERS>
+// A layer on a square map of SIZE x SIZE pixels of CHANNELS channels, STRIDE floats from one pixel to the next. Its
+// windows are STEP pixels apart. Its output has a border of BORDER pixels, which it does not write.
+template <int SIZE, int CHANNELS, int STRIDE, int KERNEL, int FILTERS, int STEP = 1, int BORDER = 0>
 struct SquareLayer {
-    static constexpr int out = SIZE - KERNEL + 1;
+    static constexpr int out = (SIZE - KERNEL) / STEP + 1;
     static constexpr int kernel = KERNEL;
     static constexpr int filters = FILTERS;
     static constexpr int out_stride = padded(FILTERS);
     static constexpr int taps = KERNEL * KERNEL * CHANNELS;
     static constexpr int row = SIZE * STRIDE;
     static constexpr int pixel = STRIDE;
+    static constexpr int down = STEP * row, across = STEP * pixel;  // from one window to the next
+    static constexpr int out_row = (out + 2 * BORDER) * out_stride;
+    static constexpr int out_first = BORDER * (out_row + out_stride);  // of the output's first pixel inside the border
     // The taps of one row are one run of numbers where no gap lies between pixels, otherwise one run for each pixel.
     static constexpr int runs = STRIDE == CHANNELS ? 1 : KERNEL;
     static constexpr int run = STRIDE == CHANNELS ? KERNEL * CHANNELS : CHANNELS;
@@ -56,7 +60,7 @@ template <class S, int ROWS, int COLUMNS, int PANELS>
                     weight[v] = load(weights + v / PARTS * S::taps * PANEL + v % PARTS * LANES);
 #pragma GCC unroll 16
                 for (int p = 0; p < ROWS * COLUMNS; ++p) {
-                    const Lanes pixel = broadcast(at[p / COLUMNS * S::row + p % COLUMNS * S::pixel]);
+                    const Lanes pixel = broadcast(at[p / COLUMNS * S::down + p % COLUMNS * S::across]);
 #pragma GCC unroll 16
                     for (int v = 0; v < VECTORS; ++v) sum[p][v] = multiply_add(pixel, weight[v], sum[p][v]);
                 }
@@ -67,7 +71,7 @@ template <class S, int ROWS, int COLUMNS, int PANELS>
         const Lanes slope = load(&layer.slope[panel * PANEL + v * LANES]);
 #pragma GCC unroll 16
         for (int p = 0; p < ROWS * COLUMNS; ++p) {
-            float* to = out + (p / COLUMNS * S::out + p % COLUMNS) * S::out_stride;
+            float* to = out + p / COLUMNS * S::out_row + p % COLUMNS * S::out_stride;
             store(to + panel * PANEL + v * LANES, prelu(sum[p][v], slope));
         }
     }
@@ -92,9 +96,9 @@ inline void row_of_tiles(const float* in, const CascadeLayer& layer, int panel, 
     constexpr int MOST = pixels_at_once(PANELS) / ROWS;
     constexpr int TILES = (S::out + MOST - 1) / MOST;
     constexpr int NARROW = S::out / TILES, WIDER = S::out % TILES;
-    for (int t = 0; t < WIDER; ++t, in += (NARROW + 1) * S::pixel, out += (NARROW + 1) * S::out_stride)
+    for (int t = 0; t < WIDER; ++t, in += (NARROW + 1) * S::across, out += (NARROW + 1) * S::out_stride)
         crop_tile<S, ROWS, NARROW + 1, PANELS>(in, layer, panel, out);
-    for (int t = WIDER; t < TILES; ++t, in += NARROW * S::pixel, out += NARROW * S::out_stride)
+    for (int t = WIDER; t < TILES; ++t, in += NARROW * S::across, out += NARROW * S::out_stride)
         crop_tile<S, ROWS, NARROW, PANELS>(in, layer, panel, out);
 }
 
@@ -102,10 +106,10 @@ template <class S, int COUNT, int PANELS>
 inline void rows_of_tiles(const float* in, const CascadeLayer& layer, int panel, float* out) {
     constexpr int ROWS = tile_rows(S::out, COUNT, pixels_at_once(PANELS));
     for (int y = 0; y + ROWS <= COUNT; y += ROWS)
-        row_of_tiles<S, ROWS, PANELS>(in + y * S::row, layer, panel, out + y * S::out * S::out_stride);
+        row_of_tiles<S, ROWS, PANELS>(in + y * S::down, layer, panel, out + y * S::out_row);
     constexpr int REST = COUNT % ROWS, DONE = COUNT - REST;
     if constexpr (REST > 0)
-        rows_of_tiles<S, REST, PANELS>(in + DONE * S::row, layer, panel, out + DONE * S::out * S::out_stride);
+        rows_of_tiles<S, REST, PANELS>(in + DONE * S::down, layer, panel, out + DONE * S::out_row);
 }
 
 // COUNT rows of a convolution and its PReLU. in: first input row; out: first output row.

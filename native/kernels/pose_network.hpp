@@ -12,6 +12,7 @@
 #include "../picture.hpp"
 #include "../pose_layers.hpp"
 #include "bottleneck.hpp"
+#include "expectation.hpp"
 #include "lanes.hpp"
 #include "product.hpp"
 #include "swish.hpp"
@@ -33,18 +34,6 @@ struct SumActivated {
         }
     }
 };
-
-// Expected angle of Ruiz et al., 2018, https://arxiv.org/abs/1710.00925.
-inline double expectation(const float* logits, const Head& head) {
-    const double most = *std::max_element(logits, logits + head.bins);
-    double sum = 0, weighted = 0;
-    for (int bin = 0; bin < head.bins; ++bin) {
-        const double share = std::exp(logits[bin] - most);
-        sum += share;
-        weighted += share * head.degrees[bin];
-    }
-    return weighted / sum;
-}
 
 class PoseNetwork {
 public:
@@ -103,7 +92,7 @@ public:
         dense_of_integers<identity>(totals_.data(), net_.logits, integers_.data(), logits_.data());
         const float* logits = logits_.data();
         for (const Head& head : net_.heads) {
-            *degrees++ = static_cast<float>(expectation(logits, head));
+            *degrees++ = static_cast<float>(angle_of(logits, head.degrees).expected);
             logits += head.bins;
         }
     }

@@ -44,3 +44,17 @@ class HeadPose:
     @property
     def isa(self) -> str: ...
     def estimate(self, crops: _Bytes) -> _Floats32: ...
+
+class Sievepose:
+    def __init__(
+        self,
+        mean: Sequence[float],
+        deviation: Sequence[float],
+        layers: _Layers,
+        strides: Sequence[int],
+        degrees: Sequence[Sequence[float]],
+        isa: str = "",
+    ) -> None: ...
+    @property
+    def isa(self) -> str: ...
+    def estimate(self, crops: _Bytes) -> _Floats32: ...

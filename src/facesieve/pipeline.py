@@ -27,14 +27,16 @@ from facesieve.records import (
     Measures,
     Photo,
     Pixels,
+    Poses,
     Record,
     Refusal,
     Verdict,
 )
-from facesieve.relate import picture_relations
+from facesieve.relate import picture_relations, track_relations
 from facesieve.settings import Settings
-from facesieve.sieve import Policy, judge_columns
+from facesieve.sieve import Policy, Relation, judge_columns
 from facesieve.sources import Picture, as_sources, each_source
+from facesieve.tracking import ClipFaces, judge_clip
 
 Argument = TypeVar("Argument", Settings, Policy)
 Embed = Callable[[Pixels], Embeddings]
@@ -58,9 +60,14 @@ class Measured(NamedTuple):
     def judged(self, policy: Policy) -> list[Record]:
         """One record for each picture, in order, with the verdicts of the policy. Runs no network.
 
-        The measures of the records also have the relations of faces in one picture.
+        The measures of the records also have the relations of faces in one picture. Faces in frames of a clip are
+        judged by the rules before the first one on tracks, because their tracks are not known before the clip ends.
         """
         relations = picture_relations(self.faces.photo, self.measures["prominence"])
+        if any(photo.time is not None for photo in self.photos):
+            policy = policy.before_tracks()
+        elif policy.ranks_tracks:
+            relations |= _alone_in_tracks(self.measures)
         judgement = judge_columns(policy.for_pictures(), self.measures, relations)
         measures = Measures({**self.measures.columns, **judgement.relations})
         found = (self.faces, self.crops, measures, judgement.verdicts(), self.hashes)
@@ -137,9 +144,41 @@ class Pipeline:
 
         It works on batches of at most `batch_size` pictures or about `batch_pixels` pixels. Meanwhile a thread
         decodes the next batch.
+        A clip yields one record for each frame that the settings choose. Its faces have no track, and rules on tracks
+        and all rules after them are not applied; see `track`.
         """
         decoded = prefetch(batches(each_source(pictures), self.settings))
         return chain.from_iterable(self._records(self._measured(batch)) for batch in decoded)
+
+    def track(self, clip: Picture) -> Record:
+        """Returns all faces of one clip in one record, with their tracks and final verdicts.
+
+        The faces are in the order of their frames, and have `frame`, `time` and `track`. The crops of all faces are in
+        memory; the frames are not, except for the last one, which is the photo of the record. A picture is processed as
+        usual. Raises what `process` raises.
+        """
+        [source] = as_sources(clip)
+        faces, scenes, record = list[Face](), list[int](), Record(source)
+        for record in self.stream(source):
+            if record.photo is not None and record.photo.time is not None:
+                faces += record.faces
+                scenes += [record.photo.scene] * len(record.faces)
+        if record.photo is None or record.photo.time is None:
+            return record
+        return dataclasses.replace(record, faces=self._tracked(faces, scenes))
+
+    def _tracked(self, faces: Sequence[Face], scenes: Sequence[int]) -> tuple[Face, ...]:
+        track, judgement = judge_clip(
+            ClipFaces.of(faces, scenes), self.policy, self.settings.shot_gap, self.settings.identity
+        )
+        verdicts = judgement.verdicts()
+        related = (
+            {name: float(column[at]) for name, column in judgement.relations.items()} for at in range(len(faces))
+        )
+        return tuple(
+            dataclasses.replace(face, track=number, verdict=verdict, measures={**face.measures, **relations})
+            for face, number, verdict, relations in zip(faces, track.tolist(), verdicts, related, strict=True)
+        )
 
     def _records(self, measured: Measured) -> list[Record]:
         """The records of a batch, with embeddings if the settings name a model."""
@@ -156,24 +195,26 @@ class Pipeline:
     def _measured(self, decoded: DecodedBatch, with_pose: bool = True) -> Measured:
         photos, faces = self._find(decoded.photos)
         crops = self._align(photos, faces).crops
-        pose = self._pose(photos, faces) if with_pose else np.full((len(faces), 3), np.nan)
+        poses = self._pose(photos, faces) if with_pose else Poses.unmeasured(len(faces))
         hashes = crop_hash(luma(self._template_crops(photos, faces, crops)))
-        return Measured(decoded.results, photos, faces, crops, self._measure(photos, faces, pose), hashes)
+        return Measured(decoded.results, photos, faces, crops, self._measure(photos, faces, poses), hashes)
 
     def _find(self, photos: Sequence[Photo]) -> tuple[Sequence[Photo], Faces]:
         """The photos and their faces. If the settings allow it, a photo is turned so that its faces are upright."""
-        return self._search_rotations(photos) if self.settings.turns > 1 else (photos, self._detect(photos))
+        still = all(photo.time is None for photo in photos)  # the frames of a clip have one orientation
+        turned = self.settings.turns > 1 and still
+        return self._search_rotations(photos) if turned else (photos, self._detect(photos))
 
     def _template_crops(self, photos: Sequence[Photo], faces: Faces, crops: Pixels) -> Pixels:
         """The crops with the default settings, from exact landmarks: hashes of edited pictures then differ less."""
         default = (self.settings.alignment, self.settings.crop_size) == ("similarity", TEMPLATE_SIZE)
         return crops if default else self._align_reference(photos, faces).crops
 
-    def _measure(self, photos: Sequence[Photo], faces: Faces, pose: Floats) -> Measures:
+    def _measure(self, photos: Sequence[Photo], faces: Faces, poses: Poses) -> Measures:
         """Measures of the reference's crops, so that thresholds do not depend on the settings of the crop."""
         standard = self._reference_crops(photos, faces)
-        upright = self._true_roll(photos, faces, standard.crops, pose)
-        return measure(photos, faces, standard.crops, standard.matrices, upright, self._extension)
+        true = poses._replace(degrees=self._true_roll(photos, faces, standard.crops, poses.degrees))
+        return measure(photos, faces, standard.crops, standard.matrices, true, self._extension)
 
     def _reference_crops(self, photos: Sequence[Photo], faces: Faces) -> Aligned:
         """Crops as the reference aligns them: landmarks truncated to whole pixels change blur by up to 6 %."""
@@ -252,7 +293,7 @@ def _face(
 ) -> Face:
     x, y, w, h = faces.boxes[row].tolist()
     return Face(
-        face_id=face_id(photo.picture_id, (x, y, w, h)),
+        face_id=face_id(photo.picture_id, (x, y, w, h), None if photo.time is None else photo.frame),
         box=(x, y, w, h),
         landmarks=faces.landmarks[row],
         confidence=float(faces.confidence[row]),
@@ -260,10 +301,24 @@ def _face(
         measures=measures.row(row),
         verdict=verdicts[row],
         crop_hash=hashes[row].tobytes() if hashes[row].any() else b"",
+        frame=photo.frame,
+        time=photo.time,
     )
 
 
-def face_id(picture_id: str, box: tuple[float, float, float, float]) -> str:
-    """32 hex digits from the sha256 of the picture and the box in whole pixels; the same on every machine."""
+def face_id(picture_id: str, box: tuple[float, float, float, float], frame: int | None = None) -> str:
+    """32 hex digits from the sha256 of the picture and the box in whole pixels; the same on every machine.
+
+    frame: its number in a clip; None for a still picture.
+    """
     pixels = ",".join(str(round(side)) for side in box)
-    return hashlib.sha256(f"{picture_id}:{pixels}".encode()).hexdigest()[:32]
+    place = pixels if frame is None else f"{frame}:{pixels}"
+    return hashlib.sha256(f"{picture_id}:{place}".encode()).hexdigest()[:32]
+
+
+def _alone_in_tracks(measures: Measures) -> dict[str, Relation]:
+    """The relations in tracks of faces of still pictures: each is a track of its own."""
+    faces = len(measures["fitness"])
+    return track_relations(
+        np.arange(faces), np.zeros(faces), measures["fitness"], measures["yaw"], measures["pitch"], 0
+    )

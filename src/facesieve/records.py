@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,7 @@ class Source:
         archive or a list also a NUL byte and the name of the member. b"" means that `name` distinguishes it.
     former: the name that version 0.1.0 wrote for this source if it differs from `name`; else "".
     cost: how many still pictures it counts as when a build is divided into shards; more than 1 for a clip.
+    waiting: called now and then while a clip is read, so that a long clip is not taken for a decoder that hangs.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Source:
     former: str = ""
     image: Any = None
     cost: int = 1
+    waiting: Callable[[], None] | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> bytes:
@@ -78,6 +80,22 @@ def _escaped(char: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Clip:
+    """What is known of a clip when its last frame is read.
+
+    frames: how many frames became photos. duration: seconds up to the end of the last frame that was read. fps: frames
+    per second as the file says; None if it says none. codec: its four characters, or the format of an animated picture.
+    truncated: why not all of it was read (a code of `Truncated`), or "".
+    """
+
+    frames: int
+    duration: float
+    fps: float | None
+    codec: str
+    truncated: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Photo:
     """A decoded picture. All stages work on these pixels.
 
@@ -86,7 +104,8 @@ class Photo:
     format: the sniffed format in lower case (`jpeg`, `png`, ...), or `array`.
     turn: degrees by which the upright picture was turned clockwise to find faces: 0, 90, 180 or 270.
     frame: the number of the frame in a clip, from 0; 0 for a still picture. time: of the frame in seconds; None for a
-    still picture.
+    still picture. scene: the number of the scene in the clip, from 0; a cut begins the next one. clip: set in the last
+    photo of a clip, and only there.
     """
 
     source: Source
@@ -96,6 +115,8 @@ class Photo:
     turn: int = 0
     frame: int = 0
     time: float | None = None
+    scene: int = 0
+    clip: Clip | None = None
 
     @property
     def width(self) -> int:
@@ -116,6 +137,11 @@ class RefusalCode(Code):
 
     EMPTY = "empty", "The file has no bytes."
     NOT_AN_IMAGE = "not_an_image", "This file is not a picture."
+    PLAYLIST = "playlist", "This is a playlist, which names other files or URLs; FaceSieve does not follow it."
+    NO_VIDEO = (
+        "no_video",
+        "No frame can be decoded: the clip has only sound, is damaged or cut short, or its codec is unknown.",
+    )
     UNSUPPORTED_FORMAT = "unsupported_format", "FaceSieve does not read this picture format, or this variant of it."
     TRUNCATED = "truncated", "The file ends before the picture is complete."
     CORRUPT = "corrupt", "The picture is damaged."
@@ -148,6 +174,13 @@ class RefusalCode(Code):
     )
     CRASHED = "crashed", "The process that worked on this picture crashed."
     DUPLICATE = "duplicate", "The same file was already read under another name."
+
+
+class Truncated(Code):
+    """Why a clip was not read to its end. Each code has one sentence for people."""
+
+    ENDS_EARLY = "ends_early", "The clip ends before the time that its header says."
+    FRAME_LIMIT = "frame_limit", "The clip has more frames than max_clip_frames."
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +235,22 @@ class Faces:
     def none(cls) -> Faces:
         """Zero faces."""
         return cls(np.empty(0, np.intp), np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2)))
+
+
+class Poses(NamedTuple):
+    """The head pose of N faces; NaN where it was not measured.
+
+    degrees: (N, 3) pitch, yaw, roll in degrees, with the reference's signs.
+    spread: (N,) degrees, the standard deviation of the least certain angle; NaN where the model does not tell.
+    """
+
+    degrees: Floats
+    spread: Floats
+
+    @classmethod
+    def unmeasured(cls, count: int) -> Poses:
+        """The poses of faces that were not measured."""
+        return cls(np.full((count, 3), np.nan), np.full(count, np.nan))
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +310,7 @@ class Verdict:
 class Face:
     """One face with its crop, measures and verdict.
 
-    face_id: 32 hex digits derived from the picture's sha256 and the box.
+    face_id: 32 hex digits derived from the picture's sha256, the frame in a clip, and the box.
     box: x, y, w, h; landmarks: (5, 2); both in pixels of the upright picture, turned by
     `Photo.turn`. A box may reach beyond the picture.
     crop: (S, S, 3) uint8 RGB, aligned to the template.
@@ -269,6 +318,8 @@ class Face:
     crop_hash: 32 bytes that stay nearly the same when the picture is edited; b"" for a flat crop.
     embedding: (128,) float16, whose distances the setting `identity` defines; None if there is none. no_embedding: why
     there is none (a code of `NoEmbedding`), or "" if there is one or none was asked for.
+    frame, time: of the clip, as in `Photo`. track: the number of the face's track in its clip, from 0; None for a face
+    of a still picture, and as long as the clip goes on.
     """
 
     face_id: str
@@ -281,11 +332,14 @@ class Face:
     crop_hash: bytes = b""
     embedding: Floats16 | None = None
     no_embedding: str = ""
+    frame: int = 0
+    time: float | None = None
+    track: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Record:
-    """The result for one source: either a photo with zero or more faces, or a refusal."""
+    """The result for one source, or for one frame of a clip: either a photo with zero or more faces, or a refusal."""
 
     source: Source
     photo: Photo | None = None

@@ -16,13 +16,17 @@ from facesieve.layered import Layered
 # Limits on reading one picture. A dataset may be continued with other limits.
 LIMITS = {
     *("max_file_bytes", "max_pixels", "max_side", "max_decode_bytes", "max_expansion"),
-    *("max_jpeg_scans", "max_jpeg_work", "max_unpacked_bytes"),
+    *("max_jpeg_scans", "max_jpeg_work", "max_unpacked_bytes", "max_clip_bytes", "max_clip_frames"),
 }
+
+# How clips are read and their faces ranked. Only a dataset that has clips records these settings.
+CLIP_SETTINGS = ("clip_every", "clip_frames", "clip_from", "clip_to", "animated", "shot_gap")
 
 # Settings that do not change the content of a dataset: limits, speed, models, fetching, and how much a page shows.
 # `identity` adds embeddings, and a dataset records their model by itself.
 NOT_SHAPING = {
     *LIMITS,
+    *CLIP_SETTINGS,
     *("batch_size", "batch_pixels", "workers", "threads", "engine", "isa", "identity"),
     *("shard_size", "sheet_faces", "manifest_rows", "cache_dir", "offline"),
     *("most_crop_files", "tar_bytes", "export_shard"),
@@ -68,6 +72,27 @@ class Settings(Layered):
     max_jpeg_work: int = Field(1_200_000_000, gt=0, description="Most pixels times scans of a progressive JPEG.")
     colour_profiles: bool = Field(
         True, description="Convert pictures with an embedded wide-gamut profile (Display P3, Adobe RGB) to sRGB."
+    )
+
+    # clips
+    clip_every: float = Field(0.2, gt=0, le=86_400, description="Seconds between the frames of a clip that are used.")
+    clip_frames: Annotated[
+        Literal["every", "scene", "all"] | Annotated[int, Field(ge=1)], BeforeValidator(_as_number)
+    ] = Field(
+        "every",
+        description="Which frames are used: one every clip_every seconds, the first of each scene, all, or this many.",
+    )
+    clip_from: float = Field(0.0, ge=0, description="Second of a clip at which reading begins.")
+    clip_to: float = Field(0.0, ge=0, description="Second of a clip at which reading ends; 0 is its end.")
+    animated: Literal["first", "frames"] = Field(
+        "first", description="Read the first frame of animated pictures, or read them as clips."
+    )
+    shot_gap: float = Field(
+        1.0, ge=0, description="Seconds between two of the best shots of a track that have about the same pose."
+    )
+    max_clip_bytes: int = Field(4 * 2**30, gt=0, description="Largest clip that is read, in bytes.")
+    max_clip_frames: int = Field(
+        100_000, ge=1, description="Most frames of one clip that are used; the clip is truncated there."
     )
 
     # sources
@@ -125,7 +150,7 @@ class Settings(Layered):
 
     # what runs the networks
     engine: Literal["auto", "native", "onnxruntime"] = Field(
-        "auto", description="What runs MTCNN and WHENet; auto uses the compiled extension if it was built."
+        "auto", description="What runs MTCNN and head pose; auto uses the compiled extension if it was built."
     )
     isa: Literal["auto", "avx512", "avx2", "portable"] = Field(
         "auto", description="Instruction set of the compiled extension; auto uses the fastest that this machine has."
@@ -141,7 +166,7 @@ class Settings(Layered):
     crop_size: int = Field(112, ge=16, le=1024, description="Side of the aligned crop, in pixels.")
 
     # pose
-    pose: Literal["whenet", "hopenet", "geometric", "none"] = Field(
+    pose: Literal["whenet", "sievepose", "hopenet", "geometric", "none"] = Field(
         "whenet", description="Model that estimates the head pose, or none."
     )
     measure_floor: float = Field(
@@ -228,6 +253,10 @@ class Settings(Layered):
     )
     offline: bool = Field(False, description="Never fetch models; a missing model is an error.")
 
+    def of_clips(self) -> dict[str, Any]:
+        """How clips are read and their faces ranked, as plain values."""
+        return self.model_dump(mode="json", include=set(CLIP_SETTINGS))
+
     def digest(self) -> str:
         """Sha256 of the settings that can change the content of a dataset."""
         return hashlib.sha256(json.dumps(self.shaping(), sort_keys=True).encode()).hexdigest()
@@ -237,8 +266,18 @@ class Settings(Layered):
         return self.model_dump(mode="json", exclude=NOT_SHAPING)
 
     def limits(self) -> dict[str, Any]:
-        """The limits on reading one picture, as plain values. They decide what is refused; they change no result."""
-        return self.model_dump(mode="json", include=LIMITS)
+        """The limits on reading one picture, as plain values. They decide what is refused; they change no result.
+
+        Those of clips are left out if they are the defaults, so that datasets without clips do not mention them.
+        """
+        usual = default_clip_limits()
+        limits = self.model_dump(mode="json", include=LIMITS)
+        return {name: value for name, value in limits.items() if usual.get(name) != value}
+
+
+def default_clip_limits() -> dict[str, Any]:
+    """The limits on clips that hold unless a dataset records others."""
+    return {name: Settings.model_fields[name].default for name in ("max_clip_bytes", "max_clip_frames")}
 
 
 class ServiceSettings(Layered):

@@ -49,7 +49,7 @@ def test_list_names_every_model_with_its_licence_and_whether_it_is_here(run: Run
     output, error = run("list")
     assert error is None
     rows = {line.split("│")[1].strip(): line for line in output.splitlines() if line.startswith("│")}
-    assert {name for name in rows if name} == {"mtcnn", "whenet", "hopenet", "dlib-resnet", "sface"}
+    assert {name for name in rows if name} == {"mtcnn", "whenet", "sievepose", "hopenet", "dlib-resnet", "sface"}
     assert "yes" in rows["mtcnn"] and "MIT" in rows["mtcnn"]
     assert "no" in rows["whenet"] and "BSD-3-Clause" in rows["whenet"]
     assert str(cached) in output
@@ -58,7 +58,8 @@ def test_list_names_every_model_with_its_licence_and_whether_it_is_here(run: Run
 def test_verify_is_silent_about_what_is_not_here_and_names_the_files_that_are(run: Run, cached: Path) -> None:
     output, error = run("verify")
     assert error is None
-    assert output.startswith("mtcnn: ") and output.count(".onnx") == 3 and "whenet" not in output
+    assert output.startswith("mtcnn: ") and output.count(".onnx") == 4 and "whenet" not in output
+    assert "sievepose" in output, "it is part of the package"
 
 
 def test_verify_of_a_damaged_file_fails_and_names_the_repair(run: Run, cached: Path) -> None:
@@ -74,9 +75,22 @@ def test_verify_of_an_absent_model_fails(run: Run) -> None:
     assert isinstance(error, ModelError) and error.code == "model_absent"
 
 
-def test_verify_with_an_empty_cache_says_so(run: Run) -> None:
+def test_verify_with_an_empty_cache_names_only_what_is_packaged(run: Run) -> None:
     output, error = run("verify")
-    assert error is None and "facesieve models fetch" in output
+    assert error is None and output.count(".onnx") == 1 and output.startswith("sievepose: ")
+
+
+def test_fetch_of_what_is_packaged_needs_no_network(run: Run, tmp_path: Path) -> None:
+    output, error = run("fetch", "sievepose")
+    assert error is None and output == "sievepose: here and verified (sievepose)\n"
+    assert not (tmp_path / "cache").exists()
+
+
+def test_add_does_not_replace_what_is_packaged(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "sievepose.onnx").write_bytes(b"another")
+    _, error = run("add", "sievepose", str(tmp_path / "sievepose.onnx"))
+    assert isinstance(error, ModelError) and error.code == "wrong_file"
+    assert "part of FaceSieve" in error.message
 
 
 def test_fetch_offline_is_refused(run: Run, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -7,14 +8,24 @@ import pytest
 from facesieve.errors import ModelError
 from facesieve.models.catalog import catalog, entry
 from facesieve.models.convert import CONVERTERS
+from facesieve.models.store import PACKAGED
 from facesieve.records import NoEmbedding
 
 
-def test_every_model_has_a_converter_a_licence_and_an_origin() -> None:
-    assert list(catalog()) == list(CONVERTERS) == ["mtcnn", "whenet", "hopenet", "dlib-resnet", "sface"]
+def test_every_model_has_a_licence_and_an_origin_and_a_converter_unless_it_is_packaged() -> None:
+    assert list(catalog()) == ["mtcnn", "whenet", "sievepose", "hopenet", "dlib-resnet", "sface"]
+    assert [name for name, model in catalog().items() if not model.packaged] == list(CONVERTERS)
     licences = [model.licence for model in catalog().values()]
-    assert licences == ["MIT", "BSD-3-Clause", "Apache-2.0", "CC0-1.0", "Apache-2.0"]
-    assert all("https://github.com/" in model.origin for model in catalog().values())
+    assert licences == ["MIT", "BSD-3-Clause", "Apache-2.0", "Apache-2.0", "CC0-1.0", "Apache-2.0"]
+    assert all(model.packaged or "https://github.com/" in model.origin for model in catalog().values())
+
+
+def test_what_is_packaged_is_in_the_package_and_has_the_sha256_of_the_catalog() -> None:
+    for model in catalog().values():
+        if model.packaged:
+            for part, digest in model.converted.items():
+                assert sha256((PACKAGED / f"{part}-{digest[:12]}.onnx").read_bytes()).hexdigest() == digest
+    assert len(list(PACKAGED.iterdir())) == sum(len(one.converted) for one in catalog().values() if one.packaged)
 
 
 def test_what_comes_from_a_wheel_pins_the_wheel_exactly() -> None:
@@ -48,7 +59,7 @@ def test_the_catalog_and_the_graphs_agree_on_the_normalisation() -> None:
 
 
 def test_a_name_that_is_not_in_the_catalog_is_an_error() -> None:
-    with pytest.raises(ModelError, match="the catalog has mtcnn, whenet, hopenet, dlib-resnet, sface"):
+    with pytest.raises(ModelError, match="the catalog has mtcnn, whenet, sievepose, hopenet, dlib-resnet, sface"):
         entry("retinaface")
 
 

@@ -45,5 +45,5 @@ def test_a_gpu_gives_the_faces_of_the_processor(astronaut) -> None:
     np.testing.assert_allclose(there.boxes, here.boxes, atol=1)
     np.testing.assert_allclose(there.confidence, here.confidence, atol=1e-3)
     np.testing.assert_allclose(
-        HeadPose(gpu, Store(gpu))(photos, there), HeadPose(cpu, Store(cpu))(photos, here), atol=0.5
+        HeadPose(gpu, Store(gpu))(photos, there).degrees, HeadPose(cpu, Store(cpu))(photos, here).degrees, atol=0.5
     )

@@ -142,7 +142,7 @@ def test_a_cache_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, tiny
 def test_an_unknown_model_is_named_with_those_that_exist(store: Build) -> None:
     with pytest.raises(ModelError) as caught:
         store().load("facenet")
-    assert caught.value.code == "unknown_model" and "mtcnn, whenet, hopenet" in caught.value.message
+    assert caught.value.code == "unknown_model" and "mtcnn, whenet, sievepose, hopenet" in caught.value.message
 
 
 def test_hopenet_says_where_to_get_it_and_how_to_add_it(store: Build) -> None:

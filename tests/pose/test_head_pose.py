@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -28,13 +29,17 @@ KEPT = {
 REJECTED = {(431, 259): (-23.59, 8.54, 27.51)}
 
 
-def pose_by(**changes: object) -> HeadPose:
+Pose = Callable[[Sequence[Photo], Faces], Floats]
+
+
+def pose_by(**changes: object) -> Pose:
     settings = Settings.load(**changes)
-    return HeadPose(settings, Store(settings))
+    head_pose = HeadPose(settings, Store(settings))
+    return lambda photos, faces: head_pose(photos, faces).degrees
 
 
 @pytest.fixture(scope="module")
-def pose() -> HeadPose:
+def pose() -> Pose:
     return pose_by(pose="whenet")
 
 
@@ -53,7 +58,7 @@ def read(path: Path) -> Pixels:
     return pixels
 
 
-def of_largest(pixels: Pixels, detect: Mtcnn, pose: HeadPose) -> Floats:
+def of_largest(pixels: Pixels, detect: Mtcnn, pose: Pose) -> Floats:
     """Pitch, yaw, roll of the largest face."""
     photos = [photo(pixels)]
     faces = detect(photos)
@@ -68,7 +73,7 @@ def published_faces(shared: Path, detect: Mtcnn, photos: list[Photo]) -> Faces:
 
 
 def test_the_published_four_are_within_the_reference_limits_and_the_fifth_is_not(
-    shared: Path, detect: Mtcnn, pose: HeadPose
+    shared: Path, detect: Mtcnn, pose: Pose
 ) -> None:
     photos = [photo(read(shared / "seed" / "famous-selfie.jpg"))]
     degrees = pose(photos, published_faces(shared, detect, photos))
@@ -76,7 +81,7 @@ def test_the_published_four_are_within_the_reference_limits_and_the_fifth_is_not
     assert within.tolist() == [True, True, True, True, False]
 
 
-def test_the_network_is_near_the_published_poses_with_their_signs(shared: Path, detect: Mtcnn, pose: HeadPose) -> None:
+def test_the_network_is_near_the_published_poses_with_their_signs(shared: Path, detect: Mtcnn, pose: Pose) -> None:
     photos = [photo(read(shared / "seed" / "famous-selfie.jpg"))]
     degrees = pose(photos, published_faces(shared, detect, photos))
     published = np.array([*KEPT.values(), *REJECTED.values()])
@@ -95,7 +100,7 @@ def test_the_five_points_alone_agree_with_the_published_signs(shared: Path, dete
     assert abs(degrees - published).mean() < 6
 
 
-def test_the_mirrored_portrait_looks_and_tilts_the_other_way(astronaut: Path, detect: Mtcnn, pose: HeadPose) -> None:
+def test_the_mirrored_portrait_looks_and_tilts_the_other_way(astronaut: Path, detect: Mtcnn, pose: Pose) -> None:
     pixels = read(astronaut)
     pitch, yaw, roll = of_largest(pixels, detect, pose)
     other = of_largest(np.ascontiguousarray(pixels[:, ::-1]), detect, pose)
@@ -104,7 +109,7 @@ def test_the_mirrored_portrait_looks_and_tilts_the_other_way(astronaut: Path, de
 
 @pytest.mark.parametrize("turn", [-20, 20])
 def test_roll_grows_when_the_portrait_is_turned_clockwise(
-    astronaut: Path, detect: Mtcnn, pose: HeadPose, turn: int
+    astronaut: Path, detect: Mtcnn, pose: Pose, turn: int
 ) -> None:
     pixels = read(astronaut)
     matrix = cv2.getRotationMatrix2D((224, 116), -turn, 1)  # cv2 counts counter-clockwise
@@ -113,9 +118,7 @@ def test_roll_grows_when_the_portrait_is_turned_clockwise(
     assert roll == pytest.approx(turn, abs=7)
 
 
-def test_two_portraits_have_the_poses_that_one_sees(
-    astronaut: Path, hopper: Path, detect: Mtcnn, pose: HeadPose
-) -> None:
+def test_two_portraits_have_the_poses_that_one_sees(astronaut: Path, hopper: Path, detect: Mtcnn, pose: Pose) -> None:
     """Both face the camera and keep the head nearly upright; the five points say the same."""
     for path in (astronaut, hopper):
         network = of_largest(read(path), detect, pose)
@@ -125,7 +128,7 @@ def test_two_portraits_have_the_poses_that_one_sees(
 
 
 def test_below_the_floor_the_pose_is_not_measured_and_the_rest_is_not_disturbed(
-    astronaut: Path, detect: Mtcnn, pose: HeadPose
+    astronaut: Path, detect: Mtcnn, pose: Pose
 ) -> None:
     photos = [photo(read(astronaut))]
     (box,), (landmarks,) = detect(photos).boxes[:1], detect(photos).landmarks[:1]
@@ -149,7 +152,7 @@ def test_no_model_measures_nothing(astronaut: Path, detect: Mtcnn) -> None:
 
 
 def test_a_face_has_the_same_pose_whatever_stands_beside_it(
-    astronaut: Path, hopper: Path, detect: Mtcnn, pose: HeadPose
+    astronaut: Path, hopper: Path, detect: Mtcnn, pose: Pose
 ) -> None:
     photos = [photo(read(astronaut)), photo(read(hopper))]
     faces = detect(photos)
@@ -181,7 +184,7 @@ def test_errors_on_labelled_faces_are_those_that_the_documentation_claims(shared
     settings = Settings.load()
     on, labels = bench.labelled(shared / "data" / "aflw2000_dev", settings)
     assert len(on.faces) > 0.9 * labels
-    error, agreement = bench.line("whenet", "", HeadPose(settings, Store(settings)), on)
+    error, agreement = bench.line("whenet", "", pose_by(pose="whenet"), on)
     assert error <= 4.5 and agreement >= 90.5, json.dumps([error, agreement])
     error, agreement = bench.line("geometric", "", pose_by(pose="geometric"), on)
     assert error <= 6.3 and agreement >= 81

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from facesieve.quality import measure
-from facesieve.records import Faces, Floats, Measures, Photo, Pixels, Source
+from facesieve.records import Faces, Floats, Measures, Photo, Pixels, Poses, Source
 
 # The five points of ArcFace in a 112 crop (Deng et al., CVPR 2019).
 TEMPLATE = np.array(
@@ -91,7 +91,7 @@ def portrait(request: pytest.FixtureRequest) -> Portrait:
 Judge = Callable[[list[Portrait]], Measures]
 
 
-def taken(portraits: list[Portrait]) -> tuple[list[Photo], Faces, Pixels, Floats, Floats]:
+def taken(portraits: list[Portrait]) -> tuple[list[Photo], Faces, Pixels, Floats, Poses]:
     """The arguments of `measure` for one face in each portrait."""
     photos = [Photo(Source("x"), "0" * 64, one.pixels, "array") for one in portraits]
     landmarks = np.array([one.landmarks for one in portraits]).reshape(-1, 5, 2)
@@ -101,7 +101,7 @@ def taken(portraits: list[Portrait]) -> tuple[list[Photo], Faces, Pixels, Floats
     crops = [cv2.warpAffine(one.pixels, matrix, (112, 112)) for one, matrix in zip(portraits, matrices, strict=True)]
     faces = Faces(np.arange(len(photos)), boxes, np.full(len(photos), 0.99), landmarks)
     stack = np.array(crops, np.uint8).reshape(-1, 112, 112, 3)
-    return photos, faces, stack, matrices, np.zeros((len(photos), 3))
+    return photos, faces, stack, matrices, Poses(np.zeros((len(photos), 3)), np.zeros(len(photos)))
 
 
 @pytest.fixture

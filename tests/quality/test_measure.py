@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from facesieve.quality import MEASURES, measure
-from facesieve.records import Faces, Measures, Photo, Source
+from facesieve.records import Faces, Measures, Photo, Poses, Source
 
 PUBLISHED = {(521, 340): 148.84, (549, 140): 147.88, (295, 277): 132.15, (546, 388): 109.73}
 
@@ -23,11 +23,11 @@ def rows(inputs: tuple[Any, ...], which: slice) -> Measures:
     """Measures of some faces of a batch, every face still knowing its photo."""
     photos, faces, crops, matrices, pose = inputs
     some = Faces(faces.photo[which], faces.boxes[which], faces.confidence[which], faces.landmarks[which])
-    return measure(photos, some, crops[which], matrices[which], pose[which])
+    return measure(photos, some, crops[which], matrices[which], Poses(pose.degrees[which], pose.spread[which]))
 
 
 def test_no_faces_give_zero_rows_of_every_measure() -> None:
-    nothing = measure([], Faces.none(), np.empty((0, 112, 112, 3), np.uint8), np.empty((0, 2, 3)), np.empty((0, 3)))
+    nothing = measure([], Faces.none(), np.empty((0, 112, 112, 3), np.uint8), np.empty((0, 2, 3)), Poses.unmeasured(0))
     assert list(nothing.columns) == [row.name for row in MEASURES]
     assert all(column.shape == (0,) and column.dtype == np.float64 for column in nothing.columns.values())
 
@@ -68,14 +68,15 @@ def test_confidence_and_pose_pass_through_and_what_is_unmeasured_stays_so(
     eileen: Any, inputs: Callable[..., Any]
 ) -> None:
     photos, faces, crops, matrices, _ = inputs([eileen, eileen])
-    pose = np.array([(-3.0, 14.0, 2.5), (np.nan, np.nan, np.nan)])
+    pose = Poses(np.array([(-3.0, 14.0, 2.5), (np.nan, np.nan, np.nan)]), np.array([4.5, np.nan]))
     answer = measure(photos, faces, crops, matrices, pose)
     assert answer["confidence"].tolist() == [0.99, 0.99]
     assert answer.row(0)["pitch"] == -3.0
     assert answer.row(0)["yaw"] == 14.0
     assert answer.row(0)["roll"] == 2.5
+    assert answer.row(0)["pose_spread"] == 4.5
     unmeasured = [name for name, value in answer.row(1).items() if math.isnan(value)]
-    assert unmeasured == ["pitch", "yaw", "roll", "inter_eye_distance_score"]
+    assert unmeasured == ["pitch", "yaw", "roll", "inter_eye_distance_score", "pose_spread"]
 
 
 def test_a_degenerate_transform_costs_one_row_not_the_batch(eileen: Any, inputs: Callable[..., Any]) -> None:
@@ -109,6 +110,6 @@ def test_grey_is_taken_from_rgb_and_not_from_bgr() -> None:
     crops[:, :, ::2, 0] = 255
     photo = Photo(Source("x"), "", np.zeros((112, 112, 3), np.uint8), "array")
     faces = Faces(np.zeros(1, np.intp), np.ones((1, 4)), np.ones(1), np.zeros((1, 5, 2)))
-    answer = measure([photo], faces, crops, np.eye(3)[None, :2], np.zeros((1, 3)))
+    answer = measure([photo], faces, crops, np.eye(3)[None, :2], Poses.unmeasured(1))
     # Red is 76 of 255 in BT.601 luma: columns alternate between 0 and 76, the Laplacian between +152 and -152.
     assert answer["blur"][0] == pytest.approx(152**2, rel=1e-9)

@@ -56,7 +56,19 @@ def submit(redis: Redis, id: str, picture: bytes | None = None, **job: Any) -> N
 
 def results(redis: Redis) -> dict[str, dict[str, Any]]:
     """Results by job id. Fails if a job has two results."""
-    listed = [json.loads(fields[b"result"]) for _, fields in redis.xrange("faces:results")]
+    return _by_id(redis.xrange("faces:results"))
+
+
+def take_results(redis: Redis) -> dict[str, dict[str, Any]]:
+    """Results by job id, which are deleted. Nothing can arrive between reading and deleting."""
+    both = redis.pipeline()
+    both.xrange("faces:results")
+    both.xtrim("faces:results", maxlen=0, approximate=False)
+    return _by_id(both.execute()[0])
+
+
+def _by_id(entries: list[tuple[bytes, dict[bytes, bytes]]]) -> dict[str, dict[str, Any]]:
+    listed = [json.loads(fields[b"result"]) for _, fields in entries]
     twice = [id for id, times in Counter(one["id"] for one in listed).items() if times > 1]
     assert not twice
     return {one["id"]: one for one in listed}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from picture_host import Host, answered, host
 from PIL import Image
-from queue_workers import Worker, results, submit, until
+from queue_workers import Worker, results, submit, take_results, until
 from redis_server import RedisServer
 
 pytest.importorskip("redis", reason="needs redis, of the extra queue")
@@ -168,11 +168,9 @@ def test_workers_stop_reading_while_nobody_takes_results(tmp_path: Path, face: b
         until(lambda: redis.xlen("faces:results") >= 4)
         time.sleep(3)
         assert 4 <= redis.xlen("faces:results") <= 6
-        found = results(redis)
-        redis.xtrim("faces:results", maxlen=0, approximate=False)
+        found = take_results(redis)
         until(lambda: redis.xlen("faces:results") >= 4)
-        found |= results(redis)
-        redis.xtrim("faces:results", maxlen=0, approximate=False)
+        found |= take_results(redis)
         assert worker.end()[0] == 0
         assert (found | results(redis)).keys() == {f"{number}" for number in range(12)}
 

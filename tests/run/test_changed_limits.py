@@ -16,7 +16,7 @@ from facesieve.decode import decode_one
 from facesieve.records import Photo, Record, Source
 from facesieve.run.build import build
 from facesieve.run.upgrade import upgrade
-from facesieve.settings import LIMITS, Settings
+from facesieve.settings import LIMITS, Settings, default_clip_limits
 from handmade import build_spec, sources_in
 from unnumbered import without_number
 
@@ -78,7 +78,8 @@ def test_a_dataset_that_recorded_limits_among_its_settings_is_continued(tmp_path
 def test_colour_profiles_shape_a_dataset_and_its_limits_do_not() -> None:
     ours = build_spec(max_side=100, max_file_bytes=5).origin()
     assert difference(build_spec().origin(), ours) == []
-    assert set(ours.limits) == LIMITS
+    assert set(ours.limits) == LIMITS - default_clip_limits().keys(), "a dataset without clips does not mention theirs"
+    assert build_spec(max_clip_bytes=5).origin().limits["max_clip_bytes"] == 5
     made = build_spec().origin()
     recorded = {name: value for name, value in made.settings.items() if name != "colour_profiles"}
     old = made.model_copy(update={"settings": recorded})

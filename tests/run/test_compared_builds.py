@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def build(sources: Any, root: Path, policy: Policy = TWINS, workers: int = 1, **options: Any) -> facesieve.BuildResult:
     settings = Settings.load(workers=workers, pose="geometric", **options.pop("settings", {}))
     return facesieve.build(sources, root, settings=settings, policy=policy, label_from="folder", **options)
+
+
+def no_links(*paths: object) -> None:
+    raise OSError(18, "Invalid cross-device link")
 
 
 def names_of(dataset: Path) -> dict[str, str | None]:
@@ -111,17 +116,19 @@ def test_a_build_has_the_rows_of_a_build_and_a_sieve(whole: Path, photos: Path, 
     assert_whole(tmp_path / "again")
 
 
-@pytest.mark.parametrize("how", ["workers", "small shards", "in steps", "merged", "twice"])
+@pytest.mark.parametrize("how", ["workers", "small shards", "in steps", "without links", "merged", "twice"])
 @pytest.mark.parametrize("crops_as", ["files", "shards"])
 def test_it_has_the_same_bytes_however_it_was_built(
-    photos: Path, whole: Path, in_tars: Path, tmp_path: Path, how: str, crops_as: str
+    photos: Path, whole: Path, in_tars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, crops_as: str
 ) -> None:
+    if how == "without links":  # as on a file system that has none
+        monkeypatch.setattr(os, "link", no_links)
     root, options = tmp_path / "d", {"crops_as": crops_as}
     if how == "workers":
         build(photos, root, workers=2, **options)
     elif how == "small shards":
         build(photos, root, settings={"shard_size": 1}, **options)
-    elif how == "in steps":  # the fittest face comes first or last, and verdicts change both ways
+    elif how in ("in steps", "without links"):  # the fittest face comes first or last, and verdicts change both ways
         for name in ("ada/3 small.jpg", "ben", "grace", "ada"):
             build(photos / name, root, **options)
         build(photos, root, **options)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from given import LENIENT, MODEL, OTHER_WEIGHTS, SFACE, Given, given_dataset, people_pictures
 
-from facesieve.errors import DatasetError, PolicyError, UsageError
+from facesieve.dataset.origin import IdentityModel
+from facesieve.errors import DatasetError, ModelError, PolicyError, UsageError
 from facesieve.models.catalog import entry
 from facesieve.run.check import check_dataset
 from facesieve.run.opened import Dataset, open_dataset
 from facesieve.sieve import Policy, Rule
+from unnumbered import rewrite_sums
 from vectors import people
 
 OWN_PERSON = LENIENT.adjusted(["min_label_margin=0", "max_label_distance=0.55"])
@@ -110,7 +115,7 @@ def test_a_relation_is_computed_among_the_faces_that_passed_every_earlier_rule(t
 def test_a_dataset_without_embeddings_is_an_error_or_a_note_if_the_rules_are_optional(tmp_path: Path) -> None:
     vectors, owner = people([3])
     dataset = given_dataset(tmp_path / "d", people_pictures(vectors, owner, NAMES), model=None)
-    with pytest.raises(PolicyError, match=r"has no embeddings\. Add them with `facesieve identify") as caught:
+    with pytest.raises(PolicyError, match=r"has no embeddings\. Add them: facesieve identify") as caught:
         dataset.rejudge(OWN_PERSON)
     assert caught.value.code == "unmeasured"
     new = dataset.rejudge(optional(OWN_PERSON))
@@ -157,6 +162,12 @@ def test_a_damaged_and_a_missing_file_of_embeddings_are_named(tmp_path: Path) ->
     for ask in (lambda: dataset.rejudge(OWN_PERSON), dataset.people):
         with pytest.raises(DatasetError, match=r"embeddings\.parquet"):
             ask()
+    table = pq.read_table(BytesIO(data))
+    shorter = pa.array([row[:100] for row in table["embedding"].to_pylist()], table.schema.field("embedding").type)
+    pq.write_table(table.set_column(1, "embedding", shorter), file)
+    rewrite_sums(dataset.layout.root)
+    with pytest.raises(DatasetError, match="do not match"):
+        open_dataset(dataset.layout.root).people()
     file.unlink()
     with pytest.raises(DatasetError, match=r"embeddings\.parquet"):
         dataset.people()
@@ -232,5 +243,15 @@ def test_a_rule_is_dumped_as_before_unless_it_is_optional() -> None:
     assert held.model_dump()["optional"] is True and Rule(**held.model_dump()) == held
 
 
-def test_every_model_of_embeddings_is_the_one_of_the_tests() -> None:
-    assert entry(MODEL.model).embedding is not None
+def test_the_preset_for_galleries_has_the_limit_of_the_catalog() -> None:
+    meaning = entry(MODEL.model).embedding
+    limits = {rule.measure: rule.high for rule in Policy.preset("gallery").rules}
+    assert meaning is not None and limits["label_distance"] == meaning.limits.other_person
+
+
+def test_a_model_without_embeddings_in_the_description_of_a_dataset_is_named(tmp_path: Path) -> None:
+    vectors, owner = people([3])
+    mtcnn = IdentityModel(model="mtcnn", sha256="4" * 64)
+    dataset = given_dataset(tmp_path / "d", people_pictures(vectors, owner, NAMES), model=mtcnn)
+    with pytest.raises(ModelError, match="'mtcnn' computes no embeddings"):
+        dataset.people()

@@ -25,7 +25,7 @@ from facesieve.sieve import Policy
 from unnumbered import rewrite_sums
 
 MAIN = Policy.preset("lenient").adjusted(["max_rank_in_picture=1", "max_faces_in_picture=2"])
-LATER = ("prominence", "fitness", *(relation.name for relation in PICTURE_RELATIONS), "crop_hash")
+LATER = ("prominence", "fitness", *(relation.name for relation in PICTURE_RELATIONS), "pose_spread", "crop_hash")
 
 
 @pytest.fixture(scope="module")

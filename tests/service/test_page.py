@@ -47,12 +47,15 @@ def slide(page: chromium.Tab, limit: str, value: float) -> None:
         slider.value = {value}; slider.dispatchEvent(new Event('input')); }})()""")
 
 
+SAVED = ("kept.zip", "faces.json")
+
+
 def saved(page: chromium.Tab, button: str, folder: Path) -> Path:
-    """The file that a button downloads."""
+    """The file that a button downloads. Its name is taken by an empty file until the download is complete."""
     page.ask("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
     page.run(f"document.getElementById('{button}').click()")
     until = time.monotonic() + 10
-    while not (files := [file for file in folder.iterdir() if not file.name.endswith(".crdownload")]):
+    while not (files := [file for file in folder.iterdir() if file.name in SAVED and file.stat().st_size]):
         assert time.monotonic() < until, "nothing was downloaded"
         time.sleep(0.05)
     return files[0]

@@ -30,7 +30,7 @@ def test_the_default_is_the_reference_with_its_published_limits() -> None:
 
 
 def test_presets_have_a_sentence_and_every_limit_can_be_met_and_failed() -> None:
-    assert Policy.presets() == ("reference", "strict", "lenient", "gallery", "training")
+    assert Policy.presets() == ("reference", "strict", "lenient", "gallery", "training", "footage")
     assert Policy.presets_for_pictures() == ("reference", "strict", "lenient")
     for name in Policy.presets():
         policy = Policy.preset(name)
@@ -135,7 +135,7 @@ def test_an_unknown_preset_names_the_near_one_or_all() -> None:
     with pytest.raises(PolicyError, match=r"no policy 'srtict'; did you mean 'strict'\?"):
         Policy.preset("srtict")
     with pytest.raises(
-        PolicyError, match=r"no policy 'xyz'; there are reference, strict, lenient, gallery, training\."
+        PolicyError, match=r"no policy 'xyz'; there are reference, strict, lenient, gallery, training, footage\."
     ):
         Policy.load("xyz")
 
@@ -214,3 +214,11 @@ def test_the_digest_follows_the_rules_and_nothing_else() -> None:
     assert policy.adjusted(["max_yaw=44"]).digest() != policy.digest()
     assert Policy(name="p", rules=policy.rules[::-1]).digest() != policy.digest()
     assert policy.digest() == "454d53e79378b7f231241b6679ca1c169aca43a8094067803d47c8f6095c0309"
+
+
+def test_a_clip_that_goes_on_is_judged_by_the_rules_before_the_first_one_on_tracks() -> None:
+    footage = Policy.preset("footage")
+    assert [rule.measure for rule in footage.before_tracks().rules] == [rule.measure for rule in footage.rules[:-1]]
+    assert footage.adjusted(["min_blur=1"]).before_tracks().rules == footage.rules[:-1]
+    assert Policy.preset("strict").before_tracks() == Policy.preset("strict")
+    assert (footage.ranks_tracks, Policy.preset("strict").ranks_tracks) == (True, False)

@@ -41,7 +41,10 @@ def build(
     ] = "none",
     policy: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FILE", help="Rules: reference, strict, lenient, gallery, training, or a TOML file."),
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Rules: reference, strict, lenient, gallery, training, footage, or a TOML file.",
+        ),
     ] = None,
     changes: Annotated[
         list[str] | None,
@@ -80,6 +83,20 @@ def build(
     turns: Annotated[
         str | None,
         typer.Option(metavar="1|4", help="4 also searches pictures that are sideways or upside down, and turns them."),
+    ] = None,
+    every: Annotated[
+        str | None, typer.Option(metavar="SECONDS", help="Use one frame of a clip in this time; default 0.2.")
+    ] = None,
+    frames: Annotated[
+        str | None,
+        typer.Option(metavar="all|scene|N", help="Use all frames of a clip, the first of each scene, or N."),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="SECONDS", help="Read clips from this time on.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="SECONDS", help="Read clips up to this time.")] = None,
+    animated: Annotated[
+        str | None, typer.Option(metavar="first|frames", help="Read animated pictures as clips, or their first frame.")
     ] = None,
     identity: Annotated[
         str | None,
@@ -130,7 +147,7 @@ def build(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only the last line, no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
 ) -> None:
-    """Photos in, dataset out.
+    """Photos and clips in, dataset out.
 
     Finds, measures, aligns and judges every face, and writes crops, manifests and a contact sheet.
 
@@ -141,6 +158,7 @@ def build(
 
     options = {"workers": workers, "min_face_size": min_face_size, "turns": turns}
     options |= {"identity": identity, "device": device}
+    options |= {"clip_every": every, "clip_frames": frames, "clip_from": start, "clip_to": end, "animated": animated}
     chosen = [*(given or []), *(f"{name}={value}" for name, value in options.items() if value)]
     if allow_address:
         chosen.append(f"fetch_allow_addresses={json.dumps([*map(_network, allow_address)])}")

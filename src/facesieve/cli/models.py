@@ -1,4 +1,4 @@
-"""`facesieve models`: lists, fetches, verifies and adds the weights in the cache."""
+"""`facesieve models`: lists, fetches, verifies and adds weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def list_models() -> None:
     from facesieve.settings import Settings
 
     store = _store()
-    table = Table("model", "in cache", "licence", Column("what, and from where", overflow="fold"))
+    table = Table("model", "here", "licence", Column("what, and from where", overflow="fold"))
     for name, model in catalog().items():
         table.add_row(name, "yes" if store.present(name) else "no", model.licence, f"{model.title}. {model.origin}")
     console = Console()
@@ -44,12 +44,12 @@ def fetch(names: Names = None) -> None:
     store = _store()
     for name in names or needed(Settings.load()):
         store.fetch(name)
-        typer.echo(f"{name}: in the cache and verified ({', '.join(store.verify(name))})")
+        typer.echo(f"{name}: here and verified ({', '.join(store.verify(name))})")
 
 
 @app.command()
 def verify(names: Names = None) -> None:
-    """Compare the models in the cache with their sha256."""
+    """Compare the models that are here with their sha256."""
     from facesieve.models.catalog import catalog
 
     store = _store()
@@ -62,8 +62,6 @@ def verify(names: Names = None) -> None:
         except ModelError as error:
             typer.echo(f"{name}: {error.message}")
             wrong.append(error)
-    if not names:
-        typer.echo("No model is in the cache yet; run: facesieve models fetch")
     if wrong:
         raise wrong[0]
 

@@ -81,13 +81,13 @@ def counting_lines(quiet: bool, what: str) -> Callable[[IdentifyProgress | Expor
 
 def _lines() -> Watch:
     started: float | None = None
-    last = 0.0
+    last: float | None = None
 
     def watch(progress: Progress) -> None:
         nonlocal started, last
         now = time.monotonic()
         started = now if started is None else started
-        if now - last < EVERY and 0 < progress.done < progress.total:
+        if last is not None and now - last < EVERY and progress.done < progress.total:
             return
         last = now
         print(line(progress, _rate(progress, started)), file=sys.stderr, flush=True)

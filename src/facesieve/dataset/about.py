@@ -14,7 +14,7 @@ from facesieve.dataset.disk.damage import damaged_file
 from facesieve.dataset.disk.format import FORMAT, check_format
 from facesieve.dataset.disk.json_file import read_json, write_json
 from facesieve.dataset.disk.layout import Layout
-from facesieve.dataset.origin import Origin
+from facesieve.dataset.origin import ClipOptions, Origin
 from facesieve.dataset.tables.counts import Counts
 
 _COUNTS = TypeAdapter(Counts)
@@ -39,8 +39,19 @@ def made_json(origin: Origin) -> dict[str, Any]:
 
 
 def write_made(origin: Origin, layout: Layout) -> None:
-    """Write `made.json`. Raises DatasetError if it cannot be written."""
-    write_json(made_json(origin), layout.made, layout.scratch)
+    """Write `made.json`, and how clips are read if the dataset has any. Raises DatasetError if that fails."""
+    if origin.clips:
+        write_clips(origin.clips, layout)
+    write_json(made_json(origin.without_clips()), layout.made, layout.scratch)
+
+
+def write_clips(clips: ClipOptions, layout: Layout) -> None:
+    """Write how clips are read, before the first rows of a clip. Does nothing if it is written already.
+
+    A file of its own, because only the worker that reads a file learns that it is a clip.
+    """
+    if not layout.clips.exists():
+        write_json(clips.as_json(), layout.clips, layout.scratch)
 
 
 def read_about(layout: Layout, known: frozenset[Checksum] = frozenset()) -> About:
@@ -61,8 +72,14 @@ def read_about(layout: Layout, known: frozenset[Checksum] = frozenset()) -> Abou
 
 
 def read_made(layout: Layout, known: frozenset[Checksum] = frozenset()) -> Origin:
-    """Read `made.json`. `known` and the errors are those of `read_about`."""
-    return origin_of(_read(layout.made, layout, known), layout.made)
+    """Read `made.json`, and how clips are read. `known` and the errors are those of `read_about`."""
+    origin = origin_of(_read(layout.made, layout, known), layout.made)
+    if not layout.clips.exists():
+        return origin
+    try:
+        return origin.with_clips(ClipOptions.model_validate(read_json(layout.clips)))
+    except ValidationError as error:
+        raise damaged_file(layout.clips) from error
 
 
 def origin_of(values: Mapping[str, Any], path: Path) -> Origin:

@@ -26,11 +26,10 @@ from facesieve.dataset.tables.schema import (
     CROP_HASH,
     embedding_schema,
     measure_columns,
-    picture_schema,
     with_later_columns,
 )
 from facesieve.errors import DatasetError, UsageError
-from facesieve.records import Floats32, Measures, Pixels
+from facesieve.records import EMBEDDING_SIZE, Floats32, Measures, Pixels
 
 BLOCK = 32_768  # pictures and faces in one block
 HASH_BYTES = 32
@@ -74,7 +73,7 @@ class Manifests:
     @property
     def pictures(self) -> pa.Table:
         """All rows of `pictures`, in memory."""
-        return _joined(self.picture_tables(), picture_schema())
+        return _joined(self.picture_tables(), self.about.origin.picture_schema)
 
     def face_tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Yield the rows of `faces` in groups, with some or all columns. Raises DatasetError if they are damaged."""
@@ -82,7 +81,7 @@ class Manifests:
 
     def picture_tables(self) -> Iterator[pa.Table]:
         """Yield the rows of `pictures` in groups. Raises DatasetError if they are damaged."""
-        return self._tables(self.layout.pictures, picture_schema())
+        return self._tables(self.layout.pictures, self.about.origin.picture_schema)
 
     def embedding_tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Yield the rows of `embeddings` in groups: one for each row of `faces`, in the same order.
@@ -92,12 +91,17 @@ class Manifests:
         """
         layout, root = self.layout, self.layout.root
         if not self.about.origin.identity:
-            raise DatasetError("no_embeddings", f"{root} has no embeddings; add them with `facesieve identify {root}`.")
+            raise DatasetError(
+                "no_embeddings", f"{root} has no embeddings; add them: facesieve identify {root} --identity MODEL."
+            )
         schema = embedding_schema()
         wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
         for path in files_of_manifest(layout, layout.embeddings, self.sums):
             for rows in read_groups(path, columns, self.sums.get(layout.name_of(path), frozenset())):
-                yield _with_schema(rows, wanted, root)
+                held = _with_schema(rows, wanted, root)
+                if "embedding" in wanted.names and not _are_whole(held["embedding"]):
+                    raise _mismatch(root)
+                yield held
 
     def blocks(self, embeddings: bool = False) -> Iterator[Block]:
         """Yield the faces and pictures of the same sources, in order, some thousands at a time.
@@ -211,7 +215,7 @@ def open_manifests(root: Path) -> Manifests:
 def open_with_checksums(layout: Layout, sums: Checksums) -> Manifests:
     """Like `open_manifests`. sums: the checksums that the published files must have."""
     about = read_about(layout, sums.get(layout.name_of(layout.about), frozenset()))
-    schemas = {layout.faces: about.origin.face_schema, layout.pictures: picture_schema()}
+    schemas = {layout.faces: about.origin.face_schema, layout.pictures: about.origin.picture_schema}
     for manifest, schema in schemas.items():
         for path in files_of_manifest(layout, manifest, sums):
             held = schema_of(path, sums.get(layout.name_of(path), frozenset()))
@@ -240,6 +244,12 @@ def _with_schema(rows: pa.Table, schema: pa.Schema, root: Path) -> pa.Table:
         return with_current_reasons(with_later_columns(rows, schema)).cast(schema)
     except (KeyError, TypeError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
         raise _mismatch(root) from error
+
+
+def _are_whole(embeddings: pa.ChunkedArray) -> bool:
+    """Whether every embedding has as many numbers as it must have."""
+    lengths = pc.unique(pc.list_value_length(embeddings)).drop_null().to_pylist()
+    return set(lengths) <= {EMBEDDING_SIZE}
 
 
 def _mismatch(root: Path) -> DatasetError:

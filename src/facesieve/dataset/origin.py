@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from facesieve.dataset.disk.outputs import CUTS, Outputs
-from facesieve.dataset.tables.schema import LATER, column_names, face_schema
+from facesieve.dataset.tables.schema import LATER, TRACK_RELATIONS, column_names, face_schema, picture_schema
 from facesieve.records import FORMER_REASONS
 from facesieve.settings import FORMER_BEHAVIOUR
 from facesieve.version import __version__
@@ -28,7 +28,7 @@ PACKAGES = (
     *("numpy", "opencv-python-headless", "opencv-python", "onnxruntime", "onnxruntime-gpu"),
     *("pillow", "pillow-heif", "simplejpeg", "isal", "pyarrow"),
 )
-SHAPING = ("settings", "policy", "models", "measures", "options")
+SHAPING = ("settings", "policy", "models", "measures", "options", "clips")
 
 # The compiled extension does the same arithmetic in the same order on both, so the results are equal to the last bit.
 _SAME_AS = {("native", "avx512"): "avx2"}
@@ -134,6 +134,17 @@ class IdentityModel(Recorded):
     sha256: str
 
 
+class ClipOptions(Recorded):
+    """How the clips of a dataset were read and their faces ranked: settings of the same names."""
+
+    clip_every: float
+    clip_frames: str | int
+    clip_from: float
+    clip_to: float
+    animated: str
+    shot_gap: float
+
+
 class Origin(Recorded):
     """What made a dataset.
 
@@ -141,7 +152,7 @@ class Origin(Recorded):
     engines: the inference engine of each network; several if the dataset was continued on another machine.
     settings: those that can change a dataset. limits: the limits on one picture. models: sha256 of each model file, by
     model and part. measures: the names of the measure columns, in order.
-    identity: the model of the embeddings; None if there are none.
+    identity: the model of the embeddings; None if there are none. clips: how clips were read; None if there are none.
     """
 
     versions: dict[str, tuple[str, ...]]
@@ -153,6 +164,22 @@ class Origin(Recorded):
     options: Options
     limits: dict[str, Scalar] = Field(description="They may change from build to build.")
     identity: IdentityModel | None = None
+    clips: ClipOptions | None = None
+
+    def with_clips(self, clips: ClipOptions) -> Origin:
+        """The same origin, of a dataset that has clips and the measures of tracks."""
+        measures = tuple(dict.fromkeys((*self.measures, *TRACK_RELATIONS)))
+        return self.model_copy(update={"clips": clips, "measures": measures})
+
+    def without_clips(self) -> Origin:
+        """The same origin, of a dataset that has no clips."""
+        measures = tuple(name for name in self.measures if name not in TRACK_RELATIONS)
+        return self.model_copy(update={"clips": None, "measures": measures})
+
+    @property
+    def shot_gap(self) -> float:
+        """Seconds between two best shots of a track; 0 without clips."""
+        return self.clips.shot_gap if self.clips else 0.0
 
     @property
     def embedded_with(self) -> str:
@@ -160,13 +187,18 @@ class Origin(Recorded):
         return self.identity.sha256 if self.identity else ""
 
     def as_json(self) -> dict[str, Any]:
-        """The fields as JSON values. `identity` is left out if there are no embeddings."""
-        return self.model_dump(mode="json", exclude=None if self.identity else {"identity"})
+        """The fields as JSON values. `identity` is left out without embeddings, `clips` without clips."""
+        return self.model_dump(mode="json", exclude={name for name in ("identity", "clips") if not getattr(self, name)})
 
     @property
     def face_schema(self) -> pa.Schema:
         """The columns of `faces.parquet`."""
-        return face_schema(self.measures, self.options.outputs.in_tars)
+        return face_schema(self.measures, self.options.outputs.in_tars, self.clips is not None)
+
+    @property
+    def picture_schema(self) -> pa.Schema:
+        """The columns of `pictures.parquet`."""
+        return picture_schema(self.clips is not None)
 
     def joined(self, before: Origin) -> Origin:
         """This origin, with the versions and inference engines that worked on the dataset before."""
@@ -193,8 +225,8 @@ def difference(recorded: Origin, new: Origin) -> list[str]:
     """What differs between two origins and can change a dataset, one line each: `settings.min_face_size: 20 -> 40`."""
     # Measures that did not exist when the dataset was made. They are null in its rows.
     measures = tuple(name for name in new.measures if name in recorded.measures or name not in LATER)
-    new = new.model_copy(update={"measures": measures})
-    before, after = (_flat({name: one.as_json()[name] for name in SHAPING}) for one in (recorded, new))
+    new = new.model_copy(update={"measures": measures, "clips": recorded.clips and new.clips})
+    before, after = (_flat({name: one.as_json().get(name) for name in SHAPING}) for one in (recorded, new))
     before, after = ({"options.crops_as": "files"} | one for one in (before, after))
     # Settings that did not exist when the dataset was made.
     before = {f"settings.{name}": value for name, value in FORMER_BEHAVIOUR.items()} | before

@@ -21,6 +21,7 @@ BYTES_PER_PIXEL = {
     "jpeg2000": 20,
     "netpbm": 6,
     "raw": 3,
+    "clip": 20,
 }
 
 # In these formats a few bytes can claim any number of pixels. PNG and TIFF are not here: blank scans are small files

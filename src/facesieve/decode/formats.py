@@ -72,16 +72,25 @@ def sniff(data: bytes) -> str:
 
 def _of_brands(data: bytes) -> str:
     """HEIF, AVIF and videos share one container (ISO/IEC 14496-12); its brands tell them apart."""
-    end = min(big(data[:4]), len(data), 4096)
-    brands = [data[8:12], *(data[at : at + 4] for at in range(16, end, 4))]
-    if _AVIF_BRANDS & set(brands):
+    brands = _brands(data)
+    if _AVIF_BRANDS & brands:
         return "avif"
-    if _HEIF_BRANDS & set(brands):
+    if _HEIF_BRANDS & brands:
         return "heif"
-    if raw.BRANDS & set(brands):
+    if raw.BRANDS & brands:
         return "raw"
-    message = "The file is a video, or a picture in a format that FaceSieve does not read."
+    message = "The file is a clip, which only builds and `Pipeline.stream` read, or a picture of an unknown format."
     raise Refused(RefusalCode.UNSUPPORTED_FORMAT, message)
+
+
+def is_picture_container(data: bytes) -> bool:
+    """Whether a file of this container, whose fifth to eighth bytes are `ftyp`, is a picture and no clip."""
+    return bool((_AVIF_BRANDS | _HEIF_BRANDS | raw.BRANDS) & _brands(data))
+
+
+def _brands(data: bytes) -> set[bytes]:
+    end = min(big(data[:4]), len(data), 4096)
+    return {data[8:12], *(data[at : at + 4] for at in range(16, end, 4))}
 
 
 def _known(data: bytes) -> str:

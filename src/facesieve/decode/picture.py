@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from contextlib import ExitStack, contextmanager
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from facesieve.decode.animation import ANIMATED
+from facesieve.decode.clip import animation_photos, clip_photos
+from facesieve.decode.containers import clip_format
 from facesieve.decode.cost import Size, check_cost, check_size
 from facesieve.decode.formats import sniff
 from facesieve.decode.header import UNKNOWN, declared_size, ends_early
@@ -38,18 +42,22 @@ class DecodedBatch(NamedTuple):
 
 
 def decode(sources: Sequence[Source], settings: Settings) -> DecodedBatch:
-    """Each source as a photo or a refusal."""
+    """Each source as a photo or a refusal. A clip is refused, because its frames may be too many for one batch."""
     return DecodedBatch([decode_one(source, settings) for source in sources])
 
 
 def batches(sources: Iterable[Source], settings: Settings) -> Iterator[DecodedBatch]:
     """Decode sources in order, lazily. A batch is full at `batch_size` pictures or `batch_pixels` pixels.
 
-    Because of `batch_pixels`, large photos do not need memory for `batch_size` of them.
+    A clip becomes many photos, and a batch holds either frames of clips or pictures. Because of `batch_pixels`, large
+    photos do not need memory for `batch_size` of them.
     """
     batch: list[Photo | Refusal] = []
     pixels = 0
-    for result in (decode_one(source, settings) for source in sources):
+    for result in (result for source in sources for result in decode_each(source, settings)):
+        if batch and _is_frame(result) != _is_frame(batch[-1]):
+            yield DecodedBatch(batch)
+            batch, pixels = [], 0
         batch.append(result)
         pixels += result.width * result.height
         del result  # so that this loop holds no picture while the next one is decoded
@@ -58,6 +66,49 @@ def batches(sources: Iterable[Source], settings: Settings) -> Iterator[DecodedBa
             batch, pixels = [], 0
     if batch:
         yield DecodedBatch(batch)
+
+
+def _is_frame(result: Photo | Refusal) -> bool:
+    return isinstance(result, Photo) and result.time is not None
+
+
+def decode_each(source: Source, settings: Settings) -> Iterator[Photo | Refusal]:
+    """Yield the photos of one source: one of a picture, see `decode_one`, and many of a clip, see `clip_photos`."""
+    if source.open is None:
+        yield decode_one(source, settings)
+        return
+    with ExitStack() as opened:
+        data, clip = b"", ""
+        try:
+            with _read_errors():
+                stream = opened.enter_context(source.open())
+                data = _at_most(stream.read, min(_CHUNK, settings.max_file_bytes + 1))
+                clip = clip_format(data)
+                data = data if clip else _all(data, stream, settings)
+        except Refused as refused:
+            yield _refusal(source, refused)
+            return
+        if clip:
+            yield from clip_photos(source, stream, data, clip, settings)
+            return
+    frames = False
+    for result in _animation(source, data, settings):
+        frames = True
+        yield result
+    if not frames:
+        yield _from_bytes(source, data, settings)
+
+
+def _animation(source: Source, data: bytes, settings: Settings) -> Iterator[Photo | Refusal]:
+    """The frames of an animated picture, if they are wanted; nothing for every other picture."""
+    if settings.animated == "first":
+        return
+    try:
+        format = sniff(data)
+    except Refused:  # it is refused again when it is read as a picture
+        return
+    if format in ANIMATED:
+        yield from animation_photos(source, data, format, settings)
 
 
 def decode_one(source: Source, settings: Settings) -> Photo | Refusal:
@@ -153,24 +204,38 @@ def _from_image(source: Source, settings: Settings) -> Photo:
 
 
 def _read(source: Source, settings: Settings) -> bytes:
-    limit = settings.max_file_bytes
+    if source.open is None:
+        raise Refused(RefusalCode.UNREADABLE)
+    with _read_errors(), source.open() as stream:
+        return _all(b"", stream, settings)
+
+
+@contextmanager
+def _read_errors() -> Iterator[None]:
+    """Turn whatever the opener or the stream of a source raises into Refused."""
     try:
-        if source.open is None:
-            raise Refused(RefusalCode.UNREADABLE)
-        with source.open() as stream:
-            data = _at_most(stream.read, limit + 1)
+        yield
     except Refused:
         raise
     except Exception as error:  # a file is gone, a checksum in an archive is wrong, or the caller's own opener fails
         raise Refused(RefusalCode.OUT_OF_MEMORY if is_about_memory(error) else RefusalCode.UNREADABLE) from error
+
+
+def _all(head: bytes, stream: BinaryIO, settings: Settings) -> bytes:
+    """All bytes of a picture. head: those that were read already. Raises Refused `too_many_bytes`."""
+    limit = settings.max_file_bytes
+    data = _at_most(stream.read, limit + 1, head)
     if len(data) > limit:
         raise Refused(RefusalCode.TOO_MANY_BYTES)
     return data
 
 
-def _at_most(read: Callable[[int], bytes], limit: int) -> bytes:
-    """Read at most `limit` bytes. A stream may return fewer than asked before its end; only b"" is the end."""
-    parts, left = [], limit
+def _at_most(read: Callable[[int], bytes], limit: int, head: bytes = b"") -> bytes:
+    """Read at most `limit` bytes, with those of `head`, which were read already.
+
+    A stream may return fewer than asked before its end; only b"" is the end.
+    """
+    parts, left = [head], limit - len(head)
     while left > 0 and (part := read(min(left, _CHUNK))):
         parts.append(part)
         left -= len(part)

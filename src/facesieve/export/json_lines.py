@@ -8,7 +8,7 @@ from pathlib import Path
 
 from facesieve.dataset.tables.schema import CROP_HASH
 from facesieve.export.aside import Aside
-from facesieve.export.columns import values
+from facesieve.export.columns import json_objects
 from facesieve.export.format import Batch, ExportFormat, Item
 from facesieve.export.plan import Plan
 
@@ -18,11 +18,9 @@ class _Writer:
         self._out = out
 
     def add(self, batch: Batch, pictures: Iterator[bytes]) -> None:
-        stream = self._out.append_to(f"{batch.split}.jsonl")
-        encode = json.JSONEncoder(ensure_ascii=False).encode
-        names = [name for name in batch.rows.column_names if name not in ("folder", CROP_HASH)]
-        for row in values(batch.rows, names):
-            stream.write(encode(dict(zip(names, row, strict=True))).encode() + b"\n")
+        rows = batch.rows.drop_columns(["folder", CROP_HASH]).combine_chunks()
+        objects = json_objects({name: rows[name].chunk(0) for name in rows.column_names})
+        self._out.append_to(f"{batch.split}.jsonl").write("".join(f"{one}\n" for one in objects).encode())
 
     def finish(self) -> None:
         pass

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facesieve.dataset.disk.parquet import parquet_writer
 from facesieve.export.aside import Aside
 from facesieve.export.features import with_features
 from facesieve.export.format import Batch, ExportFormat, Item, Order
@@ -31,7 +31,7 @@ class _Writer:
         stream = self._out.whole(_name(batch.split, batch.number, self._files[batch.split]))
         fields = [_IMAGE, pa.field("label", pa.int64()), *map(batch.rows.schema.field, self._plan.columns)]
         schema = with_features(pa.schema(fields), self._plan.names)
-        with parquet_writer(stream, schema) as file:
+        with _writer(stream, schema) as file:
             for start in range(0, len(batch.rows), GROUP):
                 rows = batch.rows.slice(start, GROUP)
                 file.write_table(self._table(rows, list(islice(pictures, len(rows))), schema))
@@ -44,6 +44,14 @@ class _Writer:
         images = pa.StructArray.from_arrays([pa.array(pictures, pa.binary()), pa.array(paths)], fields=[*_IMAGE.type])
         columns = [images, rows["class"], *(rows[name] for name in self._plan.columns)]
         return pa.table(dict(zip(schema.names, columns, strict=True))).cast(schema).combine_chunks()
+
+
+def _writer(stream: BinaryIO, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer that compresses all columns but the pictures, which are compressed already."""
+    leaves = [name for name in schema.names if name not in ("image", "reasons")]
+    others = [*leaves, "image.path", *(["reasons.list.element"] if "reasons" in schema.names else [])]
+    compression = {**dict.fromkeys(others, "zstd"), "image.bytes": "none"}
+    return pq.ParquetWriter(stream, schema, compression=compression, use_dictionary=others, write_statistics=others)
 
 
 def _name(split: str, number: int, files: int) -> str:

@@ -15,6 +15,7 @@ from facesieve.export.realign import realigned
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
+_AT_ONCE = 128  # crops that a thread reads in a row; one by one, handing them over would take longer than reading
 _AHEAD = 64  # pictures that are read and encoded before they are asked for
 
 
@@ -24,8 +25,10 @@ def pictures(rows: pa.Table, plan: Plan, pool: Executor) -> Iterator[bytes]:
         return
     if plan.size != plan.dataset.about.origin.settings["crop_size"]:
         yield from in_order(pool, plan.image.encoded, realigned(rows, plan.dataset, plan.size))
-    elif plan.image.lossless:  # the same bytes; a thread would only take longer
-        yield from read_crops(plan.dataset, rows)
+    elif plan.image.lossless:
+        parts = (rows.slice(start, _AT_ONCE) for start in range(0, len(rows), _AT_ONCE))
+        for some in in_order(pool, lambda part: list(read_crops(plan.dataset, part)), parts, 2):
+            yield from some
     else:
         yield from in_order(pool, plan.image.of_png, read_crops(plan.dataset, rows))
 

@@ -11,10 +11,12 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+
 from facesieve.dataset.disk.json_file import json_bytes
 from facesieve.dataset.disk.tar import END, member_bytes
 from facesieve.export.aside import Aside
-from facesieve.export.columns import values
+from facesieve.export.columns import json_objects
 from facesieve.export.format import Batch, ExportFormat, Item, Order
 from facesieve.export.plan import Plan
 
@@ -24,14 +26,15 @@ class _Writer:
         self._plan, self._out = plan, out
 
     def add(self, batch: Batch, pictures: Iterator[bytes]) -> None:
-        names, columns = self._plan.names, self._plan.columns
-        rows = values(batch.rows, ("class", *columns))
-        suffix, encode = self._plan.image.suffix, json.JSONEncoder(ensure_ascii=False).encode
+        rows, suffix, names = batch.rows.combine_chunks(), self._plan.image.suffix, pa.array(self._plan.names)
+        columns = {"label": names.take(rows["class"].chunk(0))} | {
+            name: rows[name].chunk(0) for name in self._plan.columns
+        }
+        ids = zip(rows["class"].to_pylist(), rows["face_id"].to_pylist(), strict=True)
         tar = self._out.whole(_name(batch))
-        for (number, *row), data in zip(rows, pictures, strict=True):
-            key = f"{number:06d}_{row[0]}"  # a face can be there once for each of its labels
-            sample = {"label": names[number], **dict(zip(columns, row, strict=True))}
-            files = ((suffix, data), ("cls", str(number).encode()), ("json", encode(sample).encode()))
+        for (number, face_id), data, sample in zip(ids, pictures, json_objects(columns), strict=True):
+            key = f"{number:06d}_{face_id}"  # a face can be there once for each of its labels
+            files = ((suffix, data), ("cls", str(number).encode()), ("json", sample.encode()))
             tar.write(b"".join(member_bytes(f"{key}.{end}", held) for end, held in files))
         tar.write(END)
 

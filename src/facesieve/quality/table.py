@@ -234,6 +234,16 @@ MEASURES: tuple[Measure, ...] = (
         "Orders faces by how fit they are for recognition; not measured where a part of it is not.",
         "sharpness, pose, eye distance, light, confidence",
     ),
+    Measure(
+        "pose_spread",
+        "degrees",
+        0,
+        99,
+        "low",
+        "",
+        "How unsure the pose model is: the standard deviation of its least certain angle; only Sievepose measures it.",
+        "pose model",
+    ),
 )
 
 # The measures that `fitness` is computed from.
@@ -253,6 +263,21 @@ PICTURE_RELATIONS: tuple[Measure, ...] = (
         "low",
         "",
         "Place of the face among those of its picture; 1 is the main face.",
+        "relation",
+    ),
+)
+
+# Relations of faces in one track of a clip. A face of a still picture is a track of its own.
+TRACK_RELATIONS: tuple[Measure, ...] = (
+    Measure("track_length", "", 1, inf, "high", "", "How many faces the track has.", "relation"),
+    Measure(
+        "rank_in_track",
+        "",
+        1,
+        inf,
+        "low",
+        "",
+        "Place of the face among the distinct shots of its track by fitness; 1 is the best shot.",
         "relation",
     ),
 )
@@ -317,7 +342,7 @@ HELD_OUT_RELATIONS: tuple[Measure, ...] = (
 )
 
 DATASET_RELATIONS = LABEL_RELATIONS + DUPLICATE_RELATIONS + HELD_OUT_RELATIONS
-RELATIONS = PICTURE_RELATIONS + DATASET_RELATIONS
+RELATIONS = PICTURE_RELATIONS + TRACK_RELATIONS + DATASET_RELATIONS
 OF_ONE_PICTURE = MEASURES + PICTURE_RELATIONS  # what can be computed from one picture
 ALL_MEASURES = MEASURES + RELATIONS
 _RELATED = frozenset(measure.name for measure in RELATIONS)

@@ -6,9 +6,9 @@ column, NaN for every other face. `facesieve.quality.RELATIONS` lists all relati
     measures ─ judge ─ rule ─ rule ─ ... ─ which faces passed ─ relation ─ its rule ─ rule ─ ...
                                            └───── column of the relation ────┘
 
-Relations in one picture are computed with the picture, by `Pipeline`, and again by `sieve` from the tables. Relations
-among all faces of a dataset are computed from its tables, and only if a rule asks for them. `people.py` compares whole
-labels.
+Relations in one picture or track are computed with the picture or clip, by `Pipeline`, and again by `sieve` from the
+tables. Relations among all faces of a dataset are computed from its tables, and only if a rule asks for them.
+`people.py` compares whole labels.
 """
 
 from facesieve.relate.centres import Centres, find_centres
@@ -18,7 +18,9 @@ from facesieve.relate.labels import LabelFit, fit_labels, label_distance
 from facesieve.relate.people import Pairs, TwoGroups, nearest_labels, same_person, twice_in_a_picture, two_groups
 from facesieve.relate.picture import faces_in_picture, picture_relations
 from facesieve.relate.rank_in_picture import rank_in_picture
+from facesieve.relate.rank_in_track import track_relations
 from facesieve.relate.space import Space
+from facesieve.relate.tracks import find_tracks
 
 __all__ = [
     "Centres",
@@ -32,6 +34,7 @@ __all__ = [
     "faces_in_picture",
     "find_centres",
     "find_duplicates",
+    "find_tracks",
     "fit_labels",
     "held_out_by_embedding",
     "held_out_by_hash",
@@ -40,6 +43,7 @@ __all__ = [
     "picture_relations",
     "rank_in_picture",
     "same_person",
+    "track_relations",
     "twice_in_a_picture",
     "two_groups",
 ]

@@ -47,7 +47,8 @@ def contact_sheet(layout: Layout, most: int) -> bytes:
     for rows in _faces(layout):
         kept.add(rows.filter(rows["kept"]))
         rejected.add(rows.filter(pc.invert(rows["kept"])))
-    chosen = [row for table in (*kept.chosen, *rejected.chosen) for row in face_rows(table, names)]
+    tables = (*map(_by_tracks, kept.chosen), *map(_by_tracks, rejected.chosen))
+    chosen = [row for table in tables for row in face_rows(table, names)]
     others = other_faces(pa.concat_tables(rejected.chosen), partial(_faces, layout)) if rejected.chosen else {}
     thumbs = _thumbs(layout, [*(row.face_id for row in chosen), *(other.face_id for other in others.values())])
     page = Template(resources.files("facesieve.report").joinpath("sheet.html").read_text(encoding="utf-8"))
@@ -68,6 +69,16 @@ def _faces(layout: Layout, columns: Sequence[str] | None = None) -> Iterator[pa.
 
 def _rows(layout: Layout, manifest: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     return (rows for path in layout.files_of(manifest) for rows in read_groups(path, columns))
+
+
+def _by_tracks(rows: pa.Table) -> pa.Table:
+    """The rows with the faces of each clip in the order of tracks; those of still pictures stay where they are."""
+    if "track" not in rows.column_names:
+        return rows
+    names = rows["source"].combine_chunks().dictionary_encode().indices
+    keys = pa.table([names, rows["track"], rows["time"]], names=["source", "track", "time"])
+    order = pc.sort_indices(keys, [(name, "ascending") for name in keys.column_names])
+    return rows.take(order)
 
 
 class _Selection:
@@ -146,10 +157,20 @@ def _card(face: FaceRow, thumbs: Mapping[str, bytes], policy: Policy, other: Oth
         f'<div class="verdict"><b>{verdict}</b>'
         + (f'<ul class="why">{reasons}</ul>' if reasons else "")
         + (_pair(other, thumbs.get(other.face_id)) if other else "")
-        + f'<div class="from">{escape(face.source)}{label}</div></div>'
+        + f'<div class="from">{_from(face)}{label}</div></div>'
         f'<div class="facts">{_list(facts, failed)}</div>'
         f"<details><summary>other measures</summary>{_list(rest)}</details></article>"
     )
+
+
+def _from(face: FaceRow) -> str:
+    """Where the face comes from; for a face in a clip also its track, and its second as a link that opens the clip."""
+    if face.time is None:
+        return escape(face.source)
+    second = f"{face.time:.1f} s"
+    if Path(face.source).is_absolute():
+        second = f'<a href="{escape(Path(face.source).as_uri())}#t={face.time:.1f}">{second}</a>'
+    return f"{escape(face.source)} · track {face.track} · {second}"
 
 
 def _pair(other: OtherFace, thumb: bytes | None) -> str:

@@ -16,13 +16,22 @@ from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import shortened_list
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.origin import IdentityModel, InferenceEngine, Options, Origin, RecordedPolicy, versions
+from facesieve.dataset.origin import (
+    ClipOptions,
+    IdentityModel,
+    InferenceEngine,
+    Options,
+    Origin,
+    RecordedPolicy,
+    versions,
+)
 from facesieve.dataset.tables.counts import Counts
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
 from facesieve.records import Source
 from facesieve.run.absent import Absent, drop_sources, find_absent
 from facesieve.run.claim import claim
+from facesieve.run.compared import rules_for_pictures
 from facesieve.run.damage import broken_picture_files, mark_damage, missing_thumbs, unwritten_crops
 from facesieve.run.engines.choose import engine_for
 from facesieve.run.engines.engine import BuildEngine, MakePipeline
@@ -36,7 +45,7 @@ from facesieve.run.portion import EVERYTHING, Portion
 from facesieve.run.progress import Progress
 from facesieve.run.publish import Published, publish_ledger
 from facesieve.run.shard import ShardRunner
-from facesieve.settings import Settings
+from facesieve.settings import Settings, default_clip_limits
 from facesieve.sieve import Policy
 from facesieve.sources import LeftOut
 from facesieve.stop import Stopped
@@ -151,7 +160,7 @@ def build(
     everything = unique(sources)
     wanted = portion.of(everything)
     layout = Layout(root)
-    with claim(layout, spec.origin(), mixed_engines):
+    with claim(layout, spec.origin(), mixed_engines, ClipOptions(**spec.settings.of_clips())):
         ledger, absent, emptied = Ledger(layout), Absent(), set[str]()
         unlisted = record_lists(ledger, everything, listed, wanted)
         if prune_gone:  # first, because a duplicate of a removed source then needs files of its own
@@ -195,13 +204,14 @@ def _do_unfinished(
     """Find what is left to do, cut it into shards, and let the build engine run them."""
     settings, before = spec.settings, ledger.numbers()
     try_again = TRY_AGAIN if _same_limits(ledger.layout, settings) else TRY_AGAIN | LIMIT_REFUSALS
-    todo = unfinished(wanted, ledger, settings.max_file_bytes, try_again)
+    todo = unfinished(wanted, ledger, max(settings.max_file_bytes, settings.max_clip_bytes), try_again)
     progress = Progress(total=len(todo), already=len(wanted) - len(todo))
     watch(progress)
-    engine = engine or engine_for(settings, len(todo))
+    engine = engine or engine_for(settings, sum(source.cost for source in todo))
     plan = shards(todo, engine.workers, settings.shard_size, ledger.next_number())
     model = spec.identity.sha256 if spec.identity else ""
-    runner = ShardRunner(ledger.layout, settings, spec.measures, spec.outputs, model=model)
+    alone = rules_for_pictures(spec.policy, spec.identity is not None)
+    runner = ShardRunner(ledger.layout, settings, spec.measures, spec.outputs, model=model, policy=alone)
     try:
         with beside():
             for tally in engine.run(plan, runner, make_pipeline):
@@ -222,7 +232,8 @@ def _same_limits(layout: Layout, settings: Settings) -> bool:
         recorded = read_about(layout).origin.limits if layout.about.exists() else {}
     except DatasetError:  # it is damaged: the build writes it again
         return False
-    return all(recorded.get(name, value) == value for name, value in settings.limits().items())
+    before, now = ({**default_clip_limits(), **limits} for limits in (recorded, settings.limits()))
+    return all(before.get(name, value) == value for name, value in now.items())
 
 
 def _check_parts(ledger: Ledger, before: Sequence[int], added: int) -> None:

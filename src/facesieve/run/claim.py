@@ -16,7 +16,7 @@ from facesieve.dataset.disk.checksums import Checksum, read_checksums
 from facesieve.dataset.disk.damage import damaged_file
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.replace import remove_published_checksums
-from facesieve.dataset.origin import IdentityModel, Options, Origin, difference, other_engines
+from facesieve.dataset.origin import ClipOptions, IdentityModel, Options, Origin, difference, other_engines
 from facesieve.errors import DatasetError
 from facesieve.run.permit import revoke_all
 from facesieve.sieve import Policy
@@ -81,15 +81,18 @@ def _is_dataset(folder: Path) -> bool:
 
 
 @contextmanager
-def claim(layout: Layout, origin: Origin, mixed_engines: bool = False) -> Iterator[None]:
+def claim(
+    layout: Layout, origin: Origin, mixed_engines: bool = False, clips: ClipOptions | None = None
+) -> Iterator[None]:
     """Lock a dataset for one build. origin: how the build makes it; the dataset must have been made in the same way.
 
+    clips: how the build reads clips, which must be the same way too if the dataset has clips.
     mixed_engines: allow an inference engine that computes other numbers than the one before.
     Raises DatasetError if another build is writing, the origin differs, or a file cannot be written.
     """
     check_writable(layout.root)
     with lock_dataset(layout):
-        _compare_origin(layout, origin, mixed_engines)
+        _compare_origin(layout, origin, mixed_engines, clips)
         yield
 
 
@@ -162,9 +165,11 @@ def recorded_options(layout: Layout) -> Options | None:
     return read_made(layout, _known(layout)).options if layout.made.exists() else None
 
 
-def _compare_origin(layout: Layout, origin: Origin, mixed_engines: bool) -> None:
+def _compare_origin(layout: Layout, origin: Origin, mixed_engines: bool, clips: ClipOptions | None) -> None:
     new = not layout.made.exists()
     before = origin if new else read_made(layout, _known(layout))
+    if before.clips:
+        origin = origin.with_clips(clips or before.clips)
     if before.identity != origin.identity:
         raise DatasetError("other_identity", _other_identity(layout, before.identity, origin.identity))
     differs = [line for line in difference(before, origin) if not line.startswith("policy.sentence:")]

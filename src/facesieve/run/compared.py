@@ -78,7 +78,8 @@ def compared_verdicts(origin: Origin, layout: Layout, blocks: Callable[[bool], I
     policy, identity = recorded_policy(origin, layout.made), origin.identity
     if first_of_all(policy, identity is not None) is None:
         return None
-    tables = FaceTables(layout.root, measure_columns(origin.measures), identity.model if identity else None, blocks)
+    model = identity.model if identity else None
+    tables = FaceTables(layout.root, measure_columns(origin.measures), model, blocks, origin.shot_gap)
     least = origin.settings.get("min_label_faces", FORMER_BEHAVIOUR.get("min_label_faces", 3))
     return Verdicts(
         judge=partial(judge_columns, policy),
@@ -87,4 +88,5 @@ def compared_verdicts(origin: Origin, layout: Layout, blocks: Callable[[bool], I
         wanted=origin.measures,
         in_tars=origin.options.outputs.in_tars,
         keeps_crops=True,
+        clips=origin.clips,
     )

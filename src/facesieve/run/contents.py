@@ -96,8 +96,8 @@ class Contents:
 
     def ledger_blocks(self, embeddings: bool = True) -> Iterator[Block]:
         """The rows of the ledger, without the places of crops in tar files and the verdicts of `compared_verdicts`."""
-        model = self.origin.embedded_with if embeddings else ""
-        return merge(self.tables, self.origin.measures, in_tars=self.outputs.in_tars, model=model)
+        model, clips = self.origin.embedded_with if embeddings else "", self.origin.clips is not None
+        return merge(self.tables, self.origin.measures, in_tars=self.outputs.in_tars, model=model, clips=clips)
 
     def sources(self) -> Iterator[list[str]]:
         """The names of the inputs in the readable parts, in blocks."""
@@ -166,7 +166,8 @@ def _readable_parts(contents: Contents, faults: list[Fault]) -> Iterator[int]:
             rows = contents.table(number)
             if not contents.known(number):
                 # It raises if these are not the columns of a part.
-                with_part_schema(rows, contents.origin.measures, contents.outputs.in_tars)
+                origin = contents.origin
+                with_part_schema(rows, origin.measures, origin.options.outputs.in_tars, clips=origin.clips is not None)
             yield number
         except DatasetError as error:
             if error.code in ("out_of_memory", *OTHER_FORMAT):

@@ -8,7 +8,7 @@ from facesieve.dataset.tables.merge import Block
 from facesieve.dataset.tables.schema import BOX
 from facesieve.quality import FITNESS_PARTS, fitness, prominence
 from facesieve.records import Floats, Indices, Measures
-from facesieve.relate import picture_relations
+from facesieve.relate import picture_relations, track_relations
 from facesieve.sieve import Relations
 
 
@@ -25,9 +25,52 @@ def with_derived_measures(measures: Measures, block: Block) -> Measures:
     return Measures(columns)
 
 
-def relations_in_pictures(measures: Measures, block: Block) -> Relations:
-    """The relations of faces in one picture, for the faces of a block. measures: with `prominence`."""
-    return picture_relations(owners(block), measures["prominence"])
+def relations_in_pictures(measures: Measures, block: Block, gap: float = 0.0) -> Relations:
+    """The relations of faces in one picture or track, for the faces of a block.
+
+    measures: with `prominence`, and those of tracks if they are known. gap: see `rank_in_track`.
+    """
+    owner = owners(block)
+    relations = picture_relations(frames_of(owner, block), measures["prominence"])
+    if not {"fitness", "yaw", "pitch"} <= measures.columns.keys():
+        return relations
+    track, time = tracks_of(owner, block), times_of(block)
+    return relations | track_relations(track, time, measures["fitness"], measures["yaw"], measures["pitch"], gap)
+
+
+def frames_of(owner: Indices, block: Block) -> Indices:
+    """(N,) a number for the picture or the frame of each face, from 0."""
+    return _together(owner, _column(block, "frame")) if _has_clips(block) else owner
+
+
+def tracks_of(owner: Indices, block: Block) -> Indices:
+    """(N,) a number for the track of each face, from 0. A face of a still picture is a track of its own."""
+    if not _has_clips(block):
+        return np.arange(len(owner))
+    track = _column(block, "track")
+    return _together(owner, np.where(np.isnan(track), -1.0 - np.arange(len(track)), track))
+
+
+def times_of(block: Block) -> Floats:
+    """(N,) the second of each face in its clip; NaN for still pictures."""
+    return _column(block, "time")
+
+
+def _together(owner: Indices, within: Floats) -> Indices:
+    """(N,) numbers from 0 that are equal where both columns are equal."""
+    both = np.stack([owner, np.nan_to_num(within)], axis=1)
+    return np.unique(both, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def _has_clips(block: Block) -> bool:
+    return "track" in block.faces.column_names
+
+
+def _column(block: Block, name: str) -> Floats:
+    """(N,) a column that only clips have; NaN for still pictures."""
+    if not _has_clips(block):
+        return np.full(len(block.faces), np.nan)
+    return np.asarray(block.faces[name].cast("float64").fill_null(np.nan), np.float64)
 
 
 def owners(block: Block) -> Indices:

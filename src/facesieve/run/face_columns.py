@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 
 from facesieve.dataset.manifests import Manifests, hashes_of_rows, measures_of_rows
 from facesieve.dataset.tables.embeddings import vectors_of
+from facesieve.errors import ModelError
 from facesieve.models.catalog import Limits, entry
 from facesieve.records import EMBEDDING_SIZE, Floats, Floats16, Indices, Integers, Mask, Measures, Pixels
 from facesieve.relate import Embedded, Space
-from facesieve.run.derive import owners, with_derived_measures
+from facesieve.run.derive import frames_of, owners, times_of, tracks_of, with_derived_measures
 from facesieve.run.face_tables import FaceTables
 
 
@@ -24,7 +25,8 @@ class FaceColumns:
     """N faces, one row for each row of `faces`.
 
     order: (N,) numbers that order faces by their ids. label: (N,) the number of each face's label, -1 for none.
-    labels: the names of the labels by number. picture: (N,) the number of each face's picture, ascending.
+    labels: the names of the labels by number. picture: (N,) the number of each face's picture or frame, ascending.
+    track: (N,) the number of each face's track. time: (N,) seconds of a clip, NaN in still pictures.
     vectors: (N, 128), NaN for a face without an embedding; None if the dataset has none.
     space, limits: of the model of the embeddings, or None. measures: `prominence`, and those that were asked for.
     """
@@ -33,6 +35,8 @@ class FaceColumns:
     label: Indices
     labels: tuple[str, ...]
     picture: Indices
+    track: Indices
+    time: Floats
     prominence: Floats
     fitness: Floats
     hashes: Pixels
@@ -53,9 +57,10 @@ class FaceColumns:
 
 
 def space_of(model: str) -> tuple[Space, Limits]:
-    """The space of the embeddings of a model of the catalog, and the limits of its distances."""
+    """The space of the embeddings of a model of the catalog, and the limits of its distances. Raises ModelError."""
     meaning = entry(model).embedding
-    assert meaning, f"{model} computes no embeddings"
+    if meaning is None:
+        raise ModelError("unknown_model", f"Model {model!r} computes no embeddings.")
     return Space(meaning.distance == "cosine", meaning.limits.reach), meaning.limits
 
 
@@ -64,31 +69,37 @@ def face_columns(tables: FaceTables, wanted: Collection[str] = ()) -> FaceColumn
 
     wanted: names of measures to hold too; those that the tables lack are left out.
     """
-    parts, ids, codes, pictures = list[list[Any]](), list[pa.Array](), dict[str, int](), 0
+    parts, ids, codes, pictures, tracks = list[list[Any]](), list[pa.Array](), dict[str, int](), 0, 0
     held = {name: [np.zeros(0)] for name in {*wanted} & {*tables.names}}
     for block in tables.blocks(tables.model is not None):
         measures = with_derived_measures(measures_of_rows(block.faces, tables.names), block)
         for name in {*wanted} & measures.columns.keys():
             held.setdefault(name, []).append(measures[name])
         ids += block.faces["face_id"].chunks
+        picture, track = frames_of(owners(block), block), tracks_of(owners(block), block)
         parts.append(
             [
                 _numbers(block.faces["label"], codes),
-                owners(block) + pictures,
+                picture + pictures,
+                track + tracks,
+                times_of(block),
                 measures["prominence"],
                 measures.columns.get("fitness", np.full(len(block.faces), np.nan)),
                 hashes_of_rows(block.faces),
                 *([] if block.embeddings is None else [vectors_of(block.embeddings).astype(np.float16)]),
             ]
         )
-        pictures += len(block.pictures)
+        pictures += int(picture.max(initial=-1)) + 1
+        tracks += int(track.max(initial=-1)) + 1
     order = _ranks(pa.chunked_array(ids, pa.string()))
-    label, picture, prominence, fitness, hashes, *vectors = _joined(parts, tables.model is not None)
+    label, pictured, tracked, time, prominence, fitness, hashes, *vectors = _joined(parts, tables.model is not None)
     space, limits = space_of(tables.model) if tables.model else (None, None)
     found = vectors[0] if vectors else None
     columns = {name: np.concatenate(parts) for name, parts in held.items()}
     measures = Measures({"prominence": prominence, **columns})
-    return FaceColumns(order, label, tuple(codes), picture, prominence, fitness, hashes, found, space, limits, measures)
+    places = (pictured, tracked, time)
+    names = tuple(codes)
+    return FaceColumns(order, label, names, *places, prominence, fitness, hashes, found, space, limits, measures)
 
 
 def ids_and_verdicts(dataset: Manifests) -> tuple[pa.ChunkedArray, Mask]:
@@ -110,7 +121,8 @@ def _numbers(labels: pa.ChunkedArray, codes: dict[str, int]) -> Indices:
 
 def _joined(parts: list[list[Any]], embedded: bool) -> Iterator[Any]:
     """Yield each column of all parts, and take it out of them, so that its memory is free afterwards."""
-    empty: list[Any] = [np.zeros(0, kind) for kind in (np.intp, np.intp, np.float64, np.float64)]
+    kinds = (np.intp, np.intp, np.intp, np.float64, np.float64, np.float64)
+    empty: list[Any] = [np.zeros(0, kind) for kind in kinds]
     empty += [np.zeros((0, 32), np.uint8), *([np.zeros((0, EMBEDDING_SIZE), np.float16)] if embedded else [])]
     for none in empty:
         yield np.concatenate([none, *(part.pop(0) for part in parts)])

@@ -16,15 +16,18 @@ class FaceTables:
 
     root: its folder, for messages. names: the measure columns. model: the name of the model of its embeddings, or None.
     blocks: yields the rows, with embeddings if its argument says so; always the same rows in the same order.
+    shot_gap: seconds between two best shots of a track, if there are clips.
     """
 
     root: Path
     names: tuple[str, ...]
     model: str | None
     blocks: Callable[[bool], Iterator[Block]]
+    shot_gap: float = 0.0
 
     @classmethod
     def of(cls, dataset: Manifests) -> FaceTables:
         """The faces of a finished dataset."""
-        identity = dataset.about.origin.identity
-        return cls(dataset.layout.root, dataset.names, identity.model if identity else None, dataset.blocks)
+        origin = dataset.about.origin
+        model = origin.identity.model if origin.identity else None
+        return cls(dataset.layout.root, dataset.names, model, dataset.blocks, origin.shot_gap)

@@ -183,7 +183,8 @@ def _rewrite_parts(
     todo = _parts_without(ledger, origin.embedded_with)
     if embed is None:
         for number in sorted(todo):
-            plain = with_part_schema(ledger.table(number), before.measures, before.options.outputs.in_tars)
+            table, with_clips = ledger.table(number), before.clips is not None
+            plain = with_part_schema(table, before.measures, before.options.outputs.in_tars, clips=with_clips)
             ledger.rewrite(number, with_embedded(plain, ""))
         watch(IdentifyProgress(0))
         return 0
@@ -271,7 +272,9 @@ def _counts_of_faces(part: ResolvedPart, nested: pa.ListArray) -> Mask:
 
 def _with_embeddings(rows: pa.Table, found: Embeddings, origin: Origin) -> pa.Table:
     """The rows of a part, with the embeddings in each face."""
-    faces = part_schema(origin.measures, origin.options.outputs.in_tars, embedded=True).field("faces")
+    in_tars, with_clips = origin.options.outputs.in_tars, rows["faces"].type.value_type.get_field_index("frame") >= 0
+    measures = (origin if with_clips else origin.without_clips()).measures
+    faces = part_schema(measures, in_tars, embedded=True, clips=with_clips).field("faces")
     columns = zip(EMBEDDING_FIELDS, stored_columns(found), strict=True)
     stored = {field.name: pa.array(values, field.type) for field, values in columns}
     return with_face_columns(rows, stored, faces.type.value_type)

@@ -38,8 +38,8 @@ def engines_of(settings: Settings) -> tuple[InferenceEngine, ...]:
 def _engines(settings: Settings) -> Iterator[InferenceEngine]:
     for network in ("mtcnn", settings.pose, settings.identity):
         if network in catalog():
-            # Only these two have compiled kernels.
-            native = settings.engine == "native" and network in ("mtcnn", "whenet")
+            # Only these have compiled kernels.
+            native = settings.engine == "native" and network in ("mtcnn", "whenet", "sievepose")
             instructions = settings.isa if native else _instruction_set(settings)
             yield InferenceEngine(
                 network=network, engine="native" if native else "onnxruntime", instruction_set=instructions

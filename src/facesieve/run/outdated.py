@@ -11,7 +11,7 @@ from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.parquet import read_groups
 from facesieve.dataset.tables.former import with_current_reasons
 from facesieve.dataset.tables.row_stream import RowStream
-from facesieve.dataset.tables.schema import embedding_schema, picture_schema, with_later_columns
+from facesieve.dataset.tables.schema import embedding_schema, with_later_columns
 from facesieve.run.contents import Contents, has_ledger
 
 
@@ -20,7 +20,7 @@ def outdated_manifests(contents: Contents, faulty: set[str]) -> Iterator[str]:
     layout = contents.layout
     if not has_ledger(layout):
         return
-    schemas = {layout.faces: contents.origin.face_schema, layout.pictures: picture_schema()}
+    schemas = {layout.faces: contents.origin.face_schema, layout.pictures: contents.origin.picture_schema}
     if contents.origin.identity:
         schemas[layout.embeddings] = embedding_schema()
     names = {path: layout.name_of(path) for path in schemas}

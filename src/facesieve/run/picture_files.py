@@ -17,7 +17,7 @@ def picture_files(record: Record, outputs: Outputs, settings: Settings) -> Itera
     """Yield the name (relative to the dataset) and the bytes of every picture file of a record."""
     label = record.source.label
     if not outputs.in_tars:
-        for face, what, data in _crops_of(record, outputs, settings):
+        for face, what, data in crops_of(record, outputs, settings):
             kept = face.verdict.kept
             yield cut_name(what, label, face.face_id) if what else crop_name(label, face.face_id, kept), data
     if outputs.marked and record.photo is not None:
@@ -28,11 +28,11 @@ def picture_files(record: Record, outputs: Outputs, settings: Settings) -> Itera
 def tar_members(record: Record, outputs: Outputs, settings: Settings) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the bytes of every crop of a record that becomes a member of a tar file."""
     if outputs.in_tars:
-        for face, what, data in _crops_of(record, outputs, settings):
+        for face, what, data in crops_of(record, outputs, settings):
             yield member_name(record.source.label, face.face_id, what), data
 
 
-def _crops_of(record: Record, outputs: Outputs, settings: Settings) -> Iterator[tuple[Face, str, bytes]]:
+def crops_of(record: Record, outputs: Outputs, settings: Settings) -> Iterator[tuple[Face, str, bytes]]:
     """Yield a face, the kind of the crop ("" for the aligned one) and its bytes, for every crop to write."""
     margins = {"face": 0.0, "head": settings.head_margin}
     for face in record.faces:

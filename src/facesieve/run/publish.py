@@ -22,7 +22,7 @@ from facesieve.dataset.tables.manifest_writer import ManifestWriter
 from facesieve.dataset.tables.merge import Block, merge_resolved
 from facesieve.dataset.tables.named_files import named_files
 from facesieve.dataset.tables.resolve import Resolution
-from facesieve.dataset.tables.schema import embedding_schema, picture_schema
+from facesieve.dataset.tables.schema import embedding_schema
 from facesieve.report.sheet import contact_sheet
 from facesieve.run.compared import compared_verdicts
 from facesieve.run.crop_moves import with_crops_moved
@@ -88,12 +88,15 @@ def publish_ledger(
             yield block
 
     def merged(embeddings: bool = True) -> Iterator[Block]:
-        model = origin.embedded_with if embeddings else ""
-        return merge_resolved(ledger.tables, found, origin.measures, layout.scratch, outputs.in_tars, model)
+        model, clips = origin.embedded_with if embeddings else "", origin.clips is not None
+        return merge_resolved(ledger.tables, found, origin.measures, layout.scratch, outputs.in_tars, model, clips)
 
     verdicts = compared_verdicts(origin, layout, merged)
     with Packing(layout, outputs, suspicious) as packing:
-        blocks = with_crops_moved(verdicts.on(merged()), ledger) if verdicts else merged()
+        blocks = merged()
+        if verdicts:
+            judged = verdicts.on(blocks)
+            blocks = (new for _, new in judged) if outputs.in_tars else with_crops_moved(judged, ledger)
         blocks = packing.packed(blocks) if outputs.in_tars else blocks
         counts = publish_dataset(noted(blocks), layout, origin, settings)
     return Published(counts, remove_unnamed_files(layout, HashSet(named)), verdicts.related.notes if verdicts else ())
@@ -108,7 +111,7 @@ def _write_manifests(
     """
     counts = RunningCounts()
     faces = ManifestWriter(layout.faces, origin.face_schema, layout.scratch, settings.manifest_rows)
-    pictures = ManifestWriter(layout.pictures, picture_schema(), layout.scratch, settings.manifest_rows)
+    pictures = ManifestWriter(layout.pictures, origin.picture_schema, layout.scratch, settings.manifest_rows)
     writers = [faces, pictures]
     if origin.identity:
         writers.append(ManifestWriter(layout.embeddings, embedding_schema(), layout.scratch, settings.manifest_rows))
@@ -132,7 +135,8 @@ def published_files(layout: Layout, origin: Origin) -> list[str]:
     """The names of the files whose checksums are published: what readers open, `made.json`, and the ledger parts."""
     manifests = [path for manifest in manifests_of(layout, origin) for path in layout.files_of(manifest)]
     metadata = () if origin.options.outputs.in_tars else (layout.metadata,)
-    readers = (*manifests, *metadata, layout.about, layout.sheet, layout.made)
+    clips = [layout.clips] if origin.clips and layout.made.exists() else []
+    readers = (*manifests, *metadata, layout.about, layout.sheet, layout.made, *clips)
     parts = (layout.part(number) for number in layout.numbers(layout.parts))
     return [layout.name_of(path) for path in (*readers, *parts)]
 

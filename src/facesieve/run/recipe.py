@@ -76,7 +76,8 @@ def build(
     of trash and NAS systems. archive_encoding: encoding of names in old archives, such as `gbk`. path_column,
     label_column: columns of lists, by name, or by number in lists without a header. list_encoding: encoding of text
     lists that are not UTF-8.
-    watch: called with the running counts, before the first picture and after every picture. announce: called with one
+    watch: called with the running counts, before the first picture and after every picture and every frame of a clip.
+    announce: called with one
     line about each model that is fetched and about files that are left out; None prints it to stderr.
 
     The build runs in `settings.workers` processes; with `workers=1` it runs in this process alone.
@@ -122,7 +123,8 @@ def build(
         for line in (*found.lines(), *(f"note: {note}" for note in notes)):
             announce(line)
         if not on:
-            pictures = -(-len(found.sources) // portion.count)  # now those in archives and lists are counted
+            # Now clips, and pictures in archives and lists, are counted.
+            pictures = -(-sum(source.cost for source in found.sources) // portion.count)
             engine_for(settings, pictures).prepare()
             settings = resolved(settings)
         check_crops(settings)

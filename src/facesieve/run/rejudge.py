@@ -23,7 +23,7 @@ from facesieve.dataset.origin import RecordedPolicy
 from facesieve.dataset.tables.counts import Counts, RunningCounts
 from facesieve.dataset.tables.join import join_checksums
 from facesieve.dataset.tables.merge import Block
-from facesieve.dataset.tables.schema import face_schema, picture_schema
+from facesieve.dataset.tables.schema import face_schema
 from facesieve.errors import DatasetError
 from facesieve.run.claim import check_writable, other_files
 from facesieve.run.ledger import Ledger
@@ -63,13 +63,14 @@ class Rejudged:
     @property
     def faces(self) -> pa.Table:
         """All rows of `faces` under the new rules, in memory."""
-        schema = face_schema(self.measures, self.verdicts.in_tars)
+        schema = face_schema(self.measures, self.verdicts.in_tars, self.verdicts.clips is not None)
         return pa.concat_tables([schema.empty_table(), *(new.faces for _, new in self.blocks())])
 
     @property
     def pictures(self) -> pa.Table:
         """All rows of `pictures` under the new rules, in memory."""
-        return pa.concat_tables([picture_schema().empty_table(), *(new.pictures for _, new in self.blocks())])
+        schema = self.dataset.about.origin.picture_schema
+        return pa.concat_tables([schema.empty_table(), *(new.pictures for _, new in self.blocks())])
 
 
 def rejudge(
@@ -85,7 +86,8 @@ def rejudge(
     recorded = dataset.about.origin.measures
     valid = (name for name in recorded if name not in NAMES or name in asked)  # other rules made the old relations
     measures = tuple(dict.fromkeys((*valid, *asked)))
-    verdicts = Verdicts(judge, related, recorded, measures, options.outputs.in_tars, options.keep_rejected)
+    clips, keeps_crops = dataset.about.origin.clips, options.keep_rejected
+    verdicts = Verdicts(judge, related, recorded, measures, options.outputs.in_tars, keeps_crops, clips)
     before, after = RunningCounts(), RunningCounts()
     newly_kept = newly_rejected = without_crop = 0
     for old, new in verdicts.on(dataset.blocks()):

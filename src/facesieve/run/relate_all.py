@@ -15,7 +15,14 @@ import numpy as np
 from facesieve.errors import PolicyError
 from facesieve.quality import DATASET_RELATIONS, DUPLICATE_RELATIONS, LABEL_RELATIONS, mirrored_bits
 from facesieve.records import Floats, Mask
-from facesieve.relate import find_duplicates, fit_labels, label_distance, picture_relations, rank_in_picture
+from facesieve.relate import (
+    find_duplicates,
+    fit_labels,
+    label_distance,
+    picture_relations,
+    rank_in_picture,
+    track_relations,
+)
 from facesieve.run.face_columns import FaceColumns, face_columns
 from facesieve.run.face_tables import FaceTables
 from facesieve.run.held_out import HeldOut
@@ -77,7 +84,8 @@ def relate_all(
     comparing = _comparing(policy, tables.model is not None)
     if not comparing and held_out is None:
         return RelationsOfAll()
-    faces, related = face_columns(tables, [rule.measure for rule in policy.rules]), RelationsOfAll()
+    wanted = [*(rule.measure for rule in policy.rules), *(("yaw", "pitch") if policy.ranks_tracks else ())]
+    faces, related = face_columns(tables, wanted), RelationsOfAll()
     if held_out:
         columns = {HELD_OUT: held_out.distances(faces)[0]}
         related = RelationsOfAll(columns, (held_out.note,) if held_out.note else ())
@@ -86,7 +94,7 @@ def relate_all(
         if rule.measure == HELD_OUT:
             _check_held_out(policy, rule, tables, related)
             continue
-        among = _passing_before(policy, rule, faces, related)
+        among = _passing_before(policy, rule, faces, related, tables.shot_gap)
         new, note = _relations(rule, policy, faces, among, tables, min_label_faces)
         # The others are known too, such as the distance from the twin where only the rank is limited.
         columns = {name: column for name, column in new.items() if name == rule.measure or name not in ruled}
@@ -128,7 +136,7 @@ def _label_relations(
 ) -> tuple[dict[str, Floats], str]:
     nothing = {name: np.full(len(faces), np.nan) for name in OF_LABELS}
     if faces.vectors is None or faces.space is None:
-        lacking = f"{tables.root} has no embeddings. Add them with `facesieve identify {tables.root}`."
+        lacking = f"{tables.root} has no embeddings. Add them: facesieve identify {tables.root} --identity MODEL."
         if not rule.optional:
             raise _unmeasured(policy, rule, lacking)
         return nothing, f"No face was compared with the others of its label, because {lacking}"
@@ -146,7 +154,10 @@ def _unmeasured(policy: Policy, rule: Rule, why: str) -> PolicyError:
     return PolicyError("unmeasured", f"Policy {policy.name!r} asks for {rule.measure!r}, but {why}")
 
 
-def _passing_before(policy: Policy, rule: Rule, faces: FaceColumns, before: RelationsOfAll) -> Mask:
-    """(N,) which faces pass every rule before this one."""
-    in_pictures = picture_relations(faces.picture, faces.prominence)
-    return passing_before(policy, rule.measure, faces.measures, {**in_pictures, **before.of_rows(0, len(faces))})
+def _passing_before(policy: Policy, rule: Rule, faces: FaceColumns, before: RelationsOfAll, gap: float) -> Mask:
+    """(N,) which faces pass every rule before this one. gap: see `rank_in_track`."""
+    relations = {**picture_relations(faces.picture, faces.prominence), **before.of_rows(0, len(faces))}
+    if policy.ranks_tracks:
+        angles = faces.measures["yaw"], faces.measures["pitch"]
+        relations |= track_relations(faces.track, faces.time, faces.fitness, *angles, gap)
+    return passing_before(policy, rule.measure, faces.measures, relations)

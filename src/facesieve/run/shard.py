@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Protocol
 
@@ -16,12 +16,14 @@ from facesieve.dataset.disk.tar import END, write_member
 from facesieve.dataset.tables.part_rows import PartRows
 from facesieve.draw.encode import thumbnail
 from facesieve.records import Record, Refusal, RefusalCode, Source
+from facesieve.run.clip_writer import ClipWriter
 from facesieve.run.ledger import Ledger
 from facesieve.run.permit import Permit
 from facesieve.run.picture_files import picture_files, tar_members
 from facesieve.run.plan import Shard
 from facesieve.run.progress import Tally
 from facesieve.settings import Settings
+from facesieve.sieve import Policy
 from facesieve.sources.remote.remote import Remote
 
 
@@ -37,6 +39,7 @@ class ShardRunner:
 
     measures: names of the measure columns, in order. permit: held while anything is written; None where the process
     cannot outlive its build. model: sha256 of the model that the pipeline computes embeddings with; "" for none.
+    policy: the rules that judge the faces of a clip when it has ended.
     """
 
     layout: Layout
@@ -45,6 +48,7 @@ class ShardRunner:
     outputs: Outputs
     permit: Permit | None = None
     model: str = ""
+    policy: Policy = field(default_factory=Policy.preset)
 
     def run(
         self, shard: Shard, pipeline: BuildPipeline, on_start: Callable[[int], None] = lambda index: None
@@ -72,22 +76,26 @@ class ShardRunner:
 
     def _commit(self, shard: Shard, records: Iterable[Record]) -> Iterator[Tally]:
         rows, files = PartRows(self.measures, self.outputs, self.model), dict[str, frozenset[Checksum]]()
+        clips = ClipWriter(self, rows, files)
 
         def write(record: Record) -> Tally:
-            with self._permitted():
-                files.update(self._write(record))
+            if clips.takes(record):
+                return clips.write(record, add)
+            with self.permitted():
+                files.update(self.write_files(picture_files(record, self.outputs, self.settings)))
             crops = {name: add(name, data) for name, data in tar_members(record, self.outputs, self.settings)}
             rows.add(record, [thumbnail(face.crop) for face in record.faces], crops)
             return Tally.of(record)
 
-        with self._crops(shard) as add:
+        with self._crops(shard) as add, closing(clips):
             yield from map(write, records)  # a `for` loop would hold one picture while the next one is decoded
         crops = [self.layout.unpacked_of(shard.number)] if self.outputs.in_tars else []
-        with self._permitted():
+        with self.permitted():
             sync_folders([*(self.layout.root / name for name in files), *crops], self.layout.root)
             Ledger(self.layout).commit(shard.number, rows.part(), rows.thumbs(), files)
 
-    def _permitted(self) -> AbstractContextManager[None]:
+    def permitted(self) -> AbstractContextManager[None]:
+        """Hold the permit to write, if there is one."""
         return self.permit.held() if self.permit else nullcontext()
 
     @contextmanager
@@ -104,11 +112,12 @@ class ShardRunner:
             yield add
             stream.write(END)
             permitted.enter_context(
-                self._permitted()
+                self.permitted()
             )  # the file takes its name when the stream closes, before this ends
 
-    def _write(self, record: Record) -> Iterator[tuple[str, frozenset[Checksum]]]:
-        for name, data in picture_files(record, self.outputs, self.settings):
+    def write_files(self, files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, frozenset[Checksum]]]:
+        """Write picture files. Yields the name and the checksum of each."""
+        for name, data in files:
             write_file(data, self.layout.root / name, self.layout.scratch)
             yield name, frozenset([checksum_of(data)])
 
@@ -116,8 +125,8 @@ class ShardRunner:
 def _reporting(sources: Sequence[Source], on_start: Callable[[int], None], settings: Settings) -> Iterator[Source]:
     """Yield the sources in order; those behind URLs are fetched ahead and carry their bytes.
 
-    on_start: called with the index of a source before it is yielded, and again and again while its download is awaited,
-    so that a slow download is not taken for a process that hangs.
+    on_start: called with the index of a source before it is yielded, and again and again while its download is awaited
+    or a clip is read, so that neither is taken for a process that hangs.
     """
     index = 0
 
@@ -131,5 +140,5 @@ def _reporting(sources: Sequence[Source], on_start: Callable[[int], None], setti
         drawn = UrlPrefetch(settings)(sources, waiting)
     for source in drawn:
         on_start(index)
-        yield source
+        yield replace(source, waiting=waiting)
         index += 1

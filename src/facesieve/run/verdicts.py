@@ -17,6 +17,8 @@ import pyarrow as pa
 
 from facesieve.dataset.disk.layout import crop_name
 from facesieve.dataset.manifests import measures_of_rows
+from facesieve.dataset.origin import ClipOptions
+from facesieve.dataset.tables.clip_rows import with_lone_tracks
 from facesieve.dataset.tables.merge import Block
 from facesieve.dataset.tables.schema import CROPS, PLACE, face_schema, measure_columns
 from facesieve.records import Floats, Measures
@@ -35,6 +37,7 @@ class Verdicts:
     judge: called with the measures and relations of some thousands of faces at a time, in order. related: the relations
     among all faces. held: the measure columns of the rows. wanted: the measure columns of the result.
     in_tars: whether the crops are in tar files. keeps_crops: whether a rejected face keeps the crop that it has.
+    clips: how clips were read; None if there are none.
     """
 
     judge: Judge
@@ -43,15 +46,17 @@ class Verdicts:
     wanted: tuple[str, ...]
     in_tars: bool
     keeps_crops: bool
+    clips: ClipOptions | None = None
 
     def on(self, blocks: Iterable[Block]) -> Iterator[tuple[Block, Block]]:
         """Yield each block of rows as it was, and with the verdicts. blocks: all rows, in order."""
-        names, first = measure_columns(self.held), 0
+        names, first, gap = measure_columns(self.held), 0, self.clips.shot_gap if self.clips else 0.0
         for old in blocks:
             measures = with_derived_measures(measures_of_rows(old.faces, names), old)
-            relations = {**relations_in_pictures(measures, old), **self.related.of_rows(first, len(old.faces))}
+            relations = {**relations_in_pictures(measures, old, gap), **self.related.of_rows(first, len(old.faces))}
             judgement, first = self.judge(measures, relations), first + len(old.faces)
             faces = _with_measures(old.faces, {**measures.columns, **judgement.relations}, self._schema(old.faces))
+            faces = with_lone_tracks(faces) if self.clips else faces
             faces = _with(faces, "kept", pa.array(judgement.kept, pa.bool_()))
             faces = _with(faces, "reasons", pa.array(judgement.reasons(), pa.list_(pa.string())))
             if not self.in_tars:
@@ -60,7 +65,7 @@ class Verdicts:
 
     def _schema(self, faces: pa.Table) -> pa.Schema:
         of_tars = (field for field in faces.schema if field.name in OF_TARS)
-        return pa.schema([*face_schema(self.wanted), *of_tars])
+        return pa.schema([*face_schema(self.wanted, clips=self.clips is not None), *of_tars])
 
 
 def _with_measures(faces: pa.Table, columns: Mapping[str, Floats], schema: pa.Schema) -> pa.Table:

@@ -55,7 +55,8 @@ def _finding(rule: Rule, value: float | None, failed: bool) -> Finding:
         return Finding(rule.measure, None, rule.low, rule.high, rule.limits(), True, "", text)
     if value is None or missing:
         reason = rule.when_missing
-        text = f"{rule.measure} was not measured, and has to be {rule.limits()}. {reason.sentence}"
+        lack = "has no value" if reason == rule.reason else "was not measured"
+        text = f"{rule.measure} {lack}, and has to be {rule.limits()}. {reason.sentence}"
         return Finding(rule.measure, None, rule.low, rule.high, rule.limits(), False, str(reason), text)
     passed = bool(rule.passes(np.array([value]))[0])
     reading = f"{rule.measure} is {_shown(rule, value)}"

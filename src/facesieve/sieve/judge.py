@@ -18,7 +18,8 @@ from facesieve.sieve.rule import Rule
 PASSED, FAILED, MISSING = 0, 1, 2
 
 Relation = Callable[[Mask], Floats]
-"""(N,) boolean, which faces it is computed among, to (N,) float64; NaN for every other face."""
+"""(N,) boolean, which faces it is computed among, to (N,) float64. It is NaN for every other face, except for
+`track_length`, which does not depend on which faces passed."""
 
 Relations = Mapping[str, Relation]
 NO_RELATIONS: Relations = MappingProxyType({})

@@ -13,13 +13,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facesieve.errors import PolicyError
-from facesieve.quality import DATASET_RELATIONS
+from facesieve.quality import DATASET_RELATIONS, TRACK_RELATIONS
 from facesieve.sieve.adjust import adjusted
 from facesieve.sieve.nearest import did_you_mean
 from facesieve.sieve.rule import Rule
 from facesieve.small_file import read_toml
 
 DEFAULT = "reference"
+_OF_TRACKS = frozenset(relation.name for relation in TRACK_RELATIONS)
 
 _WHOLE = frozenset(relation.name for relation in DATASET_RELATIONS)
 
@@ -58,7 +59,7 @@ class Policy(BaseModel):
     def presets_for_pictures() -> tuple[str, ...]:
         """Names of the presets that judge single pictures, so that a service can use them; see `for_pictures`."""
         measures = {name: {rule["measure"] for rule in preset["rules"]} for name, preset in _presets().items()}
-        return tuple(name for name, limited in measures.items() if not limited & _WHOLE)
+        return tuple(name for name, limited in measures.items() if not limited & (_WHOLE | _OF_TRACKS))
 
     @classmethod
     def load(cls, name_or_file: str = DEFAULT) -> Policy:
@@ -100,6 +101,17 @@ class Policy(BaseModel):
                 " `facesieve build` or `facesieve sieve`; here, choose another policy.",
             )
         return self
+
+    def before_tracks(self) -> Policy:
+        """The policy without its first rule on tracks and all rules after it; without rules on tracks, itself."""
+        names = [rule.measure for rule in self.rules]
+        first = next((at for at, name in enumerate(names) if name in _OF_TRACKS), len(names))
+        return self if first == len(names) else self.model_copy(update={"rules": self.rules[:first]})
+
+    @property
+    def ranks_tracks(self) -> bool:
+        """Whether a rule needs the tracks of a clip."""
+        return any(rule.measure in _OF_TRACKS for rule in self.rules)
 
     def describe(self) -> dict[str, Any]:
         """The policy as plain values, which `Policy.parse` reads."""

@@ -31,9 +31,12 @@ class Reason(Code):
         "not_the_main_face",
         "Another face of the picture is larger, more central, or more like its label.",
     )
+    SHORT_TRACK = "short_track", "The track of the face in the clip has too few faces."
+    NOT_A_BEST_SHOT = "not_a_best_shot", "The track has better shots, or a fitter one of about the same time and pose."
     OTHER_PERSON = "other_person", "The face is not like the other faces under its label."
     NEAR_DUPLICATE = "near_duplicate", "A fitter face of the dataset is nearly the same picture."
     LEAKED = "leaked", "The face or its person is also in the dataset that was held out."
+    POSE_UNSURE = "pose_unsure", "The head pose is too uncertain to be judged."
     POSE_NOT_MEASURED = "pose_not_measured", "The head pose was not measured, so it could not be judged."
     NOT_MEASURED = "not_measured", "A number that a rule asks for was not measured."
 
@@ -73,8 +76,11 @@ REASON_OF = {
     "blockiness": Reason.COMPRESSED,
     "prominence": Reason.NOT_PROMINENT,
     "fitness": Reason.NOT_FIT,
+    "pose_spread": Reason.POSE_UNSURE,
     "faces_in_picture": Reason.CROWDED,
     "rank_in_picture": Reason.NOT_THE_MAIN_FACE,
+    "track_length": Reason.SHORT_TRACK,
+    "rank_in_track": Reason.NOT_A_BEST_SHOT,
     "label_distance": Reason.OTHER_PERSON,
     "label_margin": Reason.OTHER_PERSON,
     "twin_distance": Reason.NEAR_DUPLICATE,
@@ -83,4 +89,4 @@ REASON_OF = {
 }
 
 # Measures that need the pose. Where one of them was not measured, the reason is `pose_not_measured`.
-NEEDS_POSE = frozenset({*ANGLES, "inter_eye_distance_score"})
+NEEDS_POSE = frozenset({*ANGLES, "inter_eye_distance_score", "pose_spread"})

@@ -66,6 +66,8 @@ class Rule(BaseModel):
     @property
     def when_missing(self) -> Reason:
         """The reason in the verdict when the value was not measured."""
+        if self.measure == "rank_in_track":  # only distinct shots have a rank
+            return self.reason
         return Reason.POSE_NOT_MEASURED if self.measure in NEEDS_POSE else Reason.NOT_MEASURED
 
     def passes(self, values: Floats) -> Mask:

@@ -13,7 +13,7 @@ from facesieve.errors import FacesieveError, Refused
 from facesieve.records import RefusalCode, Source, displayed
 from facesieve.sources.identity import former, identity_of, identity_of_member
 from facesieve.sources.member import Member
-from facesieve.sources.names import ZIP_SUFFIXES, is_archive_name, unsafe
+from facesieve.sources.names import ZIP_SUFFIXES, cost_of, is_archive_name, unsafe
 from facesieve.sources.openers import RefusedOpener, open_file
 from facesieve.sources.search import Search
 from facesieve.sources.taken import taken
@@ -76,7 +76,8 @@ def _source(archive: str, identity: bytes, member: Member, times: int, search: S
     if unsafe(member.parts):
         return Source(name, "", RefusedOpener(RefusalCode.UNSAFE_NAME), identity=place, former=before)
     label = displayed(search.label(member.parts[:-1], ""))
-    return Source(name, label, member.open, member.fingerprint, identity=place, former=before)
+    cost = cost_of(member.name)
+    return Source(name, label, member.open, member.fingerprint, identity=place, former=before, cost=cost)
 
 
 def _linked(members: list[Member]) -> Iterator[Member]:

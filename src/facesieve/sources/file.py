@@ -8,6 +8,7 @@ from pathlib import Path
 from facesieve.records import RefusalCode, Source, displayed
 from facesieve.regular_file import what_is_wrong
 from facesieve.sources.identity import former, identity_of
+from facesieve.sources.names import cost_of
 from facesieve.sources.openers import File, RefusedOpener
 
 
@@ -27,7 +28,7 @@ def from_file(path: Path, label: str = "", identity: bytes = b"") -> Source:
     if wrong := what_is_wrong(status):
         return Source(*known, RefusedOpener(RefusalCode.NOT_A_FILE, wrong), identity=identity, former=before)
     stamp = f"{status.st_size}-{status.st_mtime_ns}@{status.st_ctime_ns}"
-    return Source(*known, File(str(path)), stamp, identity=identity, former=before)
+    return Source(*known, File(str(path)), stamp, identity=identity, former=before, cost=cost_of(path.name))
 
 
 def _absent(path: Path, error: Exception) -> str:

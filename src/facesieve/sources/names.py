@@ -27,6 +27,12 @@ IGNORED_SUFFIXES = frozenset(_TEXT_AND_DATA.split())
 ZIP_SUFFIXES = (".zip",)
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
+# Only a guess, so that a build divides its work well; the content decides what is a clip.
+CLIP_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".3gp", ".3g2", ".f4v"),
+)
+CLIP_COST = 300  # one minute at five frames a second
+
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -37,6 +43,11 @@ def ignored_file(name: str) -> bool:
     """
     lower = name.lower()
     return lower in IGNORED_FILES or name.startswith("._") or PurePath(lower).suffix in IGNORED_SUFFIXES
+
+
+def cost_of(name: str) -> int:
+    """How many still pictures a file probably counts as, by the end of its name."""
+    return CLIP_COST if name.lower().endswith(CLIP_SUFFIXES) else 1
 
 
 def is_archive_name(name: str) -> bool:

@@ -78,6 +78,11 @@ class Layout:
         return self.hidden / "made.json"
 
     @property
+    def clips(self) -> Path:
+        """How clips are read in this dataset; absent as long as it has none."""
+        return self.hidden / "clips.json"
+
+    @property
     def parts(self) -> Path:
         return self.hidden / "parts"
 

@@ -64,6 +64,8 @@ class RunningCounts:
         self._refusals += _tally(pictures["refusal"].drop_null())
         self._reasons += _tally(pc.list_flatten(faces.filter(pc.invert(faces["kept"]))["reasons"]))
         several = pc.and_(pc.not_equal(pictures["label"], ""), pc.greater(pictures["kept"], 1))
+        if "frames" in pictures.column_names:  # a clip shows the same face often
+            several = pc.and_(several, pc.is_null(pictures["frames"]))
         self.shared_labels += int(pc.sum(several).as_py() or 0)
         self._contents.append(hashes_of(pictures["picture_id"].filter(pc.is_null(pictures["refusal"])).to_pylist()))
 

@@ -19,6 +19,7 @@ class FaceRow:
     measures: raw numbers by name; None means not measured. reasons: why the face was rejected.
     file_name: the aligned crop, relative to the dataset; None if none was written. If the crops are in tar files, it is
     a name in the file `shard`, and the crop has `size` bytes at `offset` of that file.
+    frame, time, track: of a face in a clip; None for a face of a still picture.
     """
 
     face_id: str
@@ -34,6 +35,9 @@ class FaceRow:
     shard: str | None = None
     offset: int | None = None
     size: int | None = None
+    frame: int | None = None
+    time: float | None = None
+    track: int | None = None
 
     @property
     def crop(self) -> str | None:
@@ -52,6 +56,7 @@ class FaceRow:
             "kept": self.kept,
             "reasons": list(self.reasons),
             "file_name": self.file_name,
+            **({} if self.frame is None else {"frame": self.frame, "time": self.time, "track": self.track}),
             **({"shard": self.shard, "offset": self.offset, "size": self.size} if self.shard else {}),
         }
 
@@ -73,4 +78,7 @@ def face_rows(faces: pa.Table, measures: tuple[str, ...]) -> Iterator[FaceRow]:
             shard=row.get("shard"),
             offset=row.get("offset"),
             size=row.get("size"),
+            frame=row.get("frame"),
+            time=row.get("time"),
+            track=row.get("track"),
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from facesieve.dataset.disk.checksums import Checksum
@@ -15,8 +16,16 @@ from facesieve.dataset.disk.format import with_embedded
 from facesieve.dataset.disk.layout import crop_name, member_name
 from facesieve.dataset.disk.names import normalized_text
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.tables.schema import BOX, CROP_HASH, LANDMARKS, THUMB_SCHEMA, measure_columns, part_schema
-from facesieve.records import Face, NoEmbedding, Record, displayed
+from facesieve.dataset.tables.schema import (
+    BOX,
+    CROP_HASH,
+    LANDMARKS,
+    THUMB_SCHEMA,
+    TRACK_RELATIONS,
+    measure_columns,
+    part_schema,
+)
+from facesieve.records import Face, NoEmbedding, Photo, Record, displayed
 
 
 class PartRows:
@@ -29,6 +38,7 @@ class PartRows:
     def __init__(self, measures: Sequence[str], outputs: Outputs, model: str = "") -> None:
         self._measures, self._outputs, self._model = measures, outputs, model
         self._pictures: list[dict[str, Any]] = []
+        self._clips: dict[int, pa.StructArray] = {}  # the faces of those rows that are clips
         self._thumbs: list[tuple[str, bytes]] = []
 
     def add(
@@ -41,14 +51,42 @@ class PartRows:
         self._pictures.append(_picture(record, self._measures, self._outputs, crops))
         if self._model:
             for face, row in zip(record.faces, self._pictures[-1]["faces"], strict=True):
-                row |= _embedding(face, row["file_name"] is not None)
+                row |= embedding_values(face, row["file_name"] is not None)
         self._thumbs += [(face.face_id, jpeg) for face, jpeg in zip(record.faces, thumbnails, strict=True)]
+
+    def add_clip(self, last: Record, faces: pa.StructArray, thumbnails: Sequence[tuple[str, bytes]]) -> None:
+        """Add a clip with the faces of all its frames; see `ClipRows`.
+
+        last: the record of its last frame. thumbnails: face ids with one small JPEG each, for some of the faces.
+        """
+        row = _picture(replace(last, faces=()), self._measures, self._outputs, {})
+        self._clips[len(self._pictures)] = faces
+        self._pictures.append(row)
+        self._thumbs += thumbnails
 
     def part(self) -> pa.Table:
         """One row per picture, in the order in which they were added; see `part_schema`."""
-        schema = part_schema(self._measures, self._outputs.in_tars, bool(self._model))
-        part = pa.Table.from_pylist(self._pictures, schema=schema)
+        if self._clips:
+            part = self._with_clips()
+        else:
+            schema = part_schema(self._measures, self._outputs.in_tars, bool(self._model))
+            part = pa.Table.from_pylist(self._pictures, schema=schema)
         return with_embedded(part, self._model) if self._model else part
+
+    def _with_clips(self) -> pa.Table:
+        """The part of a shard that has clips, whose faces are an array already, because there may be many."""
+        measures = (*self._measures, *TRACK_RELATIONS)
+        schema = part_schema(measures, self._outputs.in_tars, bool(self._model), clips=True)
+        *plain, faces = schema
+        rows = pa.Table.from_pylist(self._pictures, schema=pa.schema(plain))
+        kind = faces.type.value_type
+        arrays = [
+            self._clips[at] if at in self._clips else pa.array(row["faces"], kind)
+            for at, row in enumerate(self._pictures)
+        ]
+        offsets = np.cumsum([0, *map(len, arrays)], dtype=np.int32)
+        lists = pa.ListArray.from_arrays(pa.array(offsets), pa.concat_arrays(arrays), type=faces.type)
+        return rows.append_column(faces, lists)
 
     def thumbs(self) -> pa.Table:
         """The thumbnails of all faces, kept or not, for the contact sheet; see `THUMB_SCHEMA`."""
@@ -74,17 +112,26 @@ def _picture(
         "message": normalized_text(refusal.message) if refusal else None,
         "fingerprint": record.source.fingerprint,
         "identity": record.source.key,
-        "faces": [_face(face, record.source.label, measures, outputs, crops) for face in record.faces],
+        "faces": [face_values(face, record.source.label, measures, outputs, crops) for face in record.faces],
+        **(_clip(record.photo) if record.photo and record.photo.clip else {}),
     }
 
 
-def _face(
+def _clip(photo: Photo) -> dict[str, Any]:
+    clip = photo.clip
+    assert clip is not None
+    return asdict(clip) | {"truncated": clip.truncated or None}
+
+
+def face_values(
     face: Face, label: str, measures: Sequence[str], outputs: Outputs, crops: Mapping[str, Checksum]
 ) -> dict[str, Any]:
+    """The columns of one face of a ledger part."""
     known = {**face.measures, "confidence": face.confidence}
     written = outputs.writes(face.verdict.kept)
     return {
         "face_id": face.face_id,
+        **({"frame": face.frame, "time": face.time, "track": face.track} if face.time is not None else {}),
         **dict(zip(BOX, map(float, face.box), strict=True)),
         **dict(zip(LANDMARKS, face.landmarks.ravel().tolist(), strict=True)),
         **{name: _number(known.get(name)) for name in measure_columns(measures)},
@@ -107,7 +154,7 @@ def _members(face: Face, label: str, outputs: Outputs) -> list[str]:
     return [member_name(label, face.face_id, what) for what in whats]
 
 
-def _embedding(face: Face, written: bool) -> dict[str, bytes | str | None]:
+def embedding_values(face: Face, written: bool) -> dict[str, bytes | str | None]:
     """The values of `EMBEDDING_FIELDS`. Only faces whose crop is written have an embedding."""
     if not written:
         return {"embedding": None, "no_embedding": NoEmbedding.NO_CROP.value}

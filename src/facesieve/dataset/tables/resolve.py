@@ -70,17 +70,21 @@ def _changed(rows: pa.Table, changes: pa.Table, first: int) -> ResolvedPart:
     return ResolvedPart(rows, counts)
 
 
-def with_part_schema(rows: pa.Table, measures: Sequence[str], in_tars: bool = False, model: str = "") -> pa.Table:
+def with_part_schema(
+    rows: pa.Table, measures: Sequence[str], in_tars: bool = False, model: str = "", clips: bool = False
+) -> pa.Table:
     """The rows of a part with all columns, in order. Columns that an earlier version did not write are null.
 
     model: sha256 of the model whose embeddings are wanted; "" for none. Embeddings of another model become null.
+    clips: whether the dataset has clips.
     Raises DatasetError if the columns are not those of a part.
     """
     has_wanted = bool(model) and embedded_with(rows) == model
     if model and not has_wanted:
-        plain, embedded = with_part_schema(rows, measures, in_tars), part_schema(measures, in_tars, True)
+        plain = with_part_schema(rows, measures, in_tars, clips=clips)
+        embedded = part_schema(measures, in_tars, True, clips)
         return with_later_columns(plain, embedded, [field.name for field in EMBEDDING_FIELDS])
-    schema = part_schema(measures, in_tars, has_wanted)
+    schema = part_schema(measures, in_tars, has_wanted, clips)
     with wrap_schema_errors():
         rows = with_later_columns(rows, schema)
         table = pa.concat_tables([schema.empty_table(), rows], promote_options="default")

@@ -25,11 +25,24 @@ CROPS = pa.field("crops", pa.list_(pa.struct([pa.field("sha256", pa.string()), p
 PLACE = (pa.field("shard", pa.string()), pa.field("offset", pa.int64()), pa.field("size", pa.int64()))
 
 
-def face_fields(measures: Iterable[str]) -> list[pa.Field]:
+# The columns that only a dataset with clips has. They are null for still pictures.
+OF_FRAMES = (pa.field("frame", pa.int32()), pa.field("time", pa.float64()), pa.field("track", pa.int32()))
+OF_CLIPS = (
+    pa.field("frames", pa.int32()),
+    pa.field("duration", pa.float64()),
+    pa.field("fps", pa.float64()),
+    pa.field("codec", pa.string()),
+    pa.field("truncated", pa.string()),
+)
+TRACK_RELATIONS = ("track_length", "rank_in_track")  # further measures of a dataset with clips
+
+
+def face_fields(measures: Iterable[str], clips: bool = False) -> list[pa.Field]:
     """The columns of a face that do not come from its picture. A null number was not measured."""
     numbers = (*BOX, *LANDMARKS, *measure_columns(measures))
     return [
         pa.field("face_id", pa.string()),
+        *(OF_FRAMES if clips else ()),
         *(pa.field(name, pa.float64()) for name in numbers),
         pa.field("kept", pa.bool_()),
         pa.field("reasons", pa.list_(pa.string())),
@@ -41,7 +54,7 @@ def face_fields(measures: Iterable[str]) -> list[pa.Field]:
 def column_names() -> frozenset[str]:
     """The columns of a face that are not measures."""
     faces = {
-        *(field.name for field in face_fields(())),
+        *(field.name for field in face_fields((), clips=True)),
         "picture_id",
         "source",
         "label",
@@ -51,9 +64,12 @@ def column_names() -> frozenset[str]:
     return frozenset(faces - set(LEADING))
 
 
-def face_schema(measures: Iterable[str], in_tars: bool = False) -> pa.Schema:
-    """`faces.parquet`: one row per face, kept or not. in_tars: whether the crops are in tar files."""
-    face_id, *rest = face_fields(measures)
+def face_schema(measures: Iterable[str], in_tars: bool = False, clips: bool = False) -> pa.Schema:
+    """`faces.parquet`: one row per face, kept or not.
+
+    in_tars: whether the crops are in tar files. clips: whether the dataset has clips.
+    """
+    face_id, *rest = face_fields(measures, clips)
     of_picture = (pa.field(name, pa.string()) for name in ("picture_id", "source", "label"))
     return pa.schema([face_id, *of_picture, *rest, *(PLACE if in_tars else ())])
 
@@ -68,14 +84,18 @@ PICTURE_FIELDS = (
     pa.field("turn", pa.int32()),
 )
 # Columns that were added after format 1 was first released. In a file without them they read as null.
-LATER: tuple[str, ...] = ("prominence", "fitness", "faces_in_picture", "rank_in_picture", CROP_HASH)
+LATER: tuple[str, ...] = (
+    *("prominence", "fitness", "faces_in_picture", "rank_in_picture", "pose_spread", CROP_HASH),
+    *(field.name for field in (*OF_FRAMES, *OF_CLIPS)),
+    *TRACK_RELATIONS,
+)
 REFUSAL_FIELDS = (pa.field("refusal", pa.string()), pa.field("message", pa.string()))
 
 
-def picture_schema() -> pa.Schema:
-    """`pictures.parquet`: one row per input, refused or not."""
+def picture_schema(clips: bool = False) -> pa.Schema:
+    """`pictures.parquet`: one row per input, refused or not. clips: whether the dataset has clips."""
     counts = [pa.field("faces", pa.int32()), pa.field("kept", pa.int32())]
-    return pa.schema([*PICTURE_FIELDS, *counts, *REFUSAL_FIELDS])
+    return pa.schema([*PICTURE_FIELDS, *(OF_CLIPS if clips else ()), *counts, *REFUSAL_FIELDS])
 
 
 # In a face of a ledger part, if the build computes embeddings: the numbers as little-endian float16, or why not.
@@ -94,16 +114,19 @@ def embedding_schema() -> pa.Schema:
     )
 
 
-def part_schema(measures: Iterable[str], in_tars: bool = False, embedded: bool = False) -> pa.Schema:
+def part_schema(
+    measures: Iterable[str], in_tars: bool = False, embedded: bool = False, clips: bool = False
+) -> pa.Schema:
     """A ledger part: one row per input, with its faces nested inside, and with what identifies the input.
 
     `identity` tells inputs apart. It is null in rows that version 0.1.0 wrote; there `source` tells them apart.
-    in_tars: whether the crops are in tar files. embedded: whether faces have embeddings.
+    in_tars: whether the crops are in tar files. embedded: whether faces have embeddings. clips: whether it has clips.
     """
     later = (*([CROPS] if in_tars else ()), *(EMBEDDING_FIELDS if embedded else ()))
-    faces = pa.list_(pa.struct([*face_fields(measures), *later]))
+    faces = pa.list_(pa.struct([*face_fields(measures, clips), *later]))
     evidence = [pa.field("fingerprint", pa.string()), pa.field("identity", pa.binary())]
-    return pa.schema([*PICTURE_FIELDS, *REFUSAL_FIELDS, *evidence, pa.field("faces", faces)])
+    of_clips = OF_CLIPS if clips else ()
+    return pa.schema([*PICTURE_FIELDS, *of_clips, *REFUSAL_FIELDS, *evidence, pa.field("faces", faces)])
 
 
 def with_later_columns(table: pa.Table, schema: pa.Schema, later: Sequence[str] | None = None) -> pa.Table:

@@ -72,9 +72,10 @@ def ray_engine(
 
     on: as in `connected`. models, mixed_engines: as in `Cluster`. Raises what `connected` and `look_at_nodes` raise.
     """
-    with connected(on, workers_for(settings, len(sources), cores())) as ray:
+    cost = sum(source.cost for source in sources)
+    with connected(on, workers_for(settings, cost, cores())) as ray:
         cluster = look_at_nodes(ray, settings, sources, models, mixed_engines)
-        yield RayEngine(cluster, workers_for(settings, len(sources), cluster.processors() // settings.threads))
+        yield RayEngine(cluster, workers_for(settings, cost, cluster.processors() // settings.threads))
 
 
 @dataclass(frozen=True, slots=True)

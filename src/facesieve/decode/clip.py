@@ -1,0 +1,125 @@
+"""A clip as photos: the frames that are used, one after the other, with their times and scenes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from facesieve.decode.animation import Animation, opened_animation
+from facesieve.decode.capture import Capture, opened
+from facesieve.decode.clip_file import clip_file
+from facesieve.decode.cost import check_cost
+from facesieve.decode.out_of_memory import is_about_memory
+from facesieve.decode.sampling import Clock, Sampler, Scenes
+from facesieve.errors import Refused
+from facesieve.records import Clip, Photo, Pixels, Refusal, RefusalCode, Source, Truncated
+from facesieve.settings import Settings
+
+MISSING, MISSING_SHARE = 0.5, 0.02  # seconds, and share of the length, by which the length in a header may be wrong
+OFTEN = 64  # frames after which a clip that goes on is reported
+
+
+def clip_photos(
+    source: Source, stream: BinaryIO, head: bytes, format: str, settings: Settings
+) -> Iterator[Photo | Refusal]:
+    """The frames of a clip that are used, in order; the last has `Photo.clip`. A refusal if the clip cannot be read.
+
+    Only a few frames are in memory at a time. If the reading fails after some frames, a refusal follows them, and they
+    do not count. stream: the clip after its first bytes, which are `head`. A crash of a decoder ends the process.
+    """
+    waiting = source.waiting or _nothing
+    picture_id, size = "", (0, 0)
+    try:
+        with (
+            clip_file(stream, head, settings.max_clip_bytes, waiting) as (path, picture_id, length),
+            opened(path, settings.threads) as capture,
+        ):
+            size = capture.size
+            check_cost("clip", size, length, settings)
+            yield from _frames(capture, _NewPhoto(source, picture_id, format), settings, waiting)
+    except Refused as refused:
+        message = refused.message or refused.code.sentence
+        yield Refusal(source, refused.code.value, message, picture_id, *size, format)
+    except Exception as error:
+        code = RefusalCode.OUT_OF_MEMORY if is_about_memory(error) else RefusalCode.UNREADABLE
+        yield Refusal(source, code.value, code.sentence, picture_id, *size, format)
+
+
+def animation_photos(source: Source, data: bytes, format: str, settings: Settings) -> Iterator[Photo | Refusal]:
+    """The same for an animated picture. Yields nothing if it has a single frame."""
+    picture_id = hashlib.sha256(data).hexdigest()
+    try:
+        with opened_animation(format, data, settings) as animation:
+            if animation is not None:
+                new = _NewPhoto(source, picture_id, format)
+                yield from _frames(animation, new, settings, source.waiting or _nothing)
+    except Refused as refused:
+        message = refused.message or refused.code.sentence
+        yield Refusal(source, refused.code.value, message, picture_id, format=format)
+    except Exception as error:  # each decoder has its own
+        code = RefusalCode.OUT_OF_MEMORY if is_about_memory(error) else RefusalCode.CORRUPT
+        yield Refusal(source, code.value, code.sentence, picture_id, format=format)
+
+
+@dataclass(frozen=True, slots=True)
+class _NewPhoto:
+    source: Source
+    picture_id: str
+    format: str
+
+    def __call__(self, pixels: Pixels, frame: int, time: float, scene: int) -> Photo:
+        return Photo(self.source, self.picture_id, pixels, self.format, frame=frame, time=time, scene=scene)
+
+
+def _frames(
+    capture: Capture | Animation, new: _NewPhoto, settings: Settings, waiting: Callable[[], None]
+) -> Iterator[Photo]:
+    """The photos. Each is held back until the next one is there, because the last one says that it is the last."""
+    clock, sampler, scenes = Clock(capture.fps), Sampler(settings, capture.duration), Scenes()
+    held: Photo | None = None
+    number, truncated = 0, ""
+    while True:
+        stamp = capture.grab()
+        if stamp is None:
+            truncated = Truncated.ENDS_EARLY if _lacks_end(clock.end, capture.duration) else ""
+            break
+        time = clock.tick(stamp)
+        if sampler.is_over(time):
+            break
+        if number % OFTEN == 0:
+            waiting()
+        number += 1
+        if not sampler.takes(time):
+            continue
+        if sampler.is_full:
+            truncated = Truncated.FRAME_LIMIT if sampler.used >= settings.max_clip_frames else ""
+            break
+        pixels = capture.pixels()
+        if pixels is None:
+            continue
+        if not scenes.add(pixels) and settings.clip_frames == "scene":
+            continue
+        if held is not None:
+            yield held
+        held, sampler.used = new(pixels, number - 1, time, scenes.number), sampler.used + 1
+        del pixels
+        waiting()
+    if held is None:
+        raise Refused(RefusalCode.NO_VIDEO, _no_frame(number))
+    clip = Clip(sampler.used, clock.end, capture.fps, capture.codec, str(truncated))
+    yield replace(held, clip=clip)
+
+
+def _lacks_end(end: float, duration: float | None) -> bool:
+    """Whether a clip ended before the time that its header says."""
+    return duration is not None and end < duration - max(MISSING, MISSING_SHARE * duration)
+
+
+def _no_frame(number: int) -> str:
+    return f"None of the {number} frames that were read is between clip_from and clip_to." if number else ""
+
+
+def _nothing() -> None:
+    pass

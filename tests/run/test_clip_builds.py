@@ -1,0 +1,236 @@
+"""Builds of clips: one row for a clip, many faces with a time and a track, the same bytes however it is built."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+import skimage.data
+
+import facesieve
+from facesieve.dataset.tables.schema import OF_CLIPS, OF_FRAMES, TRACK_RELATIONS
+from facesieve.errors import DatasetError
+from facesieve.relate.rank_in_track import POSE_STEP
+from facesieve.run.check import check_dataset
+from facesieve.run.forget import forget
+from facesieve.settings import Settings
+from facesieve.sieve import Policy
+from filmed import film, walking
+
+KEPT_ALL = Policy(name="all", rules=())
+
+
+def face() -> Any:
+    return cv2.resize(skimage.data.astronaut()[0:256, 96:352], (200, 200), interpolation=cv2.INTER_AREA)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a photo, a clip of one face that walks, and a clip of nobody."""
+    root = tmp_path_factory.mktemp("sources")
+    cv2.imwrite(str(root / "photo.png"), face()[..., ::-1])
+    film(root / "walk.mp4", walking(face(), 40))
+    film(root / "nobody.avi", walking(face()[:8, :8], 10))
+    return root
+
+
+def build(sources: object, root: Path, policy: Policy = KEPT_ALL, **options: Any) -> facesieve.Dataset:
+    settings = Settings.load(**{"workers": 1, "pose": "geometric", "min_face_size": 60} | options.pop("given", {}))
+    facesieve.build(sources, root, settings=settings, policy=policy, **options)  # type: ignore[arg-type]
+    return facesieve.open_dataset(root)
+
+
+def pose(row: dict[str, Any]) -> tuple[int, int]:
+    return round(row["yaw"] / POSE_STEP), round(row["pitch"] / POSE_STEP)
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and ".facesieve" not in path.parts
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> facesieve.Dataset:
+    return build(clips, tmp_path_factory.mktemp("whole") / "d", keep_rejected=True)
+
+
+def test_a_clip_is_one_row_and_its_faces_have_a_time_and_a_track(whole: facesieve.Dataset) -> None:
+    rows = {Path(row["source"]).name: row for row in whole.pictures.to_pylist()}
+    assert set(rows) == {"photo.png", "walk.mp4", "nobody.avi"}
+    walk, photo = rows["walk.mp4"], rows["photo.png"]
+    assert (walk["frames"], walk["duration"], walk["fps"], walk["truncated"]) == (8, pytest.approx(1.6), 25.0, None)
+    assert (walk["format"], walk["width"], walk["height"], walk["faces"]) == ("mp4", 320, 240, 8)
+    assert (rows["nobody.avi"]["faces"], rows["nobody.avi"]["codec"]) == (0, "MJPG")
+    assert {photo[field.name] for field in OF_CLIPS} == {None}
+    faces = whole.faces.to_pylist()
+    of_walk = [row for row in faces if row["source"].endswith("walk.mp4")]
+    assert [row["frame"] for row in of_walk] == list(range(0, 40, 5))
+    assert [row["time"] for row in of_walk] == pytest.approx([0.2 * number for number in range(8)])
+    assert {(row["track"], row["track_length"]) for row in of_walk} == {(0, 8.0)}
+    ranks = sorted(row["rank_in_track"] for row in of_walk if row["rank_in_track"])
+    assert ranks == [float(number) for number in range(1, len(ranks) + 1)]
+    assert 2 <= len(ranks) < 8
+    assert len({row["face_id"] for row in of_walk}) == 8
+    assert all((whole.layout.root / row["file_name"]).is_file() for row in faces)
+    [of_photo] = [row for row in faces if row["source"].endswith("photo.png")]
+    assert (of_photo["track"], of_photo["time"], of_photo["rank_in_track"]) == (None, None, 1.0)
+    assert check_dataset(whole.layout.root).faults == ()
+
+
+def test_the_contact_sheet_shows_tracks_and_opens_the_clip_at_the_second(whole: facesieve.Dataset) -> None:
+    page = whole.layout.sheet.read_text(encoding="utf-8")
+    found = re.findall(r'walk\.mp4 · track 0 · <a href="file:///[^"#]*walk\.mp4#t=([0-9.]+)">\1 s</a>', page)
+    assert found == ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0", "1.2", "1.4"]
+    assert page.count("· track") == 8
+
+
+def test_the_footage_preset_keeps_the_best_shots_and_sieve_agrees(
+    clips: Path, whole: facesieve.Dataset, tmp_path: Path
+) -> None:
+    policy = Policy.preset("footage")
+    built = build(clips, tmp_path / "built", policy, keep_rejected=True)
+    whole.rejudge(policy, tmp_path / "sieved")
+    assert files(tmp_path / "sieved") == files(tmp_path / "built")
+    faces = [row for row in built.faces.to_pylist() if row["source"].endswith("walk.mp4")]
+    kept = [row for row in faces if row["kept"]]
+    best = min(kept, key=lambda row: row["rank_in_track"])
+    assert best["fitness"] == max(row["fitness"] for row in faces)
+    assert 2 <= len(kept) <= 3
+    for one, other in combinations(kept, 2):
+        assert abs(one["time"] - other["time"]) >= 1.0 or pose(one) != pose(other)
+    assert {tuple(row["reasons"]) for row in faces if not row["kept"]} == {("not_a_best_shot",)}
+    assert built.about.origin.clips is not None
+    assert "a fitter one" in "\n".join(built.explain(next(r["face_id"] for r in faces if not r["kept"])).lines())
+
+
+def test_workers_and_shards_do_not_change_a_byte(clips: Path, tmp_path: Path) -> None:
+    policy = Policy.preset("footage")
+    one = build(clips, tmp_path / "one", policy, crops=["head"])
+    build(clips, tmp_path / "two", policy, crops=["head"], given={"workers": 2, "shard_size": 1, "batch_size": 1})
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    assert len(list((tmp_path / "one" / "kept").rglob("*.png"))) == one.about.counts.kept
+    assert len(list((tmp_path / "one" / "crops" / "head").rglob("*.jpg"))) == one.about.counts.kept > 1
+
+
+def test_crops_in_tar_files_are_those_of_the_kept_faces(clips: Path, tmp_path: Path) -> None:
+    dataset = build(clips, tmp_path, Policy.preset("footage"), crops_as="shards", marked=True)
+    kept = dataset.faces.filter(dataset.faces["kept"])
+    crops = list(dataset.crops(kept))
+    assert len(crops) > 1
+    assert all(crop and crop.startswith(b"\x89PNG") for crop in crops)
+    assert list(dataset.crops(dataset.faces)).count(None) == len(dataset.faces) - len(crops)
+    assert len(list((tmp_path / "marked").rglob("walk.*.jpg"))) == 1
+    assert check_dataset(tmp_path).faults == ()
+
+
+def test_a_dataset_without_clips_has_none_of_their_columns(clips: Path, tmp_path: Path) -> None:
+    dataset = build(clips / "photo.png", tmp_path / "d")
+    others = {*(field.name for field in (*OF_FRAMES, *OF_CLIPS)), *TRACK_RELATIONS}
+    assert not others & {*dataset.faces.column_names, *dataset.pictures.column_names}
+    assert not dataset.layout.clips.exists()
+    assert b"clip_every" not in dataset.layout.about.read_bytes()
+
+
+def test_a_clip_that_is_added_gives_all_rows_its_columns(clips: Path, whole: facesieve.Dataset, tmp_path: Path) -> None:
+    build(clips / "photo.png", tmp_path / "d", keep_rejected=True)
+    build(clips, tmp_path / "d", keep_rejected=True)
+    names = ("faces.parquet", "dataset.json", "contact_sheet.html")
+    now, once = files(tmp_path / "d"), files(whole.layout.root)
+    assert set(now) == set(once)
+    assert now["faces.parquet"] == once["faces.parquet"], names
+
+
+def test_other_sampling_is_refused_once_there_are_clips(clips: Path, tmp_path: Path) -> None:
+    build(clips / "photo.png", tmp_path / "d")
+    build([clips / "photo.png", clips / "nobody.avi"], tmp_path / "d", given={"clip_every": 0.1})
+    with pytest.raises(DatasetError, match=r"clips.clip_every: 0.1 -> 0.2"):
+        build(clips, tmp_path / "d")
+
+
+def test_a_clip_is_forgotten_with_all_its_files(clips: Path, tmp_path: Path) -> None:
+    build(clips, tmp_path / "d")
+    forget(tmp_path / "d", [str(clips / "walk.mp4")], Settings())
+    dataset = facesieve.open_dataset(tmp_path / "d")
+    assert {Path(row["source"]).name for row in dataset.faces.to_pylist()} == {"photo.png"}
+    assert len(list((tmp_path / "d" / "kept").rglob("*.png"))) == 1
+
+
+def test_a_clip_that_cannot_be_read_is_one_row(clips: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    data = (clips / "walk.mp4").read_bytes()
+    (tmp_path / "in" / "cut.mp4").write_bytes(data[: len(data) // 2])
+    (tmp_path / "in" / "list.m3u8").write_text(f"#EXTM3U\n{clips / 'walk.mp4'}\n")
+    shutil.copy(clips / "photo.png", tmp_path / "in")
+    dataset = build(tmp_path / "in", tmp_path / "d")
+    codes = {Path(row["source"]).name: row["refusal"] for row in dataset.pictures.to_pylist()}
+    assert codes == {"cut.mp4": "no_video", "list.m3u8": "playlist", "photo.png": None}
+
+
+def test_datasets_with_and_without_clips_are_merged(clips: Path, tmp_path: Path) -> None:
+    build(clips / "photo.png", tmp_path / "photos")
+    build(clips / "walk.mp4", tmp_path / "clips")
+    facesieve.merge([tmp_path / "photos", tmp_path / "clips"], tmp_path / "merged")
+    build([clips / "photo.png", clips / "walk.mp4"], tmp_path / "once")
+    assert files(tmp_path / "merged") == files(tmp_path / "once")
+
+
+def test_a_policy_on_tracks_keeps_photos(clips: Path, tmp_path: Path) -> None:
+    policy = Policy(name="best", rules=()).adjusted(["max_rank_in_track=1"])
+    dataset = build(clips / "photo.png", tmp_path / "d", policy)
+    assert dataset.about.counts.kept == dataset.about.counts.faces == 1
+    assert dataset.rejudge(policy).after.kept == 1
+
+
+def test_the_pipeline_tracks_a_clip(clips: Path) -> None:
+    settings = Settings.load(pose="geometric", min_face_size=60)
+    pipeline = facesieve.Pipeline(settings, Policy.preset("footage"))
+    record = pipeline.track(clips / "walk.mp4")
+    assert [face.track for face in record.faces] == [0] * 8
+    assert sorted(face.measures["rank_in_track"] for face in record.kept)[:2] == [1.0, 2.0]
+    assert record.photo and record.photo.clip and record.photo.clip.frames == 8
+    frames = list(pipeline.stream([clips / "walk.mp4", clips / "photo.png"]))
+    assert [frame.photo.time is None for frame in frames if frame.photo] == [False] * 8 + [True]
+    assert pipeline.track(clips / "photo.png").faces[0].track is None
+    assert pipeline.track(b"nothing").refusal is not None
+
+
+KILLED = """
+import os, signal, sys
+import facesieve
+left, sync = int(sys.argv[3]), os.fsync
+
+def fsync(descriptor):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    sync(descriptor)
+
+os.fsync = fsync
+settings = facesieve.Settings.load(workers=1, pose="none", min_face_size=60)
+facesieve.build(sys.argv[1], sys.argv[2], settings=settings, policy=facesieve.Policy(name="all", rules=()))
+"""
+
+
+@pytest.mark.parametrize("kill_at", [4, 9])
+def test_a_build_that_is_killed_in_a_clip_continues_to_the_same_bytes(
+    clips: Path, tmp_path: Path, kill_at: int
+) -> None:
+    command = [sys.executable, "-c", KILLED, str(clips / "walk.mp4"), str(tmp_path / "killed")]
+    killed = subprocess.run([*command, str(kill_at)], check=False, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not (tmp_path / "killed" / "faces.parquet").exists()
+    for root in ("killed", "whole"):
+        build(clips / "walk.mp4", tmp_path / root, given={"pose": "none"})
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
