@@ -30,7 +30,7 @@ def test_away_from_a_terminal_the_first_the_last_and_one_line_every_few_seconds(
     assert out == ""
     assert [line.split(",")[0] for line in err.splitlines()] == [f"{done}/12 pictures" for done in (0, 3, 6, 9, 12)]
     assert err.splitlines()[1] == ("3/12 pictures, 3 already there, 0.5/s, 0:00:18 left, 3 kept, 2 rejected, 1 refused")
-    assert err.splitlines()[-1].endswith(", 12 kept, 2 rejected, 1 refused (before duplicates are refused)")
+    assert err.splitlines()[-1].endswith(", 12 kept, 2 rejected, 1 refused (before pictures and faces are compared)")
 
 
 def test_on_a_terminal_a_bar_shows_rate_and_running_counts() -> None:

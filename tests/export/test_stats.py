@@ -25,7 +25,7 @@ def test_funnel_labels_percentiles_and_poses_add_up(run: Run, people: Path) -> N
     kept = [face for face in faces if face["kept"]]
     assert found["funnel"]["faces"] == len(faces) and list(found["funnel"].values())[-1] == len(kept)
     first = [face["reasons"][0] for face in faces if face["reasons"]]
-    assert found["funnel"]["not blurred"] == len(faces) - first.count("blurred"), "the policy has this rule first"
+    assert found["funnel"]["without blurred"] == len(faces) - first.count("blurred"), "the policy has this rule first"
     assert sum(found["labels"].values()) == len(kept) and sum(found["poses"].values()) == len(kept)
     assert found["labels"]["Ada"] == sum(face["label"] == "Ada" for face in kept)
     yaw = found["measures"]["yaw"]
@@ -51,7 +51,7 @@ def test_groups_are_counted_by_label_source_and_reason(run: Run, people: Path) -
 def test_the_text_has_a_line_for_each_measure_and_counts_small_labels(run: Run, people: Path) -> None:
     status, out, _ = run("stats", people, "--min-per-label", "100")
     assert status == 0 and "labels: 10; with fewer than 100 kept faces: 10" in out
-    for name in ("confidence", "yaw", "Sharpness", "not blurred", "frontal"):
+    for name in ("confidence", "yaw", "Sharpness", "without blurred", "frontal"):
         assert name in out
 
 

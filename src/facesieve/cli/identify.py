@@ -39,7 +39,7 @@ def identify(
 
     settings = choose_settings(settings_file, [*(given or []), *([f"identity={identity}"] if identity else [])])
     if settings.identity == "none" and identity is None:
-        raise UsageError("no_model_named", "Name a model: --identity dlib-resnet. To remove embeddings: none.")
+        raise UsageError("no_model_named", "Name a model: --identity dlib-resnet; or none, to remove embeddings.")
     try:
         result = run(dataset, settings=settings, watch=counting_lines(quiet, "crops"))
     except Stopped as stopped:

@@ -25,8 +25,8 @@ def people(
 ) -> None:
     """Show whether the faces of each label belong together.
 
-    Compares the kept faces, by their embeddings and hashes, and writes DATASET/people.parquet. Reads no picture and
-    runs no network.
+    Compares the kept faces by their embeddings and hashes, and writes DATASET/people.parquet. It reads no picture and
+    runs no network. Faces that the policy rejected, such as `other_person` of `gallery`, are not compared.
     """
     from facesieve.run.opened import open_dataset
 
@@ -69,9 +69,14 @@ def _cells(one: LabelSummary) -> list[str]:
 
 
 def _last_line(found: People) -> str:
-    counts = dict[str, int]()
+    kinds = dict[str, int]()
     for finding in found.findings:
-        counts[finding.kind] = counts.get(finding.kind, 0) + 1
-    listed = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        kinds[finding.kind] = kinds.get(finding.kind, 0) + 1
     labels = sum(bool(one.label) for one in found.labels)
-    return f"{labels} labels | " + (f"{len(found.findings)} findings ({listed})" if listed else "no findings")
+    listed = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    findings = f"{_counted(len(found.findings), 'finding')} ({listed})" if listed else "no findings"
+    return f"{_counted(labels, 'label')} | {findings}"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -112,8 +112,8 @@ def line(progress: Progress, rate: float) -> str:
 
 def _counts(progress: Progress) -> str:
     counts = f"{progress.kept} kept, {progress.rejected} rejected, {progress.refused} refused"
-    # Duplicates are found only at the end, so the summary may have fewer faces than this line.
-    return f"{counts} (before duplicates are refused)" if 0 < progress.total == progress.done else counts
+    # Equal pictures are refused, and faces are compared, only at the end, so the summary may have fewer faces.
+    return f"{counts} (before pictures and faces are compared)" if 0 < progress.total == progress.done else counts
 
 
 def _rate(progress: Progress, started: float) -> float:

@@ -17,7 +17,7 @@ from facesieve.errors import Refused
 from facesieve.records import Clip, Photo, Pixels, Refusal, RefusalCode, Source, Truncated
 from facesieve.settings import Settings
 
-MISSING, MISSING_SHARE = 0.5, 0.02  # seconds, and share of the length, by which the length in a header may be wrong
+MISSING, MISSING_SHARE = 0.5, 0.02  # seconds, or share of the length, that may be missing at the end of a whole clip
 OFTEN = 64  # frames after which a clip that goes on is reported
 
 
@@ -76,7 +76,7 @@ class _NewPhoto:
 def _frames(
     capture: Capture | Animation, new: _NewPhoto, settings: Settings, waiting: Callable[[], None]
 ) -> Iterator[Photo]:
-    """The photos. Each is held back until the next one is there, because the last one says that it is the last."""
+    """The photos. Each is held back until the next one is read, because the last one must carry `Photo.clip`."""
     clock, sampler, scenes = Clock(capture.fps), Sampler(settings, capture.duration), Scenes()
     held: Photo | None = None
     number, truncated = 0, ""

@@ -1,4 +1,4 @@
-"""A clip as a file that FFmpeg can open by a name without meaning, and the sha256 of its bytes."""
+"""A clip as a file that FFmpeg opens by its descriptor, and the sha256 of its bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facesieve.errors import Refused
 from facesieve.records import RefusalCode
 
 _CHUNK = 1 << 20
-_DESCRIPTORS = "/dev/fd"  # a name in it cannot be a URL, a pattern of names, or an option
+_DESCRIPTORS = "/dev/fd"  # FFmpeg would take some file names for a URL, a pattern or an option, but no path in here
 
 
 @contextmanager

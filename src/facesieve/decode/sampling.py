@@ -14,7 +14,7 @@ from facesieve.settings import Settings
 ALMOST = 1e-6  # seconds by which a frame may come too early: times are sums of rounded numbers
 LONGEST_GAP = 3600.0  # seconds between two frames; a longer gap is a damaged timestamp
 USUAL_FPS = 25.0  # where a clip states no frame rate that could be true
-CUT, CUT_RATIO, RECENT = 18.0, 3.0, 9  # see `Scenes`
+CUT, CUT_RATIO, RECENT = 18.0, 3.0, 9  # grey levels, factor, number of differences; see `Scenes`
 
 
 class Clock:
@@ -74,8 +74,8 @@ class Sampler:
 class Scenes:
     """Numbers the scenes of consecutive frames.
 
-    A scene begins where the thumbnail differs from the one before by more than 18 grey levels on average, and by more
-    than three times the median of the differences just before (measured against PySceneDetect, docs/footage.md).
+    A scene begins where the thumbnail differs from the one before by more than `CUT` grey levels on average, and by
+    more than `CUT_RATIO` times the median of the last `RECENT` differences.
     """
 
     def __init__(self) -> None:

@@ -16,6 +16,7 @@ from facesieve.report.stats import bars, distribution, pose_counts
 
 _SHOWN = (*LEADING, "sharpness", "inter_eye_distance", "fitness")
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
+_SIDES = {"low": "at least", "high": "at most"}
 _LIMITS = """\
 - A label is the name that a picture was filed under. FaceSieve does not check that a face belongs to the person.
 - Faces that the detector missed are not in the dataset, and the policy selects by pose, light and sharpness. So groups
@@ -89,7 +90,7 @@ def _made(plan: Plan) -> Iterator[str]:
     yield f"- With FaceSieve. Versions: {versions}."
     yield f"- Policy `{origin.policy.name}`: {origin.policy.sentence}"
     for rule in origin.policy.rules:
-        limits = ", ".join(f"{side} {rule[side]}" for side in ("low", "high") if rule.get(side) is not None)
+        limits = ", ".join(f"{words} {rule[side]:g}" for side, words in _SIDES.items() if rule.get(side) is not None)
         yield f"    - {rule.get('measure')}: {limits}"
     for name, model in catalog().items():
         if any(key == name or key.startswith((f"{name}/", f"{name}.", f"{name} ")) for key in origin.models):

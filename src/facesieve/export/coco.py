@@ -18,11 +18,11 @@ import numpy as np
 
 from facesieve.dataset.tables.merge import Block
 from facesieve.dataset.tables.schema import BOX, LANDMARKS
-from facesieve.export.aside import Aside
 from facesieve.export.columns import values
 from facesieve.export.format import Batch, ExportFormat, Item
 from facesieve.export.plan import Plan
 from facesieve.export.split import hashes, splits_of, unit_of
+from facesieve.export.staging import Staging
 from facesieve.records import POINTS, Integers
 from facesieve.run.derive import owners
 
@@ -31,7 +31,7 @@ _HEAD = '{"info": {"description": "Faces found by FaceSieve"}, "licenses": [], "
 
 
 class _Writer:
-    def __init__(self, plan: Plan, out: Aside) -> None:
+    def __init__(self, plan: Plan, out: Staging) -> None:
         self._plan, self._out = plan, out
 
     def add(self, batch: Batch, pictures: Iterator[bytes]) -> None:

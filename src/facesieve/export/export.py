@@ -1,4 +1,4 @@
-"""Exports a finished dataset: chooses faces, writes them aside in batches, and publishes the whole.
+"""Exports a finished dataset: chooses faces, writes them into a staging folder in batches, and publishes the whole.
 
 manifests ─ facts ─ selection ─ plan ─ batches of rows ─┬ crops ─ encoded in threads ─┬ the writer of the format
                                                         └ rows ───────────────────────┘
@@ -20,7 +20,6 @@ from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.parquet import parquet_writer
 from facesieve.dataset.manifests import Manifests, open_manifests
 from facesieve.errors import UsageError
-from facesieve.export.aside import Aside, aside
 from facesieve.export.card import card
 from facesieve.export.formats import format_named
 from facesieve.export.images import ImageFormat
@@ -29,6 +28,7 @@ from facesieve.export.plan import Plan
 from facesieve.export.receipt import leave_receipt
 from facesieve.export.select import select
 from facesieve.export.spec import ExportSpec, choose_by, parse_splits
+from facesieve.export.staging import Staging, staged
 from facesieve.processes.cores import cores
 from facesieve.run.claim import kept_from_changes
 from facesieve.settings import Settings
@@ -125,7 +125,7 @@ def run_export(
     """Export the dataset in a folder. See `export_dataset`."""
     with kept_from_changes(Layout(root)):
         plan = make_plan(open_manifests(root), spec, settings)
-        with aside(output, _key(plan)) as out:
+        with staged(output, _key(plan)) as out:
             plan = replace(plan, scratch=out.scratch)
             _write(plan, out, settings, watch)
             _describe(plan, out)
@@ -151,7 +151,7 @@ def make_plan(dataset: Manifests, spec: ExportSpec, settings: Settings) -> Plan:
     return Plan(dataset, spec, kind, select(dataset, spec, kind), spec.size or side, settings.export_shard)
 
 
-def _write(plan: Plan, out: Aside, settings: Settings, watch: Callable[[ExportProgress], None]) -> None:
+def _write(plan: Plan, out: Staging, settings: Settings, watch: Callable[[ExportProgress], None]) -> None:
     """Write the batches that are not written yet, then what follows them."""
     writer, total, done = plan.kind.write(plan, out), int(plan.selection.taken.sum()), 0
     watch(ExportProgress(total))
@@ -165,7 +165,7 @@ def _write(plan: Plan, out: Aside, settings: Settings, watch: Callable[[ExportPr
     writer.finish()
 
 
-def _describe(plan: Plan, out: Aside) -> None:
+def _describe(plan: Plan, out: Staging) -> None:
     """Write what every export has: its card, its classes, the choice of faces, and how it was made."""
     about = {"facesieve": __version__, "dataset": digest_of(plan.dataset), "spec": plan.spec.as_json()}
     counts = {

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from facesieve.export.aside import Aside
     from facesieve.export.plan import Plan
+    from facesieve.export.staging import Staging
 
 
 class Order(Enum):
@@ -73,7 +73,7 @@ class ExportFormat:
 
     name: str
     sentence: str
-    write: Callable[[Plan, Aside], Writer]
+    write: Callable[[Plan, Staging], Writer]
     read: Callable[[Path, Plan], Iterable[Item]]
     order: Order = Order.ROWS
     image: str = "png"

@@ -14,14 +14,14 @@ import pyarrow.compute as pc
 import pyarrow.dataset
 
 from facesieve.dataset.disk.parquet import parquet_writer
-from facesieve.export.aside import Aside
 from facesieve.export.features import with_features
 from facesieve.export.format import Batch, ExportFormat, Item
 from facesieve.export.plan import CLASS, Plan
+from facesieve.export.staging import Staging
 
 
 class _Writer:
-    def __init__(self, plan: Plan, out: Aside) -> None:
+    def __init__(self, plan: Plan, out: Staging) -> None:
         self._plan, self._out = plan, out
         self._made = set[str]()
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facesieve.dataset.tables.schema import CROP_HASH
-from facesieve.export.aside import Aside
 from facesieve.export.columns import json_objects
 from facesieve.export.format import Batch, ExportFormat, Item
 from facesieve.export.plan import Plan
+from facesieve.export.staging import Staging
 
 
 class _Writer:
-    def __init__(self, plan: Plan, out: Aside) -> None:
+    def __init__(self, plan: Plan, out: Staging) -> None:
         self._out = out
 
     def add(self, batch: Batch, pictures: Iterator[bytes]) -> None:

@@ -17,17 +17,17 @@ from typing import BinaryIO
 
 import numpy as np
 
-from facesieve.export.aside import Aside
 from facesieve.export.choose_pairs import Pair
 from facesieve.export.format import Batch, ExportFormat, Item, Order
 from facesieve.export.plan import Plan
+from facesieve.export.staging import Staging
 
 _LIST, _MARK, _APPENDS, _TUPLE, _STOP = b"]", b"(", b"e", b"\x86", b"."
 _PROTOCOL = b"\x80\x03"  # what every Python 3 reads
 
 
 class _Writer:
-    def __init__(self, plan: Plan, out: Aside) -> None:
+    def __init__(self, plan: Plan, out: Staging) -> None:
         self._plan, self._out = plan, out
         self._names = dict(_names(plan))
 

@@ -13,17 +13,17 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facesieve.export.aside import Aside
 from facesieve.export.features import with_features
 from facesieve.export.format import Batch, ExportFormat, Item, Order
 from facesieve.export.plan import Plan
+from facesieve.export.staging import Staging
 
 GROUP = 500  # rows in a row group, about 10 MB: Hugging Face's viewer and random access read whole groups
 _IMAGE = pa.field("image", pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())]))
 
 
 class _Writer:
-    def __init__(self, plan: Plan, out: Aside) -> None:
+    def __init__(self, plan: Plan, out: Staging) -> None:
         self._plan, self._out = plan, out
         self._files = {name: -(-count // plan.batch) for name, count in plan.selection.counts.items()}
 

@@ -20,10 +20,10 @@ from typing import BinaryIO
 import numpy as np
 
 from facesieve.errors import UsageError
-from facesieve.export.aside import Aside
 from facesieve.export.columns import values
 from facesieve.export.format import Batch, ExportFormat, Item, Order
 from facesieve.export.plan import Plan
+from facesieve.export.staging import Staging
 
 MAGIC = struct.pack("<I", 0xCED7230A)
 HEADER = struct.Struct("<IfQQ")  # flag: how many labels follow, or 0; the label; two halves of the number
@@ -61,7 +61,7 @@ def range_record(number: int, first: int, end: int) -> bytes:
 
 
 class _Writer:
-    def __init__(self, plan: Plan, out: Aside) -> None:
+    def __init__(self, plan: Plan, out: Staging) -> None:
         self._plan, self._out = plan, out
         self._classes = dict[str, list[tuple[int, int]]]()
         for at, (split, count) in enumerate(plan.selection.counts.items()):

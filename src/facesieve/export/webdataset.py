@@ -15,14 +15,14 @@ import pyarrow as pa
 
 from facesieve.dataset.disk.json_file import json_bytes
 from facesieve.dataset.disk.tar import END, member_bytes
-from facesieve.export.aside import Aside
 from facesieve.export.columns import json_objects
 from facesieve.export.format import Batch, ExportFormat, Item, Order
 from facesieve.export.plan import Plan
+from facesieve.export.staging import Staging
 
 
 class _Writer:
-    def __init__(self, plan: Plan, out: Aside) -> None:
+    def __init__(self, plan: Plan, out: Staging) -> None:
         self._plan, self._out = plan, out
 
     def add(self, batch: Batch, pictures: Iterator[bytes]) -> None:

@@ -17,10 +17,12 @@ from facesieve.relate.merged_tracks import merged_tracks
 LOST = 1.0  # seconds without a face after which a track ends
 # A face continues a track if it looks like its last face and is not far from the place where it was expected ...
 ALIKE, FAR = 0.36, 1.5  # share of the bits of two hashes that differ, and face sizes
-# ... or if it is just there, soon, nobody else is about, and it differs hardly more than faces of the track differ.
-NEAR, NEAR_NEW, SOON, ABOUT = 0.6, 1.0, 0.5, 1.2  # face sizes, also without a known speed; seconds; face sizes
-UNLIKE, MORE, BEGIN = 0.47, 2.0, 0.25  # share of bits, factor, and the share that a new track begins with
-SAME_SIZE = 0.4  # most difference of the logarithms of two sizes
+# ... or if it is at that place, soon after, alone, and differs from the last face not much more than is usual there.
+NEAR, NEAR_NEW = 0.6, 1.0  # face sizes from the expected place; for a new track, whose speed is not known
+SOON, ALONE = 0.5, 1.2  # seconds after the last face; face sizes within which there is no other face or track
+FIRST_STEP = 0.25  # share of bits that is taken for usual in a new track
+TIMES_USUAL, MOST_UNLIKE = 2.0, 0.47  # factor on the usual share, and the greatest share
+SAME_SIZE = 0.4  # greatest difference of the logarithms of two sizes
 MARGIN = 0.2  # by which the best partner of a face must be better than the second
 LARGE = 1e9  # the cost of a pair that is impossible
 
@@ -81,7 +83,7 @@ class _Live:
         speeds = np.zeros((len(places), 2))
         passed = time - self._times[partner[known]]
         speeds[known] = (places[known, :2] - self._places[partner[known], :2]) / passed[:, None]
-        steps = np.full(len(places), BEGIN)
+        steps = np.full(len(places), FIRST_STEP)
         steps[known] = (self._steps[partner[known]] + differ[partner[known], known]) / 2
         gone = np.ones(len(self._numbers), bool)
         gone[partner[known]] = False
@@ -105,15 +107,18 @@ class _Live:
         apart = np.linalg.norm(expected[:, None] - places[None, :, :2], axis=2) / size
         grown = np.abs(np.log(places[None, :, 2] / self._places[:, None, 2]))
         soon = (time - self._times <= SOON)[:, None]
-        usual = np.minimum(MORE * self._steps + 0.05, UNLIKE)[:, None]
+        usual = np.minimum(TIMES_USUAL * self._steps + 0.05, MOST_UNLIKE)[:, None]
         near = np.where(self._speeds.any(axis=1), NEAR, NEAR_NEW)[:, None]
-        there = (apart <= near) & (differ <= usual) & soon & _nobody_else(apart <= ABOUT)
+        there = (apart <= near) & (differ <= usual) & soon & _alone(apart <= ALONE)
         possible = (differ <= ALIKE) & (apart <= FAR) | there
         return np.where(possible & (grown <= SAME_SIZE), apart + grown + 4 * differ, LARGE)
 
 
 def _pairs(costs: Floats) -> Indices:
-    """(F,) the track of each face, -1 for none: the best one of both, and better than the second by a margin."""
+    """(F,) the track of each face, -1 for none.
+
+    Each must be the best for the other, and better than the second best by `MARGIN`.
+    """
     faces = costs.shape[1]
     if not costs.size:
         return np.full(faces, -1, np.intp)
@@ -125,9 +130,9 @@ def _pairs(costs: Floats) -> Indices:
     return np.where(clear & mutual & rivals, best, -1)
 
 
-def _nobody_else(about: Mask) -> Mask:
+def _alone(near: Mask) -> Mask:
     """(T, F) whether a track and a face have no other face and no other track near them."""
-    faces, tracks = about.sum(axis=1)[:, None], about.sum(axis=0)[None]
+    faces, tracks = near.sum(axis=1)[:, None], near.sum(axis=0)[None]
     alone: Mask = (faces <= 1) & (tracks <= 1)
     return alone
 

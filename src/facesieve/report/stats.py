@@ -119,7 +119,7 @@ def _funnel(dataset: Manifests) -> dict[str, int]:
     order = [str(rule.get("reason")) for rule in dataset.about.origin.policy.rules]
     for reason in sorted(first, key=lambda code: (order.index(code) if code in order else len(order), code)):
         left -= first[reason]
-        steps[f"not {reason}"] = left
+        steps[f"without {reason}"] = left
     return steps
 
 

@@ -3,8 +3,8 @@
     each picture alone   the rules before the first one that compares all faces ─ crop, embedding ─ ledger
     each publication     ledger ─ relations among all faces ─ all rules ─ manifests
 
-So the ledger has the verdicts of the first rules alone, and every face that passes them has a crop: a later build may
-keep it, whether this one does or not.
+So the ledger has only the verdicts of the first rules. Every face that passes them has a crop, because a later build
+may keep it even if this one does not.
 """
 
 from __future__ import annotations

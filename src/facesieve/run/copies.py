@@ -23,7 +23,7 @@ from facesieve.sources.remote.objects import LARGEST, Objects
 Item = TypeVar("Item")
 
 _AT_ONCE = 16  # objects that are copied at a time
-_CONFLICTS = 4  # times that an object may turn out to be another one before it is written
+_CONFLICTS = 4  # tries to write an object that another program keeps changing
 
 
 class Copies:
@@ -82,7 +82,7 @@ class Copies:
             version = await self._objects.write(name, content, only_if)
             if version is not None:
                 return version
-            # Either the answer to an earlier try was lost, or a build wrote it that has lost its lease since.
+            # Either this build wrote it and the answer was lost, or a build wrote it that has lost its lease since.
             await lease.confirm()
             only_if = await self._objects.version(name) or ABSENT
         raise Refused(RefusalCode.FETCH_FAILED, "Another program changes it again and again.")
@@ -118,7 +118,7 @@ class Copies:
         """Hold the lease while an object is changed."""
         assert self._lease, "this copy only reads"
         try:
-            await self._lease.held()
+            await self._lease.ensure_held()
             yield self._lease
         except Refused as refused:
             raise DatasetError("cannot_write", f"Cannot write {self.url}{name}: {sentence(refused)}") from refused

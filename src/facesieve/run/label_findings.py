@@ -1,4 +1,4 @@
-"""What looks wrong with labels, each finding with its evidence. One function for each kind."""
+"""What looks wrong with labels: one function for each kind of finding, each with its evidence."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The lease of a dataset in a bucket: an object that says which build may write there, and for how long.
 
-All times are durations: a lease is over when its object is older than it says, by the clock of the store alone. The
-holder writes the object again before that, and stops writing when it cannot. Where the store honours conditions, two
-builds cannot take a lease at the same time; where it ignores them, a build waits a moment and reads back what it wrote.
+All times are durations by the clock of the store: a lease has ended when its object is older than the duration in it.
+The holder writes the object again before that. If it cannot, it stops writing to the dataset. Where the store honours
+conditions, two builds cannot take a lease at the same time; where it ignores them, a build waits a moment and reads
+back what it wrote.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ from facesieve.sources.remote.objects import Objects
 LEASE = ".facesieve/lease.json"
 LONGEST = 86_400.0  # seconds
 _LARGEST = 64 * 1024  # bytes of the object
-_SETTLED = 2.0  # seconds after which another build that took the lease at the same moment has written it
+_SETTLED = 2.0  # seconds; a build that took the lease at the same moment has written it by then
 _MARGIN = 2.0  # seconds that a lease may end early, because stores count whole seconds
-_GOODBYE = 10.0  # seconds to give a lease back; after that it ends by itself
+_RELEASE_TIMEOUT = 10.0  # seconds; a lease that is not released in this time ends by itself
 _RENEWALS = 4  # in the time that a lease lasts
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lease. owner: a random text. seconds: how long the lease lasts; 0 if it was given back."""
+    """Who holds a lease. owner: a random text. seconds: how long the lease lasts; 0 if it was released."""
 
     owner: str
     host: str
@@ -40,7 +41,7 @@ class Holder:
 
     @classmethod
     def parse(cls, data: bytes, otherwise: float) -> Holder:
-        """The holder in the object of a lease. otherwise: the seconds of one that is not readable."""
+        """The holder in the object of a lease. otherwise: how long a lease lasts whose object is not readable."""
         try:
             values = json.loads(data)
             seconds = min(LONGEST, max(0.0, float(values["seconds"])))
@@ -54,7 +55,10 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A lease as it is in the bucket. holder: None if there is none. version: of its object, or `ABSENT`."""
+    """A lease as it is in the bucket.
+
+    holder: None if there is none. version: of its object, or `ABSENT`. left: seconds that it still lasts.
+    """
 
     holder: Holder | None = None
     version: str = ABSENT
@@ -71,7 +75,7 @@ class Lease:
         self.honoured = True  # whether the store honours conditions
 
     async def look(self) -> Found:
-        """The lease that is there. Raises Refused."""
+        """Read the lease that is in the bucket. Raises Refused."""
         content = await self._objects.read(LEASE, _LARGEST)
         if content is None:
             return Found()
@@ -95,7 +99,7 @@ class Lease:
             self.check_free(found := await self.look(), owner)
             if found.holder is None or found.holder.owner != owner:
                 raise DatasetError("in_use", f"Another build began to write to {self.url}. Try again in a minute.")
-            await self.renew()  # it was written, and the answer was lost on its way
+            await self.renew()  # the lease was written, but the answer of the store was lost
         probe = await self._objects.write(LEASE, self._content(), ABSENT)
         if probe is not None:  # there was an object, so the store ignores conditions
             self.honoured, self._version = False, probe
@@ -109,7 +113,7 @@ class Lease:
             try:
                 async with asyncio.timeout(self._seconds / _RENEWALS):
                     await self.renew()
-            except (Refused, TimeoutError):  # it is tried again, and nothing is written when the lease has ended
+            except (Refused, TimeoutError):  # the next round tries again; once the lease has ended, nothing is written
                 continue
             except DatasetError:
                 return
@@ -117,10 +121,10 @@ class Lease:
     async def renew(self) -> None:
         """Renew the lease. Raises DatasetError `lease_lost`, and Refused."""
         if not self.honoured or not await self._write():
-            await self.confirm()  # an answer may have been lost on its way
+            await self.confirm()  # the lease may have been written, and only the answer was lost
             await self._write()
 
-    async def held(self) -> None:
+    async def ensure_held(self) -> None:
         """Make sure that the lease is held now. Raises DatasetError `lease_lost`, and Refused."""
         self.check()
         if time.monotonic() > self._until:
@@ -144,13 +148,13 @@ class Lease:
                 f"This build may not write to {self.url} any more, because {self._lost}. What it wrote there is kept.",
             )
 
-    async def give_back(self, forgotten: bool) -> None:
+    async def release(self, forgotten: bool) -> None:
         """End the lease. The object stays, and says whose lease was the last, unless it is to be forgotten.
 
         Raises DatasetError `lease_lost`, Refused, and TimeoutError when the store does not answer soon.
         """
-        async with asyncio.timeout(_GOODBYE):
-            await self.held()
+        async with asyncio.timeout(_RELEASE_TIMEOUT):
+            await self.ensure_held()
             if forgotten:
                 await self._objects.delete(LEASE)
             else:

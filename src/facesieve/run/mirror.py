@@ -23,7 +23,7 @@ from facesieve.run.copies import Copies, at_once
 from facesieve.run.mirrored_names import ABOUT, PUBLISHED, Kind, kind_of, stamps_below
 
 _POLL = 0.5  # seconds, at least, between two looks at the folder of finished shards
-_IDLE = 20  # times as long as a look takes; the pause after it
+_IDLE = 20  # the pause after a look is this many times as long as the look took
 _READERS = (Kind.MANIFEST, Kind.PUBLISHED, Kind.ABOUT)
 
 
@@ -125,8 +125,9 @@ class Mirror:
         await self._put_shard((number, [layout.name_of(layout.part(number))]))
 
     async def _put_shard(self, shard: tuple[int, list[str]]) -> None:
-        """Copy the ledger's files of a shard. Checksums that do not fit a part that is replaced would look like damage.
+        """Copy the ledger's files of a shard.
 
+        The checksums are deleted first, because old checksums beside a new part would look like damage.
         shard: its number, and the names that have changed.
         """
         layout, (number, changed) = self._layout, shard

@@ -31,8 +31,8 @@ from facesieve.sources.remote.thread import FetchThread
 Announce = Callable[[str], object]
 
 _LONGEST = 700  # bytes of a prefix; a key has at most 1,024
-_LARGEST_TARS = 2 * 10**9  # bytes; some tar files have twice as many, and must fit into one request
-_LOCAL = ("cannot_write", "cannot_read")  # codes of errors that are about the working folder itself
+_LARGEST_TARS = 2 * 10**9  # the largest tar_bytes; a tar file may be twice as large, and must fit into one request
+_LOCAL = ("cannot_write", "cannot_read")  # errors whose message names the place that it is about
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ def mirrored(url: str, settings: Settings, announce: Announce, work_folder: Path
         finally:
             renewals.cancel()
             with suppress(Refused, FacesieveError, TimeoutError):
-                thread.wait(lease.give_back(forgotten=mirror.is_empty))
+                thread.wait(lease.release(forgotten=mirror.is_empty))
 
 
 def dataset_place(url: str) -> BucketUrl:
@@ -181,7 +181,8 @@ async def _check_bucket(objects: Objects) -> None:
 async def _take(lease: Lease, known: str, file: Path, announce: Announce) -> str:
     """Take the lease. Returns its owner: `known` if the last lease was that of this working folder, else a new one.
 
-    file: it holds the owner; without it, a build does not trust what only the working folder holds.
+    file: the file that holds `known`. It is removed before a lease of another owner is taken over, so that a build that
+    dies here leaves no working folder that claims to be up to date.
     """
     try:
         found = await lease.look()

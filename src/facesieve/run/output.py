@@ -1,4 +1,4 @@
-"""Where a build writes its dataset: a folder, or a folder of a bucket by way of a working folder."""
+"""Where a build writes its dataset: a folder of this machine, or a working folder that is copied to a bucket."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PathText = str | os.PathLike[str]
 
 
 class Output(Protocol):
-    """A dataset that is being written. `Mirrored` is the one in a bucket."""
+    """A dataset that is being written: a `Folder`, or `Mirrored` in a bucket."""
 
     @property
     def root(self) -> Path:
         """The folder that the build writes."""
 
     def following(self) -> AbstractContextManager[None]:
-        """A context that is open while shards are done."""
+        """A context in which shards are built. In a bucket, each finished shard is copied while it is open."""
 
     def check(self) -> None:
         """Raises DatasetError if the build cannot go on."""
@@ -35,7 +35,7 @@ class Output(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A dataset in a folder of this machine: nothing needs to be done besides the build."""
+    """A dataset in a folder of this machine. The build itself does everything, so these methods do nothing."""
 
     root: Path
 
@@ -43,17 +43,17 @@ class Folder:
         return nullcontext()
 
     def check(self) -> None:
-        """Nothing runs beside the build."""
+        """Nothing runs beside the build, so nothing can have failed."""
 
     def publish(self) -> None:
-        """It is published where it is."""
+        """The build has published it already."""
 
 
 @contextmanager
 def opened_output(
     dataset: PathText, work_folder: PathText | None, settings: Settings, announce: Callable[[str], object]
 ) -> Iterator[Output]:
-    """Open the place of a dataset for writing. Raises what `mirrored` raises, and UsageError `no_work_folder`."""
+    """Open the output of a build. Raises what `mirrored` raises, and UsageError `no_work_folder`."""
     url = bucket_of(dataset)
     if url is None:
         if work_folder is not None:

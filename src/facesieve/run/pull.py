@@ -44,7 +44,10 @@ def pull(
         mirror = Mirror(layout, Copies(layout, objects, Synced(own / "synced", own)))
         thread.wait(mirror.look())
         if not mirror.is_finished:
-            raise DatasetError("unfinished", f"{place} holds no finished dataset. Run its build again to finish it.")
+            raise DatasetError(
+                "unfinished",
+                f"{place} holds no finished dataset. Check the URL; if its build was stopped, run it again.",
+            )
         thread.wait(mirror.fetch(False, announce))
         before = mirror.versions()
         thread.wait(mirror.look())

@@ -45,7 +45,7 @@ class RelationsOfAll:
     notes: tuple[str, ...] = ()
 
     def of_rows(self, first: int, count: int) -> Relations:
-        """The relations of some rows. They are known already, so the faces that they are computed among are too."""
+        """The relations of some rows. They are computed already, so the argument `among` of the result is ignored."""
         return {name: _Known(column[first : first + count]) for name, column in self.columns.items()}
 
 
@@ -96,7 +96,7 @@ def relate_all(
             continue
         among = _passing_before(policy, rule, faces, related, tables.shot_gap)
         new, note = _relations(rule, policy, faces, among, tables, min_label_faces)
-        # The others are known too, such as the distance from the twin where only the rank is limited.
+        # Keep what was computed on the way too, such as `twin_distance` if only `rank_among_duplicates` is limited.
         columns = {name: column for name, column in new.items() if name == rule.measure or name not in ruled}
         notes = (*related.notes, *([note] if note and OF_LABELS.isdisjoint(related.columns) else []))
         related = RelationsOfAll({**related.columns, **columns}, notes)
@@ -124,7 +124,8 @@ def _relations(
 
 
 def _duplicates(rule: Rule, policy: Policy, faces: FaceColumns, among: Mask, tables: FaceTables) -> dict[str, Floats]:
-    if among.any() and not faces.hashes[among].any() and "fitness" not in tables.names:  # both are new in one version
+    # Hashes and fitness came in the same version, so a dataset without fitness has no hashes.
+    if among.any() and not faces.hashes[among].any() and "fitness" not in tables.names:
         lacking = f"{tables.root} has no hashes of crops, because an earlier version built it. Build it again."
         raise _unmeasured(policy, rule, lacking)
     found = find_duplicates(faces.hashes, mirrored_bits(), faces.label, faces.fitness, among, faces.embedded)

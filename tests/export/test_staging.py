@@ -11,9 +11,9 @@ import pytest
 from facesieve.dataset.disk.layout import Layout
 from facesieve.errors import DatasetError
 from facesieve.export import pictures
-from facesieve.export.aside import Aside, aside, folder_beside
 from facesieve.export.export import export_dataset
 from facesieve.export.formats import FORMATS
+from facesieve.export.staging import Staging, folder_beside, staged
 from facesieve.run.claim import lock_dataset
 from facesieve.settings import Settings
 from handmade import files_in
@@ -32,19 +32,19 @@ def test_an_export_that_was_stopped_is_continued_with_the_same_bytes(
 ) -> None:
     export_dataset(people, to, tmp_path / "whole", split="a=0.5,b=0.5", settings=SMALL)
     wanted = files_in(tmp_path / "whole")
-    commit = Aside.commit
+    commit = Staging.commit
 
-    def stopping(self: Aside) -> None:
+    def stopping(self: Staging) -> None:
         if self.done == batches:
             raise StopHere
         commit(self)
 
-    monkeypatch.setattr(Aside, "commit", stopping)
+    monkeypatch.setattr(Staging, "commit", stopping)
     with pytest.raises(StopHere):
         export_dataset(people, to, tmp_path / "out", split="a=0.5,b=0.5", settings=SMALL)
     assert not (tmp_path / "out").exists() and folder_beside(tmp_path / "out").is_dir()
     written = []
-    monkeypatch.setattr(Aside, "commit", lambda self: (written.append(self.done), commit(self))[1])
+    monkeypatch.setattr(Staging, "commit", lambda self: (written.append(self.done), commit(self))[1])
     export_dataset(people, to, tmp_path / "out", split="a=0.5,b=0.5", settings=SMALL)
     assert written[0] == batches, "finished batches are kept"
     assert files_in(tmp_path / "out") == wanted
@@ -55,7 +55,7 @@ def test_another_export_to_the_same_place_starts_again(
     people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(Aside, "publish", lambda self: (_ for _ in ()).throw(StopHere))
+        patch.setattr(Staging, "publish", lambda self: (_ for _ in ()).throw(StopHere))
         with pytest.raises(StopHere):
             export_dataset(people, "webdataset", tmp_path / "out", settings=SMALL)
     export_dataset(people, "csv", tmp_path / "out", settings=SMALL)
@@ -113,7 +113,7 @@ def test_an_empty_folder_may_have_what_desktops_leave(people: Path, tmp_path: Pa
 def test_a_second_export_to_one_place_and_a_build_meanwhile_are_refused(
     people: Path, copy: Path, tmp_path: Path
 ) -> None:
-    with aside(tmp_path / "out", "key"), pytest.raises(DatasetError) as caught:
+    with staged(tmp_path / "out", "key"), pytest.raises(DatasetError) as caught:
         export_dataset(people, "csv", tmp_path / "out")
     assert caught.value.code == "in_use" and "Another export" in caught.value.message
     with lock_dataset(Layout(copy)), pytest.raises(DatasetError) as caught:

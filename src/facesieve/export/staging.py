@@ -1,4 +1,4 @@
-"""The folder in which an export is written until it is whole. An export that was stopped is continued in it.
+"""The staging folder: an export is written there until it is whole. An export that was stopped is continued in it.
 
 Files are only appended to. After each batch their sizes are recorded, so continuing means cutting them back to these
 sizes and writing the batches that are missing. At the end the folder is renamed.
@@ -23,8 +23,8 @@ from facesieve.run.claim import check_writable, other_files
 STATE = ".state"
 
 
-class Aside:
-    """The unfinished export beside `output`. done: how many batches are written. Use `aside` to make one."""
+class Staging:
+    """The unfinished export beside `output`. done: how many batches are written. Use `staged` to make one."""
 
     def __init__(self, output: Path, key: str) -> None:
         self.output = output
@@ -125,7 +125,7 @@ def folder_beside(output: Path) -> Path:
 
 
 @contextmanager
-def aside(output: Path, key: str) -> Iterator[Aside]:
+def staged(output: Path, key: str) -> Iterator[Staging]:
     """Yield the folder to write an export in. key: equal only for an export that may be continued.
 
     Raises DatasetError if the output is not a new or empty folder, is in a dataset or cannot be written, or if another
@@ -142,10 +142,10 @@ def aside(output: Path, key: str) -> Iterator[Aside]:
             lock.acquire()
         except Timeout as error:
             raise DatasetError("in_use", f"Another export is writing to {output}. Wait until it has ended.") from error
-    held: Aside | None = None
+    held: Staging | None = None
     try:
         with wrap_write_errors(root):
-            held = Aside(output, key)
+            held = Staging(output, key)
         with _kept_after_errors(root):
             yield held
     finally:
