@@ -76,7 +76,7 @@ class Stages:
     def watching(self) -> Iterator[None]:
         """Wrap the stages of every build in this process."""
         places = [
-            ("read and decode", picture, "decode_one"),
+            ("read and decode", picture, "decode_each"),
             ("detect", Mtcnn, "__call__"),
             ("align", rooms.Aligner, "__call__"),
             ("upside down?", rooms.UpsideDownCheck, "__call__"),
@@ -84,16 +84,17 @@ class Stages:
             ("measure", rooms, "measure"),
             ("sieve", rooms, "judge_columns"),
             ("encode crops", shard, "picture_files"),
-            ("write crops", shard.ShardRunner, "_write"),
+            ("write crops", shard.ShardRunner, "write_files"),
             ("rows and thumbnails", PartRows, "add"),
             ("rows and thumbnails", shard, "thumbnail"),
             ("commit", Ledger, "commit"),
             ("commit", shard, "sync_folders"),
             ("publish", running, "_publish"),
         ]
+        lazy = ("decode_each", "picture_files", "write_files")  # they yield, so their work is done when they are read
         before = [getattr(place, name) for _, place, name in places]
         for (stage, place, name), function in zip(places, before, strict=True):
-            eager = (lambda f: lambda *a: list(f(*a)))(function) if name in ("picture_files", "_write") else function
+            eager = (lambda f: lambda *a: list(f(*a)))(function) if name in lazy else function
             setattr(place, name, self.timed(stage, eager))
         init = Pipeline.__init__
         Pipeline.__init__ = self.timed("load models", init)  # type: ignore[method-assign]

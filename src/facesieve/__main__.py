@@ -21,15 +21,28 @@ os.environ.setdefault("PYTHONSAFEPATH", "1")
 
 
 def main() -> None:
-    """Run the command line."""
-    _in_utf8()
-    from facesieve.stop import stoppable  # workers do not need these
+    """Run the command line. A signal that ends it is one line on stderr, even while modules are imported."""
+    try:
+        _in_utf8()
+        _run()
+    except KeyboardInterrupt:  # Ctrl-C before `stoppable` has begun
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def _run() -> None:
+    from facesieve.stop import Stopped, stoppable  # workers do not need these
     from facesieve.streams import safe_streams
 
-    with safe_streams(), stoppable():
-        from facesieve.cli import main as run
+    with safe_streams():
+        try:
+            with stoppable():
+                from facesieve.cli import main as run
 
-        run()
+                run()
+        except Stopped as stopped:
+            print(stopped, file=sys.stderr)
+            raise
 
 
 def _in_utf8() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -266,8 +267,12 @@ class Measures:
         return self.columns[name]
 
     def row(self, index: int) -> dict[str, float]:
-        """The measures of one face by name; NaN means not measured."""
-        return {name: float(column[index]) for name, column in self.columns.items()}
+        """The measures of one face by name; `math.nan` means not measured.
+
+        It is always that one object, because Python's dicts with it are then equal.
+        """
+        values = {name: float(column[index]) for name, column in self.columns.items()}
+        return {name: math.nan if math.isnan(value) else value for name, value in values.items()}
 
 
 # Codes of reasons that earlier versions wrote, and their present codes.

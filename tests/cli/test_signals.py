@@ -149,15 +149,38 @@ def test_a_signal_that_is_ignored_stays_ignored(photos: Path, tmp_path: Path) ->
 
 def test_a_terminal_that_is_closed_ends_all_processes_of_a_build(photos: Path, scratch: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = [*FACESIEVE, "build", str(photos), "-o", str(out), "-q", "--workers", "2", "--setting", "shard_size=1"]
+    slow = ("--workers", "2", "--setting", "shard_size=1", "--min-face-size", "12")  # it is at work when it is stopped
+    command = [*FACESIEVE, "build", str(photos), "-o", str(out), "-q", *slow]
     build = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    until(lambda: len(list(out.glob(".facesieve/parts/*.parquet"))) > 2)
+    until(lambda: len(list(out.glob(".facesieve/parts/*.parquet"))) > 0)
     children = psutil.Process(build.pid).children(recursive=True)
     os.killpg(build.pid, signal.SIGHUP)
     assert build.communicate(timeout=60)[1].startswith("stopped by SIGHUP; ")
     assert build.returncode == 129
     assert none_is_left(children)
     assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "number"),
+    [
+        ("facesieve.streams", signal.SIGINT),  # the system ends the process at the others, so early, without a line
+        *((module, number) for module in ("facesieve.cli", "typer") for number in STOPPED),
+    ],
+)
+def test_a_signal_while_the_command_line_is_imported_is_one_line(module: str, number: int) -> None:
+    program = (
+        "import os, sys\n"
+        "class Sends:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Sends())\n"
+        "sys.argv[1:] = ['--version']\n"
+        "from facesieve.__main__ import main\n"
+        "main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (128 + number, "", f"{STOPPED[number]}\n")
 
 
 def test_a_signal_that_comes_where_python_ignores_exceptions_ends_the_command_all_the_same() -> None:

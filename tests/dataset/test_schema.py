@@ -8,14 +8,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from facesieve.dataset.tables.schema import PLACE, face_schema, picture_schema
+from facesieve.dataset.tables.schema import PLACE, TRACK_RELATIONS, face_schema, picture_schema
 
 DOC = Path(__file__).parents[2] / "docs" / "dataset.md"
+OF_CLIPS = "A dataset that has clips has these columns too"
 
 
-def documented(title: str) -> list[tuple[str, str]]:
-    """Name and type of each column in the table below a heading, in order."""
-    section = DOC.read_text(encoding="utf-8").split(f"## {title}\n")[1].split("\n## ")[0]
+def documented(title: str, part: int = 0) -> list[tuple[str, str]]:
+    """Name and type of each column in the table below a heading, in order. part: 1 for the columns of clips."""
+    section = DOC.read_text(encoding="utf-8").split(f"## {title}\n")[1].split("\n## ")[0].split(f"\n{OF_CLIPS}")[part]
     rows = [line.split("|")[1:3] for line in section.splitlines() if line.startswith("| `")]
     return [(name, kind.strip()) for names, kind in rows for name in re.findall(r"`(\w+)`", names)]
 
@@ -35,6 +36,20 @@ def typed(schema: pa.Schema) -> list[tuple[str, str]]:
 )
 def test_the_documented_columns_are_the_columns(title: str, schema: pa.Schema) -> None:
     assert documented(title) == typed(schema)
+
+
+@pytest.mark.parametrize(
+    ("title", "plain", "with_clips"),
+    [
+        ("faces.parquet", face_schema([]), face_schema(TRACK_RELATIONS, clips=True)),
+        ("pictures.parquet", picture_schema(), picture_schema(clips=True)),
+    ],
+)
+def test_the_documented_columns_of_clips_are_those_that_clips_add(
+    title: str, plain: pa.Schema, with_clips: pa.Schema
+) -> None:
+    added = [column for column in typed(with_clips) if column not in typed(plain)]
+    assert documented(title, 1) == added and added
 
 
 def test_every_other_measure_is_between_blur_and_kept() -> None:

@@ -27,6 +27,7 @@ from handmade import Handmade, build_spec, by_hand, files_in, sources_in
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
 SHARD = ".facesieve/{}/00000001.{}"
 PART, THUMBS, SUMS = (SHARD.format(*name) for name in (("parts", "parquet"), ("thumbs", "parquet"), ("sums", "txt")))
+PUBLISHED = ".facesieve/sums/published.txt"
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +164,21 @@ def test_damaged_sums_are_written_again(out: Path, good: Path, name: str, damage
     assert (out / name).read_bytes() == (good / name).read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("other", "told"), [("00000002", [SUMS, SUMS.replace("1.", "2.")]), ("published", [PUBLISHED])]
+)
+def test_checksum_files_that_were_swapped_are_told_and_repaired(
+    heap: Path, good: Path, out: Path, other: str, told: list[str]
+) -> None:
+    paths = out / SUMS, out / f".facesieve/sums/{other}.txt"
+    first, second = (path.read_bytes() for path in paths)
+    paths[0].write_bytes(second)
+    paths[1].write_bytes(first)
+    assert faults(out) == [("damaged", name) for name in told]
+    repair_dataset(out, Settings())
+    assert faults(out) == [] and again(heap, out) == [] and files_in(out) == files_in(good)
+
+
 @pytest.mark.parametrize("name", [SUMS, ".facesieve/sums/published.txt"])
 def test_sums_that_are_no_file_are_told_once(out: Path, name: str) -> None:
     (out / name).unlink()
@@ -213,6 +229,47 @@ def test_what_a_shard_without_a_part_left_is_told_and_removed(heap: Path, good: 
         assert repair_dataset(out, Settings()).faults == ()
     assert not any((out / name).exists() for name in names)
     assert faults(out) == []
+
+
+OWN = (PART, THUMBS, SUMS, ".facesieve/made.json", ".facesieve/sums/published.txt", "faces.parquet", "kept/Ada/*.png")
+
+
+@pytest.mark.parametrize("pattern", OWN)
+def test_an_empty_folder_in_place_of_a_file_is_told_and_repaired(
+    heap: Path, good: Path, out: Path, pattern: str
+) -> None:
+    path = out / first(out, pattern)
+    path.unlink()
+    path.mkdir()
+    assert check_dataset(out).faults
+    repair_dataset(out, Settings())
+    again(heap, out)
+    assert faults(out) == []
+    assert files_in(out) == files_in(good)
+
+
+def test_a_folder_in_place_of_a_file_that_has_files_of_the_users_own_stays(
+    heap: Path, good: Path, out: Path, tmp_path: Path
+) -> None:
+    (out / PART).unlink()
+    (out / PART).mkdir()
+    (out / PART / "note.txt").write_text("mine")
+    before = files_in(out)
+    with pytest.raises(DatasetError, match=r"00000001\.parquet is a folder with files in it"):
+        repair_dataset(out, Settings())
+    assert (out / PART / "note.txt").read_text() == "mine" and files_in(out) == before
+    (out / PART).rename(tmp_path / "away")
+    repair_dataset(out, Settings())
+    again(heap, out)
+    assert faults(out) == [] and files_in(out) == files_in(good)
+
+
+def test_a_build_whose_ledger_lacks_its_description_names_the_repair(heap: Path, good: Path, out: Path) -> None:
+    (out / ".facesieve" / "made.json").unlink()
+    with pytest.raises(DatasetError, match=r"made\.json is damaged: it is missing\. Run `facesieve check"):
+        again(heap, out)
+    repair_dataset(out, Settings())
+    assert again(heap, out) == [] and faults(out) == [] and files_in(out) == files_in(good)
 
 
 def test_a_check_while_a_build_writes_says_so(heap: Path, out: Path) -> None:

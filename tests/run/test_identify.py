@@ -108,7 +108,7 @@ def test_a_row_has_the_numbers_of_its_crop_and_the_origin_names_the_model(whole:
 def test_without_embeddings_nothing_is_written_and_no_file_mentions_them(plain: Path) -> None:
     assert not (plain / "embeddings.parquet").exists()
     assert "identity" not in (plain / "dataset.json").read_text()
-    with pytest.raises(DatasetError, match="has no embeddings; add them with `facesieve identify") as error:
+    with pytest.raises(DatasetError, match="has no embeddings; add them: facesieve identify") as error:
         list(open_manifests(plain).embedding_tables())
     assert error.value.code == "no_embeddings"
 

@@ -28,7 +28,6 @@ from facesieve.cli.submit import submit
 from facesieve.cli.upgrade import upgrade
 from facesieve.cli.work import work
 from facesieve.errors import FacesieveError
-from facesieve.stop import Stopped
 from facesieve.version import __version__
 
 
@@ -87,6 +86,3 @@ def main() -> None:
     except FacesieveError as error:
         typer.echo(f"error: {error.message} [{error.code}]", err=True)
         sys.exit(error.exit_status)
-    except Stopped as stopped:
-        typer.echo(str(stopped), err=True)
-        raise

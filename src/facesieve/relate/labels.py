@@ -57,7 +57,7 @@ def _nearest_others(
     points = centres.points
     found, away = nearest(vectors[rows], points, space, own)
     same = np.flatnonzero(found >= 0)
-    same = same[space.apart(points[own[same]], points[found[same]]) <= alike]
+    same = same[space.between(points, own[same], found[same]) <= alike]
     for label in np.unique(own[same]).tolist():
         mine = same[own[same] == label]
         others = np.flatnonzero(space.apart(np.repeat(points[[label]], len(points), axis=0), points) > alike)

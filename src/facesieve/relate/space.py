@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from facesieve.records import Floats, Floats32
+from facesieve.records import Floats, Floats32, Indices
 
 DIGITS = 6  # to which distances are rounded, because the last bits of sums differ between processors
+BLOCK = 65_536  # pairs that are compared at once
 Vectors = npt.NDArray[np.floating]
 
 
@@ -46,3 +47,11 @@ class Space:
             lengths = np.sqrt((one * one).sum(axis=1) * (other * other).sum(axis=1))
             apart: Floats = np.round(1 - (one * other).sum(axis=1) / lengths, DIGITS)
             return apart
+
+    def between(self, points: Vectors, one: Indices, other: Indices) -> Floats:
+        """(N,) the distances of pairs of (M, D) points. one, other: (N,) their rows. Memory is that of one block."""
+        away = np.empty(len(one))
+        for start in range(0, len(one), BLOCK):
+            some = slice(start, start + BLOCK)
+            away[some] = self.apart(points[one[some]], points[other[some]])
+        return away

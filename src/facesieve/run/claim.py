@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from facesieve.dataset.about import read_made, write_made
 from facesieve.dataset.disk.atomic import wrap_read_errors, wrap_write_errors
 from facesieve.dataset.disk.checksums import Checksum, read_checksums
+from facesieve.dataset.disk.damage import damaged_file
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.replace import remove_published_checksums
 from facesieve.dataset.origin import ClipOptions, IdentityModel, Options, Origin, difference, other_engines
@@ -55,6 +56,8 @@ def check_writable(root: Path) -> None:
         if layout.hidden.is_dir() and (layout.made.exists() or not layout.about.exists()):
             return
         if layout.about.exists():
+            if layout.numbers(layout.parts):
+                raise damaged_file(layout.made, "it is missing")
             raise DatasetError(
                 "not_continuable",
                 f"{root} has no ledger of its inputs, so no pictures can be added. Build into a new folder.",

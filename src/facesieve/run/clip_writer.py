@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from facesieve.dataset.about import write_clips
 from facesieve.dataset.disk.checksums import Checksum
 from facesieve.dataset.origin import ClipOptions
 from facesieve.dataset.tables.clip_rows import with_columns
@@ -37,6 +36,8 @@ class ClipWriter:
 
     def write(self, record: Record, add: Callable[[str, bytes], Checksum]) -> Tally:
         """Take a frame. After the last one, write the clip, and return its counts; zero counts before."""
+        from facesieve.dataset.about import write_clips  # late, so that workers of a build without clips start sooner
+
         runner = self._runner
         if self._open is None:
             scratch = runner.layout.scratch

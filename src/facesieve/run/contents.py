@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.disk.checksums import Checksum, Checksums, checksum_pairs, checksums_by_name, read_checksums
+from facesieve.dataset.disk.damage import damaged_file
 from facesieve.dataset.disk.format import OTHER_FORMAT
 from facesieve.dataset.disk.layout import HIDDEN, Layout
 from facesieve.dataset.disk.outputs import Outputs
@@ -117,15 +118,19 @@ def read_contents(layout: Layout, faults: list[Fault]) -> Contents:
     Raises DatasetError when nothing can be read that says how the dataset was made.
     """
     published, damaged_sums = dict[str, frozenset[Checksum]](), set[str]()
-    for path in [layout.published_sums, *(layout.sums_of(number) for number in layout.numbers(layout.sums))]:
+    parts = {number: layout.name_of(layout.part(number)) for number in layout.numbers(layout.parts)}
+    listed = {layout.sums_of(number): parts.get(number) for number in layout.numbers(layout.sums)}
+    for path, name in {layout.published_sums: layout.name_of(layout.about), **listed}.items():
         try:
             sums = read_checksums(path)
+            if sums and name and name not in sums:  # the file was swapped with another one
+                raise damaged_file(path)
             published = sums if path == layout.published_sums else published
         except DatasetError:
             damaged_sums.add(layout.name_of(path))
             faults.append(Fault(FaultCode.DAMAGED, layout.name_of(path)))
     origin = _origin(layout, published, faults)
-    contents = Contents(layout, origin, tuple(layout.numbers(layout.parts)), published, frozenset(damaged_sums))
+    contents = Contents(layout, origin, tuple(parts), published, frozenset(damaged_sums))
     if not has_ledger(layout):
         open_with_checksums(layout, published)
     return replace(contents, parts=tuple(_readable_parts(contents, faults)))

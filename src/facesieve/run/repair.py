@@ -14,6 +14,7 @@ from facesieve.dataset.tables.hashes import HashSet, hashes_of
 from facesieve.dataset.tables.named_files import crops_of_rows, files_of_rows
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.dataset.tables.schema import THUMB_SCHEMA
+from facesieve.errors import DatasetError
 from facesieve.run.check import check_dataset
 from facesieve.run.claim import lock_dataset
 from facesieve.run.contents import Contents, has_ledger, read_contents
@@ -34,12 +35,15 @@ def repair_dataset(root: Path, settings: Settings) -> CheckResult:
     - Damaged thumbnails are left out of the contact sheet.
     - The manifests and the contact sheet are written again from the ledger.
     - Files without checksums get them. A dataset without a ledger gets only this.
+    - An empty folder in place of a file is removed.
 
-    Raises DatasetError like `check_dataset`, and if a file cannot be written.
+    Raises DatasetError like `check_dataset`, if a folder in place of a file is not empty, and if a file cannot be
+    written.
     """
     layout = Layout(root)
     found = check_dataset(root)
     with lock_dataset(layout):
+        _remove_folders(layout, _damaged_names(found))
         contents = read_contents(layout, [])
         if has_ledger(layout):
             _repair_ledger(layout, contents, found, settings)
@@ -115,6 +119,20 @@ def _complete_checksums(layout: Layout, path: Path, names: Iterable[str]) -> Non
 
 def _damaged_names(found: CheckResult) -> set[str]:
     return {fault.name for fault in found.faults if fault.code in (FaultCode.DAMAGED, FaultCode.MISSING)}
+
+
+def _remove_folders(layout: Layout, names: Iterable[str]) -> None:
+    """Remove the folders in place of these files. Those with files in them stay, because no build wrote these."""
+    for path in (layout.root / name for name in sorted(names)):
+        if path.is_dir() and not path.is_symlink():
+            with wrap_write_errors(path):
+                if any(path.iterdir()):
+                    raise DatasetError(
+                        "cannot_write",
+                        f"{path} is a folder with files in it, where a file of the dataset should be. "
+                        "Move the folder away and repair again.",
+                    )
+                path.rmdir()
 
 
 def _remove(path: Path, layout: Layout) -> None:
