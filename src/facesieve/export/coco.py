@@ -3,18 +3,22 @@
     train.json      images (file_name is the source), annotations, and one category, `face`
 
 Rejected faces are annotations too: `attributes` has `kept`, `reasons` and all measures. Boxes and points are in pixels
-of the upright picture. A picture with a face that the selection leaves out is left out as a whole, because a detector
-would take that face for background.
+of the upright picture. Each frame of a clip that shows a face is an image, with its `frame` and `time`.
+A picture with a face that the selection leaves out is left out as a whole, because a detector would take that face for
+background.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from facesieve.dataset.tables.merge import Block
 from facesieve.dataset.tables.schema import BOX, LANDMARKS
@@ -57,8 +61,8 @@ def _separated(entries: Iterator[dict[str, Any]]) -> Iterator[bytes]:
 
 
 def _entries(plan: Plan, split: int) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """Yield each picture of a split with its faces. Numbers count all pictures and faces of the dataset, from 1."""
-    first_picture = first_face = 1
+    """Yield each image of a split with its faces. Numbers count all images and faces of the dataset, from 1."""
+    number = first_face = 1
     names = (*plan.dataset.names, "kept", "reasons")
     for block in plan.dataset.blocks():
         owner = owners(block)
@@ -66,14 +70,28 @@ def _entries(plan: Plan, split: int) -> Iterator[tuple[dict[str, Any], list[dict
         pictures = values(block.pictures, ("source", "width", "height", "label"))
         faces = values(block.faces, ("face_id", *BOX, *LANDMARKS, *names))
         counts = np.bincount(owner, minlength=len(block.pictures)).tolist()
+        places, is_clip = iter(_frames(block.faces)), _are_clips(block.pictures)
         for at, ((source, width, height, label), count) in enumerate(zip(pictures, counts, strict=True)):
-            found = [next(faces) for _ in range(count)]
-            if chosen[at]:
-                number = first_picture + at
-                image = {"id": number, "file_name": source, "width": width, "height": height, "label": label}
-                yield image, [_face(row, first_face + place, number, names) for place, row in enumerate(found)]
-            first_face += count
-        first_picture += len(block.pictures)
+            found = [(next(places), next(faces)) for _ in range(count)]
+            frames = [(place, list(rows)) for place, rows in groupby(found, itemgetter(0))]
+            for place, rows in frames if frames or is_clip[at] else [({}, [])]:
+                if chosen[at]:
+                    image = {"id": number, "file_name": source, "width": width, "height": height, "label": label}
+                    numbered = enumerate(rows, first_face)
+                    yield image | place, [_face(row, face, number, names) for face, (_, row) in numbered]
+                number, first_face = number + 1, first_face + len(rows)
+
+
+def _frames(faces: pa.Table) -> list[dict[str, float]]:
+    """The frame of each face, and its time; nothing for a face of a still picture."""
+    if "frame" not in faces.column_names:
+        return [{}] * len(faces)
+    return [{} if frame is None else {"frame": frame, "time": time} for frame, time in values(faces, ("frame", "time"))]
+
+
+def _are_clips(pictures: pa.Table) -> list[bool]:
+    known = "frames" in pictures.column_names
+    return list(pictures["frames"].is_valid().to_pylist()) if known else [False] * len(pictures)
 
 
 def _splits(plan: Plan, block: Block, owner: Integers, first: int) -> Integers:

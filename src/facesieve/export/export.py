@@ -25,6 +25,7 @@ from facesieve.export.formats import format_named
 from facesieve.export.images import ImageFormat
 from facesieve.export.pictures import pictures
 from facesieve.export.plan import Plan
+from facesieve.export.realign import check_stills
 from facesieve.export.receipt import leave_receipt
 from facesieve.export.select import select
 from facesieve.export.spec import ExportSpec, choose_by, parse_splits
@@ -148,7 +149,10 @@ def make_plan(dataset: Manifests, spec: ExportSpec, settings: Settings) -> Plan:
     if kind.pictures and ImageFormat.parse(spec.image).name not in kind.images:
         raise UsageError("bad_image", f"{kind.name} has pictures as {' or '.join(kind.images)}; change --image.")
     side = int(str(dataset.about.origin.settings["crop_size"]))
-    return Plan(dataset, spec, kind, select(dataset, spec, kind), spec.size or side, settings.export_shard)
+    selection, size = select(dataset, spec, kind), spec.size or side
+    if kind.pictures and size != side:
+        check_stills(dataset, selection.taken)
+    return Plan(dataset, spec, kind, selection, size, settings.export_shard)
 
 
 def _write(plan: Plan, out: Staging, settings: Settings, watch: Callable[[ExportProgress], None]) -> None:

@@ -19,7 +19,7 @@ from facesieve.decode import decode_one
 from facesieve.errors import DatasetError, FacesieveError
 from facesieve.export.columns import values
 from facesieve.export.split import container
-from facesieve.records import Faces, Photo, Pixels, Source
+from facesieve.records import Faces, Mask, Photo, Pixels, Source
 from facesieve.settings import Settings
 from facesieve.sources.file import from_file
 from facesieve.sources.find import find_sources
@@ -45,6 +45,19 @@ def realigned(rows: pa.Table, dataset: Manifests, size: int) -> Iterator[Pixels]
         photo = photo.turned(turns[source]) if source in turns else photo
         faces = Faces(np.zeros(len(own), np.intp), np.zeros((len(own), 4)), np.ones(len(own)), points[own])
         yield from align([photo], faces).crops
+
+
+def check_stills(dataset: Manifests, taken: Mask) -> None:
+    """Raise DatasetError `no_pictures` if a face that is taken is of a clip, whose frames are not read again."""
+    if dataset.about.origin.clips is None:
+        return
+    of_clips = [np.asarray(rows["frame"].is_valid(), bool) for rows in dataset.face_tables(["frame"])]
+    if count := int((np.concatenate([np.zeros(0, bool), *of_clips]) & taken).sum()):
+        raise DatasetError(
+            "no_pictures",
+            f"Crops of another size are cut from pictures, not from clips, and {count} of these faces are from clips. "
+            "Leave out --size, or leave out these faces: --where 'frame is None'.",
+        )
 
 
 def _turns(dataset: Manifests) -> dict[str, int]:

@@ -37,7 +37,7 @@ _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: pc.add,
     ast.Sub: pc.subtract,
     ast.Mult: pc.multiply,
-    ast.Div: pc.divide,
+    ast.Div: lambda one, other: pc.divide(pc.multiply(one, 1.0), other),  # 1 / 2 is 0.5, and 1 / 0 no error
 }
 _WITH_TEXT: Mapping[str, Callable[..., Any]] = {
     "startswith": pc.starts_with,
