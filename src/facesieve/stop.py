@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -38,9 +38,9 @@ def stoppable() -> Iterator[None]:
     A signal that is ignored already, as under `nohup`, stays ignored.
     """
     handled = [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-    with _raised_again() as stop:
+    with _raised_again() as handler:
         for number in handled:
-            signal.signal(number, stop)
+            signal.signal(number, handler)
         try:
             yield
         finally:
@@ -48,33 +48,56 @@ def stoppable() -> Iterator[None]:
 
 
 @contextmanager
-def _raised_again() -> Iterator[Callable[[int, FrameType | None], None]]:
-    """A handler that raises `Stopped`, and raises it again if Python ignored it.
+def same_stop() -> Iterator[None]:
+    """Raise the `Stopped` of the handler where a library has replaced it by a plain SystemExit, as Ray does."""
+    try:
+        yield
+    except SystemExit as error:
+        handler = signal.getsignal(signal.SIGTERM)
+        stopped = handler.raised if isinstance(handler, Handler) else None
+        raise stopped or error from None
+
+
+class Handler:
+    """Raises `Stopped` when a signal comes, and raises it again if Python ignored it. raised: the last exception.
 
     Python ignores exceptions in finalizers and callbacks, so a signal that comes there would be lost. Every import runs
     such a callback. Without timers (on Windows) such a signal is lost.
     """
-    if not hasattr(signal, "setitimer"):
-        yield _stop
-        return
-    others, lost = sys.unraisablehook, list[int]()
 
-    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+    def __init__(self) -> None:
+        self.raised: Stopped | None = None
+        self._others = sys.unraisablehook
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if frame is not None and frame.f_code is Handler.ignored.__code__:  # an exception there would be ignored too
+            return
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            if number == signal.SIGALRM and self.raised:
+                number = self.raised.number
+        self.raised = Stopped(number)
+        raise self.raised
+
+    def ignored(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """The hook for exceptions that Python ignores."""
         if isinstance(unraisable.exc_value, Stopped):
-            lost.append(unraisable.exc_value.number)
             signal.setitimer(signal.ITIMER_REAL, _SOON, _SOON)
         else:
-            others(unraisable)
+            self._others(unraisable)
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        if frame is not None and frame.f_code is hook.__code__:  # an exception in the hook would be ignored too
-            return
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        raise Stopped(lost[-1] if number == signal.SIGALRM else number)
 
-    sys.unraisablehook, alarm = hook, signal.signal(signal.SIGALRM, stop)
+@contextmanager
+def _raised_again() -> Iterator[Handler]:
+    """Yield a handler to which Python says what it ignores."""
+    handler = Handler()
+    if not hasattr(signal, "setitimer"):
+        yield handler
+        return
+    others, sys.unraisablehook = sys.unraisablehook, handler.ignored
+    alarm = signal.signal(signal.SIGALRM, handler)
     try:
-        yield stop
+        yield handler
     finally:
         _ignore([signal.SIGALRM])
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -91,7 +114,3 @@ def _ignore(numbers: list[signal.Signals]) -> None:
         except Stopped:
             continue
         return
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise Stopped(number)

@@ -15,6 +15,7 @@ from typing import Any
 
 from facesieve.errors import UsageError, WorkerError
 from facesieve.processes.temporary import remove_stale, temporary_folder
+from facesieve.stop import same_stop
 
 LOCAL = "ray"
 _CLIENT = "ray://"
@@ -73,7 +74,7 @@ def connected(on: str, processors: int) -> Iterator[Any]:
             _check_reachable(options["address"])
         stack.callback(_shut_down, ray)
         stack.enter_context(_without_messages())
-        with _same_signals():
+        with _same_signals(), same_stop():
             try:
                 ray.init(**options, **quiet)
             except Exception as error:  # each version of Ray raises other types

@@ -32,6 +32,7 @@ from facesieve.run.progress import Tally
 from facesieve.run.shard import ShardRunner
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
+from facesieve.stop import same_stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,10 @@ class Actors:
         by_answer = {actor.answer: worker for actor, worker in actors.items()}
         ray = self.cluster.ray
         try:
-            ready, _ = ray.wait(list(by_answer), num_returns=1, timeout=seconds)
-            if ready:  # others may be ready too
-                ready, _ = ray.wait(list(by_answer), num_returns=len(by_answer), timeout=0)
+            with same_stop():
+                ready, _ = ray.wait(list(by_answer), num_returns=1, timeout=seconds)
+                if ready:  # others may be ready too
+                    ready, _ = ray.wait(list(by_answer), num_returns=len(by_answer), timeout=0)
         except (ConnectionError, ray.exceptions.RaySystemError) as error:
             raise _lost() from error
         return [by_answer[answer] for answer in ready]
@@ -166,7 +168,8 @@ class ActorProcess:
     def _get(self) -> Any:
         ray = self.cluster.ray
         try:
-            return ray.get(self.answer)
+            with same_stop():
+                return ray.get(self.answer)
         except ray.exceptions.RayActorError:
             # A lost node is not the fault of a picture.
             raise ChildDied(delivered=self.node in _living(ray)) from None

@@ -22,6 +22,7 @@ from facesieve.run.engines.ray_actor import (
 )
 from facesieve.run.permit import grant
 from facesieve.settings import Settings
+from facesieve.stop import same_stop
 from facesieve.version import __version__
 
 _SAMPLES = 50  # files that every node must have
@@ -155,7 +156,8 @@ def ask(ray: Any, nodes: Mapping[str, str], function: Callable[..., Any], *argum
 
 def _answer(ray: Any, address: str, asked: Any) -> Any:
     try:
-        answer = ray.get(asked)
+        with same_stop():
+            answer = ray.get(asked)
     except Exception as error:  # the node has died, or has no FaceSieve or an older one
         reason = next(reversed(str(error).strip().splitlines()), type(error).__name__)
         raise WorkerError(
