@@ -273,7 +273,7 @@ def test_a_local_cluster_ends_with_its_build_however_that_ends(
     assert child.stderr
     assert any(line.startswith("0/201") for line in child.stderr)
     assert next_actor(child, set()) is not None
-    time.sleep(3)
+    time.sleep(0.5)
     assert len(ray_processes(child.pid)) > 3
     os.killpg(child.pid, signalled)
     _, errors = child.communicate(timeout=60)
