@@ -65,7 +65,7 @@ def test_what_is_held_stays_and_what_its_process_left_when_it_was_killed_goes(sc
     assert list(scratch.iterdir()) == []
 
 
-def test_what_is_young_or_not_of_ours_stays(scratch: Path) -> None:
+def test_what_is_young_or_not_of_ours_stays(scratch: Path, tmp_path: Path) -> None:
     names = [
         "facesieve-demo",
         "facesieve-tmp-mine",
@@ -75,7 +75,7 @@ def test_what_is_young_or_not_of_ours_stays(scratch: Path) -> None:
     ]
     for name in names:
         (scratch / name).mkdir()
-    outside = scratch.parent / "outside"
+    outside = tmp_path / "outside"
     outside.mkdir()
     (scratch / "facesieve-tmp-00000001").symlink_to(outside)
     age(scratch)
