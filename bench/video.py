@@ -5,7 +5,7 @@
 
 FOLDER: of one person each, with several photos whose face is in the middle. --strangers: a folder of such photos, each
 of another person. Clips of them are composed (`composed.py`): people walk, cross, cover each other, leave and return,
-with cuts between scenes. A track is impure if faces of two people are in it. A person who leaves and returns, or who is
+with cuts between scenes. A track is impure if it has faces of two people. A person who leaves and returns, or who is
 seen before and after a cut, appears several times.
 """
 

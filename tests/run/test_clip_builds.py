@@ -24,6 +24,7 @@ from facesieve.run.forget import forget
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
 from filmed import film, walking
+from handmade import files_in
 
 KEPT_ALL = Policy(name="all", rules=())
 
@@ -50,14 +51,6 @@ def build(sources: object, root: Path, policy: Policy = KEPT_ALL, **options: Any
 
 def pose(row: dict[str, Any]) -> tuple[int, int]:
     return round(row["yaw"] / POSE_STEP), round(row["pitch"] / POSE_STEP)
-
-
-def files(root: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and ".facesieve" not in path.parts
-    }
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +94,7 @@ def test_the_footage_preset_keeps_the_best_shots_and_sieve_agrees(
     policy = Policy.preset("footage")
     built = build(clips, tmp_path / "built", policy, keep_rejected=True)
     whole.rejudge(policy, tmp_path / "sieved")
-    assert files(tmp_path / "sieved") == files(tmp_path / "built")
+    assert files_in(tmp_path / "sieved") == files_in(tmp_path / "built")
     faces = [row for row in built.faces.to_pylist() if row["source"].endswith("walk.mp4")]
     kept = [row for row in faces if row["kept"]]
     best = min(kept, key=lambda row: row["rank_in_track"])
@@ -118,7 +111,7 @@ def test_workers_and_shards_do_not_change_a_byte(clips: Path, tmp_path: Path) ->
     policy = Policy.preset("footage")
     one = build(clips, tmp_path / "one", policy, crops=["head"])
     build(clips, tmp_path / "two", policy, crops=["head"], given={"workers": 2, "shard_size": 1, "batch_size": 1})
-    assert files(tmp_path / "one") == files(tmp_path / "two")
+    assert files_in(tmp_path / "one") == files_in(tmp_path / "two")
     assert len(list((tmp_path / "one" / "kept").rglob("*.png"))) == one.about.counts.kept
     assert len(list((tmp_path / "one" / "crops" / "head").rglob("*.jpg"))) == one.about.counts.kept > 1
 
@@ -146,7 +139,7 @@ def test_a_clip_that_is_added_gives_all_rows_its_columns(clips: Path, whole: fac
     build(clips / "photo.png", tmp_path / "d", keep_rejected=True)
     build(clips, tmp_path / "d", keep_rejected=True)
     names = ("faces.parquet", "dataset.json", "contact_sheet.html")
-    now, once = files(tmp_path / "d"), files(whole.layout.root)
+    now, once = files_in(tmp_path / "d"), files_in(whole.layout.root)
     assert set(now) == set(once)
     assert now["faces.parquet"] == once["faces.parquet"], names
 
@@ -182,7 +175,7 @@ def test_datasets_with_and_without_clips_are_merged(clips: Path, tmp_path: Path)
     build(clips / "walk.mp4", tmp_path / "clips")
     facesieve.merge([tmp_path / "photos", tmp_path / "clips"], tmp_path / "merged")
     build([clips / "photo.png", clips / "walk.mp4"], tmp_path / "once")
-    assert files(tmp_path / "merged") == files(tmp_path / "once")
+    assert files_in(tmp_path / "merged") == files_in(tmp_path / "once")
 
 
 def test_a_policy_on_tracks_keeps_photos(clips: Path, tmp_path: Path) -> None:
@@ -233,4 +226,4 @@ def test_a_build_that_is_killed_in_a_clip_continues_to_the_same_bytes(
     assert not (tmp_path / "killed" / "faces.parquet").exists()
     for root in ("killed", "whole"):
         build(clips / "walk.mp4", tmp_path / root, given={"pose": "none"})
-    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+    assert files_in(tmp_path / "killed") == files_in(tmp_path / "whole")

@@ -22,6 +22,7 @@ from facesieve.run.check import check_dataset
 from facesieve.run.forget import forget
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
+from handmade import files_in
 from unnumbered import rewrite_sums
 
 MAIN = Policy.preset("lenient").adjusted(["max_rank_in_picture=1", "max_faces_in_picture=2"])
@@ -49,14 +50,6 @@ def build(pictures: Path, root: Path, policy: Policy, **options: Any) -> facesie
     return facesieve.open_dataset(root)
 
 
-def files(root: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and ".facesieve" not in path.parts
-    }
-
-
 @pytest.fixture(scope="module")
 def plain(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> facesieve.Dataset:
     return build(pictures, tmp_path_factory.mktemp("plain") / "d", Policy.preset("lenient"))
@@ -82,7 +75,7 @@ def test_sieve_returns_what_a_build_with_the_same_policy_writes(
 ) -> None:
     built = build(pictures, tmp_path / "built", MAIN)
     plain.rejudge(MAIN, tmp_path / "sieved")
-    assert files(tmp_path / "sieved") == files(tmp_path / "built")
+    assert files_in(tmp_path / "sieved") == files_in(tmp_path / "built")
     assert 0 < built.about.counts.kept < built.about.counts.faces
 
 
@@ -249,8 +242,8 @@ def test_sieve_on_tar_shards_returns_what_a_build_with_the_same_policy_writes(
 ) -> None:
     built = build(pictures, tmp_path / "built", MAIN, crops_as="shards")
     in_tars.rejudge(MAIN, tmp_path / "sieved")
-    assert files(tmp_path / "sieved") == files(tmp_path / "built")
-    assert any(name.endswith(".tar") for name in files(tmp_path / "sieved"))
+    assert files_in(tmp_path / "sieved") == files_in(tmp_path / "built")
+    assert any(name.endswith(".tar") for name in files_in(tmp_path / "sieved"))
     sieved = facesieve.open_dataset(tmp_path / "sieved")
     assert "not_the_main_face" in str(sieved.faces["reasons"])
     assert sieved.faces.drop_columns(PLACE).equals(plain.rejudge(MAIN).faces.drop_columns("file_name"))
@@ -290,7 +283,7 @@ def test_shards_with_relations_merge_to_the_bytes_of_one_build(
         build(tmp_path / "p", part, MAIN, shard=(number, 3), **options)
     assert [facesieve.open_dataset(part).about.counts.faces > 0 for part in parts].count(True) > 1
     facesieve.merge(parts, tmp_path / "merged")
-    assert files(tmp_path / "merged") == files(tmp_path / "whole")
+    assert files_in(tmp_path / "merged") == files_in(tmp_path / "whole")
     merged = facesieve.open_dataset(tmp_path / "merged")
     assert sorted(set(merged.pictures["label"].to_pylist())) == ["", "ada", "ben", "grace"]
     again, expected = (one.rejudge(TWINS).faces for one in (merged, whole))
@@ -309,7 +302,7 @@ def test_a_part_of_an_earlier_version_is_merged_like_a_dataset_that_a_build_cont
         facesieve.merge([tmp_path / part for part in parts], tmp_path / f"out {number}")
         assert check_dataset(tmp_path / f"out {number}").faults == ()
     build(pictures, old, lenient, crops_as=crops_as)
-    assert files(tmp_path / "out 0") == files(tmp_path / "out 1") == files(old)
+    assert files_in(tmp_path / "out 0") == files_in(tmp_path / "out 1") == files_in(old)
     merged = facesieve.open_dataset(tmp_path / "out 1")
     rows = merged.faces.to_pylist()
     assert {row["source"].endswith("one.png"): row["rank_in_picture"] for row in rows} == {True: 1, False: None}

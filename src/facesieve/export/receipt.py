@@ -1,7 +1,7 @@
 """A receipt of each export, in the dataset: when it was made, where, how, and which faces it has.
 
-So that a person who is removed from the dataset can also be removed from its exports. Receipts stay in the hidden
-folder of the dataset; no export has them.
+Receipts show which exports have the faces of a person who is removed from the dataset. They stay in the hidden folder
+of the dataset; no export has them.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class GraphReader:
         return self.padded(kernel, stride, auto_pad="SAME_UPPER", group=groups)
 
     def padded(self, kernel: int, stride: int, **padding: Attribute) -> Filters:
-        """Read a convolution with these attributes besides its kernel and stride, and return its filters."""
+        """Read a convolution and return its filters. Its kernel, stride and padding are checked."""
         square, strides = (kernel, kernel), (stride, stride)
         weight, bias = self.weighted("Conv", 2, kernel_shape=square, strides=strides, **padding)
         if weight.ndim != 4 or weight.shape[2:] != square or bias.shape != weight.shape[:1]:

@@ -30,7 +30,7 @@ def label_note(dataset: Manifests, face: FaceRow) -> str:
 
 
 def _compared(dataset: Manifests, face: FaceRow, column: str) -> tuple[float, str, float] | None:
-    """How far a face is from its own label, and the label that is nearest besides, and how far that is; "" for none.
+    """How far a face is from its own label, which other label is nearest, and how far that one is; "" for none.
 
     column: a relation that was computed among the faces that are compared. None if the embeddings have been removed.
     """
