@@ -15,7 +15,7 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Explain why one face was kept or rejected."""
-    from facesieve.run.opened import open_dataset
+    from facesieve.run.open_dataset import open_dataset
 
     explanation = open_dataset(dataset).explain(face_id)
     if as_json:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from facesieve.run.build import BuildResult
+    from facesieve.run.build_result import BuildResult
 
 
 def notes(result: BuildResult) -> Iterator[str]:
