@@ -101,6 +101,7 @@ def build_dataset(
         pruned=prune,
         moved=tuple(sorted(absent.moved.values())),
         notes=published.notes,
+        refused=tuple(counts.first_refused),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from facesieve.dataset.tables.counts import Counts
+from facesieve.dataset.tables.picture_row import PictureRow
 from facesieve.run.progress import Progress
 from facesieve.sources import LeftOut
 
@@ -22,7 +23,7 @@ class BuildResult:
     gone: sources in the dataset that are no longer in the named inputs. pruned: whether their rows were removed.
     moved: sources in the dataset whose files no longer exist, while this build found the same bytes at another path.
     left_out: what was found in the named inputs and is not a source. notes: sentences about the sources, and about
-    what could not be compared.
+    what could not be compared. refused: the first refused pictures of the dataset, at most `FIRST_REFUSED`.
     """
 
     counts: Counts
@@ -37,3 +38,4 @@ class BuildResult:
     moved: tuple[str, ...] = ()
     left_out: LeftOut = field(default_factory=LeftOut)
     notes: tuple[str, ...] = ()
+    refused: tuple[PictureRow, ...] = ()
