@@ -232,20 +232,20 @@ class _Search:
         flip = _sampled(self.mirrored[None], sample)[0]
         keys = np.concatenate([keys, keys ^ flip])
         turned = np.arange(len(keys)) >= len(rows)
-        place = np.concatenate([np.arange(len(rows))] * 2)
-        order = np.lexsort((place, keys))
-        keys, turned, place = keys[order], turned[order], rows[place[order]]
+        position = np.concatenate([np.arange(len(rows))] * 2)
+        order = np.lexsort((position, keys))
+        keys, turned, position = keys[order], turned[order], rows[position[order]]
         start = np.searchsorted(keys, keys)
         inside = np.arange(len(keys)) - start
         for offset in range(1, PREDECESSORS + 1):
             later = np.flatnonzero(inside >= offset)
             if not len(later):
                 return
-            yield from _different_faces(place, turned, later - offset, later)
+            yield from _different_faces(position, turned, later - offset, later)
         for offset in range(FIRST):
             later = np.flatnonzero(inside > PREDECESSORS + offset)
             if len(later):
-                yield from _different_faces(place, turned, start[later] + offset, later)
+                yield from _different_faces(position, turned, start[later] + offset, later)
 
     def _least_differing(self, fitter: Indices, other: Indices) -> Indices:
         """How many bits differ in each pair, at best mirrored."""
@@ -272,14 +272,14 @@ class _Search:
 
 
 def _different_faces(
-    place: Indices, turned: Mask, one: Indices, two: Indices
+    position: Indices, turned: Mask, one: Indices, two: Indices
 ) -> Iterator[tuple[Indices, Indices, Mask]]:
     """Yield pairs of different faces of which at most one is mirrored, the fitter one first."""
     for start in range(0, len(one), AT_ONCE):
         a, b = one[start : start + AT_ONCE], two[start : start + AT_ONCE]
-        usable = (place[a] != place[b]) & ~(turned[a] & turned[b])
+        usable = (position[a] != position[b]) & ~(turned[a] & turned[b])
         a, b = a[usable], b[usable]
-        yield np.minimum(place[a], place[b]), np.maximum(place[a], place[b]), turned[a] | turned[b]
+        yield np.minimum(position[a], position[b]), np.maximum(position[a], position[b]), turned[a] | turned[b]
 
 
 def _samples() -> list[Indices]:
@@ -291,8 +291,8 @@ def _sampled(words: Words, sample: Indices) -> npt.NDArray[np.uint32]:
     """(N,) the bits of a sample as one number."""
     keys = np.zeros(len(words), np.uint32)
     for bit in sample.tolist():
-        word, place = divmod(bit, 64)
-        keys = (keys << np.uint32(1)) | ((words[:, word] >> np.uint64(63 - place)) & np.uint64(1)).astype(np.uint32)
+        word, position = divmod(bit, 64)
+        keys = (keys << np.uint32(1)) | ((words[:, word] >> np.uint64(63 - position)) & np.uint64(1)).astype(np.uint32)
     return keys
 
 

@@ -97,9 +97,9 @@ def face_columns(tables: FaceTables, wanted: Collection[str] = ()) -> FaceColumn
     found = vectors[0] if vectors else None
     columns = {name: np.concatenate(parts) for name, parts in held.items()}
     measures = Measures({"prominence": prominence, **columns})
-    places = (pictured, tracked, time)
+    where = (pictured, tracked, time)
     names = tuple(codes)
-    return FaceColumns(order, label, names, *places, prominence, fitness, hashes, found, space, limits, measures)
+    return FaceColumns(order, label, names, *where, prominence, fitness, hashes, found, space, limits, measures)
 
 
 def ids_and_verdicts(dataset: Manifests) -> tuple[pa.ChunkedArray, Mask]:

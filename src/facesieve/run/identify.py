@@ -26,10 +26,10 @@ from facesieve.errors import DatasetError, SettingsError
 from facesieve.identity.crop_settings import check_crops
 from facesieve.records import EMBEDDING_SIZE, TEMPLATE_SIZE, Embeddings, Mask, NoEmbedding, Pixels
 from facesieve.run.claim import is_locked, lock_dataset
-from facesieve.run.crop_files import StoredCrops, checksums_of_crops
 from facesieve.run.inference import engines_of, identity_model, resolved
 from facesieve.run.ledger import Ledger
 from facesieve.run.publish import publish_ledger
+from facesieve.run.stored_crops import StoredCrops, checksums_of_crops
 from facesieve.settings import Settings
 from facesieve.stop import Stopped
 
