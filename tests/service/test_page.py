@@ -199,7 +199,7 @@ def test_nothing_comes_from_another_host_and_the_policy_forbids_nothing_of_ours(
 ) -> None:
     put(page, astronaut)
     page.open(f"{service.url}/docs")
-    page.until("document.querySelectorAll('#routes details').length === 10")
+    page.until("document.querySelectorAll('#routes > details').length === 10")
     hosts = {url.split("/")[2] for url in page.requested() if url.startswith("http")}
     assert hosts == {service.url.split("/")[2]}
     assert page.complaints() == []
