@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from facesieve.processes.child import ChildDied
 from facesieve.processes.protocol import Reply
 from facesieve.processes.worker_slot import Ended, Limits, State, WorkerSlot
-from facesieve.service.admission import Admission, Position
+from facesieve.service.admission import Admission, Place
 from facesieve.service.api_errors import ApiError
 
 # Iterations of the loop between two events: few, so that events come together, or enough to finish all work.
@@ -156,7 +156,7 @@ class Service(RuleBasedStateMachine):
         number = len(self.questions)
 
         async def ask() -> Any:
-            place = Position(self.admission, (str(client), ""))
+            place = Place(self.admission, (str(client), ""))
             return await place.process(number, str(number).encode())
 
         self.questions[number] = self.loop.create_task(ask())
