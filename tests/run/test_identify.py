@@ -144,9 +144,10 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import facesieve.run.identify as module
+from facesieve.run import embed_parts
 from facesieve.settings import Settings
 place = sys.argv[2]
-module.BATCH = 2
+embed_parts.BATCH = 2
 def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
 if not place.isdigit():
     setattr(module, place, die)
