@@ -140,7 +140,7 @@ def test_below_the_floor_the_pose_is_not_measured_and_the_rest_is_not_disturbed(
     assert (degrees[1] == degrees[2]).all()
 
 
-@pytest.mark.parametrize("model", ["whenet", "geometric", "none"])
+@pytest.mark.parametrize("model", ["sievepose", "whenet", "geometric", "none"])
 def test_no_faces_are_no_poses(model: str) -> None:
     assert pose_by(pose=model)([], Faces.none()).shape == (0, 3)
 
