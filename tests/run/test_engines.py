@@ -137,7 +137,7 @@ def test_each_network_has_its_engine() -> None:
     here = lines(engine="onnxruntime", pose="none")[0].split()[-1]
     assert here in ("avx512", "avx2", "x86_64", "aarch64", "arm64")
     assert lines() == ["mtcnn native portable", "sievepose native portable"]
-    assert lines(pose="whenet") == ["mtcnn native portable", "whenet native portable"]
+    assert lines(pose="whenet") == ["mtcnn native portable", f"whenet onnxruntime {here}"]
     assert lines(pose="hopenet") == [f"hopenet onnxruntime {here}", "mtcnn native portable"]
     assert lines(pose="geometric") == ["mtcnn native portable"]
     assert lines(engine="onnxruntime") == [f"mtcnn onnxruntime {here}", f"sievepose onnxruntime {here}"]
