@@ -84,6 +84,11 @@ def explain_face(dataset: Manifests, prefix: str) -> Explanation:
     policy.
     """
     face, *also = dataset.face(prefix)
+    return explain_row(dataset, face, tuple(also))
+
+
+def explain_row(dataset: Manifests, face: FaceRow, also: tuple[FaceRow, ...] = ()) -> Explanation:
+    """Explain the verdict on one row of faces. also: the rows of the same face under other labels."""
     findings = tuple(check_rules(policy_of(dataset.about, dataset.layout), face.measures))
     reasons = {finding.measure: finding.reason for finding in findings if not finding.passed}
     notes = []
@@ -97,7 +102,7 @@ def explain_face(dataset: Manifests, prefix: str) -> Explanation:
         notes.append(_leak(face))
     if Reason.NEAR_DUPLICATE in reasons.values():
         notes.append(_fitter_twin(dataset, face))
-    return Explanation(face, tuple(also), findings, " ".join(filter(None, notes)))
+    return Explanation(face, also, findings, " ".join(filter(None, notes)))
 
 
 def _main_face(dataset: Manifests, face: FaceRow) -> str:

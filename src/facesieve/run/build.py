@@ -26,6 +26,7 @@ from facesieve.dataset.origin import (
     versions,
 )
 from facesieve.dataset.tables.counts import Counts
+from facesieve.dataset.tables.picture_row import PictureRow
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
 from facesieve.records import Source
@@ -111,7 +112,7 @@ class BuildResult:
     gone: sources in the dataset that are no longer in the named places. pruned: whether their rows were removed.
     moved: sources in the dataset whose files no longer exist, while this build found the same bytes at another path.
     left_out: what was found in the named places and is not a source. notes: sentences about the sources, and about
-    what could not be compared.
+    what could not be compared. refused: the first refused pictures of the dataset, at most `FIRST_REFUSED`.
     """
 
     counts: Counts
@@ -126,6 +127,7 @@ class BuildResult:
     moved: tuple[str, ...] = ()
     left_out: LeftOut = field(default_factory=LeftOut)
     notes: tuple[str, ...] = ()
+    refused: tuple[PictureRow, ...] = ()
 
 
 def build(
@@ -189,6 +191,7 @@ def build(
         pruned=prune_gone,
         moved=tuple(sorted(absent.moved.values())),
         notes=published.notes,
+        refused=tuple(counts.first_refused),
     )
 
 

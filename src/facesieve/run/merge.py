@@ -18,6 +18,7 @@ from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.replace import remove_published_checksums
 from facesieve.dataset.origin import Origin
 from facesieve.dataset.tables.counts import Counts
+from facesieve.dataset.tables.picture_row import PictureRow
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError, UsageError
 from facesieve.run.claim import check_writable, kept_from_changes, lock_dataset
@@ -38,7 +39,7 @@ class MergeResult:
 
     counts: of the whole dataset. shared_labels, several_labels: as in `BuildResult`.
     repeated: how many rows were left out because another part has the same source.
-    notes: what could not be compared, as sentences for the user.
+    notes: what could not be compared, as sentences for the user. refused: as in `BuildResult`.
     """
 
     counts: Counts
@@ -46,6 +47,7 @@ class MergeResult:
     several_labels: int = 0
     repeated: int = 0
     notes: tuple[str, ...] = ()
+    refused: tuple[PictureRow, ...] = ()
 
 
 def merge(
@@ -88,7 +90,14 @@ def merge(
             published = publish_ledger(Ledger(layout), found, origin, settings)
         _end(layout)
     counts, repeated = published.counts, len(joined.left_out)
-    return MergeResult(counts.counts(), counts.shared_labels, counts.several_labels(), repeated, published.notes)
+    return MergeResult(
+        counts.counts(),
+        counts.shared_labels,
+        counts.several_labels(),
+        repeated,
+        published.notes,
+        tuple(counts.first_refused),
+    )
 
 
 def _check_different(parts: Sequence[Path], root: Path) -> None:

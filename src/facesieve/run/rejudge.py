@@ -55,6 +55,11 @@ class Rejudged:
         """Yield each block of rows as it was, and under the new rules. embeddings: see `Manifests.blocks`."""
         return self.verdicts.on(self.dataset.blocks(embeddings))
 
+    def changes(self) -> Iterator[pa.Table]:
+        """Yield the rows of `faces` under the new rules whose verdict changed, block by block."""
+        for old, new in self.blocks():
+            yield new.faces.filter(pc.not_equal(old.faces["kept"], new.faces["kept"]))
+
     @property
     def measures(self) -> tuple[str, ...]:
         """The names of its measure columns: those of the dataset, then what the rules ask for and it lacked."""
