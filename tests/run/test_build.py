@@ -224,9 +224,9 @@ def test_other_settings_are_refused_with_the_difference(heap: Path, tmp_path: Pa
 def test_a_dataset_of_another_pose_model_is_refused_with_the_setting_that_continues_it(
     heap: Path, tmp_path: Path
 ) -> None:
-    build(sources_in(heap), tmp_path / "out", Handmade, build_spec(pose="whenet"))
+    build_dataset(sources_in(heap), tmp_path / "out", Handmade, build_spec(pose="whenet"))
     with pytest.raises(DatasetError) as caught:
-        build(sources_in(heap), tmp_path / "out", Handmade, build_spec())
+        build_dataset(sources_in(heap), tmp_path / "out", Handmade, build_spec())
     assert caught.value.code == "other_settings"
     assert caught.value.message.splitlines()[1:] == [
         "  settings.pose: whenet -> sievepose",
