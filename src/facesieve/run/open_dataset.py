@@ -24,7 +24,7 @@ from facesieve.sieve import Policy, judge_columns
 def open_dataset(path: str | os.PathLike[str]) -> Dataset:
     """Open the dataset in a folder. Raises DatasetError if it is not a dataset, is unfinished or is damaged."""
     manifests = open_manifests(Path(path))
-    return Dataset(manifests.layout, manifests.about, manifests.sums)
+    return Dataset(manifests.layout, manifests.about, manifests.sums, manifests.decisions)
 
 
 @dataclass(frozen=True, slots=True)

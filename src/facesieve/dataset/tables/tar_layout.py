@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.disk.checksums import Checksum
-from facesieve.dataset.disk.layout import member_name
+from facesieve.dataset.disk.layout import member_beside
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.disk.tar import BLOCK, room, tar_name
 from facesieve.dataset.tables.merge import Block
@@ -77,11 +77,9 @@ def members_of(faces: pa.Table, outputs: Outputs) -> Members:
     """The members of the tar file that holds the crops of these faces, in order."""
     written = faces.filter(pc.is_valid(faces["file_name"]))
     found = Members()
-    for label, face_id, crops in zip(
-        *(written[name].to_pylist() for name in ("label", "face_id", "crops")), strict=True
-    ):
+    for name, crops in zip(*(written[column].to_pylist() for column in ("file_name", "crops")), strict=True):
         for what, crop in zip(("", *outputs.cuts), crops or (), strict=False):
-            found.append((member_name(label, face_id, what), Checksum(crop["sha256"], crop["size"])))
+            found.append((member_beside(name, what), Checksum(crop["sha256"], crop["size"])))
     return found
 
 
