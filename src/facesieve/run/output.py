@@ -53,7 +53,7 @@ class Folder:
 def opened_output(
     dataset: PathText, work_folder: PathText | None, settings: Settings, announce: Callable[[str], object]
 ) -> Iterator[Output]:
-    """Open the output of a build. Raises what `mirrored` raises, and UsageError `no_work_folder`."""
+    """Open the output of a build. Raises what `opened_bucket` raises, and UsageError `no_work_folder`."""
     url = bucket_of(dataset)
     if url is None:
         if work_folder is not None:
