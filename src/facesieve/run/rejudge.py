@@ -64,7 +64,7 @@ class Rejudged:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """The names of its measure columns: those of the dataset, then those that the rules ask for and the dataset lacks."""
+        """The names of its measure columns: those of the dataset, then those that only the rules ask for."""
         return self.verdicts.wanted
 
     @property
