@@ -35,7 +35,9 @@ def damaged() -> bytes:
 def of_many_samples() -> bytes:
     """A TIFF about which Pillow logs an error: it declares 200 samples for each pixel."""
     entries = [(256, 4, 1, 8), (257, 4, 1, 8), (259, 3, 1, 1), (262, 3, 1, 2), (277, 3, 1, 200)]
-    return b"II*\0\x08\0\0\0" + struct.pack("<H", 5) + b"".join(struct.pack("<HHII", *one) for one in entries) + bytes(4)
+    return (
+        b"II*\0\x08\0\0\0" + struct.pack("<H", 5) + b"".join(struct.pack("<HHII", *one) for one in entries) + bytes(4)
+    )
 
 
 def load(data: bytes) -> None:
