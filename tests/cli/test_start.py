@@ -59,9 +59,7 @@ def test_a_native_pipeline_imports_neither_onnx_runtime_nor_tables_nor_an_event_
 
 
 @pytest.mark.skipif(importlib.util.find_spec("facesieve._native") is None, reason="needs the compiled extension")
-def test_a_build_of_photos_imports_nothing_for_urls_exports_or_comparisons(
-    astronaut: Path, tmp_path: Path
-) -> None:
+def test_a_build_of_photos_imports_nothing_for_urls_exports_or_comparisons(astronaut: Path, tmp_path: Path) -> None:
     arguments = ["build", str(astronaut), "-o", str(tmp_path / "out"), "-q"]
     found = imported(f"""
 import sys
@@ -81,7 +79,8 @@ except SystemExit as end:
 def test_pandas_is_kept_out_of_the_processes_of_the_command_alone() -> None:
     pytest.importorskip("pandas")
     assert "pandas" in imported("import facesieve, pyarrow\npyarrow.array([]).to_pandas()")
-    assert "facesieve.processes.without_pandas" not in imported("import facesieve.run.recipe, facesieve.run.engines.worker")
+    of_a_library = imported("import facesieve.run.recipe, facesieve.run.engines.worker")
+    assert "facesieve.processes.without_pandas" not in of_a_library
 
 
 def test_a_build_uses_one_thread_of_the_linear_algebra_unless_told_otherwise(monkeypatch) -> None:

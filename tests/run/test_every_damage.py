@@ -20,10 +20,10 @@ from given import MODEL
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import DatasetError
 from facesieve.records import Record, Source
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.check import check_dataset
 from facesieve.run.faults import Fault, FaultCode
-from facesieve.run.opened import open_dataset
+from facesieve.run.open_dataset import open_dataset
 from facesieve.run.repair import repair_dataset
 from facesieve.settings import Settings
 from handmade import Handmade, build_spec, files_in, photos, sources_in
@@ -112,7 +112,7 @@ def again(heap: Path, root: Path, form: str) -> None:
     outputs = AS_FILES if form == "files" else IN_TARS
     spec = build_spec(outputs, shard_size=4, manifest_rows=ROWS[form])
     listed = {b"list": {source.key for source in sources_in(heap)}}
-    build(sources_in(heap), root, Embedding, dataclasses.replace(spec, identity=MODEL), listed=listed)
+    build_dataset(sources_in(heap), root, Embedding, dataclasses.replace(spec, identity=MODEL), listed=listed)
 
 
 @pytest.fixture(scope="module")

@@ -144,4 +144,4 @@ def _passing_before(policy: Policy, rule: Rule, faces: FaceColumns, before: Rela
     if policy.ranks_tracks:
         angles = faces.measures["yaw"], faces.measures["pitch"]
         relations |= track_relations(faces.track, faces.time, faces.fitness, *angles, gap)
-    return passing_before(policy, rule.measure, faces.measures, relations)
+    return passing_before(policy, rule.measure, faces.measures, relations, faces.by_hand)
