@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from facesieve.dataset.disk.damage import damaged_file
+from facesieve.dataset.disk.own_file import damaged_file
 from facesieve.errors import DatasetError
 
 
