@@ -163,6 +163,12 @@ class Layout:
     def lock(self) -> Path:
         return self.hidden / "lock"
 
+    @property
+    def own_hidden(self) -> frozenset[Path]:
+        """All paths that can be directly in the hidden folder."""
+        folders = (self.parts, self.thumbs, self.unpacked, self.sums, self.exports, self.permits, self.scratch)
+        return frozenset((*folders, self.made, self.clips, self.lost, self.merging, self.lists, self.lock))
+
     def files_of(self, manifest: Path) -> list[Path]:
         """The files of a manifest, in order: the path itself, or the part files if the path is a folder.
 
