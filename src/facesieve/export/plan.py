@@ -65,6 +65,13 @@ class Plan:
         counts = list(self.selection.counts.values())
         return sum(counts[: self.splits.index(split)])
 
+    def taken_ids(self) -> Iterator[pa.Table]:
+        """Yield the column `face_id` of the faces that are taken, some at a time, in the order of the dataset."""
+        first = 0
+        for rows in self.dataset.face_tables(["face_id"]):
+            yield rows.filter(pa.array(self.selection.taken[first : first + len(rows)]))
+            first += len(rows)
+
     def batches(self) -> Iterator[Batch]:
         """Yield the batches, one split after the other. At most one batch of rows is in memory, or some 64 MB."""
         schema = pa.schema([*self.dataset.about.origin.face_schema, CLASS, FOLDER, _PLACE])

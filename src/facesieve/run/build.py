@@ -34,8 +34,10 @@ from facesieve.run.absent import Absent, drop_sources, find_absent
 from facesieve.run.claim import claim
 from facesieve.run.compared import rules_for_pictures
 from facesieve.run.damage import broken_picture_files, mark_damage, missing_thumbs, unwritten_crops
+from facesieve.run.drop_forgotten import drop_forgotten, lift_found
 from facesieve.run.engines.choose import engine_for
 from facesieve.run.engines.engine import BuildEngine, MakePipeline
+from facesieve.run.forgotten import ForgottenHashes, not_forgotten
 from facesieve.run.known import changed_labels, readable, unfinished
 from facesieve.run.ledger import LIMIT_REFUSALS, TRY_AGAIN, Ledger
 from facesieve.run.lists import hash_of, record_lists, remove_pictures
@@ -111,6 +113,9 @@ class BuildResult:
     damaged: names of files that were missing or damaged when the build began; their pictures were done again.
     gone: sources in the dataset that are no longer in the named places. pruned: whether their rows were removed.
     moved: sources in the dataset whose files no longer exist, while this build found the same bytes at another path.
+    moved_labels: sources in the dataset that are gone while this build found the same bytes under another label. Their
+    faces are under the new label only.
+    forgotten: how many pictures were not added because they, or their labels, were forgotten.
     left_out: what was found in the named places and is not a source. notes: sentences about the sources, and about
     what could not be compared. refused: the first refused pictures of the dataset, at most `FIRST_REFUSED`.
     """
@@ -125,6 +130,8 @@ class BuildResult:
     gone: tuple[str, ...] = ()
     pruned: bool = False
     moved: tuple[str, ...] = ()
+    moved_labels: tuple[str, ...] = ()
+    forgotten: int = 0
     left_out: LeftOut = field(default_factory=LeftOut)
     notes: tuple[str, ...] = ()
     refused: tuple[PictureRow, ...] = ()
@@ -143,6 +150,7 @@ def build(
     engine: BuildEngine | None = None,
     portion: Portion = EVERYTHING,
     beside: Callable[[], AbstractContextManager[None]] = nullcontext,
+    allow_again: bool = False,
 ) -> BuildResult:
     """Add the sources that are new to the dataset in `root`, and publish it.
 
@@ -155,6 +163,7 @@ def build(
     engine: the build engine; None chooses one by the settings and the number of pictures.
     portion: which of the sources to add. The others are not gone, so `sources` has to name them too.
     beside: a context that is open while shards are done; `Mirrored.following` copies them meanwhile.
+    allow_again: add pictures again that were forgotten, and no longer remember that.
     Raises UsageError when one source has two labels; DatasetError when the dataset cannot be written or continued, or
     lacks files at the end; WorkerError when worker processes cannot be started; what `make_pipeline` raises; and
     Stopped, with a remark on how much is committed.
@@ -164,6 +173,8 @@ def build(
     layout = Layout(root)
     with claim(layout, spec.origin(), mixed_engines, ClipOptions(**spec.settings.of_clips())):
         ledger, absent, emptied = Ledger(layout), Absent(), set[str]()
+        forgotten, found = ForgottenHashes(layout), len(wanted)
+        wanted = wanted if allow_again else not_forgotten(wanted, forgotten)
         unlisted = record_lists(ledger, everything, listed, wanted)
         if prune_gone:  # first, because a duplicate of a removed source then needs files of its own
             absent = find_absent(ledger, everything, named, unlisted)
@@ -171,11 +182,14 @@ def build(
         damaged = [name for name in mark_damage(layout, spec.outputs) if name not in emptied]
         relabelled = changed_labels(wanted, ledger)
         progress = _do_unfinished(wanted, ledger, make_pipeline, spec, watch, engine, beside)
+        if allow_again:
+            lift_found(ledger, forgotten)
+        dropped = drop_forgotten(ledger, forgotten, spec.outputs)
         last = find_absent(ledger, everything, named, unlisted)
         absent |= last
         drop_sources(ledger, last.dropped(prune_gone), spec.outputs)
-        if prune_gone:
-            remove_pictures(layout, {hash_of(key) for key in absent.dropped(prune_gone)})
+        pruned = absent.dropped(prune_gone) if prune_gone else absent.relabelled
+        remove_pictures(layout, {hash_of(key) for key in pruned})
         published = _publish(ledger, spec, damaged)
         remove_found(layout, partial(is_in_places, named=named) if prune_gone else lambda name: False)
     counts = published.counts
@@ -190,6 +204,8 @@ def build(
         gone=tuple(sorted(absent.gone.values())),
         pruned=prune_gone,
         moved=tuple(sorted(absent.moved.values())),
+        moved_labels=tuple(sorted(absent.relabelled.values())),
+        forgotten=found - len(wanted) + dropped,
         notes=published.notes,
         refused=tuple(counts.first_refused),
     )
