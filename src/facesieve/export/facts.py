@@ -18,6 +18,7 @@ from facesieve.export.where import Condition
 from facesieve.quality import pose_bins
 from facesieve.records import Floats, Integers, Mask
 
+_POSITIVE = 2**62 - 1
 _COLUMNS = ("picture_id", "source", "label", "kept", "file_name", "fitness", "yaw", "pitch", CROP_HASH)
 
 
@@ -89,8 +90,6 @@ def _numbers(ids: Sequence[str]) -> Integers:
 
 
 def _twins(found: Sequence[bytes | None]) -> Integers:
-    """A number from 0 for each hash of a crop, -1 where there is none."""
-    at = [index for index, one in enumerate(found) if one]
-    numbers = np.full(len(found), -1, np.int64)
-    numbers[at] = hashes((str(found[index]) for index in at), 0)[:, 0] >> np.uint64(1)
-    return numbers
+    """A number from 0 for each hash of a crop, the same for equal ones; -1 where there is none."""
+    numbers = (hash(one) >> 1 & _POSITIVE if one else -1 for one in found)
+    return np.fromiter(numbers, np.int64, len(found))
