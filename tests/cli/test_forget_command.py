@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from handmade import Handmade, build_spec, photos, sources_in
 
 Run = Callable[..., tuple[int, str, str]]
@@ -24,7 +24,7 @@ Run = Callable[..., tuple[int, str, str]]
 def made(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
     root = tmp_path_factory.mktemp("forget")
     photos(root / "heap", astronaut, 4)
-    build(sources_in(root / "heap"), root / "out", Handmade, build_spec())
+    build_dataset(sources_in(root / "heap"), root / "out", Handmade, build_spec())
     return root / "out"
 
 

@@ -15,7 +15,8 @@ from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.manifests import open_manifests
 from facesieve.errors import DatasetError, UsageError
 from facesieve.export.export import export_dataset
-from facesieve.run.build import BuildResult, build
+from facesieve.run.build import build_dataset
+from facesieve.run.build_result import BuildResult
 from facesieve.run.check import check_dataset
 from facesieve.run.forget import Forgotten, forget_named
 from facesieve.run.merge import merge
@@ -39,7 +40,7 @@ def made(photos: Path, out: Path, **options: bool) -> BuildResult:
     from facesieve.sources import SourceOptions, find_sources
 
     found = find_sources([photos], Settings(), SourceOptions("folder")).sources
-    return build(found, out, Handmade, build_spec(PLAIN, shard_size=5), named=[str(photos)], **options)
+    return build_dataset(found, out, Handmade, build_spec(PLAIN, shard_size=5), named=[str(photos)], **options)
 
 
 def gone(out: Path, *names: str, dry_run: bool = False, **named: object) -> Forgotten:
@@ -108,7 +109,7 @@ def test_a_face_stays_away_when_its_picture_is_read_again(photos: Path, tmp_path
     assert gone(out, faces=[first[:8]]).faces == 1
     Path(source).rename("moved.png")
     shutil.copy("moved.png", "heap/Grace/zz.png")
-    made(photos, out, prune_gone=True)
+    made(photos, out, prune=True)
     assert [row["face_id"] for row in rows_of(out, "faces", "heap/Grace/zz.png")] == others
     assert first.encode() not in everything(out)
 

@@ -21,9 +21,9 @@ def leave_receipt(plan: Plan, output: Path) -> bool:
 
     Another export to the same place replaces the receipt of the one before.
     """
-    place, layout = str(output.absolute()), plan.dataset.layout
-    path = layout.exports / f"{hashlib.sha256(os.fsencode(place)).hexdigest()[:16]}.parquet"
-    about = {"output": place, "made": datetime.now(UTC).isoformat(timespec="seconds"), "spec": plan.spec.as_json()}
+    absolute, layout = str(output.absolute()), plan.dataset.layout
+    path = layout.exports / f"{hashlib.sha256(os.fsencode(absolute)).hexdigest()[:16]}.parquet"
+    about = {"output": absolute, "made": datetime.now(UTC).isoformat(timespec="seconds"), "spec": plan.spec.as_json()}
     try:
         write_receipt(about, plan.taken_ids(), path, layout)
     except DatasetError:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from facesieve.dataset.about import read_about, read_made
+from facesieve.dataset.decision_file import forget_decisions
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import normalized_text
 from facesieve.dataset.origin import Origin
@@ -22,8 +24,8 @@ from facesieve.run.keep_rows import keep_rows, without_faces
 from facesieve.run.ledger import Ledger
 from facesieve.run.lists import hash_of, remove_pictures
 from facesieve.run.lost import LostPicture, read_lost, remove_lost
+from facesieve.run.named_inputs import absolute_path
 from facesieve.run.output import PathText, opened_output
-from facesieve.run.places import absolute_path
 from facesieve.run.publish import publish_ledger
 from facesieve.run.receipts import Holding, Receipt, exports_holding, holdings, strike_faces
 from facesieve.run.selection import (
@@ -32,7 +34,7 @@ from facesieve.run.selection import (
     Named,
     Selection,
     ids_with_prefix,
-    inputs_in_place,
+    inputs_in,
     inputs_named,
     key_of,
     select,
@@ -164,10 +166,19 @@ def _remove(
         kept = (row for row in rows.to_pylist() if not selection.has(row))
         after = [row for one in kept if (row := without_faces(one, selection.faces, outputs.marked)) is not None]
         keep_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
+    forget_decisions(layout, gone.faces - _ids_in(ledger, gone.faces))
     with resolve(ledger.tables, layout.scratch) as found:
         files = publish_ledger(ledger, found, origin, settings).removed
     remove_pictures(layout, {hash_of(key) for key in gone.keys})
     return files
+
+
+def _ids_in(ledger: Ledger, faces: set[str]) -> set[str]:
+    """Those of these faces that other rows of the ledger have, because the same picture lies at several paths."""
+    wanted = pa.array(faces, pa.string())
+    columns = [f"faces.list.{item}.face_id" for item in ("element", "item")]
+    held = (rows["faces"].combine_chunks().flatten().field("face_id") for rows in ledger.tables(columns))
+    return {face for ids in held for face in ids.filter(pc.is_in(ids, wanted)).to_pylist()} if faces else set()
 
 
 def forget_in(
@@ -205,18 +216,18 @@ def _nothing(root: Path, selection: Selection, named: Named, dry_run: bool) -> s
 def _settle_lost(layout: Layout, named: Named, selection: Selection, dry_run: bool) -> None:
     """Also forget pictures whose rows were in a damaged part; their names are kept until a build does them again."""
     lost = read_lost(layout).pictures
-    places = {one.source: os.fsencode(absolute_path(one.source)) for one in lost}
+    paths = {one.source: os.fsencode(absolute_path(one.source)) for one in lost}
     gone: set[LostPicture] = {one for one in lost if one.label in map(normalized_text, named.labels)}
     found = {label for label in named.labels if normalized_text(label) in {one.label for one in gone}}
     for what in named.names:
-        keys = inputs_named(what, places) | inputs_in_place(what, places)
+        keys = inputs_named(what, paths) | inputs_in(what, paths)
         ids = ids_with_prefix(what, {one.picture_id for one in lost if one.picture_id})
-        fits = {one for one in lost if places[one.source] in keys or one.picture_id in ids}
+        fits = {one for one in lost if paths[one.source] in keys or one.picture_id in ids}
         gone |= fits
         found |= {what} if fits else set()
     if gone and not dry_run:
         entries = [(Kind.LABEL, label_bytes(label)) for label in found.intersection(named.labels)]
-        ForgottenHashes(layout).add([*entries, *(_entry(one, places[one.source]) for one in gone)])
+        ForgottenHashes(layout).add([*entries, *(_entry(one, paths[one.source]) for one in gone)])
         remove_lost(layout, gone.__contains__)
     selection.unknown[:] = [what for what in selection.unknown if what not in found]
 

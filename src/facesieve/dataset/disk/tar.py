@@ -16,8 +16,8 @@ import numpy as np
 
 from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.checksums import Checksum, checksum_of
-from facesieve.dataset.disk.damage import open_own_file
 from facesieve.dataset.disk.layout import file_size
+from facesieve.dataset.disk.own_file import open_own_file
 from facesieve.records import Integers, Pixels
 
 BLOCK = tarfile.BLOCKSIZE  # bytes; headers and data are filled up to a multiple of it
@@ -31,7 +31,7 @@ class Member(NamedTuple):
     data: bytes
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Where a member of a tar file is: the offset of its bytes, and how many there are."""
 
     name: str
@@ -76,7 +76,8 @@ def headers(names: Sequence[str], sizes: Integers) -> Pixels:
 def _octal(numbers: Integers, place: slice) -> Pixels:
     """(N, D) uint8 the digits of numbers, as text, for a place of D bytes."""
     shifts = 3 * np.arange(place.stop - place.start - 1, -1, -1)
-    return (ord("0") + (numbers[:, np.newaxis] >> shifts & 7)).astype(np.uint8)
+    digits: Pixels = (ord("0") + (numbers[:, np.newaxis] >> shifts & 7)).astype(np.uint8)
+    return digits
 
 
 def tar_name(members: Iterable[tuple[str, Checksum]]) -> str:
@@ -102,8 +103,8 @@ def members_in(path: Path) -> Iterator[Member]:
             raise TarDamagedError
 
 
-def places_in(path: Path) -> Iterator[Place]:
-    """Yield the places of the members of a tar file, up to the first damage. It reads only the headers.
+def positions_in(path: Path) -> Iterator[Position]:
+    """Yield the positions of the members of a tar file, up to the first damage. It reads only the headers.
 
     Raises DatasetError if the file cannot be read.
     """
@@ -117,7 +118,7 @@ def places_in(path: Path) -> Iterator[Place]:
                 return
             if offset + size > length:
                 return
-            yield Place(name, offset, size)
+            yield Position(name, offset, size)
             offset = stream.seek(offset - BLOCK + room(size)) + BLOCK
 
 
