@@ -255,10 +255,10 @@ def test_one_of_two_sources_of_one_relative_name_is_forgotten_as_the_manifests_n
 def test_a_folder_a_glob_and_several_names_are_forgotten(
     changing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    made_ = build_spec(EVERYTHING, shard_size=5)
+
     def without(*names: str) -> list[str]:
-        build_dataset(
-            found(changing), tmp_path / "out", Handmade, build_spec(EVERYTHING, shard_size=5), allow_again=True
-        )
+        build_dataset(found(changing), tmp_path / "out", Handmade, made_, allow_again=True)
         forget(tmp_path / "out", names, Settings())
         return sorted(set(everyone) - set(open_manifests(tmp_path / "out").pictures["source"].to_pylist()))
 
