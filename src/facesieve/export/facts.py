@@ -19,15 +19,16 @@ from facesieve.quality import pose_bins
 from facesieve.records import Floats, Integers, Mask
 
 _POSITIVE = 2**62 - 1
-_COLUMNS = ("picture_id", "source", "label", "kept", "file_name", "fitness", "yaw", "pitch", CROP_HASH)
+_COLUMNS = ("picture_id", "source", "label", "kept", "file_name", "fitness", "yaw", "pitch", "frame", CROP_HASH)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Facts:
     """Columns about the N faces of a dataset, in the order of its rows.
 
-    labels: the distinct labels. label: (N,) the index of each face's label. picture: (N,) a number that is equal for
-    faces of one picture. twin: (N,) one that is equal for faces with equal crops, -1 if there is none.
+    labels: the distinct labels. label: (N,) the index of each face's label. picture, frame: (N,) numbers that are equal
+    for faces of one picture or clip, and of one picture or frame. twin: (N,) one that is equal for faces with equal
+    crops, -1 if there is none.
     unit: (N, 2) hashes of what a split never divides. order: (N,) a hash of the picture.
     kept, has_crop, fits: whether a face was kept, has a crop, and fulfils the condition. fitness: NaN if not measured.
     pose: (N,) the pose bin, -1 if the pose was not measured.
@@ -36,6 +37,7 @@ class Facts:
     labels: tuple[str, ...]
     label: Integers
     picture: Integers
+    frame: Integers
     twin: Integers
     unit: Hashes
     order: npt.NDArray[np.uint64]
@@ -67,6 +69,7 @@ def _columns(
     return (
         np.array([codes.setdefault(label or "", len(codes)) for label in labels], np.int64),
         _numbers(pictures),
+        _frames(_numbers(pictures), rows),
         _twins(rows[CROP_HASH].to_pylist()),
         hashes(map(unit, (label or "" for label in labels), pictures, sources), seed),
         hashes(pictures, seed)[:, 0],
@@ -87,6 +90,15 @@ def _floats(rows: pa.Table, name: str) -> Floats:
 def _numbers(ids: Sequence[str]) -> Integers:
     """A number from 0 for each id of 16 or more hex digits."""
     return (np.frombuffer(bytes.fromhex("".join(one[:16] for one in ids)), ">u8") >> 1).astype(np.int64)
+
+
+def _frames(pictures: Integers, rows: pa.Table) -> Integers:
+    """A number for the picture or the frame of each face; equal for other frames with probability 2**-62 alone."""
+    if "frame" not in rows.column_names:
+        return pictures
+    frames = np.asarray(rows["frame"].cast("int64").fill_null(-1), np.int64)
+    mixed = pictures.astype(np.uint64) + (frames + 1).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return (mixed >> np.uint64(1)).astype(np.int64)
 
 
 def _twins(found: Sequence[bytes | None]) -> Integers:
