@@ -248,14 +248,17 @@ def test_one_of_two_sources_of_one_relative_name_is_forgotten_as_the_manifests_n
     assert name in open_manifests(tmp_path / "out").pictures["source"].to_pylist()
     assert forget(tmp_path / "out", [name], Settings()).pictures == 1
     monkeypatch.chdir(tmp_path / "first")
-    assert build_dataset(found(Path("heap")), tmp_path / "out", Handmade, build_spec(EVERYTHING)).progress.total == 1
+    again = build_dataset(found(Path("heap")), tmp_path / "out", Handmade, build_spec(EVERYTHING), allow_again=True)
+    assert again.progress.total == 1
 
 
 def test_a_folder_a_glob_and_several_names_are_forgotten(
     changing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    made_ = build_spec(EVERYTHING, shard_size=5)
+
     def without(*names: str) -> list[str]:
-        build_dataset(found(changing), tmp_path / "out", Handmade, build_spec(EVERYTHING, shard_size=5))
+        build_dataset(found(changing), tmp_path / "out", Handmade, made_, allow_again=True)
         forget(tmp_path / "out", names, Settings())
         return sorted(set(everyone) - set(open_manifests(tmp_path / "out").pictures["source"].to_pylist()))
 
@@ -268,7 +271,7 @@ def test_a_folder_a_glob_and_several_names_are_forgotten(
     assert without("heap/Grace/002.png", "heap/Ada/003.png") == ["heap/Ada/003.png", "heap/Grace/002.png"]
     assert without("heap") == without(".") == sorted(everyone)
     (tmp_path / "elsewhere").mkdir()
-    build_dataset(found(changing), tmp_path / "out", Handmade, build_spec(EVERYTHING, shard_size=5))
+    build_dataset(found(changing), tmp_path / "out", Handmade, made_, allow_again=True)
     monkeypatch.chdir(tmp_path / "elsewhere")
     with pytest.raises(UsageError):
         forget(tmp_path / "out", ["."], Settings())

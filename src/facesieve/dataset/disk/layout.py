@@ -136,6 +136,11 @@ class Layout:
         return self.hidden / "exports"
 
     @property
+    def forgotten(self) -> Path:
+        """What was forgotten and must not be added again, as salted hashes; absent where nothing was."""
+        return self.hidden / "forgotten.parquet"
+
+    @property
     def permits(self) -> Path:
         """Permits of workers on other machines to write; absent while there are none."""
         return self.hidden / "permits"
