@@ -93,7 +93,8 @@ def build_dataset(
         absent |= last
         drop_sources(ledger, last.dropped(prune), spec.outputs)
         pruned = absent.dropped(prune) if prune else absent.relabelled
-        remove_pictures(layout, {hash_of(key) for key in pruned})
+        if pruned:
+            remove_pictures(layout, {hash_of(key) for key in pruned})
         published = _publish(ledger, spec, damaged)
         remove_found(layout, partial(is_in_named, named=named) if prune else lambda name: False)
     counts = published.counts

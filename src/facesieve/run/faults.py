@@ -41,7 +41,7 @@ def fault_of(error: DatasetError, name: str) -> Fault:
         return Fault(FaultCode.MISSING, name)
     if isinstance(error.__cause__, PermissionError):
         return Fault(FaultCode.UNREADABLE, name)
-    if error.code == "damaged_dataset" or getattr(error.__cause__, "errno", None) == errno.EIO:
+    if error.code in ("damaged_dataset", "damaged_decisions") or getattr(error.__cause__, "errno", None) == errno.EIO:
         return Fault(FaultCode.DAMAGED, name)
     raise error
 

@@ -171,8 +171,10 @@ class Layout:
     @property
     def own_hidden(self) -> frozenset[Path]:
         """All paths that can be directly in the hidden folder."""
-        folders = (self.parts, self.thumbs, self.unpacked, self.sums, self.exports, self.permits, self.scratch)
-        return frozenset((*folders, self.made, self.clips, self.lost, self.merging, self.lists, self.lock))
+        folders = (self.parts, self.thumbs, self.unpacked, self.sums, self.exports, self.permits)
+        scratch = (self.scratch, self.decision_scratch, self.lock, self.decision_lock)
+        files = (self.made, self.clips, self.lost, self.merging, self.lists, self.forgotten, self.applied)
+        return frozenset((*folders, *scratch, *files))
 
     def files_of(self, manifest: Path) -> list[Path]:
         """The files of a manifest, in order: the path itself, or the part files if the path is a folder.
