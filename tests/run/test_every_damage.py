@@ -251,16 +251,12 @@ for line in sys.stdin.read().splitlines():
     except DatasetError as error:
         print(line, error.code, error.message, sep="|")
     finally:
-        path.chmod(0o644)
+        path.chmod(0o755)
 """
 
 
-def test_a_file_without_read_permission_is_named_and_nothing_is_removed(
-    built: tuple[Path, Path], form: str, tmp_path: Path
-) -> None:
-    root = shutil.copytree(built[0], tmp_path / "out")
-    kinds = (*FROM_LEDGER[form], *FROM_PICTURES[form], ".facesieve/lists.parquet")
-    paths = [str(first(root, kind)) for kind in kinds]
+def without_permission(root: Path, paths: list[str]) -> list[list[str]]:
+    """What a check and a repair say while this user may not read one of the paths: the path, a code and a text."""
     command = [sys.executable, "-c", LOOK, str(root)]
     if os.geteuid() == 0:
         if not shutil.which("setpriv"):
@@ -269,11 +265,29 @@ def test_a_file_without_read_permission_is_named_and_nothing_is_removed(
         command = ["setpriv", "--bounding-set", rights, "--inh-caps", rights, *command]
     done = subprocess.run(command, input="\n".join(paths), capture_output=True, text=True, check=False)
     assert done.stderr == ""
-    told = [line.split("|") for line in done.stdout.splitlines()]
+    return [line.split("|") for line in done.stdout.splitlines()]
+
+
+def test_a_file_without_read_permission_is_named_and_nothing_is_removed(
+    built: tuple[Path, Path], form: str, tmp_path: Path
+) -> None:
+    root = shutil.copytree(built[0], tmp_path / "out")
+    kinds = (*FROM_LEDGER[form], *FROM_PICTURES[form], ".facesieve/lists.parquet")
+    paths = [str(first(root, kind)) for kind in kinds]
+    told = without_permission(root, paths)
     for path in paths:
         (fault, name), (code, message) = (rest for named, *rest in told if named == path)
         assert (fault, name) == ("unreadable", Path(path).relative_to(root).as_posix())
         assert code == "cannot_read" and name in message and "Change the permissions" in message
+    assert own_files(root) == own_files(built[0])
+
+
+def test_a_folder_that_this_user_may_not_enter_is_one_sentence(built: tuple[Path, Path], tmp_path: Path) -> None:
+    root = shutil.copytree(built[0], tmp_path / "out")
+    folders = [str(root / name) for name in (".", ".facesieve", ".facesieve/parts", ".facesieve/sums", "marked")]
+    told = without_permission(root, folders)
+    assert [(folder, code) for folder, code, _ in told] == [(folder, "cannot_read") for folder in folders]
+    assert all("Permission denied" in message for _, _, message in told)
     assert own_files(root) == own_files(built[0])
 
 

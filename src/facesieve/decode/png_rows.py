@@ -1,4 +1,4 @@
-"""Whether the compressed data of a PNG ends before its last row. Pillow then leaves other rows black, in silence."""
+"""Whether the compressed data of a PNG ends before its last row. Pillow then leaves the other rows black, silently."""
 
 from __future__ import annotations
 
