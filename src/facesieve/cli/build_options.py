@@ -108,6 +108,7 @@ AllowAddress = Annotated[
 Prune = Annotated[
     bool, typer.Option("--prune", help="Remove pictures from the dataset that are no longer in the named sources.")
 ]
+AllowAgain = Annotated[bool, typer.Option("--allow-again", help="Add pictures again that were removed with `forget`.")]
 On = Annotated[
     str | None,
     typer.Option(metavar="ray|ray://HOST:PORT", help="Build in a Ray cluster; ray alone starts a local one."),
