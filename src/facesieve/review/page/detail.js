@@ -116,7 +116,7 @@ function numbers() {
   };
   const names = [...limits.keys(), ...Object.keys(face.measures).filter(name => !limits.has(name))];
   const body = element("tbody", {}, ...names.map(row));
-  return element("div", {}, element("h3", {}, speech.text("review.numbers")), element("table", {}, body));
+  return element("div", {}, element("h2", { className: "small" }, speech.text("review.numbers")), element("table", {}, body));
 }
 
 function bounds(name, { low, high }) {
@@ -130,7 +130,7 @@ function neighbours() {
   if (all.length) want([face.row, ...all]);
   return Object.entries(face.neighbours).flatMap(([kind, rows]) => {
     const strip = element("div", { className: "strip" }, ...rows.map(row => thumb(row)));
-    return [element("h3", {}, speech.text(titles[kind])), strip];
+    return [element("h2", { className: "small" }, speech.text(titles[kind])), strip];
   });
 }
 

@@ -43,7 +43,7 @@ export function measure() {
   const lines = Math.ceil(total / columns);
   tall = lines * step + GAP;
   sheet.style.height = `${Math.min(tall, TALLEST)}px`;
-  for (const tile of tiles.values()) { tile.hidden = true; spare.push(tile); }
+  for (const tile of tiles.values()) putAway(tile);
   tiles.clear();
   draw();
 }
@@ -58,7 +58,7 @@ export function draw() {
   const first = Math.max(0, Math.floor(top / step) - 2) * columns;
   const last = Math.min(total, (Math.ceil((top + height) / step) + 2) * columns);
   for (const [place, tile] of tiles)
-    if (place < first || place >= last) { tiles.delete(place); tile.hidden = true; spare.push(tile); }
+    if (place < first || place >= last) { tiles.delete(place); putAway(tile); }
   const rows = [];
   for (let place = first; place < last; place += 1) {
     const face = faceAt(place);
@@ -96,6 +96,12 @@ function put(place, face, x, y) {
   tile.lastChild.textContent = value;
   tile.lastChild.hidden = !value;
   paint(tile, face.row);
+}
+
+function putAway(tile) {
+  tile.hidden = true;
+  tile.removeAttribute("id");
+  spare.push(tile);
 }
 
 function newTile() {

@@ -33,7 +33,7 @@ export const ruleOn = name => state.facts.rules.find(rule => rule.measure === na
 export const limitOf = name => state.limits[name] || [ruleOn(name)?.low ?? null, ruleOn(name)?.high ?? null];
 
 // Text of other people, such as names of files: signs that turn the direction of the text are written out.
-export const shown = text => String(text).replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g,
+export const shown = text => String(text).replace(/[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g,
   sign => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
 export const brief = (text, most = 300) => text.length > most ? `${text.slice(0, most / 2)} … ${text.slice(-most / 2)}` : text;
 
