@@ -16,7 +16,7 @@ from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.origin import InferenceEngine
 from facesieve.quality import DATASET_RELATIONS
 from facesieve.records import Face, Measures, Photo, Record, Refusal, Source, Verdict
-from facesieve.run.build import BuildSpec
+from facesieve.run.build_spec import BuildSpec
 from facesieve.run.verdicts import Judge
 from facesieve.settings import Settings
 from facesieve.sieve import Judgement, Policy

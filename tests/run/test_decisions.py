@@ -29,11 +29,12 @@ from facesieve.dataset.tables.decisions import Effect
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import KEEP, REJECT, Face, Measures, Record, Source, Verdict
 from facesieve.run.apply import apply_decisions
-from facesieve.run.build import BuildSpec, build
+from facesieve.run.build import build_dataset
+from facesieve.run.build_spec import BuildSpec
 from facesieve.run.check import check_dataset
 from facesieve.run.forget import forget
 from facesieve.run.merge import merge
-from facesieve.run.opened import open_dataset
+from facesieve.run.open_dataset import open_dataset
 from facesieve.run.publish import remove_published_checksums
 from facesieve.settings import Settings
 from facesieve.sieve import Policy, judge_columns
@@ -63,7 +64,7 @@ def spec(outputs: Outputs) -> BuildSpec:
 
 
 def built(heap: Path, root: Path, outputs: Outputs = OUTPUTS) -> Path:
-    build(sources_in(heap), root, Sharp, spec(outputs))
+    build_dataset(sources_in(heap), root, Sharp, spec(outputs))
     return root
 
 
@@ -182,7 +183,7 @@ def test_applying_moves_the_crops_and_a_later_build_keeps_them_there(out: Path, 
     assert counts.reasons["by_hand"] == 1
     assert_whole(out)
     after = files_in(out)
-    result = build(sources_in(heap), out, Sharp, spec(OUTPUTS))
+    result = build_dataset(sources_in(heap), out, Sharp, spec(OUTPUTS))
     assert result.progress.total == 0
     assert files_in(out) == after
 
@@ -262,7 +263,7 @@ def test_what_was_decided_about_a_face_stays_while_its_picture_lies_at_another_p
 def test_a_merge_carries_decisions_and_the_last_one_counts(heap: Path, tmp_path: Path) -> None:
     sources = sources_in(heap)
     for name, some in (("a", sources[:8]), ("b", sources[6:])):
-        build(some, tmp_path / name, Sharp, spec(OUTPUTS))
+        build_dataset(some, tmp_path / name, Sharp, spec(OUTPUTS))
     both = {face for face, _ in rows_of(tmp_path / "a")} & {face for face, _ in rows_of(tmp_path / "b")}
     shared = min(both)
     only = min({face for face, _ in rows_of(tmp_path / "a")} - both)
@@ -341,7 +342,7 @@ def test_a_build_that_was_killed_while_crops_moved_is_finished_by_the_next(
         patch.setattr("facesieve.run.crop_moves._rename", killed)
         with pytest.raises(KeyboardInterrupt):
             apply_decisions(out, Settings())
-    build(sources_in(heap), out, Sharp, spec(OUTPUTS))
+    build_dataset(sources_in(heap), out, Sharp, spec(OUTPUTS))
     assert row_of(out, bad)["file_name"] == f"kept/Mary/{bad}.png"
     assert_whole(out)
 

@@ -32,7 +32,7 @@ def decisions(
     from facesieve.dataset.decision_file import change_decisions
     from facesieve.review.exchange import read_csv, write_csv
     from facesieve.run.apply import apply_decisions
-    from facesieve.run.opened import open_dataset
+    from facesieve.run.open_dataset import open_dataset
     from facesieve.settings import Settings
 
     if to and source:

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from facesieve.dataset.about import About, read_about
 from facesieve.dataset.decision_file import read_decisions
 from facesieve.dataset.disk.checksums import Checksums, read_checksums
-from facesieve.dataset.disk.damage import damaged_file, missing_file
 from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.own_file import damaged_file, missing_file
 from facesieve.dataset.disk.parquet import read_groups, read_row, row_count, schema_of
 from facesieve.dataset.disk.tar import read_at
 from facesieve.dataset.tables.decisions import CHANGED, NEEDED, NO_DECISIONS, Decisions, with_decisions
@@ -189,14 +189,14 @@ class Manifests:
         Raises DatasetError if a crop is missing.
         """
         columns = ("file_name", *(name for name in ("shard", "offset", "size") if name in faces.column_names))
-        for name, *place in zip(*(faces[column].to_pylist() for column in columns), strict=True):
+        for name, *position in zip(*(faces[column].to_pylist() for column in columns), strict=True):
             if name is None:
                 yield None
                 continue
-            path = self.layout.root / (place[0] if place else name)
+            path = self.layout.root / (position[0] if position else name)
             if not path.is_file():
                 raise missing_file(path)
-            yield read_at(path, place[1], place[2]) if place else path.read_bytes()
+            yield read_at(path, position[1], position[2]) if position else path.read_bytes()
 
     def crop_hash(self, face: FaceRow) -> Pixels | None:
         """(32,) uint8 the hash of the crop of a face; None if it has none."""

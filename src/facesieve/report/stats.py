@@ -75,7 +75,7 @@ def group_counts(dataset: Manifests, by: GroupBy) -> dict[str, dict[str, int]]:
     column = {"label": "label", "source": "source", "reason": "reasons"}[by]
     name_of: Callable[[Any], list[str]] = {
         "label": lambda label: [label or ""],
-        "source": lambda source: [_place(source)],
+        "source": lambda source: [_container(source)],
         "reason": lambda reasons: list(reasons),
     }[by]
     for rows in dataset.face_tables([column, "kept"]):
@@ -139,7 +139,7 @@ def _kept(dataset: Manifests, name: str) -> Floats:
     return np.concatenate([np.zeros(0), *columns])
 
 
-def _place(source: str) -> str:
+def _container(source: str) -> str:
     """The archive or list that a picture is in, or its folder."""
     found = _MEMBER.search(source)
     return source[: found.start()] if found else posixpath.dirname(source) or "."

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from facesieve.dataset.disk.damage import open_own_file
+from facesieve.dataset.disk.own_file import open_own_file
 from facesieve.dataset.disk.parquet import read_table
 from facesieve.dataset.disk.tar import read_at
 from facesieve.decode import decode_one

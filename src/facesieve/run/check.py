@@ -21,10 +21,10 @@ from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
 from facesieve.run.claim import is_locked
 from facesieve.run.contents import Contents, has_ledger, read_contents
-from facesieve.run.crops import check_tars
-from facesieve.run.damage import UNDONE, missing_sums
+from facesieve.run.crops_in_tars import check_tars
 from facesieve.run.faults import CheckResult, Fault, FaultCode
 from facesieve.run.lost import read_lost
+from facesieve.run.mark_damage import UNDONE, missing_sums
 from facesieve.run.outdated import outdated_manifests
 from facesieve.run.publish import manifests_of, orphaned_files, published_files, unnamed_files
 

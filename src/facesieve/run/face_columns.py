@@ -104,10 +104,10 @@ def face_columns(tables: FaceTables, wanted: Collection[str] = ()) -> FaceColumn
     found = vectors[0] if vectors else None
     columns = {name: np.concatenate(parts) for name, parts in held.items()}
     measures = Measures({"prominence": prominence, **columns})
-    places = (pictured, tracked, time)
+    where = (pictured, tracked, time)
     names = tuple(codes)
     alone = (prominence, fitness, hashes, by_hand)
-    return FaceColumns(order, label, names, *places, *alone, found, space, limits, measures)
+    return FaceColumns(order, label, names, *where, *alone, found, space, limits, measures)
 
 
 def ids_and_verdicts(dataset: Manifests) -> tuple[pa.ChunkedArray, Mask]:

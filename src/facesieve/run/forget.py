@@ -21,15 +21,15 @@ from facesieve.run.keep_rows import keep_rows
 from facesieve.run.ledger import Ledger
 from facesieve.run.lists import hash_of, remove_pictures
 from facesieve.run.lost import LostPicture, read_lost, remove_lost
+from facesieve.run.named_inputs import absolute_path
 from facesieve.run.output import PathText, opened_output
-from facesieve.run.places import absolute_path
 from facesieve.run.publish import publish_ledger
 from facesieve.run.selection import (
     SHORTEST,
     Row,
     Selection,
     ids_with_prefix,
-    inputs_in_place,
+    inputs_in,
     inputs_named,
     key_of,
     select,
@@ -129,13 +129,13 @@ def _nothing(root: Path, selection: Selection, names: Sequence[str], labels: Seq
 def _remove_lost(layout: Layout, names: Sequence[str], labels: Sequence[str], selection: Selection) -> None:
     """Also forget pictures whose rows were in a damaged part; their names are kept until a build does them again."""
     lost = read_lost(layout).pictures
-    places = {one.source: os.fsencode(absolute_path(one.source)) for one in lost}
+    paths = {one.source: os.fsencode(absolute_path(one.source)) for one in lost}
     gone: set[LostPicture] = {one for one in lost if one.label in map(normalized_text, labels)}
     found = {label for label in labels if normalized_text(label) in {one.label for one in gone}}
     for what in names:
-        keys = inputs_named(what, places) | inputs_in_place(what, places)
+        keys = inputs_named(what, paths) | inputs_in(what, paths)
         ids = ids_with_prefix(what, {one.picture_id for one in lost if one.picture_id})
-        fits = {one for one in lost if places[one.source] in keys or one.picture_id in ids}
+        fits = {one for one in lost if paths[one.source] in keys or one.picture_id in ids}
         gone |= fits
         found |= {what} if fits else set()
     remove_lost(layout, gone.__contains__)

@@ -24,7 +24,7 @@ from facesieve.dataset.tables.picture_row import PictureRow
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError, UsageError
 from facesieve.run.claim import check_writable, kept_from_changes, lock_dataset
-from facesieve.run.joined import JoinedLedgers
+from facesieve.run.joint_ledgers import JointLedgers
 from facesieve.run.ledger import Ledger
 from facesieve.run.lists import join_lists
 from facesieve.run.mergeable import common_origin, open_part
@@ -83,7 +83,7 @@ def merge(
             ledgers.append(Ledger(Layout(path)))
         origin = common_origin(origins, allow_mixed_engines)
         _check_output(layout)
-        joined = JoinedLedgers(ledgers).without_repeated()
+        joined = JointLedgers(ledgers).without_repeated()
         stack.enter_context(lock_dataset(layout, merging=True))
         with resolve(joined.tables, layout.scratch) as found:
             _begin(layout, origin)

@@ -32,8 +32,8 @@ from facesieve.dataset.tables.named_files import named_files
 from facesieve.dataset.tables.resolve import Resolution
 from facesieve.dataset.tables.schema import embedding_schema
 from facesieve.report.sheet import contact_sheet
-from facesieve.run.compared import compared_verdicts
 from facesieve.run.crop_moves import with_crops_moved
+from facesieve.run.dataset_rules import compared_verdicts
 from facesieve.run.ledger import Ledger
 from facesieve.run.packing import Packing
 from facesieve.settings import Settings

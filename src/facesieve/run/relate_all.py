@@ -58,7 +58,7 @@ class _Known:
 
 
 def first_of_all(policy: Policy, embedded: bool) -> int | None:
-    """The place of the first rule that compares all faces; None if no rule does.
+    """The index of the first rule that compares all faces; None if no rule does.
 
     embedded: whether the dataset has embeddings. With them, or if another rule needs them, the main face of a picture
     is the one that is most like the others of its label.

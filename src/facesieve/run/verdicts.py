@@ -21,14 +21,14 @@ from facesieve.dataset.origin import ClipOptions
 from facesieve.dataset.tables.clip_rows import with_lone_tracks
 from facesieve.dataset.tables.decisions import NO_DECISIONS, Decisions, with_labels
 from facesieve.dataset.tables.merge import Block
-from facesieve.dataset.tables.schema import CROPS, PLACE, face_schema, measure_columns
+from facesieve.dataset.tables.schema import CROPS, TAR_POSITION, face_schema, measure_columns
 from facesieve.records import ByHand, Floats, Measures
 from facesieve.run.derive import owners, relations_in_pictures, with_derived_measures
 from facesieve.run.relate_all import RelationsOfAll
 from facesieve.sieve import Judgement, Relations
 
 Judge = Callable[[Measures, Relations, ByHand], Judgement]
-OF_TARS = frozenset({CROPS.name, *(field.name for field in PLACE)})
+OF_TARS = frozenset({CROPS.name, *(field.name for field in TAR_POSITION)})
 
 
 @dataclass(frozen=True, slots=True)

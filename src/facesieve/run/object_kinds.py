@@ -9,7 +9,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from facesieve.dataset.disk.atomic import wrap_read_errors
-from facesieve.run.synced import stamp_of
+from facesieve.run.sync_record import stamp_of
 
 ABOUT = "dataset.json"
 PUBLISHED = ".facesieve/sums/published.txt"
