@@ -19,7 +19,7 @@ from facesieve.errors import DatasetError, PolicyError, UsageError
 from facesieve.review.policy_file import policy_toml
 from facesieve.review.query import Query
 from facesieve.review.session import Session
-from facesieve.run.opened import open_dataset
+from facesieve.run.open_dataset import open_dataset
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
 

@@ -26,7 +26,7 @@ from facesieve.review.pictures import Crops, marked_source
 from facesieve.review.policy_file import policy_toml
 from facesieve.review.query import Finder, Query
 from facesieve.run.claim import is_locked
-from facesieve.run.opened import open_dataset
+from facesieve.run.open_dataset import open_dataset
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
 
