@@ -21,6 +21,7 @@ from facesieve.cli.merge import merge
 from facesieve.cli.people import people
 from facesieve.cli.pull import pull
 from facesieve.cli.queue import queue
+from facesieve.cli.review import review
 from facesieve.cli.serve import serve
 from facesieve.cli.settings import settings
 from facesieve.cli.sieve import sieve
@@ -62,6 +63,7 @@ def application() -> typer.Typer:
         forget,
         identify,
         people,
+        review,
         decisions,
         upgrade,
         serve,
