@@ -125,8 +125,11 @@ def find_duplicates(
 
 
 def distances(one: Pixels, hashes: Pixels, mirrored: Pixels) -> Floats:
-    """(N,) the share of the bits that differ between one hash, (32,), and each of (N, 32), at best mirrored."""
-    ours, others, flip = _words(one[None]), _words(hashes), _words(mirrored[None])
+    """(N,) the share of the bits that differ between one hash, (32,), and each of (N, 32), at best mirrored.
+
+    one: may also be (N, 32), one for each of the others.
+    """
+    ours, others, flip = _words(np.atleast_2d(one)), _words(hashes), _words(mirrored[None])
     straight, turned = (
         sum(_count(column) for column in (others ^ ours ^ bits).T) for bits in (np.uint64(0) * flip, flip)
     )
