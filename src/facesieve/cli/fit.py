@@ -12,7 +12,7 @@ from facesieve.errors import UsageError
 
 if TYPE_CHECKING:
     from facesieve.fit.fitted import Fitted
-    from facesieve.run.opened import Dataset
+    from facesieve.run.open_dataset import Dataset
     from facesieve.sieve import Policy
 
 
@@ -50,7 +50,7 @@ def fit(
     from facesieve.fit.by_examples import fit_examples
     from facesieve.fit.share import fit_keep, fit_reject_rate
     from facesieve.fit.written import check_new, write_new
-    from facesieve.run.opened import open_dataset
+    from facesieve.run.open_dataset import open_dataset
 
     asked = [keep is not None, reject_rate is not None, examples is not None, curve]
     if sum(asked) != 1:

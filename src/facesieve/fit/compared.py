@@ -13,7 +13,8 @@ from facesieve.errors import DatasetError
 from facesieve.quality import mirrored_bits
 from facesieve.records import Floats, Indices, Mask
 from facesieve.relate import distances
-from facesieve.relate.duplicates import BITS, NEAR_IN_LABEL
+from facesieve.relate.hash_bits import BITS
+from facesieve.relate.hash_search import NEAR_IN_LABEL
 from facesieve.run.face_columns import FaceColumns, face_columns
 from facesieve.run.face_tables import FaceTables
 
