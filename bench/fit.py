@@ -1,12 +1,14 @@
 """How well each measure predicts errors of recognition, percentiles of public photo sets, and the cost of fitting.
 
-    python bench/fit.py [fitness|percentiles|million|all] [--data ../shared/data] [--draws 8] [--faces 1000000]
+    python bench/fit.py [fitness|copies|percentiles|million|all] [--data ../shared/data] [--draws 8] [--faces 1000000]
                         [--pictures FOLDER]
 
 fitness      LFW (50 photos of 5 people) and 171 portraits of others: as they are, and each photo made worse at random
              in --draws ways (blur, distance, darkness, noise, compression and others, `planted/worse.py`). Every draw
              is one dataset, so no photo is compared with itself. Prints the share of right pairs that fail (FNMR) while
              the worst faces are discarded, the mean of the draws
+copies       how well each measure tells, without any label, how far the embedding of a worse copy is from that of its
+             photo: the gain when the farthest 15 % of the copies count as errors. Portraits, --draws copies each
 percentiles  of measures of WIDER FACE, LFW, portraits and group photos, and what share of faces each preset keeps.
              --pictures also draws histograms
 million      time and memory of --keep and --curve for a made-up dataset
@@ -22,16 +24,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pyarrow as pa
 
 import facesieve
-from facesieve import Dataset, Policy, Settings
+from facesieve import Dataset, Face, Pipeline, Policy, Settings
 from facesieve.dataset.tables.merge import Block
 from facesieve.fit.columns import OF_ONE_FACE, read_columns
-from facesieve.fit.curve import Curves, error_curves
+from facesieve.fit.curve import error_curves
+from facesieve.fit.curve_records import Curves
+from facesieve.fit.scale import scale_of
 from facesieve.fit.share import fit_keep
-from planted.worse import write_worse
+from facesieve.identity.embedder import Embedder
+from facesieve.models.store import Store
+from planted.worse import made_worse, write_worse
 
 SHARED = Path(__file__).resolve().parents[2] / "shared/data"
 SETS = {"WIDER": "wider_val_dev", "LFW": "lfw_dev", "portraits": "portraits_dev", "groups": "group_photos_dev"}
@@ -40,6 +47,7 @@ MEASURES = (
     *("under_exposure_prevention", "over_exposure_prevention", "illumination_uniformity", "outside"),
 )
 DRAWN = ("sharpness", "blur", "inter_eye_distance", "yaw", "pitch", "fitness")
+PARTS = ("fitness", "copies", "percentiles", "million")
 PERCENTILES = (5, 10, 25, 50, 75, 90, 95)
 BLOCK = 32_768
 
@@ -94,6 +102,37 @@ def report(found: list[Curves]) -> None:
 def gain(rates: np.ndarray) -> float:
     """As `Curve.gain`."""
     return float(1 - rates[1:7].mean() / rates[0]) if rates[0] else 0.0
+
+
+def copies(data: Path, draws: int) -> None:
+    """Print the gain of each measure on copies of portraits."""
+    settings = Settings.load(identity="dlib-resnet")
+    embedder, pipeline = Embedder(settings, Store(settings)), Pipeline(settings.model_copy(update={"identity": "none"}))
+    random, measures, away = np.random.default_rng(77), [], []
+    for path in sorted((data / SETS["portraits"]).glob("*.jpg")):
+        photo = cv2.imread(str(path))
+        faces = [main_face(one, pipeline) for one in (photo, *(made_worse(photo, random) for _ in range(draws)))]
+        if faces[0] is None:
+            continue
+        there = [face for face in faces if face is not None]
+        vectors = embedder(np.stack([face.crop for face in there])).vectors.astype(float)
+        measures += [face.measures for face in there[1:]]
+        away += np.linalg.norm(vectors[1:] - vectors[0], axis=1).tolist()
+    failed = np.array(away) > np.percentile(away, 85)
+    print(f"{len(away)} copies; the farthest 15 % are at least {np.percentile(away, 85):.2f} from their photos")
+    gains = {}
+    for name in OF_ONE_FACE:
+        scores = scale_of(name, values := np.array([one[name] for one in measures])).scores(values)
+        order = np.argsort(np.nan_to_num(scores, nan=-np.inf), kind="stable")
+        left = [failed[order[int(share * len(order)) :]].mean() for share in (0, *np.arange(0.05, 0.31, 0.05))]
+        gains[name] = gain(np.array(left))
+    for name in sorted(gains, key=lambda name: -gains[name])[:10]:
+        print(f"{name:28} {100 * gains[name]:7.1f}")
+
+
+def main_face(photo: np.ndarray, pipeline: Pipeline) -> Face | None:
+    [record] = pipeline.process(np.ascontiguousarray(photo[..., ::-1]))
+    return max(record.faces, key=lambda face: face.measures["prominence"], default=None)
 
 
 def percentiles(data: Path, pictures: Path | None) -> None:
@@ -189,15 +228,17 @@ def million(faces: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("fitness", "percentiles", "million", "all"), nargs="?", default="fitness")
+    parser.add_argument("what", choices=(*PARTS, "all"), nargs="?", default="fitness")
     parser.add_argument("--data", type=Path, default=SHARED)
     parser.add_argument("--draws", type=int, default=8)
     parser.add_argument("--faces", type=int, default=1_000_000)
     parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
-    asked = ("fitness", "percentiles", "million") if options.what == "all" else (options.what,)
+    asked = PARTS if options.what == "all" else (options.what,)
     if "million" in asked:
         million(options.faces)
+    if "copies" in asked:
+        copies(options.data, options.draws)
     if "percentiles" in asked:
         percentiles(options.data, options.pictures)
     if "fitness" in asked:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     )
     from facesieve.export.export import Exported, ExportProgress, export_dataset
     from facesieve.fit.by_examples import fit_examples
-    from facesieve.fit.curve import Curve, Curves, error_curves
+    from facesieve.fit.curve import error_curves
+    from facesieve.fit.curve_records import Curve, Curves
     from facesieve.fit.fitted import Fitted
     from facesieve.fit.share import fit_keep, fit_reject_rate
     from facesieve.pipeline import Pipeline
@@ -87,8 +88,8 @@ __all__ = [
 # Where each public name is defined.
 _MODULES = {
     "BuildResult": "run.build_result",
-    "Curve": "fit.curve",
-    "Curves": "fit.curve",
+    "Curve": "fit.curve_records",
+    "Curves": "fit.curve_records",
     "Dataset": "run.open_dataset",
     "DatasetError": "errors",
     "ExportProgress": "export.export",

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from given import Given, given_dataset
 
-from facesieve import Dataset, DatasetError, Policy
+from facesieve import Dataset, DatasetError, Policy, PolicyError
 from facesieve.fit.compared import compare
-from facesieve.fit.curve import Curve, Curves, error_curves
+from facesieve.fit.curve import error_curves
 from facesieve.fit.curve_lines import csv, lines
+from facesieve.fit.curve_records import Curve, Curves
 from vectors import people
 
 POLICY = Policy.parse({"name": "mine", "rules": [{"measure": "sharpness", "low": 10}]})
@@ -145,6 +146,13 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path, code: str, names: list[
         error_curves(dataset, POLICY)
     assert caught.value.code == code
     assert str(root) in caught.value.message
+
+
+def test_only_named_measures_have_curves_and_an_unknown_one_is_refused(dataset: Dataset) -> None:
+    found = error_curves(dataset, POLICY, ("blur",))
+    assert {one.measure for one in found.curves} == {"blur", "policy", "random"}
+    with pytest.raises(PolicyError, match="did you mean 'blur'"):
+        error_curves(dataset, POLICY, ("blurr",))
 
 
 def test_a_measure_without_values_has_no_curve(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def sorted_ids(dataset: Dataset, folder: Path) -> tuple[Path, Path]:
 
 
 def test_the_two_limits_that_decide_are_found_and_others_are_not(dataset: Dataset, tmp_path: Path) -> None:
-    fitted = fit_examples(dataset, Policy.preset(), *sorted_ids(dataset, tmp_path))
+    fitted = fit_examples(dataset, *sorted_ids(dataset, tmp_path))
     limits = {rule.measure: rule for rule in fitted.policy.rules}
     assert set(limits) == {"sharpness", "yaw"}
     assert limits["sharpness"].low == pytest.approx(30, abs=5)
@@ -74,7 +74,7 @@ def test_a_value_that_is_missing_counts_as_the_worst() -> None:
 
 
 def test_only_named_measures_are_limited(dataset: Dataset, tmp_path: Path) -> None:
-    fitted = fit_examples(dataset, Policy.preset(), *sorted_ids(dataset, tmp_path), ("yaw",))
+    fitted = fit_examples(dataset, *sorted_ids(dataset, tmp_path), ("yaw",))
     assert [rule.measure for rule in fitted.policy.rules] == ["yaw"]
     assert fitted.facts["bad_kept"]["share"] > 0.2
 
@@ -87,8 +87,8 @@ def test_crops_and_pictures_are_found_by_name_and_by_content(dataset: Dataset, t
             shutil.copy(dataset.layout.root / row["file_name"], folder)
         else:
             (folder / f"renamed {row['source']}").write_bytes(row["source"].encode())
-    by_files = fit_examples(dataset, Policy.preset(), tmp_path / "good", tmp_path / "bad")
-    assert by_files.policy == fit_examples(dataset, Policy.preset(), *sorted_ids(dataset, tmp_path)).policy
+    by_files = fit_examples(dataset, tmp_path / "good", tmp_path / "bad")
+    assert by_files.policy == fit_examples(dataset, *sorted_ids(dataset, tmp_path)).policy
 
 
 def test_of_a_picture_with_several_faces_the_main_one_counts(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_of_a_picture_with_several_faces_the_main_one_counts(tmp_path: Path) -> 
         file = tmp_path / ("good" if at > 4 else "bad") / f"{at}.png"
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(f"{at}.png".encode())
-    fitted = fit_examples(dataset, Policy.preset(), tmp_path / "good", tmp_path / "bad", ("blur",))
+    fitted = fit_examples(dataset, tmp_path / "good", tmp_path / "bad", ("blur",))
     assert 14 < fitted.policy.rules[0].low <= 15  # type: ignore[operator]
 
 
@@ -122,7 +122,7 @@ def test_bad_examples_are_refused(dataset: Dataset, tmp_path: Path, code: str, g
         if text is not None:
             (tmp_path / name).write_text("\n".join(chosen[letter][at] for at, letter in enumerate(text)))
     with pytest.raises(UsageError) as caught:
-        fit_examples(dataset, Policy.preset(), tmp_path / "good", tmp_path / "bad")
+        fit_examples(dataset, tmp_path / "good", tmp_path / "bad")
     assert caught.value.code == code
     assert str(tmp_path) in caught.value.message
 
@@ -130,7 +130,7 @@ def test_bad_examples_are_refused(dataset: Dataset, tmp_path: Path, code: str, g
 def test_folders_that_are_one_folder_overlap(dataset: Dataset, tmp_path: Path) -> None:
     good, _ = sorted_ids(dataset, tmp_path)
     with pytest.raises(UsageError) as caught:
-        fit_examples(dataset, Policy.preset(), good, good)
+        fit_examples(dataset, good, good)
     assert caught.value.code == "examples_overlap"
 
 
@@ -141,7 +141,7 @@ def test_examples_that_no_measure_tells_apart_are_refused(tmp_path: Path) -> Non
     (tmp_path / "good").write_text("\n".join(ids[:6]))
     (tmp_path / "bad").write_text("\n".join(ids[6:]))
     with pytest.raises(DatasetError) as caught:
-        fit_examples(dataset, Policy.preset(), tmp_path / "good", tmp_path / "bad")
+        fit_examples(dataset, tmp_path / "good", tmp_path / "bad")
     assert caught.value.code == "not_separable"
 
 

@@ -103,11 +103,13 @@ def test_faces_without_a_value_cannot_be_kept_unless_the_rule_is_optional(tmp_pa
     assert fitted.facts["kept"] == dataset.rejudge(fitted.policy).after.kept == 7
 
 
-def test_rules_on_relations_stay_and_named_measures_replace_the_rules(dataset: Dataset) -> None:
-    rules = [{"measure": "rank_in_picture", "high": 1}, {"measure": "sharpness", "low": 99}]
+def test_relations_and_rules_that_reject_good_values_stay_and_named_measures_replace_all(dataset: Dataset) -> None:
+    largest = {"measure": "face_size", "high": 900.0}
+    rules = [{"measure": "rank_in_picture", "high": 1}, {"measure": "sharpness", "low": 99}, largest]
     fitted = fit_keep(dataset, Policy.parse({"name": "mine", "rules": rules}), 0.5)
-    assert [(rule.measure, rule.high) for rule in fitted.policy.rules] == [("rank_in_picture", 1), ("sharpness", None)]
-    assert "rank_in_picture are unchanged" in fitted.evidence[1]
+    limits = [(rule.measure, rule.high) for rule in fitted.policy.rules]
+    assert limits == [("rank_in_picture", 1), ("sharpness", None), ("face_size", 900)]
+    assert "The rules on rank_in_picture, face_size are unchanged" in fitted.evidence[1]
     named = fit_keep(dataset, Policy.parse({"name": "mine", "rules": rules}), 0.5, ("yaw",))
     assert [rule.measure for rule in named.policy.rules] == ["yaw"]
 

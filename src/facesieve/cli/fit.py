@@ -66,7 +66,7 @@ def fit(
     elif reject_rate is not None:
         text = _limits(found, fit_reject_rate(found, start, reject_rate, names), as_json)
     elif examples is not None:
-        text = _limits(found, fit_examples(found, start, *examples, names), as_json)
+        text = _limits(found, fit_examples(found, *examples, names), as_json)
     if output is not None:
         write_new(output, text)
         use = "" if curve else f"; use it: facesieve sieve {dataset} --policy {output}"

@@ -41,21 +41,30 @@ def read_columns(dataset: Manifests, names: Sequence[str], lacking: bool = False
     return columns
 
 
-def rules_to_fit(policy: Policy, measures: Sequence[str]) -> tuple[Rule, ...]:
-    """The rules whose limits are chosen: those of the policy on single faces, or one for each named measure.
+def check_measures(names: Sequence[str]) -> None:
+    """Raise PolicyError `unknown_measure` if one of the names is not that of a measure of a single face."""
+    unknown = next((name for name in names if name not in OF_ONE_FACE), None)
+    if unknown is not None:
+        suggestion = did_you_mean(unknown, OF_ONE_FACE)
+        raise PolicyError("unknown_measure", f"No measure of a single face is called {unknown!r}{suggestion}")
 
-    Raises PolicyError for an unknown measure, for a relation, and if nothing is left.
+
+def rules_to_fit(policy: Policy, measures: Sequence[str]) -> tuple[Rule, ...]:
+    """The rules whose limits are chosen: those of the policy that reject bad values, or one for each named measure.
+
+    Relations are left out, and so are rules that reject good values, such as a greatest face size.
+    Raises PolicyError as `check_measures`, and `nothing_to_fit` if nothing is left.
     """
-    for name in measures:
-        if name not in OF_ONE_FACE:
-            raise PolicyError(
-                "unknown_measure",
-                f"No measure of a single face is called {name!r}{did_you_mean(name, OF_ONE_FACE)}",
-            )
+    check_measures(measures)
+    ruled = {rule.measure: rule for rule in policy.rules}
     if measures:
-        ruled = {rule.measure: rule for rule in policy.rules}
         return tuple(ruled.get(name) or Rule(measure=name, low=0) for name in dict.fromkeys(measures))
-    found = tuple(rule for rule in policy.rules if rule.measure in OF_ONE_FACE)
+    found = tuple(rule for rule in policy.rules if rule.measure in OF_ONE_FACE and _rejects_bad_values(rule))
     if not found:
         raise PolicyError("nothing_to_fit", f"Policy {policy.name!r} has no rule on single faces. Name --measure.")
     return found
+
+
+def _rejects_bad_values(rule: Rule) -> bool:
+    unlimited = {"high": rule.high, "low": rule.low}
+    return unlimited.get(OF_ONE_FACE[rule.measure].better) is None

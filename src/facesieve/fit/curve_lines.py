@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from facesieve.fit.curve import RANDOM, Curve, Curves
+from facesieve.fit.curve import RANDOM
+from facesieve.fit.curve_records import Curve, Curves
 
 SHOWN = (0, 2, 4, 6)  # steps of discarded faces in the table
 HEAD = "far,measure,discarded,fnmr,low,high"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ class Fitted:
     policy: Policy
     facts: dict[str, Any]
     evidence: tuple[str, ...]
-    of_rules: dict[str, tuple[str, ...]]
+    of_rules: Mapping[str, tuple[str, ...]]
 
     def as_json(self) -> dict[str, Any]:
         """The policy and its evidence as JSON values."""

@@ -21,7 +21,7 @@ import numpy as np
 
 from facesieve.dataset.manifests import Manifests
 from facesieve.errors import DatasetError, UsageError
-from facesieve.fit.columns import OF_ONE_FACE, read_columns, rules_to_fit
+from facesieve.fit.columns import read_columns, rules_to_fit
 from facesieve.fit.fitted import Fitted
 from facesieve.fit.scale import Scale, between, scale_of, standing
 from facesieve.records import Floats, Mask
@@ -43,8 +43,8 @@ class _Ruled:
 def fit_keep(dataset: Manifests, policy: Policy, share: float, measures: tuple[str, ...] = ()) -> Fitted:
     """The policy with limits that keep this share of the faces, or a few more, where some stand equally.
 
-    share: above 0, below 1. measures: those to limit, if not those of the policy. Rules on relations stay as they are,
-    and come on top. Raises UsageError, PolicyError and DatasetError.
+    share: above 0, below 1. measures: those to limit, if not those of the policy. Rules on relations, and rules that
+    reject good values, stay as they are and come on top. Raises UsageError, PolicyError and DatasetError.
     """
     _check(share, "keep")
     ruled = _ruled(dataset, policy, measures)
@@ -103,7 +103,7 @@ def _fitted(policy: Policy, ruled: list[_Ruled], least: float, option: str, meas
     kept = int((_worst(ruled) >= least).sum())
     total = len(ruled[0].values)
     limited = {one.rule.measure: _limited(one, least) for one in ruled}
-    others = [rule for rule in policy.rules if rule.measure not in OF_ONE_FACE and not measures]
+    others = [] if measures else [rule for rule in policy.rules if rule.measure not in limited]
     order = [rule.measure for rule in policy.rules]
     rules = sorted([*limited.values(), *others], key=lambda rule: _place(order, rule.measure))
     sentence = f"Keeps {kept:,} of {total:,} faces ({_percent(kept / total)}) by equally strict rules."
