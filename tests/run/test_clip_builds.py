@@ -107,6 +107,34 @@ def test_the_footage_preset_keeps_the_best_shots_and_sieve_agrees(
     assert "a fitter one" in "\n".join(built.explain(next(r["face_id"] for r in faces if not r["kept"])).lines())
 
 
+@pytest.mark.parametrize("preset", ["gallery", "training"])
+def test_presets_for_labelled_folders_keep_the_main_face_of_few_frames_and_sieve_agrees(
+    preset: str, tmp_path: Path
+) -> None:
+    sources = tmp_path / "people"
+    (sources / "ada").mkdir(parents=True)
+    bystander = cv2.resize(face(), (90, 90), interpolation=cv2.INTER_AREA)
+    frames = walking(face(), 40, size=(480, 240), step=1)
+    for frame in frames:
+        frame[20:110, 380:470] = bystander
+    film(sources / "ada" / "walk.mp4", frames)
+    cv2.imwrite(str(sources / "ada" / "photo.png"), face()[:, ::-1, ::-1])
+    policy = Policy.preset(preset).adjusted(["max_pitch=none", "min_confidence=0.9"])
+    whole = build(sources, tmp_path / "whole", label_from="folder", keep_rejected=True)
+    built = build(sources, tmp_path / "built", policy, label_from="folder", keep_rejected=True)
+    rows = built.faces.to_pylist()
+    assert whole.rejudge(policy).faces.to_pylist() == rows, "the columns may be in another order"
+    filmed = [row for row in rows if row["frame"] is not None]
+    assert len(filmed) == 16, "two faces in each of eight frames"
+    small = [row for row in filmed if row["box_w"] < 50]
+    assert {row["reasons"][0] for row in small} == {"not_the_main_face"}
+    main = [row for row in filmed if row["box_w"] >= 50]
+    assert {row["rank_in_picture"] for row in main} == {1.0}, "each frame is a picture"
+    kept = [row for row in rows if row["kept"]]
+    assert len(kept) == 1 and kept[0]["rank_among_duplicates"] == 1, "all are one picture, also mirrored"
+    assert {tuple(row["reasons"]) for row in main if not row["kept"]} == {("near_duplicate",)}
+
+
 def test_workers_and_shards_do_not_change_a_byte(clips: Path, tmp_path: Path) -> None:
     policy = Policy.preset("footage")
     one = build(clips, tmp_path / "one", policy, crops=["head"])

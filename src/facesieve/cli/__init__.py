@@ -15,6 +15,7 @@ from facesieve.cli.demo import demo
 from facesieve.cli.doctor import doctor
 from facesieve.cli.explain import explain
 from facesieve.cli.export import export
+from facesieve.cli.fit import fit
 from facesieve.cli.forget import forget
 from facesieve.cli.identify import identify
 from facesieve.cli.merge import merge
@@ -58,6 +59,7 @@ def application() -> typer.Typer:
         sieve,
         explain,
         stats,
+        fit,
         export,
         check,
         forget,
