@@ -20,6 +20,7 @@ from facesieve.cli.merge import merge
 from facesieve.cli.people import people
 from facesieve.cli.pull import pull
 from facesieve.cli.queue import queue
+from facesieve.cli.report import report
 from facesieve.cli.serve import serve
 from facesieve.cli.settings import settings
 from facesieve.cli.sieve import sieve
@@ -56,6 +57,7 @@ def application() -> typer.Typer:
         sieve,
         explain,
         stats,
+        report,
         export,
         check,
         forget,

@@ -57,6 +57,16 @@ class Layout:
         return self.root / "people.parquet"
 
     @property
+    def report(self) -> Path:
+        """The page that `facesieve report` writes; absent until then, and after each change of the dataset."""
+        return self.root / "report.html"
+
+    @property
+    def report_sums(self) -> Path:
+        """The checksum of `report`; absent if there is none."""
+        return self.sums / "report.txt"
+
+    @property
     def metadata(self) -> Path:
         """The manifest of the kept crops, in the folder where image-folder loaders look for it."""
         return self.root / "kept" / METADATA

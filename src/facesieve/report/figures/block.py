@@ -1,0 +1,62 @@
+"""Some rows of faces with what the rules of the policy say about each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from facesieve.dataset.manifests import Manifests, measures_of_rows
+from facesieve.quality import is_relation
+from facesieve.records import Mask, Measures
+from facesieve.sieve import Policy
+
+COLUMNS = ("face_id", "source", "label", "kept", "reasons")
+OF_CLIPS = ("time", "track")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceBlock:
+    """N rows of faces.
+
+    rows: a table with `COLUMNS`, and with `OF_CLIPS` if the dataset has clips. measures: N numbers by name.
+    kept: (N,) boolean, the recorded verdict. failed: (rules, N) boolean, which rules each face fails.
+    by_rules: (N,) boolean, whether the verdict follows from the rules; not for a face that a person judged.
+    """
+
+    rows: pa.Table
+    measures: Measures
+    kept: Mask
+    failed: npt.NDArray[np.bool_]
+    by_rules: Mask
+
+    def passes_others(self, rule: int | None) -> Mask:
+        """(N,) boolean: which faces pass every rule but this one; with None, every rule."""
+        others = self.failed.sum(axis=0) - (0 if rule is None else self.failed[rule])
+        return self.by_rules & (others == 0)
+
+
+def face_blocks(dataset: Manifests, policy: Policy, names: Collection[str]) -> Iterator[FaceBlock]:
+    """Yield all rows of faces. names: the measures to read. Raises DatasetError if a manifest is damaged."""
+    of_clips = OF_CLIPS if dataset.about.origin.clips else ()
+    for rows in dataset.face_tables([*COLUMNS, *of_clips, *names]):
+        measures = measures_of_rows(rows, tuple(names))
+        kept, failed = np.asarray(rows["kept"]), failures(policy, measures)
+        yield FaceBlock(rows.select([*COLUMNS, *of_clips]), measures, kept, failed, kept == ~failed.any(axis=0))
+
+
+def failures(policy: Policy, measures: Measures) -> npt.NDArray[np.bool_]:
+    """(rules, N) boolean: which rules each face fails. measures: as recorded, with the relations.
+
+    A rule on a relation says nothing about a face that fails an earlier rule.
+    """
+    count = len(next(iter(measures.columns.values()), ()))
+    failed = np.zeros((len(policy.rules), count), bool)
+    for number, rule in enumerate(policy.rules):
+        failed[number] = ~rule.passes(measures[rule.measure])
+        if is_relation(rule.measure):
+            failed[number] &= ~failed[:number].any(axis=0)
+    return failed
