@@ -143,6 +143,7 @@ class RefusalCode(Code):
         "no_video",
         "No frame can be decoded: the clip has only sound, is damaged or cut short, or its codec is unknown.",
     )
+    TOO_LONG = "too_long", "The clip is longer than max_clip_seconds."
     UNSUPPORTED_FORMAT = "unsupported_format", "FaceSieve does not read this picture format, or this variant of it."
     TRUNCATED = "truncated", "The file ends before the picture is complete."
     CORRUPT = "corrupt", "The picture is damaged."

@@ -34,6 +34,7 @@ LIMIT_REFUSALS = {
     RefusalCode.TOO_MANY_PIXELS.value,
     RefusalCode.TOO_LONG_SIDE.value,
     RefusalCode.TOO_MANY_SCANS.value,
+    RefusalCode.TOO_LONG.value,
 }
 
 EARLIEST = {"source", "label", "refusal", "fingerprint"}  # columns that every version has written

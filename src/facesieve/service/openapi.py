@@ -12,7 +12,7 @@ from facesieve.service import schemas
 from facesieve.service.api_errors import codes
 from facesieve.service.content_encoding import ACCEPTED_ENCODINGS
 from facesieve.service.examples import EXAMPLES, Example
-from facesieve.service.options import CROPS
+from facesieve.service.options import CROPS, FOR_CLIPS
 from facesieve.settings import ServiceSettings
 from facesieve.sieve import Policy, Reason
 from facesieve.version import __version__
@@ -46,7 +46,7 @@ def document(settings: ServiceSettings) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": _paths(settings),
         "components": {
-            "schemas": _schemas(),
+            "schemas": _schemas(settings),
             "securitySchemes": {
                 "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "The token alone."},
                 "bearer": {"type": "http", "scheme": "bearer"},
@@ -71,7 +71,7 @@ def _paths(settings: ServiceSettings) -> dict[str, Any]:
             "One picture as the body or in a form; the answer has every face with all measures",
             "faces",
             _picture_or_form(),
-            _ref("ModernAnswer"),
+            _json(_any_of("ModernAnswer", "ClipAnswer")) if settings.accept_video else _ref("ModernAnswer"),
             _OF_PICTURES,
             _options(settings),
         ),
@@ -158,7 +158,8 @@ def _errors(statuses: tuple[int, ...]) -> dict[str, Any]:
 
 
 def _options(settings: ServiceSettings) -> list[dict[str, Any]]:
-    known = list(dict.fromkeys([*Policy.presets_for_pictures(), settings.policy]))
+    for_clips = [FOR_CLIPS] if settings.accept_video else []
+    known = list(dict.fromkeys([*Policy.presets_for_pictures(), settings.policy, *for_clips]))
     options: list[tuple[str, dict[str, Any], str]] = [
         (
             "policy",
@@ -229,9 +230,10 @@ def _picture_or_form() -> dict[str, Any]:
     return form | {"content": content}
 
 
-def _schemas() -> dict[str, Any]:
+def _schemas(settings: ServiceSettings) -> dict[str, Any]:
+    answers = (*_ANSWERS, schemas.ClipAnswer) if settings.accept_video else _ANSWERS
     _, definitions = models_json_schema(
-        [(model, "serialization") for model in _ANSWERS], ref_template="#/components/schemas/{model}"
+        [(model, "serialization") for model in answers], ref_template="#/components/schemas/{model}"
     )
     found: dict[str, Any] = definitions["$defs"]
     return found
