@@ -9,7 +9,7 @@ from facesieve.dataset.manifests import Manifests
 from facesieve.quality import measure_named
 from facesieve.records import ANGLES
 from facesieve.report.assemble import assemble
-from facesieve.report.figures.block import face_blocks
+from facesieve.report.figures.block import Figure, face_blocks
 from facesieve.report.figures.clips import TimeLines
 from facesieve.report.figures.first_look import first_look
 from facesieve.report.figures.joint import VIEWS, JointCounts
@@ -52,9 +52,10 @@ def report_facts(dataset: Manifests, labels: int = LABELS) -> Mapping[str, Any]:
     nearest = [NearestFaces(rule, number) for number, rule in enumerate(policy.rules)]
     rows = LabelRows(look.labels, labels, next((name for name in ORDERS if name in look.scales), "confidence"))
     clips = TimeLines(pictures.clips, pictures.all_clips)
+    figures: list[Figure] = [*limits, *joint, *nearest, rows, clips]
     by_hand = 0
     for block in face_blocks(dataset, policy, dataset.names):
-        for figure in (*limits, *joint, *nearest, rows, clips):
+        for figure in figures:
             figure.add(block)
         by_hand += int(kept_by_hand(block).sum())
     facts = {

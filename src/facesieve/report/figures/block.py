@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,18 @@ class FaceBlock:
     def passes_others(self, rule: int | None) -> Mask:
         """(N,) boolean: which faces pass every rule but this one; with None, every rule."""
         others = self.failed.sum(axis=0) - (0 if rule is None else self.failed[rule])
-        return self.by_rules & (others == 0)
+        passes: Mask = self.by_rules & (others == 0)
+        return passes
+
+
+class Figure(Protocol):
+    """What is counted for one part of the report. Its memory does not depend on the number of faces."""
+
+    def add(self, block: FaceBlock) -> None:
+        """Count the next faces."""
+
+    def as_json(self) -> Mapping[str, Any]:
+        """What was counted, as JSON values."""
 
 
 def face_blocks(dataset: Manifests, policy: Policy, names: Collection[str]) -> Iterator[FaceBlock]:

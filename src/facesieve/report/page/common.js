@@ -95,7 +95,7 @@ function limitWords(rule) {
 function thumb(id, size) {
   const jpeg = facts.thumbs[id];
   const box = `width:${size}px;height:${size}px`;
-  return jpeg ? el("img", { alt: "", loading: "lazy", src: `data:image/jpeg;base64,${jpeg}`, style: box })
+  return jpeg ? el("img", { alt: "", decoding: "async", src: `data:image/jpeg;base64,${jpeg}`, style: box })
     : el("div", { class: "blank", style: box, title: t("page.no_thumbnail") });
 }
 

@@ -2,7 +2,7 @@
 // again when the language changes.
 const parts = [];
 const bodyOf = id => document.querySelector(`#${id} .body`);
-const percent = (part, whole) => (whole ? `${speech.number(100 * part / whole, 1)} %` : "–");
+const percent = (part, whole) => (whole ? `${speech.number(100 * part / whole, 1)}\u00a0%` : "–");
 
 parts.push(function head() {
   const { counts, policy } = facts;
@@ -37,10 +37,10 @@ parts.push(function funnel() {
       : speech.word("step", step);
     rows.push(
       el("span", { class: "step", text, title: speech.word("reason_sentence", step.slice(8)) }),
+      el("span", { class: "left number", text: speech.number(number) }),
+      el("span", { class: "gone number rejected-text", text: before > number ? `−${speech.number(before - number)}` : "" }),
       el("span", { class: `track ${ofFaces ? "faces" : ""}` }, el("i", { style: width(number) }),
-        el("i", { class: "lost", style: width(before - number) })),
-      el("span", { class: "number", text: speech.number(number) }),
-      el("span", { class: "number rejected-text", text: before > number ? `−${speech.number(before - number)}` : "" }));
+        el("i", { class: "lost", style: width(before - number) })));
   });
   bodyOf("funnel").replaceChildren(el("div", { class: "card funnel" }, ...rows));
 });
