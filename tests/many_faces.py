@@ -10,7 +10,7 @@ import numpy as np
 
 from facesieve.quality import MEASURES
 from facesieve.records import Measures, Record, Source
-from facesieve.run.build import BuildSpec, build
+from facesieve.run.build import BuildSpec, build_dataset
 from facesieve.sieve import Policy, judge
 from handmade import Handmade, build_spec, face_of, record_of, sources_in
 
@@ -77,5 +77,5 @@ def dataset_in(root: Path, policy: Policy | None = None, count: int = 30) -> Pat
     """A dataset in `root`/dataset of pictures in `root`/pictures."""
     policy = policy or Policy.preset()
     sources = sources_in(pictures_in(root / "pictures", count))
-    build(sources, root / "dataset", lambda: ManyFaces(policy), spec_of(policy))
+    build_dataset(sources, root / "dataset", lambda: ManyFaces(policy), spec_of(policy))
     return root / "dataset"

@@ -20,11 +20,11 @@ import pytest
 from facesieve.dataset.disk.layout import Layout
 from facesieve.errors import DatasetError, UsageError
 from facesieve.report.report import face_ids, report_facts, report_page
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.check import check_dataset
 from facesieve.run.claim import lock_dataset
 from facesieve.run.forget import forget
-from facesieve.run.opened import open_dataset
+from facesieve.run.open_dataset import open_dataset
 from facesieve.run.write_report import write_report
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
@@ -154,7 +154,7 @@ def test_the_same_dataset_has_the_same_report(dataset: Path) -> None:
 
 def test_a_dataset_without_faces_has_a_report(tmp_path: Path) -> None:
     policy = Policy.preset()
-    build([], tmp_path / "dataset", lambda: ManyFaces(policy), spec_of(policy))
+    build_dataset([], tmp_path / "dataset", lambda: ManyFaces(policy), spec_of(policy))
     page = write_report(tmp_path / "dataset").read_text(encoding="utf-8")
     assert '"faces":0' in page
 
@@ -197,7 +197,7 @@ def test_another_build_removes_the_report(dataset: Path) -> None:
     write_report(dataset)
     policy = Policy.preset()
     sources = sources_in(pictures_in(dataset.parent / "pictures", 31))
-    build(sources, dataset, lambda: ManyFaces(policy), spec_of(policy))
+    build_dataset(sources, dataset, lambda: ManyFaces(policy), spec_of(policy))
     assert not (dataset / "report.html").exists()
 
 

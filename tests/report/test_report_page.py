@@ -10,8 +10,8 @@ from pathlib import Path
 import chromium
 import pytest
 
-from facesieve.run.build import build
-from facesieve.run.opened import open_dataset
+from facesieve.run.build import build_dataset
+from facesieve.run.open_dataset import open_dataset
 from facesieve.run.write_report import write_report
 from facesieve.sieve import Policy
 from handmade import sources_in
@@ -126,7 +126,7 @@ def test_no_name_can_become_markup_or_disguise_itself(tab: chromium.Tab, tmp_pat
         replace(one, name=f"{NASTY}/{number}{'x' * 10_000}.png", label=f"{NASTY}{number % 2}")
         for number, one in enumerate(sources_in(pictures_in(tmp_path / "pictures", 6)))
     ]
-    build(sources, tmp_path / "dataset", lambda: ManyFaces(policy), spec_of(policy))
+    build_dataset(sources, tmp_path / "dataset", lambda: ManyFaces(policy), spec_of(policy))
     page = write_report(tmp_path / "dataset")
     assert page.stat().st_size < 3_000_000
     opened(tab, page)
@@ -141,7 +141,7 @@ def test_no_name_can_become_markup_or_disguise_itself(tab: chromium.Tab, tmp_pat
 
 def test_a_dataset_without_faces_says_so(tab: chromium.Tab, tmp_path: Path) -> None:
     policy = Policy.preset()
-    build([], tmp_path / "dataset", lambda: ManyFaces(policy), spec_of(policy))
+    build_dataset([], tmp_path / "dataset", lambda: ManyFaces(policy), spec_of(policy))
     opened(tab, write_report(tmp_path / "dataset", language="en"))
     assert "This dataset has no faces. Pictures: 0, refused: 0." in tab.run("document.body.innerText")
     assert tab.complaints() == []

@@ -15,8 +15,8 @@ import pytest
 
 from facesieve.dataset.disk.layout import Layout
 from facesieve.report.sheet import contact_sheet
-from facesieve.run.build import build
-from facesieve.run.opened import open_dataset
+from facesieve.run.build import build_dataset
+from facesieve.run.open_dataset import open_dataset
 from facesieve.sieve import Policy
 from handmade import Handmade, Hashed, build_spec, compared_spec, photos, sources_in
 from many_faces import ManyFaces, dataset_in, pictures_in, spec_of
@@ -32,7 +32,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
 
 @pytest.fixture
 def dataset(heap: Path, tmp_path: Path) -> Layout:
-    build(sources_in(heap), tmp_path / "out", Handmade, build_spec())
+    build_dataset(sources_in(heap), tmp_path / "out", Handmade, build_spec())
     return Layout(tmp_path / "out")
 
 
@@ -52,7 +52,7 @@ def test_every_face_is_shown_with_its_picture_verdict_and_reasons(dataset: Layou
 
 
 def test_the_fitter_near_duplicate_is_shown_beside_a_face(heap: Path, tmp_path: Path) -> None:
-    build(sources_in(heap), tmp_path / "out", Hashed, compared_spec())
+    build_dataset(sources_in(heap), tmp_path / "out", Hashed, compared_spec())
     rows = pq.read_table(tmp_path / "out" / "faces.parquet").to_pylist()
     facts = facts_of(tmp_path / "out" / "contact_sheet.html")
     pairs = [face for face in facts["faces"] if "other" in face]
@@ -64,7 +64,7 @@ def test_the_fitter_near_duplicate_is_shown_beside_a_face(heap: Path, tmp_path: 
 
 def test_the_main_face_of_the_picture_is_shown_beside_the_others(heap: Path, tmp_path: Path) -> None:
     policy = Policy.parse({"name": "x", "rules": [{"measure": "rank_in_picture", "high": 1}]})
-    build(sources_in(heap), tmp_path / "out", Hashed, compared_spec())
+    build_dataset(sources_in(heap), tmp_path / "out", Hashed, compared_spec())
     open_dataset(tmp_path / "out").rejudge(policy, tmp_path / "main")
     faces = facts_of(tmp_path / "main" / "contact_sheet.html")["faces"]
     others = [face for face in faces if face["reasons"] == ["not_the_main_face"]]
@@ -86,7 +86,7 @@ def test_the_failed_rules_of_a_face_have_their_limits(heap: Path, tmp_path: Path
     policy = Policy.parse(
         {"name": "own", "rules": [{"measure": "confidence", "low": 0.9}, {"measure": "yaw", "high": 50}]}
     )
-    build(sources_in(heap), tmp_path / "out", Handmade, replace(build_spec(), policy=policy))
+    build_dataset(sources_in(heap), tmp_path / "out", Handmade, replace(build_spec(), policy=policy))
     rows = {row["face_id"]: row for row in pq.read_table(tmp_path / "out" / "faces.parquet").to_pylist()}
     for face in facts_of(tmp_path / "out" / "contact_sheet.html")["faces"]:
         row, expected = rows[face["face_id"]], list[Any]()
@@ -107,15 +107,15 @@ def test_the_page_of_a_large_dataset_shows_an_even_selection(dataset: Layout) ->
 
 
 def test_datasets_with_equal_rows_have_the_same_id(heap: Path, dataset: Layout, tmp_path: Path) -> None:
-    build(sources_in(heap), tmp_path / "again", Handmade, build_spec())
-    build(sources_in(heap)[:3], tmp_path / "less", Handmade, build_spec())
+    build_dataset(sources_in(heap), tmp_path / "again", Handmade, build_spec())
+    build_dataset(sources_in(heap)[:3], tmp_path / "less", Handmade, build_spec())
     roots = dataset.root, tmp_path / "again", tmp_path / "less"
     ids = [facts_of(root / "contact_sheet.html")["id"] for root in roots]
     assert re.fullmatch("[0-9a-f]{12}", ids[0]) and ids[0] == ids[1] != ids[2]
 
 
 def test_a_dataset_without_faces_has_a_page(tmp_path: Path) -> None:
-    build([], tmp_path / "out", Handmade, build_spec())
+    build_dataset([], tmp_path / "out", Handmade, build_spec())
     assert facts_of(tmp_path / "out" / "contact_sheet.html")["faces"] == []
 
 
@@ -212,7 +212,7 @@ def test_the_page_names_its_folder_policy_and_id_and_copies_them(tab: chromium.T
 def test_a_long_common_path_is_shown_once(tab: chromium.Tab, tmp_path: Path) -> None:
     policy, long = Policy.preset(), "/a/very/long/folder" * 8
     sources = [replace(one, name=f"{long}/{one.name}") for one in sources_in(pictures_in(tmp_path / "p", 6))]
-    build(sources, tmp_path / "out", lambda: ManyFaces(policy), spec_of(policy))
+    build_dataset(sources, tmp_path / "out", lambda: ManyFaces(policy), spec_of(policy))
     opened(tab, tmp_path / "out" / "contact_sheet.html")
     assert tab.run("document.body.innerText").count(long) == 1
     assert tab.run("document.querySelector('#refused td').textContent") == "person 0/notes.txt"
@@ -225,7 +225,7 @@ def test_no_name_can_become_markup_or_disguise_itself(tab: chromium.Tab, tmp_pat
         replace(one, name=f"{nasty}/{number}{'x' * 10_000}", label=nasty)
         for number, one in enumerate(sources_in(pictures_in(tmp_path / "p", 6)))
     ]
-    build(sources, tmp_path / "out", lambda: ManyFaces(policy), spec_of(policy))
+    build_dataset(sources, tmp_path / "out", lambda: ManyFaces(policy), spec_of(policy))
     page = tmp_path / "out" / "contact_sheet.html"
     opened(tab, page)
     tab.run("open(facts.faces[0])")

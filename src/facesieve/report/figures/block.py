@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from facesieve.dataset.manifests import Manifests, measures_of_rows
 from facesieve.quality import is_relation
@@ -53,11 +54,22 @@ class Figure(Protocol):
 
 def face_blocks(dataset: Manifests, policy: Policy, names: Collection[str]) -> Iterator[FaceBlock]:
     """Yield all rows of faces. names: the measures to read. Raises DatasetError if a manifest is damaged."""
+    decided = _decided(dataset)
     of_clips = OF_CLIPS if dataset.about.origin.clips else ()
     for rows in dataset.face_tables([*COLUMNS, *of_clips, *names]):
         measures = measures_of_rows(rows, tuple(names))
         kept, failed = np.asarray(rows["kept"]), failures(policy, measures)
-        yield FaceBlock(rows.select([*COLUMNS, *of_clips]), measures, kept, failed, kept == ~failed.any(axis=0))
+        by_rules = (kept == ~failed.any(axis=0)) & ~np.asarray(pc.is_in(rows["face_id"], decided))
+        yield FaceBlock(rows.select([*COLUMNS, *of_clips]), measures, kept, failed, by_rules)
+
+
+def _decided(dataset: Manifests) -> pa.Array:
+    """The ids of the faces that a person kept or rejected."""
+    decisions = dataset.decisions
+    if not len(decisions):
+        return pa.array([], pa.string())
+    effects = decisions.effects()
+    return effects.filter(pc.is_valid(effects["verdict"]))["face_id"].combine_chunks()
 
 
 def failures(policy: Policy, measures: Measures) -> npt.NDArray[np.bool_]:

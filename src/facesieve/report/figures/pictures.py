@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from facesieve.dataset.manifests import Manifests
 from facesieve.report.figures.faces import shortened
-from facesieve.report.stats import place_of
+from facesieve.report.stats import container_of
 
 EXAMPLES = 12  # refused pictures of each code, and pictures without a face, that are named
 PLACES = 30
@@ -68,7 +68,7 @@ def _add_places(found: Pictures, rows: pa.Table) -> None:
     refused = pc.is_valid(rows["refusal"])
     columns = [refused.to_pylist(), *(rows[name].fill_null(0).to_pylist() for name in ("faces", "kept"))]
     for source, is_refused, faces, kept in zip(rows["source"].to_pylist(), *columns, strict=True):
-        counts = found.places.setdefault(place_of(source), [0] * len(_NUMBERS))
+        counts = found.places.setdefault(container_of(source), [0] * len(_NUMBERS))
         for number, value in enumerate((1, is_refused, faces, kept)):
             counts[number] += value
 
