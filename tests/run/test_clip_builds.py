@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import chromium
 import cv2
 import pytest
 import skimage.data
@@ -25,6 +25,7 @@ from facesieve.settings import Settings
 from facesieve.sieve import Policy
 from filmed import film, walking
 from handmade import files_in
+from page_facts import facts_of
 
 KEPT_ALL = Policy(name="all", rules=())
 
@@ -82,10 +83,32 @@ def test_a_clip_is_one_row_and_its_faces_have_a_time_and_a_track(whole: facesiev
 
 
 def test_the_contact_sheet_shows_tracks_and_opens_the_clip_at_the_second(whole: facesieve.Dataset) -> None:
-    page = whole.layout.sheet.read_text(encoding="utf-8")
-    found = re.findall(r'walk\.mp4 · track 0 · <a href="file:///[^"#]*walk\.mp4#t=([0-9.]+)">\1 s</a>', page)
-    assert found == ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0", "1.2", "1.4"]
-    assert page.count("· track") == 8
+    faces = [face for face in facts_of(whole.layout.sheet)["faces"] if "track" in face]
+    assert [round(face["time"], 1) for face in faces] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4]
+    assert {(Path(face["source"]).name, face["track"]) for face in faces} == {("walk.mp4", 0)}
+
+
+@pytest.mark.skipif(chromium.WHERE is None, reason="needs Chromium")
+def test_in_a_browser_the_sheet_and_the_report_open_the_clip_at_the_second(
+    whole: facesieve.Dataset, tmp_path: Path
+) -> None:
+    tab = chromium.Tab(tmp_path)
+    try:
+        tab.open(whole.layout.sheet.as_uri())
+        [clip] = {face["source"] for face in facts_of(whole.layout.sheet)["faces"] if "track" in face}
+        links = "[...document.querySelectorAll('#faces a.fact')].map(one => one.href)"
+        seconds = ("0.0", "0.2", "0.4", "0.6", "0.8", "1.0", "1.2", "1.4")
+        assert tab.run(links) == [f"{Path(clip).as_uri()}#t={second}" for second in seconds]
+        assert tab.run("document.querySelectorAll('#faces h3').length") == 1
+        assert tab.run("document.querySelector('#faces h3').textContent").endswith("track 0 · 0–1.4 s")
+        tab.open(whole.report(tmp_path / "report.html").as_uri())
+        assert tab.run("document.querySelectorAll('#clips .clip').length") == 1
+        shots = tab.run("[...document.querySelectorAll('#clips .shots a')].map(one => one.href)")
+        assert shots and set(shots) <= {f"{Path(clip).as_uri()}#t={second}" for second in seconds}
+        assert tab.run("document.querySelectorAll('#clips svg rect').length") >= 1
+        assert tab.complaints() == []
+    finally:
+        tab.close()
 
 
 def test_the_footage_preset_keeps_the_best_shots_and_sieve_agrees(

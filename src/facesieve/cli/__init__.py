@@ -22,6 +22,7 @@ from facesieve.cli.merge import merge
 from facesieve.cli.people import people
 from facesieve.cli.pull import pull
 from facesieve.cli.queue import queue
+from facesieve.cli.report import report
 from facesieve.cli.review import review
 from facesieve.cli.serve import serve
 from facesieve.cli.settings import settings
@@ -60,6 +61,7 @@ def application() -> typer.Typer:
         explain,
         stats,
         fit,
+        report,
         export,
         check,
         forget,
