@@ -168,8 +168,8 @@ class Settings(Layered):
     crop_size: int = Field(112, ge=16, le=1024, description="Side of the aligned crop, in pixels.")
 
     # pose
-    pose: Literal["whenet", "sievepose", "hopenet", "geometric", "none"] = Field(
-        "whenet", description="Model that estimates the head pose, or none."
+    pose: Literal["sievepose", "whenet", "hopenet", "geometric", "none"] = Field(
+        "sievepose", description="Model that estimates the head pose, or none."
     )
     measure_floor: float = Field(
         0.9, ge=0, le=1, description="The pose of a face with a lower confidence is not measured."

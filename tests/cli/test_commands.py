@@ -67,7 +67,7 @@ def test_every_setting_is_printed_with_default_name_and_sentence(run: Run, monke
     assert status == 0
     for name, field in Settings.model_fields.items():
         assert f"\n{name} = " in out and f"# {field.description}\n# FACESIEVE_{name.upper()}\n" in out
-    assert "# FACESIEVE_POSE\n# one of: whenet, sievepose, hopenet, geometric, none\n" in out
+    assert "# FACESIEVE_POSE\n# one of: sievepose, whenet, hopenet, geometric, none\n" in out
     assert "# default: 20\nmin_face_size = 33\n" in out
     rows = {row["name"]: row for row in json.loads(run("settings", "--json")[1])}
     assert (rows["min_face_size"]["value"], rows["min_face_size"]["default"]) == (33, 20)

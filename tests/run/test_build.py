@@ -221,6 +221,19 @@ def test_other_settings_are_refused_with_the_difference(heap: Path, tmp_path: Pa
     assert files_in(tmp_path / "out") == before
 
 
+def test_a_dataset_of_another_pose_model_is_refused_with_the_setting_that_continues_it(
+    heap: Path, tmp_path: Path
+) -> None:
+    build_dataset(sources_in(heap), tmp_path / "out", Handmade, build_spec(pose="whenet"))
+    with pytest.raises(DatasetError) as caught:
+        build_dataset(sources_in(heap), tmp_path / "out", Handmade, build_spec())
+    assert caught.value.code == "other_settings"
+    assert caught.value.message.splitlines()[1:] == [
+        "  settings.pose: whenet -> sievepose",
+        "To continue it with the pose model that it has: --setting pose=whenet.",
+    ]
+
+
 def test_the_about_file_says_what_made_the_dataset(heap: Path, tmp_path: Path) -> None:
     built = build_dataset(sources_in(heap), tmp_path / "out", Handmade, build_spec())
     about = json.loads((tmp_path / "out" / "dataset.json").read_text())

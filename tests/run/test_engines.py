@@ -137,10 +137,11 @@ def test_each_network_has_its_engine() -> None:
 
     here = lines(engine="onnxruntime", pose="none")[0].split()[-1]
     assert here in ("avx512", "avx2", "x86_64", "aarch64", "arm64")
-    assert lines() == ["mtcnn native portable", "whenet native portable"]
+    assert lines() == ["mtcnn native portable", "sievepose native portable"]
+    assert lines(pose="whenet") == ["mtcnn native portable", f"whenet onnxruntime {here}"]
     assert lines(pose="hopenet") == [f"hopenet onnxruntime {here}", "mtcnn native portable"]
     assert lines(pose="geometric") == ["mtcnn native portable"]
-    assert lines(engine="onnxruntime") == [f"mtcnn onnxruntime {here}", f"whenet onnxruntime {here}"]
+    assert lines(engine="onnxruntime") == [f"mtcnn onnxruntime {here}", f"sievepose onnxruntime {here}"]
     assert lines(device="cuda", pose="none") == ["mtcnn onnxruntime cuda"]
 
 
@@ -154,7 +155,7 @@ def test_a_build_records_its_engine_and_is_continued_by_its_like_alone(
     one = Settings.load(workers=1)
     facesieve.build(heap, out, settings=one)
     isa = instruction_sets()[0]
-    assert recorded(out) == [f"mtcnn native {isa}", f"whenet native {isa}"]
+    assert recorded(out) == [f"mtcnn native {isa}", f"sievepose native {isa}"]
     shutil.copy(hopper, heap)
     command = ("build", heap, "-o", out, "-q", "--workers", "1")
     status, _, err = run(*command, "--setting", "engine=onnxruntime")
@@ -165,7 +166,7 @@ def test_a_build_records_its_engine_and_is_continued_by_its_like_alone(
         facesieve.build(heap, out, settings=Settings.load(workers=1))
     assert run(*command, "--allow-mixed-engines")[0] == 0
     assert recorded(out) == [
-        f"{network} native {name}" for network in ("mtcnn", "whenet") for name in (isa, "portable")
+        f"{network} native {name}" for network in ("mtcnn", "sievepose") for name in (isa, "portable")
     ]
     monkeypatch.delenv("FACESIEVE_ISA")
     assert facesieve.build(heap, out, settings=one, allow_mixed_engines=True).progress.already == 2
@@ -176,7 +177,7 @@ def built(photos: Path, out: Path, isa: str, extra: dict[str, str]) -> dict[str,
     command = [sys.executable, "-m", "facesieve", "build", str(photos), "-o", str(out), "-q", "--keep-rejected"]
     options = ["--workers", "1", "--crops", "face,head", "--marked", "--turns", "4"]
     subprocess.run([*command, *options], env={**os.environ, "FACESIEVE_ISA": isa, **extra}, check=True)
-    assert recorded(out) == [f"mtcnn native {isa}", f"whenet native {isa}"]
+    assert recorded(out) == [f"mtcnn native {isa}", f"sievepose native {isa}"]
     return {name: data for name, data in files_in(out).items() if name != "dataset.json"}
 
 

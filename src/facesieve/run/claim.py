@@ -174,7 +174,7 @@ def _compare_origin(layout: Layout, origin: Origin, allow_mixed_engines: bool, c
         raise DatasetError("other_identity", _other_identity(layout, before.identity, origin.identity))
     differs = [line for line in difference(before, origin) if not line.startswith("policy.sentence:")]
     if differs:
-        raise DatasetError("other_settings", _difference(layout, differs, origin.policy.name))
+        raise DatasetError("other_settings", _difference(layout, differs, before, origin.policy.name))
     foreign = [] if allow_mixed_engines else other_engines(before.engines, origin.engines)
     if foreign:
         raise DatasetError(
@@ -204,9 +204,11 @@ def _other_identity(layout: Layout, before: IdentityModel | None, now: IdentityM
     return f"{root} has embeddings of {before.model}, which cannot be compared with those of {now.model}. {same}"
 
 
-def _difference(layout: Layout, differs: list[str], policy: str) -> str:
+def _difference(layout: Layout, differs: list[str], before: Origin, policy: str) -> str:
     lines = [f"{layout.root} was built with other options (below). Use the same options, or build into a new folder."]
     lines += [f"  {line}" for line in differs]
+    if any(line.startswith("settings.pose: ") for line in differs):
+        lines.append(f"To continue it with the pose model that it has: --setting pose={before.settings['pose']}.")
     if any(line.startswith("policy.") for line in differs):
         how = f"--policy {policy}" if policy in Policy.presets() else "--policy NAME|FILE --set LIMIT=VALUE"
         lines.append(f"To apply another policy: `facesieve sieve {layout.root} {how} -o NEW`.")
