@@ -110,7 +110,7 @@ def test_a_split_without_faces_and_one_label_alone_are_told(people: Path, tmp_pa
 
 
 class Clustered(Handmade):
-    """One face in a picture, and eight groups of crops. In each, hashes differ in a few bits; those of two groups differ in about half."""
+    """One face per picture, in eight groups: hashes of a group differ in a few bits, those of two in about half."""
 
     def one(self, source: Source) -> Record:
         record = super().one(source)
