@@ -30,6 +30,7 @@ import pyarrow as pa
 
 import facesieve
 from facesieve import Dataset, Face, Pipeline, Policy, Settings
+from facesieve.dataset.tables.decisions import NO_DECISIONS
 from facesieve.dataset.tables.merge import Block
 from facesieve.fit.columns import OF_ONE_FACE, read_columns
 from facesieve.fit.curve import error_curves
@@ -188,7 +189,7 @@ class MadeUp:
         self.names = (*OF_ONE_FACE,)
         counts, identity = SimpleNamespace(faces=faces), SimpleNamespace(model="dlib-resnet")
         self.about = SimpleNamespace(counts=counts, origin=SimpleNamespace(identity=identity, shot_gap=0.0))
-        self.layout = SimpleNamespace(root=Path("made up"))
+        self.layout, self.decisions = SimpleNamespace(root=Path("made up")), NO_DECISIONS
         self._faces, self._labels = faces, labels
         self._middles = np.random.default_rng(1).normal(0, 0.05, (labels, 128)).astype(np.float32)
 

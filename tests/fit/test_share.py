@@ -16,7 +16,9 @@ RULES = ("sharpness", "yaw", "upsampling")
 
 
 def policy(*names: str, **more: object) -> Policy:
-    return Policy.parse({"name": "mine", "rules": [{"measure": name, "low": -1e9} | more for name in names]})
+    """Rules on these measures that reject bad values; which ones, is to be chosen."""
+    sides = {name: {"high": 1e9} if name == "upsampling" else {"low": -1e9} for name in names}
+    return Policy.parse({"name": "mine", "rules": [{"measure": name} | side | more for name, side in sides.items()]})
 
 
 @pytest.fixture(scope="module")
