@@ -42,6 +42,11 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Tab]:
     tab.close()
 
 
+def until(tab: chromium.Tab, script: str) -> None:
+    """Wait until a script is true. It takes long only on a machine that is busy."""
+    tab.until(script, 300)
+
+
 def resize(tab: chromium.Tab, width: int, height: int, scheme: str = "light") -> None:
     tab.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
     tab.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
@@ -64,7 +69,7 @@ def page(tab: chromium.Tab, served: Any) -> Iterator[chromium.Tab]:
 
 def open_page(tab: chromium.Tab, address: str) -> None:
     tab.open(address)
-    tab.until(f"{TILES}.length > 20 && document.getElementById('kept').textContent !== ''")
+    until(tab, f"{TILES}.length > 20 && document.getElementById('kept').textContent !== ''")
 
 
 def key(page: chromium.Tab, name: str) -> None:
@@ -74,12 +79,12 @@ def key(page: chromium.Tab, name: str) -> None:
 def choose(page: chromium.Tab, place: int) -> str:
     """Click a tile, and return the id of its face as the detail shows it."""
     page.run(f"document.getElementById('tile-{place}').click()")
-    page.until(f"{CHOSEN}?.dataset.place === '{place}'")
+    until(page, f"{CHOSEN}?.dataset.place === '{place}'")
     return shown_face(page, place)
 
 
 def shown_face(page: chromium.Tab, row: int) -> str:
-    page.until(f"document.querySelector('.what p:last-child')?.textContent === '{face_id(row)}'")
+    until(page, f"document.querySelector('.what p:last-child')?.textContent === '{face_id(row)}'")
     return face_id(row)
 
 
@@ -95,9 +100,10 @@ def total(page: chromium.Tab) -> int:
 
 
 def until_total(page: chromium.Tab, condition: str) -> int:
-    page.until(
+    until(
+        page,
         f"(() => {{ const n = Number(document.getElementById('total').textContent.split(' ')[0].replaceAll(',', ''));"
-        f" return {condition}; }})()"
+        f" return {condition}; }})()",
     )
     return total(page)
 
@@ -116,11 +122,11 @@ def test_all_faces_are_there_and_only_those_in_view_are_elements(page: chromium.
     for share in (0.5, 1):
         page.run(f"document.getElementById('grid').scrollTop = {share} * document.getElementById('grid').scrollHeight")
         least = int(share * FACES) - 2000
-        page.until(f"{TILES}.length > 20 && {TILES}.every(tile => Number(tile.dataset.row) >= {least})")
+        until(page, f"{TILES}.length > 20 && {TILES}.every(tile => Number(tile.dataset.row) >= {least})")
         seen |= set(page.run(f"{TILES}.map(tile => tile.dataset.row)"))
     assert str(FACES - 1) in seen
     assert page.run("document.querySelectorAll('.tile').length") < 250
-    page.until(f"{TILES}.map(tile => tile.firstChild).every(one => one.complete && one.src.startsWith('blob:'))")
+    until(page, f"{TILES}.map(tile => tile.firstChild).every(one => one.complete && one.src.startsWith('blob:'))")
 
 
 def test_filters_and_sorts_choose_what_the_grid_shows(page: chromium.Tab) -> None:
@@ -135,7 +141,7 @@ def test_filters_and_sorts_choose_what_the_grid_shows(page: chromium.Tab) -> Non
     set_to(page, "label", "person 00042", "input")
     assert until_total(page, "n === 20") == 20
     set_to(page, "sort", "blur")
-    page.until(f"{TILES}[0].lastChild.textContent !== ''")
+    until(page, f"{TILES}[0].lastChild.textContent !== ''")
     values = [
         float(one)
         for one in page.run(
@@ -146,7 +152,7 @@ def test_filters_and_sorts_choose_what_the_grid_shows(page: chromium.Tab) -> Non
 
 
 def test_dragging_across_a_histogram_shows_only_these_faces_and_the_chip_ends_it(page: chromium.Tab) -> None:
-    page.until("document.querySelectorAll('#measure-blur svg rect').length > 50")
+    until(page, "document.querySelectorAll('#measure-blur svg rect').length > 50")
     box = page.run("JSON.parse(JSON.stringify(document.querySelector('#measure-blur svg').getBoundingClientRect()))")
     y = box["top"] + 20
     for kind, share in (("mousePressed", 0.25), ("mouseMoved", 0.4), ("mouseReleased", 0.5)):
@@ -160,15 +166,15 @@ def test_dragging_across_a_histogram_shows_only_these_faces_and_the_chip_ends_it
 
 def test_a_slider_counts_at_once_and_the_grid_follows(page: chromium.Tab) -> None:
     before = page.run("document.getElementById('kept').textContent")
-    page.until("document.getElementById('value-blur-0').textContent === '30'")
+    until(page, "document.getElementById('value-blur-0').textContent === '30'")
     set_to(page, "limit-blur-0", "320", "input")
-    page.until(f"document.getElementById('kept').textContent !== '{before}'")
+    until(page, f"document.getElementById('kept').textContent !== '{before}'")
     assert "−" in page.run("document.getElementById('change').textContent")
     set_to(page, "verdict", "kept")
     kept = int(page.run("document.getElementById('kept').textContent").replace(",", ""))
     assert until_total(page, f"n === {kept}") == kept
     page.run("document.getElementById('reset').click()")
-    page.until(f"document.getElementById('kept').textContent === '{before}'")
+    until(page, f"document.getElementById('kept').textContent === '{before}'")
 
 
 def test_keys_move_turn_the_verdict_take_it_back_and_change_the_label(page: chromium.Tab, served: Any) -> None:
@@ -178,25 +184,27 @@ def test_keys_move_turn_the_verdict_take_it_back_and_change_the_label(page: chro
     key(page, "k")
     key(page, "ArrowDown")
     key(page, "ArrowUp")
-    page.until(f"{CHOSEN}?.dataset.place === '3'")
+    until(page, f"{CHOSEN}?.dataset.place === '3'")
     key(page, " ")
-    page.until(f"{CHOSEN}.classList.contains('hand') && {CHOSEN}.classList.contains('rejected') !== {str(was).lower()}")
+    until(
+        page, f"{CHOSEN}.classList.contains('hand') && {CHOSEN}.classList.contains('rejected') !== {str(was).lower()}"
+    )
     held = decision(served, 3)
     assert held and (held["verdict"], held["who"]) == ("keep" if was else "reject", "Ada")
     key(page, "u")
-    page.until(f"!{CHOSEN}.classList.contains('hand')")
+    until(page, f"!{CHOSEN}.classList.contains('hand')")
     held = decision(served, 3)
     assert held and (held["verdict"], held["label"]) == (None, None)
     shown_face(page, 3)
     key(page, "l")
-    page.until("document.activeElement.id === 'd-label'")
+    until(page, "document.activeElement.id === 'd-label'")
     page.run("document.activeElement.value = 'Mary'")
     page.press("Enter", "\r")
-    page.until(f"{CHOSEN}.getAttribute('aria-label').startsWith('Mary')")
+    until(page, f"{CHOSEN}.getAttribute('aria-label').startsWith('Mary')")
     held = decision(served, 3)
     assert held and held["label"] == "Mary"
     key(page, "?")
-    page.until("document.getElementById('keys').open")
+    until(page, "document.getElementById('keys').open")
     page.run("document.getElementById('keys').close()")
 
 
@@ -205,14 +213,14 @@ def test_a_reload_keeps_the_filters_the_limits_and_the_chosen_face(page: chromiu
     set_to(page, "limit-blur-0", "320", "input")
     set_to(page, "verdict", "rejected")
     until_total(page, f"n < {FACES}")
-    page.until("document.querySelector('.tile.rejected') !== null")
+    until(page, "document.querySelector('.tile.rejected') !== null")
     place = page.run(f"{TILES}[4].dataset.place")
     page.run(f"document.getElementById('tile-{place}').click()")
-    page.until(f"{CHOSEN} !== null")
+    until(page, f"{CHOSEN} !== null")
     row, count = page.run(f"{CHOSEN}.dataset.row"), total(page)
     page.ask("Page.reload")
     time.sleep(0.5)
-    page.until(f"{CHOSEN}?.dataset.row === '{row}' && document.getElementById('verdict').value === 'rejected'")
+    until(page, f"{CHOSEN}?.dataset.row === '{row}' && document.getElementById('verdict').value === 'rejected'")
     assert until_total(page, f"n === {count}") == count
 
 
@@ -223,17 +231,17 @@ def test_two_windows_see_each_other_and_a_conflict_is_told(page: chromium.Tab, s
         open_page(other, served.address)
         choose(page, 5)
         key(page, " ")
-        page.until(f"{CHOSEN}.classList.contains('hand')")
-        other.until("document.getElementById('tile-5').classList.contains('hand')")
+        until(page, f"{CHOSEN}.classList.contains('hand')")
+        until(other, "document.getElementById('tile-5').classList.contains('hand')")
         choose(other, 6)
         key(other, " ")
-        other.until("document.getElementById('tile-6').classList.contains('hand')")
-        page.until("document.getElementById('tile-6').classList.contains('hand')")
+        until(other, "document.getElementById('tile-6').classList.contains('hand')")
+        until(page, "document.getElementById('tile-6').classList.contains('hand')")
         choose(other, 5)
         other.run("document.getElementById('d-rules').click()")
-        other.until("!document.getElementById('tile-5').classList.contains('hand')")
+        until(other, "!document.getElementById('tile-5').classList.contains('hand')")
         page.run("document.getElementById('undo').click()")
-        page.until("document.getElementById('notice').textContent.includes('meanwhile')")
+        until(page, "document.getElementById('notice').textContent.includes('meanwhile')")
         assert {row: bool((decision(served, row) or {})["verdict"]) for row in (5, 6)} == {5: False, 6: True}
     finally:
         other.close()
@@ -241,9 +249,9 @@ def test_two_windows_see_each_other_and_a_conflict_is_told(page: chromium.Tab, s
 
 def test_hostile_names_and_labels_are_shown_as_text(page: chromium.Tab, served: Any) -> None:
     change_decisions(Layout(served.root), [Change(face_id(1), Effect("keep", HOSTILE), HOSTILE, HOSTILE)])
-    page.until("document.getElementById('tile-1').classList.contains('hand')")
+    until(page, "document.getElementById('tile-1').classList.contains('hand')")
     choose(page, 1)
-    page.until("document.querySelector('.what').textContent.includes('onerror')")
+    until(page, "document.querySelector('.what').textContent.includes('onerror')")
     text = page.run(
         "document.getElementById('card').textContent + document.getElementById('name').textContent + document.title"
     )
@@ -266,7 +274,7 @@ def test_a_policy_is_saved_and_a_dataset_is_written(page: chromium.Tab, served: 
     page.run("document.getElementById('write').click()")
     set_to(page, "path", "not/there/\u0000", "input")
     page.run("document.getElementById('go').click()")
-    page.until("!document.getElementById('go').disabled && document.getElementById('written').textContent !== ''")
+    until(page, "!document.getElementById('go').disabled && document.getElementById('written').textContent !== ''")
     assert page.run("document.getElementById('folder').open")
     page.run("document.getElementById('folder').close()")
 
@@ -278,7 +286,7 @@ def test_nothing_overflows_and_axe_finds_no_violation(
     page: chromium.Tab, served: Any, width: int, height: int, scheme: str
 ) -> None:
     resize(page, width, height, scheme)
-    page.until(f"{TILES}.length > 10")
+    until(page, f"{TILES}.length > 10")
     choose(page, 0)
     views = ("limits", "faces", "detail") if width < 800 else ("faces",)
     for view in views:
@@ -306,7 +314,7 @@ def test_the_page_without_a_token_says_what_to_open(page: chromium.Tab, served: 
     page.run("sessionStorage.clear()")
     page.open("about:blank#")
     page.open(f"{served.url}/")
-    page.until("document.getElementById('notice').textContent.includes('no token')")
+    until(page, "document.getElementById('notice').textContent.includes('no token')")
 
 
 def test_the_page_speaks_chinese(tab: chromium.Tab, tmp_path: Path) -> None:
@@ -317,4 +325,4 @@ def test_the_page_speaks_chinese(tab: chromium.Tab, tmp_path: Path) -> None:
         assert tab.run("document.documentElement.lang") == "zh"
         shutil.rmtree(root)
         many(root, 30)
-        tab.until("document.getElementById('total').textContent.startsWith('30 ')")
+        until(tab, "document.getElementById('total').textContent.startsWith('30 ')")
