@@ -28,6 +28,7 @@ from facesieve.run.compared import compared_verdicts
 from facesieve.run.crop_moves import with_crops_moved
 from facesieve.run.ledger import Ledger
 from facesieve.run.packing import Packing
+from facesieve.run.progress import StepProgress, WatchSteps
 from facesieve.settings import Settings
 
 LOOKED_UP = 10_000  # file names that are looked up together
@@ -70,13 +71,18 @@ class Published(NamedTuple):
 
 
 def publish_ledger(
-    ledger: Ledger, found: Resolution, origin: Origin, settings: Settings, suspicious: Collection[str] = ()
+    ledger: Ledger,
+    found: Resolution,
+    origin: Origin,
+    settings: Settings,
+    suspicious: Collection[str] = (),
+    watch: WatchSteps | None = None,
 ) -> Published:
     """Publish what a ledger holds, then remove the picture files that no row names.
 
     Rules that compare all faces are applied here, because each publication may change their verdicts.
 
-    suspicious: names of tar files that are written again though they exist.
+    suspicious: names of tar files that are written again though they exist. watch: called with the counts of each step.
 
     Raises DatasetError if a part is damaged or a file cannot be written.
     """
@@ -92,14 +98,24 @@ def publish_ledger(
         return merge_resolved(ledger.tables, found, origin.measures, layout.scratch, outputs.in_tars, model, clips)
 
     verdicts = compared_verdicts(origin, layout, merged)
-    with Packing(layout, outputs, suspicious) as packing:
+    with Packing(layout, outputs, suspicious, watch) as packing:
         blocks = merged()
         if verdicts:
             judged = verdicts.on(blocks)
             blocks = (new for _, new in judged) if outputs.in_tars else with_crops_moved(judged, ledger)
         blocks = packing.packed(blocks) if outputs.in_tars else blocks
+        blocks = _watched(blocks, ledger, watch) if watch else blocks
         counts = publish_dataset(noted(blocks), layout, origin, settings)
     return Published(counts, remove_unnamed_files(layout, HashSet(named)), verdicts.related.notes if verdicts else ())
+
+
+def _watched(blocks: Iterable[Block], ledger: Ledger, watch: WatchSteps) -> Iterator[Block]:
+    """The same blocks; calls `watch` before each one."""
+    total, done = sum(map(ledger.length, ledger.numbers())), 0
+    for block in blocks:
+        watch(StepProgress("pictures written", total, done))
+        done += len(block.pictures)
+        yield block
 
 
 def _write_manifests(

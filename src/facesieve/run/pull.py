@@ -10,10 +10,11 @@ from facesieve.dataset.disk.atomic import wrap_write_errors
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.tables.counts import Counts
 from facesieve.errors import DatasetError
+from facesieve.run.bucket_place import dataset_place
 from facesieve.run.claim import lock_dataset
 from facesieve.run.copies import Copies
 from facesieve.run.mirror import Mirror
-from facesieve.run.mirrored import dataset_place, own_folder
+from facesieve.run.mirrored import own_folder
 from facesieve.run.opened import open_dataset
 from facesieve.run.synced import Synced
 from facesieve.settings import Settings
