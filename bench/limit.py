@@ -1,11 +1,10 @@
-"""Speed of P-, R- and O-Net and WHENet against the limit of one core, on every instruction set that runs here.
+"""Speed of P-, R- and O-Net and Sievepose against the limit of one core, on every instruction set that runs here.
 
     python bench/limit.py [--rounds 7] [--isa avx2]
 
 The limit is measured in the same run: a loop of only multiply-adds on the same instruction set, and sgemm of the BLAS
 behind NumPy, taking turns with the networks. CPU time of one thread; the best round counts. Operations are counted from
-the definition of the network, so padding a layer to whole vectors counts as a loss. Most operations of WHENet are on
-integers, whose limit is higher.
+the definition of the network, so padding a layer to whole vectors counts as a loss.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS
 
 import argparse
 import math
+import re
 import time
 from collections.abc import Callable
 
@@ -23,15 +23,16 @@ import numpy as np
 
 from facesieve.detect.native import NativeNetworks
 from facesieve.detect.pyramid import scales
+from facesieve.models.catalog import entry
 from facesieve.models.onnx_reader import initializers
 from facesieve.models.store import Store
 from facesieve.native import Extension, instruction_sets
-from facesieve.pose.layers import PoseLayers, read_layers
-from facesieve.pose.native import NativeNetwork
+from facesieve.pose.native import NativeSievepose
 from facesieve.settings import Settings
 
 HEIGHT, WIDTH = 1080, 1920
-CROPS_R, CROPS_O, HEADS, SIDE = 288, 72, 8, 1024
+CROPS_R, CROPS_O, HEADS, SIDE = 288, 72, 72, 1024
+SIEVEPOSE = entry("sievepose").preprocessing.side or 0
 
 
 Weights = dict[str, np.ndarray]
@@ -51,16 +52,14 @@ def crop_network(weights: Weights, sides: tuple[int, ...]) -> int:
     return 2 * sum(pixels.get(name, 1) * values.size for name, values in weights.items() if name.endswith(".weight"))
 
 
-def whenet(read: PoseLayers) -> int:
-    """Operations of EfficientNet-B0 on one crop; swish, sums and gates are not counted."""
-    side, operations = 112, 0
-    for block in read.blocks:
-        out = -(-side // block.stride)
-        operations += 2 * side * side * block.expand.weight.size
-        operations += 2 * out * out * (block.depthwise.weight.size + block.project.weight.size)
-        operations += 2 * (block.squeeze.weight.size + block.excite.weight.size)
-        side = out
-    return operations + 2 * side * side * read.features.weight.size + 2 * read.logits.weight.size
+def sievepose(model: bytes) -> int:
+    """Operations of Sievepose on one crop."""
+    weights = initializers(model)
+    side, operations = SIEVEPOSE, 2 * weights["bins.weight"].size
+    for weight in (values for name, values in weights.items() if re.fullmatch(r"conv\d+\.weight", name)):
+        side = (side + 1) // 2 if weight.shape[0] != weight.shape[1] else side  # more filters, fewer pixels
+        operations += 2 * side * side * weight.size
+    return operations
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -69,7 +68,7 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def tasks(isa: str, weights: list, read: PoseLayers) -> dict[str, tuple[Callable[[], object], float]]:
+def tasks(isa: str, weights: list, model: bytes) -> dict[str, tuple[Callable[[], object], float]]:
     """What to time, and its number of operations (0 for the pyramid, which only moves pixels)."""
     extension = Extension(isa)
     networks = NativeNetworks(extension, *weights)
@@ -82,7 +81,8 @@ def tasks(isa: str, weights: list, read: PoseLayers) -> dict[str, tuple[Callable
     sizes = [(math.ceil(HEIGHT * scale), math.ceil(WIDTH * scale)) for scale in at]
     crops24 = random.uniform(0, 255, (CROPS_R, 24, 24, 3)).astype(np.float32)
     crops48 = random.uniform(0, 255, (CROPS_O, 48, 48, 3)).astype(np.float32)
-    heads, pose = random.integers(0, 256, (HEADS, 224, 224, 3), np.uint8), NativeNetwork(extension, read)
+    heads = random.integers(0, 256, (HEADS, SIEVEPOSE, SIEVEPOSE, 3), np.uint8)
+    pose = NativeSievepose(extension, model)
     matrix = random.uniform(-1, 1, (SIDE, SIDE)).astype(np.float32)
     steps, fma = 3_000_000, native.run_multiply_adds
     return {
@@ -92,7 +92,7 @@ def tasks(isa: str, weights: list, read: PoseLayers) -> dict[str, tuple[Callable
         "pyramid + P": (lambda: native.propose(picture, at, 0.6), sum(pnet(p, h, w) for h, w in sizes)),
         "R": (lambda: native.refine(crops24), crop_network(r, (22, 9, 3)) * CROPS_R),
         "O": (lambda: native.locate(crops48), crop_network(o, (46, 21, 8, 3)) * CROPS_O),
-        "WHENet": (lambda: pose(heads), whenet(read) * HEADS),
+        "Sievepose": (lambda: pose(heads), sievepose(model) * HEADS),
     }
 
 
@@ -105,13 +105,15 @@ def best_of(rounds: int, todo: dict[str, tuple[Callable[[], object], float]]) ->
     return best
 
 
-def report(isa: str, rounds: int, weights: list, read: PoseLayers) -> None:
-    todo = tasks(isa, weights, read)
+def report(isa: str, rounds: int, weights: list, model: bytes) -> None:
+    todo = tasks(isa, weights, model)
     best = best_of(rounds, todo)
     best["P"] = best["pyramid + P"] - best["pyramid"]
     work = {name: operations for name, (_, operations) in todo.items()}
     work["P"] = work["pyramid + P"]
-    rates = {name: work[name] / best[name] / 1e9 for name in ("FMA", "sgemm", "P", "R", "O", "pyramid + P", "WHENet")}
+    rates = {
+        name: work[name] / best[name] / 1e9 for name in ("FMA", "sgemm", "P", "R", "O", "pyramid + P", "Sievepose")
+    }
     print(f"\n{isa}: GFLOP/s of one thread, and share of the FMA limit")
     for name, rate in rates.items():
         print(f"  {name:12s} {rate:7.1f} {rate / rates['FMA']:7.0%}")
@@ -124,10 +126,10 @@ def main() -> None:
     parser.add_argument("--isa", choices=instruction_sets(), help="only this instruction set")
     given = parser.parse_args()
     store = Store(Settings.load())
-    files, read = store.load("mtcnn"), read_layers(store.load("whenet")["whenet"])
+    files, model = store.load("mtcnn"), store.load("sievepose")["sievepose"]
     weights = [initializers(files[name]) for name in ("pnet", "rnet", "onet")]
     for isa in [given.isa] if given.isa else instruction_sets():
-        report(isa, given.rounds, weights, read)
+        report(isa, given.rounds, weights, model)
 
 
 if __name__ == "__main__":

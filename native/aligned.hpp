@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <new>
 
@@ -36,6 +35,5 @@ private:
 };
 
 using Floats = Aligned<float>;
-using Shorts = Aligned<std::int16_t>;
 
 }  // namespace facesieve

@@ -25,9 +25,6 @@ struct Kernels {
     void (*refine)(const CascadeLayers&, const float* crops, std::ptrdiff_t count, float* answers);
     void (*locate)(const CascadeLayers&, const float* crops, std::ptrdiff_t count, float* answers);
 
-    // crops: (count, PoseLayers::SIDE, PoseLayers::SIDE, 3); degrees: (count, heads).
-    void (*estimate_pose)(const PoseLayers&, const std::uint8_t* crops, std::ptrdiff_t count, float* degrees);
-
     // crops: (count, Sievepose::SIDE, Sievepose::SIDE, 3); angles: (count, 2, Sievepose::HEADS), then spreads.
     void (*run_sievepose)(const SieveposeLayers&, const std::uint8_t* crops, std::ptrdiff_t count, float* angles);
 

@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <string>
 #include <tuple>
-#include <utility>
 #include <vector>
 
 #include "architecture.hpp"
@@ -216,102 +215,14 @@ private:
     const Kernels& kernels_;
 };
 
-// From Python: weights (filters, ...) and biases (filters,).
-using PythonFilters = std::pair<Array<float>, Array<float>>;
-
-PlainFilters plain_filters(const PythonFilters& given, py::ssize_t taps, const std::string& name) {
-    const auto& [weights, biases] = given;
-    require(weights.ndim() >= 2 && weights.shape(0) > 0 && weights.size() == weights.shape(0) * taps,
-            name + " has weights that do not fit its input");
-    require_shape(biases, {weights.shape(0)}, name + "'s bias");
-    require(std::all_of(weights.data(), weights.data() + weights.size(), [](float w) { return std::isfinite(w); }),
-            name + " has a weight that is not finite");
-    return {weights.data(), biases.data(), static_cast<int>(weights.shape(0)), static_cast<int>(taps)};
-}
-
-// run: how many of the taps lie side by side in the input.
-Filters filters(const PythonFilters& given, py::ssize_t taps, py::ssize_t run, const std::string& name) {
-    require(taps <= 1 << 16, name + " has too many taps");
-    return {plain_filters(given, taps, name), static_cast<int>(run)};
-}
-
-// WHENet, or another network of its family.
-class HeadPose {
-public:
-    // expand, depthwise, squeeze, excite, project; kernel, stride; whether the input is added.
-    using PythonBlock =
-        std::tuple<PythonFilters, PythonFilters, PythonFilters, PythonFilters, PythonFilters, int, int, bool>;
-    HeadPose(const std::array<float, COLOURS>& mean, const std::array<float, COLOURS>& deviation,
-             const std::vector<PythonBlock>& blocks, const PythonFilters& features, const PythonFilters& logits,
-             const std::vector<std::vector<double>>& heads, const std::string& isa)
-        : kernels_(kernels_named(isa)) {
-        std::copy_n(mean.begin(), COLOURS, net_.mean);
-        std::copy_n(deviation.begin(), COLOURS, net_.deviation);
-        require(!blocks.empty(), "there are no blocks");
-        py::ssize_t taps = 9 * COLOURS, run = 3 * COLOURS;
-        for (const PythonBlock& block : blocks) {
-            net_.blocks.push_back(block_of(block, taps, run));
-            taps = run = net_.blocks.back().project.count;
-        }
-        net_.features = filters(features, taps, run, "features");
-        net_.logits = filters(logits, net_.features.count, net_.features.count, "logits");
-        std::size_t bins = 0;
-        for (const auto& degrees : heads) {
-            require(!degrees.empty(), "a head has no bins");
-            net_.heads.push_back({static_cast<int>(degrees.size()), degrees});
-            bins += degrees.size();
-        }
-        require(bins == static_cast<std::size_t>(net_.logits.count),
-                "the heads have another number of bins than logits");
-    }
-
-    std::string isa() const { return kernels_.name; }
-
-    Array<float> estimate(const Array<std::uint8_t>& crops) const {
-        require_shape(crops, {-1, PoseLayers::SIDE, PoseLayers::SIDE, COLOURS}, "crops");
-        const py::ssize_t count = crops.shape(0);
-        Array<float> degrees({count, static_cast<py::ssize_t>(net_.heads.size())});
-        const std::uint8_t* in = crops.data();
-        float* out = degrees.mutable_data();
-        py::gil_scoped_release free;
-        kernels_.estimate_pose(net_, in, count, out);
-        return degrees;
-    }
-
-private:
-    // taps, run: of the expansion.
-    static Block block_of(const PythonBlock& given, py::ssize_t taps, py::ssize_t run) {
-        const auto& [expand, depthwise, squeeze, excite, project, kernel, stride, skip] = given;
-        require((kernel == 3 || kernel == 5) && (stride == 1 || stride == 2),
-                "a block's kernel must be 3 or 5, and its stride 1 or 2");
-        Block block{kernel, stride, skip, filters(expand, taps, run, "expand"), {}, {}, {}, {}};
-        const py::ssize_t expanded = block.expand.count;
-        block.depthwise = Depthwise(plain_filters(depthwise, py::ssize_t{kernel} * kernel, "depthwise"));
-        block.squeeze = filters(squeeze, expanded, expanded, "squeeze");
-        block.excite = filters(excite, block.squeeze.count, block.squeeze.count, "excite");
-        block.project = filters(project, expanded, expanded, "project");
-        require(block.depthwise.count == expanded && block.excite.count == expanded,
-                "a block has another number of channels");
-        require(!skip || (stride == 1 && block.project.count == taps), "a block's input does not fit its output");
-        return block;
-    }
-
-    PoseLayers net_;
-    const Kernels& kernels_;
-};
-
 class SieveposeNetwork {
 public:
     SieveposeNetwork(const std::array<float, COLOURS>& mean, const std::array<float, COLOURS>& deviation,
-                     const PythonLayers& layers, const std::vector<int>& strides,
-                     const std::vector<std::vector<double>>& degrees, const std::string& isa)
+                     const PythonLayers& layers, const std::vector<std::vector<double>>& degrees, const std::string& isa)
         : kernels_(kernels_named(isa)) {
         std::copy_n(mean.begin(), COLOURS, net_.mean);
         std::copy_n(deviation.begin(), COLOURS, net_.deviation);
         net_.layers = cascade_layers(layers, sizes_of_sievepose(), "sievepose");
-        require(strides.size() == Sievepose::COUNT, "sievepose has another number of strides");
-        for (int i = 0; i < Sievepose::COUNT; ++i)
-            require(strides[i] == Sievepose::LAYERS[i].step, "a layer has another stride");
         require(degrees.size() == Sievepose::HEADS, "sievepose has another number of heads");
         for (const auto& head : degrees) require(head.size() == Sievepose::BINS, "a head has another number of bins");
         net_.degrees = degrees;
@@ -408,17 +319,10 @@ PYBIND11_MODULE(_native, module) {
         .def("run_multiply_adds", &Networks::run_multiply_adds, "steps"_a)
         .def("refine", &Networks::refine, "crops"_a.noconvert())
         .def("locate", &Networks::locate, "crops"_a.noconvert());
-    py::class_<HeadPose>(module, "HeadPose")
-        .def(py::init<const std::array<float, COLOURS>&, const std::array<float, COLOURS>&,
-                      const std::vector<HeadPose::PythonBlock>&, const PythonFilters&, const PythonFilters&,
-                      const std::vector<std::vector<double>>&, const std::string&>(),
-             "mean"_a, "deviation"_a, "blocks"_a, "features"_a, "logits"_a, "heads"_a, "isa"_a = "")
-        .def_property_readonly("isa", &HeadPose::isa)
-        .def("estimate", &HeadPose::estimate, "crops"_a.noconvert());
     py::class_<SieveposeNetwork>(module, "Sievepose")
         .def(py::init<const std::array<float, COLOURS>&, const std::array<float, COLOURS>&, const PythonLayers&,
-                      const std::vector<int>&, const std::vector<std::vector<double>>&, const std::string&>(),
-             "mean"_a, "deviation"_a, "layers"_a, "strides"_a, "degrees"_a, "isa"_a = "")
+                      const std::vector<std::vector<double>>&, const std::string&>(),
+             "mean"_a, "deviation"_a, "layers"_a, "degrees"_a, "isa"_a = "")
         .def_property_readonly("isa", &SieveposeNetwork::isa)
         .def("estimate", &SieveposeNetwork::estimate, "crops"_a.noconvert());
 }

@@ -109,9 +109,6 @@ inline Lanes widen(const std::uint8_t* at) {
 #endif
 
 constexpr int LANES = sizeof(Lanes) / sizeof(float);
-typedef std::int32_t Whole __attribute__((vector_size(sizeof(Lanes))));  // as many integers, or the bits of the floats
-typedef std::int16_t Narrow __attribute__((vector_size(sizeof(Lanes) / 2)));
-
 // The same for one number, fused where the vectors' is.
 inline float multiply_add(float a, float b, float c) {
 #if defined(FACESIEVE_AVX512) || defined(FACESIEVE_AVX2) || defined(__aarch64__)
@@ -120,32 +117,6 @@ inline float multiply_add(float a, float b, float c) {
     return a * b + c;
 #endif
 }
-
-// Each integer of a and b is a pair of sixteen-bit integers; both products are added to c.
-inline Whole multiply_add_pairs(Whole a, Whole b, Whole c) {
-#if defined(FACESIEVE_AVX512)
-    return c + (Whole)_mm512_madd_epi16((__m512i)a, (__m512i)b);
-#elif defined(FACESIEVE_AVX2)
-    return c + (Whole)_mm256_madd_epi16((__m256i)a, (__m256i)b);
-#elif defined(__SSE2__)
-    return c + (Whole)_mm_madd_epi16((__m128i)a, (__m128i)b);
-#else
-    return c + (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);
-#endif
-}
-
-inline Whole load_pairs(const std::int16_t* at) {
-    Whole a;
-    std::memcpy(&a, at, sizeof a);
-    return a;
-}
-// The same pair in all lanes.
-inline Whole broadcast_pair(const std::int16_t* at) {
-    std::int32_t pair;
-    std::memcpy(&pair, at, sizeof pair);
-    return Whole{} + pair;
-}
-inline Lanes to_floats(Whole a) { return __builtin_convertvector(a, Lanes); }
 
 // The first `count` lanes of a, the others of b.
 inline Lanes first_lanes(int count, Lanes a, Lanes b) {
@@ -168,12 +139,6 @@ inline float largest(Lanes a) {
 constexpr float SHIFT = 12582912.f;  // 1.5 * 2^23
 
 inline Lanes nearest(Lanes a) { return (a + broadcast(SHIFT)) - broadcast(SHIFT); }
-
-// Stores the whole numbers nearest to a * scale; their magnitudes must be below 2^15.
-inline void store_nearest(std::int16_t* at, Lanes a, Lanes scale) {
-    const Narrow whole = __builtin_convertvector((Whole)multiply_add(a, scale, broadcast(SHIFT)), Narrow);
-    std::memcpy(at, &whole, sizeof whole);
-}
 
 inline Lanes prelu(Lanes a, Lanes slope) {
     const Lanes zero = broadcast(0.f);

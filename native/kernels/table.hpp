@@ -11,7 +11,6 @@
 #include "lanes.hpp"
 #include "peak.hpp"
 #include "pnet.hpp"
-#include "pose_network.hpp"
 #include "resample.hpp"
 #include "sievepose.hpp"
 
@@ -33,6 +32,6 @@ inline void crop_boxes(const Picture& picture, const Box* boxes, std::ptrdiff_t 
 #define FACESIEVE_TEXT_OF(name) #name
 #define FACESIEVE_TEXT(name) FACESIEVE_TEXT_OF(name)
 const Kernels kernels{FACESIEVE_TEXT(ISA),    propose,       write_level,   crop_boxes,       run_crop_network<Rnet>,
-                      run_crop_network<Onet>, estimate_pose, run_sievepose, run_multiply_adds};
+                      run_crop_network<Onet>, run_sievepose, run_multiply_adds};
 
 }  // namespace facesieve::ISA

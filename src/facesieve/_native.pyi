@@ -27,31 +27,12 @@ class Networks:
     def refine(self, crops: _Floats32) -> _Floats32: ...
     def locate(self, crops: _Floats32) -> _Floats32: ...
 
-_Rows = tuple[_Floats32, _Floats32]
-_Block = tuple[_Rows, _Rows, _Rows, _Rows, _Rows, int, int, bool]
-
-class HeadPose:
-    def __init__(
-        self,
-        mean: Sequence[float],
-        deviation: Sequence[float],
-        blocks: Sequence[_Block],
-        features: _Rows,
-        logits: _Rows,
-        heads: Sequence[Sequence[float]],
-        isa: str = "",
-    ) -> None: ...
-    @property
-    def isa(self) -> str: ...
-    def estimate(self, crops: _Bytes) -> _Floats32: ...
-
 class Sievepose:
     def __init__(
         self,
         mean: Sequence[float],
         deviation: Sequence[float],
         layers: _Layers,
-        strides: Sequence[int],
         degrees: Sequence[Sequence[float]],
         isa: str = "",
     ) -> None: ...

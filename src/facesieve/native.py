@@ -21,7 +21,6 @@ class Extension:
         self.isa = isa
         self.panel = compiled.PANEL
         self.networks = partial(compiled.Networks, isa=isa)
-        self.head_pose = partial(compiled.HeadPose, isa=isa)
         self.sievepose = partial(compiled.Sievepose, isa=isa)
         # These do not depend on the instruction set.
         self.suppress = compiled.suppress

@@ -130,7 +130,7 @@ class Pipeline:
         Raises PictureTypeError, which is a TypeError, for any other type, before any work begins. A bad value of the
         right type, such as a path that does not exist or an array of floats, is a refusal.
         """
-        return self._records(self.measure(pictures))
+        return self._records(self.measure(pictures), self.policy)
 
     def measure(self, pictures: Picture | Iterable[Picture], pose: bool = True) -> Measured:
         """Returns the faces of a batch with their measures, before the sieve. Takes the same pictures as `process`.
@@ -147,29 +147,36 @@ class Pipeline:
         A clip yields one record for each frame that the settings choose. Its faces have no track, and rules on tracks
         and all rules after them are not applied; see `track`.
         """
-        decoded = prefetch(batches(each_source(pictures), self.settings))
-        return chain.from_iterable(self._records(self._measured(batch)) for batch in decoded)
+        return self._stream(pictures, self.policy)
 
-    def track(self, clip: Picture) -> Record:
+    def _stream(self, pictures: Picture | Iterable[Picture], policy: Policy) -> Iterator[Record]:
+        decoded = prefetch(batches(each_source(pictures), self.settings))
+        return chain.from_iterable(self._records(self._measured(batch), policy) for batch in decoded)
+
+    def track(self, clip: Picture, policy: Policy | None = None, rejected_crops: bool = True) -> Record:
         """Returns all faces of one clip in one record, with their tracks and final verdicts.
 
         The faces are in the order of their frames, and have `frame`, `time` and `track`. The crops of all faces are in
         memory; the frames are not, except for the last one, which is the photo of the record. A picture is processed as
-        usual. Raises what `process` raises.
+        usual.
+        policy: None takes that of the pipeline. rejected_crops: False leaves faces that fail a rule before those on
+        tracks with an empty crop, (0, size, 3), and so saves memory.
+        Raises what `process` raises.
         """
         [source] = as_sources(clip)
+        policy = policy or self.policy
         faces, scenes, record = list[Face](), list[int](), Record(source)
-        for record in self.stream(source):
+        for record in self._stream(source, policy):
             if record.photo is not None and record.photo.time is not None:
-                faces += record.faces
+                faces += record.faces if rejected_crops else map(_without_rejected_crop, record.faces)
                 scenes += [record.photo.scene] * len(record.faces)
         if record.photo is None or record.photo.time is None:
             return record
-        return dataclasses.replace(record, faces=self._tracked(faces, scenes))
+        return dataclasses.replace(record, faces=self._tracked(faces, scenes, policy))
 
-    def _tracked(self, faces: Sequence[Face], scenes: Sequence[int]) -> tuple[Face, ...]:
+    def _tracked(self, faces: Sequence[Face], scenes: Sequence[int], policy: Policy) -> tuple[Face, ...]:
         track, judgement = judge_clip(
-            ClipFaces.of(faces, scenes), self.policy, self.settings.shot_gap, self.settings.identity
+            ClipFaces.of(faces, scenes), policy, self.settings.shot_gap, self.settings.identity
         )
         verdicts = judgement.verdicts()
         related = (
@@ -180,9 +187,9 @@ class Pipeline:
             for face, number, verdict, relations in zip(faces, track.tolist(), verdicts, related, strict=True)
         )
 
-    def _records(self, measured: Measured) -> list[Record]:
+    def _records(self, measured: Measured, policy: Policy) -> list[Record]:
         """The records of a batch, with embeddings if the settings name a model."""
-        records = measured.judged(self.policy)
+        records = measured.judged(policy)
         if self._embed is None:
             return records
         wanted = [face for record in records for face in (record.faces if self._embed_rejected else record.kept)]
@@ -312,8 +319,13 @@ def face_id(picture_id: str, box: tuple[float, float, float, float], frame: int 
     frame: its number in a clip; None for a still picture.
     """
     pixels = ",".join(str(round(side)) for side in box)
-    place = pixels if frame is None else f"{frame}:{pixels}"
-    return hashlib.sha256(f"{picture_id}:{place}".encode()).hexdigest()[:32]
+    key = pixels if frame is None else f"{frame}:{pixels}"
+    return hashlib.sha256(f"{picture_id}:{key}".encode()).hexdigest()[:32]
+
+
+def _without_rejected_crop(face: Face) -> Face:
+    """The face with a crop of its own if it was kept, else an empty one: a view would hold the crops of the batch."""
+    return dataclasses.replace(face, crop=face.crop.copy() if face.verdict.kept else face.crop[:0].copy())
 
 
 def _alone_in_tracks(measures: Measures) -> dict[str, Relation]:

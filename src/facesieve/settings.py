@@ -16,9 +16,10 @@ from facesieve.layered import Layered
 # Limits on reading one picture. A dataset may be continued with other limits.
 LIMITS = {
     *("max_file_bytes", "max_pixels", "max_side", "max_decode_bytes", "max_expansion"),
-    *("max_jpeg_scans", "max_jpeg_work", "max_unpacked_bytes", "max_clip_bytes", "max_clip_frames"),
+    *("max_jpeg_scans", "max_jpeg_work", "max_unpacked_bytes", "max_clip_bytes", "max_clip_frames", "max_clip_seconds"),
 }
 
+CLIP_LIMITS = ("max_clip_bytes", "max_clip_frames", "max_clip_seconds")
 # How clips are read and their faces ranked. Only a dataset that has clips records these settings.
 CLIP_SETTINGS = ("clip_every", "clip_frames", "clip_from", "clip_to", "animated", "shot_gap")
 
@@ -91,6 +92,7 @@ class Settings(Layered):
         1.0, ge=0, description="Seconds between two of the best shots of a track that have about the same pose."
     )
     max_clip_bytes: int = Field(4 * 2**30, gt=0, description="Largest clip that is read, in bytes.")
+    max_clip_seconds: float = Field(0.0, ge=0, description="Longest clip that is read, in seconds; 0 is no limit.")
     max_clip_frames: int = Field(
         100_000, ge=1, description="Most frames of one clip that are used; the clip is truncated there."
     )
@@ -166,8 +168,8 @@ class Settings(Layered):
     crop_size: int = Field(112, ge=16, le=1024, description="Side of the aligned crop, in pixels.")
 
     # pose
-    pose: Literal["whenet", "sievepose", "hopenet", "geometric", "none"] = Field(
-        "whenet", description="Model that estimates the head pose, or none."
+    pose: Literal["sievepose", "whenet", "hopenet", "geometric", "none"] = Field(
+        "sievepose", description="Model that estimates the head pose, or none."
     )
     measure_floor: float = Field(
         0.9, ge=0, le=1, description="The pose of a face with a lower confidence is not measured."
@@ -277,7 +279,7 @@ class Settings(Layered):
 
 def default_clip_limits() -> dict[str, Any]:
     """The limits on clips that hold unless a dataset records others."""
-    return {name: Settings.model_fields[name].default for name in ("max_clip_bytes", "max_clip_frames")}
+    return {name: Settings.model_fields[name].default for name in CLIP_LIMITS}
 
 
 class ServiceSettings(Layered):
@@ -318,6 +320,12 @@ class ServiceSettings(Layered):
 
     # sizes
     formats: tuple[str, ...] = Field(("jpeg", "png", "webp"), description="Picture formats that are decoded.")
+    accept_video: bool = Field(
+        False, description="Read clips that clients send to /v1/faces, and answer the best shots of each track."
+    )
+    max_video_bytes: int = Field(32 * 2**20, gt=0, description="Largest clip, in bytes.")
+    max_video_seconds: float = Field(30.0, gt=0, description="Longest clip, in seconds.")
+    max_video_frames: int = Field(150, ge=1, description="Most frames of a clip that are used; it is truncated there.")
     accept_urls: bool = Field(
         False, description="Fetch the picture if a client sends JSON with its URL; fetch_* settings apply."
     )
@@ -396,6 +404,9 @@ class QueueSettings(Layered):
     )
     result_expiry: int = Field(86_400, ge=1, description="Seconds that a result with a key of its own is kept.")
     metrics_port: int = Field(0, ge=0, le=65535, description="Port for Prometheus; 0 is none.")
+    accept_video: bool = Field(False, description="Read clips, and answer the best shots of each track.")
+    max_video_seconds: float = Field(60.0, gt=0, description="Longest clip, in seconds.")
+    max_video_frames: int = Field(300, ge=1, description="Most frames of a clip that are used; it is truncated there.")
 
 
 def _user_cache() -> Path:

@@ -169,3 +169,21 @@ def test_judging_into_a_folder_that_exists_says_so(run: Run, here: Path) -> None
     for folder in ("new", "out", "photos"):
         status, _, err = run("sieve", "out", "--policy", "lenient", "-o", folder)
         assert (status, err) == (2, f"error: {folder} is not empty. Name a new folder. [not_empty]\n")
+
+
+def test_the_first_refused_pictures_are_listed_and_how_to_list_all(run: Run, here: Path) -> None:
+    for number in range(12):
+        (here / f"photos/bad{number:02d}.jpg").write_text(f"junk {number}")
+    _, out, err = run("build", "photos", "-o", "out")
+    listed = [line for line in err.splitlines() if line.startswith("refused: ")]
+    names = [f"photos/bad{number:02d}.jpg" for number in range(12)]
+    assert listed == [
+        *(f"refused: {name}: not_an_image: This file is not a picture." for name in names[:10]),
+        "refused: 2 more; all: facesieve explain out --refused",
+    ]
+    assert [line.split(":")[0] for line in run("explain", "out", "--refused")[1].splitlines()] == names
+    _, out, err = run("build", "photos", "-o", "out", "--json")
+    assert [row["source"] for row in json.loads(out)["first_refused"]] == names[:10]
+    assert "refused:" not in run("build", "photos", "-o", "out", "-q")[2]
+    merged = [line for line in run("merge", "out", "-o", "joined")[2].splitlines() if "refused" in line]
+    assert merged == [*listed[:10], "refused: 2 more; all: facesieve explain joined --refused"]

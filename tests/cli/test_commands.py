@@ -14,7 +14,7 @@ import pytest
 
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import SettingsError
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.settings import Settings
 from handmade import Handmade, build_spec, photos, sources_in
 
@@ -23,7 +23,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def dataset(tmp_path: Path, astronaut: Path) -> Path:
-    build(sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade, build_spec())
+    build_dataset(sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade, build_spec())
     return tmp_path / "out"
 
 
@@ -53,7 +53,6 @@ def test_help_loads_nothing_heavy() -> None:
         "build x",
         "build x -o",
         "build x -o y --nope",
-        "explain x",
     ],
 )
 def test_a_request_that_is_off_exits_2(run: Run, arguments: str) -> None:
@@ -68,7 +67,7 @@ def test_every_setting_is_printed_with_default_name_and_sentence(run: Run, monke
     assert status == 0
     for name, field in Settings.model_fields.items():
         assert f"\n{name} = " in out and f"# {field.description}\n# FACESIEVE_{name.upper()}\n" in out
-    assert "# FACESIEVE_POSE\n# one of: whenet, sievepose, hopenet, geometric, none\n" in out
+    assert "# FACESIEVE_POSE\n# one of: sievepose, whenet, hopenet, geometric, none\n" in out
     assert "# default: 20\nmin_face_size = 33\n" in out
     rows = {row["name"]: row for row in json.loads(run("settings", "--json")[1])}
     assert (rows["min_face_size"]["value"], rows["min_face_size"]["default"]) == (33, 20)
@@ -148,29 +147,6 @@ def test_an_error_of_ours_is_one_sentence_with_its_code(run: Run, tmp_path: Path
     assert err == f"error: {missing / 'dataset.json'} is missing, so this is not a finished dataset. [not_a_dataset]\n"
 
 
-def test_explain_shows_every_rule_with_value_limits_and_outcome(run: Run, dataset: Path) -> None:
-    row = next(row for row in pq.read_table(dataset / "faces.parquet").to_pylist() if not row["kept"])
-    status, out, _ = run("explain", dataset, row["face_id"][:12])
-    assert status == 0
-    lines = out.splitlines()
-    assert lines[0].endswith(row["face_id"]) and row["source"] in lines[1]
-    assert any(line.startswith(f"box      x {row['box_x']:.0f}, y {row['box_y']:.0f},") for line in lines)
-    assert "rejected: " + ", ".join(row["reasons"]) in out
-    assert next(line for line in lines if line.startswith("blur ")).split()[:7] == [
-        *("blur", f"{row['blur']:.5g}", "at", "least", "100", "FAIL", "blurred:")
-    ]
-    (check,) = json.loads(run("explain", dataset, row["face_id"], "--json")[1])["checks"]
-    expected = {"measure": "blur", "value": row["blur"], "low": 100, "high": None, "passed": False, "reason": "blurred"}
-    assert {name: check[name] for name in expected} == expected
-
-
-def test_a_prefix_must_fit_one_face(run: Run, dataset: Path) -> None:
-    status, _, err = run("explain", dataset, "zz")
-    assert status == 2 and "[no_such_face]" in err
-    status, _, err = run("explain", dataset, "")
-    assert status == 2 and "[ambiguous_face]" in err
-
-
 def test_a_reader_that_stops_listening_is_no_error() -> None:
     command = f"{sys.executable} -m facesieve settings | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
@@ -229,6 +205,24 @@ def test_sieve_prints_one_line_when_it_is_asked_to_be_quiet(run: Run, dataset: P
     assert out.startswith("pictures: 16 = ") and out.count("\n") == 1
 
 
+def test_sieve_lists_the_faces_whose_verdict_changes(run: Run, dataset: Path, tmp_path: Path) -> None:
+    before = {row["face_id"]: row["kept"] for row in pq.read_table(dataset / "faces.parquet").to_pylist()}
+    options = ("--set", "min_blur=50", "--list")
+    changes = json.loads(run("sieve", dataset, *options, "--json")[1])["changes"]
+    run("sieve", dataset, *options, "-o", tmp_path / "new")
+    after = pq.read_table(tmp_path / "new" / "faces.parquet").to_pylist()
+    turned = [row for row in after if row["kept"] != before[row["face_id"]]]
+    assert turned and changes == [
+        {name: row[name] for name in ("face_id", "source", "label", "kept", "reasons")} for row in turned
+    ]
+    lines = run("sieve", dataset, *options)[1].splitlines()
+    first = turned[0]
+    verdict = "kept" if first["kept"] else "rejected"
+    assert lines[1] == f"{verdict:<8}  {first['face_id']}  {first['source']}  {', '.join(first['reasons'])}".rstrip()
+    assert sum(line.startswith(("kept    ", "rejected  ")) for line in lines) == len(turned)
+    assert json.loads(run("sieve", tmp_path / "new", "--list", "--json")[1])["changes"] == []
+
+
 def test_forget_says_what_it_removed(run: Run, dataset: Path) -> None:
     row = next(row for row in pq.read_table(dataset / "pictures.parquet").to_pylist() if row["faces"])
     status, out, err = run("forget", dataset, row["source"])
@@ -247,7 +241,7 @@ def test_forget_says_what_it_removed(run: Run, dataset: Path) -> None:
 def test_forgetting_a_face_of_a_marked_picture_says_why_the_picture_went(
     run: Run, tmp_path: Path, astronaut: Path
 ) -> None:
-    build(
+    build_dataset(
         sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade, build_spec(Outputs(marked=True))
     )
     faces = pq.read_table(tmp_path / "out" / "faces.parquet").to_pylist()

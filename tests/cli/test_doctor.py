@@ -61,9 +61,9 @@ def test_absent_and_damaged_models_are_told_apart(run, monkeypatch: pytest.Monke
         (tmp_path / file.name).write_bytes(file.read_bytes()[:-1] + b"?")
     monkeypatch.setenv("FACESIEVE_CACHE_DIR", str(tmp_path))
     found = facts(run)
-    assert found["models"]["whenet"] == "absent"
+    assert found["models"]["whenet"] == "absent" and found["models"]["sievepose"] == "verified"
     assert found["models"]["mtcnn"] not in ("verified", "absent")
-    assert sum("facesieve models fetch" in sentence for sentence in found["advice"]) == 2
+    assert sum("facesieve models fetch" in sentence for sentence in found["advice"]) == 1
 
 
 def test_for_a_person_it_prints_a_line_a_fact(run) -> None:
@@ -88,6 +88,7 @@ def test_it_fails_without_the_extension_where_that_is_required(run, monkeypatch:
 def test_it_fails_without_the_models_that_the_settings_need(run, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     assert run("doctor", "--require-models")[0] == 0
     store = Store(Settings.load())
+    monkeypatch.setenv("FACESIEVE_POSE", "whenet")
     (whenet,), mtcnn = store.files("whenet").values(), store.files("mtcnn").values()
     monkeypatch.setenv("FACESIEVE_CACHE_DIR", str(tmp_path))
     status, out, err = run("doctor", "--require-models")
@@ -99,6 +100,8 @@ def test_it_fails_without_the_models_that_the_settings_need(run, monkeypatch: py
     assert "damaged: whenet; run" in run("doctor", "--require-models")[2]
     (tmp_path / whenet.name).write_bytes(whenet.read_bytes()[:-1] + b"?")
     assert "damaged: whenet; run" in run("doctor", "--require-models")[2]
+    monkeypatch.delenv("FACESIEVE_POSE")
+    assert run("doctor", "--require-models")[0] == 0, "Sievepose is part of FaceSieve"
     monkeypatch.setenv("FACESIEVE_POSE", "geometric")
     assert run("doctor", "--require-models")[0] == 0, "these settings need no model of the head pose"
     monkeypatch.setenv("FACESIEVE_POSE", "hopenet")

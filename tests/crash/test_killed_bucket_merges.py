@@ -14,7 +14,7 @@ from bucket_building import LEASE, OUTPUTS, build_in_bucket
 from s3_server import S3Server
 
 from facesieve.errors import DatasetError
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.portion import Portion
 from facesieve.run.pull import pull
 from handmade import Handmade, build_spec, files_in, photos, sources_in
@@ -42,14 +42,14 @@ def parts(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     root = tmp_path_factory.mktemp("parts")
     for number in (1, 2):
         spec = build_spec(OUTPUTS, shard_size=4)
-        build(sources_in(heap), root / f"{number}", Handmade, spec, portion=Portion(number, 2))
+        build_dataset(sources_in(heap), root / f"{number}", Handmade, spec, portion=Portion(number, 2))
     return [root / "1", root / "2"]
 
 
 @pytest.fixture(scope="module")
 def whole(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     out = tmp_path_factory.mktemp("whole") / "out"
-    build(sources_in(heap), out, Handmade, build_spec(OUTPUTS, shard_size=4))
+    build_dataset(sources_in(heap), out, Handmade, build_spec(OUTPUTS, shard_size=4))
     return files_in(out)
 
 

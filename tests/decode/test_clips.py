@@ -97,6 +97,15 @@ def test_a_clip_with_too_many_frames_is_cut_there_and_says_so(ramp: Path) -> Non
     assert found[-1].clip and found[-1].clip.truncated == "frame_limit"
 
 
+def test_a_clip_that_is_too_long_is_refused_by_its_header_or_by_the_time_of_a_frame(ramp: Path, tmp_path: Path) -> None:
+    assert len(photos(ramp, max_clip_seconds=2)) == 10  # exactly as long as the clip
+    assert refusal(ramp, max_clip_seconds=1.9).code == "too_long"
+    packets = film(tmp_path / "no length.ts", grey(range(0, 250, 5)))
+    assert photos(packets, max_clip_seconds=3)[-1].clip
+    *_, last = decode_each(as_sources(packets)[0], Settings(max_clip_seconds=1))
+    assert isinstance(last, Refusal) and (last.code, last.message) == ("too_long", "The clip is longer than 1 s.")
+
+
 def test_no_frame_between_from_and_to_is_a_refusal(ramp: Path) -> None:
     refused = refusal(ramp, clip_from=100)
     assert (refused.code, refused.message) == (

@@ -49,5 +49,5 @@ def test_the_tutorial_works_from_its_first_command_to_its_last(here: Path) -> No
     [larger] = [said[command] for command in said if "max_upsampling" in command]
     assert "1 newly rejected" in larger and "2 kept + 7 rejected" in larger and "enlarged 3" in larger
     [listed] = [said[command] for command in said if command.startswith("python")]
-    assert "cameraman.png" in listed and "['turned', 'pitched']" in listed
+    assert "cameraman.png" in listed and "['turned', 'pitched', 'tilted']" in listed
     assert not (here / "faces" / "kept" / "eileen").exists() and (here / "large-faces" / "kept" / "eileen").exists()

@@ -20,7 +20,7 @@ from facesieve.errors import SettingsError
 from facesieve.models.session import Session
 from facesieve.models.store import Store
 from facesieve.native import Extension, instruction_sets, load_extension, unavailable
-from facesieve.pose.native import NativeNetwork
+from facesieve.pose.native import NativeSievepose
 from facesieve.pose.network import load_network
 from facesieve.settings import Settings
 from handmade import files_in
@@ -68,8 +68,8 @@ def test_the_networks_use_the_instruction_set_of_the_settings(isa: str) -> None:
     settings = Settings.load(isa=isa)
     networks = load_networks(settings, Store(settings))
     assert isinstance(networks, NativeNetworks) and networks._native.isa == isa
-    network = load_network("whenet", settings, Store(settings))
-    assert isinstance(network, NativeNetwork) and network._native.isa == isa
+    [network] = load_network("sievepose", settings, Store(settings)).args
+    assert isinstance(network, NativeSievepose) and network._native.isa == isa
 
 
 @BUILT
@@ -109,7 +109,7 @@ def test_without_the_extension_onnx_runtime_does_the_work(not_built: None) -> No
 
 def test_an_extension_that_was_not_built_is_missed_where_it_is_asked_for(not_built: None) -> None:
     settings = Settings.load(engine="native")
-    for load in (load_networks, lambda settings, store: load_network("whenet", settings, store)):
+    for load in (load_networks, lambda settings, store: load_network("sievepose", settings, store)):
         with pytest.raises(SettingsError) as caught:
             load(settings, Store(settings))
         assert caught.value.code == "no_native"

@@ -39,5 +39,5 @@ def test_a_function_a_type_or_a_constant_has_a_name_of_its_own() -> None:
     for file in sorted([*KERNELS.glob("*.hpp"), *NATIVE.glob("*.hpp")]):
         for name in re.findall(pattern, file.read_text(encoding="utf-8"), re.MULTILINE):
             places.setdefault(name, set()).add(file.name)
-    assert {"Lanes", "crop_tile", "row_tile", "PANEL", "Filters"} <= set(places)
+    assert {"Lanes", "crop_tile", "row_tile", "PANEL", "SquareLayer"} <= set(places)
     assert {name: files for name, files in places.items() if len(files) > 1} == {}

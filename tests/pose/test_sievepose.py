@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -10,20 +14,21 @@ import numpy as np
 import pytest
 
 from facesieve.detect import Mtcnn, load_detector
+from facesieve.errors import ModelError
 from facesieve.models.catalog import entry
+from facesieve.models.onnx_reader import initializers
 from facesieve.models.session import Session
 from facesieve.models.store import Store
 from facesieve.native import Extension, instruction_sets
 from facesieve.pipeline import Pipeline
 from facesieve.pose import HeadPose
 from facesieve.pose.both_ways import both_ways
-from facesieve.pose.chain import Chain, read_chain
-from facesieve.pose.graph import OtherGraphError
 from facesieve.pose.native import NativeSievepose
 from facesieve.pose.network import load_network
 from facesieve.records import Faces, Floats, Floats32, Photo, Pixels, Poses, Source
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
+from meanwhile import turns_during
 
 SIDE = 64
 needs_extension = pytest.mark.skipif(not instruction_sets(), reason="the extension was not built")
@@ -34,14 +39,9 @@ def model() -> bytes:
     return Store(Settings.load()).load("sievepose")["sievepose"]
 
 
-@pytest.fixture(scope="module")
-def chain(model: bytes) -> Chain:
-    return read_chain(model)
-
-
 @pytest.fixture(params=instruction_sets())
-def native(request: pytest.FixtureRequest, chain: Chain) -> NativeSievepose:
-    return NativeSievepose(Extension(request.param), chain)
+def native(request: pytest.FixtureRequest, model: bytes) -> NativeSievepose:
+    return NativeSievepose(Extension(request.param), model)
 
 
 @pytest.fixture
@@ -131,36 +131,20 @@ def test_other_crops_are_refused(native: NativeSievepose, shape: tuple[int, ...]
 
 
 @needs_extension
-def test_layers_of_other_sizes_stay_on_onnx_runtime(chain: Chain) -> None:
-    extension = Extension("portable")
-    fewer = replace(chain, convolutions=chain.convolutions[1:], strides=chain.strides[1:])
-    other = replace(chain, strides=[1, *chain.strides[1:]])
-    short = replace(chain, degrees=chain.degrees[:, :-1])
-    for one in (fewer, other, short):
-        with pytest.raises(OtherGraphError):
-            NativeSievepose(extension, one)
+def test_weights_of_other_sizes_are_refused(model: bytes) -> None:
+    """The kernels are compiled for the sizes of the packaged file."""
+    fewer = model.replace(b"conv13.", b"conx13.")
+    with pytest.raises(ValueError, match="sievepose must have 14 layers"):
+        NativeSievepose(Extension("portable"), fewer)
+    with pytest.raises(ModelError):
+        NativeSievepose(Extension("portable"), b"\xff" * 100)
 
 
-@pytest.mark.parametrize(
-    ("what", "into"),
-    [(b"Relu", b"Tanh"), (b"GlobalAveragePool", b"GlobalMaximalPool"), (b"Sqrt", b"Relu"), (b"weighted", b"weighteX")],
-)
-def test_another_graph_is_not_computed(model: bytes, what: bytes, into: bytes) -> None:
-    with pytest.raises(OtherGraphError):
-        read_chain(model.replace(what, into, 1 if what == b"weighted" else -1))
-
-
-def test_squares_that_are_not_those_of_the_angles_are_not_computed(model: bytes, chain: Chain) -> None:
-    squares = (chain.degrees**2).astype("<f4").tobytes()
-    assert squares in model
-    with pytest.raises(OtherGraphError):
-        read_chain(model.replace(squares, (chain.degrees**2 + 1).astype("<f4").tobytes()))
-
-
-def test_the_catalog_and_the_graph_agree_on_the_preprocessing(chain: Chain) -> None:
-    preprocessing = entry("sievepose").preprocessing
-    assert (chain.mean, chain.deviation) == (list(preprocessing.mean), list(preprocessing.std))
-    assert chain.degrees.shape == (3, preprocessing.bins["yaw"])
+def test_the_catalog_and_the_graph_agree_on_the_preprocessing(model: bytes) -> None:
+    preprocessing, weights = entry("sievepose").preprocessing, initializers(model)
+    for name, values in (("mean", preprocessing.mean), ("std", preprocessing.std)):
+        assert weights[name].ravel().tolist() == list(values)
+    assert weights["angles"].shape == (3, preprocessing.bins["yaw"])
     assert preprocessing.side == SIDE
 
 
@@ -219,3 +203,36 @@ def test_the_published_four_are_within_the_limits_and_the_fifth_is_not(shared: P
     faces = faces.take(abs(faces.boxes[:, None, :2] - corners).sum(axis=2).argmin(axis=0))
     within = (abs(poses(photos, faces)) <= (20, 45, 25)).all(axis=1)
     assert within.tolist() == [True, True, True, True, False]
+
+
+@needs_extension
+def test_other_threads_run_while_the_extension_computes(model: bytes) -> None:
+    network = NativeSievepose(Extension("portable"), model)
+    assert turns_during(lambda: network(np.zeros((64, SIDE, SIDE, 3), np.uint8))) > 5
+
+
+@needs_extension
+def test_a_process_whose_networks_are_compiled_never_imports_onnx_runtime(astronaut: Path) -> None:
+    code = """
+        import sys
+        from facesieve.pipeline import Pipeline
+        from facesieve.settings import Settings
+        [record] = Pipeline(Settings.load(engine="native")).process([sys.argv[1]])
+        print(record.faces[0].measures["yaw"], "onnxruntime" in sys.modules)
+    """
+    said = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), astronaut], capture_output=True, text=True, check=True
+    )
+    yaw, imported = said.stdout.split()
+    assert abs(float(yaw)) < 25 and imported == "False"
+
+
+@needs_extension
+@pytest.mark.parametrize(
+    ("engine", "kind"), [("auto", NativeSievepose), ("native", NativeSievepose), ("onnxruntime", partial)]
+)
+def test_the_setting_says_what_computes(engine: str, kind: type) -> None:
+    settings = Settings.load(engine=engine)
+    [network] = load_network("sievepose", settings, Store(settings)).args
+    assert type(network) is kind
+    assert isinstance(load_network("whenet", settings, Store(settings)), Session)

@@ -8,11 +8,14 @@ import time
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from picture_host import Host, answered, host
 from PIL import Image
 from queue_workers import Worker, results, submit, take_results, until
 from redis_server import RedisServer
+
+from filmed import film, grey, walking
 
 pytest.importorskip("redis", reason="needs redis, of the extra queue")
 
@@ -98,6 +101,30 @@ def test_every_job_has_the_answer_of_the_service_or_a_refusal_with_a_code(tmp_pa
         "unknown key": "bad_job",
     }
     assert [one["code"] for id, one in found.items() if id[0].isdigit()] == ["bad_job"] * 5
+
+
+def test_clips_are_jobs_where_the_setting_is_on(tmp_path: Path, astronaut: Path) -> None:
+    face = np.asarray(Image.open(astronaut).convert("RGB").crop((96, 0, 352, 256)).resize((200, 200)))
+    clip = film(tmp_path / "clip.mp4", walking(face, 30)).read_bytes()
+    long = film(tmp_path / "long.mp4", grey([90] * 60)).read_bytes()
+    for on, ok in (("true", True), ("false", False)):
+        (tmp_path / on).mkdir()
+        with RedisServer(tmp_path / on) as server:
+            redis = server.client()
+            submit(redis, "clip", clip, options={"policy": "footage"})
+            submit(redis, "long", long)
+            limits = {"FACESIEVE_QUEUE_ACCEPT_VIDEO": on, "FACESIEVE_QUEUE_MAX_VIDEO_SECONDS": "2"}
+            status, _, err = Worker(server.url, "--drain", "--workers", "1", **limits).end()
+            assert status == 0, err
+            found = results(redis)
+        assert found["clip"]["ok"] == ok
+        if ok:
+            answer = found["clip"]["answer"]
+            assert (answer["frames"], answer["tracks"], answer["policy"]) == (6, 1, "footage")
+            assert 1 <= len(answer["faces"]) <= 3
+            assert found["long"]["code"] == "too_long"
+        else:
+            assert [found[id]["code"] for id in ("clip", "long")] == ["bad_option", "unsupported_format"]
 
 
 def test_results_may_have_keys_of_their_own_that_expire(tmp_path: Path, face: bytes) -> None:

@@ -11,7 +11,7 @@ import pytest
 from bucket_building import OUTPUTS
 
 from facesieve.errors import DatasetError, UsageError
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from handmade import Handmade, build_spec, files_in, sources_in
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ LEASE = ".facesieve/lease.json"
 
 
 def local_build(folder: Path, out: Path) -> dict[str, bytes]:
-    build(sources_in(folder), out, Handmade, build_spec(OUTPUTS, shard_size=4))
+    build_dataset(sources_in(folder), out, Handmade, build_spec(OUTPUTS, shard_size=4))
     return files_in(out)
 
 

@@ -14,7 +14,7 @@ from bucket_building import build_in_bucket
 from bucket_datasets import LEASE, error_of, local_build, published, put_lease
 from s3_server import READER, VISITOR, S3Server
 
-from facesieve.run.mirrored import Mirrored
+from facesieve.run.bucket_dataset import BucketDataset
 from facesieve.run.progress import Progress
 from facesieve.run.pull import pull
 from facesieve.settings import Settings
@@ -83,7 +83,7 @@ def test_a_build_that_lost_its_lease_unnoticed_overwrites_nothing_of_the_next_on
 ) -> None:
     name = ".facesieve/parts/00000002.parquet"
 
-    def watch(output: Mirrored, progress: Progress) -> None:
+    def watch(output: BucketDataset, progress: Progress) -> None:
         if progress.done == 5:
             put_lease(s3, url, seconds=3600)
             s3.put(f"{url}/{name}", b"of the next build")
@@ -143,7 +143,7 @@ def test_a_machine_that_stopped_keeps_the_shards_that_it_had_not_copied_yet(
     async def nothing(self: object, ending: object) -> None:
         """Copies no shard."""
 
-    def stop(output: Mirrored, progress: Progress) -> None:
+    def stop(output: BucketDataset, progress: Progress) -> None:
         if progress.done == 9:
             raise KeyboardInterrupt
 
@@ -237,7 +237,7 @@ def test_every_other_command_says_that_a_dataset_in_a_bucket_has_to_be_copied_fi
 def test_objects_that_another_program_deletes_or_changes_end_the_build_before_the_dataset_is_finished(
     s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes]
 ) -> None:
-    def watch(output: Mirrored, progress: Progress) -> None:
+    def watch(output: BucketDataset, progress: Progress) -> None:
         if progress.done == 10:
             deadline = time.monotonic() + 120
             while ".facesieve/parts/00000000.parquet" not in (there := s3.objects(f"{url}/")):

@@ -10,7 +10,7 @@ from bucket_building import OUTPUTS, build_in_bucket
 from s3_server import S3Server
 
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.merge import merge
 from facesieve.run.portion import Portion
 from facesieve.run.progress import StepProgress
@@ -28,7 +28,7 @@ def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
 def parts_in(folder: Path, heap: Path, outputs: Outputs) -> list[Path]:
     parts = [folder / "part 1", folder / "part 2"]
     for number, part in enumerate(parts, 1):
-        build(
+        build_dataset(
             sources_in(heap),
             part,
             Handmade,
@@ -47,7 +47,7 @@ def test_a_merge_into_a_bucket_writes_the_files_of_one_build_and_a_build_continu
     assert status == 0, errors
     assert f"look at {url}/contact_sheet.html" in said.splitlines()
     assert f"copying {tmp_path / 'work'} to {url}" in errors.splitlines()
-    build(sources_in(heap), tmp_path / "whole", Handmade, build_spec(OUTPUTS, shard_size=4))
+    build_dataset(sources_in(heap), tmp_path / "whole", Handmade, build_spec(OUTPUTS, shard_size=4))
     there = s3.objects(f"{url}/")
     assert {name: data for name, data in there.items() if not name.startswith(".facesieve/")} == files_in(
         tmp_path / "whole"

@@ -19,7 +19,7 @@ from s3_server import S3Server
 
 from facesieve.buckets import ABSENT, BucketUrl, Stores
 from facesieve.errors import DatasetError
-from facesieve.run.mirrored import Mirrored
+from facesieve.run.bucket_dataset import BucketDataset
 from facesieve.run.progress import Progress
 from facesieve.run.pull import pull
 from facesieve.settings import Settings
@@ -100,7 +100,7 @@ def test_a_second_build_is_told_who_writes_and_an_expired_lease_is_taken_over(
 def test_two_builds_at_once_the_second_is_told(store: Store, url: str, heap: Path, tmp_path: Path) -> None:
     told: list[tuple[str, str]] = []
 
-    def watch(output: Mirrored, progress: Progress) -> None:
+    def watch(output: BucketDataset, progress: Progress) -> None:
         if progress.done == 1:
             told.append(error_of(lambda: build_in_bucket(heap, url, tmp_path / "other")))
             told.append(error_of(lambda: build_in_bucket(heap, url, tmp_path / "work")))
@@ -115,7 +115,7 @@ def test_a_build_whose_lease_was_taken_stops_and_writes_nothing_more(
 ) -> None:
     seen: dict[str, bytes] = {}
 
-    def watch(output: Mirrored, progress: Progress) -> None:
+    def watch(output: BucketDataset, progress: Progress) -> None:
         if progress.done == 10:
             put_lease(store, url, seconds=3600)
             until = time.monotonic() + 120

@@ -20,7 +20,8 @@ import facesieve
 from facesieve import DatasetError, Settings, SettingsError
 from facesieve.dataset.origin import InferenceEngine, other_engines
 from facesieve.native import instruction_sets
-from facesieve.run.build import BuildSpec, build
+from facesieve.run.build import build_dataset
+from facesieve.run.build_spec import BuildSpec
 from facesieve.run.inference import engines_of, resolved
 from facesieve.run.upgrade import upgrade
 from handmade import Handmade, build_spec, files_in, photos, sources_in
@@ -77,10 +78,10 @@ def recorded(root: Path) -> list[str]:
 
 def test_another_engine_is_refused_and_nothing_changes(heap: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    build(sources_in(heap), out, Handmade, spec(FMA, ("whenet", "native", "avx2")))
+    build_dataset(sources_in(heap), out, Handmade, spec(FMA, ("whenet", "native", "avx2")))
     before = files_in(out)
     with pytest.raises(DatasetError, match="--allow-mixed-engines") as caught:
-        build(sources_in(heap), out, Handmade, spec(ORT, ("whenet", "native", "avx512")))
+        build_dataset(sources_in(heap), out, Handmade, spec(ORT, ("whenet", "native", "avx512")))
     assert caught.value.code == "other_engine"
     assert caught.value.message.splitlines()[1:] == ["  mtcnn: native avx2 -> onnxruntime avx512"]
     assert files_in(out) == before
@@ -88,17 +89,17 @@ def test_another_engine_is_refused_and_nothing_changes(heap: Path, tmp_path: Pat
 
 def test_mixing_is_recorded_and_both_may_go_on(heap: Path, tmp_path: Path, astronaut: Path) -> None:
     out = tmp_path / "out"
-    build(sources_in(heap), out, Handmade, spec(FMA))
+    build_dataset(sources_in(heap), out, Handmade, spec(FMA))
     assert recorded(out) == ["mtcnn native avx2"]
-    build(sources_in(heap), out, Handmade, spec(WIDE))
+    build_dataset(sources_in(heap), out, Handmade, spec(WIDE))
     assert recorded(out) == ["mtcnn native avx2", "mtcnn native avx512"], "the same numbers, and what worked on it"
     shutil.copy(astronaut, heap / "Ada" / "new.png")
-    build(sources_in(heap), out, Handmade, spec(ORT), mixed_engines=True)
+    build_dataset(sources_in(heap), out, Handmade, spec(ORT), allow_mixed_engines=True)
     assert recorded(out) == ["mtcnn native avx2", "mtcnn native avx512", "mtcnn onnxruntime avx512"]
     for known in (FMA, ORT):
-        build(sources_in(heap), out, Handmade, spec(known))
+        build_dataset(sources_in(heap), out, Handmade, spec(known))
     with pytest.raises(DatasetError, match="mtcnn: native avx2, native avx512, onnxruntime avx512 -> native portable"):
-        build(sources_in(heap), out, Handmade, spec(PORTABLE))
+        build_dataset(sources_in(heap), out, Handmade, spec(PORTABLE))
 
 
 def test_a_dataset_that_did_not_record_its_engine_is_continued_only_when_that_is_allowed(
@@ -106,14 +107,14 @@ def test_a_dataset_that_did_not_record_its_engine_is_continued_only_when_that_is
 ) -> None:
     out = tmp_path / "out"
     now = replace(spec(FMA), models={"mtcnn/pnet": "0" * 64, "mtcnn/onet": "1" * 64})
-    build(sources_in(heap), out, Handmade, now)
+    build_dataset(sources_in(heap), out, Handmade, now)
     upgrade(without_number(out))
     assert recorded(out) == ["mtcnn unknown unknown"]
     with pytest.raises(DatasetError, match="mtcnn: unknown unknown -> native avx2"):
-        build(sources_in(heap), out, Handmade, now)
-    build(sources_in(heap), out, Handmade, now, mixed_engines=True)
+        build_dataset(sources_in(heap), out, Handmade, now)
+    build_dataset(sources_in(heap), out, Handmade, now, allow_mixed_engines=True)
     assert recorded(out) == ["mtcnn native avx2", "mtcnn unknown unknown"]
-    build(sources_in(heap), out, Handmade, now)
+    build_dataset(sources_in(heap), out, Handmade, now)
 
 
 def test_auto_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,10 +137,11 @@ def test_each_network_has_its_engine() -> None:
 
     here = lines(engine="onnxruntime", pose="none")[0].split()[-1]
     assert here in ("avx512", "avx2", "x86_64", "aarch64", "arm64")
-    assert lines() == ["mtcnn native portable", "whenet native portable"]
+    assert lines() == ["mtcnn native portable", "sievepose native portable"]
+    assert lines(pose="whenet") == ["mtcnn native portable", f"whenet onnxruntime {here}"]
     assert lines(pose="hopenet") == [f"hopenet onnxruntime {here}", "mtcnn native portable"]
     assert lines(pose="geometric") == ["mtcnn native portable"]
-    assert lines(engine="onnxruntime") == [f"mtcnn onnxruntime {here}", f"whenet onnxruntime {here}"]
+    assert lines(engine="onnxruntime") == [f"mtcnn onnxruntime {here}", f"sievepose onnxruntime {here}"]
     assert lines(device="cuda", pose="none") == ["mtcnn onnxruntime cuda"]
 
 
@@ -153,7 +155,7 @@ def test_a_build_records_its_engine_and_is_continued_by_its_like_alone(
     one = Settings.load(workers=1)
     facesieve.build(heap, out, settings=one)
     isa = instruction_sets()[0]
-    assert recorded(out) == [f"mtcnn native {isa}", f"whenet native {isa}"]
+    assert recorded(out) == [f"mtcnn native {isa}", f"sievepose native {isa}"]
     shutil.copy(hopper, heap)
     command = ("build", heap, "-o", out, "-q", "--workers", "1")
     status, _, err = run(*command, "--setting", "engine=onnxruntime")
@@ -164,7 +166,7 @@ def test_a_build_records_its_engine_and_is_continued_by_its_like_alone(
         facesieve.build(heap, out, settings=Settings.load(workers=1))
     assert run(*command, "--allow-mixed-engines")[0] == 0
     assert recorded(out) == [
-        f"{network} native {name}" for network in ("mtcnn", "whenet") for name in (isa, "portable")
+        f"{network} native {name}" for network in ("mtcnn", "sievepose") for name in (isa, "portable")
     ]
     monkeypatch.delenv("FACESIEVE_ISA")
     assert facesieve.build(heap, out, settings=one, allow_mixed_engines=True).progress.already == 2
@@ -175,7 +177,7 @@ def built(photos: Path, out: Path, isa: str, extra: dict[str, str]) -> dict[str,
     command = [sys.executable, "-m", "facesieve", "build", str(photos), "-o", str(out), "-q", "--keep-rejected"]
     options = ["--workers", "1", "--crops", "face,head", "--marked", "--turns", "4"]
     subprocess.run([*command, *options], env={**os.environ, "FACESIEVE_ISA": isa, **extra}, check=True)
-    assert recorded(out) == [f"mtcnn native {isa}", f"whenet native {isa}"]
+    assert recorded(out) == [f"mtcnn native {isa}", f"sievepose native {isa}"]
     return {name: data for name, data in files_in(out).items() if name != "dataset.json"}
 
 

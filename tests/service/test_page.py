@@ -31,8 +31,7 @@ def page(tab: chromium.Tab, service: Any) -> chromium.Tab:
     """The page with the right token entered."""
     tab.messages.clear()
     tab.open("about:blank#")
-    tab.open(f"{service.url}/")
-    tab.run("document.getElementById('token').value = 'a-token-for-tests'")
+    tab.open(f"{service.url}/#token=a-token-for-tests")
     return tab
 
 
@@ -66,7 +65,7 @@ def test_pictures_become_faces_and_a_slider_changes_verdicts_at_once(
 ) -> None:
     put(page, astronaut, hopper)
     assert page.run(VERDICTS) == ["kept", "kept"]
-    assert page.run("document.getElementById('count').textContent") == "2 of 2 faces kept, 2 pictures"
+    assert page.run("document.getElementById('count').textContent") == "2 of 2 faces kept, pictures: 2"
     assert page.run("[progress.max, progress.value, progress.hidden]") == [2, 2, True]
     sent = len([url for url in page.requested() if "/v1/" in url])
     slide(page, "max_yaw", 0)
@@ -115,23 +114,93 @@ def test_the_page_judges_as_the_service_does(page: chromium.Tab, service: Any, s
             assert service.post("/v1/sieve", json=asked).json()["verdicts"] == shown
 
 
-def test_a_wrong_token_is_said_clearly_and_the_right_one_then_works(page: chromium.Tab, astronaut: Path) -> None:
-    page.run("document.getElementById('token').value = 'wrong'")
-    page.choose_files("#files", astronaut)
+ENTER = """(() => {{ const token = document.getElementById('token');
+    token.value = '{}'; token.dispatchEvent(new Event('change')); }})()"""
+
+
+def test_a_wrong_token_keeps_the_pictures_until_the_right_one_is_entered(
+    page: chromium.Tab, astronaut: Path, hopper: Path
+) -> None:
+    page.run(ENTER.format("wrong"))
+    page.choose_files("#files", astronaut, hopper)
     said = page.until("document.getElementById('problem').textContent")
-    assert said == "This token is not accepted. Check it, then choose the pictures again."
-    assert page.run("document.activeElement.id") == "token"
-    page.run("document.getElementById('token').value = 'a-token-for-tests'")
-    put(page, astronaut)
+    assert said == "This token is not accepted. The chosen pictures are kept (2). Enter the token to send them."
+    assert page.run("[document.activeElement.id, document.querySelectorAll('.picture').length]") == ["token", 0]
+    page.run(ENTER.format("a-token-for-tests"))
+    page.until("document.querySelectorAll('.picture').length === 2")
     assert page.run("document.getElementById('problem').textContent") == ""
-    assert page.run(VERDICTS) == ["kept"]
+    assert page.run("[...document.querySelectorAll('.picture h2')].map(title => title.firstChild.textContent)") == [
+        astronaut.name,
+        hopper.name,
+    ]
 
 
-def test_without_a_token_nothing_is_sent(page: chromium.Tab, astronaut: Path) -> None:
-    page.run("document.getElementById('token').value = ''")
+def test_without_a_token_nothing_is_sent_and_the_pictures_wait_for_it(page: chromium.Tab, astronaut: Path) -> None:
+    page.run(ENTER.format(""))
     page.choose_files("#files", astronaut)
-    assert "Enter the token" in page.until("document.getElementById('problem').textContent")
+    assert page.until("document.getElementById('problem').textContent").startswith("The service needs a token.")
     assert not [url for url in page.requested() if "/v1/" in url]
+    page.run(ENTER.format("a-token-for-tests"))
+    page.until("document.querySelectorAll('.picture').length === 1")
+
+
+def test_a_token_in_the_address_is_taken_remembered_by_the_tab_and_removed_from_the_address(
+    page: chromium.Tab, service: Any
+) -> None:
+    assert page.run("[location.href, document.getElementById('token').value]") == [
+        f"{service.url}/",
+        "a-token-for-tests",
+    ]
+    page.ask("Page.reload")
+    page.until("document.readyState === 'complete' && document.getElementById('token').value === 'a-token-for-tests'")
+    assert not [url for url in page.requested() if "token=" in url.split("#")[0]]
+
+
+def test_limits_reject_the_worse_values_of_each_measure(page: chromium.Tab) -> None:
+    page.run("document.getElementById('raw').click()")
+    shown = set(page.run("[...document.querySelectorAll('#more input[type=range]')].map(input => input.id)"))
+    assert {"max_blockiness", "max_upsampling", "max_sharpness_native", "min_fitness", "min_dynamic_range"} <= shown
+    assert {"min_luminance_mean_native", "max_luminance_mean_native"} <= shown  # both ends are bad
+    assert not {"min_blockiness", "max_fitness", "min_outside"} & shown
+
+
+def test_raw_values_are_hidden_until_they_are_asked_for(page: chromium.Tab) -> None:
+    raw = "document.querySelectorAll('#more [id$=_native]').length"
+    assert page.run(raw) == 0
+    page.run("document.getElementById('raw').click()")
+    assert page.run(raw) > 0
+
+
+def test_reset_returns_to_the_limits_of_the_policy(page: chromium.Tab, astronaut: Path) -> None:
+    put(page, astronaut)
+    slide(page, "max_yaw", 0)
+    assert page.run(VERDICTS) == ["rejected"]
+    page.run("document.getElementById('reset').click()")
+    assert page.run(VERDICTS) == ["kept"]
+    assert page.run("document.getElementById('max_yaw').value") == "45"
+
+
+def test_a_picture_is_a_thumbnail_that_opens(page: chromium.Tab, astronaut: Path) -> None:
+    put(page, astronaut)
+    assert page.run("document.querySelector('.open canvas').getBoundingClientRect().height") <= 220
+    page.run("document.querySelector('.open').focus()")
+    page.press("Enter", "\r")
+    assert page.run("document.getElementById('large').open")
+    assert page.run("document.querySelector('#large canvas').width") == 512
+    page.run("document.querySelector('#large button').click()")
+    assert not page.run("document.getElementById('large').open")
+
+
+def test_the_page_speaks_chinese_when_it_is_chosen(page: chromium.Tab, astronaut: Path) -> None:
+    put(page, astronaut)
+    slide(page, "max_yaw", 0)
+    page.run("""(() => { const menu = document.getElementById('language');
+        menu.value = 'zh'; menu.dispatchEvent(new Event('change')); })()""")
+    assert page.run("document.documentElement.lang") == "zh"
+    assert page.run("document.querySelector('#limits-card h2').textContent") == "限值"
+    words = page.run("document.body.innerText")
+    assert "turned" not in words and "rejected" not in words
+    assert page.run(VERDICTS) == ["rejected"]
 
 
 def test_a_bad_file_shows_its_reason_beside_the_good_ones(page: chromium.Tab, astronaut: Path, tmp_path: Path) -> None:
@@ -140,7 +209,7 @@ def test_a_bad_file_shows_its_reason_beside_the_good_ones(page: chromium.Tab, as
     put(page, bad, astronaut)
     refused = page.run("document.querySelector('.refused').textContent")
     assert refused == "This file is not a picture."
-    assert page.run("document.getElementById('count').textContent") == "1 of 1 faces kept, 1 picture, 1 refused"
+    assert page.run("document.getElementById('count').textContent") == "1 of 1 faces kept, pictures: 1, refused: 1"
 
 
 def test_the_zip_holds_the_kept_crops_as_the_service_gave_them(
@@ -199,7 +268,7 @@ def test_nothing_comes_from_another_host_and_the_policy_forbids_nothing_of_ours(
 ) -> None:
     put(page, astronaut)
     page.open(f"{service.url}/docs")
-    page.until("document.querySelectorAll('#routes details').length === 10")
+    page.until("document.querySelectorAll('#routes > details').length === 10")
     hosts = {url.split("/")[2] for url in page.requested() if url.startswith("http")}
     assert hosts == {service.url.split("/")[2]}
     assert page.complaints() == []
@@ -214,6 +283,10 @@ def test_it_fits_a_phone_and_follows_the_colour_scheme(
     page.ask("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500)
     page.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
     put(page, astronaut)
+    top = "document.getElementById('{}').getBoundingClientRect().top"
+    if width < 820:
+        page.until(f"{top.format('results')} < 60")  # it scrolls to the results
+        assert page.run(f"{top.format('results')} < {top.format('limits-card')}")
     assert page.run("document.documentElement.scrollWidth") <= width
     ground = page.run("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, ground[4:-1].split(","))) < 200) == (scheme == "dark")

@@ -256,7 +256,7 @@ def test_a_model_damaged_meanwhile_is_logged_and_not_ready_and_sigterm_exits_wit
     monkeypatch.setenv("FACESIEVE_OFFLINE", "1")
     running = start(workers=2)
     until(lambda: running.gauge("facesieve_workers ") == 2)
-    [model] = cache.glob("whenet-*")
+    [model] = cache.glob("onet-*")
     good = model.read_bytes()
     model.write_bytes(b"x" + good[1:])
     for worker in running.workers():
@@ -264,7 +264,7 @@ def test_a_model_damaged_meanwhile_is_logged_and_not_ready_and_sigterm_exits_wit
     until(lambda: running.gauge("facesieve_worker_start_failures_total") >= 3)
     assert requests.get(f"{running.url}/readyz", timeout=5).status_code == 503
     failures = running.events("worker_start_failed", 1)
-    assert all("whenet" in entry["message"] for entry in failures)
+    assert all("onet" in entry["message"] for entry in failures)
     assert max(entry["again_seconds"] for entry in failures) >= 1, "waits grow"
     assert running.events("no_worker", 1)
     model.write_bytes(good)

@@ -13,7 +13,7 @@ from facesieve.errors import UsageError
 from facesieve.stop import Stopped
 
 if TYPE_CHECKING:
-    from facesieve.run.build import BuildResult
+    from facesieve.run.build_result import BuildResult
     from facesieve.run.progress import Progress
 
 
@@ -222,7 +222,7 @@ def _network(given: str) -> str:
 
 
 def _sum_up(result: BuildResult, output: str, quiet: bool, as_json: bool) -> None:
-    from facesieve.cli.notes import inside, notes
+    from facesieve.cli.notes import inside, notes, refused_notes
 
     _print_changes(result)
     if as_json:
@@ -238,12 +238,15 @@ def _sum_up(result: BuildResult, output: str, quiet: bool, as_json: bool) -> Non
             "gone": len(result.gone),
             "moved": len(result.moved),
             "pruned": result.pruned,
+            "first_refused": [picture.as_json() for picture in result.refused],
         }
         typer.echo(json.dumps({"dataset": output, **result.counts.as_json(), **beside}))
         return
     for note in notes(result):
         typer.echo(note, err=True)
     if not quiet:
+        for line in refused_notes(result.refused, result.counts, output):
+            typer.echo(line, err=True)
         typer.echo(f"look at {inside(output, 'contact_sheet.html')}")
     typer.echo(result.counts.line())
 

@@ -53,7 +53,10 @@ def doctor(
 
 
 def _engine(settings: Settings) -> dict[str, Any]:
-    """The inference engine of MTCNN and WHENet. built: whether the extension can be used, whatever the settings say."""
+    """The inference engine of MTCNN and Sievepose.
+
+    built: whether the extension can be used, whatever the settings say.
+    """
     from facesieve.native import instruction_sets, unavailable
 
     built = unavailable() is None

@@ -41,7 +41,7 @@ def merge(
     interruption, run it again to finish.
     """
     from facesieve.cli.choices import choose_settings
-    from facesieve.cli.notes import inside, label_notes
+    from facesieve.cli.notes import inside, label_notes, refused_notes
     from facesieve.cli.progress import step_lines
     from facesieve.run.merge import merge as run
 
@@ -63,11 +63,14 @@ def merge(
             "pictures_with_several_kept_faces_under_one_label": result.shared_labels,
             "pictures_under_several_labels": result.several_labels,
             "repeated": result.repeated,
+            "first_refused": [picture.as_json() for picture in result.refused],
         }
         typer.echo(json.dumps({"dataset": output, **result.counts.as_json(), **beside}))
         return
     for note in label_notes(result.shared_labels, result.several_labels):
         typer.echo(note, err=True)
     if not quiet:
+        for line in refused_notes(result.refused, result.counts, output):
+            typer.echo(line, err=True)
         typer.echo(f"look at {inside(output, 'contact_sheet.html')}")
     typer.echo(result.counts.line())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facesieve.records import RefusalCode
+
 if TYPE_CHECKING:
-    from facesieve.run.build import BuildResult
+    from facesieve.dataset.tables.counts import Counts
+    from facesieve.dataset.tables.picture_row import PictureRow
+    from facesieve.run.build_result import BuildResult
 
 
 def notes(result: BuildResult) -> Iterator[str]:
@@ -33,6 +37,15 @@ def label_notes(shared_labels: int, several_labels: int) -> Iterator[str]:
             f"note: {_pictures(several_labels)} {are} under several labels, because equal files lie at several "
             "paths; their faces count under each label (in pictures.parquet: a picture_id that occurs under two labels)"
         )
+
+
+def refused_notes(pictures: Sequence[PictureRow], counts: Counts, output: str) -> Iterator[str]:
+    """Yields a line for each of the first refused pictures, and how to list all of them."""
+    refused = counts.refused - counts.refusals.get(RefusalCode.DUPLICATE, 0)
+    for picture in pictures:
+        yield f"refused: {picture.source}: {picture.refusal}: {picture.message}"
+    if refused > len(pictures):
+        yield f"refused: {refused - len(pictures):,} more; all: facesieve explain {output} --refused"
 
 
 def _pictures(number: int) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from facesieve.run.rejudge import Rejudged
 
 
 def sieve(
@@ -30,6 +34,7 @@ def sieve(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="NEW", help="Write the result as a new dataset.")
     ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the faces whose verdict changes.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the last line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -39,7 +44,7 @@ def sieve(
     --set changes the dataset's own rules.
     """
     from facesieve.cli.choices import choose_again, limits_of
-    from facesieve.run.opened import open_dataset
+    from facesieve.run.open_dataset import open_dataset
 
     old = open_dataset(dataset)
     rules = choose_again(policy, limits_of(changes, one_per_picture), old.policy)
@@ -53,12 +58,17 @@ def sieve(
     }
     if as_json:
         summary = {"before": new.before.as_json(), "after": new.after.as_json(), **turned}
+        if listed:
+            summary["changes"] = list(_changes(new))
         typer.echo(json.dumps(summary | ({"dataset": str(output)} if output else {})))
         return
     if quiet:
         typer.echo(new.after.line())
         return
     typer.echo(f"before | {new.before.line()}")
+    for face in _changes(new) if listed else ():
+        verdict = "kept    " if face["kept"] else "rejected"
+        typer.echo(f"{verdict}  {face['face_id']}  {face['source']}  {', '.join(face['reasons'])}".rstrip())
     typer.echo(f"{new.newly_kept} newly kept, {new.newly_rejected} newly rejected")
     if new.without_crop:
         typer.echo(
@@ -66,3 +76,9 @@ def sieve(
             "build with --keep-rejected to get them"
         )
     typer.echo(f"after  | {new.after.line()}")
+
+
+def _changes(new: Rejudged) -> Iterator[dict[str, Any]]:
+    """Yield the faces whose verdict changed, with the new verdict."""
+    for rows in new.changes():
+        yield from rows.select(["face_id", "source", "label", "kept", "reasons"]).to_pylist()

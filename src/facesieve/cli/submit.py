@@ -53,7 +53,7 @@ def submit(
 
     settings, options = choose_settings(), dict(map(_pair, option or ()))
     try:
-        answer_options(options, choose_policy(policy))
+        answer_options(options, choose_policy(policy), clips=True)  # workers that read none refuse the job
     except ApiError as error:
         raise UsageError(error.code, error.message) from None
     found = find_sources(sources, settings, SourceOptions())

@@ -244,7 +244,7 @@ def difference(recorded: Origin, new: Origin) -> list[str]:
 
 
 def other_engines(recorded: Iterable[InferenceEngine], new: Iterable[InferenceEngine]) -> list[str]:
-    """New inference engines whose results differ from recorded ones, one line each: `whenet: native avx2 -> ...`."""
+    """New inference engines whose results differ from recorded ones, one line each: `mtcnn: native avx2 -> ...`."""
     recorded = list(recorded)
     known = {engine.equal_results_key() for engine in recorded}
     return [

@@ -12,7 +12,7 @@ from facesieve.decode.capture import Capture, opened
 from facesieve.decode.clip_file import clip_file
 from facesieve.decode.cost import check_cost
 from facesieve.decode.out_of_memory import is_about_memory
-from facesieve.decode.sampling import Clock, Sampler, Scenes
+from facesieve.decode.sampling import ALMOST, Clock, Sampler, Scenes
 from facesieve.errors import Refused
 from facesieve.records import Clip, Photo, Pixels, Refusal, RefusalCode, Source, Truncated
 from facesieve.settings import Settings
@@ -38,6 +38,7 @@ def clip_photos(
         ):
             size = capture.size
             check_cost("clip", size, length, settings)
+            _check_length(capture.duration or 0.0, settings)
             yield from _frames(capture, _NewPhoto(source, picture_id, format), settings, waiting)
     except Refused as refused:
         message = refused.message or refused.code.sentence
@@ -86,6 +87,7 @@ def _frames(
             truncated = Truncated.ENDS_EARLY if _lacks_end(clock.end, capture.duration) else ""
             break
         time = clock.tick(stamp)
+        _check_length(time, settings)
         if sampler.is_over(time):
             break
         if number % OFTEN == 0:
@@ -110,6 +112,12 @@ def _frames(
         raise Refused(RefusalCode.NO_VIDEO, _no_frame(number))
     clip = Clip(sampler.used, clock.end, capture.fps, capture.codec, str(truncated))
     yield replace(held, clip=clip)
+
+
+def _check_length(seconds: float, settings: Settings) -> None:
+    """Refuse a clip that is too long, by its header or by the time of a frame. Raises Refused `too_long`."""
+    if settings.max_clip_seconds and seconds > settings.max_clip_seconds + ALMOST:
+        raise Refused(RefusalCode.TOO_LONG, f"The clip is longer than {settings.max_clip_seconds:g} s.")
 
 
 def _lacks_end(end: float, duration: float | None) -> bool:

@@ -39,6 +39,14 @@ def clip_format(head: bytes) -> str:
     return "mpegts" if any(map(_has_packets, [head] * len(_PACKETS), _PACKETS)) else ""
 
 
+def is_clip(head: bytes) -> bool:
+    """Whether these bytes begin a clip. A playlist is none."""
+    try:
+        return bool(clip_format(head))
+    except Refused:
+        return False
+
+
 def _has_packets(head: bytes, packets: tuple[int, int]) -> bool:
     """Whether three packets in a row begin with their sync byte (ISO/IEC 13818-1, 2.4.3.2)."""
     first, step = packets

@@ -1,4 +1,4 @@
-"""Reads the operations and weights of ONNX files, field by field, without the `onnx` package.
+"""Reads the weights of ONNX files, field by field, without the `onnx` package.
 
 Field numbers and wire format: see `onnx_writer`.
 """
@@ -7,39 +7,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from facesieve.errors import ModelError
 from facesieve.records import Floats32
 
-Attribute = int | str | tuple[int, ...]
-
 FLOAT = b"\1"  # the data type of a tensor of float32
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One operation of a graph.
-
-    op: its ONNX name, such as `Conv`. inputs: names of values. output: the name of its first output. attributes: by
-    name; one that is neither an integer, a string nor a list of integers has the value `of another kind`.
-    """
-
-    op: str
-    inputs: tuple[str, ...]
-    output: str
-    attributes: dict[str, Attribute]
-
-
-def nodes(model: bytes) -> list[Node]:
-    """The operations of an ONNX model, in order.
-
-    Raises ModelError `model_unreadable` when the bytes are not an ONNX model.
-    """
-    with _readable():
-        return [_read_node(node) for node in _of_graph(model, 1)]
 
 
 def initializers(model: bytes) -> dict[str, Floats32]:
@@ -98,44 +72,6 @@ def _read_varint(message: memoryview, at: int) -> tuple[int, int]:
             return value, at
 
 
-def _read_node(node: memoryview) -> Node:
-    op, inputs, output, attributes = "", [], "", {}
-    for number, payload in _fields(node):
-        match number:
-            case 1:
-                inputs.append(_text(payload))
-            case 2:
-                output = _text(payload)
-            case 4:
-                op = _text(payload)
-            case 5:
-                name, value = _read_attribute(payload)
-                attributes[name] = value
-    return Node(op, tuple(inputs), output, attributes)
-
-
-def _read_attribute(attribute: memoryview) -> tuple[str, Attribute]:
-    name, whole, text, many, kind = "", 0, "", [], 0
-    for number, payload in _fields(attribute):
-        match number:
-            case 1:
-                name = _text(payload)
-            case 3:
-                whole = _read_varint(payload, 0)[0]
-            case 4:
-                text = _text(payload)
-            case 8:
-                many.append(_read_varint(payload, 0)[0])
-            case 20:
-                kind = _read_varint(payload, 0)[0]
-    values: dict[int, Attribute] = {2: whole, 3: text, 7: tuple(many)}
-    return name, values.get(kind, "of another kind")
-
-
-def _text(payload: memoryview) -> str:
-    return bytes(payload).decode()
-
-
 def _holds_floats(tensor: memoryview) -> bool:
     return any(number == 2 and payload == FLOAT for number, payload in _fields(tensor))
 
@@ -149,5 +85,5 @@ def _read_tensor(tensor: memoryview) -> tuple[str, Floats32]:
             case 4 | 9:
                 values = np.frombuffer(payload, "<f4").copy()  # a copy is aligned
             case 8:
-                name = _text(payload)
+                name = bytes(payload).decode()
     return name, values.reshape(dims)

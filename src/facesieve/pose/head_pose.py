@@ -14,7 +14,7 @@ Estimator = Callable[[Sequence[Photo], Faces], Poses]
 
 
 class HeadPose:
-    """Estimates head pose by the method that `settings.pose` names: `whenet`, `sievepose`, `hopenet`, `geometric`
+    """Estimates head pose by the method that `settings.pose` names: `sievepose`, `whenet`, `hopenet`, `geometric`
     or `none`.
 
     store: the model is loaded from it at once, if the method needs one. Raises what `load_network` raises.

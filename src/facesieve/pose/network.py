@@ -1,4 +1,4 @@
-"""Loads a pose network, which then runs on the compiled extension or on ONNX Runtime."""
+"""Loads a pose network. Sievepose runs on the compiled extension or on ONNX Runtime, all others on ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from functools import partial
 import numpy as np
 
 from facesieve.models.store import Store
-from facesieve.native import Extension, load_extension
+from facesieve.native import load_extension
 from facesieve.pose.both_ways import both_ways
-from facesieve.pose.chain import read_chain
-from facesieve.pose.graph import OtherGraphError
-from facesieve.pose.layers import read_layers
-from facesieve.pose.native import NativeNetwork, NativeSievepose
+from facesieve.pose.native import NativeSievepose
 from facesieve.records import Floats32, Pixels
 from facesieve.settings import Settings
 
@@ -22,37 +19,32 @@ Network = Callable[[Pixels], Sequence[Floats32]]
 
 
 def load_network(name: str, settings: Settings, store: Store) -> Network:
-    """A network from the verified file of the store, on the engine of the settings. Sievepose sees crops both ways.
+    """A network from the verified file of the store. Sievepose sees crops both ways.
 
-    The extension computes Sievepose and networks such as WHENet; others run on ONNX Runtime, whatever engine the
-    settings name.
     Raises what `Store.load` and `load_extension` raise, and SettingsError `no_cuda` when a GPU cannot be used.
     """
-    network = _one_way(name, settings, store.load(name)[name])
-    return partial(both_ways, network) if name == "sievepose" else network
+    model = store.load(name)[name]
+    if name == "sievepose":
+        return partial(both_ways, _sievepose(settings, model))
+    return _session(settings, model)
 
 
-def _one_way(name: str, settings: Settings, model: bytes) -> Network:
+def _sievepose(settings: Settings, model: bytes) -> Network:
     extension = load_extension(settings)
-    if extension and settings.device == "cpu":
-        try:
-            return _on_extension(name, extension, model)
-        except OtherGraphError:
-            pass
+    if settings.device != "cpu":
+        return _session(settings, model)
+    if extension:
+        return NativeSievepose(extension, model)
+    return partial(_one_by_one, _session(settings, model))
+
+
+def _session(settings: Settings, model: bytes) -> Network:
     from facesieve.models.session import Session  # ONNX Runtime takes a while to import
 
-    session = Session(model, settings.threads, settings.device)
-    return partial(_one_by_one, session) if name == "sievepose" and settings.device == "cpu" else session
+    return Session(model, settings.threads, settings.device)
 
 
 def _one_by_one(session: Network, crops: Pixels) -> list[Floats32]:
     """The outputs about each crop alone: ONNX Runtime rounds those of several crops of this network differently."""
     outputs = [session(crops[row : row + 1]) for row in range(len(crops))]
     return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
-
-
-def _on_extension(name: str, extension: Extension, model: bytes) -> Network:
-    """Raises OtherGraphError where the kernels cannot compute the graph."""
-    if name == "sievepose":
-        return NativeSievepose(extension, read_chain(model))
-    return NativeNetwork(extension, read_layers(model))

@@ -39,10 +39,11 @@ class Job:
     options: AnswerOptions
 
 
-def job_of(text: bytes, default: Policy) -> Job:
+def job_of(text: bytes, default: Policy, clips: bool = False) -> Job:
     """A job from its JSON: `{"id", "url" | "path" | "image_base64", "options"}`.
 
-    options: names and values as in the query of `/v1/faces`. default: the policy if the options name none.
+    options: names and values as in the query of `/v1/faces`. default: the policy if the options name none. clips:
+    whether clips are accepted.
     Raises BadJob `bad_job` or `bad_option`.
     """
     try:
@@ -63,14 +64,14 @@ def job_of(text: bytes, default: Policy) -> Job:
     if not isinstance(options, dict):
         raise BadJob("bad_job", "The options of the job are not a JSON object.", id)
     try:
-        return Job(id, named[0], asked[named[0]], answer_options(options, default))
+        return Job(id, named[0], asked[named[0]], answer_options(options, default, clips))
     except ApiError as fault:
         raise BadJob(fault.code, fault.message, id) from None
 
 
-def answer_options(options: Mapping[str, Any], default: Policy) -> AnswerOptions:
+def answer_options(options: Mapping[str, Any], default: Policy, clips: bool = False) -> AnswerOptions:
     """The options of a job, whose values may be text, numbers, booleans or null. Raises ApiError `bad_option`."""
-    return options_of(_query(options), default)
+    return options_of(_query(options), default, clips)
 
 
 def _query(options: Mapping[str, Any]) -> dict[str, str]:

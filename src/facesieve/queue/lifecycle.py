@@ -54,8 +54,9 @@ async def work(
             message = f"Metrics cannot be served on port {queue.metrics_port}: {error.strerror}; set metrics_port."
             raise UsageError("no_metrics_port", message) from error
     name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
-    kind, parse = (ListEntries, job_of_item) if listed else (Entries, job_of)
+    kind, parse = (ListEntries, job_of_item) if listed else (Entries, partial(job_of, clips=queue.accept_video))
     entries = kind(redis, names, name, queue.lease, queue.result_expiry)
+    settings = _with_clip_limits(settings, queue)
     processes = WorkerProcesses(cores() if settings.workers == "auto" else settings.workers, settings)
     fetcher = Fetcher(settings)
     worker = QueueWorker(
@@ -69,6 +70,12 @@ async def work(
         await processes.close()
         await redis.aclose()
     return worker.counts
+
+
+def _with_clip_limits(settings: Settings, queue: QueueSettings) -> Settings:
+    """The pipeline's settings with the queue's limits on clips. A clip may have as many bytes as a picture."""
+    limits = {"max_clip_seconds": queue.max_video_seconds, "max_clip_frames": queue.max_video_frames}
+    return settings.model_copy(update=limits)
 
 
 def _stop_on_signals(worker: QueueWorker, announce: Callable[[str], None]) -> None:

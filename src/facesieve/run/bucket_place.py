@@ -9,13 +9,13 @@ from facesieve.dataset.disk.layout import HIDDEN
 from facesieve.errors import DatasetError, Refused, UsageError
 from facesieve.records import displayed
 from facesieve.run.copies import sentence
-from facesieve.run.mirrored_names import ABOUT
+from facesieve.run.object_kinds import ABOUT
 from facesieve.sources.remote.objects import Objects
 
 _LONGEST = 700  # bytes of a prefix; a key has at most 1,024
 
 
-def dataset_place(url: str) -> BucketUrl:
+def parsed_dataset_url(url: str) -> BucketUrl:
     """The folder of a bucket that the URL of a dataset stands for. Raises UsageError `bad_url` and `no_cloud`."""
     try:
         place = BucketUrl.parse(url)

@@ -39,7 +39,7 @@ def _engines(settings: Settings) -> Iterator[InferenceEngine]:
     for network in ("mtcnn", settings.pose, settings.identity):
         if network in catalog():
             # Only these have compiled kernels.
-            native = settings.engine == "native" and network in ("mtcnn", "whenet", "sievepose")
+            native = settings.engine == "native" and network in ("mtcnn", "sievepose")
             instructions = settings.isa if native else _instruction_set(settings)
             yield InferenceEngine(
                 network=network, engine="native" if native else "onnxruntime", instruction_set=instructions

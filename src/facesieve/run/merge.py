@@ -16,15 +16,18 @@ from pathlib import Path
 
 from facesieve.buckets import is_bucket_url
 from facesieve.dataset.about import write_made
+from facesieve.dataset.decision_file import applied_bytes, joined_decisions, read_decisions, write_decisions
 from facesieve.dataset.disk.atomic import sync_folders, wrap_read_errors, wrap_write_errors, write_file_durably
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.replace import remove_published_checksums
 from facesieve.dataset.origin import Origin
 from facesieve.dataset.tables.counts import Counts
+from facesieve.dataset.tables.decisions import NO_DECISIONS
+from facesieve.dataset.tables.picture_row import PictureRow
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError, UsageError
 from facesieve.run.claim import check_writable, kept_from_changes, lock_dataset
-from facesieve.run.joined import JoinedLedgers
+from facesieve.run.joint_ledgers import JointLedgers
 from facesieve.run.ledger import Ledger
 from facesieve.run.lists import join_lists
 from facesieve.run.mergeable import common_origin, open_part
@@ -41,7 +44,7 @@ class MergeResult:
 
     counts: of the whole dataset. shared_labels, several_labels: as in `BuildResult`.
     repeated: how many rows were left out because another part has the same source.
-    notes: what could not be compared, as sentences for the user.
+    notes: what could not be compared, as sentences for the user. refused: as in `BuildResult`.
     """
 
     counts: Counts
@@ -49,6 +52,7 @@ class MergeResult:
     several_labels: int = 0
     repeated: int = 0
     notes: tuple[str, ...] = ()
+    refused: tuple[PictureRow, ...] = ()
 
 
 def merge(
@@ -93,7 +97,7 @@ def merge(
         _check_output(layout)
         rows = sum(ledger.length(number) for ledger in ledgers for number in ledger.numbers())
         watch(StepProgress("pictures compared", rows))
-        joined = JoinedLedgers(ledgers).without_repeated()
+        joined = JointLedgers(ledgers).without_repeated()
         stack.enter_context(lock_dataset(layout, merging=True))
         with resolve(joined.tables, layout.scratch) as found:
             watch(StepProgress("pictures compared", rows, rows))
@@ -101,6 +105,7 @@ def merge(
             take = partial(StepProgress, "pictures taken over", rows)
             take_over(joined, found, Ledger(layout), origin.options.outputs, lambda done: watch(take(done)))
             join_lists(ledgers, layout)
+            _join_decisions(ledgers, layout)
             published = publish_ledger(Ledger(layout), found, origin, settings, watch=watch)
         if is_bucket_url(os.fspath(dataset)):
             announce(f"copying {layout.root} to {os.fspath(dataset)}")
@@ -108,7 +113,22 @@ def merge(
         _end(layout)
         output.publish()
     counts, repeated = published.counts, len(joined.left_out)
-    return MergeResult(counts.counts(), counts.shared_labels, counts.several_labels(), repeated, published.notes)
+    return MergeResult(
+        counts.counts(),
+        counts.shared_labels,
+        counts.several_labels(),
+        repeated,
+        published.notes,
+        tuple(counts.first_refused),
+    )
+
+
+def _join_decisions(ledgers: Sequence[Ledger], layout: Layout) -> None:
+    """Take over what people decided about faces of the parts. The ledgers may name crops by what was applied before."""
+    parts = [ledger.layout for ledger in ledgers]
+    write_decisions(joined_decisions([read_decisions(part) for part in parts]), layout)
+    if any(part.applied.exists() for part in parts) and not layout.applied.exists():
+        write_file_durably(applied_bytes(NO_DECISIONS), layout.applied, layout.scratch)
 
 
 def _check_different(parts: Sequence[Path], root: Path) -> None:

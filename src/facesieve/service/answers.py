@@ -25,13 +25,17 @@ ID_DIGITS = 32
 
 @dataclass(frozen=True, slots=True)
 class AnswerOptions:
-    """What the answer to one picture contains. form: `reference` (`/upload`) or `modern` (`/v1/faces`)."""
+    """What the answer to one picture contains.
+
+    form: `reference` (`/upload`) or `modern` (`/v1/faces`). clip_policy: for clips; None refuses them.
+    """
 
     form: str
     policy: Policy
     crops: str = "none"
     marked: bool = False
     pose: bool = True
+    clip_policy: Policy | None = None
 
 
 def without_pose(policy: Policy) -> Policy:
@@ -74,7 +78,7 @@ def modern(
         "policy": options.policy.name,
         "faces_total": len(faces),
         "faces_kept": kept,
-        "faces": [_modern_face(photo, face, options.crops, settings) for face in faces],
+        "faces": [face_json(photo, face, options.crops, settings) for face in faces],
         "timings": {name: round(value, 3) for name, value in timings.items()},
     }
     if options.marked:
@@ -130,7 +134,8 @@ def _rejected_face(face: Face) -> dict[str, Any]:
     }
 
 
-def _modern_face(photo: Photo, face: Face, crops: str, settings: Settings) -> dict[str, Any]:
+def face_json(photo: Photo, face: Face, crops: str, settings: Settings) -> dict[str, Any]:
+    """A face in the answer of `/v1/faces`. photo: the picture, or any frame of the clip unless `crops` is `all`."""
     return {
         "face_id": face.face_id,
         "box": dict(zip("xywh", face.box, strict=True)),

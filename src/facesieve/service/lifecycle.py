@@ -64,7 +64,10 @@ async def run(
         workers.start()
         if made:
             announce(f"No token is set. This one is accepted until the service stops: {made}")
-        announce(f"FaceSieve is listening on {_url(service_settings.address, sockets)}")
+        url = _url(service_settings.address, sockets)
+        announce(f"FaceSieve is listening on {url}")
+        if made:
+            announce(f"Open this in a browser: {url}/#token={made}")
         trimming = asyncio.ensure_future(_trim_memory(admission))
         await _wait_for_first(stop.wait(), workers.wait_ready())
         await stop.wait()

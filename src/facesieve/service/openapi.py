@@ -11,7 +11,8 @@ from facesieve.records import ANGLES
 from facesieve.service import schemas
 from facesieve.service.api_errors import codes
 from facesieve.service.content_encoding import ACCEPTED_ENCODINGS
-from facesieve.service.options import CROPS
+from facesieve.service.examples import EXAMPLES, Example
+from facesieve.service.options import CROPS, FOR_CLIPS
 from facesieve.settings import ServiceSettings
 from facesieve.sieve import Policy, Reason
 from facesieve.version import __version__
@@ -45,7 +46,7 @@ def document(settings: ServiceSettings) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": _paths(settings),
         "components": {
-            "schemas": _schemas(),
+            "schemas": _schemas(settings),
             "securitySchemes": {
                 "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "The token alone."},
                 "bearer": {"type": "http", "scheme": "bearer"},
@@ -65,13 +66,15 @@ def document(settings: ServiceSettings) -> dict[str, Any]:
 def _paths(settings: ServiceSettings) -> dict[str, Any]:
     guarded = {} if settings.open_metrics else {"security": _SECURITY}
     refused = () if settings.open_metrics else (401, 403)
-    return {
-        "/": _get("The page, which sieves pictures in the browser", "page", _text("text/html")),
-        "/docs": _get("This document as a page", "docs", _text("text/html")),
-        "/openapi.json": _get("This document", "openapi", _json({"type": "object"})),
-        "/livez": _get("Whether the service runs", "livez", _ref("Health")),
-        "/readyz": _get("Whether the service is ready for pictures", "readyz", _ref("Health"), errors=(503,)),
-        "/metrics": _get("Metrics for Prometheus", "metrics", _text("text/plain"), refused, guarded),
+    paths = {
+        "/v1/faces": _post(
+            "One picture as the body or in a form; the answer has every face with all measures",
+            "faces",
+            _picture_or_form(),
+            _json(_any_of("ModernAnswer", "ClipAnswer")) if settings.accept_video else _ref("ModernAnswer"),
+            _OF_PICTURES,
+            _options(settings),
+        ),
         "/upload": _post(
             "One picture; the answer has the reference's form",
             "upload",
@@ -86,14 +89,6 @@ def _paths(settings: ServiceSettings) -> dict[str, Any]:
             _json({"type": "array", "items": _any_of("ReferenceAnswer", "BadImage")}),
             _UNREAD,
         ),
-        "/v1/faces": _post(
-            "One picture as the body or in a form; the answer has every face with all measures",
-            "faces",
-            _picture_or_form(settings),
-            _ref("ModernAnswer"),
-            _OF_PICTURES,
-            _options(settings),
-        ),
         "/v1/sieve": _post(
             "Judge measures again, without a picture",
             "sieve",
@@ -101,7 +96,23 @@ def _paths(settings: ServiceSettings) -> dict[str, Any]:
             _ref("SieveAnswer"),
             _UNREAD,
         ),
+        "/livez": _get("Whether the service runs", "livez", _ref("Health")),
+        "/readyz": _get("Whether the service is ready for pictures", "readyz", _ref("Health"), errors=(503,)),
+        "/metrics": _get("Metrics for Prometheus", "metrics", _text("text/plain"), refused, guarded),
+        "/openapi.json": _get("This document", "openapi", _json({"type": "object"})),
+        "/docs": _get("This document as a page", "docs", _text("text/html")),
+        "/": _get("The page, which sieves pictures in the browser", "page", _text("text/html")),
     }
+    for path, [operation] in ((path, methods.values()) for path, methods in paths.items()):
+        _add_example(operation, EXAMPLES[path])
+    return paths
+
+
+def _add_example(operation: dict[str, Any], example: Example) -> None:
+    """Add the command where documentation tools look for it, and the answer."""
+    operation["x-codeSamples"] = [{"lang": "Shell", "source": example.command}]
+    if example.answer is not None:
+        operation["responses"]["200"]["content"]["application/json"]["example"] = example.answer
 
 
 def _get(
@@ -147,7 +158,8 @@ def _errors(statuses: tuple[int, ...]) -> dict[str, Any]:
 
 
 def _options(settings: ServiceSettings) -> list[dict[str, Any]]:
-    known = list(dict.fromkeys([*Policy.presets_for_pictures(), settings.policy]))
+    for_clips = [FOR_CLIPS] if settings.accept_video else []
+    known = list(dict.fromkeys([*Policy.presets_for_pictures(), settings.policy, *for_clips]))
     options: list[tuple[str, dict[str, Any], str]] = [
         (
             "policy",
@@ -205,17 +217,23 @@ def _form(several: bool) -> dict[str, Any]:
     return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 
-def _picture_or_form(settings: ServiceSettings) -> dict[str, Any]:
-    kinds = [*(f"image/{format}" for format in settings.formats), "application/octet-stream"]
+def _picture_or_form() -> dict[str, Any]:
+    """The bodies of /v1/faces. Generators of clients reject a type such as image/jpeg, so a description names it."""
     form = _form(several=False)
-    text = {"text/plain": {"schema": {"type": "string", "description": "The picture in base64, or a data URL."}}}
-    content = {kind: {"schema": {"type": "string"}} for kind in kinds} | form["content"] | text | _ref("PictureInJson")
+    picture = {
+        "type": "string",
+        "format": "binary",
+        "description": "The bytes of the picture; image/jpeg and other image types are read in the same way. "
+        "A body of the type text/plain is the picture in base64, or a data URL.",
+    }
+    content = {"application/octet-stream": {"schema": picture}} | form["content"] | _ref("PictureInJson")
     return form | {"content": content}
 
 
-def _schemas() -> dict[str, Any]:
+def _schemas(settings: ServiceSettings) -> dict[str, Any]:
+    answers = (*_ANSWERS, schemas.ClipAnswer) if settings.accept_video else _ANSWERS
     _, definitions = models_json_schema(
-        [(model, "serialization") for model in _ANSWERS], ref_template="#/components/schemas/{model}"
+        [(model, "serialization") for model in answers], ref_template="#/components/schemas/{model}"
     )
     found: dict[str, Any] = definitions["$defs"]
     return found

@@ -10,6 +10,7 @@ from facesieve.service.answers import AnswerOptions
 from facesieve.service.api_errors import ApiError, ErrorCode
 from facesieve.sieve import Policy
 
+FOR_CLIPS = "footage"  # the policy of clips where the client names none
 CROPS = ("none", "aligned", "all")
 _YES_NO = {"1": True, "true": True, "0": False, "false": False}
 
@@ -25,13 +26,14 @@ def query_of(arguments: Mapping[str, list[bytes]]) -> dict[str, str]:
     return query
 
 
-def options_of(query: Mapping[str, str], default: Policy) -> AnswerOptions:
+def options_of(query: Mapping[str, str], default: Policy, clips: bool = False) -> AnswerOptions:
     """The options of `/v1/faces`: policy, crops, marked, pose; every other name is a limit such as `max_yaw`.
 
+    clips: whether clips are accepted. Their policy is `footage` if the query names none.
     Raises ApiError `bad_option` that names the option.
     """
     left = dict(query)
-    named, crops = left.pop("policy", default.name), left.pop("crops", "none")
+    named, crops = left.pop("policy", ""), left.pop("crops", "none")
     marked, pose = left.pop("marked", "0"), left.pop("pose", "1")
     if crops not in CROPS:
         raise _bad("crops", f"crops must be one of {', '.join(CROPS)}.")
@@ -41,20 +43,21 @@ def options_of(query: Mapping[str, str], default: Policy) -> AnswerOptions:
     for name, given in (("marked", marked), ("pose", pose)):
         if given not in _YES_NO:
             raise _bad(name, f"{name} must be 0 or 1.")
-    return AnswerOptions("modern", policy_of(named, left, default), crops, _YES_NO[marked], _YES_NO[pose])
+    policy = policy_of(named or default.name, left, default, clips)
+    for_clips = policy_of(named or FOR_CLIPS, left, default, clips) if clips else None
+    return AnswerOptions("modern", policy, crops, _YES_NO[marked], _YES_NO[pose], for_clips)
 
 
-def policy_of(name: str, limits: Mapping[str, Any], default: Policy) -> Policy:
+def policy_of(name: str, limits: Mapping[str, Any], default: Policy, clips: bool = False) -> Policy:
     """A preset or the service's own policy by name, never a file, with changed limits.
 
-    Raises ApiError `bad_option`.
+    clips: whether the preset for clips is known too. Raises ApiError `bad_option`.
     """
+    presets = (*Policy.presets_for_pictures(), *([FOR_CLIPS] if clips else []))
     try:
-        start = (
-            default if name == default.name else Policy.preset(name) if name in Policy.presets_for_pictures() else None
-        )
+        start = default if name == default.name else Policy.preset(name) if name in presets else None
         if start is None:
-            known = dict.fromkeys([default.name, *Policy.presets_for_pictures()])
+            known = dict.fromkeys([default.name, *presets])
             raise _bad("policy", f"policy must be one of {', '.join(known)}.")
         return start.adjusted(
             [f"{limit}={'none' if value is None else value}" for limit, value in limits.items()]

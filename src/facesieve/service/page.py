@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import math
 import re
 from dataclasses import dataclass
@@ -14,8 +13,10 @@ from typing import Any
 from facesieve.quality import OF_ONE_PICTURE, Measure, is_relation
 from facesieve.records import ANGLES
 from facesieve.settings import ServiceSettings
-from facesieve.sieve import Policy, Reason, Rule
+from facesieve.sieve import Policy, Rule
+from facesieve.texts import embedded, script_safe
 
+_TEXTS = ("service", "action", "verdict", "reason", "reason_sentence", "measure", "measure_sentence", "unit")
 _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 
@@ -34,11 +35,10 @@ def index(settings: ServiceSettings, default: Policy) -> Page:
         "measures": [_measure(measure) for measure in OF_ONE_PICTURE],
         "policies": {name: _rules(policy) for name, policy in known.items()},
         "policy": default.name,
-        "reasons": {reason.value: reason.sentence for reason in Reason},
         "max_image_bytes": settings.max_image_bytes,
         "formats": list(settings.formats),
     }
-    return _page("page.html", {"FACTS": _script_safe(facts)})
+    return _page("page.html", {"FACTS": script_safe(facts), "TEXTS": embedded(_TEXTS)})
 
 
 def docs() -> Page:
@@ -76,13 +76,10 @@ def _measure(measure: Measure) -> dict[str, Any]:
         "unit": measure.unit,
         "low": measure.low,
         "high": measure.high if math.isfinite(measure.high) else None,
-        "about": measure.sentence,
+        "better": measure.better,
+        "raw": measure.name.endswith("_native"),
         "angle": measure.name in ANGLES,
         "relation": is_relation(measure.name),
         "reason": rule.reason.value,
         "missing": rule.when_missing.value,
     }
-
-
-def _script_safe(value: Any) -> str:
-    return json.dumps(value).replace("<", "\\u003c")

@@ -139,6 +139,32 @@ class ModernAnswer(Shape):
     marked: Base64 | None = None
 
 
+class ClipFace(ModernFace):
+    frame: Count
+    time: Annotated[float, Field(description="Seconds.")]
+    track: Count
+
+
+class ClipAnswer(Shape):
+    """The kept faces of a clip, in the order of its frames."""
+
+    picture_id: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    width: Count
+    height: Count
+    format: str
+    frames: Annotated[int, Field(ge=1, description="Frames that were searched.")]
+    duration: Annotated[float, Field(description="Seconds up to the end of the last frame that was read.")]
+    fps: Annotated[float | None, Field(description="Frames per second, as the file says.")]
+    codec: str
+    truncated: Annotated[str | None, Field(description="Why not all of the clip was read.")]
+    policy: str
+    tracks: Count
+    faces_total: Annotated[int, Field(ge=0, description="Faces in all frames that were searched.")]
+    faces_kept: Count
+    faces: list[ClipFace]
+    timings: dict[str, float]
+
+
 class SieveRequest(Shape):
     measures: Annotated[
         list[dict[Name, float | None]],

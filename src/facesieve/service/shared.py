@@ -14,7 +14,7 @@ from facesieve.service.fetches import Fetches
 from facesieve.service.log import Log
 from facesieve.service.metrics import Metrics
 from facesieve.service.openapi import document
-from facesieve.service.precheck import bounded
+from facesieve.service.precheck import bounded, with_clip_bytes
 from facesieve.service.time_slices import TimeSlices
 from facesieve.service.tokens import Tokens
 from facesieve.service.worker_pool import WorkerPool
@@ -70,7 +70,7 @@ class Service:
         self.metrics.watch(self.admission, lambda: self.workers.alive)
         self.metrics.watch_log(self.log)
         if self.settings.accept_urls:
-            self.fetches = Fetches(self.pictures, self.metrics, self.admission.busy)
+            self.fetches = Fetches(with_clip_bytes(self.pictures, self.settings), self.metrics, self.admission.busy)
 
     @property
     def ready(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from facesieve.decode.containers import is_clip
 from facesieve.decode.formats import sniff
 from facesieve.errors import Refused
 from facesieve.service.api_errors import ApiError, ErrorCode
@@ -172,7 +173,7 @@ def _is_picture(body: bytes) -> bool:
     try:
         sniff(body[:64])
     except Refused:
-        return False
+        return is_clip(body)
     return True
 
 

@@ -9,15 +9,18 @@ import os
 import time
 import traceback
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
+from facesieve.decode.containers import is_clip
 from facesieve.processes.protocol import Handler, Send, run_child
 from facesieve.processes.trim import trim
-from facesieve.records import RefusalCode
+from facesieve.records import Face, Record, RefusalCode
 from facesieve.service.answers import AnswerOptions, encoded, modern, reference, without_pose
-from facesieve.service.api_errors import ErrorCode
+from facesieve.service.api_errors import ApiError, ErrorCode
+from facesieve.service.clips import check_clip_options, clip_answer
 from facesieve.service.sieve_reply import SieveOptions, SieveReply, sieve_answer
 from facesieve.settings import Settings
 
@@ -76,29 +79,50 @@ class Responder:
         started = time.perf_counter()
         try:
             return self._reply_to(image, options, started)
+        except ApiError as error:
+            return PictureReply(refusal=error.code, message=error.message, seconds=_since(started))
         except MemoryError:
             code = RefusalCode.OUT_OF_MEMORY
-            return PictureReply(refusal=code, message=code.sentence, seconds=time.perf_counter() - started)
+            return PictureReply(refusal=code, message=code.sentence, seconds=_since(started))
         except Exception:
-            seconds = time.perf_counter() - started
-            return PictureReply(refusal=ErrorCode.INTERNAL.value, message=traceback.format_exc(), seconds=seconds)
+            message = traceback.format_exc()
+            return PictureReply(refusal=ErrorCode.INTERNAL.value, message=message, seconds=_since(started))
+
+    def _reply_to_clip(self, clip: bytes, options: AnswerOptions, started: float) -> PictureReply:
+        record = self._pipeline.track(clip, options.clip_policy, rejected_crops=False)
+        if record.photo is None:
+            return _refused(record, started)
+        body = encoded(clip_answer(record, options, self._settings, {"pipeline_ms": _since(started) * 1e3}))
+        return _counted(body, record.faces, started)
 
     def _reply_to(self, image: bytes, options: AnswerOptions, started: float) -> PictureReply:
+        if options.clip_policy is not None and is_clip(image):
+            check_clip_options(options)
+            return self._reply_to_clip(image, options, started)
         measured = self._pipeline.measure([image], pose=options.pose)
         [record] = measured.judged(options.policy if options.pose else without_pose(options.policy))
         if record.photo is None:
-            refusal = record.refusal
-            code = refusal.code if refusal else RefusalCode.UNREADABLE
-            return PictureReply(
-                refusal=code, message=refusal.message if refusal else "", seconds=time.perf_counter() - started
-            )
-        faces, seen = record.faces, time.perf_counter()
+            return _refused(record, started)
+        faces, timings = record.faces, {"pipeline_ms": _since(started) * 1e3}
         answer: Any
         if options.form == "reference":
             answer = reference(record.photo, faces, self._settings)
         else:
-            answer = modern(record.photo, faces, options, self._settings, {"pipeline_ms": (seen - started) * 1e3})
-        reasons = Counter(reason for face in faces for reason in face.verdict.reasons)
-        kept = sum(face.verdict.kept for face in faces)
-        body = encoded(answer)
-        return PictureReply(body, "", "", len(faces), kept, dict(reasons), time.perf_counter() - started)
+            answer = modern(record.photo, faces, options, self._settings, timings)
+        return _counted(encoded(answer), faces, started)
+
+
+def _refused(record: Record, started: float) -> PictureReply:
+    refusal = record.refusal
+    code = refusal.code if refusal else RefusalCode.UNREADABLE
+    return PictureReply(refusal=code, message=refusal.message if refusal else "", seconds=_since(started))
+
+
+def _counted(body: bytes, faces: Sequence[Face], started: float) -> PictureReply:
+    reasons = Counter(reason for face in faces for reason in face.verdict.reasons)
+    kept = sum(face.verdict.kept for face in faces)
+    return PictureReply(body, "", "", len(faces), kept, dict(reasons), _since(started))
+
+
+def _since(started: float) -> float:
+    return time.perf_counter() - started

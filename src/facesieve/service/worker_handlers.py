@@ -37,11 +37,24 @@ class WorkerRoute(Request):
 
 
 class PictureRoute(WorkerRoute):
-    """A route that accepts pictures."""
+    """A route that accepts pictures. takes_clips: whether it also accepts clips, if the service does."""
+
+    takes_clips = False
+
+    @property
+    def clips(self) -> bool:
+        """Whether this request may be a clip."""
+        return self.takes_clips and self.service.settings.accept_video
+
+    @property
+    def largest_file(self) -> int:
+        """Bytes of the largest picture or clip."""
+        settings = self.service.settings
+        return max(settings.max_image_bytes, settings.max_video_bytes) if self.clips else settings.max_image_bytes
 
     def form(self, at_most: int) -> Form:
         """The collector for the pictures of a form. Raises ApiError."""
-        return Form(self.request.headers, at_most, self.service.settings.max_image_bytes)
+        return Form(self.request.headers, at_most, self.largest_file)
 
     async def read(self, picture: PictureBytes) -> None:
         """Decode the picture if it is text, and check it. Raises ApiError if it can be refused without a worker."""
@@ -49,7 +62,7 @@ class PictureRoute(WorkerRoute):
             if picture.text:
                 picture.content = await picture_of_field(picture.content, self.service.time_slices)
             async with self.service.time_slices:
-                precheck(picture.content, self.service.pictures, self.service.settings.formats)
+                precheck(picture.content, self.service.pictures, self.service.settings.formats, self.clips)
         except ApiError as error:
             self.service.metrics.pictures.labels(error.code).inc()
             raise
@@ -165,10 +178,11 @@ class Faces(PictureRoute):
     """The picture is the body, as bytes or as text, the only file of a form, or behind the URL in the body."""
 
     route = "/v1/faces"
+    takes_clips = True
 
     @property
     def largest_body(self) -> int:
-        settings, largest = self.service.settings, self.service.settings.max_image_bytes
+        settings, largest = self.service.settings, self.largest_file
         if is_form(self.request.headers):
             largest += OVERHEAD
         elif is_text(self.request.headers.get("Content-Type", "")):
@@ -176,7 +190,7 @@ class Faces(PictureRoute):
         return min(largest, settings.max_request_bytes)
 
     def check_first(self) -> None:
-        self._options = options_of(query_of(self.request.query_arguments), self.service.policy)
+        self._options = options_of(query_of(self.request.query_arguments), self.service.policy, self.clips)
         super().check_first()
 
     def body(self) -> Body:

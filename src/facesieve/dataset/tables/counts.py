@@ -12,6 +12,9 @@ from pydantic import AfterValidator, ConfigDict
 
 from facesieve.dataset.tables.former import current_counts
 from facesieve.dataset.tables.hashes import Hashes, hashes_of, repeated_hashes
+from facesieve.dataset.tables.picture_row import PictureRow, picture_rows, refused
+
+FIRST_REFUSED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,12 @@ class RunningCounts:
     """Counts the rows of both manifests, block by block.
 
     shared_labels: the number of labelled pictures with more than one kept face; all these faces have that label.
+    first_refused: the first refused pictures, at most `FIRST_REFUSED`; duplicates of other pictures do not count.
     """
 
     def __init__(self) -> None:
         self.shared_labels = 0
+        self.first_refused = list[PictureRow]()
         self._pictures = self._faces = self._kept = 0
         self._refusals, self._reasons = Counter[str](), Counter[str]()
         self._contents = list[Hashes]()
@@ -62,6 +67,8 @@ class RunningCounts:
         self._faces += len(faces)
         self._kept += int(pc.sum(faces["kept"]).as_py() or 0)
         self._refusals += _tally(pictures["refusal"].drop_null())
+        if len(self.first_refused) < FIRST_REFUSED:
+            self.first_refused += picture_rows(refused(pictures).slice(0, FIRST_REFUSED - len(self.first_refused)))
         self._reasons += _tally(pc.list_flatten(faces.filter(pc.invert(faces["kept"]))["reasons"]))
         several = pc.and_(pc.not_equal(pictures["label"], ""), pc.greater(pictures["kept"], 1))
         if "frames" in pictures.column_names:  # a clip shows the same face often

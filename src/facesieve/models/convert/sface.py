@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from facesieve.errors import ModelError
-from facesieve.models.onnx_reader import nodes
+from facesieve.models.onnx_reader import initializers
 from facesieve.records import EMBEDDING_SIZE, TEMPLATE_SIZE
 
 
@@ -18,7 +18,7 @@ def convert(sources: Mapping[str, bytes]) -> dict[str, bytes]:
     Raises ModelError `model_unreadable` when the file is another network.
     """
     [data] = sources.values()
-    nodes(data)
+    initializers(data)
     from facesieve.models.session import Session  # ONNX Runtime takes a while to import
 
     try:
