@@ -163,7 +163,7 @@ def test_killed_from_outside_the_same_machine_goes_on_at_once_and_another_after_
 def test_a_build_that_was_suspended_for_longer_than_its_lease_stops_and_changes_nothing(
     s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes]
 ) -> None:
-    child = start(heap, url, tmp_path / "first", 0, 0.2, 1, 3)
+    child = start(heap, url, tmp_path / "first", 0, 0.2, 1, 5)
     assert child.stdout
     assert any(line == "done 6\n" for line in child.stdout)
     child.send_signal(signal.SIGSTOP)

@@ -177,7 +177,7 @@ def test_a_person_is_forgotten_in_a_bucket(
     assert store.objects(f"{url}-2/") == {}
 
 
-def test_objects_of_any_key_are_written_on_a_condition_listed_read_and_deleted(store: Store) -> None:
+def test_objects_of_any_key_are_written_on_a_condition_listed_read_and_deleted(azure: AzureServer) -> None:
     keys = [
         "a//b.jpg",
         "/lead.jpg",
@@ -192,7 +192,7 @@ def test_objects_of_any_key_are_written_on_a_condition_listed_read_and_deleted(s
 
     async def check() -> None:
         fetcher = Fetcher(Settings(fetch_tries=1), stores=Stores(writing=True))
-        objects = Objects(fetcher, BucketUrl.parse(store.folder()), 1)
+        objects = Objects(fetcher, BucketUrl.parse(azure.folder()), 1)
         written = {key: await objects.write(key, key.encode(), ABSENT) for key in keys}
         assert {one.key: one.version async for one in objects.listed()} == written
         for key in keys:
