@@ -88,8 +88,8 @@ def _tell(gone: Forgotten, only_say: bool) -> None:
     words += [] if only_say else [f"{_many(gone.files, 'file')} removed"]
     typer.echo(f"{'would be forgotten' if only_say else 'forgotten'}: {', '.join(words)}")
     if gone.whole:
-        went = "1 picture goes" if gone.whole == 1 else f"{gone.whole} pictures go"
-        typer.echo(f"{went} with all faces, because the marked copy shows the face")
+        went = ("would be" if only_say else "was" if gone.whole == 1 else "were") + " removed"
+        typer.echo(f"{_many(gone.whole, 'picture')} {went} with all faces, because the marked copy shows the face")
     for export in gone.exports:
         typer.echo(f"an export has {_many(export.faces, 'face')} of them: {export.output}; delete it or export again")
     if only_say:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from facesieve.dataset.about import read_about, read_made
+from facesieve.dataset.about import read_made
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import shortened_list
 from facesieve.dataset.origin import ClipOptions
@@ -28,7 +28,7 @@ from facesieve.run.engines.choose import engine_for
 from facesieve.run.engines.engine import BuildEngine, MakePipeline
 from facesieve.run.forgotten import ForgottenHashes, not_forgotten
 from facesieve.run.known import changed_labels, readable, unfinished
-from facesieve.run.ledger import LIMIT_REFUSALS, TRY_AGAIN, Ledger
+from facesieve.run.ledger import Ledger
 from facesieve.run.lists import hash_of, record_lists, remove_pictures
 from facesieve.run.lost import remove_found
 from facesieve.run.mark_damage import broken_picture_files, mark_damage, missing_thumbs, unwritten_crops
@@ -38,7 +38,6 @@ from facesieve.run.portion import EVERYTHING, Portion
 from facesieve.run.progress import Progress
 from facesieve.run.publish import Published, publish_ledger
 from facesieve.run.shard import ShardRunner
-from facesieve.settings import Settings, default_clip_limits
 from facesieve.stop import Stopped
 
 
@@ -94,7 +93,8 @@ def build_dataset(
         absent |= last
         drop_sources(ledger, last.dropped(prune), spec.outputs)
         pruned = absent.dropped(prune) if prune else absent.relabelled
-        remove_pictures(layout, {hash_of(key) for key in pruned})
+        if pruned:
+            remove_pictures(layout, {hash_of(key) for key in pruned})
         published = _publish(ledger, spec, damaged)
         remove_found(layout, partial(is_in_named, named=named) if prune else lambda name: False)
     counts = published.counts
@@ -127,8 +127,7 @@ def _do_unfinished(
 ) -> Progress:
     """Find what is left to do, cut it into shards, and let the build engine run them."""
     settings, before = spec.settings, ledger.numbers()
-    try_again = TRY_AGAIN if _same_limits(ledger.layout, settings) else TRY_AGAIN | LIMIT_REFUSALS
-    todo = unfinished(wanted, ledger, max(settings.max_file_bytes, settings.max_clip_bytes), try_again)
+    todo = unfinished(wanted, ledger, max(settings.max_file_bytes, settings.max_clip_bytes))
     progress = Progress(total=len(todo), already=len(wanted) - len(todo))
     watch(progress)
     engine = engine or engine_for(settings, sum(source.cost for source in todo))
@@ -148,16 +147,6 @@ def _do_unfinished(
         raise Stopped(stopped.number, remark) from None
     _check_parts(ledger, before, progress.total)
     return progress
-
-
-def _same_limits(layout: Layout, settings: Settings) -> bool:
-    """Whether the published dataset has these limits. True if nothing is published yet."""
-    try:
-        recorded = read_about(layout).origin.limits if layout.about.exists() else {}
-    except DatasetError:  # it is damaged: the build writes it again
-        return False
-    before, now = ({**default_clip_limits(), **limits} for limits in (recorded, settings.limits()))
-    return all(before.get(name, value) == value for name, value in now.items())
 
 
 def _check_parts(ledger: Ledger, before: Sequence[int], added: int) -> None:

@@ -218,8 +218,9 @@ def _check_marked(marked: bool, policy: Policy, alone: Policy) -> None:
     if marked and alone != policy:
         raise UsageError(
             "marked_too_early",
-            f"Policy {policy.name!r} compares all faces, so verdicts are known only after the pictures were marked. "
-            "Build without --marked.",
+            f"The rule on {policy.rules[len(alone.rules)].measure!r} compares all faces, so verdicts are known only "
+            "after the pictures were marked. Build without --marked, or without that rule and judge the dataset again: "
+            "facesieve sieve DATASET -o NEW, with the rule.",
         )
 
 

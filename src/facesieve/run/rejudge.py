@@ -28,9 +28,10 @@ from facesieve.dataset.tables.named_files import cuts_of
 from facesieve.dataset.tables.schema import face_schema
 from facesieve.errors import DatasetError
 from facesieve.run.claim import check_writable, other_files
+from facesieve.run.comparing_rules import NAMES
 from facesieve.run.ledger import Ledger
 from facesieve.run.publish import publish_dataset
-from facesieve.run.relate_all import NAMES, RelationsOfAll
+from facesieve.run.relate_all import RelationsOfAll
 from facesieve.run.verdicts import Judge, Verdicts
 from facesieve.settings import Settings
 from facesieve.sieve import Policy

@@ -79,7 +79,9 @@ def _opened(path: Path, known: frozenset[Checksum], trusted: bool = False) -> It
             # No pre-buffering: if an Arrow thread releases a Python file while the process exits, the process aborts.
             with _arrow_errors(path, bool(known) or trusted), pq.ParquetFile(stream, pre_buffer=False) as file:
                 yield file
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if path.is_symlink():
+            raise damaged_file(path, "this is a link to a file that is missing") from error
         raise missing_file(path) from error
     except (MemoryError, OSError) as error:
         if isinstance(error, MemoryError) or error.errno == errno.ENOMEM:
