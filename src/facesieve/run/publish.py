@@ -55,7 +55,7 @@ def publish_dataset(blocks: Iterable[Block], layout: Layout, origin: Origin, set
     remove_published_checksums(layout)
     for manifest in manifests:
         manifest.publish()
-    for path in (layout.people, *([] if origin.identity else [layout.embeddings])):
+    for path in (layout.people, layout.report, layout.report_sums, *([] if origin.identity else [layout.embeddings])):
         with wrap_write_errors(path):
             remove_path(path)
     folders = [layout.faces] if origin.options.outputs.in_tars else [layout.metadata, layout.faces]

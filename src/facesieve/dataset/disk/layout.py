@@ -63,6 +63,16 @@ class Layout:
         return self.root / "people.parquet"
 
     @property
+    def report(self) -> Path:
+        """The page that `facesieve report` writes; absent until then, and after each change of the dataset."""
+        return self.root / "report.html"
+
+    @property
+    def report_sums(self) -> Path:
+        """The checksum of `report`; absent if there is none."""
+        return self.sums / "report.txt"
+
+    @property
     def decisions(self) -> Path:
         """What people decided about single faces; absent as long as nobody did."""
         return self.root / "decisions.parquet"
