@@ -102,7 +102,7 @@ def test_in_a_browser_the_sheet_and_the_report_open_the_clip_at_the_second(
         assert tab.run("document.querySelectorAll('#faces h3').length") == 1
         assert tab.run("document.querySelector('#faces h3').textContent").endswith("track 0 · 0–1.4 s")
         tab.open(whole.report(tmp_path / "report.html").as_uri())
-        assert tab.run("document.querySelectorAll('#clips .clip').length") == 1
+        assert tab.run("document.querySelectorAll('#clips .clip').length") == 2, "one of them has no face"
         shots = tab.run("[...document.querySelectorAll('#clips .shots a')].map(one => one.href)")
         assert shots and set(shots) <= {f"{Path(clip).as_uri()}#t={second}" for second in seconds}
         assert tab.run("document.querySelectorAll('#clips svg rect').length") >= 1
@@ -128,6 +128,34 @@ def test_the_footage_preset_keeps_the_best_shots_and_sieve_agrees(
     assert {tuple(row["reasons"]) for row in faces if not row["kept"]} == {("not_a_best_shot",)}
     assert built.about.origin.clips is not None
     assert "a fitter one" in "\n".join(built.explain(next(r["face_id"] for r in faces if not r["kept"])).lines())
+
+
+@pytest.mark.parametrize("preset", ["gallery", "training"])
+def test_presets_for_labelled_folders_keep_the_main_face_of_few_frames_and_sieve_agrees(
+    preset: str, tmp_path: Path
+) -> None:
+    sources = tmp_path / "people"
+    (sources / "ada").mkdir(parents=True)
+    bystander = cv2.resize(face(), (90, 90), interpolation=cv2.INTER_AREA)
+    frames = walking(face(), 40, size=(480, 240), step=1)
+    for frame in frames:
+        frame[20:110, 380:470] = bystander
+    film(sources / "ada" / "walk.mp4", frames)
+    cv2.imwrite(str(sources / "ada" / "photo.png"), face()[:, ::-1, ::-1])
+    policy = Policy.preset(preset).adjusted(["max_pitch=none", "min_confidence=0.9"])
+    whole = build(sources, tmp_path / "whole", label_from="folder", keep_rejected=True)
+    built = build(sources, tmp_path / "built", policy, label_from="folder", keep_rejected=True)
+    rows = built.faces.to_pylist()
+    assert whole.rejudge(policy).faces.to_pylist() == rows, "the columns may be in another order"
+    filmed = [row for row in rows if row["frame"] is not None]
+    assert len(filmed) == 16, "two faces in each of eight frames"
+    small = [row for row in filmed if row["box_w"] < 50]
+    assert {row["reasons"][0] for row in small} == {"not_the_main_face"}
+    main = [row for row in filmed if row["box_w"] >= 50]
+    assert {row["rank_in_picture"] for row in main} == {1.0}, "each frame is a picture"
+    kept = [row for row in rows if row["kept"]]
+    assert len(kept) == 1 and kept[0]["rank_among_duplicates"] == 1, "all are one picture, also mirrored"
+    assert {tuple(row["reasons"]) for row in main if not row["kept"]} == {("near_duplicate",)}
 
 
 def test_workers_and_shards_do_not_change_a_byte(clips: Path, tmp_path: Path) -> None:

@@ -22,11 +22,12 @@ from facesieve.errors import DatasetError
 from facesieve.run.claim import is_locked
 from facesieve.run.contents import Contents, has_ledger, read_contents
 from facesieve.run.crops_in_tars import check_tars
-from facesieve.run.faults import CheckResult, Fault, FaultCode
+from facesieve.run.faults import CheckResult, Fault, FaultCode, fault_of
 from facesieve.run.lost import read_lost
-from facesieve.run.mark_damage import UNDONE, missing_sums
+from facesieve.run.mark_damage import missing_sums
 from facesieve.run.outdated import outdated_manifests
-from facesieve.run.publish import manifests_of, orphaned_files, published_files, unnamed_files
+from facesieve.run.publish import manifests_of, optional_files, orphaned_files, published_files, unnamed_files
+from facesieve.run.undone import UNDONE
 
 
 def check_dataset(root: Path) -> CheckResult:
@@ -101,8 +102,8 @@ def _missing_sums(layout: Layout) -> list[Fault]:
 def _damaged_decisions(layout: Layout) -> list[Fault]:
     try:
         read_decisions(layout)
-    except DatasetError:
-        return [Fault(FaultCode.DAMAGED, layout.name_of(layout.decisions))]
+    except DatasetError as error:
+        return [fault_of(error, layout.name_of(layout.decisions))]
     return []
 
 
@@ -132,7 +133,8 @@ def _own_files(contents: Contents) -> list[str]:
     thumbs = (layout.thumbs_of(number) for number in layout.numbers(layout.parts if ledger else layout.thumbs))
     manifests = tuple(f"{layout.name_of(path)}/" for path in (layout.parts, *manifests_of(layout, contents.origin)))
     once = {name for name in contents.published if name.startswith(manifests)}
-    names = {*map(layout.name_of, thumbs), *published_files(layout, contents.origin), *once}
+    optional = {name for name in map(layout.name_of, optional_files(layout)) if name in contents.published}
+    names = {*map(layout.name_of, thumbs), *published_files(layout, contents.origin), *once, *optional}
     if not ledger:
         names.discard(layout.name_of(layout.made))
     for manifest in manifests_of(layout, contents.origin):  # if the folder is gone, its files are the faults
@@ -162,11 +164,14 @@ class _FileCheck:
 
     def _compare(self, name: str, sums: Checksums) -> None:
         path = self._layout.root / name
-        size = file_size(path)
-        if size is None:
-            self.faults.append(Fault(FaultCode.MISSING, name))
-        elif not (checksum_of_file(path) in sums[name] if name in sums else size and _readable(path)):
-            self.faults.append(Fault(FaultCode.DAMAGED, name))
+        try:
+            size = file_size(path)
+            if size is None:
+                self.faults.append(Fault(FaultCode.MISSING, name))
+            elif not (checksum_of_file(path) in sums[name] if name in sums else size and _readable(path)):
+                self.faults.append(Fault(FaultCode.DAMAGED, name))
+        except DatasetError as error:
+            self.faults.append(fault_of(error, name))
 
 
 def _readable(path: Path) -> bool:
@@ -187,6 +192,9 @@ def _readable(path: Path) -> bool:
 
 def _foreign(layout: Layout) -> Iterator[str]:
     """Names of files in the folders of the ledger that no build writes."""
+    for path in sorted(layout.hidden.iterdir()) if layout.hidden.is_dir() else []:
+        if path not in layout.own_hidden:
+            yield layout.name_of(path)
     for folder in (layout.parts, layout.thumbs, layout.sums, layout.unpacked):
         own = {path.name for number in layout.numbers(folder) for path in _of_number(layout, number)}
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
