@@ -21,7 +21,8 @@ from facesieve import Pipeline, Settings
 from facesieve.quality import mirrored_bits
 from facesieve.records import Face
 from facesieve.relate import distances, find_duplicates
-from facesieve.relate.duplicates import BITS, NEAR_ANYWHERE, NEAR_IN_LABEL
+from facesieve.relate.hash_bits import BITS
+from facesieve.relate.hash_search import NEAR_ANYWHERE, NEAR_IN_LABEL
 
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 Picture = np.ndarray

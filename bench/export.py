@@ -35,7 +35,7 @@ from facesieve.dataset.tables.schema import picture_schema
 from facesieve.draw import encode
 from facesieve.export.export import export_dataset
 from facesieve.quality import MEASURES
-from facesieve.run.build import BuildSpec
+from facesieve.run.build_spec import BuildSpec
 from facesieve.run.publish import publish_dataset
 from facesieve.settings import Settings
 from facesieve.sieve import Policy

@@ -165,7 +165,7 @@ def make_compared(root: Path, faces: int, order: str) -> None:
 def spec_of(compared: bool = False) -> Any:
     from facesieve.dataset.disk.outputs import Outputs
     from facesieve.quality import DATASET_RELATIONS, MEASURES
-    from facesieve.run.build import BuildSpec
+    from facesieve.run.build_spec import BuildSpec
     from facesieve.settings import Settings
     from facesieve.sieve import Policy
 
@@ -199,12 +199,12 @@ def again(root: Path) -> None:
 
 
 def rebuild(root: Path) -> None:
-    from facesieve.run.build import build
+    from facesieve.run.build import build_dataset
 
     def nothing() -> Any:
         raise AssertionError("there was something to do")
 
-    built = build(list(sources_of(root)), root, nothing, spec_of())
+    built = build_dataset(list(sources_of(root)), root, nothing, spec_of())
     assert not built.damaged
 
 

@@ -16,7 +16,7 @@ from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.origin import InferenceEngine
 from facesieve.quality import DATASET_RELATIONS
 from facesieve.records import Face, Measures, Photo, Record, Refusal, Source, Verdict
-from facesieve.run.build import BuildSpec
+from facesieve.run.build_spec import BuildSpec
 from facesieve.run.verdicts import Judge
 from facesieve.settings import Settings
 from facesieve.sieve import Judgement, Policy
@@ -126,7 +126,7 @@ def build_spec(outputs: Outputs | None = None, workers: int = 1, **settings: obj
 def by_hand(verdicts: Callable[[Measures], Sequence[Verdict]]) -> Judge:
     """A judge for `rejudge` from a function that returns the verdicts on faces."""
 
-    def judge(measures: Measures, _: object) -> Judgement:
+    def judge(measures: Measures, *_: object) -> Judgement:
         found = [verdict.reasons for verdict in verdicts(measures)]
         patterns = tuple(dict.fromkeys(found))
         which = np.array([patterns.index(reasons) for reasons in found], np.intp)

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from facesieve.export.export import Exported, ExportProgress, export_dataset
     from facesieve.pipeline import Pipeline
     from facesieve.records import Face, NoEmbedding, Photo, Record, Refusal, RefusalCode, Source, Verdict
-    from facesieve.run.build import BuildResult
+    from facesieve.run.build_result import BuildResult
     from facesieve.run.identify import Identified, IdentifyProgress, identify
     from facesieve.run.label_findings import LabelFinding
     from facesieve.run.merge import MergeResult, merge
-    from facesieve.run.opened import Dataset, open_dataset
+    from facesieve.run.open_dataset import Dataset, open_dataset
     from facesieve.run.people import LabelSummary, People
     from facesieve.run.progress import Progress
     from facesieve.run.pull import pull
@@ -75,8 +75,8 @@ __all__ = [
 
 # Where each public name is defined.
 _MODULES = {
-    "BuildResult": "run.build",
-    "Dataset": "run.opened",
+    "BuildResult": "run.build_result",
+    "Dataset": "run.open_dataset",
     "DatasetError": "errors",
     "ExportProgress": "export.export",
     "Exported": "export.export",
@@ -109,7 +109,7 @@ _MODULES = {
     "export_dataset": "export.export",
     "identify": "run.identify",
     "merge": "run.merge",
-    "open_dataset": "run.opened",
+    "open_dataset": "run.open_dataset",
     "pull": "run.pull",
 }
 

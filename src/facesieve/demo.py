@@ -26,7 +26,7 @@ def write_photos(folder: Path) -> list[Path]:
 
     Raises UsageError when the packages with the portraits are not installed, and DatasetError when the disk refuses.
     """
-    originals = {name: _installed(*place).read_bytes() for name, place in PORTRAITS.items()}
+    originals = {name: _installed(*where).read_bytes() for name, where in PORTRAITS.items()}
     portrait = _decode(originals["eileen-collins.png"])
     other = _decode(originals["grace-hopper.jpg"])
     files = originals | {

@@ -48,21 +48,21 @@ class Layered(BaseModel):
         given |= {name: _parts(name, text) for name, text in texts.items() if cls._is_list(name)}
         from_file = cls._of_file(file) if file else {}
         from_environment = cls._of_environment()
-        places = dict.fromkeys(from_file, str(file)) | {name: cls.variable(name) for name in from_environment}
+        origins = dict.fromkeys(from_file, str(file)) | {name: cls.variable(name) for name in from_environment}
         try:
             return cls(**(from_file | from_environment | given))
         except SettingsError as error:
             if not isinstance(error.__cause__, ValidationError):  # such as a missing home folder
                 raise
-            not_given = {name: place for name, place in places.items() if name not in given}
+            not_given = {name: origin for name, origin in origins.items() if name not in given}
             raise SettingsError("bad_setting", cls._fault(error.__cause__, not_given)) from error.__cause__
 
     @classmethod
-    def _fault(cls, error: ValidationError, places: Mapping[str, str]) -> str:
-        """What is wrong with the first wrong setting, as a sentence. places: where each setting comes from."""
+    def _fault(cls, error: ValidationError, origins: Mapping[str, str]) -> str:
+        """What is wrong with the first wrong setting, as a sentence. origins: where each setting comes from."""
         first = error.errors()[0]
         name = str(first["loc"][0])
-        where = f" ({places[name]})" if name in places else ""
+        where = f" ({origins[name]})" if name in origins else ""
         field = cls.model_fields[name]
         form = f" Write it like {(field.examples or [list(field.default)])[0]}." if cls._is_list(name) else ""
         return f"Setting {name!r}{where}: {first['msg']}.{form}"
@@ -119,8 +119,8 @@ class Layered(BaseModel):
                 homes = [table for table, kind in cls._tables().items() if name in kind.model_fields]
                 if not cls.table and homes:
                     hint = f"; it belongs in the table [{homes[0]}]."
-                place = f" in the table [{cls.table}]" if cls.table else ""
-                raise SettingsError("bad_setting", f"Settings file {file} has an unknown setting {name!r}{place}{hint}")
+                table = f" in the table [{cls.table}]" if cls.table else ""
+                raise SettingsError("bad_setting", f"Settings file {file} has an unknown setting {name!r}{table}{hint}")
         # A list with one item may be written as the item alone.
         return {
             name: [value] if cls._is_list(name) and isinstance(value, str) else value for name, value in values.items()

@@ -319,8 +319,8 @@ def face_id(picture_id: str, box: tuple[float, float, float, float], frame: int 
     frame: its number in a clip; None for a still picture.
     """
     pixels = ",".join(str(round(side)) for side in box)
-    place = pixels if frame is None else f"{frame}:{pixels}"
-    return hashlib.sha256(f"{picture_id}:{place}".encode()).hexdigest()[:32]
+    key = pixels if frame is None else f"{frame}:{pixels}"
+    return hashlib.sha256(f"{picture_id}:{key}".encode()).hexdigest()[:32]
 
 
 def _without_rejected_crop(face: Face) -> Face:

@@ -20,6 +20,7 @@ Floats16 = npt.NDArray[np.float16]
 Integers = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
+ByHand = npt.NDArray[np.int8]  # (N,) KEEP, REJECT, or 0 for a face that nobody decided about
 
 POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")  # the order of landmarks; left is the viewer's
 ANGLES = ("pitch", "yaw", "roll")  # the order of head poses
@@ -275,6 +276,10 @@ class Measures:
         values = {name: float(column[index]) for name, column in self.columns.items()}
         return {name: math.nan if math.isnan(value) else value for name, value in values.items()}
 
+
+# What a person decided about a face, and the reason in the verdict of a face that a person rejected.
+KEEP, REJECT = 1, -1
+BY_HAND = "by_hand"
 
 # Codes of reasons that earlier versions wrote, and their present codes.
 FORMER_REASONS = {"nodding": "pitched"}

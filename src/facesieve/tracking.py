@@ -59,8 +59,8 @@ def judge_clip(faces: ClipFaces, policy: Policy, gap: float, identity: str) -> t
     """
     limit = SAME_PERSON.get(identity)
     embeddings = None if limit is None else faces.embeddings
-    places = (faces.frame, faces.time, faces.scene, faces.boxes, faces.hashes)
-    track = find_tracks(*places, embeddings, limit or 0.0)
+    columns = (faces.frame, faces.time, faces.scene, faces.boxes, faces.hashes)
+    track = find_tracks(*columns, embeddings, limit or 0.0)
     _, picture = np.unique(faces.frame, return_inverse=True)
     measures = faces.measures
     relations = picture_relations(picture, measures["prominence"]) | track_relations(

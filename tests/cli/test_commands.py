@@ -14,7 +14,7 @@ import pytest
 
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import SettingsError
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.settings import Settings
 from handmade import Handmade, build_spec, photos, sources_in
 
@@ -23,7 +23,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def dataset(tmp_path: Path, astronaut: Path) -> Path:
-    build(sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade, build_spec())
+    build_dataset(sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade, build_spec())
     return tmp_path / "out"
 
 
@@ -241,7 +241,7 @@ def test_forget_says_what_it_removed(run: Run, dataset: Path) -> None:
 def test_forgetting_a_face_of_a_marked_picture_says_why_the_picture_went(
     run: Run, tmp_path: Path, astronaut: Path
 ) -> None:
-    build(
+    build_dataset(
         sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade, build_spec(Outputs(marked=True))
     )
     faces = pq.read_table(tmp_path / "out" / "faces.parquet").to_pylist()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from handmade import Handmade, build_spec, photos, sources_in
 
 Run = Callable[..., tuple[int, str, str]]
@@ -17,7 +17,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def dataset(tmp_path: Path, astronaut: Path) -> Path:
-    build(sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade, build_spec())
+    build_dataset(sources_in(photos(tmp_path / "heap", astronaut)), tmp_path / "out", Handmade, build_spec())
     return tmp_path / "out"
 
 
@@ -86,7 +86,7 @@ def test_a_name_that_several_pictures_have_is_an_error_that_lists_them(
     heap = photos(tmp_path / "heap", astronaut, 2)
     for folder in ("Ada", "Grace"):
         (heap / folder / "me.jpg").write_text("not a picture")
-    build(sources_in(heap), tmp_path / "out", Handmade, build_spec())
+    build_dataset(sources_in(heap), tmp_path / "out", Handmade, build_spec())
     status, _, err = run("explain", tmp_path / "out", "me.jpg")
     assert (status, err) == (
         2,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from facesieve.errors import DatasetError, SettingsError
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.settings import Settings
 from handmade import Handmade, build_spec, photos, sources_in
 
@@ -27,7 +27,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
 
 @pytest.fixture
 def dataset(tmp_path: Path, heap: Path) -> Path:
-    build(sources_in(heap), tmp_path / "out", Handmade, build_spec())
+    build_dataset(sources_in(heap), tmp_path / "out", Handmade, build_spec())
     return tmp_path / "out"
 
 
@@ -151,5 +151,5 @@ def test_a_dataset_inside_a_dataset_is_refused(run: Run, dataset: Path, heap: Pa
             assert (status, said.count("\n")) == (2, 1)
             assert f"inside the dataset {dataset}" in said
     with pytest.raises(DatasetError):
-        build(sources_in(heap), dataset / place, Handmade, build_spec())
+        build_dataset(sources_in(heap), dataset / place, Handmade, build_spec())
     assert sorted(dataset.rglob("*")) == before

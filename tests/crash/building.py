@@ -20,7 +20,7 @@ from dangerous import Raising
 
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import FacesieveError
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.progress import Progress
 from handmade import Handmade, Hashed, build_spec, compared_spec, sources_in
 
@@ -59,7 +59,7 @@ def main(
     everything = Outputs(keep_rejected=not compared, cuts=("face",), marked=not compared, tar_bytes=TAR_BYTES[form])
     try:
         spec = (compared_spec if compared else build_spec)(everything, shard_size=4, workers=int(workers))
-        build(sources_in(Path(folder)), Path(dataset), PIPELINES[pipeline], spec, watch)
+        build_dataset(sources_in(Path(folder)), Path(dataset), PIPELINES[pipeline], spec, watch)
     except FacesieveError as error:
         print(error.code, error.message, file=sys.stderr)
         return error.exit_status

@@ -16,7 +16,7 @@ from bucket_building import LEASE, OUTPUTS, build_in_bucket
 from s3_server import S3Server
 
 from facesieve.errors import DatasetError
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from handmade import Handmade, build_spec, files_in, photos, sources_in
 
 # What is about to be written, or deleted after `-`, when the build dies, and whether a shard is in the bucket by then.
@@ -43,7 +43,7 @@ def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
 def whole(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The published files of a local build."""
     out = tmp_path_factory.mktemp("whole") / "out"
-    build(sources_in(heap), out, Handmade, build_spec(OUTPUTS, shard_size=4))
+    build_dataset(sources_in(heap), out, Handmade, build_spec(OUTPUTS, shard_size=4))
     return files_in(out)
 
 

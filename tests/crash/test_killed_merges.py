@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from killed import assert_whole
 
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.check import check_dataset
 from facesieve.run.portion import Portion
 from handmade import Handmade, build_spec, files_in, photos, sources_in
@@ -31,9 +31,9 @@ def merge(*arguments: object, **options: object) -> tuple[int, str]:
 def parts(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> list[Path]:
     heap, root = photos(tmp_path_factory.mktemp("heap"), astronaut, count=6), tmp_path_factory.mktemp("parts")
     spec = build_spec(shard_size=3)
-    build(sources_in(heap), root / "whole", Handmade, spec)
+    build_dataset(sources_in(heap), root / "whole", Handmade, spec)
     for number in (1, 2):
-        build(sources_in(heap), root / f"{number}", Handmade, spec, portion=Portion(number, 2))
+        build_dataset(sources_in(heap), root / f"{number}", Handmade, spec, portion=Portion(number, 2))
     return [root / "1", root / "2"]
 
 

@@ -21,7 +21,7 @@ from facesieve.errors import DatasetError, ModelError, WorkerError
 from facesieve.processes.child import Child, ChildDied
 from facesieve.processes.forkserver import spawned
 from facesieve.records import Source
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.engines import schedule
 from facesieve.run.engines.engine import MakePipeline
 from facesieve.run.engines.pool import Pool
@@ -45,7 +45,7 @@ def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
 def whole(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The dataset that one process builds."""
     out = tmp_path_factory.mktemp("whole")
-    build(sources_in(heap), out, Handmade, build_spec(EVERYTHING))
+    build_dataset(sources_in(heap), out, Handmade, build_spec(EVERYTHING))
     return files_in(out)
 
 
@@ -64,7 +64,7 @@ def test_any_number_of_workers_makes_the_same_bytes(
     heap: Path, tmp_path: Path, whole: dict[str, bytes], workers: int
 ) -> None:
     seen: list[Progress] = []
-    built = build(sources_in(heap), tmp_path, Handmade, build_spec(EVERYTHING, workers=workers), seen.append)
+    built = build_dataset(sources_in(heap), tmp_path, Handmade, build_spec(EVERYTHING, workers=workers), seen.append)
     assert files_in(tmp_path) == whole
     assert [progress.done for progress in seen] == list(range(21))
     assert (seen[-1].kept, seen[-1].refused) == (built.counts.kept + 1, 2), "the duplicate is found afterwards"
@@ -76,7 +76,7 @@ def test_a_worker_that_is_killed_once_costs_nothing(heap: Path, tmp_path: Path, 
     path = heap / "Grace" / "006.png"
     sources = opened_by(heap, {"Grace/006.png": KillsOnce(path, tmp_path / "trace")})
     seen: list[Progress] = []
-    build(sources, tmp_path / "out", Handmade, build_spec(EVERYTHING, workers=2), seen.append)
+    build_dataset(sources, tmp_path / "out", Handmade, build_spec(EVERYTHING, workers=2), seen.append)
     assert (tmp_path / "trace").exists()
     assert files_in(tmp_path / "out") == whole
     assert seen[-1].done == seen[-1].total == 20
@@ -87,13 +87,13 @@ def test_a_picture_that_kills_is_one_refusal_and_the_next_build_tries_it_again(
 ) -> None:
     seen: list[Progress] = []
     deadly = opened_by(heap, {"Grace/006.png": Killer(heap)})
-    built = build(deadly, tmp_path, Handmade, build_spec(EVERYTHING, workers=2), seen.append)
+    built = build_dataset(deadly, tmp_path, Handmade, build_spec(EVERYTHING, workers=2), seen.append)
     ordinary = {"Ada/empty.jpg": "empty", "Ada/notes.txt": "not_an_image", "Ada/001.png": "duplicate"}
     assert refusals(tmp_path) == ordinary | {"Grace/006.png": "crashed"}
     assert built.counts.pictures == seen[-1].done == 20
     assert seen[-1].refused == 3
     again = Handmade()
-    build(sources_in(heap), tmp_path, lambda: again, build_spec(EVERYTHING))
+    build_dataset(sources_in(heap), tmp_path, lambda: again, build_spec(EVERYTHING))
     assert again.seen == ["Grace/006.png"]
     assert files_in(tmp_path) == whole
 
@@ -121,7 +121,7 @@ def test_a_shard_that_kills_is_halved_until_the_picture_stands_alone(heap: Path,
 
 def test_what_a_worker_raises_on_purpose_is_raised_by_the_build(heap: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="Model handmade is not here") as caught:
-        build(sources_in(heap), tmp_path, no_model, build_spec(workers=2))
+        build_dataset(sources_in(heap), tmp_path, no_model, build_spec(workers=2))
     assert caught.value.code == "model_absent"
 
 
@@ -129,13 +129,13 @@ def test_a_disk_that_refuses_a_worker_is_one_error(heap: Path, tmp_path: Path) -
     (tmp_path / ".facesieve").mkdir()
     (tmp_path / "kept").write_text("in the way")
     with pytest.raises(DatasetError) as caught:
-        build(sources_in(heap), tmp_path, Handmade, build_spec(workers=2))
+        build_dataset(sources_in(heap), tmp_path, Handmade, build_spec(workers=2))
     assert caught.value.code == "cannot_write"
 
 
 def test_a_worker_that_never_begins_is_an_error_and_not_a_loop(heap: Path, tmp_path: Path) -> None:
     with pytest.raises(WorkerError, match="--workers 1"):
-        build(sources_in(heap), tmp_path, dead_on_arrival, build_spec(workers=2))
+        build_dataset(sources_in(heap), tmp_path, dead_on_arrival, build_spec(workers=2))
 
 
 @pytest.mark.parametrize("deaths", [1, 3])
@@ -153,7 +153,9 @@ def test_workers_killed_while_they_start_are_replaced(
     if not forks:
         monkeypatch.setattr("facesieve.processes.forkserver.start_forkserver", lambda preload: False)
     (tmp_path / "trace").mkdir()
-    build(sources_in(heap), tmp_path / "out", dies(tmp_path / "trace", deaths), build_spec(EVERYTHING, workers=2))
+    build_dataset(
+        sources_in(heap), tmp_path / "out", dies(tmp_path / "trace", deaths), build_spec(EVERYTHING, workers=2)
+    )
     assert len(list((tmp_path / "trace").iterdir())) == deaths
     assert files_in(tmp_path / "out") == whole
 
@@ -163,7 +165,7 @@ def test_a_worker_stopped_for_good_is_killed_and_costs_nothing(
 ) -> None:
     path = heap / "Grace" / "006.png"
     sources = opened_by(heap, {"Grace/006.png": Hangs(path, tmp_path / "trace")})
-    build(sources, tmp_path / "out", Handmade, build_spec(EVERYTHING, workers=2, picture_timeout=1))
+    build_dataset(sources, tmp_path / "out", Handmade, build_spec(EVERYTHING, workers=2, picture_timeout=1))
     assert (tmp_path / "trace").exists()
     assert files_in(tmp_path / "out") == whole
 
@@ -173,12 +175,12 @@ def test_a_picture_that_hangs_is_one_refusal_and_the_next_build_tries_it_again(
 ) -> None:
     hangs = opened_by(heap, {"Grace/006.png": Hangs(heap)})
     began = time.monotonic()
-    built = build(hangs, tmp_path, Handmade, build_spec(EVERYTHING, workers=2, picture_timeout=1))
+    built = build_dataset(hangs, tmp_path, Handmade, build_spec(EVERYTHING, workers=2, picture_timeout=1))
     assert time.monotonic() - began < 30
     assert refusals(tmp_path)["Grace/006.png"] == "too_slow"
     assert built.counts.pictures == 20
     again = Handmade()
-    build(sources_in(heap), tmp_path, lambda: again, build_spec(EVERYTHING))
+    build_dataset(sources_in(heap), tmp_path, lambda: again, build_spec(EVERYTHING))
     assert again.seen == ["Grace/006.png"]
     assert files_in(tmp_path) == whole
 
@@ -188,7 +190,7 @@ def test_a_disk_that_hangs_is_an_error_and_no_picture_is_blamed(
 ) -> None:
     monkeypatch.setattr(schedule, "_COMMIT", 1)
     with pytest.raises(WorkerError) as raised:
-        build(sources_in(heap), tmp_path, slow_disk, build_spec(EVERYTHING, workers=2, picture_timeout=3))
+        build_dataset(sources_in(heap), tmp_path, slow_disk, build_spec(EVERYTHING, workers=2, picture_timeout=3))
     assert raised.value.code == "slow_disk"
     assert not Ledger(Layout(tmp_path)).numbers()
 
@@ -265,7 +267,7 @@ def test_ctrl_c_stops_all_at_once_keeps_what_is_finished_and_goes_on(
     assert list((tmp_path / "out" / ".facesieve" / "parts").iterdir())
     assert not (tmp_path / "out" / ".facesieve" / "scratch").exists()
     rest = Handmade()
-    build(sources_in(heap), tmp_path / "out", lambda: rest, build_spec(EVERYTHING))
+    build_dataset(sources_in(heap), tmp_path / "out", lambda: rest, build_spec(EVERYTHING))
     assert 0 < len(rest.seen) < 20
     assert files_in(tmp_path / "out") == whole
 
@@ -278,7 +280,7 @@ def test_workers_end_with_a_build_that_is_killed(heap: Path, tmp_path: Path, who
     child.kill()
     child.communicate()
     assert gone(child.pid)
-    build(sources_in(heap), tmp_path / "out", Handmade, build_spec(EVERYTHING, workers=2))
+    build_dataset(sources_in(heap), tmp_path / "out", Handmade, build_spec(EVERYTHING, workers=2))
     assert files_in(tmp_path / "out") == whole
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from facesieve.dataset.tables.merge import merge
+from facesieve.dataset.tables.merge import merge_parts
 from facesieve.dataset.tables.resolve import ResolvedPart, resolve
 from facesieve.dataset.tables.schema import part_schema
 from facesieve.dataset.tables.shuffle import Shuffle
@@ -102,7 +102,7 @@ def test_counted_rows_names_and_duplicates_are_those_of_a_plain_merge(seed: int,
     rows = [row(chance, number) for number in range(chance.choice([1, 7, 40, 120]))]
     parts = parts_of(rows, chance)
     found: list[tuple[str, str | None, str | None, list[str]]] = []
-    for faces, pictures, _ in merge(lambda columns: parts, MEASURES, scratch):
+    for faces, pictures, _ in merge_parts(lambda columns: parts, MEASURES, scratch):
         of_source: dict[str, list[str]] = {}
         for one in faces.to_pylist():
             of_source.setdefault(one["source"], []).append(one["face_id"])
@@ -121,7 +121,7 @@ def test_the_size_of_parts_changes_nothing(seed: int, scratch: Path) -> None:
     tables = []
     for _ in range(3):
         parts = parts_of(rows, chance)
-        blocks = list(merge(lambda columns, parts=parts: parts, MEASURES, scratch))
+        blocks = list(merge_parts(lambda columns, parts=parts: parts, MEASURES, scratch))
         tables.append([pa.concat_tables(column) for column in zip(*(block[:2] for block in blocks), strict=True)])
     assert all(some.equals(others) for one in tables for some, others in zip(one, tables[0], strict=True))
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.tables.schema import face_schema, picture_schema
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from handmade import MEASURES, Handmade, build_spec, photos, sources_in
 
 
@@ -26,7 +26,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
     heap = photos(root / "heap", astronaut, count=8)
     for name in ("val_kilmer", "test"):
         shutil.copytree(heap / "Ada", heap / name)
-    build(sources_in(heap), root / "out", Handmade, build_spec(Outputs(True, ("face", "head"), True)))
+    build_dataset(sources_in(heap), root / "out", Handmade, build_spec(Outputs(True, ("face", "head"), True)))
     return root / "out"
 
 
@@ -80,7 +80,7 @@ print(*rows.features, len(list(rows)))
 @pytest.mark.parametrize("data_dir", ["", "kept"])
 def test_imagefolder_streams_a_dataset_with_nothing_kept(tmp_path: Path, data_dir: str) -> None:
     (tmp_path / "empty.jpg").touch()
-    build(sources_in(tmp_path), tmp_path / "out", Handmade, build_spec())
+    build_dataset(sources_in(tmp_path), tmp_path / "out", Handmade, build_spec())
     env = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     command = [sys.executable, "-c", STREAM, str(tmp_path / "out" / data_dir)]
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)

@@ -9,7 +9,7 @@ import pytest
 
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.tables.counts import Counts, RunningCounts
-from facesieve.dataset.tables.merge import merge as merged
+from facesieve.dataset.tables.merge import merge_parts as merged
 from facesieve.dataset.tables.part_rows import PartRows
 from facesieve.dataset.tables.schema import face_schema, picture_schema
 from facesieve.records import Record

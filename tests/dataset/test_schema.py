@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from facesieve.dataset.tables.schema import PLACE, TRACK_RELATIONS, face_schema, picture_schema
+from facesieve.dataset.tables.schema import TAR_POSITION, TRACK_RELATIONS, face_schema, picture_schema
 
 DOC = Path(__file__).parents[2] / "docs" / "dataset.md"
 OF_CLIPS = "A dataset that has clips has these columns too"
@@ -31,7 +31,7 @@ def typed(schema: pa.Schema) -> list[tuple[str, str]]:
     [
         ("faces.parquet", face_schema([])),
         ("pictures.parquet", picture_schema()),
-        ("Tar shards", pa.schema(list(PLACE))),
+        ("Tar shards", pa.schema(list(TAR_POSITION))),
     ],
 )
 def test_the_documented_columns_are_the_columns(title: str, schema: pa.Schema) -> None:

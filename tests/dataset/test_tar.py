@@ -24,7 +24,7 @@ from facesieve.dataset.disk.tar import (
     is_complete,
     is_intact,
     members_in,
-    places_in,
+    positions_in,
     read_at,
     tar_name,
     write_member,
@@ -32,7 +32,7 @@ from facesieve.dataset.disk.tar import (
 from facesieve.dataset.tables import tar_layout
 from facesieve.dataset.tables.merge import Block
 from facesieve.dataset.tables.schema import CROPS, picture_schema
-from facesieve.dataset.tables.tar_layout import with_places
+from facesieve.dataset.tables.tar_layout import with_tar_positions
 
 CONTENT = {"Ada/a.png": b"x" * 700, "李雷/b.png": b"", f"{'é' * 50}/c.head.jpg": b"y" * 512}
 
@@ -60,13 +60,13 @@ def test_python_and_plain_tar_read_it(tmp_path: Path) -> None:
 def test_its_members_and_their_places_are_read_back(tmp_path: Path) -> None:
     path = tar_of(CONTENT, tmp_path)
     assert {member.name: member.data for member in members_in(path)} == CONTENT
-    assert {place.name: read_at(path, place.offset, place.size) for place in places_in(path)} == CONTENT
+    assert {place.name: read_at(path, place.offset, place.size) for place in positions_in(path)} == CONTENT
     assert is_complete(path) and is_intact(path)
 
 
 def test_a_tar_file_without_members_has_only_its_end(tmp_path: Path) -> None:
     path = tar_of({}, tmp_path)
-    assert path.read_bytes() == END and is_intact(path) and list(places_in(path)) == []
+    assert path.read_bytes() == END and is_intact(path) and list(positions_in(path)) == []
 
 
 def test_the_name_depends_on_names_order_and_bytes() -> None:
@@ -92,7 +92,7 @@ def test_a_tar_file_that_ends_early_is_noticed_and_yields_what_is_before(tmp_pat
         assert not is_complete(path) and not is_intact(path)
         with pytest.raises(TarDamagedError):
             list(members_in(path))
-        assert [place.name for place in places_in(path)] == list(CONTENT)[: len(list(places_in(path)))]
+        assert [place.name for place in positions_in(path)] == list(CONTENT)[: len(list(positions_in(path)))]
     path.write_bytes(data + b"\0")
     assert not is_intact(path)
     assert not is_complete(tmp_path / "absent.tar")
@@ -112,7 +112,7 @@ def faces_of(count: int, seed: int = 0) -> pa.Table:
 def placed(faces: pa.Table, tar_bytes: int, block: int = 1000) -> pa.Table:
     pictures = picture_schema().empty_table()
     blocks = (Block(faces.slice(at, block), pictures) for at in range(0, len(faces), block))
-    return pa.concat_tables([one.faces for one in with_places(blocks, Outputs(tar_bytes=tar_bytes))])
+    return pa.concat_tables([one.faces for one in with_tar_positions(blocks, Outputs(tar_bytes=tar_bytes))])
 
 
 def test_tar_files_have_about_the_wanted_size() -> None:
@@ -140,14 +140,14 @@ def test_a_face_more_or_less_changes_few_tar_files() -> None:
 def test_faces_without_crops_and_no_faces_have_no_place() -> None:
     faces = faces_of(9).filter(pa.compute.field("file_name").is_null())
     assert placed(faces, 300_000)["shard"].to_pylist() == [None]
-    assert list(with_places([], Outputs(tar_bytes=5000))) == []
+    assert list(with_tar_positions([], Outputs(tar_bytes=5000))) == []
 
 
 def test_faces_before_the_first_crop_of_a_tar_file_are_not_held() -> None:
     faces, pictures = faces_of(4000), picture_schema().empty_table()
     without = faces.set_column(2, "file_name", pa.nulls(len(faces), pa.string()))
     blocks = [Block(rows, pictures) for rows in (*[without] * 40, faces, *[without] * 3)]
-    found = [one.faces for one in with_places(blocks, Outputs(tar_bytes=200_000))]
+    found = [one.faces for one in with_tar_positions(blocks, Outputs(tar_bytes=200_000))]
     assert list(map(len, found[:40])) == [4000] * 40
     rows = pa.concat_tables(found)
     assert rows.select(faces.column_names).equals(pa.concat_tables([block.faces for block in blocks]))
@@ -168,7 +168,7 @@ def test_a_tar_file_ends_before_many_faces_without_a_crop_wait_in_memory(monkeyp
             taken = min(at + 37, len(rows))
             yield Block(rows.slice(at, 37), pictures)
 
-    for block in with_places(blocks(), Outputs(tar_bytes=2**30)):
+    for block in with_tar_positions(blocks(), Outputs(tar_bytes=2**30)):
         found.append(block.faces)
         held = max(held, taken - sum(map(len, found)))
     assert held < 500 * 5 + 37, "every fifth face has no crop"

@@ -9,7 +9,7 @@ import cv2
 import pytest
 
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from handmade import Handmade, build_spec, sources_in
 
 # Names that formats find hard: a separator, a tab, emoji, two that differ in case alone, a reserved word, spaces.
@@ -33,7 +33,7 @@ def album(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
 def people(album: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The dataset, with a file for each crop. Tests export it and change nothing else."""
     root = tmp_path_factory.mktemp("people") / "dataset"
-    build(sources_in(album), root, Handmade, build_spec(Outputs(keep_rejected=True)))
+    build_dataset(sources_in(album), root, Handmade, build_spec(Outputs(keep_rejected=True)))
     return root
 
 
@@ -41,7 +41,7 @@ def people(album: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def in_tars(album: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with its crops in tar files."""
     root = tmp_path_factory.mktemp("tars") / "dataset"
-    build(sources_in(album), root, Handmade, build_spec(Outputs(keep_rejected=True, tar_bytes=100_000)))
+    build_dataset(sources_in(album), root, Handmade, build_spec(Outputs(keep_rejected=True, tar_bytes=100_000)))
     return root
 
 

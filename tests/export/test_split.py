@@ -14,7 +14,7 @@ from facesieve.errors import UsageError
 from facesieve.export.export import export_dataset
 from facesieve.export.spec import parse_splits
 from facesieve.export.split import container, draws, hashes, splits_of
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from handmade import Handmade, build_spec, sources_in
 
 SPLIT = "train=0.6,val=0.2,test=0.2"
@@ -77,7 +77,7 @@ def shared_picture(album: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
             cv2.imwrite(str(root / "album" / f"person {number:02d}" / f"{index}.png"), pixels)
     for name in ("person 03", "person 07"):
         (root / "album" / name / "both.png").write_bytes((album / "Linus" / "4.png").read_bytes())
-    build(sources_in(root / "album"), root / "dataset", Handmade, build_spec())
+    build_dataset(sources_in(root / "album"), root / "dataset", Handmade, build_spec())
     return root / "dataset"
 
 

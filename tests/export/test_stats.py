@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from facesieve.report.stats import Distribution, bars, distribution
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from handmade import Handmade, build_spec, sources_in
 
 Run = Callable[..., tuple[int, str, str]]
@@ -57,7 +57,7 @@ def test_the_text_has_a_line_for_each_measure_and_counts_small_labels(run: Run, 
 
 def test_a_dataset_without_faces_has_statistics_too(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").touch()
-    build(sources_in(tmp_path), tmp_path / "out", Handmade, build_spec())
+    build_dataset(sources_in(tmp_path), tmp_path / "out", Handmade, build_spec())
     assert run("stats", tmp_path / "out")[0] == 0
     assert json.loads(run("stats", tmp_path / "out", "--json")[1])["funnel"] == {"pictures": 1, "read": 0, "faces": 0}
 

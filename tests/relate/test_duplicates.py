@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from facesieve.quality import mirrored_bits
-from facesieve.relate import duplicates
-from facesieve.relate.duplicates import NEAR_ANYWHERE, NEAR_IN_LABEL, Embedded, find_duplicates, nearest_hash
+from facesieve.relate import Embedded, find_duplicates, hash_search
+from facesieve.relate.hash_search import NEAR_ANYWHERE, NEAR_IN_LABEL
+from facesieve.relate.nearest_hash import nearest_hash
 from facesieve.relate.space import Space
 
 NAN = np.nan
@@ -151,7 +152,7 @@ def test_it_is_what_taking_faces_one_by_one_returns_whatever_the_order_of_rows(s
 
 
 def test_many_copies_of_one_face_are_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "EXACT", 10)
+    monkeypatch.setattr(hash_search, "EXACT", 10)
     [one] = hashes(1)
     made = np.stack([flipped(one, at % 9, 90 + at % 50) for at in range(3000)])
     result = found(made, list(range(3000)), [7] * 3000)

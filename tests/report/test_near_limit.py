@@ -6,13 +6,13 @@ from pathlib import Path
 
 from facesieve import open_dataset
 from facesieve.report.near_limit import faces_near_limit
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.sieve import Policy
 from handmade import Handmade, build_spec, photos, sources_in
 
 
 def test_both_limits_of_a_rule_count_and_unmeasured_faces_do_not(tmp_path: Path, astronaut: Path) -> None:
-    build(sources_in(photos(tmp_path / "heap", astronaut, 30)), tmp_path / "out", Handmade, build_spec())
+    build_dataset(sources_in(photos(tmp_path / "heap", astronaut, 30)), tmp_path / "out", Handmade, build_spec())
     rules = [{"measure": "yaw", "low": 30, "high": 60, "reason": "turned"}]
     open_dataset(tmp_path / "out").rejudge(Policy.parse({"name": "two", "rules": rules}), tmp_path / "new")
     dataset = open_dataset(tmp_path / "new")

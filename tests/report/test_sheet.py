@@ -13,8 +13,8 @@ import pytest
 
 from facesieve.dataset.disk.layout import Layout
 from facesieve.report.sheet import contact_sheet
-from facesieve.run.build import build
-from facesieve.run.opened import open_dataset
+from facesieve.run.build import build_dataset
+from facesieve.run.open_dataset import open_dataset
 from facesieve.sieve import Policy
 from handmade import Handmade, Hashed, build_spec, compared_spec, photos, sources_in
 
@@ -48,7 +48,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
 
 @pytest.fixture
 def dataset(heap: Path, tmp_path: Path) -> Layout:
-    build(sources_in(heap), tmp_path / "out", Handmade, build_spec())
+    build_dataset(sources_in(heap), tmp_path / "out", Handmade, build_spec())
     return Layout(tmp_path / "out")
 
 
@@ -65,7 +65,7 @@ def test_every_face_is_a_card_with_its_picture_verdict_and_reasons(dataset: Layo
 
 
 def test_a_card_shows_the_fitter_near_duplicate_beside_the_face(heap: Path, tmp_path: Path) -> None:
-    build(sources_in(heap), tmp_path / "out", Hashed, compared_spec())
+    build_dataset(sources_in(heap), tmp_path / "out", Hashed, compared_spec())
     page, faces = (
         (tmp_path / "out" / "contact_sheet.html").read_text(),
         pq.read_table(tmp_path / "out" / "faces.parquet"),
@@ -83,7 +83,7 @@ def test_a_card_shows_the_fitter_near_duplicate_beside_the_face(heap: Path, tmp_
 
 def test_a_card_shows_the_main_face_of_the_picture_beside_the_others(heap: Path, tmp_path: Path) -> None:
     policy = Policy.parse({"name": "x", "rules": [{"measure": "rank_in_picture", "high": 1}]})
-    build(sources_in(heap), tmp_path / "out", Hashed, compared_spec())
+    build_dataset(sources_in(heap), tmp_path / "out", Hashed, compared_spec())
     open_dataset(tmp_path / "out").rejudge(policy, tmp_path / "main")
     cards = (tmp_path / "main" / "contact_sheet.html").read_text().split("<article")[1:]
     others = [card for card in cards if "not_the_main_face" in card]
@@ -107,7 +107,7 @@ def test_the_page_needs_no_other_file_and_no_host(dataset: Layout) -> None:
 def test_names_cannot_become_markup(heap: Path, tmp_path: Path) -> None:
     nasty = '"><script>alert(1)</script><img src=x onerror=alert(1)>$books'
     sources = [replace(one, name=f"{nasty}{one.name}", label=nasty) for one in sources_in(heap)]
-    build(sources, tmp_path / "out", Handmade, build_spec())
+    build_dataset(sources, tmp_path / "out", Handmade, build_spec())
     page = Page((tmp_path / "out" / "contact_sheet.html").read_bytes())
     assert page.scripts == 1
     assert all(link.startswith("data:image/jpeg;base64,") for link in page.links)
@@ -125,13 +125,13 @@ def test_the_page_of_a_large_dataset_shows_an_even_selection_and_says_so(dataset
 
 
 def test_a_dataset_without_faces_has_a_page(tmp_path: Path) -> None:
-    build([], tmp_path / "out", Handmade, build_spec())
+    build_dataset([], tmp_path / "out", Handmade, build_spec())
     assert Page((tmp_path / "out" / "contact_sheet.html").read_bytes()).cards == []
 
 
 def test_the_page_shows_the_policy_and_its_limits(heap: Path, tmp_path: Path) -> None:
     strict = Policy.preset("strict")
-    build(sources_in(heap), tmp_path / "out", Handmade, replace(build_spec(), policy=strict))
+    build_dataset(sources_in(heap), tmp_path / "out", Handmade, replace(build_spec(), policy=strict))
     page = (tmp_path / "out" / "contact_sheet.html").read_text()
     assert "Judged by <b>strict</b>: " in page
     assert all(f"{rule.measure} {rule.limits()}" in page for rule in strict.rules)
@@ -141,7 +141,7 @@ def test_a_card_shows_the_measures_of_the_policy_and_highlights_failed_ones(heap
     policy = Policy.parse(
         {"name": "own", "rules": [{"measure": "confidence", "low": 0.9}, {"measure": "yaw", "high": 50}]}
     )
-    build(sources_in(heap), tmp_path / "out", Handmade, replace(build_spec(), policy=policy))
+    build_dataset(sources_in(heap), tmp_path / "out", Handmade, replace(build_spec(), policy=policy))
     page = (tmp_path / "out" / "contact_sheet.html").read_text()
     cards = re.findall(r"<article.*?</article>", page)
     facts = [card.split("<details>")[0] for card in cards]
@@ -166,7 +166,7 @@ document.body.textContent = `numbers ${shown} broken ${tall.length} overflowing 
 @pytest.mark.parametrize("width", [800, 1280, 1400, 1920])
 def test_no_number_is_wrapped_and_the_title_is_the_folder_name(heap: Path, tmp_path: Path, width: int) -> None:
     strict = Policy.preset("strict")
-    build(sources_in(heap), tmp_path / "my faces", Handmade, replace(build_spec(), policy=strict))
+    build_dataset(sources_in(heap), tmp_path / "my faces", Handmade, replace(build_spec(), policy=strict))
     page = tmp_path / "my faces" / "contact_sheet.html"
     page.write_text(page.read_text().replace("</body>", MEASURE + "</body>"))
     command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]

@@ -19,8 +19,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import FacesieveError
-from facesieve.run.build import BuildResult, build
-from facesieve.run.mirrored import Mirrored, mirrored
+from facesieve.run.bucket_dataset import BucketDataset, opened_bucket
+from facesieve.run.build import build_dataset
+from facesieve.run.build_result import BuildResult
 from facesieve.run.progress import Progress
 from facesieve.sources.remote.objects import Objects
 from handmade import Handmade, build_spec, sources_in
@@ -51,7 +52,7 @@ def build_in_bucket(
     folder: Path,
     url: str,
     work: Path,
-    watch: Callable[[Mirrored, Progress], None] = lambda output, progress: None,
+    watch: Callable[[BucketDataset, Progress], None] = lambda output, progress: None,
     workers: int = 1,
     prune: bool = False,
     announce: Callable[[str], object] = lambda line: None,
@@ -60,20 +61,20 @@ def build_in_bucket(
     """Build a folder of pictures into a bucket, as the public function does, with a pipeline without networks."""
     given = {"shard_size": 4, "bucket_lease": LEASE, "bucket_tries": 2, "fetch_tries": 1} | settings
     spec = build_spec(OUTPUTS, workers=workers, **given)
-    with mirrored(url, spec.settings, announce, work) as output:
+    with opened_bucket(url, spec.settings, announce, work) as output:
 
         def watched(progress: Progress) -> None:
             output.check()
             watch(output, progress)
 
-        result = build(
+        result = build_dataset(
             sources_in(folder),
             output.root,
             Handmade,
             spec,
             watched,
             named=[str(folder)] if prune else (),
-            prune_gone=prune,
+            prune=prune,
             beside=output.following,
         )
         output.publish()
@@ -91,7 +92,7 @@ def main(
 ) -> int:
     kill_at_change(kill_at)
 
-    def watch(output: Mirrored, progress: Progress) -> None:
+    def watch(output: BucketDataset, progress: Progress) -> None:
         print("done", progress.done, flush=True)
         time.sleep(float(pause))
 

@@ -12,7 +12,7 @@ from facesieve.dataset.origin import IdentityModel, InferenceEngine
 from facesieve.identity.embedder import Embedder
 from facesieve.models.store import Store
 from facesieve.records import Record, Source
-from facesieve.run.build import BuildSpec
+from facesieve.run.build_spec import BuildSpec
 from facesieve.run.inference import engines_of, resolved
 from facesieve.settings import Settings
 from handmade import Handmade, build_spec, record_of

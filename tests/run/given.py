@@ -15,8 +15,9 @@ from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.origin import IdentityModel, InferenceEngine
 from facesieve.quality import MEASURES
 from facesieve.records import Face, Photo, Record, Source, Verdict
-from facesieve.run.build import BuildSpec, build
-from facesieve.run.opened import Dataset, open_dataset
+from facesieve.run.build import build_dataset
+from facesieve.run.build_spec import BuildSpec
+from facesieve.run.open_dataset import Dataset, open_dataset
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
 
@@ -97,7 +98,7 @@ def given_dataset(
         label_from="folder",
         identity=model,
     )
-    build(sources, root, lambda: Pictures(pictures), spec)
+    build_dataset(sources, root, lambda: Pictures(pictures), spec)
     return open_dataset(root)
 
 

@@ -14,8 +14,8 @@ from bucket_building import OUTPUTS, build_in_bucket
 from s3_server import READER, VISITOR, S3Server
 
 from facesieve.errors import DatasetError, UsageError
-from facesieve.run.build import build
-from facesieve.run.mirrored import Mirrored
+from facesieve.run.bucket_dataset import BucketDataset
+from facesieve.run.build import build_dataset
 from facesieve.run.progress import Progress
 from facesieve.run.pull import pull
 from facesieve.settings import Settings
@@ -44,7 +44,7 @@ def url(s3: S3Server) -> str:
 
 
 def local_build(folder: Path, out: Path) -> dict[str, bytes]:
-    build(sources_in(folder), out, Handmade, build_spec(OUTPUTS, shard_size=4))
+    build_dataset(sources_in(folder), out, Handmade, build_spec(OUTPUTS, shard_size=4))
     return files_in(out)
 
 
@@ -145,7 +145,7 @@ def test_a_second_build_is_told_who_writes_and_an_expired_lease_is_taken_over(
 def test_two_builds_at_once_the_second_is_told(s3: S3Server, url: str, heap: Path, tmp_path: Path) -> None:
     told: list[tuple[str, str]] = []
 
-    def watch(output: Mirrored, progress: Progress) -> None:
+    def watch(output: BucketDataset, progress: Progress) -> None:
         if progress.done == 1:
             told.append(error_of(lambda: build_in_bucket(heap, url, tmp_path / "other")))
             told.append(error_of(lambda: build_in_bucket(heap, url, tmp_path / "work")))
@@ -160,7 +160,7 @@ def test_a_build_whose_lease_was_taken_stops_and_writes_nothing_more(
 ) -> None:
     seen: dict[str, bytes] = {}
 
-    def watch(output: Mirrored, progress: Progress) -> None:
+    def watch(output: BucketDataset, progress: Progress) -> None:
         if progress.done == 10:
             put_lease(s3, url, seconds=3600)
             until = time.monotonic() + 120
@@ -183,7 +183,7 @@ def test_a_build_that_lost_its_lease_unnoticed_overwrites_nothing_of_the_next_on
 ) -> None:
     name = ".facesieve/parts/00000002.parquet"
 
-    def watch(output: Mirrored, progress: Progress) -> None:
+    def watch(output: BucketDataset, progress: Progress) -> None:
         if progress.done == 5:
             put_lease(s3, url, seconds=3600)
             s3.put(f"{url}/{name}", b"of the next build")
@@ -243,7 +243,7 @@ def test_a_machine_that_stopped_keeps_the_shards_that_it_had_not_copied_yet(
     async def nothing(self: object, ending: object) -> None:
         """Copies no shard."""
 
-    def stop(output: Mirrored, progress: Progress) -> None:
+    def stop(output: BucketDataset, progress: Progress) -> None:
         if progress.done == 9:
             raise KeyboardInterrupt
 

@@ -11,7 +11,7 @@ import pytest
 
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.errors import DatasetError
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.engines import choose
 from facesieve.run.engines.alone import Alone
 from facesieve.run.engines.choose import engine_for
@@ -69,7 +69,7 @@ class Forgetful(Alone):
 def expected(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The dataset that this process makes alone, in one shard."""
     out = tmp_path_factory.mktemp("expected")
-    build(sources_in(heap), out, Handmade, build_spec(EVERYTHING))
+    build_dataset(sources_in(heap), out, Handmade, build_spec(EVERYTHING))
     return files_in(out)
 
 
@@ -80,7 +80,7 @@ def test_every_engine_makes_the_same_dataset_and_counts_every_picture_once(
     engine: BuildEngine, heap: Path, tmp_path: Path, expected: dict[str, bytes]
 ) -> None:
     seen = list[Progress]()
-    built = build(
+    built = build_dataset(
         sources_in(heap), tmp_path, Handmade, build_spec(EVERYTHING, shard_size=4), seen.append, engine=engine
     )
     assert files_in(tmp_path) == expected
@@ -96,12 +96,12 @@ def test_an_engine_without_shards_builds_no_pipeline(engine: BuildEngine, tmp_pa
     def make_pipeline() -> Handmade:
         raise AssertionError("there is nothing to do")
 
-    assert build([], tmp_path, make_pipeline, build_spec(), engine=engine).counts.pictures == 0
+    assert build_dataset([], tmp_path, make_pipeline, build_spec(), engine=engine).counts.pictures == 0
 
 
 def test_a_dataset_that_an_engine_did_not_finish_is_not_published(heap: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="Run the same build again") as caught:
-        build(sources_in(heap), tmp_path, Handmade, build_spec(shard_size=4), engine=Forgetful())
+        build_dataset(sources_in(heap), tmp_path, Handmade, build_spec(shard_size=4), engine=Forgetful())
     assert caught.value.code == "ledger_changed"
     assert not (tmp_path / "faces.parquet").exists()
 

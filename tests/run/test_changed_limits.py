@@ -14,7 +14,7 @@ from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.origin import difference
 from facesieve.decode import decode_one
 from facesieve.records import Photo, Record, Source
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.upgrade import upgrade
 from facesieve.settings import LIMITS, Settings, default_clip_limits
 from handmade import build_spec, sources_in
@@ -39,7 +39,9 @@ def built(photos: Path, root: Path, **limits: int) -> tuple[list[str], dict[str,
     """The sources that were looked at, and every source's refusal."""
     how = build_spec(**limits)
     pipeline = Decodes(how.settings)
-    build(sources_in(photos), root, lambda: pipeline, how, mixed_engines=True)  # of an upgraded one it is not known
+    build_dataset(
+        sources_in(photos), root, lambda: pipeline, how, allow_mixed_engines=True
+    )  # of an upgraded one it is not known
     rows = pq.read_table(root / "pictures.parquet").to_pylist()
     return pipeline.seen, {row["source"]: row["refusal"] for row in rows}
 

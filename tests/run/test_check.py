@@ -14,7 +14,7 @@ from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.manifests import open_manifests
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import Record, Source, Verdict
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.check import check_dataset
 from facesieve.run.faults import Fault, FaultCode
 from facesieve.run.forget import forget
@@ -41,7 +41,7 @@ def good(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def again(heap: Path, root: Path) -> list[str]:
     """The same build; the names of the pictures that it did."""
     pipeline = Handmade()
-    build(sources_in(heap), root, lambda: pipeline, build_spec(EVERYTHING, shard_size=5))
+    build_dataset(sources_in(heap), root, lambda: pipeline, build_spec(EVERYTHING, shard_size=5))
     return pipeline.seen
 
 
@@ -138,9 +138,9 @@ def test_pictures_that_went_with_a_part_stay_told_until_they_are_done_or_given_u
     lost = [one.source for one in check_dataset(out).lost.pictures]
     assert set(lost) < {source.name for source in sources_in(heap)}
     without = [source for source in sources_in(heap) if source.name != lost[0]]
-    build(without, out, Handmade, build_spec(EVERYTHING, shard_size=5))
+    build_dataset(without, out, Handmade, build_spec(EVERYTHING, shard_size=5))
     assert [one.source for one in check_dataset(out).lost.pictures] == lost[:1]
-    build(without, out, Handmade, build_spec(EVERYTHING, shard_size=5), named=["."], prune_gone=True)
+    build_dataset(without, out, Handmade, build_spec(EVERYTHING, shard_size=5), named=["."], prune=True)
     assert check_dataset(out).lost == Lost()
 
 
@@ -190,7 +190,7 @@ def test_pictures_whose_sums_are_gone_are_done_again_by_a_build_which_says_so(
     heap: Path, good: Path, out: Path
 ) -> None:
     (out / SUMS).unlink()
-    built = build(sources_in(heap), out, Handmade, build_spec(EVERYTHING, shard_size=5))
+    built = build_dataset(sources_in(heap), out, Handmade, build_spec(EVERYTHING, shard_size=5))
     assert built.damaged == (SUMS,)
     assert built.progress.total == 5
     assert (check_dataset(out).faults, check_dataset(out).without_sum) == ((), 0)
@@ -289,7 +289,7 @@ def test_a_check_while_a_build_writes_says_so(heap: Path, out: Path) -> None:
     shutil.copy(heap / "Ada" / "001.png", heap / "Ada" / "later.png")
     try:
         looking = Looking()
-        build(sources_in(heap), out, lambda: looking, build_spec(EVERYTHING, shard_size=5))
+        build_dataset(sources_in(heap), out, lambda: looking, build_spec(EVERYTHING, shard_size=5))
         assert len(looking.seen) == 1
     finally:
         (heap / "Ada" / "later.png").unlink()

@@ -16,9 +16,10 @@ from facesieve.dataset.origin import IdentityModel
 from facesieve.errors import PolicyError
 from facesieve.quality import LABEL_RELATIONS
 from facesieve.records import Face, Record, Source, Verdict
-from facesieve.run.build import BuildSpec, build
+from facesieve.run.build import build_dataset
+from facesieve.run.build_spec import BuildSpec
 from facesieve.run.check import check_dataset
-from facesieve.run.compared import check_comparable, measures_of_build, rules_for_pictures
+from facesieve.run.dataset_rules import check_comparable, measures_of_build, rules_for_pictures
 from facesieve.run.portion import Portion
 from facesieve.sieve import Policy
 from handmade import Handmade, compared_spec, files_in, record_of, sources_in
@@ -81,7 +82,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def whole(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("whole") / "d"
-    build(sources_in(people), root, Acting, acting_spec())
+    build_dataset(sources_in(people), root, Acting, acting_spec())
     return root
 
 
@@ -104,17 +105,17 @@ def test_the_right_face_of_each_picture_is_kept_and_the_wrong_person_is_not(whol
 
 def test_parts_that_are_merged_have_the_bytes_of_one_build(people: Path, whole: Path, tmp_path: Path) -> None:
     for number in (1, 2, 3):
-        build(sources_in(people), tmp_path / f"{number}", Acting, acting_spec(), portion=Portion(number, 3))
+        build_dataset(sources_in(people), tmp_path / f"{number}", Acting, acting_spec(), portion=Portion(number, 3))
     facesieve.merge([tmp_path / f"{number}" for number in (1, 2, 3)], tmp_path / "d")
     assert files_in(tmp_path / "d") == files_in(whole)
 
 
 def test_pictures_that_are_added_change_the_verdicts_on_those_before(people: Path, whole: Path, tmp_path: Path) -> None:
     first = [source for source in sources_in(people) if source.name in ("ada/ada 0.png", "ada/ben 9.png")]
-    build(first, tmp_path / "d", Acting, acting_spec())
+    build_dataset(first, tmp_path / "d", Acting, acting_spec())
     before = reasons(tmp_path / "d")
     assert [before["ada/ada 0.png", True], before["ada/ada 0.png", False]] == [[], ["not_the_main_face"]]
-    build(sources_in(people), tmp_path / "d", Acting, acting_spec())
+    build_dataset(sources_in(people), tmp_path / "d", Acting, acting_spec())
     assert files_in(tmp_path / "d") == files_in(whole)
 
 
@@ -132,8 +133,8 @@ def test_embeddings_that_are_added_later_make_the_dataset_of_a_build_with_them(p
                 record, faces=tuple(dataclasses.replace(face, embedding=vector) for face, vector in pairs)
             )
 
-    build(sources_in(people), tmp_path / "with", Embedded, made(MODEL))
-    build(sources_in(people), tmp_path / "later", Acting, made(None))
+    build_dataset(sources_in(people), tmp_path / "with", Embedded, made(MODEL))
+    build_dataset(sources_in(people), tmp_path / "later", Acting, made(None))
     assert "not_the_main_face" in str(reasons(tmp_path / "later"))
     facesieve.identify(tmp_path / "later", settings=facesieve.Settings(identity="dlib-resnet"))
     assert files_in(tmp_path / "later") == files_in(tmp_path / "with")

@@ -20,10 +20,10 @@ from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.disk.parquet import read_table
 from facesieve.dataset.manifests import open_manifests
-from facesieve.dataset.tables.merge import merge
+from facesieve.dataset.tables.merge import merge_parts
 from facesieve.errors import DatasetError
 from facesieve.records import Record, Source, Verdict
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.check import check_dataset
 from facesieve.run.known import unfinished
 from facesieve.run.ledger import Ledger
@@ -42,7 +42,7 @@ def good(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def again(heap: Path, root: Path) -> None:
-    build(sources_in(heap), root, Handmade, build_spec(EVERYTHING, shard_size=5))
+    build_dataset(sources_in(heap), root, Handmade, build_spec(EVERYTHING, shard_size=5))
 
 
 def check(heap: Path, root: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_bit_that_flips_in_a_part_without_checksum_is_no_traceback(heap: Path,
         try:
             ledger = Ledger(Layout(out))
             unfinished(sources_in(heap), ledger, 1 << 30)
-            for _ in merge(ledger.tables, MEASURES):
+            for _ in merge_parts(ledger.tables, MEASURES):
                 pass
         except DatasetError:
             told += 1
@@ -156,7 +156,7 @@ def test_a_file_that_vanishes_while_a_build_runs_is_told_and_mended_by_the_next(
             return super().one(source)
 
     with pytest.raises(DatasetError) as caught:
-        build(sources_in(heap), out, Vanishing, build_spec(EVERYTHING, shard_size=5))
+        build_dataset(sources_in(heap), out, Vanishing, build_spec(EVERYTHING, shard_size=5))
     assert caught.value.code == "missing_files"
     again(heap, out)
     assert files_in(out) == files_in(good)
@@ -175,7 +175,7 @@ def test_a_part_of_the_ledger_that_vanishes_while_a_build_runs_is_told_and_mende
             return super().one(source)
 
     with pytest.raises(DatasetError) as caught:
-        build(sources_in(heap), out, Vanishing, build_spec(EVERYTHING, shard_size=5))
+        build_dataset(sources_in(heap), out, Vanishing, build_spec(EVERYTHING, shard_size=5))
     assert caught.value.code == "ledger_changed"
     assert not (out / "faces.parquet").exists()
     again(heap, out)
@@ -184,7 +184,7 @@ def test_a_part_of_the_ledger_that_vanishes_while_a_build_runs_is_told_and_mende
 
 def test_a_part_that_vanished_between_two_builds_is_told(heap: Path, good: Path, out: Path) -> None:
     parts(out)[1].unlink()
-    built = build(sources_in(heap), out, Handmade, build_spec(EVERYTHING, shard_size=5))
+    built = build_dataset(sources_in(heap), out, Handmade, build_spec(EVERYTHING, shard_size=5))
     assert ".facesieve/parts/00000001.parquet" in built.damaged
     assert files_in(out) == files_in(good)
 
@@ -197,7 +197,7 @@ def test_files_whose_pictures_are_not_among_the_sources_stay_told_until_they_are
     some = [source for source in sources_in(heap) if source.label == "Grace"]
     for _ in range(2):
         with pytest.raises(DatasetError, match=crop.name) as caught:
-            build(some, out, Handmade, build_spec(EVERYTHING, shard_size=5))
+            build_dataset(some, out, Handmade, build_spec(EVERYTHING, shard_size=5))
         assert caught.value.code == "missing_files"
     again(heap, out)
     assert files_in(out) == files_in(good)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from facesieve.cli import application
 from facesieve.run.check import check_dataset
 from facesieve.run.forget import forget
-from facesieve.run.opened import Dataset, open_dataset
+from facesieve.run.open_dataset import Dataset, open_dataset
 from facesieve.run.people import People
 from facesieve.settings import Settings
 from vectors import people

@@ -12,7 +12,7 @@ import pytest
 from facesieve.dataset.manifests import open_manifests
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.upgrade import upgrade
 from facesieve.settings import Settings
@@ -37,7 +37,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
 
 @pytest.fixture
 def old(heap: Path, tmp_path: Path) -> Path:
-    build(sources_in(heap), tmp_path / "old", Handmade, build_spec())
+    build_dataset(sources_in(heap), tmp_path / "old", Handmade, build_spec())
     as_before(tmp_path / "old")
     upgrade(tmp_path / "old")
     return tmp_path / "old"
@@ -61,7 +61,7 @@ def test_it_is_judged_again(old: Path, tmp_path: Path) -> None:
 
 def test_it_is_continued(old: Path, heap: Path, astronaut: Path) -> None:
     shutil.copy(astronaut, heap / "Ada" / "new.png")
-    built = build(sources_in(heap), old, Handmade, build_spec(), mixed_engines=True)
+    built = build_dataset(sources_in(heap), old, Handmade, build_spec(), allow_mixed_engines=True)
     assert built.progress.total == 1, "what was there is not done again"
     rows = open_manifests(old).pictures.to_pylist()
     assert {Path(row["source"]).name for row in rows if row["turn"] == 0} == {"new.png"}
@@ -71,4 +71,4 @@ def test_it_is_continued(old: Path, heap: Path, astronaut: Path) -> None:
 
 def test_it_is_not_continued_with_four_turns(old: Path, heap: Path) -> None:
     with pytest.raises(DatasetError, match=r"settings\.turns: 1 -> 4"):
-        build(sources_in(heap), old, Handmade, build_spec(turns=4))
+        build_dataset(sources_in(heap), old, Handmade, build_spec(turns=4))

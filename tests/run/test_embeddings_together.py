@@ -20,12 +20,12 @@ from facesieve.dataset.origin import IdentityModel
 from facesieve.records import Source
 from facesieve.run import build as building
 from facesieve.run import identify as identifying
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.check import check_dataset
 from facesieve.run.engines.ray_actor import GivenSettings, MakeNodePipeline, NodeFacts, Question, facts_of_node
 from facesieve.run.forget import forget
 from facesieve.run.ledger import Ledger
-from facesieve.run.opened import open_dataset
+from facesieve.run.open_dataset import open_dataset
 from facesieve.run.portion import Portion
 from facesieve.run.repair import repair_dataset
 from facesieve.stop import Stopped
@@ -53,7 +53,7 @@ def whole(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plain(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same without embeddings. Tests must not change it."""
     root = tmp_path_factory.mktemp("plain") / "out"
-    build(sources_in(heap), root, Handmade, spec(IN_TARS))
+    build_dataset(sources_in(heap), root, Handmade, spec(IN_TARS))
     return root
 
 
@@ -63,7 +63,7 @@ def copy(plain: Path, tmp_path: Path) -> Path:
 
 
 def embedded(sources: list[Source], root: Path, outputs: Outputs = IN_TARS, **options: object) -> None:
-    build(sources, root, lambda: Embedding(outputs.keep_rejected), spec(outputs, MODEL), **options)
+    build_dataset(sources, root, lambda: Embedding(outputs.keep_rejected), spec(outputs, MODEL), **options)
 
 
 def tars(root: Path) -> list[Path]:
@@ -83,7 +83,7 @@ def flipped(path: Path) -> None:
 def test_embeddings_from_tar_files_make_the_dataset_that_a_build_with_them_makes(
     heap: Path, tmp_path: Path, outputs: Outputs
 ) -> None:
-    build(sources_in(heap), tmp_path / "out", Handmade, spec(outputs))
+    build_dataset(sources_in(heap), tmp_path / "out", Handmade, spec(outputs))
     plain = files_in(tmp_path / "out")
     assert len(tars(tmp_path / "out")) > (3 if outputs.keep_rejected else 1)
     done = identify(tmp_path / "out", settings=DLIB)
@@ -137,10 +137,10 @@ def test_crops_of_shards_that_are_not_published_yet_are_read(
         raise DatasetError("cannot_write", "The disk is full.")
 
     out, sources = tmp_path / "out", sources_in(heap)
-    build(sources[:10], out, Handmade, spec(IN_TARS))
+    build_dataset(sources[:10], out, Handmade, spec(IN_TARS))
     with monkeypatch.context() as patched, pytest.raises(DatasetError, match="The disk is full"):
         patched.setattr(building, "publish_ledger", fail)
-        build(sources, out, Handmade, spec(IN_TARS))
+        build_dataset(sources, out, Handmade, spec(IN_TARS))
     assert Layout(out).numbers(Layout(out).unpacked), "these crops are in the folder of the build alone"
     identify(out, settings=DLIB)
     assert files_in(out) == files_in(whole)
@@ -149,7 +149,7 @@ def test_crops_of_shards_that_are_not_published_yet_are_read(
 
 def test_new_pictures_are_added_with_their_embeddings(heap: Path, whole: Path, tmp_path: Path) -> None:
     out, sources = tmp_path / "out", sources_in(heap)
-    build(sources[3:20], out, Handmade, spec(IN_TARS))
+    build_dataset(sources[3:20], out, Handmade, spec(IN_TARS))
     identify(out, settings=DLIB)
     embedded(sources, out)
     assert files_in(out) == files_in(whole)
@@ -193,7 +193,7 @@ def test_a_damaged_or_missing_tar_file_is_noticed_before_anything_is_published(
     assert error.value.code == "damaged_crop" and files_in(copy) == held
     assert [fault.name for fault in check_dataset(copy).faults] == [tars(whole)[1].relative_to(whole).as_posix()]
     repair_dataset(copy, Settings())
-    build(sources_in(heap), copy, Handmade, spec(IN_TARS))
+    build_dataset(sources_in(heap), copy, Handmade, spec(IN_TARS))
     identify(copy, settings=DLIB)
     assert files_in(copy) == files_in(whole)
 
@@ -221,7 +221,7 @@ def test_parts_with_embeddings_merge_to_the_dataset_of_one_build(
     parts = [tmp_path / f"part {number}" for number in (1, 2, 3)]
     for number, part in enumerate(parts, 1):
         if later:
-            build(sources_in(heap), part, Handmade, spec(outputs), portion=Portion(number, 3))
+            build_dataset(sources_in(heap), part, Handmade, spec(outputs), portion=Portion(number, 3))
             identify(part, settings=DLIB)
         else:
             embedded(sources_in(heap), part, outputs, portion=Portion(number, 3))
@@ -252,7 +252,7 @@ def test_parts_that_share_pictures_keep_one_embedding_of_each(heap: Path, whole:
 
 def test_an_empty_part_merges_when_it_has_the_same_model(heap: Path, whole: Path, tmp_path: Path) -> None:
     embedded(sources_in(heap), tmp_path / "a")
-    build([], tmp_path / "empty", Handmade, spec(IN_TARS))
+    build_dataset([], tmp_path / "empty", Handmade, spec(IN_TARS))
     with pytest.raises(DatasetError, match="has no embeddings"):
         merge([tmp_path / "a", tmp_path / "empty"], tmp_path / "out")
     identify(tmp_path / "empty", settings=DLIB)
@@ -286,7 +286,7 @@ def test_parts_with_other_embeddings_are_refused_and_both_are_named(
 ) -> None:
     a, b = tmp_path / "a", tmp_path / "b"
     for root, model, some in ((a, one, slice(4)), (b, two, slice(4, 8))):
-        build(sources_in(heap)[some], root, Handmade, spec(FILES, model))
+        build_dataset(sources_in(heap)[some], root, Handmade, spec(FILES, model))
     held = files_in(a), files_in(b)
     with pytest.raises(DatasetError) as error:
         merge([a, b], tmp_path / "out", allow_mixed_engines=True)

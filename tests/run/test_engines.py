@@ -20,7 +20,8 @@ import facesieve
 from facesieve import DatasetError, Settings, SettingsError
 from facesieve.dataset.origin import InferenceEngine, other_engines
 from facesieve.native import instruction_sets
-from facesieve.run.build import BuildSpec, build
+from facesieve.run.build import build_dataset
+from facesieve.run.build_spec import BuildSpec
 from facesieve.run.inference import engines_of, resolved
 from facesieve.run.upgrade import upgrade
 from handmade import Handmade, build_spec, files_in, photos, sources_in
@@ -77,10 +78,10 @@ def recorded(root: Path) -> list[str]:
 
 def test_another_engine_is_refused_and_nothing_changes(heap: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    build(sources_in(heap), out, Handmade, spec(FMA, ("whenet", "native", "avx2")))
+    build_dataset(sources_in(heap), out, Handmade, spec(FMA, ("whenet", "native", "avx2")))
     before = files_in(out)
     with pytest.raises(DatasetError, match="--allow-mixed-engines") as caught:
-        build(sources_in(heap), out, Handmade, spec(ORT, ("whenet", "native", "avx512")))
+        build_dataset(sources_in(heap), out, Handmade, spec(ORT, ("whenet", "native", "avx512")))
     assert caught.value.code == "other_engine"
     assert caught.value.message.splitlines()[1:] == ["  mtcnn: native avx2 -> onnxruntime avx512"]
     assert files_in(out) == before
@@ -88,17 +89,17 @@ def test_another_engine_is_refused_and_nothing_changes(heap: Path, tmp_path: Pat
 
 def test_mixing_is_recorded_and_both_may_go_on(heap: Path, tmp_path: Path, astronaut: Path) -> None:
     out = tmp_path / "out"
-    build(sources_in(heap), out, Handmade, spec(FMA))
+    build_dataset(sources_in(heap), out, Handmade, spec(FMA))
     assert recorded(out) == ["mtcnn native avx2"]
-    build(sources_in(heap), out, Handmade, spec(WIDE))
+    build_dataset(sources_in(heap), out, Handmade, spec(WIDE))
     assert recorded(out) == ["mtcnn native avx2", "mtcnn native avx512"], "the same numbers, and what worked on it"
     shutil.copy(astronaut, heap / "Ada" / "new.png")
-    build(sources_in(heap), out, Handmade, spec(ORT), mixed_engines=True)
+    build_dataset(sources_in(heap), out, Handmade, spec(ORT), allow_mixed_engines=True)
     assert recorded(out) == ["mtcnn native avx2", "mtcnn native avx512", "mtcnn onnxruntime avx512"]
     for known in (FMA, ORT):
-        build(sources_in(heap), out, Handmade, spec(known))
+        build_dataset(sources_in(heap), out, Handmade, spec(known))
     with pytest.raises(DatasetError, match="mtcnn: native avx2, native avx512, onnxruntime avx512 -> native portable"):
-        build(sources_in(heap), out, Handmade, spec(PORTABLE))
+        build_dataset(sources_in(heap), out, Handmade, spec(PORTABLE))
 
 
 def test_a_dataset_that_did_not_record_its_engine_is_continued_only_when_that_is_allowed(
@@ -106,14 +107,14 @@ def test_a_dataset_that_did_not_record_its_engine_is_continued_only_when_that_is
 ) -> None:
     out = tmp_path / "out"
     now = replace(spec(FMA), models={"mtcnn/pnet": "0" * 64, "mtcnn/onet": "1" * 64})
-    build(sources_in(heap), out, Handmade, now)
+    build_dataset(sources_in(heap), out, Handmade, now)
     upgrade(without_number(out))
     assert recorded(out) == ["mtcnn unknown unknown"]
     with pytest.raises(DatasetError, match="mtcnn: unknown unknown -> native avx2"):
-        build(sources_in(heap), out, Handmade, now)
-    build(sources_in(heap), out, Handmade, now, mixed_engines=True)
+        build_dataset(sources_in(heap), out, Handmade, now)
+    build_dataset(sources_in(heap), out, Handmade, now, allow_mixed_engines=True)
     assert recorded(out) == ["mtcnn native avx2", "mtcnn unknown unknown"]
-    build(sources_in(heap), out, Handmade, now)
+    build_dataset(sources_in(heap), out, Handmade, now)
 
 
 def test_auto_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:

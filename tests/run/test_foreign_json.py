@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from facesieve.dataset.tables.counts import Counts
 from facesieve.errors import FacesieveError
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.check import check_dataset
 from facesieve.run.forget import forget
-from facesieve.run.opened import open_dataset
+from facesieve.run.open_dataset import open_dataset
 from facesieve.run.upgrade import upgrade
 from facesieve.settings import Settings
 from handmade import Handmade, build_spec, photos, sources_in
@@ -35,7 +35,7 @@ def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
 @pytest.fixture(scope="module")
 def out(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("foreign") / "out"
-    build(sources_in(heap), root, Handmade, build_spec())
+    build_dataset(sources_in(heap), root, Handmade, build_spec())
     shutil.rmtree(root / ".facesieve" / "sums")
     return root
 
@@ -102,7 +102,7 @@ def explained(root: Path) -> None:
 def test_what_is_written_nowhere_in_its_place_is_never_a_traceback(out: Path, heap: Path, values: Any) -> None:
     for call in (
         lambda: check_dataset(out),
-        lambda: build(sources_in(heap), out, Handmade, build_spec()),
+        lambda: build_dataset(sources_in(heap), out, Handmade, build_spec()),
         lambda: forget(out, ["Ada/nothing.png"], Settings(sheet_faces=10)),
         lambda: upgrade(out),
     ):

@@ -15,7 +15,7 @@ from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.manifests import open_manifests
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import Verdict
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.check import check_dataset
 from facesieve.run.forget import Forgotten, forget
 from facesieve.run.ledger import Ledger
@@ -28,7 +28,7 @@ EVERYTHING = Outputs(keep_rejected=True, cuts=("face", "head"), marked=True)
 
 def made(heap: Path, root: Path, outputs: Outputs = EVERYTHING, without: tuple[str, ...] = ()) -> Path:
     sources = [source for source in sources_in(heap) if source.name not in without]
-    build(sources, root, Handmade, build_spec(outputs, shard_size=5))
+    build_dataset(sources, root, Handmade, build_spec(outputs, shard_size=5))
     return root
 
 
@@ -121,7 +121,7 @@ def test_small_pictures_leave_the_ledger_and_the_sheet(heap: Path, tmp_path: Pat
 
 def test_the_last_picture_can_be_forgotten(heap: Path, tmp_path: Path) -> None:
     only = [source for source in sources_in(heap) if source.name == "Grace/002.png"]
-    build(only, tmp_path / "out", Handmade, build_spec(EVERYTHING))
+    build_dataset(only, tmp_path / "out", Handmade, build_spec(EVERYTHING))
     forget(tmp_path / "out", ["Grace/002.png"], Settings())
     assert len(open_manifests(tmp_path / "out").pictures) == 0
     assert check_dataset(tmp_path / "out").faults == ()
@@ -190,30 +190,30 @@ def found(root: Path) -> list[Any]:
 
 def test_what_is_gone_from_its_source_is_told_and_with_prune_it_goes(changing: Path, tmp_path: Path) -> None:
     made_ = build_spec(EVERYTHING, shard_size=5)
-    build(found(changing), tmp_path / "out", Handmade, made_, named=["heap"])
+    build_dataset(found(changing), tmp_path / "out", Handmade, made_, named=["heap"])
     before = files_in(tmp_path / "out")
     (changing / "Grace" / "002.png").unlink()
-    kept = build(found(changing), tmp_path / "out", Handmade, made_, named=["heap"])
+    kept = build_dataset(found(changing), tmp_path / "out", Handmade, made_, named=["heap"])
     assert (kept.gone, kept.pruned) == (("heap/Grace/002.png",), False)
     assert files_in(tmp_path / "out") == before
-    pruned = build(found(changing), tmp_path / "out", Handmade, made_, named=["heap"], prune_gone=True)
+    pruned = build_dataset(found(changing), tmp_path / "out", Handmade, made_, named=["heap"], prune=True)
     assert (pruned.gone, pruned.pruned) == (("heap/Grace/002.png",), True)
-    build(found(changing), tmp_path / "fresh", Handmade, made_)
+    build_dataset(found(changing), tmp_path / "fresh", Handmade, made_)
     assert files_in(tmp_path / "out") == files_in(tmp_path / "fresh")
     assert check_dataset(tmp_path / "out").faults == ()
-    assert build(found(changing), tmp_path / "out", Handmade, made_, named=["heap"], prune_gone=True).gone == ()
+    assert build_dataset(found(changing), tmp_path / "out", Handmade, made_, named=["heap"], prune=True).gone == ()
 
 
 @pytest.mark.parametrize("place", ["heap", "./heap/", "heap/Grace", "heap/**/*.png", "heap/*/00*.png", "."])
 def test_only_what_lies_under_the_named_places_is_pruned(changing: Path, tmp_path: Path, place: str) -> None:
     made_ = build_spec(shard_size=5)
     shutil.copytree("heap", "other")
-    build([*found(changing), *found(Path("other"))], tmp_path / "out", Handmade, made_)
+    build_dataset([*found(changing), *found(Path("other"))], tmp_path / "out", Handmade, made_)
     (changing / "Grace" / "002.png").unlink()
     there = [source for source in found(changing) if source.name.startswith("heap/Grace") or place != "heap/Grace"]
     if place == ".":
         there += found(Path("other"))
-    built = build(there, tmp_path / "out", Handmade, made_, named=[place], prune_gone=True)
+    built = build_dataset(there, tmp_path / "out", Handmade, made_, named=[place], prune=True)
     assert built.gone == ("heap/Grace/002.png",)
     assert len(open_manifests(tmp_path / "out").pictures) == 15 + 15 - 1
 
@@ -225,16 +225,16 @@ def test_the_same_relative_name_of_another_working_folder_is_not_pruned(
     for folder in ("first", "second"):
         shutil.copytree(heap, tmp_path / folder / "heap")
         monkeypatch.chdir(tmp_path / folder)
-        build(found(Path("heap")), tmp_path / "out", Handmade, made_, named=["heap"])
+        build_dataset(found(Path("heap")), tmp_path / "out", Handmade, made_, named=["heap"])
     count = len(open_manifests(tmp_path / "out").pictures)
     Path("heap/Grace/002.png").unlink()
-    built = build(found(Path("heap")), tmp_path / "out", Handmade, made_, named=["heap"], prune_gone=True)
+    built = build_dataset(found(Path("heap")), tmp_path / "out", Handmade, made_, named=["heap"], prune=True)
     assert built.gone == ("heap/Grace/002.png",)
     assert len(open_manifests(tmp_path / "out").pictures) == count - 1
     names = open_manifests(tmp_path / "out").pictures["source"].to_pylist()
     assert "heap/Grace/002.png" in names, "the one of the first folder, whose short name is free again"
     monkeypatch.chdir(tmp_path / "first")
-    assert build(found(Path("heap")), tmp_path / "out", Handmade, made_, named=["heap"]).gone == ()
+    assert build_dataset(found(Path("heap")), tmp_path / "out", Handmade, made_, named=["heap"]).gone == ()
 
 
 def test_one_of_two_sources_of_one_relative_name_is_forgotten_as_the_manifests_name_it(
@@ -243,19 +243,19 @@ def test_one_of_two_sources_of_one_relative_name_is_forgotten_as_the_manifests_n
     for folder in ("first", "second"):
         shutil.copytree(heap, tmp_path / folder / "heap")
         monkeypatch.chdir(tmp_path / folder)
-        build(found(Path("heap")), tmp_path / "out", Handmade, build_spec(EVERYTHING))
+        build_dataset(found(Path("heap")), tmp_path / "out", Handmade, build_spec(EVERYTHING))
     name = f"{tmp_path}/first/heap/Grace/002.png"
     assert name in open_manifests(tmp_path / "out").pictures["source"].to_pylist()
     assert forget(tmp_path / "out", [name], Settings()).pictures == 1
     monkeypatch.chdir(tmp_path / "first")
-    assert build(found(Path("heap")), tmp_path / "out", Handmade, build_spec(EVERYTHING)).progress.total == 1
+    assert build_dataset(found(Path("heap")), tmp_path / "out", Handmade, build_spec(EVERYTHING)).progress.total == 1
 
 
 def test_a_folder_a_glob_and_several_names_are_forgotten(
     changing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def without(*names: str) -> list[str]:
-        build(found(changing), tmp_path / "out", Handmade, build_spec(EVERYTHING, shard_size=5))
+        build_dataset(found(changing), tmp_path / "out", Handmade, build_spec(EVERYTHING, shard_size=5))
         forget(tmp_path / "out", names, Settings())
         return sorted(set(everyone) - set(open_manifests(tmp_path / "out").pictures["source"].to_pylist()))
 
@@ -268,7 +268,7 @@ def test_a_folder_a_glob_and_several_names_are_forgotten(
     assert without("heap/Grace/002.png", "heap/Ada/003.png") == ["heap/Ada/003.png", "heap/Grace/002.png"]
     assert without("heap") == without(".") == sorted(everyone)
     (tmp_path / "elsewhere").mkdir()
-    build(found(changing), tmp_path / "out", Handmade, build_spec(EVERYTHING, shard_size=5))
+    build_dataset(found(changing), tmp_path / "out", Handmade, build_spec(EVERYTHING, shard_size=5))
     monkeypatch.chdir(tmp_path / "elsewhere")
     with pytest.raises(UsageError):
         forget(tmp_path / "out", ["."], Settings())
@@ -295,7 +295,7 @@ def test_of_several_names_one_that_fits_nothing_is_told_and_the_others_go(heap: 
 
 
 def test_pruning_the_last_picture_of_a_person_removes_the_folders(changing: Path, tmp_path: Path) -> None:
-    build(found(changing), tmp_path / "out", Handmade, build_spec(EVERYTHING), named=["heap"])
+    build_dataset(found(changing), tmp_path / "out", Handmade, build_spec(EVERYTHING), named=["heap"])
     shutil.rmtree(changing / "Ada")
-    build(found(changing), tmp_path / "out", Handmade, build_spec(EVERYTHING), named=["heap"], prune_gone=True)
+    build_dataset(found(changing), tmp_path / "out", Handmade, build_spec(EVERYTHING), named=["heap"], prune=True)
     assert not list((tmp_path / "out").rglob("Ada")) and list((tmp_path / "out").rglob("Grace"))

@@ -24,7 +24,8 @@ from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.manifests import open_manifests
 from facesieve.dataset.origin import IdentityModel
 from facesieve.errors import UsageError
-from facesieve.run.build import BuildResult, build
+from facesieve.run.build import build_dataset
+from facesieve.run.build_result import BuildResult
 from facesieve.run.check import check_dataset
 from facesieve.run.claim import lock_dataset
 from facesieve.run.forget import forget
@@ -57,13 +58,13 @@ def copy(plain: Path, tmp_path: Path) -> Path:
 
 
 def without(heap: Path, root: Path, outputs: Outputs = REJECTED_TOO) -> Path:
-    build(sources_in(heap), root, Handmade, spec(outputs))
+    build_dataset(sources_in(heap), root, Handmade, spec(outputs))
     return root
 
 
 def embedded(heap: Path, root: Path, outputs: Outputs = REJECTED_TOO, leave_out: tuple[str, ...] = ()) -> BuildResult:
     sources = [source for source in sources_in(heap) if source.name not in leave_out]
-    return build(sources, root, lambda: Embedding(outputs.keep_rejected), spec(outputs, MODEL))
+    return build_dataset(sources, root, lambda: Embedding(outputs.keep_rejected), spec(outputs, MODEL))
 
 
 def rows(root: Path) -> list[dict[str, object]]:
@@ -143,9 +144,10 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import facesieve.run.identify as module
+from facesieve.run import embed_parts
 from facesieve.settings import Settings
 place = sys.argv[2]
-module.BATCH = 2
+embed_parts.BATCH = 2
 def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
 if not place.isdigit():
     setattr(module, place, die)
@@ -185,10 +187,10 @@ def test_a_build_without_embeddings_goes_on_after_a_killed_run(heap: Path, copy:
 
 def test_rows_that_later_ones_replace_need_no_crop(heap: Path, copy: Path, tmp_path: Path) -> None:
     moved = [dataclasses.replace(source, label="Somebody") for source in sources_in(heap)]
-    build(moved, copy, Handmade, spec(REJECTED_TOO))
+    build_dataset(moved, copy, Handmade, spec(REJECTED_TOO))
     assert len(Ledger(Layout(copy)).numbers()) > 3, "the old rows are still in the ledger"
     identify(copy, settings=DLIB)
-    build(moved, tmp_path / "built", lambda: Embedding(True), spec(REJECTED_TOO, MODEL))
+    build_dataset(moved, tmp_path / "built", lambda: Embedding(True), spec(REJECTED_TOO, MODEL))
     assert files_in(copy) == files_in(tmp_path / "built")
     assert check_dataset(copy).faults == ()
 
@@ -232,12 +234,12 @@ def test_pruning_removes_the_embedding_too(heap: Path, tmp_path: Path) -> None:
     fewer = Path(shutil.copytree(heap, tmp_path / "heap"))
     out = tmp_path / "out"
     model = spec(REJECTED_TOO, MODEL)
-    build(sources_in(fewer), out, lambda: Embedding(True), model, named=[str(fewer)])
+    build_dataset(sources_in(fewer), out, lambda: Embedding(True), model, named=[str(fewer)])
     before = len(rows(out))
     gone = next(row["source"] for row in pq.read_table(out / "faces.parquet").to_pylist() if row["label"] == "Grace")
     (fewer / gone).unlink()
     sources = [dataclasses.replace(source, identity=os.fsencode(fewer / source.name)) for source in sources_in(fewer)]
-    build(sources, out, lambda: Embedding(True), model, named=[str(fewer)], prune_gone=True)
+    build_dataset(sources, out, lambda: Embedding(True), model, named=[str(fewer)], prune=True)
     assert len(rows(out)) == pq.read_table(out / "faces.parquet").num_rows <= before
     assert check_dataset(out).faults == ()
 
@@ -279,7 +281,7 @@ def test_a_build_with_another_model_is_told_in_one_sentence(
     root = whole if before else plain
     held = files_in(root)
     with pytest.raises(DatasetError, match=sentence) as error:
-        build(sources_in(heap), root, Handmade, spec(REJECTED_TOO, now))
+        build_dataset(sources_in(heap), root, Handmade, spec(REJECTED_TOO, now))
     assert error.value.code == "other_identity" and "\n" not in error.value.message
     assert files_in(root) == held
 
@@ -393,7 +395,7 @@ def test_the_manifest_of_the_crops_that_is_handed_on_has_no_embedding(whole: Pat
 
 
 def test_crops_of_another_kind_are_refused(heap: Path, tmp_path: Path) -> None:
-    build(sources_in(heap), tmp_path / "out", Handmade, spec(REJECTED_TOO, alignment="affine"))
+    build_dataset(sources_in(heap), tmp_path / "out", Handmade, spec(REJECTED_TOO, alignment="affine"))
     with pytest.raises(DatasetError, match=r"was built with other crops\..*alignment=similarity") as error:
         identify(tmp_path / "out", settings=DLIB)
     assert error.value.code == "other_crops"
@@ -401,7 +403,7 @@ def test_crops_of_another_kind_are_refused(heap: Path, tmp_path: Path) -> None:
 
 def test_a_dataset_without_faces_gets_an_empty_table(heap: Path, tmp_path: Path) -> None:
     nothing = [source for source in sources_in(heap) if source.name.endswith((".txt", "empty.jpg"))]
-    build(nothing, tmp_path / "out", Handmade, spec(REJECTED_TOO))
+    build_dataset(nothing, tmp_path / "out", Handmade, spec(REJECTED_TOO))
     assert identify(tmp_path / "out", settings=DLIB).faces == 0
     assert rows(tmp_path / "out") == [] and check_dataset(tmp_path / "out").faults == ()
 

@@ -16,7 +16,7 @@ import pytest
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import normalized_text
 from facesieve.records import Source
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.known import unfinished
 from facesieve.run.ledger import Ledger
 from facesieve.run.upgrade import upgrade
@@ -47,7 +47,9 @@ def found(*arguments: str | Path, label_from: str = "folder") -> list[Source]:
 def done(sources: list[Source], root: Path) -> list[str]:
     """Names of the pictures that a build looks at."""
     worker = Handmade()
-    build(sources, root, lambda: worker, build_spec(), mixed_engines=True)  # of upgraded datasets it is not known
+    build_dataset(
+        sources, root, lambda: worker, build_spec(), allow_mixed_engines=True
+    )  # of upgraded datasets it is not known
     return worker.seen
 
 
@@ -270,7 +272,7 @@ def test_prune_does_not_take_identities_of_the_former_kind_for_gone(packed: list
     as_before_nul_bytes(out)
     named = [str(path) for path in packed]
     pipeline = Handmade()
-    result = build(found(*packed), out, lambda: pipeline, build_spec(), named=named, prune_gone=True)
+    result = build_dataset(found(*packed), out, lambda: pipeline, build_spec(), named=named, prune=True)
     assert (result.gone, pipeline.seen) == ((), [])
     assert (rows(out), files_in(out)) == (before, now)
 

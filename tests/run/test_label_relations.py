@@ -15,7 +15,7 @@ from facesieve.dataset.origin import IdentityModel
 from facesieve.errors import DatasetError, ModelError, PolicyError, UsageError
 from facesieve.models.catalog import entry
 from facesieve.run.check import check_dataset
-from facesieve.run.opened import Dataset, open_dataset
+from facesieve.run.open_dataset import Dataset, open_dataset
 from facesieve.sieve import Policy, Rule
 from unnumbered import rewrite_sums
 from vectors import people

@@ -20,7 +20,8 @@ from facesieve.dataset.tables.manifest_writer import ManifestWriter
 from facesieve.errors import DatasetError, UsageError
 from facesieve.records import Measures, Verdict
 from facesieve.report.explain import explain_face
-from facesieve.run.build import BuildResult, build
+from facesieve.run.build import build_dataset
+from facesieve.run.build_result import BuildResult
 from facesieve.run.check import check_dataset
 from facesieve.run.forget import forget
 from facesieve.run.rejudge import rejudge, write_rejudged
@@ -34,7 +35,9 @@ FACES, PICTURES = "faces.parquet", "pictures.parquet"
 
 
 def made(heap: Path, root: Path, rows: int, some: slice = slice(None)) -> BuildResult:
-    return build(sources_in(heap)[some], root, Handmade, build_spec(EVERYTHING, shard_size=5, manifest_rows=rows))
+    return build_dataset(
+        sources_in(heap)[some], root, Handmade, build_spec(EVERYTHING, shard_size=5, manifest_rows=rows)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +190,7 @@ def test_a_judge_sees_some_faces_at_a_time_and_the_numbers_are_the_same(
 def test_forgetting_leaves_the_dataset_without_it(heap: Path, out: Path, tmp_path: Path) -> None:
     forget(out, ["Grace/002.png"], SMALL)
     sources = [source for source in sources_in(heap) if source.name != "Grace/002.png"]
-    build(sources, tmp_path / "never", Handmade, build_spec(EVERYTHING, shard_size=5, manifest_rows=5))
+    build_dataset(sources, tmp_path / "never", Handmade, build_spec(EVERYTHING, shard_size=5, manifest_rows=5))
     assert files_in(out) == files_in(tmp_path / "never")
     assert check_dataset(out).faults == ()
 

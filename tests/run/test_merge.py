@@ -21,12 +21,14 @@ from facesieve.dataset.origin import InferenceEngine
 from facesieve.errors import DatasetError, FacesieveError, UsageError
 from facesieve.records import Source
 from facesieve.run import merge as merging
-from facesieve.run.build import BuildResult, BuildSpec, build
+from facesieve.run.build import build_dataset
+from facesieve.run.build_result import BuildResult
+from facesieve.run.build_spec import BuildSpec
 from facesieve.run.check import check_dataset
 from facesieve.run.forget import forget
 from facesieve.run.ledger import Ledger
 from facesieve.run.merge import MergeResult, merge
-from facesieve.run.opened import open_dataset
+from facesieve.run.open_dataset import open_dataset
 from facesieve.run.portion import Portion
 from facesieve.run.repair import repair_dataset
 from facesieve.settings import Settings
@@ -51,12 +53,12 @@ def whole(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, byt
 
 
 def built(root: Path, sources: Iterable[Source], spec: BuildSpec = SPEC) -> dict[str, bytes]:
-    build(sources, root, Handmade, spec)
+    build_dataset(sources, root, Handmade, spec)
     return files_in(root)
 
 
 def shard(heap: Path, root: Path, number: int, count: int, spec: BuildSpec = SPEC) -> BuildResult:
-    return build(sources_in(heap), root, Handmade, spec, named=[str(heap)], portion=Portion(number, count))
+    return build_dataset(sources_in(heap), root, Handmade, spec, named=[str(heap)], portion=Portion(number, count))
 
 
 def shards(heap: Path, folder: Path, count: int) -> list[Path]:
@@ -140,7 +142,7 @@ def test_one_part_and_no_pictures_at_all(heap: Path, tmp_path: Path, whole: dict
     merge(tmp_path / "all", tmp_path / "one")
     assert files_in(tmp_path / "one") == whole
     empty = built(tmp_path / "empty", [])
-    build([], tmp_path / "empty 2", Handmade, SPEC)
+    build_dataset([], tmp_path / "empty 2", Handmade, SPEC)
     assert merge([tmp_path / "empty", tmp_path / "empty 2"], str(tmp_path / "none")).counts.pictures == 0
     assert files_in(tmp_path / "none") == empty
     assert code_of(lambda: merge([], tmp_path / "no"), UsageError) == ("no_parts", "Name the datasets to merge.")
@@ -180,7 +182,7 @@ def test_a_part_where_a_picture_could_be_read_comes_before_one_where_it_could_no
             return Record(source, refusal=Refusal(source, "unreadable", "The file cannot be read."))
 
     built(tmp_path / "good", sources_in(heap))
-    build(sources_in(heap), tmp_path / "bad", Unreadable, SPEC)
+    build_dataset(sources_in(heap), tmp_path / "bad", Unreadable, SPEC)
     for number, parts in enumerate((["good", "bad"], ["bad", "good"])):
         merge([tmp_path / part for part in parts], tmp_path / f"out {number}")
         assert files_in(tmp_path / f"out {number}") == whole
@@ -208,9 +210,9 @@ def test_sources_of_several_parts_that_share_a_name_are_renamed_as_in_one_build(
         path.parent.mkdir()
         shutil.copy(heap / "Ada" / f"{picture}.png", path)
     sources = [replace(source_of(path, path.parent), identity=os.fsencode(path)) for path in paths]
-    build(sources[:1], tmp_path / "whole", Handmade, SPEC)
-    build(sources[1:2], tmp_path / "whole", Handmade, SPEC)
-    build(sources[2:], tmp_path / "whole", Handmade, SPEC)
+    build_dataset(sources[:1], tmp_path / "whole", Handmade, SPEC)
+    build_dataset(sources[1:2], tmp_path / "whole", Handmade, SPEC)
+    build_dataset(sources[2:], tmp_path / "whole", Handmade, SPEC)
     for number, source in enumerate(sources):
         built(tmp_path / f"{number}", [source])
     merge([tmp_path / "0", tmp_path / "1", tmp_path / "2"], tmp_path / "out")
@@ -248,7 +250,7 @@ def test_a_build_of_all_sources_has_nothing_to_do_after_a_merge(
     heap: Path, tmp_path: Path, whole: dict[str, bytes]
 ) -> None:
     merge(shards(heap, tmp_path, 3), tmp_path / "out")
-    result = build(sources_in(heap), tmp_path / "out", Refusing, SPEC, named=[str(heap)], prune_gone=True)
+    result = build_dataset(sources_in(heap), tmp_path / "out", Refusing, SPEC, named=[str(heap)], prune=True)
     assert (result.progress.total, result.progress.already, result.gone, result.damaged) == (0, 16, (), ())
     assert files_in(tmp_path / "out") == whole
 
@@ -260,7 +262,7 @@ def test_a_merged_dataset_can_be_continued_judged_again_and_forgotten_from(
     merge(shards(root, tmp_path, 3), tmp_path / "out")
     shutil.copy(astronaut, root / "Ada" / "new.png")
     parts = {path: everything_in(path) for path in tmp_path.glob("part *")}
-    assert build(sources_in(root), tmp_path / "out", Handmade, SPEC).progress.total == 1
+    assert build_dataset(sources_in(root), tmp_path / "out", Handmade, SPEC).progress.total == 1
     assert files_in(tmp_path / "out") == built(tmp_path / "whole", sources_in(root))
     lenient = Policy.parse({"name": "lenient", "rules": [{"measure": "blur", "low": 50, "reason": "blurred"}]})
     for name in ("out", "whole"):
@@ -289,13 +291,13 @@ def test_sources_of_other_shards_are_not_gone(heap: Path, tmp_path: Path) -> Non
     counts = []
     for number in (1, 2, 3):
         for _ in range(2):
-            result = build(
+            result = build_dataset(
                 sources_in(root),
                 tmp_path / f"{number}",
                 Handmade,
                 SPEC,
                 named=[str(root)],
-                prune_gone=True,
+                prune=True,
                 portion=Portion(number, 3),
             )
             assert (result.gone, result.moved) == ((), ())
@@ -373,7 +375,7 @@ def test_an_interrupted_merge_is_finished_by_the_same_merge_and_by_nothing_else(
         patched.setattr(merging, step, kill)
         with pytest.raises(Killed):
             merge(parts, out)
-    assert code_of(lambda: build(sources_in(heap), out, Refusing, SPEC))[0] == "unfinished"
+    assert code_of(lambda: build_dataset(sources_in(heap), out, Refusing, SPEC))[0] == "unfinished"
     assert code_of(lambda: forget(out, [], Settings(), ["Ada"]))[0] == "unfinished"
     assert code_of(lambda: merge([out], tmp_path / "other"))[0] == "unfinished"
     assert not (tmp_path / "other").exists()

@@ -22,7 +22,7 @@ from raycluster import RayNodes, actors, build, ray_client_server, ray_nodes
 from s3_server import S3Server
 
 from facesieve.records import Source
-from facesieve.run.build import build as build_dataset
+from facesieve.run.build import build_dataset
 from facesieve.settings import Settings
 from handmade import Handmade, build_spec, files_in, photos, sources_in
 
@@ -140,7 +140,7 @@ class InCluster:
         from facesieve.run.inference import loaded_models
 
         given = Settings.load()
-        with ray_engine("ray", given, sources, loaded_models(given, Store(given)), mixed_engines=False) as engine:
+        with ray_engine("ray", given, sources, loaded_models(given, Store(given)), allow_mixed_engines=False) as engine:
             assert (engine.cluster.processors(), engine.workers) == (2, 2)
             build_dataset(sources, out, Handmade, build_spec(**settings), engine=engine)
         rows = pq.read_table(out / "pictures.parquet").to_pylist()

@@ -100,9 +100,9 @@ def test_a_handler_of_sigterm_that_was_not_set_from_python_is_no_error(monkeypat
     assert reached
 
 
-def cluster(mixed_engines: bool = False) -> Cluster:
+def cluster(allow_mixed_engines: bool = False) -> Cluster:
     """A cluster of one node that is known."""
-    found = Cluster(None, Question(GivenSettings({}), []), FACTS.models, mixed_engines)
+    found = Cluster(None, Question(GivenSettings({}), []), FACTS.models, allow_mixed_engines)
     found.admit(Ready("a", "10.0.0.1", None))
     assert not found.facts, "a node without facts is one that is known"
     found.addresses["a"], found.facts["a"] = "10.0.0.1", FACTS
@@ -140,7 +140,7 @@ def test_the_difference_between_engines_is_shown() -> None:
 
 
 def test_mixed_engines_are_recorded_and_a_node_that_joins_later_must_have_one_of_them() -> None:
-    nodes = cluster(mixed_engines=True)
+    nodes = cluster(allow_mixed_engines=True)
     nodes.facts["b"] = replace(FACTS, engines=(OTHER,))
     assert nodes.engines() == (AVX2, OTHER)
     nodes.admit(Ready("c", "10.0.0.3", nodes.facts["b"]))

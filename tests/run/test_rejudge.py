@@ -12,7 +12,7 @@ from facesieve.dataset.manifests import Manifests, open_manifests
 from facesieve.dataset.tables.merge import Block
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.publish import publish_dataset
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.settings import Settings
@@ -34,7 +34,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
 
 
 def built(heap: Path, root: Path, outputs: Outputs) -> Manifests:
-    build(sources_in(heap), root, Handmade, build_spec(outputs))
+    build_dataset(sources_in(heap), root, Handmade, build_spec(outputs))
     return open_manifests(root)
 
 
@@ -89,7 +89,7 @@ def test_what_has_no_ledger_cannot_be_built_on_but_judged_again(heap: Path, tmp_
     dataset = built(heap, tmp_path / "out", Outputs())
     write_rejudged(dataset, rejudge(dataset, by_hand(facing)), tmp_path / "new", POLICY, Settings())
     with pytest.raises(DatasetError) as caught:
-        build(sources_in(heap), tmp_path / "new", Handmade, build_spec())
+        build_dataset(sources_in(heap), tmp_path / "new", Handmade, build_spec())
     assert caught.value.code == "not_continuable"
     assert rejudge(open_manifests(tmp_path / "new"), by_hand(facing)).newly_kept == 0
 

@@ -224,7 +224,7 @@ def test_a_dataset_without_hashes_says_so(plain: facesieve.Dataset, tmp_path: Pa
 # ── with crops in tar shards, and merged ──────────────────────────────────────────────────────────────────────────
 
 
-PLACE = ["file_name", "shard", "offset", "size"]
+TAR_POSITION = ["file_name", "shard", "offset", "size"]
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +246,7 @@ def test_sieve_on_tar_shards_returns_what_a_build_with_the_same_policy_writes(
     assert any(name.endswith(".tar") for name in files_in(tmp_path / "sieved"))
     sieved = facesieve.open_dataset(tmp_path / "sieved")
     assert "not_the_main_face" in str(sieved.faces["reasons"])
-    assert sieved.faces.drop_columns(PLACE).equals(plain.rejudge(MAIN).faces.drop_columns("file_name"))
+    assert sieved.faces.drop_columns(TAR_POSITION).equals(plain.rejudge(MAIN).faces.drop_columns("file_name"))
     assert crops_of(sieved) == crops_of(built) == crops_of(plain)
     assert check_dataset(tmp_path / "sieved").faults == ()
 
@@ -259,13 +259,13 @@ def test_near_duplicates_and_earlier_datasets_keep_the_places_in_tar_shards(
     other.rejudge(TWINS, tmp_path / "new")
     new = facesieve.open_dataset(tmp_path / "new")
     assert new.about.counts.kept == 2
-    assert new.faces.drop_columns(PLACE).equals(twins.rejudge(TWINS).faces.drop_columns("file_name"))
+    assert new.faces.drop_columns(TAR_POSITION).equals(twins.rejudge(TWINS).faces.drop_columns("file_name"))
     assert crops_of(new) == crops_of(twins)
     old = facesieve.open_dataset(without_later_columns(in_tars, tmp_path / "old"))
     old.rejudge(MAIN, tmp_path / "judged")
     judged = facesieve.open_dataset(tmp_path / "judged")
     assert judged.faces["rank_in_picture"] == in_tars.rejudge(MAIN).faces["rank_in_picture"]
-    assert judged.faces.select(PLACE).equals(in_tars.faces.select(PLACE))
+    assert judged.faces.select(TAR_POSITION).equals(in_tars.faces.select(TAR_POSITION))
     assert check_dataset(tmp_path / "judged").faults == ()
 
 

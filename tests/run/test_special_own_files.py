@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from facesieve.dataset.disk.damage import open_own_file
 from facesieve.dataset.disk.link import link_file
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.disk.tar import is_complete, members_in, places_in, read_at
+from facesieve.dataset.disk.own_file import open_own_file
+from facesieve.dataset.disk.tar import is_complete, members_in, positions_in, read_at
 from facesieve.dataset.manifests import open_manifests
 from facesieve.errors import DatasetError
 from facesieve.records import Verdict
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.check import check_dataset
 from facesieve.run.forget import forget
-from facesieve.run.opened import open_dataset
+from facesieve.run.open_dataset import open_dataset
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.repair import repair_dataset
 from facesieve.run.upgrade import upgrade
@@ -63,7 +63,7 @@ def no_wait() -> Iterator[None]:
 
 
 def again(heap: Path, root: Path) -> None:
-    build(sources_in(heap), root, Handmade, build_spec(EVERYTHING, shard_size=5))
+    build_dataset(sources_in(heap), root, Handmade, build_spec(EVERYTHING, shard_size=5))
 
 
 def sieve(heap: Path, root: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_pipe_in_place_of_a_tar_of_crops_is_not_complete_and_not_read(tmp_path
     path = tmp_path / "crops.tar"
     os.mkfifo(path)
     assert not is_complete(path)
-    for read in (lambda: list(members_in(path)), lambda: list(places_in(path)), lambda: read_at(path, 0, 1)):
+    for read in (lambda: list(members_in(path)), lambda: list(positions_in(path)), lambda: read_at(path, 0, 1)):
         with pytest.raises(DatasetError, match="not a regular file"):
             read()
 

@@ -16,10 +16,11 @@ from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.disk.tar import is_intact
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
-from facesieve.run.build import BuildResult, build
+from facesieve.run.build import build_dataset
+from facesieve.run.build_result import BuildResult
 from facesieve.run.check import check_dataset
 from facesieve.run.forget import forget
-from facesieve.run.opened import open_dataset
+from facesieve.run.open_dataset import open_dataset
 from facesieve.run.rejudge import rejudge, write_rejudged
 from facesieve.run.repair import repair_dataset
 from facesieve.settings import Settings
@@ -45,7 +46,7 @@ def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
 def run(
     heap: Path, root: Path, outputs: Outputs = IN_TARS, some: slice = slice(None), **settings: object
 ) -> BuildResult:
-    return build(sources_in(heap)[some], root, Handmade, build_spec(outputs, shard_size=5, **settings))
+    return build_dataset(sources_in(heap)[some], root, Handmade, build_spec(outputs, shard_size=5, **settings))
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,7 @@ def test_the_bytes_do_not_depend_on_workers_shards_or_order(
 ) -> None:
     out, sources = tmp_path / "out", sources_in(heap)
     for some in (sources[20:31], sources[::3], sources[::-1]):
-        build(some, out, Handmade, build_spec(IN_TARS, workers=workers, shard_size=workers * 2))
+        build_dataset(some, out, Handmade, build_spec(IN_TARS, workers=workers, shard_size=workers * 2))
     assert files_in(out) == files_in(whole)
     assert not list((out / ".facesieve" / "crops").iterdir())
 
@@ -131,9 +132,9 @@ def test_the_bytes_do_not_depend_on_workers_shards_or_order(
 def test_adding_one_picture_replaces_few_tar_files(heap: Path, tmp_path: Path) -> None:
     small = Outputs(keep_rejected=True, tar_bytes=60_000)
     everything = sources_in(heap)
-    build(everything[1:], tmp_path / "out", Handmade, build_spec(small))
+    build_dataset(everything[1:], tmp_path / "out", Handmade, build_spec(small))
     before = {name: (tmp_path / "out" / name).stat().st_ino for name in tars(tmp_path / "out")}
-    build(everything, tmp_path / "out", Handmade, build_spec(small))
+    build_dataset(everything, tmp_path / "out", Handmade, build_spec(small))
     after = {name: (tmp_path / "out" / name).stat().st_ino for name in tars(tmp_path / "out")}
     assert len(before) > 8
     assert len(before.items() - after.items()) <= 3
@@ -268,11 +269,11 @@ def test_pruned_pictures_leave_their_tar_files(heap: Path, tmp_path: Path, monke
     fewer = shutil.copytree(heap, tmp_path / "heap")
     monkeypatch.chdir(fewer)
     spec = build_spec(IN_TARS, shard_size=5)
-    build(sources_in(fewer), tmp_path / "out", Handmade, spec)
+    build_dataset(sources_in(fewer), tmp_path / "out", Handmade, spec)
     for name in ("Ada/003.png", "Grace/008.png"):
         (fewer / name).unlink()
-    build(sources_in(fewer), tmp_path / "out", Handmade, spec, named=["."], prune_gone=True)
-    build(sources_in(fewer), tmp_path / "expected", Handmade, spec)
+    build_dataset(sources_in(fewer), tmp_path / "out", Handmade, spec, named=["."], prune=True)
+    build_dataset(sources_in(fewer), tmp_path / "expected", Handmade, spec)
     assert files_in(tmp_path / "out") == files_in(tmp_path / "expected")
 
 

@@ -18,7 +18,7 @@ from facesieve.dataset.manifests import open_manifests
 from facesieve.dataset.tables import schema
 from facesieve.errors import DatasetError
 from facesieve.records import Measures, Verdict
-from facesieve.run.build import build
+from facesieve.run.build import build_dataset
 from facesieve.run.check import check_dataset
 from facesieve.run.forget import forget
 from facesieve.run.ledger import Ledger
@@ -39,7 +39,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
 
 @pytest.fixture
 def out(heap: Path, tmp_path: Path) -> Path:
-    build(sources_in(heap), tmp_path / "out", Handmade, build_spec(shard_size=4))
+    build_dataset(sources_in(heap), tmp_path / "out", Handmade, build_spec(shard_size=4))
     return tmp_path / "out"
 
 
@@ -56,7 +56,7 @@ def readers(root: Path, heap: Path) -> list[Callable[[], object]]:
         lambda: check_dataset(root),
         lambda: repair_dataset(root, Settings()),
         lambda: forget(root, ["Ada/000.png"], Settings()),
-        lambda: build(sources_in(heap), root, Handmade, build_spec()),
+        lambda: build_dataset(sources_in(heap), root, Handmade, build_spec()),
     ]
 
 
@@ -116,10 +116,10 @@ def test_a_part_of_an_earlier_version_is_not_continued(out: Path, heap: Path) ->
     pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
     Layout(out).sums_of(first).unlink()
     Layout(out).published_sums.unlink()
-    assert code_of(lambda: build(sources_in(heap), out, Handmade, build_spec())) == "older_format"
+    assert code_of(lambda: build_dataset(sources_in(heap), out, Handmade, build_spec())) == "older_format"
     assert code_of(lambda: check_dataset(out)) == "older_format"
     assert upgrade(out)
-    assert build(sources_in(heap), out, Handmade, build_spec()).progress.total == 0
+    assert build_dataset(sources_in(heap), out, Handmade, build_spec()).progress.total == 0
 
 
 @pytest.mark.parametrize("sums", [True, False])
@@ -136,7 +136,7 @@ def test_an_upgraded_dataset_is_the_one_that_this_version_would_have_made(out: P
     report = check_dataset(out)
     assert report.faults == () and (report.without_sum == 0) == sums
     assert not upgrade(out)
-    assert build(sources_in(heap), out, Handmade, build_spec(), mixed_engines=True).progress.total == 0
+    assert build_dataset(sources_in(heap), out, Handmade, build_spec(), allow_mixed_engines=True).progress.total == 0
     assert files_in(out).keys() == before.keys()
 
 
@@ -203,7 +203,7 @@ def test_what_was_damaged_is_damaged_afterwards_too(out: Path, heap: Path) -> No
         ("damaged", "pictures.parquet"),
     }
     repair_dataset(out, Settings())
-    build(sources_in(heap), out, Handmade, build_spec(), mixed_engines=True)
+    build_dataset(sources_in(heap), out, Handmade, build_spec(), allow_mixed_engines=True)
     assert check_dataset(out).faults == ()
 
 
@@ -214,7 +214,7 @@ def test_one_of_the_two_files_is_enough_to_upgrade_and_repair(out: Path, heap: P
     assert upgrade(out)
     assert [fault.name for fault in check_dataset(out).faults] == [name]
     assert repair_dataset(out, Settings()).faults == ()
-    assert build(sources_in(heap), out, Handmade, build_spec(), mixed_engines=True).progress.total == 0
+    assert build_dataset(sources_in(heap), out, Handmade, build_spec(), allow_mixed_engines=True).progress.total == 0
 
 
 @pytest.mark.parametrize("text", ["{}", '{"settings": 3}', '{"settings": {}, "versions": []}', "[]", "{"])
@@ -246,7 +246,7 @@ def test_an_unfinished_dataset_is_upgraded_and_finished(out: Path, heap: Path) -
     Layout(out).about.unlink()
     assert upgrade(out)
     assert code_of(lambda: open_manifests(out)) == "unfinished"
-    assert build(sources_in(heap), out, Handmade, build_spec(), mixed_engines=True).progress.total == 0
+    assert build_dataset(sources_in(heap), out, Handmade, build_spec(), allow_mixed_engines=True).progress.total == 0
     assert read_about(Layout(out)).origin == read_made(Layout(out))
 
 
@@ -271,10 +271,10 @@ def test_a_column_that_came_later_reads_as_null_in_older_parts(
         older = pa.schema([*columns, pa.field("faces", pa.list_(pa.struct(fields)))], metadata={"format": "1"})
         pq.write_table(pa.Table.from_pylist(rows, schema=older), layout.part(number))
     shutil.rmtree(layout.sums)
-    assert code_of(lambda: build(sources_in(heap), out, Handmade, build_spec())) == "damaged_dataset"
+    assert code_of(lambda: build_dataset(sources_in(heap), out, Handmade, build_spec())) == "damaged_dataset"
     monkeypatch.setattr(schema, "LATER", ("turn", "file_name"))
     shutil.copy(astronaut, heap / "Ada" / "new.png")
-    build(sources_in(heap), out, Handmade, build_spec())
+    build_dataset(sources_in(heap), out, Handmade, build_spec())
     dataset = open_manifests(out)
     turns = {row["source"]: row["turn"] for row in dataset.pictures.to_pylist()}
     assert {source for source, turn in turns.items() if turn is not None} <= {"Ada/new.png"}

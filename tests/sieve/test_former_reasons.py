@@ -25,7 +25,8 @@ from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.parquet import table_bytes
 from facesieve.dataset.tables.former import with_current_reasons
 from facesieve.records import Face, Record, Source, Verdict
-from facesieve.run.build import BuildSpec, build
+from facesieve.run.build import build_dataset
+from facesieve.run.build_spec import BuildSpec
 from facesieve.run.check import check_dataset
 from facesieve.sieve import Policy, Reason, Rule
 from handmade import Handmade, build_spec, photos, sources_in
@@ -92,7 +93,7 @@ def heap(tmp_path: Path, astronaut: Path) -> Path:
 
 @pytest.fixture
 def old(heap: Path, tmp_path: Path) -> Path:
-    build(sources_in(heap), tmp_path / "old", LookingUp, spec())
+    build_dataset(sources_in(heap), tmp_path / "old", LookingUp, spec())
     as_before(tmp_path / "old")
     assert "nodding" in codes_in(tmp_path / "old")
     return tmp_path / "old"
@@ -143,7 +144,7 @@ def test_explain_explains_a_face_of_an_earlier_dataset(old: Path) -> None:
 
 def test_an_earlier_dataset_is_continued_and_then_has_one_code(old: Path, heap: Path, astronaut: Path) -> None:
     shutil.copy(astronaut, heap / "Ada" / "new.png")
-    built = build(sources_in(heap), old, LookingUp, spec())
+    built = build_dataset(sources_in(heap), old, LookingUp, spec())
     assert built.progress.total == 1, "what was there is not done again"
     assert "pitched" in codes_in(old) and "nodding" not in codes_in(old)
     assert check_dataset(old).faults == ()

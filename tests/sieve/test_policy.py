@@ -73,7 +73,7 @@ def test_gallery_is_strict_and_training_is_lenient_with_the_same_relations() -> 
 def test_every_measure_has_a_usual_reason_and_every_reason_a_sentence() -> None:
     assert set(REASON_OF) == {measure.name for measure in ALL_MEASURES}
     assert all(reason.sentence.endswith(".") for reason in Reason)
-    assert {*REASON_OF.values(), Reason.POSE_NOT_MEASURED, Reason.NOT_MEASURED} == set(Reason)
+    assert {*REASON_OF.values(), Reason.POSE_NOT_MEASURED, Reason.NOT_MEASURED, Reason.BY_HAND} == set(Reason)
 
 
 def test_changes_set_limits_and_leave_the_rest() -> None:

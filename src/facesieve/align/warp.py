@@ -22,7 +22,7 @@ FARTHEST = 2.0**31  # in 1/1024 pixel: outside any picture, and small enough for
 def warp_affine(pixels: Pixels, matrices: Floats, size: int, extension: Extension | None = None) -> Pixels:
     """Crops (N, size, size, 3) uint8 RGB of a photo (H, W, 3) uint8 RGB; bilinear, black outside the photo.
 
-    matrices: (N, 2, 3) float64, photo to crop. If one has no inverse, every pixel of its crop shows the same place of
+    matrices: (N, 2, 3) float64, photo to crop. If one has no inverse, every pixel of its crop shows the same point of
     the photo. extension: computes the warp; None leaves it to OpenCV, which returns the same bytes.
     """
     if extension:
@@ -34,7 +34,7 @@ def warp_by_remap(pixels: Pixels, matrices: Floats, size: int) -> Pixels:
     """`warp_affine` without the extension; the bytes are the same."""
     crops = np.empty((len(matrices), size, size, 3), np.uint8)
     for crop, matrix in zip(crops, matrices, strict=True):
-        x, y = _places(matrix, size)
+        x, y = _source_points(matrix, size)
         # The part of the photo that the crop can touch: remap counts pixels in 16 bits.
         left, top = (max(int(at.min() >> FRACTION_BITS), 0) for at in (x, y))
         part = pixels[top : max(int(y.max() >> FRACTION_BITS) + 2, 0), left : max(int(x.max() >> FRACTION_BITS) + 2, 0)]
@@ -47,7 +47,7 @@ def warp_by_remap(pixels: Pixels, matrices: Floats, size: int) -> Pixels:
     return crops
 
 
-def _places(matrix: Floats, size: int) -> tuple[Integers, Integers]:
+def _source_points(matrix: Floats, size: int) -> tuple[Integers, Integers]:
     """Where each pixel of the crop lies in the photo, in 1/32 pixel: x and y, each (size, size) int64."""
     (a, b, shift_x), (c, d, shift_y) = matrix.tolist()
     determinant = a * d - b * c
@@ -62,5 +62,5 @@ def _places(matrix: Floats, size: int) -> tuple[Integers, Integers]:
 def _coordinates(along: Floats, down: Floats) -> Integers:
     half = COORDINATE // FRACTIONS // 2
     across, below = (np.rint(part.clip(-FARTHEST, FARTHEST)).astype(np.int64) for part in (along, down))
-    places: Integers = (below[:, np.newaxis] + across + half) // (COORDINATE // FRACTIONS)
-    return places
+    coordinates: Integers = (below[:, np.newaxis] + across + half) // (COORDINATE // FRACTIONS)
+    return coordinates

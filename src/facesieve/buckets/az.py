@@ -50,7 +50,7 @@ class AzureStore:
         protocol = given.get("defaultendpointsprotocol", "https")
         suffix = given.get("endpointsuffix", "core.windows.net")
         self._container, self._writing = bucket, writing
-        self._place = f"{endpoint or f'{protocol}://{self._account}.blob.{suffix}'}/{quote(bucket)}"
+        self._container_url = f"{endpoint or f'{protocol}://{self._account}.blob.{suffix}'}/{quote(bucket)}"
         self._lock, self._query, self._renew = threading.Lock(), sas.lstrip("?"), datetime.max.replace(tzinfo=UTC)
         self._credential: Any = None
         if not self._query and self._key:
@@ -76,7 +76,7 @@ class AzureStore:
         asked = {"restype": "container", "comp": "list", "prefix": prefix}
         if after:
             asked["marker"] = after
-        return self._signed(self._place, urlencode(asked, quote_via=quote))
+        return self._signed(self._container_url, urlencode(asked, quote_via=quote))
 
     def page(self, body: bytes) -> Page:
         root = root_of(body, "EnumerationResults")
@@ -95,7 +95,7 @@ class AzureStore:
         return False
 
     def _url(self, key: str) -> str:
-        return f"{self._place}/{quote(key, safe='/~')}"
+        return f"{self._container_url}/{quote(key, safe='/~')}"
 
     def _signed(
         self,

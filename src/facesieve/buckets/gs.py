@@ -51,12 +51,12 @@ class GoogleStore:
         )
 
     def request(self, key: str, method: Method = "GET") -> Request:
-        return Request(self._place(key), self._headers(), method)
+        return Request(self._url_of(key), self._headers(), method)
 
     def change_request(self, key: str, method: Change, only_if: str | None = None) -> Request:
         """The version of an object is its generation; that of an absent one is 0."""
         asked = {} if only_if is None else {"x-goog-if-generation-match": only_if if only_if != ABSENT else "0"}
-        return Request(self._place(key), self._headers() | asked, method)
+        return Request(self._url_of(key), self._headers() | asked, method)
 
     def version_of(self, headers: Mapping[str, str]) -> str:
         return headers.get("x-goog-generation", "")
@@ -73,7 +73,7 @@ class GoogleStore:
     def learn(self, headers: Mapping[str, str]) -> bool:
         return False
 
-    def _place(self, key: str) -> str:
+    def _url_of(self, key: str) -> str:
         return f"{self._host}/{self._bucket}/{quote(key, safe='/~')}"
 
     def _headers(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ import typer
 
 from facesieve.cli.build import build
 from facesieve.cli.check import check
+from facesieve.cli.decisions import decisions
 from facesieve.cli.demo import demo
 from facesieve.cli.doctor import doctor
 from facesieve.cli.explain import explain
@@ -61,6 +62,7 @@ def application() -> typer.Typer:
         forget,
         identify,
         people,
+        decisions,
         upgrade,
         serve,
         work,

@@ -13,7 +13,7 @@ from facesieve.errors import UsageError
 from facesieve.stop import Stopped
 
 if TYPE_CHECKING:
-    from facesieve.run.build import BuildResult
+    from facesieve.run.build_result import BuildResult
     from facesieve.run.progress import Progress
 
 

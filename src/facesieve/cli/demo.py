@@ -24,7 +24,7 @@ def demo(
     from facesieve.cli.progress import progress_display
     from facesieve.cli.table import face_table
     from facesieve.demo import write_photos
-    from facesieve.run.opened import open_dataset
+    from facesieve.run.open_dataset import open_dataset
     from facesieve.run.recipe import build
 
     write_photos(photos)

@@ -15,7 +15,7 @@ from facesieve.errors import UsageError
 if TYPE_CHECKING:
     from facesieve.report.explain import Explanation
     from facesieve.report.near_limit import NearFace
-    from facesieve.run.opened import Dataset
+    from facesieve.run.open_dataset import Dataset
 
 SHOWN = 20  # faces of one picture; --json has all
 _ID = re.compile("[0-9a-fA-F]{1,32}")
@@ -38,7 +38,7 @@ def explain(
 
     A picture may be named by its path, its file name, or the end of its path. Each of its faces is explained.
     """
-    from facesieve.run.opened import open_dataset
+    from facesieve.run.open_dataset import open_dataset
 
     if (face_or_picture is not None) + refused + (reason is not None) != 1:
         raise UsageError("bad_explain", "Name one face or picture, or write --refused or --reason REASON.")

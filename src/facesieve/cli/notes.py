@@ -10,7 +10,7 @@ from facesieve.records import RefusalCode
 if TYPE_CHECKING:
     from facesieve.dataset.tables.counts import Counts
     from facesieve.dataset.tables.picture_row import PictureRow
-    from facesieve.run.build import BuildResult
+    from facesieve.run.build_result import BuildResult
 
 
 def notes(result: BuildResult) -> Iterator[str]:

@@ -28,7 +28,7 @@ def people(
     Compares the kept faces by their embeddings and hashes, and writes DATASET/people.parquet. It reads no picture and
     runs no network. Faces that the policy rejected, such as `other_person` of `gallery`, are not compared.
     """
-    from facesieve.run.opened import open_dataset
+    from facesieve.run.open_dataset import open_dataset
 
     found = open_dataset(dataset).people(against=against, min_label_faces=min_faces, write=True)
     for note in found.notes:

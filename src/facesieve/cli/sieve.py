@@ -44,7 +44,7 @@ def sieve(
     --set changes the dataset's own rules.
     """
     from facesieve.cli.choices import choose_again, limits_of
-    from facesieve.run.opened import open_dataset
+    from facesieve.run.open_dataset import open_dataset
 
     old = open_dataset(dataset)
     rules = choose_again(policy, limits_of(changes, one_per_picture), old.policy)

@@ -26,7 +26,7 @@ def stats(
     Reads no picture and runs no network.
     """
     from facesieve.report.stats import group_counts, lines, statistics
-    from facesieve.run.opened import open_dataset
+    from facesieve.run.open_dataset import open_dataset
 
     found = open_dataset(dataset)
     if by is None:

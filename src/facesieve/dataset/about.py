@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from facesieve.dataset.disk.checksums import Checksum
-from facesieve.dataset.disk.damage import damaged_file
 from facesieve.dataset.disk.format import FORMAT, check_format
 from facesieve.dataset.disk.json_file import read_json, write_json
 from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.own_file import damaged_file
 from facesieve.dataset.origin import ClipOptions, Origin
 from facesieve.dataset.tables.counts import Counts
 

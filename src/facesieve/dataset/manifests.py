@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.about import About, read_about
+from facesieve.dataset.decision_file import read_decisions
 from facesieve.dataset.disk.checksums import Checksums, read_checksums
-from facesieve.dataset.disk.damage import damaged_file, missing_file
 from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.own_file import damaged_file, missing_file
 from facesieve.dataset.disk.parquet import read_groups, schema_of
 from facesieve.dataset.disk.tar import read_at
+from facesieve.dataset.tables.decisions import CHANGED, NEEDED, NO_DECISIONS, Decisions, with_decisions
 from facesieve.dataset.tables.embeddings import vectors_of
 from facesieve.dataset.tables.face_row import FaceRow, face_rows
 from facesieve.dataset.tables.former import with_current_reasons
@@ -41,11 +43,13 @@ class Manifests:
     """What a build published: `dataset.json` and the rows of `faces` and `pictures`.
 
     sums: the checksums of the published files. They were checked when the dataset was opened.
+    decisions: what people decided about faces. All rows of faces that this returns follow them.
     """
 
     layout: Layout
     about: About
     sums: Checksums
+    decisions: Decisions = NO_DECISIONS
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,7 +81,13 @@ class Manifests:
 
     def face_tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Yield the rows of `faces` in groups, with some or all columns. Raises DatasetError if they are damaged."""
-        return self._tables(self.layout.faces, self.about.origin.face_schema, columns)
+        schema = self.about.origin.face_schema
+        if not len(self.decisions) or not {*CHANGED} & {*(schema.names if columns is None else columns)}:
+            return self._tables(self.layout.faces, schema, columns)
+        more = None if columns is None else list(dict.fromkeys([*columns, *NEEDED]))
+        rows = self._tables(self.layout.faces, schema, more)
+        changed = (with_decisions(one, self.decisions) for one in rows)
+        return changed if columns is None else (one.select(columns) for one in changed)
 
     def picture_tables(self) -> Iterator[pa.Table]:
         """Yield the rows of `pictures` in groups. Raises DatasetError if they are damaged."""
@@ -128,6 +138,13 @@ class Manifests:
         if not (faces.ended() and numbers.ended()):
             raise _mismatch(self.layout.root)
 
+    def count_unknown(self, decisions: Decisions) -> int:
+        """How many of these decisions are about faces that the dataset does not have."""
+        known = np.zeros(len(decisions), bool)
+        for rows in self.face_tables(["face_id"]):
+            known[np.asarray(decisions.places(rows["face_id"]).drop_null())] = True
+        return int((~known).sum())
+
     def measures(self, faces: pa.Table) -> Measures:
         """The measures of these rows of faces, (N,) float64 by name. A null becomes NaN."""
         return measures_of_rows(faces, self.names)
@@ -161,14 +178,14 @@ class Manifests:
         Raises DatasetError if a crop is missing.
         """
         columns = ("file_name", *(name for name in ("shard", "offset", "size") if name in faces.column_names))
-        for name, *place in zip(*(faces[column].to_pylist() for column in columns), strict=True):
+        for name, *position in zip(*(faces[column].to_pylist() for column in columns), strict=True):
             if name is None:
                 yield None
                 continue
-            path = self.layout.root / (place[0] if place else name)
+            path = self.layout.root / (position[0] if position else name)
             if not path.is_file():
                 raise missing_file(path)
-            yield read_at(path, place[1], place[2]) if place else path.read_bytes()
+            yield read_at(path, position[1], position[2]) if position else path.read_bytes()
 
     def crop_hash(self, face: FaceRow) -> Pixels | None:
         """(32,) uint8 the hash of the crop of a face; None if it has none."""
@@ -209,11 +226,15 @@ def open_manifests(root: Path) -> Manifests:
     layout = Layout(root)
     if layout.made.exists() and not layout.about.exists():
         raise DatasetError("unfinished", f"{root} is unfinished. Run the same build or merge again to finish it.")
-    return open_with_checksums(layout, read_checksums(layout.published_sums))
+    dataset = open_with_checksums(layout, read_checksums(layout.published_sums))
+    return replace(dataset, decisions=read_decisions(layout))
 
 
 def open_with_checksums(layout: Layout, sums: Checksums) -> Manifests:
-    """Like `open_manifests`. sums: the checksums that the published files must have."""
+    """Like `open_manifests`, with the rows as they were published, whatever people decided since.
+
+    sums: the checksums that the published files must have.
+    """
     about = read_about(layout, sums.get(layout.name_of(layout.about), frozenset()))
     schemas = {layout.faces: about.origin.face_schema, layout.pictures: about.origin.picture_schema}
     for manifest, schema in schemas.items():

@@ -19,7 +19,7 @@ def bmp_size(data: bytes) -> Size:
 
 def with_known_header(data: bytes) -> bytes:
     """The same file with a valid header size, where no palette and no masks depend on the stated size."""
-    size, bits, compression = (little(data[place]) for place in (_SIZE, _BITS, _COMPRESSION))
+    size, bits, compression = (little(data[field]) for field in (_SIZE, _BITS, _COMPRESSION))
     if size in _KNOWN or size < _INFO or bits not in (24, 32) or compression:
         return data
     return b"".join((data[: _SIZE.start], _INFO.to_bytes(4, "little"), data[_SIZE.stop :]))

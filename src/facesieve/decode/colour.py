@@ -63,14 +63,14 @@ def _is_wide_gamut(profile: bytes) -> bool:
     entries = profile[132 : 132 + 12 * min(big(profile[128:132]), _MOST_TAGS)]
     if not sound or len(entries) % 12:
         return False
-    places = {name: (start, size) for name, start, size in struct.iter_unpack(">4sII", entries)}
-    if not places.keys() >= {*_PRIMARIES, *_CURVES} or b"A2B0" in places:
+    positions = {name: (start, size) for name, start, size in struct.iter_unpack(">4sII", entries)}
+    if not positions.keys() >= {*_PRIMARIES, *_CURVES} or b"A2B0" in positions:
         return False
-    colours = (profile[places[name][0] + 8 : places[name][0] + 20].ljust(12, b"\0") for name in _PRIMARIES)
+    colours = (profile[positions[name][0] + 8 : positions[name][0] + 20].ljust(12, b"\0") for name in _PRIMARIES)
     primaries = np.frombuffer(b"".join(colours), ">i4").reshape(3, 3) / 65536
     if np.abs(primaries - _SRGB).max() < _NEAR or np.abs(primaries.sum(0) - _WHITE).max() > _NEAR_WHITE:
         return False
-    curves = {places[name] for name in _CURVES}  # most profiles share one
+    curves = {positions[name] for name in _CURVES}  # most profiles share one
     low, high = _MIDDLE
     return all(low < _middle(profile[start : start + min(size, _MOST_CURVE)]) < high for start, size in curves)
 

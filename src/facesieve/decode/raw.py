@@ -57,14 +57,14 @@ def full_size_preview(data: bytes) -> tuple[bytes, int]:
     sensors = [_size(directory, headers) for directory in found if _of_sensor(directory)]
     width, height = max(sensors, key=lambda size: size[0] * size[1], default=(0, 0))
     best, pixels = slice(0), 0
-    for place in dict.fromkeys(place for directory in found for place in _jpegs(directory)):
-        header = headers.at(*place)
+    for position in dict.fromkeys(position for directory in found for position in _jpegs(directory)):
+        header = headers.at(*position)
         if header is None:
             continue
         sides = sorted((header.width, header.height))
         large = all(side >= _FULL_SIZE * full for side, full in zip(sides, sorted((width, height)), strict=True))
         if large and len(header.components) == 3 and header.precision == 8 and sides[0] * sides[1] > pixels:
-            best, pixels = slice(place[0], sum(place)), sides[0] * sides[1]
+            best, pixels = slice(position[0], sum(position)), sides[0] * sides[1]
     if not pixels or not width:
         raise Refused(RefusalCode.RAW)
     return data[best], next((directory.number(ORIENTATION, 1) for directory in found), 1)

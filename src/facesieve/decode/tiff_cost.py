@@ -84,9 +84,9 @@ def _check_jpegs(directory: Directory, pixels: int, tile_pixels: int, settings: 
     """Count the scans by their markers: every tile or strip is a JPEG (TIFF Technical Note 2)."""
     data, counts = directory.data, dict[tuple[int, int], int]()
     tags = (_TILES, _TILE_BYTES) if _TILES in directory.entries else (_STRIPS, _STRIP_BYTES)
-    places = list(zip(*(directory.numbers(tag, _MOST_VALUES) for tag in tags), strict=False))
+    positions = list(zip(*(directory.numbers(tag, _MOST_VALUES) for tag in tags), strict=False))
     left, several = _MOST_STRIP_BYTES * len(data), False
-    for start, length in set(places):
+    for start, length in set(positions):
         end = min(start + length, len(data))
         left -= max(end - start, 0)
         if left < 0:
@@ -97,7 +97,7 @@ def _check_jpegs(directory: Directory, pixels: int, tile_pixels: int, settings: 
         several |= scans > 1 or data.find(_PROGRESSIVE, start, end) >= 0
     if not several:
         return
-    scans = sum(counts[place] for place in places)
+    scans = sum(counts[position] for position in positions)
     check_scans(scans, tile_pixels, settings)
     memory = pixels * BYTES_PER_PIXEL["tiff"] + tile_pixels * _COEFFICIENTS
     if memory > settings.max_decode_bytes:

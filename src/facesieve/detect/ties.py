@@ -114,12 +114,12 @@ def _network(keys: Floats, rows: Indices) -> None:
 def _pairs() -> Iterator[tuple[Indices, Indices]]:
     """The positions that each step of the network compares.
 
-    Each stage first mirrors blocks of twice the size, and then compares places at half the distance in each step.
+    Each stage first mirrors blocks of twice the size, and then compares positions at half the distance in each step.
     """
-    places = np.arange(NETWORK)
+    positions = np.arange(NETWORK)
     for stage in range(1, NETWORK.bit_length()):
         for flip in [2**stage - 1, *(2**step for step in reversed(range(stage - 1)))]:
-            low = places[places < places ^ flip]
+            low = positions[positions < positions ^ flip]
             yield low, low ^ flip
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from facesieve.draw.text_places import Rectangle, text_places
+from facesieve.draw.text_positions import Rectangle, text_positions
 from facesieve.records import ANGLES, Face, Pixels
 
 BLUE = (0, 0, 255)
@@ -31,9 +31,9 @@ def mark(pixels: Pixels, faces: Sequence[Face]) -> Pixels:
     texts = [_text(face, box, max(height, width)) for face, box in zip(faces, boxes, strict=True)]
     for face, box, text in zip(faces, boxes, texts, strict=True):
         _outline(canvas, face, box, text.thick)
-    places = text_places(boxes, [text.size for text in texts], (width, height))
-    for face, text, place in zip(faces, texts, places, strict=True):
-        _write(canvas, text, place, _colour(face))
+    positions = text_positions(boxes, [text.size for text in texts], (width, height))
+    for face, text, position in zip(faces, texts, positions, strict=True):
+        _write(canvas, text, position, _colour(face))
     return canvas
 
 
@@ -95,8 +95,8 @@ def _text(face: Face, box: Rectangle, side: int) -> _Text:
     return _Text(lines, scale, stroke, step, (max(size[0] for size in sizes) + 2, step * len(lines)), thick)
 
 
-def _write(canvas: Pixels, text: _Text, place: Rectangle, colour: tuple[int, int, int]) -> None:
-    left, top, right, bottom = place
+def _write(canvas: Pixels, text: _Text, position: Rectangle, colour: tuple[int, int, int]) -> None:
+    left, top, right, bottom = position
     cv2.rectangle(canvas, (left, top), (right, bottom), colour, -1)
     for index, line in enumerate(text.lines):
         baseline = top + text.step * (index + 1) - round(text.step * 0.25)

@@ -77,7 +77,7 @@ def _genuine(facts: Facts, people: list[Indices], wanted: int, seed: int) -> Ite
 def _of_person(facts: Facts, rows: Indices) -> list[tuple[int, int]]:
     """All pairs of different pictures, such that the first ones use many faces."""
     pairs = [pair for pair in combinations(rows.tolist(), 2) if facts.picture[pair[0]] != facts.picture[pair[1]]]
-    at = {row: place for place, row in enumerate(rows.tolist())}
+    at = {row: position for position, row in enumerate(rows.tolist())}
     return sorted(pairs, key=lambda pair: (at[pair[1]] - at[pair[0]], at[pair[0]]))
 
 

@@ -70,15 +70,15 @@ def _entries(plan: Plan, split: int) -> Iterator[tuple[dict[str, Any], list[dict
         pictures = values(block.pictures, ("source", "width", "height", "label"))
         faces = values(block.faces, ("face_id", *BOX, *LANDMARKS, *names))
         counts = np.bincount(owner, minlength=len(block.pictures)).tolist()
-        places, is_clip = iter(_frames(block.faces)), _are_clips(block.pictures)
+        frames_of_faces, is_clip = iter(_frames(block.faces)), _are_clips(block.pictures)
         for at, ((source, width, height, label), count) in enumerate(zip(pictures, counts, strict=True)):
-            found = [(next(places), next(faces)) for _ in range(count)]
-            frames = [(place, list(rows)) for place, rows in groupby(found, itemgetter(0))]
-            for place, rows in frames if frames or is_clip[at] else [({}, [])]:
+            found = [(next(frames_of_faces), next(faces)) for _ in range(count)]
+            frames = [(frame, list(rows)) for frame, rows in groupby(found, itemgetter(0))]
+            for frame, rows in frames if frames or is_clip[at] else [({}, [])]:
                 if chosen[at]:
                     image = {"id": number, "file_name": source, "width": width, "height": height, "label": label}
                     numbered = enumerate(rows, first_face)
-                    yield image | place, [_face(row, face, number, names) for face, (_, row) in numbered]
+                    yield image | frame, [_face(row, face, number, names) for face, (_, row) in numbered]
                 number, first_face = number + 1, first_face + len(rows)
 
 

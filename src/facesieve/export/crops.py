@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from facesieve.dataset.disk.damage import damaged_file, missing_file
+from facesieve.dataset.disk.own_file import damaged_file, missing_file
 from facesieve.dataset.manifests import Manifests
 from facesieve.errors import DatasetError
 

@@ -27,8 +27,8 @@ class Order(Enum):
 class Batch(NamedTuple):
     """Faces that are written together: at most `export_shard` consecutive faces of one split.
 
-    split: the name of the split. number: of the batch in its split, from 0. first: the place of its first face in the
-    split. rows: of `faces`, in order, with the columns `class` (the number of the class) and `folder`.
+    split: the name of the split. number: of the batch in its split, from 0. first: the position of its first face in
+    the split. rows: of `faces`, in order, with the columns `class` (the number of the class) and `folder`.
     """
 
     split: str

@@ -33,7 +33,7 @@ def class_names(labels: Sequence[str]) -> list[str]:
     ]
 
 
-def in_order(first: Sequence[str], others: Sequence[str], folder: Callable[[str], str]) -> list[str]:
+def labels_in_order(first: Sequence[str], others: Sequence[str], folder: Callable[[str], str]) -> list[str]:
     """The labels of the first split by the names of their folders, then the others.
 
     Loaders number the folders of a split from 0 in this order, so the classes of the first split have these numbers.

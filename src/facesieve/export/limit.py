@@ -38,19 +38,19 @@ def fittest(facts: Facts, among: Mask, most: int) -> Mask:
     round_ = _ranks(facts.label[rows] * bins + facts.pose[rows] + 1, facts.fitness[rows])
     worse = -np.nan_to_num(facts.fitness[rows], nan=-1.0)
     order = np.lexsort((rows, worse, round_, facts.label[rows]))
-    return _mask(rows[order[_places(facts.label[rows][order]) < most]], len(facts))
+    return _mask(rows[order[_positions(facts.label[rows][order]) < most]], len(facts))
 
 
 def _ranks(group: Integers, fitness: Floats) -> Integers:
-    """(M,) the place of each face in its group by fitness, from 0; a face without a fitness is last."""
+    """(M,) the position of each face in its group by fitness, from 0; a face without a fitness is last."""
     order = np.lexsort((np.arange(len(group)), -np.nan_to_num(fitness, nan=-1.0), group))
     ranks = np.empty(len(group), np.int64)
-    ranks[order] = _places(group[order])
+    ranks[order] = _positions(group[order])
     return ranks
 
 
-def _places(group: Integers) -> Integers:
-    """(M,) the place of each element in its group, from 0. Elements of one group are next to each other."""
+def _positions(group: Integers) -> Integers:
+    """(M,) the position of each element in its group, from 0. Elements of one group are next to each other."""
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     sizes = np.diff(np.append(starts, len(group)))
     return np.arange(len(group)) - np.repeat(starts, sizes)

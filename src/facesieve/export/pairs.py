@@ -32,8 +32,8 @@ class _Writer:
         self._names = dict(_names(plan))
 
     def add(self, batch: Batch, pictures: Iterator[bytes]) -> None:
-        for place, data in enumerate(pictures, self._plan.start(batch.split) + batch.first):
-            name = f"{batch.split}/{_path(*self._names[place], self._plan.image.suffix)}"
+        for position, data in enumerate(pictures, self._plan.start(batch.split) + batch.first):
+            name = f"{batch.split}/{_path(*self._names[position], self._plan.image.suffix)}"
             (self._out.root / name).parent.mkdir(parents=True, exist_ok=True)
             self._out.write(name, data)
 
@@ -55,22 +55,22 @@ class _Writer:
             yield f"{one}\t{first}\t{second}\n" if pair.same else f"{one}\t{first}\t{two}\t{second}\n"
 
     def _named(self, row: int) -> tuple[str, int]:
-        return self._names[int(self._plan.selection.place[row])]
+        return self._names[int(self._plan.selection.position[row])]
 
     def _file(self, row: int) -> str:
         return _path(*self._named(row), self._plan.image.suffix)
 
 
 def _names(plan: Plan) -> Iterator[tuple[int, tuple[str, int]]]:
-    """Yield for each place its person's name and the number of the picture, from 1 in each split."""
+    """Yield for each position its person's name and the number of the picture, from 1 in each split."""
     selection = plan.selection
     rows = np.flatnonzero(selection.taken)
-    rows = rows[np.argsort(selection.place[rows])]
+    rows = rows[np.argsort(selection.position[rows])]
     numbers = Counter[tuple[int, int]]()
-    for place, row in enumerate(rows.tolist()):
+    for position, row in enumerate(rows.tolist()):
         person = (int(selection.split[row]), int(selection.number[row]))
         numbers[person] += 1
-        yield place, (selection.folders[person[1]], numbers[person])
+        yield position, (selection.folders[person[1]], numbers[person])
 
 
 def _path(name: str, number: int, suffix: str) -> str:
@@ -106,8 +106,8 @@ def read(root: Path, plan: Plan) -> Iterator[Item]:
     ids = _face_ids(plan)
     for split, pairs in zip(plan.splits, plan.selection.pairs, strict=True):
         _compare(root, split, plan.image.suffix, len(pairs))
-    for place, (name, number) in _names(plan):
-        split, face_id, of_class = ids[place]
+    for position, (name, number) in _names(plan):
+        split, face_id, of_class = ids[position]
         yield Item(split, face_id, of_class, (root / split / _path(name, number, plan.image.suffix)).read_bytes())
 
 

@@ -24,16 +24,16 @@ def pictures(rows: pa.Table, plan: Plan, pool: Executor) -> Iterator[bytes]:
     if not plan.kind.pictures:
         return
     if plan.size != plan.dataset.about.origin.settings["crop_size"]:
-        yield from in_order(pool, plan.image.encoded, realigned(rows, plan.dataset, plan.size))
+        yield from map_in_order(pool, plan.image.encoded, realigned(rows, plan.dataset, plan.size))
     elif plan.image.lossless:
         parts = (rows.slice(start, _AT_ONCE) for start in range(0, len(rows), _AT_ONCE))
-        for some in in_order(pool, lambda part: list(read_crops(plan.dataset, part)), parts, 2):
+        for some in map_in_order(pool, lambda part: list(read_crops(plan.dataset, part)), parts, 2):
             yield from some
     else:
-        yield from in_order(pool, plan.image.of_png, read_crops(plan.dataset, rows))
+        yield from map_in_order(pool, plan.image.of_png, read_crops(plan.dataset, rows))
 
 
-def in_order(
+def map_in_order(
     pool: Executor, work: Callable[[Given], Made], given: Iterable[Given], ahead: int = _AHEAD
 ) -> Iterator[Made]:
     """Yield `work` of each value, in order, at most `ahead` values in advance."""

@@ -19,7 +19,7 @@ from facesieve.export.selection import Selection
 from facesieve.export.spec import ExportSpec
 from facesieve.records import Integers
 
-_PLACE = pa.field("place", pa.int64())
+_POSITION = pa.field("position", pa.int64())
 CLASS, FOLDER = pa.field("class", pa.int64()), pa.field("folder", pa.string())
 
 
@@ -61,30 +61,30 @@ class Plan:
         return class_names(self.selection.labels)
 
     def start(self, split: str) -> int:
-        """The place of the first face of a split."""
+        """The position of the first face of a split."""
         counts = list(self.selection.counts.values())
         return sum(counts[: self.splits.index(split)])
 
     def batches(self) -> Iterator[Batch]:
         """Yield the batches, one split after the other. At most one batch of rows is in memory, or some 64 MB."""
-        schema = pa.schema([*self.dataset.about.origin.face_schema, CLASS, FOLDER, _PLACE])
+        schema = pa.schema([*self.dataset.about.origin.face_schema, CLASS, FOLDER, _POSITION])
         starts = np.cumsum([0, *self.selection.counts.values()])
         with Shuffle(schema, self.scratch) as rows:
-            for table, places in self._placed():
-                split = np.searchsorted(starts[1:], places, side="right")
+            for table, positions in self._placed():
+                split = np.searchsorted(starts[1:], positions, side="right")
                 first = np.concatenate([[0], np.cumsum(-(-np.diff(starts) // self.batch))])
-                rows.add(table.cast(schema), first[split] + (places - starts[split]) // self.batch)
+                rows.add(table.cast(schema), first[split] + (positions - starts[split]) // self.batch)
             numbers = (
                 (name, number)
                 for name, count in self.selection.counts.items()
                 for number in range(-(-count // self.batch))
             )
             for bucket, (name, number) in enumerate(numbers):
-                found = rows.bucket(bucket).sort_by("place")
-                yield Batch(name, number, number * self.batch, found.drop_columns("place"))
+                found = rows.bucket(bucket).sort_by("position")
+                yield Batch(name, number, number * self.batch, found.drop_columns("position"))
 
     def _placed(self) -> Iterator[tuple[pa.Table, Integers]]:
-        """Yield the rows that are taken, some at a time, with their classes and their places in the export."""
+        """Yield the rows that are taken, some at a time, with their classes and their positions in the export."""
         first, folders = 0, pa.array(self.selection.folders, pa.string())
         for rows in self.dataset.face_tables():
             part = slice(first, first + len(rows))
@@ -92,12 +92,12 @@ class Plan:
             taken = np.flatnonzero(self.selection.taken[part])
             if not len(taken):
                 continue
-            places, number = (column[part][taken] for column in (self.selection.place, self.selection.number))
+            positions, number = (column[part][taken] for column in (self.selection.position, self.selection.number))
             rows = rows.take(pa.array(taken))
             for known, values in (
                 (CLASS, pa.array(number)),
                 (FOLDER, folders.take(pa.array(number))),
-                (_PLACE, pa.array(places)),
+                (_POSITION, pa.array(positions)),
             ):
                 rows = rows.append_column(known, values)
-            yield rows, places
+            yield rows, positions

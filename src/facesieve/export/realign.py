@@ -39,8 +39,8 @@ def realigned(rows: pa.Table, dataset: Manifests, size: int) -> Iterator[Pixels]
     turns = _turns(dataset) if settings.turns > 1 else {}
     align, pictures = Aligner(settings.alignment, size), _Pictures(settings)
     points = np.stack([np.asarray(rows[name], np.float64) for name in LANDMARKS], axis=1).reshape(-1, 5, 2)
-    places = list(zip(*(rows[name].to_pylist() for name in ("source", "picture_id")), strict=True))
-    for (source, picture_id), group in groupby(range(len(rows)), key=places.__getitem__):
+    keys = list(zip(*(rows[name].to_pylist() for name in ("source", "picture_id")), strict=True))
+    for (source, picture_id), group in groupby(range(len(rows)), key=keys.__getitem__):
         photo, own = pictures.read(source, picture_id), list(group)
         photo = photo.turned(turns[source]) if source in turns else photo
         faces = Faces(np.zeros(len(own), np.intp), np.zeros((len(own), 4)), np.ones(len(own)), points[own])
@@ -86,15 +86,15 @@ class _Pictures:
         for path in (Path(name), Path(_unescaped(name))):
             if path.is_file():
                 return from_file(path)
-        place = container(name)
-        if is_url(name) or not Path(place).is_file():
+        outer = container(name)
+        if is_url(name) or not Path(outer).is_file():
             raise _lacking(name, "There is no such file.")
-        if place != self._container:
+        if outer != self._container:
             try:
-                found = find_sources([place], self._settings)
+                found = find_sources([outer], self._settings)
             except FacesieveError as error:
                 raise _lacking(name, error.message) from error
-            self._container, self._members = place, {one.name: one for one in found.sources}
+            self._container, self._members = outer, {one.name: one for one in found.sources}
         if name not in self._members:
             raise _lacking(name, "There is no such member.")
         return self._members[name]

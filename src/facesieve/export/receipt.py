@@ -31,10 +31,10 @@ def leave_receipt(plan: Plan, output: Path) -> bool:
 
     Another export to the same place replaces the receipt of the one before.
     """
-    place = str(output.absolute())
+    absolute = str(output.absolute())
     layout = plan.dataset.layout
-    path = layout.exports / f"{hashlib.sha256(os.fsencode(place)).hexdigest()[:16]}.parquet"
-    about = {"output": place, "made": datetime.now(UTC).isoformat(timespec="seconds"), "spec": plan.spec.as_json()}
+    path = layout.exports / f"{hashlib.sha256(os.fsencode(absolute)).hexdigest()[:16]}.parquet"
+    about = {"output": absolute, "made": datetime.now(UTC).isoformat(timespec="seconds"), "spec": plan.spec.as_json()}
     schema = _SCHEMA.with_metadata({_KEY: json.dumps(about)})
     try:
         with open_for_writing(path, layout.scratch) as stream, pq.ParquetWriter(stream, schema) as file:

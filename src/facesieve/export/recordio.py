@@ -108,12 +108,12 @@ def read(root: Path, plan: Plan) -> Iterator[Item]:
         if not count:
             continue
         lines = (line.split("\t") for line in (root / f"{split}.idx").read_text().splitlines())
-        places = {int(number): int(place) for number, place in lines}
+        offsets = {int(number): int(offset) for number, offset in lines}
         with (root / f"{split}.rec").open("rb") as records, (root / f"{split}.lst").open(encoding="utf-8") as names:
-            flag, *_ = HEADER.unpack_from(head := _read(records, places[0]))
-            end = int(struct.unpack_from("<2f", head, HEADER.size)[0]) if flag else len(places)
+            flag, *_ = HEADER.unpack_from(head := _read(records, offsets[0]))
+            end = int(struct.unpack_from("<2f", head, HEADER.size)[0]) if flag else len(offsets)
             for number in range(1, end):
-                data = _read(records, places[number])
+                data = _read(records, offsets[number])
                 _, label, found, _ = HEADER.unpack_from(data)
                 _, name, listed = next(names).rstrip("\n").split("\t")
                 if (found, int(label)) != (number, int(listed)):
@@ -121,15 +121,15 @@ def read(root: Path, plan: Plan) -> Iterator[Item]:
                 yield Item(split, Path(name).stem, int(label), data[HEADER.size :])
 
 
-def _read(stream: BinaryIO, place: int) -> bytes:
-    """The data of the record that begins at a place."""
-    stream.seek(place)
+def _read(stream: BinaryIO, offset: int) -> bytes:
+    """The data of the record that begins at an offset."""
+    stream.seek(offset)
     parts = list[bytes]()
     while True:
         magic, kind_and_length = stream.read(4), struct.unpack("<I", stream.read(4))[0]
         kind, length = kind_and_length >> _LENGTH_BITS, kind_and_length & ((1 << _LENGTH_BITS) - 1)
         if magic != MAGIC:
-            raise ValueError(f"there is no record at {place}")
+            raise ValueError(f"there is no record at {offset}")
         parts.append(stream.read(length))
         stream.seek(-length % 4, 1)
         if kind in (_WHOLE, _END):

@@ -1,7 +1,7 @@
 """Chooses the faces of an export from columns of numbers.
 
 facts ─┬ units and links ─ splits ─┐
-       └ reasons to leave a face out ─┴ pairs, if the format has them ─ classes and places
+       └ reasons to leave a face out ─┴ pairs, if the format has them ─ classes and positions
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from facesieve.errors import UsageError
 from facesieve.export.choose_pairs import Pair, choose_pairs
 from facesieve.export.facts import Facts, read_facts
 from facesieve.export.format import ExportFormat, Order
-from facesieve.export.labels import folders, in_order
+from facesieve.export.labels import folders, labels_in_order
 from facesieve.export.left_out import REASONS, LeftOut, left_out
 from facesieve.export.selection import Selection
 from facesieve.export.spec import ExportSpec, Split
@@ -68,7 +68,7 @@ def _arranged(
     kind: ExportFormat,
     pairs: Pairs,
 ) -> Selection:
-    """Number the classes and place the faces: one split after the other, in the order that the format asks for."""
+    """Number the classes and order the faces: one split after the other, in the order that the format asks for."""
     rows = np.flatnonzero(code == 0)
     used = [
         [facts.labels[at] for at in np.unique(facts.label[rows[split[rows] == part]]).tolist()]
@@ -76,13 +76,13 @@ def _arranged(
     ]
     all_labels = sorted({label for some in used for label in some})
     name_of = dict(zip(all_labels, folders(all_labels, kind.plain_names), strict=True))
-    labels = in_order(used[0], all_labels, name_of.__getitem__)
+    labels = labels_in_order(used[0], all_labels, name_of.__getitem__)
     numbers = {label: number for number, label in enumerate(labels)}
     of_label = np.array([numbers.get(label, -1) for label in facts.labels], np.int64)
     number = np.full(len(facts), -1, np.int64)
     number[rows] = of_label[facts.label[rows]]
     key = {Order.ROWS: rows, Order.RANDOM: facts.order[rows]}.get(kind.order, number[rows])
-    place = np.full(len(facts), -1, np.int64)
-    place[rows[np.lexsort((rows, key, split[rows]))]] = np.arange(len(rows))
+    position = np.full(len(facts), -1, np.int64)
+    position[rows[np.lexsort((rows, key, split[rows]))]] = np.arange(len(rows))
     named = tuple(name_of[label] for label in labels)
-    return Selection(splits, by, tuple(labels), named, code, split, number, place, pairs)
+    return Selection(splits, by, tuple(labels), named, code, split, number, position, pairs)

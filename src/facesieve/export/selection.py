@@ -23,7 +23,8 @@ class Selection:
     splits: the parts, in order. by: what they never divide. labels: the classes, by number. folders: the name of each
     class as a folder. code: (N,) 0 for a face that is taken, else 1 + the index of the reason in `REASONS`.
     split: (N,) the index of its split. number: (N,) the number of its class, -1 if it is not taken.
-    place: (N,) its place in the export, from 0; -1 if it is not taken. pairs: for each split, if the format has pairs.
+    position: (N,) its position in the export, from 0; -1 if it is not taken. pairs: for each split, if the format has
+    pairs.
     """
 
     splits: tuple[Split, ...]
@@ -33,7 +34,7 @@ class Selection:
     code: Integers
     split: Integers
     number: Integers
-    place: Integers
+    position: Integers
     pairs: tuple[tuple[Pair, ...], ...] = ()
 
     @property

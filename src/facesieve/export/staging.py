@@ -120,8 +120,8 @@ class Staging:
 
 def folder_beside(output: Path) -> Path:
     """The folder that an export is written in until it is whole."""
-    place = output.absolute()
-    return place.parent / f".{place.name}.export"
+    absolute = output.absolute()
+    return absolute.parent / f".{absolute.name}.export"
 
 
 @contextmanager

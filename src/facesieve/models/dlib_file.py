@@ -59,8 +59,8 @@ def layers(data: bytes) -> Iterator[Layer]:
     }
     try:
         while True:
-            places = {tag: data.find(tag, at) for tag in readers}
-            found = {tag: place for tag, place in places.items() if place >= 0}
+            positions = {tag: data.find(tag, at) for tag in readers}
+            found = {tag: position for tag, position in positions.items() if position >= 0}
             if not found:
                 return
             tag = min(found, key=found.__getitem__)

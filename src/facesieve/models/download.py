@@ -31,32 +31,32 @@ _CHUNK = 1 << 20
 _PAGES = "application/vnd.pypi.simple.v1+html, text/html;q=0.5"
 
 
-def download(wheel: Wheel, places: PackageIndexes) -> bytes:
-    """The bytes of the wheel, from the first place that has a file with the pinned sha256.
+def download(wheel: Wheel, indexes: PackageIndexes) -> bytes:
+    """The bytes of the wheel, from the first page that has a file with the pinned sha256.
 
-    Raises OSError, which says for each place why it has no such file.
+    Raises OSError, which says for each page why it has no such file.
     """
     project, version = wheel.requirement.split("==")
-    pages = [f"{index.rstrip('/')}/{_normal(project)}/" for index in places.indexes]
-    opener = _opener(places)
+    pages = [f"{index.rstrip('/')}/{_normal(project)}/" for index in indexes.indexes]
+    opener = _opener(indexes)
     failures = list[str]()
-    for page in [*pages, *places.find_links]:
+    for page in [*pages, *indexes.find_links]:
         try:
-            for link in _wheels(opener, page, project, version, wheel.sha256, places.local_only):
+            for link in _wheels(opener, page, project, version, wheel.sha256, indexes.local_only):
                 data = _read(opener, link, LARGEST_WHEEL, "*/*")
                 if sha256(data).hexdigest() == wheel.sha256:
                     return data
                 failures.append(f"{_shown(link)} has another sha256")
         except (OSError, HTTPException, ValueError) as error:
             failures.append(f"{_shown(page)}: {_why(error)}")
-    tried = ", ".join(_shown(page) for page in [*pages, *places.find_links])
+    tried = ", ".join(_shown(page) for page in [*pages, *indexes.find_links])
     nowhere = f"it is not at {tried}" if tried else "the settings of pip or uv forbid all indexes"
     raise OSError("; ".join(failures) or nowhere)
 
 
-def _opener(places: PackageIndexes) -> OpenerDirector:
+def _opener(indexes: PackageIndexes) -> OpenerDirector:
     """Opens URLs through the proxies of the environment, and follows no redirect from https to another scheme."""
-    context = ssl.create_default_context(cafile=places.certificate)
+    context = ssl.create_default_context(cafile=indexes.certificate)
     return build_opener(HTTPSHandler(context=context), _Redirects())
 
 

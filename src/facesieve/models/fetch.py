@@ -34,8 +34,8 @@ def fetch(name: str, wheel: Wheel) -> bytes:
 def _with_pip(wheel: Wheel) -> bytes:
     """Fetch the wheel with pip. Raises OSError with the last line that pip wrote."""
     remove_stale()
-    with temporary_folder() as place:
-        folder = str(place)
+    with temporary_folder() as temporary:
+        folder = str(temporary)
         requirements = Path(folder, "requirements.txt")
         requirements.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]

@@ -39,8 +39,8 @@ def mirrored_bits() -> Pixels:
 
 def _cosines(side: int) -> Integers:
     """(16, side) the rows of a discrete cosine transform, as whole numbers."""
-    places: Floats = (np.arange(side) + 0.5) * np.pi / side
-    waves: Integers = np.rint(np.cos(np.outer(np.arange(FREQUENCIES), places)) * SCALE).astype(np.int64)
+    positions: Floats = (np.arange(side) + 0.5) * np.pi / side
+    waves: Integers = np.rint(np.cos(np.outer(np.arange(FREQUENCIES), positions)) * SCALE).astype(np.int64)
     return waves
 
 

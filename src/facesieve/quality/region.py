@@ -74,7 +74,7 @@ def inside(matrices: Floats, sizes: Floats, side: int, margin: float = 0.0) -> M
 
 
 def _within(back: Floats, sizes: Floats, u: Floats, v: Floats) -> Mask:
-    """Whether each place (u, v) of the crops lies inside the picture."""
+    """Whether each point (u, v) of the crops lies inside the picture."""
     x, y, w = (row[:, 0] * u + row[:, 1] * v + row[:, 2] for row in np.moveaxis(back, 1, 0)[..., None, None])
     with np.errstate(divide="ignore", invalid="ignore"):
         x, y = x / w, y / w

@@ -1,6 +1,6 @@
-"""Where the faces of each label are: the densest place among their embeddings.
+"""Where the faces of each label are: the densest point among their embeddings.
 
-The place is found by mean shift: from the face with the most faces near it, the centre moves to the weighted mean of
+It is found by mean shift: from the face with the most faces near it, the centre moves to the weighted mean of
 the faces around it, again and again. The weight of a face falls to nothing at the reach of the model, so the faces of
 other people in a label do not move its centre, as long as they are not one person with more faces.
 
@@ -45,7 +45,7 @@ class Centres:
     distance: Floats
 
     def row_of(self, labels: Indices) -> Indices:
-        """(N,) the place of each label among `labels`; -1 if it has no centre."""
+        """(N,) the position of each label among `labels`; -1 if it has no centre."""
         if not len(self.labels):
             return np.full(len(labels), -1, np.intp)
         at = np.minimum(np.searchsorted(self.labels, labels), len(self.labels) - 1)
@@ -147,8 +147,8 @@ def _add_others(centres: Centres, vectors: Vectors, labels: Indices, rows: Indic
     owners = centres.row_of(labels[rows])
     left = np.isnan(centres.distance[rows]) & (owners >= 0)
     sizes = np.minimum(centres.faces, MOST)
-    place = np.arange(len(rows)) - np.searchsorted(labels[rows], labels[rows])
-    left &= place >= np.where(owners >= 0, sizes[owners], 0) if len(sizes) else False
+    position = np.arange(len(rows)) - np.searchsorted(labels[rows], labels[rows])
+    left &= position >= np.where(owners >= 0, sizes[owners], 0) if len(sizes) else False
     rows, owners = rows[left], owners[left]
     for start in range(0, len(rows), AT_ONCE):
         some = slice(start, start + AT_ONCE)

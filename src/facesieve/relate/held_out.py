@@ -6,8 +6,8 @@ import numpy as np
 
 from facesieve.records import Floats, Indices, Integers, Pixels
 from facesieve.relate.centres import Centres, find_centres
-from facesieve.relate.duplicates import nearest_hash
 from facesieve.relate.nearest import nearest
+from facesieve.relate.nearest_hash import nearest_hash
 from facesieve.relate.space import Space, Vectors
 
 

@@ -21,7 +21,7 @@ def rank_in_picture(picture: Indices, prominence: Floats, among: Mask, label_dis
 
 
 def ranks_in_groups(groups: Indices, rows: Indices, total: int) -> Floats:
-    """(total,) the place of each row in its group, from 1; NaN for rows that are not listed.
+    """(total,) the position of each row in its group, from 1; NaN for rows that are not listed.
 
     groups: (M,) the group of each listed row; rows of one group are next to each other. rows: (M,) in that order.
     """

@@ -24,7 +24,7 @@ def track_length(track: Indices, among: Mask) -> Floats:
 def rank_in_track(
     track: Indices, time: Floats, fitness: Floats, yaw: Floats, pitch: Floats, gap: float, among: Mask
 ) -> Floats:
-    """(N,) place of each face among the distinct shots of its track; NaN for every other face.
+    """(N,) rank of each face among the distinct shots of its track; NaN for every other face.
 
     The fittest face of a track is its first shot. Each further shot is the fittest face that differs from all shots
     before it: by `gap` seconds or more, or by its pose.
@@ -61,7 +61,7 @@ def _step(angle: Floats) -> Floats:
 
 
 def _distinct(time: Floats, pose: Floats, gap: float) -> list[int]:
-    """The places of the distinct shots. The faces of a track are sorted, the fittest first."""
+    """The ranks of the distinct shots. The faces of a track are sorted, the fittest first."""
     shots, left = list[int](), np.ones(len(time), bool)
     while left.any() and len(shots) < RANKED:
         best = int(np.argmax(left))

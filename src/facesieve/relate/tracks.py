@@ -3,7 +3,7 @@
 Merging two people is worse than splitting one, so a face that could belong to two tracks begins a new one, and no track
 continues after a cut. With embeddings, tracks of the same person are merged at the end.
 
-    frames in order ─ live tracks of the scene ─ predicted place + likeness of the crops ─ unambiguous pairs ─ tracks
+    frames in order ─ live tracks of the scene ─ predicted position + likeness of the crops ─ unambiguous pairs ─ tracks
                                                                             tracks ─ embeddings ─ merged tracks
 """
 
@@ -15,10 +15,10 @@ from facesieve.records import Floats, Floats32, Indices, Mask, Pixels
 from facesieve.relate.merged_tracks import merged_tracks
 
 LOST = 1.0  # seconds without a face after which a track ends
-# A face continues a track if it looks like its last face and is not far from the place where it was expected ...
+# A face continues a track if it looks like its last face and is not far from the position where it was expected ...
 ALIKE, FAR = 0.36, 1.5  # share of the bits of two hashes that differ, and face sizes
-# ... or if it is at that place, soon after, alone, and differs from the last face not much more than is usual there.
-NEAR, NEAR_NEW = 0.6, 1.0  # face sizes from the expected place; for a new track, whose speed is not known
+# ... or if it is at that position, soon after, alone, and differs from the last face not much more than is usual there.
+NEAR, NEAR_NEW = 0.6, 1.0  # face sizes from the expected position; for a new track, whose speed is not known
 SOON, ALONE = 0.5, 1.2  # seconds after the last face; face sizes within which there is no other face or track
 FIRST_STEP = 0.25  # share of bits that is taken for usual in a new track
 TIMES_USUAL, MOST_UNLIKE = 2.0, 0.47  # factor on the usual share, and the greatest share
@@ -54,7 +54,7 @@ def find_tracks(
 class _Live:
     """The tracks that may still continue.
 
-    places: (T, 3) x, y of the centre and the size of the last face. speeds: (T, 2) pixels per second, of the centre.
+    positions: (T, 3) x, y of the centre and the size of the last face. speeds: (T, 2) pixels per second, of the centre.
     steps: (T,) the share of the bits that usually differ between two faces of the track.
     """
 
@@ -64,48 +64,48 @@ class _Live:
 
     def _clear(self) -> None:
         self._numbers, self._times = np.zeros(0, np.intp), np.zeros(0)
-        self._places, self._speeds = np.zeros((0, 3)), np.zeros((0, 2))
+        self._positions, self._speeds = np.zeros((0, 3)), np.zeros((0, 2))
         self._hashes, self._steps = np.zeros((0, 32), np.uint8), np.zeros(0)
 
-    def assign(self, time: float, scene: int, places: Floats, hashes: Pixels) -> Indices:
+    def assign(self, time: float, scene: int, positions: Floats, hashes: Pixels) -> Indices:
         """(F,) the numbers of the tracks of the faces of the next frame."""
         if scene != self._scene:
             self._clear()
             self._scene = scene
         self._keep(time - self._times <= LOST)
         differ = _differing(self._hashes, hashes)
-        partner = _pairs(self._costs(time, places, differ))
+        partner = _pairs(self._costs(time, positions, differ))
         known = partner >= 0
-        numbers = np.empty(len(places), np.intp)
+        numbers = np.empty(len(positions), np.intp)
         numbers[known] = self._numbers[partner[known]]
         numbers[~known] = self._begun + np.arange((~known).sum())
         self._begun += int((~known).sum())
-        speeds = np.zeros((len(places), 2))
+        speeds = np.zeros((len(positions), 2))
         passed = time - self._times[partner[known]]
-        speeds[known] = (places[known, :2] - self._places[partner[known], :2]) / passed[:, None]
-        steps = np.full(len(places), FIRST_STEP)
+        speeds[known] = (positions[known, :2] - self._positions[partner[known], :2]) / passed[:, None]
+        steps = np.full(len(positions), FIRST_STEP)
         steps[known] = (self._steps[partner[known]] + differ[partner[known], known]) / 2
         gone = np.ones(len(self._numbers), bool)
         gone[partner[known]] = False
         self._keep(gone)
         self._numbers = np.concatenate([self._numbers, numbers])
-        self._times = np.concatenate([self._times, np.full(len(places), time)])
-        self._places = np.concatenate([self._places, places])
+        self._times = np.concatenate([self._times, np.full(len(positions), time)])
+        self._positions = np.concatenate([self._positions, positions])
         self._speeds = np.concatenate([self._speeds, speeds])
         self._hashes, self._steps = np.concatenate([self._hashes, hashes]), np.concatenate([self._steps, steps])
         return numbers
 
     def _keep(self, which: Mask) -> None:
         self._numbers, self._times = self._numbers[which], self._times[which]
-        self._places, self._speeds = self._places[which], self._speeds[which]
+        self._positions, self._speeds = self._positions[which], self._speeds[which]
         self._hashes, self._steps = self._hashes[which], self._steps[which]
 
-    def _costs(self, time: float, places: Floats, differ: Floats) -> Floats:
+    def _costs(self, time: float, positions: Floats, differ: Floats) -> Floats:
         """(T, F) how badly each face fits each track; `LARGE` if it cannot belong to it."""
-        expected = self._places[:, :2] + self._speeds * (time - self._times)[:, None]
-        size = (self._places[:, None, 2] + places[None, :, 2]) / 2
-        apart = np.linalg.norm(expected[:, None] - places[None, :, :2], axis=2) / size
-        grown = np.abs(np.log(places[None, :, 2] / self._places[:, None, 2]))
+        expected = self._positions[:, :2] + self._speeds * (time - self._times)[:, None]
+        size = (self._positions[:, None, 2] + positions[None, :, 2]) / 2
+        apart = np.linalg.norm(expected[:, None] - positions[None, :, :2], axis=2) / size
+        grown = np.abs(np.log(positions[None, :, 2] / self._positions[:, None, 2]))
         soon = (time - self._times <= SOON)[:, None]
         usual = np.minimum(TIMES_USUAL * self._steps + 0.05, MOST_UNLIKE)[:, None]
         near = np.where(self._speeds.any(axis=1), NEAR, NEAR_NEW)[:, None]

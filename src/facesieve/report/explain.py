@@ -57,7 +57,8 @@ class Explanation:
         yield "box      x {:.0f}, y {:.0f}, {:.0f} wide, {:.0f} high".format(*face.box)
         for row in (face, *self.also):
             yield f"crop     {row.crop or 'not written'}"
-        yield "verdict  " + ("kept" if face.kept else "rejected: " + ", ".join(face.reasons))
+        although = f" by hand, although: {', '.join(face.reasons)}" if face.reasons else ""
+        yield "verdict  " + (f"kept{although}" if face.kept else "rejected: " + ", ".join(face.reasons))
         yield ""
         for finding, failed in zip(self.findings, self._failed_before(), strict=True):
             outcome = _outcome(finding, failed)
@@ -91,7 +92,7 @@ def explain_row(dataset: Manifests, face: FaceRow, also: tuple[FaceRow, ...] = (
     """Explain the verdict on one row of faces. also: the rows of the same face under other labels."""
     findings = tuple(check_rules(policy_of(dataset.about, dataset.layout), face.measures))
     reasons = {finding.measure: finding.reason for finding in findings if not finding.passed}
-    notes = []
+    notes = [_by_hand(dataset, face)]
     if Reason.POSE_NOT_MEASURED in reasons.values():
         notes.append(_why_no_pose(dataset.about.origin.settings, face.measures["confidence"] or 0.0))
     if "rank_in_picture" in reasons:
@@ -143,6 +144,18 @@ def _fitter_twin(dataset: Manifests, face: FaceRow) -> str:
                     why = f"comes first: both have a fitness of {theirs}"
                 return f"Near-duplicate of {other['face_id']} (distance {distance:.2f}), which {why}."
     return ""
+
+
+def _by_hand(dataset: Manifests, face: FaceRow) -> str:
+    """Who decided about the face, when and why; "" if nobody did."""
+    row = dataset.decisions.of(face.face_id)
+    if row is None:
+        return ""
+    effects = {"keep": "kept it", "reject": "rejected it"}.get(row["verdict"], "")
+    label = "" if row["label"] is None else f"gave it the label {row['label']!r}" if row["label"] else "took its label"
+    what = " and ".join(filter(None, (effects, label))) or "withdrew an earlier decision"
+    when = f"{row['when']:%Y-%m-%d %H:%M} UTC"
+    return f"{row['who'] or 'A person'} {what} on {when}{': ' + row['why'] if row['why'] else ''}."
 
 
 def _whole(value: float | None) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from facesieve.dataset.about import About
-from facesieve.dataset.disk.damage import damaged_file
 from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.own_file import damaged_file
 from facesieve.dataset.origin import Origin
 from facesieve.errors import PolicyError
 from facesieve.sieve import Policy

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from facesieve.dataset.manifests import Manifests
 from facesieve.dataset.tables.counts import Counts
 from facesieve.quality import PITCH_BINS, YAW_BINS, pose_bins
-from facesieve.records import Floats
+from facesieve.records import BY_HAND, Floats
 
 GroupBy = Literal["label", "source", "reason"]
 PERCENTILES = (5, 25, 50, 75, 95)
@@ -75,7 +75,7 @@ def group_counts(dataset: Manifests, by: GroupBy) -> dict[str, dict[str, int]]:
     column = {"label": "label", "source": "source", "reason": "reasons"}[by]
     name_of: Callable[[Any], list[str]] = {
         "label": lambda label: [label or ""],
-        "source": lambda source: [_place(source)],
+        "source": lambda source: [_container(source)],
         "reason": lambda reasons: list(reasons),
     }[by]
     for rows in dataset.face_tables([column, "kept"]):
@@ -109,14 +109,14 @@ def pose_counts(yaw: Floats, pitch: Floats) -> dict[str, int]:
 def _funnel(dataset: Manifests) -> dict[str, int]:
     """Pictures, those read, faces, and the faces that are left after each reason, in the order of the policy."""
     first = Counter[str]()
-    for rows in dataset.face_tables(["reasons"]):
-        reasons = rows["reasons"].combine_chunks()
+    for rows in dataset.face_tables(["reasons", "kept"]):
+        reasons = rows.filter(pc.invert(rows["kept"]))["reasons"].combine_chunks()
         some = reasons.filter(pc.greater(pc.list_value_length(reasons), 0))
         first.update(pc.list_element(some, 0).to_pylist())
     counts = dataset.about.counts
     steps = {"pictures": counts.pictures, "read": counts.with_rows, "faces": counts.faces}
     left = counts.faces
-    order = [str(rule.get("reason")) for rule in dataset.about.origin.policy.rules]
+    order = [BY_HAND, *(str(rule.get("reason")) for rule in dataset.about.origin.policy.rules)]
     for reason in sorted(first, key=lambda code: (order.index(code) if code in order else len(order), code)):
         left -= first[reason]
         steps[f"without {reason}"] = left
@@ -139,7 +139,7 @@ def _kept(dataset: Manifests, name: str) -> Floats:
     return np.concatenate([np.zeros(0), *columns])
 
 
-def _place(source: str) -> str:
+def _container(source: str) -> str:
     """The archive or list that a picture is in, or its folder."""
     found = _MEMBER.search(source)
     return source[: found.start()] if found else posixpath.dirname(source) or "."

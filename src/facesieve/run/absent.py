@@ -1,4 +1,4 @@
-"""Finds inputs of a dataset that a build did not find: they are gone from the named places, moved, or left out now."""
+"""Finds inputs of a dataset that a build did not find: they are gone from the named inputs, moved, or left out now."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from facesieve.run.keep_rows import keep_rows
 from facesieve.run.known import SourceIndex
 from facesieve.run.ledger import Ledger
 from facesieve.run.lists import hash_of
-from facesieve.run.places import absolute_path, is_below, manifest_name, matches_glob
+from facesieve.run.named_inputs import absolute_path, is_below, manifest_name, matches_glob
 from facesieve.sources.identity import former_identity
 from facesieve.sources.openers import RefusedOpener
 from facesieve.sources.remote.url import is_url
@@ -35,7 +35,7 @@ _WITHIN = re.compile(r"!|:(?=\0?\d)")  # between an archive and its member, a li
 class Absent:
     """Inputs that are in the ledger and were not found: their names by key.
 
-    gone: they were in one of the named places and are no longer there, or a named list no longer has them.
+    gone: they were in one of the named inputs and are no longer there, or a named list no longer has them.
     moved: they were elsewhere, their files no longer exist, and the build found the same bytes at another path.
     left_out: they still exist and were refused before, but are no longer read, such as a link to a folder that is
     followed now.
@@ -56,7 +56,7 @@ class Absent:
 def find_absent(
     ledger: Ledger, wanted: Sequence[Source], named: Sequence[str], unlisted: Set[bytes] = frozenset()
 ) -> Absent:
-    """Find the inputs in the ledger that a build did not find. Nothing is absent if no places were named.
+    """Find the inputs in the ledger that a build did not find. Nothing is absent if no inputs were named.
 
     wanted: the sources of the build. The identity of an input says where it is; rows of version 0.1.0, which have no
     identity, are compared by name. Parts are read one at a time, and memory holds only what is absent.
@@ -80,11 +80,11 @@ def find_absent(
             for kind in (absent.gone, absent.moved, absent.left_out):  # only the last row of an input counts
                 kind.pop(key, None)
             path = os.fsdecode(key)
-            if any(is_below(path, place) for place in unread):
+            if any(is_below(path, argument) for argument in unread):
                 continue
             absolute = Path(path).is_absolute()
-            places = paths if absolute or is_url(path) else names
-            if any(is_below(path, place) or matches_glob(path, place) for place in places):
+            arguments = paths if absolute or is_url(path) else names
+            if any(is_below(path, argument) or matches_glob(path, argument) for argument in arguments):
                 if is_url(path) or not os.path.lexists(path):
                     absent.gone[key] = row["source"]
                 elif refused:
@@ -96,10 +96,12 @@ def find_absent(
     return absent
 
 
-def _folders(places: Sequence[str], index: SourceIndex) -> list[str]:
-    """The named places, without the URLs that name one object: keys may begin with the key of another object."""
-    found = index.of([place.encode("utf-8", "surrogatepass") for place in places]) >= 0
-    return [place for place, is_source in zip(places, found, strict=True) if not (is_source and is_url(place))]
+def _folders(arguments: Sequence[str], index: SourceIndex) -> list[str]:
+    """The named inputs, without the URLs that name one object: keys may begin with the key of another object."""
+    found = index.of([argument.encode("utf-8", "surrogatepass") for argument in arguments]) >= 0
+    return [
+        argument for argument, is_source in zip(arguments, found, strict=True) if not (is_source and is_url(argument))
+    ]
 
 
 def _picture_hashes(ledger: Ledger, index: SourceIndex, count: int) -> HashSet | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -15,130 +14,41 @@ from types import MappingProxyType
 from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import shortened_list
-from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.origin import (
-    ClipOptions,
-    IdentityModel,
-    InferenceEngine,
-    Options,
-    Origin,
-    RecordedPolicy,
-    versions,
-)
-from facesieve.dataset.tables.counts import Counts
-from facesieve.dataset.tables.picture_row import PictureRow
+from facesieve.dataset.origin import ClipOptions
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
 from facesieve.records import Source
 from facesieve.run.absent import Absent, drop_sources, find_absent
+from facesieve.run.build_result import BuildResult
+from facesieve.run.build_spec import BuildSpec
 from facesieve.run.claim import claim
-from facesieve.run.compared import rules_for_pictures
-from facesieve.run.damage import broken_picture_files, mark_damage, missing_thumbs, unwritten_crops
+from facesieve.run.dataset_rules import rules_for_pictures
 from facesieve.run.engines.choose import engine_for
 from facesieve.run.engines.engine import BuildEngine, MakePipeline
 from facesieve.run.known import changed_labels, readable, unfinished
 from facesieve.run.ledger import LIMIT_REFUSALS, TRY_AGAIN, Ledger
 from facesieve.run.lists import hash_of, record_lists, remove_pictures
 from facesieve.run.lost import remove_found
-from facesieve.run.places import is_in_places
+from facesieve.run.mark_damage import broken_picture_files, mark_damage, missing_thumbs, unwritten_crops
+from facesieve.run.named_inputs import is_in_named
 from facesieve.run.plan import shards, unique
 from facesieve.run.portion import EVERYTHING, Portion
 from facesieve.run.progress import Progress
 from facesieve.run.publish import Published, publish_ledger
 from facesieve.run.shard import ShardRunner
 from facesieve.settings import Settings, default_clip_limits
-from facesieve.sieve import Policy
-from facesieve.sources import LeftOut
 from facesieve.stop import Stopped
 
 
-def versions_here() -> dict[str, tuple[str, ...]]:
-    """The versions of the packages of this machine, as an origin holds them."""
-    return {name: (held,) for name, held in versions().items()}
-
-
-@dataclass(frozen=True, slots=True)
-class BuildSpec:
-    """How a dataset is made: everything besides its sources.
-
-    measures: names of the columns of raw numbers, in order. models: sha256 of each model file by model and part.
-    engines: the inference engine of each network. label_from: where labels come from.
-    versions: of FaceSieve and of the packages that can change its numbers; several where machines differ.
-    identity: the model that the pipeline computes embeddings with; None for none.
-    """
-
-    settings: Settings
-    measures: tuple[str, ...]
-    outputs: Outputs
-    policy: Policy
-    models: dict[str, str]
-    engines: tuple[InferenceEngine, ...]
-    label_from: str = "none"
-    versions: Mapping[str, tuple[str, ...]] = field(default_factory=versions_here)
-    identity: IdentityModel | None = None
-
-    def origin(self) -> Origin:
-        """What is recorded of how the dataset is made."""
-        outputs = self.outputs
-        return Origin(
-            versions=dict(self.versions),
-            engines=self.engines,
-            settings=self.settings.shaping(),
-            policy=RecordedPolicy(**self.policy.describe()),
-            models=self.models,
-            measures=self.measures,
-            options=Options(
-                keep_rejected=outputs.keep_rejected,
-                crops=tuple(sorted(outputs.cuts)),
-                marked=outputs.marked,
-                label_from=self.label_from,
-                crops_as="shards" if outputs.in_tars else "files",
-                tar_bytes=outputs.tar_bytes,
-            ),
-            limits=self.settings.limits(),
-            identity=self.identity,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class BuildResult:
-    """The result of a build.
-
-    counts: of the whole dataset. progress: of this build. readable: how many of this build's inputs could be read.
-    shared_labels: pictures of the dataset that have a label and several kept faces, which all get that label.
-    several_labels: pictures of the dataset whose bytes lie at several paths with different labels.
-    relabelled: how many pictures of this build had another label before, by old label and new label.
-    damaged: names of files that were missing or damaged when the build began; their pictures were done again.
-    gone: sources in the dataset that are no longer in the named places. pruned: whether their rows were removed.
-    moved: sources in the dataset whose files no longer exist, while this build found the same bytes at another path.
-    left_out: what was found in the named places and is not a source. notes: sentences about the sources, and about
-    what could not be compared. refused: the first refused pictures of the dataset, at most `FIRST_REFUSED`.
-    """
-
-    counts: Counts
-    progress: Progress
-    readable: int
-    shared_labels: int = 0
-    several_labels: int = 0
-    relabelled: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    damaged: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
-    pruned: bool = False
-    moved: tuple[str, ...] = ()
-    left_out: LeftOut = field(default_factory=LeftOut)
-    notes: tuple[str, ...] = ()
-    refused: tuple[PictureRow, ...] = ()
-
-
-def build(
+def build_dataset(
     sources: Iterable[Source],
     root: Path,
     make_pipeline: MakePipeline,
     spec: BuildSpec,
     watch: Callable[[Progress], None] = lambda progress: None,
     named: Sequence[str] = (),
-    prune_gone: bool = False,
-    mixed_engines: bool = False,
+    prune: bool = False,
+    allow_mixed_engines: bool = False,
     listed: Mapping[bytes, Set[bytes]] = MappingProxyType({}),
     engine: BuildEngine | None = None,
     portion: Portion = EVERYTHING,
@@ -149,12 +59,12 @@ def build(
     make_pipeline: called once in every process that works; picklable if there are several.
     watch: called with the running counts, before the first picture and after every picture.
     named: the files, folders, archives and globs in which the sources were found.
-    prune_gone: remove the rows and files of sources that are no longer in these places, or that moved into them.
-    mixed_engines: continue a dataset even if its inference engine computes other numbers than this one.
-    listed: what the lists among these places name, as in `Found`.
+    prune: remove the rows and files of sources that are no longer in these inputs, or that moved into them.
+    allow_mixed_engines: continue a dataset even if its inference engine computes other numbers than this one.
+    listed: what the lists among these inputs name, as in `Found`.
     engine: the build engine; None chooses one by the settings and the number of pictures.
     portion: which of the sources to add. The others are not gone, so `sources` has to name them too.
-    beside: a context that is open while shards are done; `Mirrored.following` copies them meanwhile.
+    beside: a context that is open while shards are done; `BucketDataset.following` copies them meanwhile.
     Raises UsageError when one source has two labels; DatasetError when the dataset cannot be written or continued, or
     lacks files at the end; WorkerError when worker processes cannot be started; what `make_pipeline` raises; and
     Stopped, with a remark on how much is committed.
@@ -162,22 +72,22 @@ def build(
     everything = unique(sources)
     wanted = portion.of(everything)
     layout = Layout(root)
-    with claim(layout, spec.origin(), mixed_engines, ClipOptions(**spec.settings.of_clips())):
+    with claim(layout, spec.origin(), allow_mixed_engines, ClipOptions(**spec.settings.of_clips())):
         ledger, absent, emptied = Ledger(layout), Absent(), set[str]()
         unlisted = record_lists(ledger, everything, listed, wanted)
-        if prune_gone:  # first, because a duplicate of a removed source then needs files of its own
+        if prune:  # first, because a duplicate of a removed source then needs files of its own
             absent = find_absent(ledger, everything, named, unlisted)
-            emptied = drop_sources(ledger, absent.dropped(prune_gone), spec.outputs)
+            emptied = drop_sources(ledger, absent.dropped(prune), spec.outputs)
         damaged = [name for name in mark_damage(layout, spec.outputs) if name not in emptied]
         relabelled = changed_labels(wanted, ledger)
         progress = _do_unfinished(wanted, ledger, make_pipeline, spec, watch, engine, beside)
         last = find_absent(ledger, everything, named, unlisted)
         absent |= last
-        drop_sources(ledger, last.dropped(prune_gone), spec.outputs)
-        if prune_gone:
-            remove_pictures(layout, {hash_of(key) for key in absent.dropped(prune_gone)})
+        drop_sources(ledger, last.dropped(prune), spec.outputs)
+        if prune:
+            remove_pictures(layout, {hash_of(key) for key in absent.dropped(prune)})
         published = _publish(ledger, spec, damaged)
-        remove_found(layout, partial(is_in_places, named=named) if prune_gone else lambda name: False)
+        remove_found(layout, partial(is_in_named, named=named) if prune else lambda name: False)
     counts = published.counts
     return BuildResult(
         counts=counts.counts(),
@@ -188,7 +98,7 @@ def build(
         relabelled=relabelled,
         damaged=tuple(damaged),
         gone=tuple(sorted(absent.gone.values())),
-        pruned=prune_gone,
+        pruned=prune,
         moved=tuple(sorted(absent.moved.values())),
         notes=published.notes,
         refused=tuple(counts.first_refused),

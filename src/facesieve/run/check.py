@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 from PIL import Image
 
+from facesieve.dataset.decision_file import read_decisions
 from facesieve.dataset.disk.checksums import Checksums, checksum_of_file
 from facesieve.dataset.disk.intact import has_end_marker
 from facesieve.dataset.disk.layout import Layout, file_size
@@ -20,10 +21,10 @@ from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
 from facesieve.run.claim import is_locked
 from facesieve.run.contents import Contents, has_ledger, read_contents
-from facesieve.run.crops import check_tars
-from facesieve.run.damage import UNDONE, missing_sums
+from facesieve.run.crops_in_tars import check_tars
 from facesieve.run.faults import CheckResult, Fault, FaultCode
 from facesieve.run.lost import read_lost
+from facesieve.run.mark_damage import UNDONE, missing_sums
 from facesieve.run.outdated import outdated_manifests
 from facesieve.run.publish import manifests_of, orphaned_files, published_files, unnamed_files
 
@@ -54,6 +55,7 @@ def _check(layout: Layout) -> CheckResult:
     contents = read_contents(layout, faults)
     unreadable = {fault.name for fault in faults}
     faults += [fault for fault in _missing_sums(layout) if fault.name not in unreadable]
+    faults += _damaged_decisions(layout)
     files, named = _FileCheck(layout, {fault.name for fault in faults}), list[Hashes]()
     for names, sums in contents.names():
         named.append(hashes_of(list(names)))
@@ -92,6 +94,14 @@ def _missing_sums(layout: Layout) -> list[Fault]:
         except DatasetError:  # it is damaged, which is a fault already
             gone = []
     return [Fault(FaultCode.MISSING, name) for name in gone]
+
+
+def _damaged_decisions(layout: Layout) -> list[Fault]:
+    try:
+        read_decisions(layout)
+    except DatasetError:
+        return [Fault(FaultCode.DAMAGED, layout.name_of(layout.decisions))]
+    return []
 
 
 def _leftovers(contents: Contents) -> list[str]:

@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 from facesieve.dataset.about import read_made, write_made
 from facesieve.dataset.disk.atomic import wrap_read_errors, wrap_write_errors
 from facesieve.dataset.disk.checksums import Checksum, read_checksums
-from facesieve.dataset.disk.damage import damaged_file
 from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.own_file import damaged_file
 from facesieve.dataset.disk.replace import remove_published_checksums
 from facesieve.dataset.origin import ClipOptions, IdentityModel, Options, Origin, difference, other_engines
 from facesieve.errors import DatasetError
@@ -82,17 +82,17 @@ def _is_dataset(folder: Path) -> bool:
 
 @contextmanager
 def claim(
-    layout: Layout, origin: Origin, mixed_engines: bool = False, clips: ClipOptions | None = None
+    layout: Layout, origin: Origin, allow_mixed_engines: bool = False, clips: ClipOptions | None = None
 ) -> Iterator[None]:
     """Lock a dataset for one build. origin: how the build makes it; the dataset must have been made in the same way.
 
     clips: how the build reads clips, which must be the same way too if the dataset has clips.
-    mixed_engines: allow an inference engine that computes other numbers than the one before.
+    allow_mixed_engines: allow an inference engine that computes other numbers than the one before.
     Raises DatasetError if another build is writing, the origin differs, or a file cannot be written.
     """
     check_writable(layout.root)
     with lock_dataset(layout):
-        _compare_origin(layout, origin, mixed_engines, clips)
+        _compare_origin(layout, origin, allow_mixed_engines, clips)
         yield
 
 
@@ -165,7 +165,7 @@ def recorded_options(layout: Layout) -> Options | None:
     return read_made(layout, _known(layout)).options if layout.made.exists() else None
 
 
-def _compare_origin(layout: Layout, origin: Origin, mixed_engines: bool, clips: ClipOptions | None) -> None:
+def _compare_origin(layout: Layout, origin: Origin, allow_mixed_engines: bool, clips: ClipOptions | None) -> None:
     new = not layout.made.exists()
     before = origin if new else read_made(layout, _known(layout))
     if before.clips:
@@ -175,7 +175,7 @@ def _compare_origin(layout: Layout, origin: Origin, mixed_engines: bool, clips: 
     differs = [line for line in difference(before, origin) if not line.startswith("policy.sentence:")]
     if differs:
         raise DatasetError("other_settings", _difference(layout, differs, before, origin.policy.name))
-    foreign = [] if mixed_engines else other_engines(before.engines, origin.engines)
+    foreign = [] if allow_mixed_engines else other_engines(before.engines, origin.engines)
     if foreign:
         raise DatasetError(
             "other_engine",

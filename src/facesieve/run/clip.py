@@ -40,16 +40,16 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by `close`
-        self._places: dict[tuple[str, str], tuple[int, int]] = {}
+        self._positions: dict[tuple[str, str], tuple[int, int]] = {}
         self._end = 0
 
     def add(self, face_id: str, what: str, data: bytes) -> None:
         self._file.write(data)
-        self._places[face_id, what] = (self._end, len(data))
+        self._positions[face_id, what] = (self._end, len(data))
         self._end += len(data)
 
     def read(self, face_id: str, what: str) -> bytes:
-        offset, size = self._places[face_id, what]
+        offset, size = self._positions[face_id, what]
         self._file.seek(offset)
         return self._file.read(size)
 

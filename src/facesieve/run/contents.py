@@ -8,21 +8,23 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from facesieve.dataset.about import read_about, read_made
+from facesieve.dataset.decision_file import read_applied
 from facesieve.dataset.disk.checksums import Checksum, Checksums, checksum_pairs, checksums_by_name, read_checksums
-from facesieve.dataset.disk.damage import damaged_file
 from facesieve.dataset.disk.format import OTHER_FORMAT
 from facesieve.dataset.disk.layout import HIDDEN, Layout
 from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.own_file import damaged_file
 from facesieve.dataset.disk.parquet import row_count
 from facesieve.dataset.manifests import open_with_checksums
 from facesieve.dataset.origin import Origin
+from facesieve.dataset.tables.decisions import NO_DECISIONS, Decisions
 from facesieve.dataset.tables.join import join_checksums
-from facesieve.dataset.tables.merge import Block, merge
+from facesieve.dataset.tables.merge import Block, merge_parts
 from facesieve.dataset.tables.named_files import NAMING_COLUMNS, files_of_part, named_files
 from facesieve.dataset.tables.resolve import resolve, with_part_schema
-from facesieve.dataset.tables.tar_layout import with_places
+from facesieve.dataset.tables.tar_layout import with_tar_positions
 from facesieve.errors import DatasetError
-from facesieve.run.compared import compared_verdicts
+from facesieve.run.dataset_rules import compared_verdicts
 from facesieve.run.faults import Fault, FaultCode
 from facesieve.run.ledger import Ledger
 
@@ -87,17 +89,26 @@ class Contents:
         """The rows of the manifests. With a ledger, the rows that they should have."""
         if not has_ledger(self.layout):
             return open_with_checksums(self.layout, self.published).blocks()
-        verdicts = compared_verdicts(self.origin, self.layout, self.ledger_blocks)
+        verdicts = compared_verdicts(self.origin, self.layout, self.ledger_blocks, self._applied())
         blocks = (new for _, new in verdicts.on(self.ledger_blocks())) if verdicts else self.ledger_blocks()
         if not self.outputs.in_tars:
             return blocks
         names = self.origin.face_schema.names
-        return (block._replace(faces=block.faces.select(names)) for block in with_places(blocks, self.outputs))
+        return (block._replace(faces=block.faces.select(names)) for block in with_tar_positions(blocks, self.outputs))
+
+    def _applied(self) -> Decisions | None:
+        """The decisions that were applied. If their record is damaged, which is a fault of its own: none."""
+        try:
+            return read_applied(self.layout)
+        except DatasetError as error:
+            if error.code != "damaged_decisions":
+                raise
+            return NO_DECISIONS
 
     def ledger_blocks(self, embeddings: bool = True) -> Iterator[Block]:
-        """The rows of the ledger, without the places of crops in tar files and the verdicts of `compared_verdicts`."""
+        """The rows of the ledger, without the positions in tar files and the verdicts of `compared_verdicts`."""
         model, clips = self.origin.embedded_with if embeddings else "", self.origin.clips is not None
-        return merge(self.tables, self.origin.measures, in_tars=self.outputs.in_tars, model=model, clips=clips)
+        return merge_parts(self.tables, self.origin.measures, in_tars=self.outputs.in_tars, model=model, clips=clips)
 
     def sources(self) -> Iterator[list[str]]:
         """The names of the inputs in the readable parts, in blocks."""

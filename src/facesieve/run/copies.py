@@ -16,8 +16,8 @@ from facesieve.dataset.disk.layout import Layout, file_size
 from facesieve.errors import DatasetError, Refused
 from facesieve.records import RefusalCode
 from facesieve.run.lease import Lease
-from facesieve.run.mirrored_names import kind_of
-from facesieve.run.synced import Synced, stamp_of
+from facesieve.run.object_kinds import kind_of
+from facesieve.run.sync_record import SyncRecord, stamp_of
 from facesieve.sources.remote.objects import LARGEST, Objects
 
 Item = TypeVar("Item")
@@ -34,7 +34,7 @@ class Copies:
     `cannot_write`.
     """
 
-    def __init__(self, layout: Layout, objects: Objects, synced: Synced, lease: Lease | None = None) -> None:
+    def __init__(self, layout: Layout, objects: Objects, synced: SyncRecord, lease: Lease | None = None) -> None:
         self._layout, self._objects, self._lease = layout, objects, lease
         self.synced = synced
         self.there: dict[str, Listed] = {}

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.manifests import Manifests, hashes_of_rows, measures_of_rows
+from facesieve.dataset.tables.decisions import with_labels
 from facesieve.dataset.tables.embeddings import vectors_of
 from facesieve.errors import ModelError
 from facesieve.models.catalog import Limits, entry
-from facesieve.records import EMBEDDING_SIZE, Floats, Floats16, Indices, Integers, Mask, Measures, Pixels
+from facesieve.records import EMBEDDING_SIZE, ByHand, Floats, Floats16, Indices, Integers, Mask, Measures, Pixels
 from facesieve.relate import Embedded, Space
 from facesieve.run.derive import frames_of, owners, times_of, tracks_of, with_derived_measures
 from facesieve.run.face_tables import FaceTables
@@ -27,6 +28,7 @@ class FaceColumns:
     order: (N,) numbers that order faces by their ids. label: (N,) the number of each face's label, -1 for none.
     labels: the names of the labels by number. picture: (N,) the number of each face's picture or frame, ascending.
     track: (N,) the number of each face's track. time: (N,) seconds of a clip, NaN in still pictures.
+    by_hand: (N,) what people decided.
     vectors: (N, 128), NaN for a face without an embedding; None if the dataset has none.
     space, limits: of the model of the embeddings, or None. measures: `prominence`, and those that were asked for.
     """
@@ -40,6 +42,7 @@ class FaceColumns:
     prominence: Floats
     fitness: Floats
     hashes: Pixels
+    by_hand: ByHand
     vectors: Floats16 | None
     space: Space | None
     limits: Limits | None
@@ -71,7 +74,8 @@ def face_columns(tables: FaceTables, wanted: Collection[str] = ()) -> FaceColumn
     """
     parts, ids, codes, pictures, tracks = list[list[Any]](), list[pa.Array](), dict[str, int](), 0, 0
     held = {name: [np.zeros(0)] for name in {*wanted} & {*tables.names}}
-    for block in tables.blocks(tables.model is not None):
+    for found_block in tables.blocks(tables.model is not None):
+        block = with_labels(found_block, tables.decisions)
         measures = with_derived_measures(measures_of_rows(block.faces, tables.names), block)
         for name in {*wanted} & measures.columns.keys():
             held.setdefault(name, []).append(measures[name])
@@ -86,20 +90,24 @@ def face_columns(tables: FaceTables, wanted: Collection[str] = ()) -> FaceColumn
                 measures["prominence"],
                 measures.columns.get("fitness", np.full(len(block.faces), np.nan)),
                 hashes_of_rows(block.faces),
+                tables.decisions.verdicts(block.faces["face_id"]),
                 *([] if block.embeddings is None else [vectors_of(block.embeddings).astype(np.float16)]),
             ]
         )
         pictures += int(picture.max(initial=-1)) + 1
         tracks += int(track.max(initial=-1)) + 1
     order = _ranks(pa.chunked_array(ids, pa.string()))
-    label, pictured, tracked, time, prominence, fitness, hashes, *vectors = _joined(parts, tables.model is not None)
+    label, pictured, tracked, time, prominence, fitness, hashes, by_hand, *vectors = _joined(
+        parts, tables.model is not None
+    )
     space, limits = space_of(tables.model) if tables.model else (None, None)
     found = vectors[0] if vectors else None
     columns = {name: np.concatenate(parts) for name, parts in held.items()}
     measures = Measures({"prominence": prominence, **columns})
-    places = (pictured, tracked, time)
+    where = (pictured, tracked, time)
     names = tuple(codes)
-    return FaceColumns(order, label, names, *places, prominence, fitness, hashes, found, space, limits, measures)
+    alone = (prominence, fitness, hashes, by_hand)
+    return FaceColumns(order, label, names, *where, *alone, found, space, limits, measures)
 
 
 def ids_and_verdicts(dataset: Manifests) -> tuple[pa.ChunkedArray, Mask]:
@@ -123,6 +131,10 @@ def _joined(parts: list[list[Any]], embedded: bool) -> Iterator[Any]:
     """Yield each column of all parts, and take it out of them, so that its memory is free afterwards."""
     kinds = (np.intp, np.intp, np.intp, np.float64, np.float64, np.float64)
     empty: list[Any] = [np.zeros(0, kind) for kind in kinds]
-    empty += [np.zeros((0, 32), np.uint8), *([np.zeros((0, EMBEDDING_SIZE), np.float16)] if embedded else [])]
+    empty += [
+        np.zeros((0, 32), np.uint8),
+        np.zeros(0, np.int8),
+        *([np.zeros((0, EMBEDDING_SIZE), np.float16)] if embedded else []),
+    ]
     for none in empty:
         yield np.concatenate([none, *(part.pop(0) for part in parts)])

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from facesieve.dataset.about import read_about, read_made
+from facesieve.dataset.decision_file import forget_decisions
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import normalized_text
 from facesieve.dataset.tables.resolve import resolve
@@ -19,15 +21,15 @@ from facesieve.run.keep_rows import keep_rows
 from facesieve.run.ledger import Ledger
 from facesieve.run.lists import hash_of, remove_pictures
 from facesieve.run.lost import LostPicture, read_lost, remove_lost
+from facesieve.run.named_inputs import absolute_path
 from facesieve.run.output import PathText, opened_output
-from facesieve.run.places import absolute_path
 from facesieve.run.publish import publish_ledger
 from facesieve.run.selection import (
     SHORTEST,
     Row,
     Selection,
     ids_with_prefix,
-    inputs_in_place,
+    inputs_in,
     inputs_named,
     key_of,
     select,
@@ -71,7 +73,7 @@ def forget(root: Path, names: Sequence[str], settings: Settings, labels: Sequenc
         outputs, ledger = origin.options.outputs, Ledger(layout)
         selection = select(ledger, names, labels)
         pictures = faces = whole = 0
-        gone = set[bytes]()
+        gone, face_ids = set[bytes](), set[str]()
         for number in ledger.numbers():
             rows = ledger.table(number)
             before = rows.to_pylist()
@@ -82,7 +84,9 @@ def forget(root: Path, names: Sequence[str], settings: Settings, labels: Sequenc
                 whole += len(kept) - len(after)
                 faces += _faces(before) - _faces(after)
                 gone |= {hash_of(key_of(row)) for row in before} - {hash_of(key_of(row)) for row in after}
+                face_ids |= _ids(before) - _ids(after)
                 keep_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
+        forget_decisions(layout, face_ids - _ids_in(ledger, face_ids))
         with resolve(ledger.tables, layout.scratch) as found:
             files = publish_ledger(ledger, found, origin, settings).removed
         remove_pictures(layout, gone)
@@ -125,13 +129,13 @@ def _nothing(root: Path, selection: Selection, names: Sequence[str], labels: Seq
 def _remove_lost(layout: Layout, names: Sequence[str], labels: Sequence[str], selection: Selection) -> None:
     """Also forget pictures whose rows were in a damaged part; their names are kept until a build does them again."""
     lost = read_lost(layout).pictures
-    places = {one.source: os.fsencode(absolute_path(one.source)) for one in lost}
+    paths = {one.source: os.fsencode(absolute_path(one.source)) for one in lost}
     gone: set[LostPicture] = {one for one in lost if one.label in map(normalized_text, labels)}
     found = {label for label in labels if normalized_text(label) in {one.label for one in gone}}
     for what in names:
-        keys = inputs_named(what, places) | inputs_in_place(what, places)
+        keys = inputs_named(what, paths) | inputs_in(what, paths)
         ids = ids_with_prefix(what, {one.picture_id for one in lost if one.picture_id})
-        fits = {one for one in lost if places[one.source] in keys or one.picture_id in ids}
+        fits = {one for one in lost if paths[one.source] in keys or one.picture_id in ids}
         gone |= fits
         found |= {what} if fits else set()
     remove_lost(layout, gone.__contains__)
@@ -144,6 +148,18 @@ def _without(row: Row, faces: set[str], marked: bool) -> Row | None:
     if len(left) == len(row["faces"]):
         return row
     return None if marked else {**row, "faces": left}
+
+
+def _ids(rows: Iterable[Row]) -> set[str]:
+    return {face["face_id"] for row in rows for face in row["faces"]}
+
+
+def _ids_in(ledger: Ledger, faces: set[str]) -> set[str]:
+    """Those of these faces that other rows of the ledger have, because the same picture lies at several paths."""
+    wanted = pa.array(faces, pa.string())
+    columns = [f"faces.list.{item}.face_id" for item in ("element", "item")]
+    held = (rows["faces"].combine_chunks().flatten().field("face_id") for rows in ledger.tables(columns))
+    return {face for ids in held for face in ids.filter(pc.is_in(ids, wanted)).to_pylist()} if faces else set()
 
 
 def _faces(rows: Iterable[Row]) -> int:

@@ -40,7 +40,7 @@ class Status(IntEnum):
 class LastRows:
     """The last row of each of N sources.
 
-    part, row: (N,) int32, its place in the ledger. status: (N,) uint8.
+    part, row: (N,) int32, its position in the ledger. status: (N,) uint8.
     failures: (N,) uint8, in how many builds it could not be fetched.
     """
 
@@ -148,8 +148,8 @@ def _last_rows(
     members = [at for at, source in enumerate(sources) if b"\0" in source.key]
     by_former = SourceIndex([sources[at] for at in members], lambda source: former_identity(source.key))
     count = len(sources)
-    places, small = np.zeros((2, count), np.int32), np.zeros((2, count), np.uint8)
-    known = LastRows(*places, *small)
+    positions, small = np.zeros((2, count), np.int32), np.zeros((2, count), np.uint8)
+    known = LastRows(*positions, *small)
     for part in ledger.numbers():
         table = ledger.table(part, _COLUMNS)
         names, identities, fingerprints, labels, refusals = (table[name].to_pylist() for name in _COLUMNS)
@@ -191,8 +191,8 @@ def _with_failures(source: Source, failures: int) -> Source:
 
 def _by_name(sources: Sequence[Source]) -> dict[str, int]:
     """The positions of the sources by the names that version 0.1.0 gave them."""
-    places = {source.former: at for at, source in enumerate(sources) if source.former}
-    return places | {source.name: at for at, source in enumerate(sources) if not source.former}
+    positions = {source.former: at for at, source in enumerate(sources) if source.former}
+    return positions | {source.name: at for at, source in enumerate(sources) if not source.former}
 
 
 def _same_size_and_time(source: Source, fingerprint: str) -> bool:

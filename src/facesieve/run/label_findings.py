@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from facesieve.relate import same_person, twice_in_a_picture, two_groups
-from facesieve.run.examined import ByEmbedding, Examined
+from facesieve.run.comparisons import ByEmbedding, Comparisons
 
 Kind = Literal["wrong", "merged", "split", "alike_names", "twice_in_picture", "two_labels", "leaked"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -35,7 +35,7 @@ class LabelFinding:
     text: str
 
 
-def label_findings(found: Examined) -> list[LabelFinding]:
+def label_findings(found: Comparisons) -> list[LabelFinding]:
     """All findings, by kind, label and face."""
     findings = [*_alike_names(found), *_shared_pictures(found), *_across_labels(found), *_leaks(found)]
     if found.by_embedding:
@@ -44,7 +44,7 @@ def label_findings(found: Examined) -> list[LabelFinding]:
     return sorted(findings, key=lambda one: (KINDS.index(one.kind), one.labels, one.faces))
 
 
-def _wrong_faces(found: Examined, by: ByEmbedding) -> Iterator[LabelFinding]:
+def _wrong_faces(found: Comparisons, by: ByEmbedding) -> Iterator[LabelFinding]:
     for row in np.flatnonzero(by.wrong).tolist():
         own, face, away = found.label(row), found.face_id(row), float(by.fit.label_distance[row])
         text = f"Face {face} is {away:.2f} from the other faces of {own!r}"
@@ -53,7 +53,7 @@ def _wrong_faces(found: Examined, by: ByEmbedding) -> Iterator[LabelFinding]:
         yield LabelFinding("wrong", (own,), (face,), away, f"{text}.")
 
 
-def _two_people(found: Examined, by: ByEmbedding) -> Iterator[LabelFinding]:
+def _two_people(found: Comparisons, by: ByEmbedding) -> Iterator[LabelFinding]:
     faces, limits = found.faces, by.limits
     groups = two_groups(
         by.vectors,
@@ -73,7 +73,7 @@ def _two_people(found: Examined, by: ByEmbedding) -> Iterator[LabelFinding]:
         yield LabelFinding("merged", (name,), (one, other), away, text)
 
 
-def _one_person(found: Examined, by: ByEmbedding) -> Iterator[LabelFinding]:
+def _one_person(found: Comparisons, by: ByEmbedding) -> Iterator[LabelFinding]:
     pairs = same_person(by.fit.centres, by.space, by.limits.same_label)
     for label, other, away in zip(pairs.first.tolist(), pairs.second.tolist(), pairs.distance.tolist(), strict=True):
         names = sorted((found.faces.labels[label], found.faces.labels[other]))
@@ -81,7 +81,7 @@ def _one_person(found: Examined, by: ByEmbedding) -> Iterator[LabelFinding]:
         yield LabelFinding("split", tuple(names), (), away, text)
 
 
-def _alike_names(found: Examined) -> Iterator[LabelFinding]:
+def _alike_names(found: Comparisons) -> Iterator[LabelFinding]:
     alike = dict[str, list[str]]()
     for name in sorted(found.faces.labels):
         alike.setdefault(_plain(name), []).append(name)
@@ -97,7 +97,7 @@ def _plain(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
 
 
-def _twice_in_a_picture(found: Examined, by: ByEmbedding) -> Iterator[LabelFinding]:
+def _twice_in_a_picture(found: Comparisons, by: ByEmbedding) -> Iterator[LabelFinding]:
     pairs = twice_in_a_picture(by.vectors, found.faces.picture, found.kept, by.space, by.limits.same_person)
     for one, other, away in zip(pairs.first.tolist(), pairs.second.tolist(), pairs.distance.tolist(), strict=True):
         ids, name = (found.face_id(one), found.face_id(other)), found.label(one)
@@ -105,14 +105,14 @@ def _twice_in_a_picture(found: Examined, by: ByEmbedding) -> Iterator[LabelFindi
         yield LabelFinding("twice_in_picture", (name,) if name else (), ids, away, text)
 
 
-def _shared_pictures(found: Examined) -> Iterator[LabelFinding]:
-    for picture, places in found.shared:
-        names = tuple(dict.fromkeys(label for label, _ in places))
-        listed = " and ".join(f"{source} ({label!r})" for label, source in places)
+def _shared_pictures(found: Comparisons) -> Iterator[LabelFinding]:
+    for picture, sources in found.shared:
+        names = tuple(dict.fromkeys(label for label, _ in sources))
+        listed = " and ".join(f"{source} ({label!r})" for label, source in sources)
         yield LabelFinding("two_labels", names, (), None, f"Picture {picture[:12]} is under several labels: {listed}.")
 
 
-def _across_labels(found: Examined) -> Iterator[LabelFinding]:
+def _across_labels(found: Comparisons) -> Iterator[LabelFinding]:
     """Near-duplicates under different labels. The twin of a face that is no first of its group is the first."""
     label, twin = found.faces.label, found.twins.twin
     rows = np.flatnonzero((found.twins.rank_among_duplicates > 1) & (label >= 0))
@@ -125,7 +125,7 @@ def _across_labels(found: Examined) -> Iterator[LabelFinding]:
             yield LabelFinding("two_labels", names, ids, away, text)
 
 
-def _leaks(found: Examined) -> Iterator[LabelFinding]:
+def _leaks(found: Comparisons) -> Iterator[LabelFinding]:
     for row in np.flatnonzero(found.leaked).tolist() if found.held_out else []:
         assert found.held_out
         other, away, name = found.held_out.ids[found.held_row[row]], float(found.held_distance[row]), found.label(row)

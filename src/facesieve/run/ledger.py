@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors
 from facesieve.dataset.disk.checksums import Checksum, Checksums, read_checksums
-from facesieve.dataset.disk.damage import damaged_file
 from facesieve.dataset.disk.format import check_format, format_of, with_format
 from facesieve.dataset.disk.layout import HIDDEN, Layout
+from facesieve.dataset.disk.own_file import damaged_file
 from facesieve.dataset.disk.parquet import read_table, row_count, table_bytes
 from facesieve.dataset.disk.replace import NewFile, replace_files
 from facesieve.dataset.tables.former import with_current_reasons

@@ -103,9 +103,9 @@ def _settled(rows: pa.Table, lists: Mapping[bytes, pa.Array]) -> tuple[pa.Table,
 
 def _not_in(ledger: Ledger, sources: Sequence[Source]) -> list[bytes]:
     """Keys of the sources that have no row in the ledger."""
-    places, found = SourceIndex(sources), np.zeros(len(sources), bool)
+    index, found = SourceIndex(sources), np.zeros(len(sources), bool)
     for rows in ledger.tables(["source", "identity"]) if sources else ():
-        at = places.of(input_keys(rows).to_pylist())
+        at = index.of(input_keys(rows).to_pylist())
         found[at[at >= 0]] = True
     return [sources[at].key for at in np.flatnonzero(~found).tolist()]
 

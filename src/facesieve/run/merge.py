@@ -13,16 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesieve.dataset.about import write_made
+from facesieve.dataset.decision_file import applied_bytes, joined_decisions, read_decisions, write_decisions
 from facesieve.dataset.disk.atomic import sync_folders, wrap_read_errors, wrap_write_errors, write_file_durably
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.replace import remove_published_checksums
 from facesieve.dataset.origin import Origin
 from facesieve.dataset.tables.counts import Counts
+from facesieve.dataset.tables.decisions import NO_DECISIONS
 from facesieve.dataset.tables.picture_row import PictureRow
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError, UsageError
 from facesieve.run.claim import check_writable, kept_from_changes, lock_dataset
-from facesieve.run.joined import JoinedLedgers
+from facesieve.run.joint_ledgers import JointLedgers
 from facesieve.run.ledger import Ledger
 from facesieve.run.lists import join_lists
 from facesieve.run.mergeable import common_origin, open_part
@@ -81,12 +83,13 @@ def merge(
             ledgers.append(Ledger(Layout(path)))
         origin = common_origin(origins, allow_mixed_engines)
         _check_output(layout)
-        joined = JoinedLedgers(ledgers).without_repeated()
+        joined = JointLedgers(ledgers).without_repeated()
         stack.enter_context(lock_dataset(layout, merging=True))
         with resolve(joined.tables, layout.scratch) as found:
             _begin(layout, origin)
             take_over(joined, found, Ledger(layout), origin.options.outputs)
             join_lists(ledgers, layout)
+            _join_decisions(ledgers, layout)
             published = publish_ledger(Ledger(layout), found, origin, settings)
         _end(layout)
     counts, repeated = published.counts, len(joined.left_out)
@@ -98,6 +101,14 @@ def merge(
         published.notes,
         tuple(counts.first_refused),
     )
+
+
+def _join_decisions(ledgers: Sequence[Ledger], layout: Layout) -> None:
+    """Take over what people decided about faces of the parts. The ledgers may name crops by what was applied before."""
+    parts = [ledger.layout for ledger in ledgers]
+    write_decisions(joined_decisions([read_decisions(part) for part in parts]), layout)
+    if any(part.applied.exists() for part in parts) and not layout.applied.exists():
+        write_file_durably(applied_bytes(NO_DECISIONS), layout.applied, layout.scratch)
 
 
 def _check_different(parts: Sequence[Path], root: Path) -> None:

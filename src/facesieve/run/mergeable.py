@@ -8,8 +8,8 @@ from pathlib import Path
 from facesieve.dataset.about import read_made
 from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.checksums import read_checksums
-from facesieve.dataset.disk.damage import damaged_file
 from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.disk.own_file import damaged_file
 from facesieve.dataset.origin import IdentityModel, Origin, difference, other_engines
 from facesieve.errors import DatasetError
 from facesieve.run.lost import read_lost
@@ -48,10 +48,10 @@ def _unfinished(layout: Layout) -> DatasetError:
     )
 
 
-def common_origin(origins: Mapping[Path, Origin], mixed_engines: bool) -> Origin:
+def common_origin(origins: Mapping[Path, Origin], allow_mixed_engines: bool) -> Origin:
     """How the merged dataset is made. origins: of each dataset, by its folder.
 
-    mixed_engines: allow inference engines whose numbers differ.
+    allow_mixed_engines: allow inference engines whose numbers differ.
     A dataset of an earlier version, which lacks later measures, is merged like one that a build continues.
     Raises DatasetError if two datasets were made in different ways.
     """
@@ -68,7 +68,7 @@ def common_origin(origins: Mapping[Path, Origin], mixed_engines: bool) -> Origin
                 " with the options of the other.",
             )
         engines = other_engines(before.engines, origin.engines) or other_engines(origin.engines, before.engines)
-        if engines and not mixed_engines:
+        if engines and not allow_mixed_engines:
             raise DatasetError(
                 "other_engine",
                 f"{first} and {path} were built with different inference engines, whose numbers differ in their last"

@@ -20,7 +20,7 @@ from facesieve.dataset.disk.checksums import read_checksums
 from facesieve.dataset.disk.layout import HIDDEN, Layout
 from facesieve.dataset.disk.tar import is_complete
 from facesieve.run.copies import Copies, at_once
-from facesieve.run.mirrored_names import ABOUT, PUBLISHED, Kind, kind_of, stamps_below
+from facesieve.run.object_kinds import ABOUT, PUBLISHED, Kind, kind_of, stamps_below
 
 _POLL = 0.5  # seconds, at least, between two looks at the folder of finished shards
 _IDLE = 20  # the pause after a look is this many times as long as the look took

@@ -17,7 +17,7 @@ PathText = str | os.PathLike[str]
 
 
 class Output(Protocol):
-    """A dataset that is being written: a `Folder`, or `Mirrored` in a bucket."""
+    """A dataset that is being written: a `Folder`, or `BucketDataset` in a bucket."""
 
     @property
     def root(self) -> Path:
@@ -61,7 +61,7 @@ def opened_output(
             raise UsageError("no_work_folder", message)
         yield Folder(Path(dataset))
         return
-    from facesieve.run.mirrored import mirrored  # builds in folders do not need the packages for buckets
+    from facesieve.run.bucket_dataset import opened_bucket  # builds in folders do not need the packages for buckets
 
-    with mirrored(url, settings, announce, None if work_folder is None else Path(work_folder)) as output:
+    with opened_bucket(url, settings, announce, None if work_folder is None else Path(work_folder)) as output:
         yield output

@@ -19,13 +19,13 @@ import pyarrow as pa
 from facesieve.dataset.disk.atomic import open_for_writing, sync_folders
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.disk.tar import END, is_complete, places_in, read_at, write_member
+from facesieve.dataset.disk.tar import END, is_complete, positions_in, read_at, write_member
 from facesieve.dataset.tables.hashes import hashes_of
 from facesieve.dataset.tables.merge import Block
 from facesieve.dataset.tables.shuffle import Shuffle
-from facesieve.dataset.tables.tar_layout import members_of, with_places
+from facesieve.dataset.tables.tar_layout import members_of, with_tar_positions
 from facesieve.errors import DatasetError
-from facesieve.run.crops import tars_on_disk
+from facesieve.run.crops_in_tars import tars_on_disk
 
 _PLAN = pa.schema([pa.field("shard", pa.string()), pa.field("name", pa.string()), pa.field("sha256", pa.string())])
 
@@ -45,11 +45,11 @@ class Packing:
         self._plan.close()
 
     def packed(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """Yield the blocks with the places of all crops. At the end, every tar file is in place and durable.
+        """Yield the blocks with the positions of all crops. At the end, every tar file is in place and durable.
 
         Raises DatasetError if a crop is missing or damaged, or a file cannot be written.
         """
-        for block in with_places(blocks, self._outputs):
+        for block in with_tar_positions(blocks, self._outputs):
             self._note(block.faces)
             yield block
         self._write()
@@ -101,12 +101,12 @@ class CropIndex:
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._paths = list(paths)
-        hashes, places = array("q"), array("q")
+        hashes, positions = array("q"), array("q")
         for file, path in enumerate(self._paths):
-            for member in places_in(path):
+            for member in positions_in(path):
                 hashes.append(hash(member.name))
-                places.extend((file, member.offset, member.size))
-        self._places = np.frombuffer(places, np.int64).reshape(-1, 3)
+                positions.extend((file, member.offset, member.size))
+        self._positions = np.frombuffer(positions, np.int64).reshape(-1, 3)
         found = np.frombuffer(hashes, np.int64)
         self._order = np.argsort(found, kind="stable")
         self._hashes = found[self._order]
@@ -116,7 +116,7 @@ class CropIndex:
         wanted = hashes_of([name])
         start, end = (int(np.searchsorted(self._hashes, wanted, side)[0]) for side in ("left", "right"))
         for at in self._order[start:end].tolist():
-            file, offset, size = self._places[at].tolist()
+            file, offset, size = self._positions[at].tolist()
             data = read_at(self._paths[file], offset, size)
             if hashlib.sha256(data).hexdigest() == sha256:
                 return data

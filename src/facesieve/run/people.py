@@ -15,7 +15,7 @@ from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.parquet import table_bytes
 from facesieve.records import Floats, Indices
 from facesieve.relate import nearest_labels
-from facesieve.run.examined import Examined
+from facesieve.run.comparisons import Comparisons
 from facesieve.run.label_findings import LabelFinding, label_findings
 
 PEOPLE_SCHEMA = pa.schema(
@@ -74,7 +74,7 @@ class People:
         return pa.Table.from_pylist([asdict(one) for one in self.labels], schema=PEOPLE_SCHEMA)
 
 
-def people_of(found: Examined, root: Path) -> People:
+def people_of(found: Comparisons, root: Path) -> People:
     """The labels of a dataset. root: its folder, for messages."""
     findings = label_findings(found)
     return People(tuple(_summaries(found, findings)), tuple(findings), tuple(_notes(found, root)))
@@ -87,7 +87,7 @@ def write_people(people: People, layout: Layout) -> None:
         layout.scratch.rmdir()
 
 
-def _summaries(found: Examined, findings: Sequence[LabelFinding]) -> Iterator[LabelSummary]:
+def _summaries(found: Comparisons, findings: Sequence[LabelFinding]) -> Iterator[LabelSummary]:
     kinds = dict[str, dict[str, None]]()
     for name, kind in ((name, finding.kind) for finding in findings for name in finding.labels):
         kinds.setdefault(name, {})[kind] = None
@@ -96,14 +96,14 @@ def _summaries(found: Examined, findings: Sequence[LabelFinding]) -> Iterator[La
         yield _summary(found, name, rows, nearest.get(name, (None, None)), tuple(kinds.get(name, ())))
 
 
-def _rows_by_label(found: Examined) -> dict[str, Indices]:
+def _rows_by_label(found: Comparisons) -> dict[str, Indices]:
     label = found.faces.label
     order = np.argsort(label, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
     return {found.label(rows[0]): rows for rows in groups if len(rows)}
 
 
-def _nearest_labels(found: Examined) -> dict[str, tuple[str | None, float | None]]:
+def _nearest_labels(found: Comparisons) -> dict[str, tuple[str | None, float | None]]:
     if found.by_embedding is None:
         return {}
     centres, names = found.by_embedding.fit.centres, found.faces.labels
@@ -114,7 +114,7 @@ def _nearest_labels(found: Examined) -> dict[str, tuple[str | None, float | None
 
 
 def _summary(
-    found: Examined, name: str, rows: Indices, nearest: tuple[str | None, float | None], kinds: tuple[str, ...]
+    found: Comparisons, name: str, rows: Indices, nearest: tuple[str | None, float | None], kinds: tuple[str, ...]
 ) -> LabelSummary:
     by, kept = found.by_embedding, rows[found.kept[rows]]
     suspicious = kept[found.leaked[kept] | by.wrong[kept]] if by else kept[found.leaked[kept]]
@@ -137,7 +137,7 @@ def _median(values: Floats) -> float | None:
     return float(np.median(known)) if len(known) else None
 
 
-def _notes(found: Examined, root: Path) -> Iterator[str]:
+def _notes(found: Comparisons, root: Path) -> Iterator[str]:
     if found.by_embedding is None:
         yield (
             f"{root} has no embeddings, so nothing says whether faces belong to their labels. Add them with"

@@ -44,13 +44,13 @@ def shards(sources: Sequence[Source], workers: int, most: int, first: int) -> li
     that no worker waits long for the last one (guided self-scheduling; Polychronopoulos and Kuck, IEEE Transactions on
     Computers C-36, 1987).
     """
-    plan, place, left = list[Shard](), 0, sum(source.cost for source in sources)
-    while place < len(sources):
+    plan, start, left = list[Shard](), 0, sum(source.cost for source in sources)
+    while start < len(sources):
         size = most if workers == 1 else min(most, max(SMALLEST, -(-left // (workers * SHARDS_PER_WORKER))))
-        end, cost = place + 1, sources[place].cost
+        end, cost = start + 1, sources[start].cost
         while end < len(sources) and cost + sources[end].cost <= size:
             cost += sources[end].cost
             end += 1
-        plan.append(Shard(first + len(plan), tuple(sources[place:end])))
-        place, left = end, left - cost
+        plan.append(Shard(first + len(plan), tuple(sources[start:end])))
+        start, left = end, left - cost
     return plan

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from facesieve.dataset.about import about_json
-from facesieve.dataset.disk.atomic import remove_path, sync_folders, wrap_write_errors, write_file_durably
+from facesieve.dataset.decision_file import applied_bytes, read_decisions
+from facesieve.dataset.disk.atomic import (
+    remove_path,
+    sync_folders,
+    wrap_read_errors,
+    wrap_write_errors,
+    write_file_durably,
+)
 from facesieve.dataset.disk.checksums import checksum_of_file, checksums_by_name
 from facesieve.dataset.disk.json_file import write_json
 from facesieve.dataset.disk.layout import Layout
@@ -17,6 +24,7 @@ from facesieve.dataset.disk.replace import remove_published_checksums, write_che
 from facesieve.dataset.origin import Origin
 from facesieve.dataset.tables.counts import RunningCounts
 from facesieve.dataset.tables.crop_manifest import write_crop_manifest
+from facesieve.dataset.tables.decisions import Decisions
 from facesieve.dataset.tables.hashes import Hashes, HashSet, hashes_of
 from facesieve.dataset.tables.manifest_writer import ManifestWriter
 from facesieve.dataset.tables.merge import Block, merge_resolved
@@ -24,8 +32,8 @@ from facesieve.dataset.tables.named_files import named_files
 from facesieve.dataset.tables.resolve import Resolution
 from facesieve.dataset.tables.schema import embedding_schema
 from facesieve.report.sheet import contact_sheet
-from facesieve.run.compared import compared_verdicts
 from facesieve.run.crop_moves import with_crops_moved
+from facesieve.run.dataset_rules import compared_verdicts
 from facesieve.run.ledger import Ledger
 from facesieve.run.packing import Packing
 from facesieve.settings import Settings
@@ -74,7 +82,8 @@ def publish_ledger(
 ) -> Published:
     """Publish what a ledger holds, then remove the picture files that no row names.
 
-    Rules that compare all faces are applied here, because each publication may change their verdicts.
+    Rules that compare all faces are applied here, because each publication may change their verdicts. So are the
+    decisions that people made about single faces.
 
     suspicious: names of tar files that are written again though they exist.
 
@@ -91,15 +100,36 @@ def publish_ledger(
         model, clips = origin.embedded_with if embeddings else "", origin.clips is not None
         return merge_resolved(ledger.tables, found, origin.measures, layout.scratch, outputs.in_tars, model, clips)
 
-    verdicts = compared_verdicts(origin, layout, merged)
+    decisions = _decisions_to_apply(layout)
+    verdicts = compared_verdicts(origin, layout, merged, decisions)
     with Packing(layout, outputs, suspicious) as packing:
         blocks = merged()
         if verdicts:
             judged = verdicts.on(blocks)
-            blocks = (new for _, new in judged) if outputs.in_tars else with_crops_moved(judged, ledger)
+            blocks = (
+                (new for _, new in judged) if outputs.in_tars else with_crops_moved(judged, ledger, verdicts.decisions)
+            )
         blocks = packing.packed(blocks) if outputs.in_tars else blocks
         counts = publish_dataset(noted(blocks), layout, origin, settings)
     return Published(counts, remove_unnamed_files(layout, HashSet(named)), verdicts.related.notes if verdicts else ())
+
+
+def _decisions_to_apply(layout: Layout) -> Decisions | None:
+    """The decisions by hand, which are recorded as applied; None if there never were any.
+
+    They are recorded before crops move. Once some were applied, later publications apply them too, even if all are
+    withdrawn, because the ledger may name crops by them.
+    """
+    decisions = read_decisions(layout)
+    if not len(decisions) and not layout.applied.exists():
+        return None
+    data = applied_bytes(decisions)
+    with wrap_read_errors(layout.applied):
+        same = layout.applied.exists() and layout.applied.read_bytes() == data
+    if not same:
+        remove_published_checksums(layout)
+        write_file_durably(data, layout.applied, layout.scratch)
+    return decisions
 
 
 def _write_manifests(
@@ -136,7 +166,8 @@ def published_files(layout: Layout, origin: Origin) -> list[str]:
     manifests = [path for manifest in manifests_of(layout, origin) for path in layout.files_of(manifest)]
     metadata = () if origin.options.outputs.in_tars else (layout.metadata,)
     clips = [layout.clips] if origin.clips and layout.made.exists() else []
-    readers = (*manifests, *metadata, layout.about, layout.sheet, layout.made, *clips)
+    applied = [layout.applied] if layout.applied.exists() else []
+    readers = (*manifests, *metadata, layout.about, layout.sheet, layout.made, *clips, *applied)
     parts = (layout.part(number) for number in layout.numbers(layout.parts))
     return [layout.name_of(path) for path in (*readers, *parts)]
 

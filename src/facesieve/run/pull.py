@@ -10,12 +10,12 @@ from facesieve.dataset.disk.atomic import wrap_write_errors
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.tables.counts import Counts
 from facesieve.errors import DatasetError
+from facesieve.run.bucket_dataset import own_folder, parsed_dataset_url
 from facesieve.run.claim import lock_dataset
 from facesieve.run.copies import Copies
 from facesieve.run.mirror import Mirror
-from facesieve.run.mirrored import dataset_place, own_folder
-from facesieve.run.opened import open_dataset
-from facesieve.run.synced import Synced
+from facesieve.run.open_dataset import open_dataset
+from facesieve.run.sync_record import SyncRecord
 from facesieve.settings import Settings
 from facesieve.sources.remote.objects import Objects
 from facesieve.sources.remote.thread import FetchThread
@@ -35,18 +35,18 @@ def pull(
     Raises UsageError for a wrong URL, and DatasetError if the dataset is unfinished, cannot be read, or changes
     meanwhile, or if the folder cannot be written.
     """
-    settings, layout, place = settings or Settings.load(), Layout(Path(folder)), dataset_place(dataset)
+    settings, layout, url = settings or Settings.load(), Layout(Path(folder)), parsed_dataset_url(dataset)
     if layout.about.exists():
         raise DatasetError("not_empty", f"{layout.root} is a dataset already. Name a new folder.")
-    with own_folder(layout.root, place) as own, lock_dataset(layout):
+    with own_folder(layout.root, url) as own, lock_dataset(layout):
         thread = FetchThread(settings)
-        objects = Objects(thread.fetcher, place, settings.bucket_tries)
-        mirror = Mirror(layout, Copies(layout, objects, Synced(own / "synced", own)))
+        objects = Objects(thread.fetcher, url, settings.bucket_tries)
+        mirror = Mirror(layout, Copies(layout, objects, SyncRecord(own / "synced", own)))
         thread.wait(mirror.look())
         if not mirror.is_finished:
             raise DatasetError(
                 "unfinished",
-                f"{place} holds no finished dataset. Check the URL; if its build was stopped, run it again.",
+                f"{url} holds no finished dataset. Check the URL; if its build was stopped, run it again.",
             )
         thread.wait(mirror.fetch(False, announce))
         before = mirror.versions()
@@ -56,6 +56,6 @@ def pull(
                 layout.about.unlink()
             raise DatasetError(
                 "dataset_changed",
-                f"{place} changed while it was copied. Wait until its build has ended, and try again.",
+                f"{url} changed while it was copied. Wait until its build has ended, and try again.",
             )
     return open_dataset(layout.root).about.counts

@@ -16,7 +16,7 @@ from facesieve.settings import Settings
 
 if TYPE_CHECKING:  # heavy packages are imported while the fork server starts
     from facesieve.models.store import Announce, Store
-    from facesieve.run.build import BuildResult
+    from facesieve.run.build_result import BuildResult
     from facesieve.run.engines.engine import BuildEngine, MakePipeline
     from facesieve.run.progress import Progress
     from facesieve.sieve import Policy
@@ -95,10 +95,10 @@ def build(
     from facesieve.identity.crop_settings import check_crops
     from facesieve.models.store import Store, tell
     from facesieve.pipeline import Pipeline
-    from facesieve.run.build import BuildSpec, versions_here
-    from facesieve.run.build import build as build_dataset
+    from facesieve.run.build import build_dataset
+    from facesieve.run.build_spec import BuildSpec, versions_here
     from facesieve.run.claim import check_writable
-    from facesieve.run.compared import check_comparable, measures_of_build, rules_for_pictures
+    from facesieve.run.dataset_rules import check_comparable, measures_of_build, rules_for_pictures
     from facesieve.run.inference import engines_of, identity_model, loaded_models, resolved
     from facesieve.run.output import opened_output
     from facesieve.run.portion import checked_portion
@@ -161,8 +161,8 @@ def build(
             spec,
             watch=watched,
             named=named,
-            prune_gone=prune,
-            mixed_engines=allow_mixed_engines,
+            prune=prune,
+            allow_mixed_engines=allow_mixed_engines,
             listed=found.listed,
             engine=engine,
             portion=portion,

@@ -14,15 +14,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from facesieve.dataset.decision_file import write_decisions
 from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors
 from facesieve.dataset.disk.checksums import write_checksums
-from facesieve.dataset.disk.layout import Layout, cut_name
+from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.link import link_file
 from facesieve.dataset.manifests import Manifests
 from facesieve.dataset.origin import RecordedPolicy
 from facesieve.dataset.tables.counts import Counts, RunningCounts
 from facesieve.dataset.tables.join import join_checksums
 from facesieve.dataset.tables.merge import Block
+from facesieve.dataset.tables.named_files import cuts_of
 from facesieve.dataset.tables.schema import face_schema
 from facesieve.errors import DatasetError
 from facesieve.run.claim import check_writable, other_files
@@ -83,7 +85,7 @@ def rejudge(
 ) -> Rejudged:
     """Judge every face again.
 
-    judge: called with the measures and relations of some thousands of faces at a time, in order. asked: the measures
+    judge: see `Verdicts`. asked: the measures
     that its rules ask for; the result has columns of these even if the dataset has none. related: the relations among
     all faces that its rules ask for.
     """
@@ -92,7 +94,8 @@ def rejudge(
     valid = (name for name in recorded if name not in NAMES or name in asked)  # other rules made the old relations
     measures = tuple(dict.fromkeys((*valid, *asked)))
     clips, keeps_crops = dataset.about.origin.clips, options.keep_rejected
-    verdicts = Verdicts(judge, related, recorded, measures, options.outputs.in_tars, keeps_crops, clips)
+    in_tars = options.outputs.in_tars
+    verdicts = Verdicts(judge, related, recorded, measures, in_tars, keeps_crops, clips, dataset.decisions)
     before, after = RunningCounts(), RunningCounts()
     newly_kept = newly_rejected = without_crop = 0
     for old, new in verdicts.on(dataset.blocks()):
@@ -126,6 +129,7 @@ def write_rejudged(dataset: Manifests, new: Rejudged, root: Path, policy: Policy
             "settings": before.settings | {"min_label_faces": settings.min_label_faces},
         }
     )
+    write_decisions(dataset.decisions, layout)
     publish_dataset((block for _, block in new.blocks(embeddings=True)), layout, origin, settings)
     with wrap_write_errors(layout.scratch):
         layout.scratch.rmdir()
@@ -153,9 +157,7 @@ def _files(new: Rejudged, cuts: Sequence[str]) -> Iterator[dict[str, str]]:
             yield {name: name for name in sorted(shards)}
             continue
         pairs = zip(old.faces["file_name"].to_pylist(), faces["file_name"].to_pylist(), strict=True)
-        written = faces.filter(pc.is_valid(faces["file_name"]))
-        ids = list(zip(written["label"].to_pylist(), written["face_id"].to_pylist(), strict=True))
-        same = (cut_name(what, *face) for what in cuts for face in ids)
+        same = cuts_of(faces, block.pictures, cuts)
         yield {was: now for was, now in pairs if was and now} | {name: name for name in same}
     layout = new.dataset.layout
     yield {name: name for name in map(layout.name_of, map(layout.thumbs_of, layout.numbers(layout.thumbs)))}

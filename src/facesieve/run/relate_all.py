@@ -58,7 +58,7 @@ class _Known:
 
 
 def first_of_all(policy: Policy, embedded: bool) -> int | None:
-    """The place of the first rule that compares all faces; None if no rule does.
+    """The index of the first rule that compares all faces; None if no rule does.
 
     embedded: whether the dataset has embeddings. With them, or if another rule needs them, the main face of a picture
     is the one that is most like the others of its label.
@@ -161,4 +161,4 @@ def _passing_before(policy: Policy, rule: Rule, faces: FaceColumns, before: Rela
     if policy.ranks_tracks:
         angles = faces.measures["yaw"], faces.measures["pitch"]
         relations |= track_relations(faces.track, faces.time, faces.fitness, *angles, gap)
-    return passing_before(policy, rule.measure, faces.measures, relations)
+    return passing_before(policy, rule.measure, faces.measures, relations, faces.by_hand)

@@ -18,11 +18,11 @@ from facesieve.errors import DatasetError
 from facesieve.run.check import check_dataset
 from facesieve.run.claim import lock_dataset
 from facesieve.run.contents import Contents, has_ledger, read_contents
-from facesieve.run.crops import check_tars
-from facesieve.run.damage import mark_undone, without_crops
+from facesieve.run.crops_in_tars import check_tars
 from facesieve.run.faults import CheckResult, FaultCode
 from facesieve.run.ledger import Ledger
 from facesieve.run.lost import record_lost
+from facesieve.run.mark_damage import mark_undone, without_crops
 from facesieve.run.publish import publish_ledger, published_files
 from facesieve.settings import Settings
 

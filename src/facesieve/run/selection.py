@@ -17,7 +17,7 @@ from facesieve.dataset.tables.resolve import Resolution, resolve
 from facesieve.errors import UsageError
 from facesieve.records import displayed
 from facesieve.run.ledger import Ledger
-from facesieve.run.places import absolute_path, is_below, manifest_name, matches_glob, path_of
+from facesieve.run.named_inputs import absolute_path, is_below, manifest_name, matches_glob, path_of
 from facesieve.sources.remote.url import is_url
 
 SHORTEST = 8  # hex digits: with fewer, the beginning of an id selects nothing
@@ -63,10 +63,10 @@ def select(ledger: Ledger, names: Sequence[str], labels: Sequence[str]) -> Selec
                 selection.faces.update(ids)
             else:
                 rest.append(what)
-        placed = _placed(ledger, found, rest) if rest else {}
-        selection.inputs.update(*(placed[what] for what in rest))
+        within = _inputs_in_each(ledger, found, rest) if rest else {}
+        selection.inputs.update(*(within[what] for what in rest))
     selection.labels.update({normalized_text(label) for label in labels} & known.labels)
-    selection.unknown.extend(what for what in rest if not placed[what])
+    selection.unknown.extend(what for what in rest if not within[what])
     selection.unknown.extend(label for label in labels if normalized_text(label) not in known.labels)
     return selection
 
@@ -97,14 +97,14 @@ def _search(ledger: Ledger, found: Resolution, names: Sequence[str], labels: Seq
     return known
 
 
-def _placed(ledger: Ledger, found: Resolution, names: Sequence[str]) -> dict[str, set[bytes]]:
-    """Keys of the inputs in each of these places."""
-    placed: dict[str, set[bytes]] = {what: set() for what in names}
+def _inputs_in_each(ledger: Ledger, found: Resolution, names: Sequence[str]) -> dict[str, set[bytes]]:
+    """The keys of the inputs that each of these names stands for."""
+    inputs: dict[str, set[bytes]] = {what: set() for what in names}
     for _, named, keys in _parts(ledger, found):
-        inputs = dict(zip(named.to_pylist(), keys.to_pylist(), strict=True))
+        by_name = dict(zip(named.to_pylist(), keys.to_pylist(), strict=True))
         for what in names:
-            placed[what] |= inputs_in_place(what, inputs)
-    return placed
+            inputs[what] |= inputs_in(what, by_name)
+    return inputs
 
 
 def _parts(ledger: Ledger, found: Resolution) -> Iterator[tuple[pa.Table, pa.ChunkedArray, pa.ChunkedArray]]:
@@ -137,7 +137,7 @@ def ids_with_prefix(what: str, known: set[str]) -> set[str]:
     return found
 
 
-def inputs_in_place(what: str, named: Mapping[str, bytes]) -> set[bytes]:
+def inputs_in(what: str, named: Mapping[str, bytes]) -> set[bytes]:
     """Keys of the inputs in a file, folder, archive, list or glob, by path or by name in the manifests."""
     if not what.strip():
         return set()

@@ -24,13 +24,13 @@ from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.tables.named_files import NAMING_COLUMNS, files_of_part, files_of_rows
 from facesieve.dataset.tables.resolve import Resolution
 from facesieve.errors import DatasetError
-from facesieve.run.crops import tars_on_disk
-from facesieve.run.damage import thumbs_whole
-from facesieve.run.joined import JoinedLedgers
+from facesieve.run.crops_in_tars import tars_on_disk
+from facesieve.run.joint_ledgers import JointLedgers
 from facesieve.run.ledger import Ledger
+from facesieve.run.mark_damage import thumbs_whole
 
 
-def take_over(joined: JoinedLedgers, found: Resolution, into: Ledger, outputs: Outputs) -> None:
+def take_over(joined: JointLedgers, found: Resolution, into: Ledger, outputs: Outputs) -> None:
     """Take all parts over, and remove those that an interrupted call with other ledgers left. All is durable then.
 
     found: the conflicts between the rows of all ledgers; of duplicates, only the files of the first are taken.

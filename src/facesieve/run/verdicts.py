@@ -19,25 +19,26 @@ from facesieve.dataset.disk.layout import crop_name
 from facesieve.dataset.manifests import measures_of_rows
 from facesieve.dataset.origin import ClipOptions
 from facesieve.dataset.tables.clip_rows import with_lone_tracks
+from facesieve.dataset.tables.decisions import NO_DECISIONS, Decisions, with_labels
 from facesieve.dataset.tables.merge import Block
-from facesieve.dataset.tables.schema import CROPS, PLACE, face_schema, measure_columns
-from facesieve.records import Floats, Measures
+from facesieve.dataset.tables.schema import CROPS, TAR_POSITION, face_schema, measure_columns
+from facesieve.records import ByHand, Floats, Measures
 from facesieve.run.derive import owners, relations_in_pictures, with_derived_measures
 from facesieve.run.relate_all import RelationsOfAll
 from facesieve.sieve import Judgement, Relations
 
-Judge = Callable[[Measures, Relations], Judgement]
-OF_TARS = frozenset({CROPS.name, *(field.name for field in PLACE)})
+Judge = Callable[[Measures, Relations, ByHand], Judgement]
+OF_TARS = frozenset({CROPS.name, *(field.name for field in TAR_POSITION)})
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
     """The verdicts on all faces of a dataset.
 
-    judge: called with the measures and relations of some thousands of faces at a time, in order. related: the relations
-    among all faces. held: the measure columns of the rows. wanted: the measure columns of the result.
+    judge: called with the measures, the relations and the decisions by hand of some thousands of faces at a time, in
+    order. related: the relations among all faces. held: the measure columns of the rows. wanted: those of the result.
     in_tars: whether the crops are in tar files. keeps_crops: whether a rejected face keeps the crop that it has.
-    clips: how clips were read; None if there are none.
+    clips: how clips were read; None if there are none. decisions: what people decided about faces.
     """
 
     judge: Judge
@@ -47,6 +48,7 @@ class Verdicts:
     in_tars: bool
     keeps_crops: bool
     clips: ClipOptions | None = None
+    decisions: Decisions = NO_DECISIONS
 
     def on(self, blocks: Iterable[Block]) -> Iterator[tuple[Block, Block]]:
         """Yield each block of rows as it was, and with the verdicts. blocks: all rows, in order."""
@@ -54,8 +56,10 @@ class Verdicts:
         for old in blocks:
             measures = with_derived_measures(measures_of_rows(old.faces, names), old)
             relations = {**relations_in_pictures(measures, old, gap), **self.related.of_rows(first, len(old.faces))}
-            judgement, first = self.judge(measures, relations), first + len(old.faces)
-            faces = _with_measures(old.faces, {**measures.columns, **judgement.relations}, self._schema(old.faces))
+            by_hand = self.decisions.verdicts(old.faces["face_id"])
+            judgement, first = self.judge(measures, relations, by_hand), first + len(old.faces)
+            labelled = with_labels(old, self.decisions).faces
+            faces = _with_measures(labelled, {**measures.columns, **judgement.relations}, self._schema(old.faces))
             faces = with_lone_tracks(faces) if self.clips else faces
             faces = _with(faces, "kept", pa.array(judgement.kept, pa.bool_()))
             faces = _with(faces, "reasons", pa.array(judgement.reasons(), pa.list_(pa.string())))

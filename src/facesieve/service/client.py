@@ -14,8 +14,8 @@ def address_of(headers: Mapping[str, str], peer: str, settings: ServiceSettings)
         return peer
     sent = [value.strip() for value in headers.get(settings.client_header, "").split(",")]
     # Each proxy appends the address that it sees. The client may have invented everything before that.
-    place = settings.proxies if settings.client_header == "x-forwarded-for" else 1
-    return _plain(sent[-place]) or peer if len(sent) >= place else peer
+    position = settings.proxies if settings.client_header == "x-forwarded-for" else 1
+    return _plain(sent[-position]) or peer if len(sent) >= position else peer
 
 
 def _is_proxy(peer: str, settings: ServiceSettings) -> bool:

@@ -186,11 +186,11 @@ def _disposition(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     end = value.find(b";")
     kind = value if end < 0 else value[:end]
     options: dict[bytes, bytes] = {}
-    place = end
-    while place >= 0 and len(options) < MAX_OPTIONS and (found := _OPTION.match(value, place)):
+    position = end
+    while position >= 0 and len(options) < MAX_OPTIONS and (found := _OPTION.match(value, position)):
         name = found[1].lower().partition(b"*")[0]
         options.setdefault(name, found[2] if found[2] is not None else found[3].strip())
-        place = found.end()
+        position = found.end()
     return kind.strip().lower(), options
 
 

@@ -116,20 +116,20 @@ def _table(rows: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     """
     table = np.full((len(rows), len(_NAMES)), np.nan)
     wrong: list[tuple[str, str]] = []
-    for place, row in enumerate(rows):
+    for number, row in enumerate(rows):
         if len(wrong) >= _MAX_MISTAKES:
             break
         if not isinstance(row, dict):
-            wrong.append((f"measures.{place}", "dict_type"))
+            wrong.append((f"measures.{number}", "dict_type"))
         elif not row.keys() <= _KNOWN:
             unknown = islice((key for key in row if key not in _KNOWN), _MAX_MISTAKES)
-            wrong += [(f"measures.{place}.{key}", "unknown_measure") for key in unknown]
+            wrong += [(f"measures.{number}.{key}", "unknown_measure") for key in unknown]
         else:
             try:
-                table[place] = [_number(row.get(name)) for name in _NAMES]
+                table[number] = [_number(row.get(name)) for name in _NAMES]
             except (TypeError, OverflowError):
                 wrong += [
-                    (f"measures.{place}.{name}", "float_type") for name, value in row.items() if not _is_number(value)
+                    (f"measures.{number}.{name}", "float_type") for name, value in row.items() if not _is_number(value)
                 ]
     if wrong:
         raise _bad(wrong)

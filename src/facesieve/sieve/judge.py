@@ -11,7 +11,7 @@ import numpy as np
 
 from facesieve.errors import PolicyError
 from facesieve.quality import is_relation
-from facesieve.records import Floats, Indices, Mask, Measures, Verdict
+from facesieve.records import BY_HAND, KEEP, REJECT, ByHand, Floats, Indices, Mask, Measures, Verdict
 from facesieve.sieve.policy import Policy
 from facesieve.sieve.rule import Rule
 
@@ -30,7 +30,8 @@ class Judgement:
     """Verdicts on N faces as columns.
 
     kept: (N,) boolean. pattern: (N,) intp, the index in `patterns` of each face's reasons.
-    patterns: the different lists of reasons that occur; `()` for a face that is kept.
+    patterns: the different lists of reasons that occur; `()` for a face that passes. A face that a person keeps may
+    have reasons.
     relations: (N,) float64 columns by name, one for each relation that was to be computed.
     """
 
@@ -62,36 +63,57 @@ def judge(policy: Policy, measures: Measures, relations: Relations = NO_RELATION
     return judge_columns(policy, measures, relations).verdicts()
 
 
-def judge_columns(policy: Policy, measures: Measures, relations: Relations = NO_RELATIONS) -> Judgement:
-    """The verdicts of `judge` as columns, for manifests. Raises what `judge` raises."""
-    passed, outcomes, related = _apply(policy.rules, policy, measures, relations)
+def judge_columns(
+    policy: Policy, measures: Measures, relations: Relations = NO_RELATIONS, by_hand: ByHand | None = None
+) -> Judgement:
+    """The verdicts of `judge` as columns, for manifests. Raises what `judge` raises.
+
+    by_hand: (N,) int8, what people decided; None for nothing. A face that a person rejects has the reason `by_hand`
+    first, and relations are computed as if it had failed a rule before all others. One that a person keeps counts as
+    passing every rule, and is kept with the reasons of the rules that it fails.
+    """
+    decided = _nothing(measures) if by_hand is None else by_hand
+    passed, outcomes, related = _apply(policy.rules, policy, measures, relations, decided)
     related = {name: related[name] if name in related else relation(passed) for name, relation in relations.items()}
     # Patterns are numbered again after each rule, so that the numbers stay small however many rules there are.
-    pattern = reduce(_add_rule, outcomes, np.zeros(len(passed), np.intp))
+    pattern = reduce(_add_rule, outcomes, decided.astype(np.intp) + 1)
     first, which = _occurring(pattern)
-    patterns = tuple(_reasons(policy, [int(outcome[face]) for outcome in outcomes]) for face in first)
-    kept = np.array([not reasons for reasons in patterns], bool)
+    of_rules = [_reasons(policy, [int(outcome[face]) for outcome in outcomes]) for face in first]
+    hands = decided[first].tolist()
+    patterns = tuple((BY_HAND, *of) if hand == REJECT else of for of, hand in zip(of_rules, hands, strict=True))
+    kept = np.array([hand == KEEP or not of for of, hand in zip(patterns, hands, strict=True)], bool)
     return Judgement(kept[which], which, patterns, related)
 
 
-def passing_before(policy: Policy, name: str, measures: Measures, relations: Relations = NO_RELATIONS) -> Mask:
+def passing_before(
+    policy: Policy,
+    name: str,
+    measures: Measures,
+    relations: Relations = NO_RELATIONS,
+    by_hand: ByHand | None = None,
+) -> Mask:
     """(N,) boolean: which faces pass every rule before the rule on a measure; every rule if there is none on it.
 
-    Raises what `judge` raises.
+    by_hand: as in `judge_columns`. Raises what `judge` raises.
     """
     names = [rule.measure for rule in policy.rules]
     before = names.index(name) if name in names else len(names)
-    return _apply(policy.rules[:before], policy, measures, relations)[0]
+    decided = _nothing(measures) if by_hand is None else by_hand
+    return _apply(policy.rules[:before], policy, measures, relations, decided)[0]
+
+
+def _nothing(measures: Measures) -> ByHand:
+    return np.zeros(len(next(iter(measures.columns.values()), ())), np.int8)
 
 
 def _apply(
-    rules: tuple[Rule, ...], policy: Policy, measures: Measures, relations: Relations
+    rules: tuple[Rule, ...], policy: Policy, measures: Measures, relations: Relations, by_hand: ByHand
 ) -> tuple[Mask, list[Indices], dict[str, Floats]]:
     """Which faces pass all rules, the outcomes of each rule, and the columns of the relations that rules ask for."""
     lacking = [rule.measure for rule in rules if rule.measure not in {*measures.columns, *relations}]
     if lacking:
         raise PolicyError("unmeasured", f"Policy {policy.name!r} asks for {lacking[0]!r}, which was not measured.")
-    passed = np.ones(len(next(iter(measures.columns.values()), ())), bool)
+    passed, kept = by_hand != REJECT, by_hand == KEEP
     outcomes, related = list[Indices](), dict[str, Floats]()
     for rule in rules:
         if rule.measure in relations:
@@ -101,7 +123,7 @@ def _apply(
         if is_relation(rule.measure):
             outcome[~passed] = PASSED  # an earlier rule has said why the face is not kept
         outcomes.append(outcome)
-        passed = passed & (outcome == PASSED)
+        passed = (passed & (outcome == PASSED)) | kept
     return passed, outcomes, related
 
 

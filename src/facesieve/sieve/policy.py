@@ -138,11 +138,11 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _first_fault(error: ValidationError) -> str:
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
+    key = ".".join(str(part) for part in first["loc"])
     known = [*Policy.model_fields, *Rule.model_fields]
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
-        return f"unknown key {place!r}{did_you_mean(name, known)}"
+        return f"unknown key {key!r}{did_you_mean(name, known)}"
     text = first["msg"].removeprefix("Value error, ")
     text = text if text[-1] in ".?" else f"{text}."
-    return f"{place}: {text}" if place else text
+    return f"{key}: {text}" if key else text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from facesieve.codes import Code
-from facesieve.records import ANGLES, FORMER_REASONS
+from facesieve.records import ANGLES, BY_HAND, FORMER_REASONS
 
 
 class Reason(Code):
@@ -39,6 +39,7 @@ class Reason(Code):
     POSE_UNSURE = "pose_unsure", "The head pose is too uncertain to be judged."
     POSE_NOT_MEASURED = "pose_not_measured", "The head pose was not measured, so it could not be judged."
     NOT_MEASURED = "not_measured", "A number that a rule asks for was not measured."
+    BY_HAND = BY_HAND, "A person rejected the face by hand."
 
     @classmethod
     def _missing_(cls, value: object) -> Reason | None:

@@ -55,6 +55,13 @@ class Rule(BaseModel):
             raise ValueError(f"there is no measure {name!r}{did_you_mean(name, REASON_OF)}")
         return name
 
+    @field_validator("reason")
+    @classmethod
+    def _of_rules(cls, reason: Reason) -> Reason:
+        if reason is Reason.BY_HAND:
+            raise ValueError("the reason by_hand is for faces that a person rejects. Choose another one.")
+        return reason
+
     @model_validator(mode="after")
     def _check_limits(self) -> Rule:
         if self.low is None and self.high is None:

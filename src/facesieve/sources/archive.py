@@ -71,13 +71,13 @@ def _members(path: Path, search: Search) -> tuple[list[Member], RefusedOpener | 
 def _source(archive: str, identity: bytes, member: Member, times: int, search: Search) -> Source:
     """The source of one member. times: how often its name has occurred in the archive, this time included."""
     name = displayed(f"{archive}!{member.name}") + (f" ({times})" if times > 1 else "")
-    place = identity_of_member(identity, member.raw, times)
+    own = identity_of_member(identity, member.raw, times)
     before = former(f"{archive}!{member.former}", name) if times == 1 else ""
     if unsafe(member.parts):
-        return Source(name, "", RefusedOpener(RefusalCode.UNSAFE_NAME), identity=place, former=before)
+        return Source(name, "", RefusedOpener(RefusalCode.UNSAFE_NAME), identity=own, former=before)
     label = displayed(search.label(member.parts[:-1], ""))
     cost = cost_of(member.name)
-    return Source(name, label, member.open, member.fingerprint, identity=place, former=before, cost=cost)
+    return Source(name, label, member.open, member.fingerprint, identity=own, former=before, cost=cost)
 
 
 def _linked(members: list[Member]) -> Iterator[Member]:
@@ -88,33 +88,34 @@ def _linked(members: list[Member]) -> Iterator[Member]:
     if all(member.link is None for member in members):
         yield from members
         return
-    places: dict[str, list[int]] = {}
+    positions: dict[str, list[int]] = {}
     for at, member in enumerate(members):
-        places.setdefault("/".join(member.parts), []).append(at)
+        positions.setdefault("/".join(member.parts), []).append(at)
     folders = {"/".join(member.parts[:at]) for member in members for at in range(len(member.parts))}
     for at, member in enumerate(members):
         if member.link is None:
             yield member
             continue
-        end = _end_of(at, members, places)
+        end = _end_of(at, members, positions)
         if end.link is None and not end.is_folder:
             yield replace(member, open=end.open, fingerprint=end.fingerprint)
         elif end.link is not None and end.link not in folders:
             yield replace(member, open=_nowhere(end.link))
 
 
-def _end_of(at: int, members: list[Member], places: dict[str, list[int]]) -> Member:
+def _end_of(at: int, members: list[Member], positions: dict[str, list[int]]) -> Member:
     """The last member of a chain of links: a file, or a link whose target is absent or whose chain is too long.
 
-    places: the indices of the members of each name. When an archive is unpacked, a later member replaces an earlier one
-    of the same name. So a hard link leads to the last such member before it, and a symbolic link to the last of all.
+    positions: the indices of the members of each name. When an archive is unpacked, a later member replaces an earlier
+    one of the same name. So a hard link leads to the last such member before it, and a symbolic link to the last of
+    all.
     """
     for _ in range(_MOST_LINKS):
         member = members[at]
         if member.link is None:
             return member
         target = posixpath.normpath(member.link)
-        found = places.get(target)
+        found = positions.get(target)
         if found is None:
             return replace(member, link=target)
         before = bisect_left(found, at) if member.hard else 0

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class BucketPlace:
+class BucketArgument:
     """What the URL of a bucket stands for. found: the object that it names; None for a folder."""
 
     url: BucketUrl
@@ -54,7 +54,7 @@ class Buckets:
         self._search = search
         self._thread: FetchThread | None = None
 
-    def place(self, text: str) -> BucketPlace:
+    def parsed(self, text: str) -> BucketArgument:
         """What an argument stands for. A URL that does not end in `/` is an object if there is one, else a folder.
 
         Raises UsageError `missing_source`, `unreadable_source`, `no_cloud`.
@@ -68,23 +68,23 @@ class Buckets:
 
             thread = self._thread = self._thread or FetchThread(self._search.settings)
             if url.is_folder:
-                return BucketPlace(url)
+                return BucketArgument(url)
             if found := thread.wait(thread.fetcher.find(url)):
-                return BucketPlace(url, found)
+                return BucketArgument(url, found)
             folder = url.with_key(f"{url.key}/")
             if thread.wait(thread.fetcher.listed(folder)).objects:
-                return BucketPlace(folder)
+                return BucketArgument(folder)
         except Refused as refused:
             raise _unreadable(text, refused) from refused
         raise UsageError("missing_source", f"There is no object or folder {displayed(text)!r}; buckets take no globs.")
 
-    def sources(self, place: BucketPlace, only_folder: bool) -> Iterator[Source]:
-        """The sources of a place, in the order of their keys. only_folder: as in `from_folder`.
+    def sources(self, argument: BucketArgument, only_folder: bool) -> Iterator[Source]:
+        """The sources of an argument, in the order of their keys. only_folder: as in `from_folder`.
 
         Raises UsageError `unreadable_source`, `no_top_folder`.
         """
-        url, search = place.url, self._search
-        if place.found:
+        url, search = argument.url, self._search
+        if argument.found:
             _check_is_picture(url)
             labels = search.options.labels
             if labels.from_top:
@@ -94,7 +94,7 @@ class Buckets:
                     " name the folder that holds the labelled folders.",
                 )
             label = _last_folder(url, url.key.split("/")[:-1]) if labels.depth == 0 else ""
-            yield self._source(url, place.found, label)
+            yield self._source(url, argument.found, label)
             return
         objects = list(taken(self._listed(url), search))
         objects.sort(key=lambda one: one.listed.key)

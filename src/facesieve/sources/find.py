@@ -16,7 +16,7 @@ from facesieve.records import Source, displayed
 from facesieve.regular_file import what_is_wrong
 from facesieve.settings import Settings
 from facesieve.sources.archive import from_archive, is_archive
-from facesieve.sources.bucket import BucketPlace, Buckets
+from facesieve.sources.bucket import BucketArgument, Buckets
 from facesieve.sources.file import from_file
 from facesieve.sources.folder import from_folder
 from facesieve.sources.globs import matches
@@ -63,7 +63,7 @@ def find_sources(
 
 @dataclass(frozen=True, slots=True)
 class _Argument:
-    """An argument of the user, and the paths that it names; a URL names none, and a bucket has a place instead.
+    """An argument of the user, and the paths that it names; a URL names none, and neither does a bucket.
 
     lenient: whether files that are no pictures are left out silently, because the argument matches everything in a
     folder.
@@ -74,13 +74,13 @@ class _Argument:
     is_glob: bool = False
     lenient: bool = False
     url: bool = False
-    place: BucketPlace | None = None
+    bucket: BucketArgument | None = None
 
     @property
     def folders(self) -> int:
         """How many folders it names."""
-        bucket = self.place is not None and self.place.found is None
-        return bucket + sum(map(_is_folder, self.paths))
+        is_folder = self.bucket is not None and self.bucket.found is None
+        return is_folder + sum(map(_is_folder, self.paths))
 
 
 def _parsed(argument: str | Path, search: Search, buckets: Buckets) -> _Argument:
@@ -91,7 +91,7 @@ def _parsed(argument: str | Path, search: Search, buckets: Buckets) -> _Argument
     except Refused as refused:
         raise UsageError("missing_source", f"{displayed(text)} cannot be read: {refused.message}") from refused
     if path is None and is_bucket_url(text):
-        return _Argument(text, [], place=buckets.place(text))
+        return _Argument(text, [], bucket=buckets.parsed(text))
     if path is None and is_url(text):
         return _Argument(text, [], url=True)
     if os.path.lexists(path or argument):
@@ -132,7 +132,7 @@ def _sources_of(one: _Argument, search: Search, only_folder: bool, buckets: Buck
         return
     found = False
     of_paths = (source for path in one.paths for source in _of_path(path, one, search, only_folder))
-    for source in buckets.sources(one.place, only_folder) if one.place else of_paths:
+    for source in buckets.sources(one.bucket, only_folder) if one.bucket else of_paths:
         found = True
         yield source
     if not found and not one.lenient and folder_ids(one.paths) & search.excluded:

@@ -1,4 +1,4 @@
-"""The identity of a source: raw bytes, made from its place, that no other source has. Also the names of 0.1.0."""
+"""The identity of a source: raw bytes, made from its path, that no other source has. Also the names of 0.1.0."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def identity_of(path: str | Path) -> bytes:
 
     `..` is resolved as the file system does: behind a link to a folder it is the parent of the folder, not of the link.
     """
-    place = os.path.join(path if os.path.isabs(path) else os.getcwd(), path)  # noqa: PTH109, PTH117, PTH118 - any text
-    if ".." in Path(place).parts:
-        place = _without_parent_links(place)
-    return os.fsencode(os.path.normpath(place)).replace(b"//", b"/", 1)
+    absolute = os.path.join(path if os.path.isabs(path) else os.getcwd(), path)  # noqa: PTH109, PTH117, PTH118 - any text
+    if ".." in Path(absolute).parts:
+        absolute = _without_parent_links(absolute)
+    return os.fsencode(os.path.normpath(absolute)).replace(b"//", b"/", 1)
 
 
 def identity_of_member(archive: bytes, raw: bytes, times: int) -> bytes:
@@ -36,11 +36,11 @@ def identity_of_row(table: bytes, number: int) -> bytes:
 
 def former_identity(identity: bytes) -> bytes:
     """The identity of a member or row as it was written before it had NUL bytes; b"" for that of a file."""
-    place, nul, part = identity.partition(b"\0")
-    if not nul or place.endswith(b":"):
-        return place + part if nul else b""
+    container, nul, part = identity.partition(b"\0")
+    if not nul or container.endswith(b":"):
+        return container + part if nul else b""
     raw, _, again = part.rpartition(b"\0")
-    return place + raw + (b"\0" + again.strip(b" ()") if again else b"")
+    return container + raw + (b"\0" + again.strip(b" ()") if again else b"")
 
 
 def former(name: str, now: str = "") -> str:
@@ -55,9 +55,9 @@ def former(name: str, now: str = "") -> str:
     return "" if before == (now or displayed(name)) else before
 
 
-def _without_parent_links(place: str) -> str:
+def _without_parent_links(path: str) -> str:
     """The path with every `..` resolved, one after the other from the left."""
-    here, *parts = Path(place).parts
+    here, *parts = Path(path).parts
     for part in parts:
         if part == "..":
             real = os.path.realpath(here) if os.path.islink(here) else here  # noqa: PTH114

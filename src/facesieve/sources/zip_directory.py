@@ -97,7 +97,7 @@ class _End:
     behind: where the record and its comment end.
     """
 
-    place: int
+    position: int
     behind: int
     size: int
     offset: int
@@ -123,15 +123,15 @@ def _ends(stream: BinaryIO, length: int) -> Iterator[_End]:
 
 def _end64(stream: BinaryIO, end: int, behind: int) -> _End | None:
     """The 64-bit end record before an end record, if there is one."""
-    place = end - _LOCATOR_SIZE - _END64_SIZE
-    if place < 0:
+    position = end - _LOCATOR_SIZE - _END64_SIZE
+    if position < 0:
         return None
-    stream.seek(place)
+    stream.seek(position)
     record = stream.read(_END64_SIZE + _LOCATOR_SIZE)
     if not (record.startswith(_END64) and record[_END64_SIZE:].startswith(_LOCATOR)):
         return None
     count, size, offset = struct.unpack_from("<QQQ", record, 32)
-    return _End(place, behind, size, offset, count, 1 << 64)
+    return _End(position, behind, size, offset, count, 1 << 64)
 
 
 def _directories(stream: BinaryIO, end: _End) -> Iterator[Directory]:
@@ -139,13 +139,13 @@ def _directories(stream: BinaryIO, end: _End) -> Iterator[Directory]:
 
     They differ where other bytes precede the archive (the first is right), and where the record's size is wrong.
     """
-    before = end.place - end.size
+    before = end.position - end.size
     for start, shift in {before: before - end.offset, end.offset: 0}.items():
-        if not 0 <= start <= end.place:
+        if not 0 <= start <= end.position:
             continue
-        entries, complete = _entries(stream, start, end.place, shift)
+        entries, complete = _entries(stream, start, end.position, shift)
         counted = len(entries) % end.modulus == end.count or (complete and len(entries) > end.count)
-        yield Directory(entries, start, end.behind, counted and (bool(entries) or end.place == 0))
+        yield Directory(entries, start, end.behind, counted and (bool(entries) or end.position == 0))
 
 
 def _entries(stream: BinaryIO, start: int, end: int, shift: int) -> tuple[list[Entry], bool]:

@@ -13,7 +13,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from facesieve.dataset.disk.atomic import wrap_read_errors, write_file
-from facesieve.dataset.disk.damage import damaged_file, open_own_file
+from facesieve.dataset.disk.own_file import damaged_file, open_own_file
 
 
 @dataclass(frozen=True, slots=True)

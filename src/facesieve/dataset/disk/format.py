@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from facesieve.dataset.disk.damage import damaged_file
+from facesieve.dataset.disk.own_file import damaged_file
 from facesieve.errors import DatasetError
 
 FORMAT = 1

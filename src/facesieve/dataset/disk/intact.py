@@ -8,8 +8,8 @@ from pathlib import Path
 
 from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.checksums import Checksums
-from facesieve.dataset.disk.damage import open_own_file
 from facesieve.dataset.disk.layout import file_size
+from facesieve.dataset.disk.own_file import open_own_file
 
 _END_MARKERS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9"}
 

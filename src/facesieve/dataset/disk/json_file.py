@@ -8,7 +8,7 @@ from typing import Any
 
 from facesieve.dataset.disk.atomic import wrap_read_errors, write_file_durably
 from facesieve.dataset.disk.checksums import Checksum, checksum_of
-from facesieve.dataset.disk.damage import damaged_file, missing_file, open_own_file
+from facesieve.dataset.disk.own_file import damaged_file, missing_file, open_own_file
 
 
 def json_bytes(values: dict[str, Any]) -> bytes:

@@ -57,6 +57,11 @@ class Layout:
         return self.root / "people.parquet"
 
     @property
+    def decisions(self) -> Path:
+        """What people decided about single faces; absent as long as nobody did."""
+        return self.root / "decisions.parquet"
+
+    @property
     def metadata(self) -> Path:
         """The manifest of the kept crops, in the folder where image-folder loaders look for it."""
         return self.root / "kept" / METADATA
@@ -134,6 +139,21 @@ class Layout:
     def permits(self) -> Path:
         """Permits of workers on other machines to write; absent while there are none."""
         return self.hidden / "permits"
+
+    @property
+    def applied(self) -> Path:
+        """The decisions that the manifests were published with; absent if there never were any."""
+        return self.hidden / "applied.parquet"
+
+    @property
+    def decision_lock(self) -> Path:
+        """The lock for one change of the decisions."""
+        return self.hidden / "decisions.lock"
+
+    @property
+    def decision_scratch(self) -> Path:
+        """Folder of temporary files of decisions, because a build empties `scratch` at its end."""
+        return self.hidden / "deciding"
 
     @property
     def scratch(self) -> Path:
@@ -242,16 +262,6 @@ def crop_name(label: str, face_id: str, kept: bool) -> str:
     return f"{'kept' if kept else 'rejected'}/{label_folder(label)}/{face_id}.png"
 
 
-def other_crop_name(name: str) -> str:
-    """The name that an aligned crop has if the verdict on its face changes.
-
-    >>> other_crop_name("kept/Ada/00.png"), other_crop_name("rejected/Ada/00.png")
-    ('rejected/Ada/00.png', 'kept/Ada/00.png')
-    """
-    verdict, _, rest = name.partition("/")
-    return f"{'rejected' if verdict == 'kept' else 'kept'}/{rest}"
-
-
 def cut_name(what: str, label: str, face_id: str) -> str:
     """The name of an unaligned crop of a face, relative to the root. what: `face` or `head`."""
     return f"crops/{what}/{label_folder(label)}/{face_id}.jpg"
@@ -260,6 +270,15 @@ def cut_name(what: str, label: str, face_id: str) -> str:
 def member_name(label: str, face_id: str, what: str = "") -> str:
     """The name of a crop in a tar file. what: `face` or `head` for an unaligned crop, "" for the aligned one."""
     return f"{label_folder(label)}/{face_id}{f'.{what}.jpg' if what else '.png'}"
+
+
+def member_beside(crop: str, what: str) -> str:
+    """The name of another crop of the same face in a tar file. crop: the name of the aligned one.
+
+    >>> member_beside("Ada/00.png", ""), member_beside("Ada/00.png", "head")
+    ('Ada/00.png', 'Ada/00.head.jpg')
+    """
+    return f"{crop.removesuffix('.png')}.{what}.jpg" if what else crop
 
 
 def marked_name(label: str, source: str, picture_id: str) -> str:

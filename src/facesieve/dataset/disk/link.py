@@ -8,8 +8,8 @@ from pathlib import Path
 
 from facesieve.dataset.disk.atomic import open_for_writing, wrap_read_errors, wrap_write_errors
 from facesieve.dataset.disk.checksums import Checksum, checksum_of_file
-from facesieve.dataset.disk.damage import damaged_file, open_own_file
 from facesieve.dataset.disk.layout import file_size
+from facesieve.dataset.disk.own_file import damaged_file, open_own_file
 from facesieve.errors import DatasetError
 
 _COPIED = 2**20  # bytes of a file in memory while it is copied; a tar file may be as large as the disk

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facesieve.dataset.disk.checksums import Checksum, checksum_of_stream
-from facesieve.dataset.disk.damage import damaged_file, missing_file, open_own_file
+from facesieve.dataset.disk.own_file import damaged_file, missing_file, open_own_file
 from facesieve.errors import DatasetError
 
 ROW_GROUP = 65_536  # rows in one group of a file

@@ -14,8 +14,8 @@ from typing import BinaryIO, NamedTuple
 
 from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.checksums import Checksum, checksum_of
-from facesieve.dataset.disk.damage import open_own_file
 from facesieve.dataset.disk.layout import file_size
+from facesieve.dataset.disk.own_file import open_own_file
 
 BLOCK = tarfile.BLOCKSIZE  # bytes; headers and data are filled up to a multiple of it
 END = bytes(2 * BLOCK)
@@ -28,7 +28,7 @@ class Member(NamedTuple):
     data: bytes
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Where a member of a tar file is: the offset of its bytes, and how many there are."""
 
     name: str
@@ -78,8 +78,8 @@ def members_in(path: Path) -> Iterator[Member]:
             raise TarDamagedError
 
 
-def places_in(path: Path) -> Iterator[Place]:
-    """Yield the places of the members of a tar file, up to the first damage. It reads only the headers.
+def positions_in(path: Path) -> Iterator[Position]:
+    """Yield the positions of the members of a tar file, up to the first damage. It reads only the headers.
 
     Raises DatasetError if the file cannot be read.
     """
@@ -93,7 +93,7 @@ def places_in(path: Path) -> Iterator[Place]:
                 return
             if offset + size > length:
                 return
-            yield Place(name, offset, size)
+            yield Position(name, offset, size)
             offset = stream.seek(offset - BLOCK + room(size)) + BLOCK
 
 

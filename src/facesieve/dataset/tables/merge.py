@@ -31,7 +31,7 @@ class Block(NamedTuple):
     embeddings: pa.Table | None = None
 
 
-def merge(
+def merge_parts(
     tables: ReadParts,
     measures: Sequence[str],
     scratch: Path | None = None,
@@ -60,7 +60,7 @@ def merge_resolved(
     model: str = "",
     clips: bool = False,
 ) -> Iterator[Block]:
-    """Like `merge`, for parts that are resolved already."""
+    """Like `merge_parts`, for parts that are resolved already."""
     parts = (with_part_schema(rows, measures, in_tars, model, clips) for rows in tables(None))
     with Shuffle(part_schema(measures, in_tars, bool(model), clips), scratch) as blocks:
         for part in found.resolved(parts):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -24,15 +24,26 @@ def named_files(faces: pa.Table, pictures: pa.Table, outputs: Outputs) -> set[st
     if outputs.in_tars:
         names = set(pc.unique(faces["shard"]).drop_null().to_pylist())
     else:
-        written = faces.filter(pc.is_valid(faces["file_name"])).select(["label", "face_id", "file_name"])
-        names = set(written["file_name"].to_pylist())
-        for what in outputs.cuts:
-            names |= {cut_name(what, *face) for face in zip(*_columns(written, "label", "face_id"), strict=True)}
+        written = faces.filter(pc.is_valid(faces["file_name"]))["file_name"]
+        names = set(written.to_pylist())
+        names |= set(cuts_of(faces, pictures, outputs.cuts))
     if outputs.marked:
         read = pictures.filter(pc.is_null(pictures["refusal"]))
         columns = _columns(read, "label", "source", "picture_id")
         names |= {marked_name(*row) for row in zip(*columns, strict=True)}
     return names
+
+
+def cuts_of(faces: pa.Table, pictures: pa.Table, cuts: Sequence[str]) -> Iterator[str]:
+    """Yield the names of the unaligned crops of rows of faces.
+
+    They stay in the folder of the label that the picture was found under, also if a person changes that of a face.
+    """
+    if cuts:
+        written = faces.filter(pc.is_valid(faces["file_name"]))
+        labels = pictures["label"].take(pc.index_in(written["source"], pictures["source"])).to_pylist()
+        for label, face_id in zip(labels, written["face_id"].to_pylist(), strict=True):
+            yield from (cut_name(what, label, face_id) for what in cuts)
 
 
 def files_of_part(part: ResolvedPart, outputs: Outputs) -> set[str]:

@@ -21,8 +21,8 @@ def measure_columns(measures: Iterable[str]) -> tuple[str, ...]:
 
 # The crops of a face in the ledger of a dataset with tar files: the aligned one, then the unaligned ones in order.
 CROPS = pa.field("crops", pa.list_(pa.struct([pa.field("sha256", pa.string()), pa.field("size", pa.int64())])))
-# Where the aligned crop of a face is: the tar file, and the place of its bytes in it.
-PLACE = (pa.field("shard", pa.string()), pa.field("offset", pa.int64()), pa.field("size", pa.int64()))
+# Where the aligned crop of a face is: the tar file, and the position of its bytes in it.
+TAR_POSITION = (pa.field("shard", pa.string()), pa.field("offset", pa.int64()), pa.field("size", pa.int64()))
 
 
 # The columns that only a dataset with clips has. They are null for still pictures.
@@ -58,7 +58,7 @@ def column_names() -> frozenset[str]:
         "picture_id",
         "source",
         "label",
-        *(field.name for field in PLACE),
+        *(field.name for field in TAR_POSITION),
         CROPS.name,
     }
     return frozenset(faces - set(LEADING))
@@ -71,7 +71,7 @@ def face_schema(measures: Iterable[str], in_tars: bool = False, clips: bool = Fa
     """
     face_id, *rest = face_fields(measures, clips)
     of_picture = (pa.field(name, pa.string()) for name in ("picture_id", "source", "label"))
-    return pa.schema([face_id, *of_picture, *rest, *(PLACE if in_tars else ())])
+    return pa.schema([face_id, *of_picture, *rest, *(TAR_POSITION if in_tars else ())])
 
 
 PICTURE_FIELDS = (
@@ -130,7 +130,7 @@ def part_schema(
 
 
 def with_later_columns(table: pa.Table, schema: pa.Schema, later: Sequence[str] | None = None) -> pa.Table:
-    """The table with its missing columns added as nulls, each in its place in the schema.
+    """The table with its missing columns added as nulls, each in its position in the schema.
 
     later: the columns that may be missing, by default `LATER`. In a list of faces they are added to each face.
     """
@@ -138,8 +138,8 @@ def with_later_columns(table: pa.Table, schema: pa.Schema, later: Sequence[str] 
     for field in schema:
         at = table.schema.get_field_index(field.name)
         if at < 0 and field.name in later:
-            place = min(schema.get_field_index(field.name), table.num_columns)
-            table = table.add_column(place, field, pa.nulls(len(table), field.type))
+            position = min(schema.get_field_index(field.name), table.num_columns)
+            table = table.add_column(position, field, pa.nulls(len(table), field.type))
         elif at >= 0 and pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type):
             held = table.schema.field(at).type.value_type
             added = [f for f in field.type.value_type if f.name in later and held.get_field_index(f.name) < 0]
@@ -152,8 +152,8 @@ def with_later_columns(table: pa.Table, schema: pa.Schema, later: Sequence[str] 
 def _with_fields(lists: pa.ListArray, added: Sequence[pa.Field], wanted: pa.StructType) -> pa.ListArray:
     """Lists of structs with more fields, all null. Fields are in the order of `wanted`, unknown ones at the end."""
     held, structs = {field.name: field for field in lists.type.value_type}, lists.values
-    places = {field.name: place for place, field in enumerate(wanted)}
-    fields = sorted([*held.values(), *added], key=lambda field: places.get(field.name, len(places)))
+    positions = {field.name: position for position, field in enumerate(wanted)}
+    fields = sorted([*held.values(), *added], key=lambda field: positions.get(field.name, len(positions)))
     columns = [structs.field(f.name) if f.name in held else pa.nulls(len(structs), f.type) for f in fields]
     return pa.ListArray.from_arrays(lists.offsets, pa.StructArray.from_arrays(columns, fields=fields))
 

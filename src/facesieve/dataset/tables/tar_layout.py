@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.disk.checksums import Checksum
-from facesieve.dataset.disk.layout import member_name
+from facesieve.dataset.disk.layout import member_beside
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.disk.tar import BLOCK, room, tar_name
 from facesieve.dataset.tables.merge import Block
-from facesieve.dataset.tables.schema import PLACE
+from facesieve.dataset.tables.schema import TAR_POSITION
 from facesieve.records import Floats, Integers
 
 Members = list[tuple[str, Checksum]]
@@ -29,8 +29,8 @@ Members = list[tuple[str, Checksum]]
 _MOST_BARE = 1 << 18
 
 
-def with_places(blocks: Iterable[Block], outputs: Outputs) -> Iterator[Block]:
-    """Add the columns `PLACE` to the faces of blocks that have the column `crops`.
+def with_tar_positions(blocks: Iterable[Block], outputs: Outputs) -> Iterator[Block]:
+    """Add the columns `TAR_POSITION` to the faces of blocks that have the column `crops`.
 
     The faces of one tar file are in one block, so faces and pictures of a block may differ in their sources.
     Only the faces from the first crop of a tar file to its end are held in memory, at most `_MOST_BARE` without a crop.
@@ -77,11 +77,9 @@ def members_of(faces: pa.Table, outputs: Outputs) -> Members:
     """The members of the tar file that holds the crops of these faces, in order."""
     written = faces.filter(pc.is_valid(faces["file_name"]))
     found = Members()
-    for label, face_id, crops in zip(
-        *(written[name].to_pylist() for name in ("label", "face_id", "crops")), strict=True
-    ):
+    for name, crops in zip(*(written[column].to_pylist() for column in ("file_name", "crops")), strict=True):
         for what, crop in zip(("", *outputs.cuts), crops or (), strict=False):
-            found.append((member_name(label, face_id, what), Checksum(crop["sha256"], crop["size"])))
+            found.append((member_beside(name, what), Checksum(crop["sha256"], crop["size"])))
     return found
 
 
@@ -123,17 +121,17 @@ def _draws(faces: pa.Table) -> Floats:
 
 
 def _placed(block: Block, outputs: Outputs) -> Block:
-    """The faces of one tar file with its name and their places in it. They are null where no crop was written."""
+    """The faces of one tar file with its name and their positions in it. They are null where no crop was written."""
     faces = block.faces
     members = members_of(faces, outputs)
     shard = f"shards/{tar_name(members)}"
-    end, places = 0, dict[str, tuple[int, int]]()
+    end, positions = 0, dict[str, tuple[int, int]]()
     for name, known in members:
-        places[name] = (end + BLOCK, known.size)
+        positions[name] = (end + BLOCK, known.size)
         end += room(known.size)
-    found = [places.get(name, (None, None)) for name in faces["file_name"].to_pylist()]
+    found = [positions.get(name, (None, None)) for name in faces["file_name"].to_pylist()]
     shards = [None if offset is None else shard for offset, _ in found]
     offsets, sizes = [offset for offset, _ in found], [size for _, size in found]
-    for field, values in zip(PLACE, (shards, offsets, sizes), strict=True):
+    for field, values in zip(TAR_POSITION, (shards, offsets, sizes), strict=True):
         faces = faces.append_column(field, pa.array(values, field.type))
     return block._replace(faces=faces)

@@ -67,15 +67,16 @@ class RayEngine:
 
 @contextmanager
 def ray_engine(
-    on: str, settings: Settings, sources: Sequence[Source], models: Mapping[str, str], mixed_engines: bool
+    on: str, settings: Settings, sources: Sequence[Source], models: Mapping[str, str], allow_mixed_engines: bool
 ) -> Iterator[RayEngine]:
     """Connect to a cluster and look at its nodes. Yields the engine for a build of these sources.
 
-    on: as in `connected`. models, mixed_engines: as in `Cluster`. Raises what `connected` and `look_at_nodes` raise.
+    on: as in `connected`. models, allow_mixed_engines: as in `Cluster`.
+    Raises what `connected` and `look_at_nodes` raise.
     """
     cost = sum(source.cost for source in sources)
     with connected(on, workers_for(settings, cost, cores())) as ray:
-        cluster = look_at_nodes(ray, settings, sources, models, mixed_engines)
+        cluster = look_at_nodes(ray, settings, sources, models, allow_mixed_engines)
         yield RayEngine(cluster, workers_for(settings, cost, cluster.processors() // settings.threads))
 
 

@@ -33,13 +33,13 @@ class Cluster:
     """The nodes of a cluster that work for a build.
 
     ray: the module, connected. question: what each node was asked. models: the sha256 of every model file.
-    mixed_engines: whether the inference engines of the nodes may differ. addresses, facts: by id of the node.
+    allow_mixed_engines: whether the inference engines of the nodes may differ. addresses, facts: by id of the node.
     """
 
     ray: Any
     question: Question
     models: Mapping[str, str]
-    mixed_engines: bool
+    allow_mixed_engines: bool
     addresses: dict[str, str] = field(default_factory=dict)
     facts: dict[str, NodeFacts] = field(default_factory=dict)
 
@@ -98,7 +98,7 @@ class Cluster:
         if dict(facts.models) != dict(self.models):
             raise _other(f"Node {address} has other models than this machine: {', '.join(_differing(self, facts))}.")
         for node, other in self.facts.items():
-            lines = [] if self.mixed_engines else other_engines(other.engines, facts.engines)
+            lines = [] if self.allow_mixed_engines else other_engines(other.engines, facts.engines)
             if lines:
                 raise _other(
                     f"Node {address} has another inference engine than node {self.addresses[node]}; their numbers"
@@ -108,14 +108,14 @@ class Cluster:
 
 
 def look_at_nodes(
-    ray: Any, settings: Settings, sources: Sequence[Source], models: Mapping[str, str], mixed_engines: bool
+    ray: Any, settings: Settings, sources: Sequence[Source], models: Mapping[str, str], allow_mixed_engines: bool
 ) -> Cluster:
     """Ask every node that has processors what it would work with. The parameters are those of `Cluster`.
 
     Raises WorkerError that names a node: `node_failed` when it cannot run this version, `unreachable` when it lacks a
     source, `other_node` when it has other models or another inference engine; and ModelError when it lacks a model.
     """
-    cluster = Cluster(ray, Question(GivenSettings.of(settings), _samples(sources)), models, mixed_engines)
+    cluster = Cluster(ray, Question(GivenSettings.of(settings), _samples(sources)), models, allow_mixed_engines)
     cluster.look()
     return cluster
 

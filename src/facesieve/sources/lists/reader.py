@@ -55,8 +55,8 @@ def _sources(path: Path, search: Search) -> Iterator[Source]:
         else:
             copies = copies or TemporaryWriter(path)
             copies.write(row.data)
-            place = Slice(copies.file.path, copies.size - len(row.data), len(row.data), copies.file)
-            yield _embedded_picture(path, row, place)
+            part = Slice(copies.file.path, copies.size - len(row.data), len(row.data), copies.file)
+            yield _embedded_picture(path, row, part)
     if copies:
         copies.close()
 

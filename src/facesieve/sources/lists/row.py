@@ -21,7 +21,7 @@ TOO_LONG = RefusedOpener(RefusalCode.BAD_ROW, "The row is too long.")
 class Row:
     """A row as the reader of its format returns it.
 
-    number: the line it begins on, or its place in a Parquet list; from 1. picture: a path, the picture's bytes, or a
+    number: the line it begins on, or its position in a Parquet list; from 1. picture: a path, the picture's bytes, or a
     dict with both; anything else names no picture. label: of any type. refusal: what the format found wrong with it.
     """
 

@@ -114,18 +114,16 @@ class Client:
                 raise bad_status(answer)
             await asyncio.sleep(seconds)
 
-    def store(self, place: BucketUrl) -> Store:
+    def store(self, url: BucketUrl) -> Store:
         """The store of a bucket. It may block, and raises what `Stores.of` raises."""
         assert self.stores, "this client was made without stores"
-        return self.stores.of(place)
+        return self.stores.of(url)
 
-    async def ask_store(
-        self, place: BucketUrl, make: Callable[[Store], Request], bodies: Bodies | None = None
-    ) -> Answer:
+    async def ask_store(self, url: BucketUrl, make: Callable[[Store], Request], bodies: Bodies | None = None) -> Answer:
         """The answer of a store, which is asked once more if its refusal says how. make: signs the request."""
 
         def sign() -> tuple[Store, Request]:
-            store = self.store(place)
+            store = self.store(url)
             return store, make(store)
 
         for again in (True, False):

@@ -38,25 +38,25 @@ class Fetcher:
         """
         bodies = Bodies(self._settings.max_file_bytes, arriving)
         if self.client.stores and is_bucket_url(url):
-            place = BucketUrl.parse(url)
-            ask = partial(self.client.ask_store, place, lambda store: store.request(place.key), bodies)
+            parsed = BucketUrl.parse(url)
+            ask = partial(self.client.ask_store, parsed, lambda store: store.request(parsed.key), bodies)
         else:
             ask = partial(self._follow_redirects, url, bodies)
         return (await self.client.retry(ask)).body
 
-    async def listed(self, place: BucketUrl, after: str = "") -> Page:
+    async def listed(self, folder: BucketUrl, after: str = "") -> Page:
         """One page of the objects whose keys begin with a key. Raises Refused, as `fetch` does."""
         bodies = Bodies(_MOST_PAGE_BYTES)
-        ask = partial(self.client.ask_store, place, lambda store: store.list_request(place.key, after), bodies)
-        return self.client.store(place).page((await self.client.retry(ask)).body)
+        ask = partial(self.client.ask_store, folder, lambda store: store.list_request(folder.key, after), bodies)
+        return self.client.store(folder).page((await self.client.retry(ask)).body)
 
-    async def find(self, place: BucketUrl) -> Listed | None:
+    async def find(self, url: BucketUrl) -> Listed | None:
         """Size and tag of an object; None if there is none. Raises Refused, as `fetch` does."""
-        ask = partial(self.client.ask_store, place, lambda store: store.request(place.key, "HEAD"))
+        ask = partial(self.client.ask_store, url, lambda store: store.request(url.key, "HEAD"))
         head = (await self.client.retry(ask, (200, 404))).head
         if head.status == 404:
             return None
-        return Listed(place.key, number_of(head.get("content-length")), tag_of(head.get("etag")))
+        return Listed(url.key, number_of(head.get("content-length")), tag_of(head.get("etag")))
 
     async def _follow_redirects(self, url: str, bodies: Bodies) -> Answer:
         """The answer at the end of all redirects."""

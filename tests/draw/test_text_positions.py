@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facesieve.draw.mark import mark
-from facesieve.draw.text_places import Rectangle, text_places
+from facesieve.draw.text_positions import Rectangle, text_positions
 from facesieve.records import Face, Verdict
 
 
@@ -17,23 +17,23 @@ def overlap(one: Rectangle, other: Rectangle) -> int:
 
 
 def test_without_faces_there_are_no_places() -> None:
-    assert text_places([], [], (100, 100)) == []
+    assert text_positions([], [], (100, 100)) == []
 
 
 def test_the_preferred_place_is_above_the_left_corner() -> None:
-    assert text_places([(40, 50, 80, 90)], [(30, 12)], (200, 200)) == [(40, 37, 70, 49)]
+    assert text_positions([(40, 50, 80, 90)], [(30, 12)], (200, 200)) == [(40, 37, 70, 49)]
 
 
 @pytest.mark.parametrize("box", [(0, 0, 40, 40), (160, 0, 199, 40), (0, 150, 40, 199), (160, 160, 199, 199)])
 def test_a_face_in_a_corner_has_its_numbers_inside_the_picture_and_not_on_itself(box: Rectangle) -> None:
-    ((left, top, right, bottom),) = text_places([box], [(70, 20)], (200, 200))
+    ((left, top, right, bottom),) = text_positions([box], [(70, 20)], (200, 200))
     assert min(left, top) >= 0 and right < 200 and bottom < 200
     assert overlap((left, top, right, bottom), box) == 0
 
 
 def test_a_row_of_faces_that_touch_has_numbers_on_none_of_them() -> None:
     boxes = [(20 + 50 * n, 100, 68 + 50 * n, 160) for n in range(8)]
-    places = text_places(boxes, [(60, 20)] * 8, (440, 300))
+    places = text_positions(boxes, [(60, 20)] * 8, (440, 300))
     everything = [*boxes, *places]
     for at, place in enumerate(places):
         others = everything[: len(boxes) + at] + everything[len(boxes) + at + 1 :]
@@ -41,7 +41,7 @@ def test_a_row_of_faces_that_touch_has_numbers_on_none_of_them() -> None:
 
 
 def test_without_room_the_numbers_are_still_inside_the_picture() -> None:
-    for left, top, right, bottom in text_places([(0, 0, 9, 9)] * 3, [(50, 30)] * 3, (10, 10)):
+    for left, top, right, bottom in text_positions([(0, 0, 9, 9)] * 3, [(50, 30)] * 3, (10, 10)):
         assert (left, top) == (0, 0) and (right, bottom) == (9, 9)
 
 

@@ -31,7 +31,7 @@ class ByEmbedding:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Examined:
+class Comparisons:
     """N faces, one for each row of `faces`, and the comparisons of those that are kept.
 
     ids: (N,) strings. kept, leaked: (N,) boolean. by_embedding: None if the dataset has no embeddings.
@@ -61,7 +61,7 @@ class Examined:
         return str(self.ids[int(row)].as_py())
 
 
-def examine(dataset: Manifests, min_label_faces: int, held_out: HeldOut | None = None) -> Examined:
+def compare_faces(dataset: Manifests, min_label_faces: int, held_out: HeldOut | None = None) -> Comparisons:
     """Compare the kept faces of a dataset. Raises DatasetError if the tables are damaged."""
     faces = face_columns(FaceTables.of(dataset))
     ids, kept = ids_and_verdicts(dataset)
@@ -71,7 +71,7 @@ def examine(dataset: Manifests, min_label_faces: int, held_out: HeldOut | None =
     leaked = kept & (distance < (held_out.limit if held_out else 0))
     compared = _by_embedding(faces, kept, min_label_faces)
     shared = tuple(_shared_pictures(dataset))
-    return Examined(faces, ids, kept, min_label_faces, twins, compared, held_out, distance, row, leaked, shared)
+    return Comparisons(faces, ids, kept, min_label_faces, twins, compared, held_out, distance, row, leaked, shared)
 
 
 def _by_embedding(faces: FaceColumns, kept: Mask, least: int) -> ByEmbedding | None:
@@ -91,7 +91,7 @@ def _shared_pictures(dataset: Manifests) -> Iterator[tuple[str, tuple[tuple[str,
     read = read.filter(pc.not_equal(read["label"], ""))
     counts = read.group_by("picture_id").aggregate([("label", "count_distinct")])
     several = counts.filter(pc.greater(counts["label_count_distinct"], 1))["picture_id"]
-    places = dict[str, list[tuple[str, str]]]()
+    sources = dict[str, list[tuple[str, str]]]()
     for row in read.filter(pc.is_in(read["picture_id"], several.combine_chunks())).to_pylist():
-        places.setdefault(row["picture_id"], []).append((row["label"], row["source"]))
-    yield from ((picture, tuple(sorted(found))) for picture, found in sorted(places.items()))
+        sources.setdefault(row["picture_id"], []).append((row["label"], row["source"]))
+    yield from ((picture, tuple(sorted(found))) for picture, found in sorted(sources.items()))

@@ -1,7 +1,9 @@
-"""Rules that compare all faces of a dataset, in a build.
+"""Rules that compare all faces of a dataset, and decisions by hand, in a build.
 
     each picture alone   the rules before the first one that compares all faces ─ crop, embedding ─ ledger
     each publication     ledger ─ relations among all faces ─ all rules ─ manifests
+
+The decisions that people made about single faces are applied in the same place.
 
 So the ledger has only the verdicts of the first rules. Every face that passes them has a crop, because a later build
 may keep it even if this one does not.
@@ -14,6 +16,7 @@ from functools import partial
 
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.origin import Origin
+from facesieve.dataset.tables.decisions import NO_DECISIONS, Decisions
 from facesieve.dataset.tables.merge import Block
 from facesieve.dataset.tables.schema import measure_columns
 from facesieve.errors import PolicyError
@@ -69,17 +72,22 @@ def measures_of_build(policy: Policy) -> tuple[str, ...]:
     return (*(measure.name for measure in OF_ONE_PICTURE), *(relations if compared else ()))
 
 
-def compared_verdicts(origin: Origin, layout: Layout, blocks: Callable[[bool], Iterator[Block]]) -> Verdicts | None:
-    """The verdicts on the rows of a ledger; None if no rule compares all faces, and the rows have their verdicts.
+def compared_verdicts(
+    origin: Origin, layout: Layout, blocks: Callable[[bool], Iterator[Block]], decisions: Decisions | None
+) -> Verdicts | None:
+    """The verdicts on the rows of a ledger; None if the rows have their verdicts.
+
+    They do not if a rule compares all faces, or if people decided about faces.
 
     blocks: reads the rows, with embeddings if its argument says so; it is called several times.
+    decisions: what people decided; None if nobody ever did.
     Raises DatasetError if no valid policy is recorded.
     """
     policy, identity = recorded_policy(origin, layout.made), origin.identity
-    if first_of_all(policy, identity is not None) is None:
+    if first_of_all(policy, identity is not None) is None and decisions is None:
         return None
-    model = identity.model if identity else None
-    tables = FaceTables(layout.root, measure_columns(origin.measures), model, blocks, origin.shot_gap)
+    model, by_hand = identity.model if identity else None, decisions or NO_DECISIONS
+    tables = FaceTables(layout.root, measure_columns(origin.measures), model, blocks, origin.shot_gap, by_hand)
     least = origin.settings.get("min_label_faces", FORMER_BEHAVIOUR.get("min_label_faces", 3))
     return Verdicts(
         judge=partial(judge_columns, policy),
@@ -89,4 +97,5 @@ def compared_verdicts(origin: Origin, layout: Layout, blocks: Callable[[bool], I
         in_tars=origin.options.outputs.in_tars,
         keeps_crops=True,
         clips=origin.clips,
+        decisions=by_hand,
     )

@@ -19,7 +19,7 @@ def stamp_of(state: os.stat_result) -> str:
     return f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}-{state.st_ino}"
 
 
-class Synced:
+class SyncRecord:
     """The names that are in sync, each with the version of its object and the stamp of its file."""
 
     def __init__(self, path: Path, scratch: Path) -> None:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from facesieve.dataset.disk.checksums import Checksum, checksum_of
 from facesieve.dataset.disk.layout import Layout
-from facesieve.dataset.disk.tar import TarDamagedError, is_complete, members_in, places_in, tar_name
+from facesieve.dataset.disk.tar import TarDamagedError, is_complete, members_in, positions_in, tar_name
 from facesieve.dataset.manifests import open_manifests
 from facesieve.dataset.tables.hashes import Hashes, HashSet, hashes_of
 from facesieve.dataset.tables.named_files import NAMING_COLUMNS, crops_of_part
@@ -53,7 +53,7 @@ def _present(layout: Layout) -> HashSet:
         pass
     unlisted = [layout.root / name for name in complete - listed]
     of_shards = [layout.unpacked_of(number) for number in layout.numbers(layout.unpacked)]
-    chunks += [hashes_of([place.name for place in places_in(path)]) for path in (*unlisted, *of_shards)]
+    chunks += [hashes_of([position.name for position in positions_in(path)]) for path in (*unlisted, *of_shards)]
     return HashSet(chunks)
 
 

@@ -30,10 +30,10 @@ _COMPARED = pa.schema(
 
 
 @dataclass(frozen=True)
-class JoinedLedgers:
+class JointLedgers:
     """The parts of several ledgers, one after the other.
 
-    left_out: (N,) int64, ascending: the rows that do not count. A row is numbered by its place in all parts.
+    left_out: (N,) int64, ascending: the rows that do not count. A row is numbered by its position in all parts.
     """
 
     ledgers: Sequence[Ledger]
@@ -61,7 +61,7 @@ class JoinedLedgers:
         counts[self.left_out[start:end] - first] = False
         return rows.filter(pa.array(counts))
 
-    def without_repeated(self) -> JoinedLedgers:
+    def without_repeated(self) -> JointLedgers:
         """The same ledgers with one row for each source.
 
         In one dataset the last row of a source counts. Of several datasets, one with a label for the source is first,
@@ -77,7 +77,7 @@ class JoinedLedgers:
         left_out = list[Integers]()
         with Shuffle(_COMPARED, None) as compared:
             first = 0
-            places = {id(ledger): at for at, ledger in enumerate(self.ledgers)}
+            positions = {id(ledger): at for at, ledger in enumerate(self.ledgers)}
             tables = self.tables(["source", "identity", "label", "refusal"])
             for (ledger, _), rows in zip(self.parts, tables, strict=True):
                 keys = input_keys(rows)
@@ -85,7 +85,7 @@ class JoinedLedgers:
                 again = repeated.has(hashes)
                 columns = {name: rows[name] for name in ("source", "label", "refusal")} | {
                     "row": pa.array(np.arange(first, first + len(rows))),
-                    "dataset": pa.array(np.full(len(rows), places[id(ledger)])),
+                    "dataset": pa.array(np.full(len(rows), positions[id(ledger)])),
                     "key": keys,
                 }
                 table = pa.table([columns[name] for name in _COMPARED.names], schema=_COMPARED)
@@ -102,12 +102,12 @@ class JoinedLedgers:
         for at, (key, dataset) in enumerate(zip(columns["key"], columns["dataset"], strict=True)):
             last.setdefault(key, {})[dataset] = at
         counts = np.zeros(len(rows), bool)
-        for places in last.values():
-            labelled = {columns["label"][at]: at for at in places.values() if columns["label"][at]}
+        for positions in last.values():
+            labelled = {columns["label"][at]: at for at in positions.values() if columns["label"][at]}
             if len(labelled) > 1:
                 raise self._two_labels(columns, *list(labelled.values())[:2])
             best = max(
-                places.values(),
+                positions.values(),
                 key=lambda at: (bool(columns["label"][at]), columns["refusal"][at] not in TRY_AGAIN, at),
             )
             counts[best] = True

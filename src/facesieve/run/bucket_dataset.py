@@ -23,7 +23,7 @@ from facesieve.run.claim import check_writable, lock_dataset, other_files
 from facesieve.run.copies import Copies, sentence
 from facesieve.run.lease import Lease
 from facesieve.run.mirror import Mirror
-from facesieve.run.synced import Synced
+from facesieve.run.sync_record import SyncRecord
 from facesieve.settings import Settings
 from facesieve.sources.remote.objects import Objects
 from facesieve.sources.remote.thread import FetchThread
@@ -32,11 +32,11 @@ Announce = Callable[[str], object]
 
 _LONGEST = 700  # bytes of a prefix; a key has at most 1,024
 _LARGEST_TARS = 2 * 10**9  # the largest tar_bytes; a tar file may be twice as large, and must fit into one request
-_LOCAL = ("cannot_write", "cannot_read")  # errors whose message names the place that it is about
+_LOCAL = ("cannot_write", "cannot_read")  # errors whose message names the file that it is about
 
 
 @dataclass(slots=True)
-class Mirrored:
+class BucketDataset:
     """A dataset in a bucket that this process writes. root: its working folder, which a build can write as usual."""
 
     root: Path
@@ -74,7 +74,9 @@ class Mirrored:
 
 
 @contextmanager
-def mirrored(url: str, settings: Settings, announce: Announce, work_folder: Path | None = None) -> Iterator[Mirrored]:
+def opened_bucket(
+    url: str, settings: Settings, announce: Announce, work_folder: Path | None = None
+) -> Iterator[BucketDataset]:
     """Take the lease of a dataset in a bucket, and bring its working folder up to date.
 
     Nothing is left in the bucket if nothing of a dataset was there or was written.
@@ -82,63 +84,63 @@ def mirrored(url: str, settings: Settings, announce: Announce, work_folder: Path
     Raises UsageError for a wrong URL, and DatasetError if the bucket cannot be read or written, another build holds the
     lease, or the folder is that of another dataset.
     """
-    place = dataset_place(url)
-    root = work_folder or settings.cache_dir / "buckets" / _folder_name(place)
+    folder = parsed_dataset_url(url)
+    root = work_folder or settings.cache_dir / "buckets" / _folder_name(folder)
     if settings.tar_bytes > _LARGEST_TARS:
         raise UsageError("tars_too_large", f"In buckets, tar_bytes may be at most {_LARGEST_TARS:,}.")
-    with own_folder(root, place) as own:
+    with own_folder(root, folder) as own:
         thread = FetchThread(settings, writing=True)
-        objects = Objects(thread.fetcher, place, settings.bucket_tries)
+        objects = Objects(thread.fetcher, folder, settings.bucket_tries)
         lease, layout = Lease(objects, settings.bucket_lease), Layout(root)
         thread.wait(_check_bucket(objects))
         known = _read(own / "owner")
         owner = thread.wait(_take(lease, known, own / "owner", announce))
-        mirror = Mirror(layout, Copies(layout, objects, Synced(own / "synced", own), lease))
+        mirror = Mirror(layout, Copies(layout, objects, SyncRecord(own / "synced", own), lease))
         renewals = thread.start(lease.keep())
         try:
             with lock_dataset(layout):
                 thread.wait(mirror.look())
                 thread.wait(mirror.fetch(owner == known, announce))
                 write_file_durably(owner.encode(), own / "owner", layout.scratch)
-            yield Mirrored(root, thread, mirror, lease)
+            yield BucketDataset(root, thread, mirror, lease)
         except FacesieveError as error:
             if error.code in _LOCAL:
                 raise
-            raise type(error)(error.code, error.message.replace(str(root), str(place).rstrip("/"))) from error
+            raise type(error)(error.code, error.message.replace(str(root), str(folder).rstrip("/"))) from error
         finally:
             renewals.cancel()
             with suppress(Refused, FacesieveError, TimeoutError):
                 thread.wait(lease.release(forgotten=mirror.is_empty))
 
 
-def dataset_place(url: str) -> BucketUrl:
+def parsed_dataset_url(url: str) -> BucketUrl:
     """The folder of a bucket that the URL of a dataset stands for. Raises UsageError `bad_url` and `no_cloud`."""
     try:
-        place = BucketUrl.parse(url)
+        folder = BucketUrl.parse(url)
     except Refused as refused:
         raise UsageError("bad_url", f"{displayed(url)} cannot be a dataset: {sentence(refused)}") from refused
-    check_installed(place.scheme)
-    key = place.key.rstrip("/")
+    check_installed(folder.scheme)
+    key = folder.key.rstrip("/")
     if len(key.encode()) > _LONGEST:
         message = f"The URL of a dataset may have at most {_LONGEST} bytes after the name of the bucket."
         raise UsageError("bad_url", message)
-    return place.with_key(f"{key}/" if key else "")
+    return folder.with_key(f"{key}/" if key else "")
 
 
-def _folder_name(place: BucketUrl) -> str:
+def _folder_name(folder: BucketUrl) -> str:
     """The name of the working folder of a dataset."""
-    last = safe_name(place.key.rstrip("/").rpartition("/")[2] or "dataset")
-    return f"{place.bucket}-{last}-{hashlib.sha256(str(place).encode()).hexdigest()[:12]}"
+    last = safe_name(folder.key.rstrip("/").rpartition("/")[2] or "dataset")
+    return f"{folder.bucket}-{last}-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
 
 
 @contextmanager
-def own_folder(root: Path, place: BucketUrl) -> Iterator[Path]:
+def own_folder(root: Path, folder: BucketUrl) -> Iterator[Path]:
     """Lock the working folder of a dataset. Yields the folder in it for what is not part of the dataset.
 
     Raises DatasetError if another build uses it, or it is not new and is not the working folder of this dataset.
     """
     check_writable(root)
-    own, text = root / HIDDEN / "mirror", str(place)
+    own, text = root / HIDDEN / "mirror", str(folder)
     with wrap_read_errors(root):
         new = not root.is_dir() or (set(other_files(root)) <= {HIDDEN} and not Layout(root).made.exists())
     if not new and _read(own / "url") != text:

@@ -11,7 +11,7 @@ from facesieve.dataset.manifests import Manifests, open_manifests
 from facesieve.report.explain import Explanation, explain_face
 from facesieve.report.policy import policy_of
 from facesieve.run.claim import kept_from_changes
-from facesieve.run.examined import examine
+from facesieve.run.comparisons import compare_faces
 from facesieve.run.face_tables import FaceTables
 from facesieve.run.held_out import open_held_out, without_leaks
 from facesieve.run.people import People, people_of, write_people
@@ -24,7 +24,7 @@ from facesieve.sieve import Policy, judge_columns
 def open_dataset(path: str | os.PathLike[str]) -> Dataset:
     """Open the dataset in a folder. Raises DatasetError if it is not a dataset, is unfinished or is damaged."""
     manifests = open_manifests(Path(path))
-    return Dataset(manifests.layout, manifests.about, manifests.sums)
+    return Dataset(manifests.layout, manifests.about, manifests.sums, manifests.decisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Dataset(Manifests):
         """
         least = self._min_label_faces if min_label_faces is None else min_label_faces
         held_out = None if against is None else open_held_out(against, self, least)
-        people = people_of(examine(self, least, held_out), self.layout.root)
+        people = people_of(compare_faces(self, least, held_out), self.layout.root)
         if write:
             with kept_from_changes(self.layout):
                 write_people(people, self.layout)

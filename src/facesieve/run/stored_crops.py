@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.checksums import Checksum, Checksums, checksum_of, checksums_by_name
-from facesieve.dataset.disk.damage import open_own_file
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.own_file import open_own_file
 from facesieve.errors import DatasetError
 from facesieve.records import Pixels
-from facesieve.run.crops import tars_on_disk
+from facesieve.run.crops_in_tars import tars_on_disk
 from facesieve.run.packing import CropIndex
 
 
@@ -49,12 +49,12 @@ class StoredCrops:
 
     def damaged(self, name: str, what: str = "damaged") -> DatasetError:
         """The error for a crop that is damaged or missing."""
-        place: Path | str = self._root / name
+        crop: Path | str = self._root / name
         if self._index is not None:  # a damaged member of a tar file is not found
-            place, what = f"{name} in the tar files of {self._root}", "missing or damaged"
+            crop, what = f"{name} in the tar files of {self._root}", "missing or damaged"
         return DatasetError(
             "damaged_crop",
-            f"The crop {place} is {what}. Run `facesieve check DATASET --repair` and then the same build again, or "
+            f"The crop {crop} is {what}. Run `facesieve check DATASET --repair` and then the same build again, or "
             "forget its face.",
         )
 

@@ -15,7 +15,7 @@ from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.tables.named_files import NAMING_COLUMNS, crops_of_rows, files_of_part, files_of_rows
 from facesieve.dataset.tables.resolve import Resolution, resolve
 from facesieve.dataset.tables.schema import THUMB_SCHEMA
-from facesieve.run.crops import lost_crops
+from facesieve.run.crops_in_tars import lost_crops
 from facesieve.run.ledger import Ledger
 
 UNDONE = "undone"  # the fingerprint of a row whose picture must be done again; no source has this fingerprint

@@ -1,4 +1,4 @@
-"""Which inputs are in a place that the user named: a file, a folder, an archive, a list, a glob or a URL."""
+"""Which inputs are in what the user named: a file, a folder, an archive, a list, a glob or a URL."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def path_of(key: bytes) -> str:
 
 
 def absolute_path(argument: str) -> str:
-    """A named place as an absolute path, or as the URL that it is. The working folder's name is never a pattern."""
+    """The argument as an absolute path; a URL stays a URL. The working folder's name is never a pattern."""
     argument = _without_file_scheme(argument)
     if is_url(argument):
         return argument[:5].lower() + argument[5:] if is_bucket_url(argument) else argument
@@ -37,35 +37,35 @@ def absolute_path(argument: str) -> str:
 
 
 def manifest_name(argument: str) -> str:
-    """A named place as it is written in manifests."""
+    """The argument as it is written in manifests."""
     argument = _without_file_scheme(argument)
     if is_url(argument):
         return normalized_text(displayed(argument))
     return normalized_text(str(Path(argument)))
 
 
-def is_below(name: str, place: str) -> bool:
-    """Whether an input is the place itself, or is in that folder, archive, list, or folder of a bucket."""
-    if is_url(name) or is_url(place):
-        return name == place or name.startswith(place if place.endswith("/") else f"{place}/")
-    if place == ".":
+def is_below(name: str, argument: str) -> bool:
+    """Whether an input is what was named, or is in that folder, archive, list, or folder of a bucket."""
+    if is_url(name) or is_url(argument):
+        return name == argument or name.startswith(argument if argument.endswith("/") else f"{argument}/")
+    if argument == ".":
         return not name.startswith(("/", "../"))
-    if name == place or name.startswith((place.rstrip("/") + "/", f"{place}!\0", f"{place}:\0")):
+    if name == argument or name.startswith((argument.rstrip("/") + "/", f"{argument}!\0", f"{argument}:\0")):
         return True
     # Version 0.1.0 wrote identities of members that look like paths; a file may really have such a path.
-    if name.startswith(place + "!") or (name.startswith(place + ":") and _ROW.match(name, len(place))):
+    if name.startswith(argument + "!") or (name.startswith(argument + ":") and _ROW.match(name, len(argument))):
         return not os.path.lexists(name)
     return False
 
 
-def matches_glob(name: str, place: str) -> bool:
+def matches_glob(name: str, argument: str) -> bool:
     """Whether an input, or the folder, archive or list that it is in, matches a glob; `**` stands for any folders.
 
     A URL matches no glob.
     """
-    if is_url(name) or is_url(place):
+    if is_url(name) or is_url(argument):
         return False
-    return _matches(re.split(r"[!:]\0", name)[0].split("/"), place.split("/"))
+    return _matches(re.split(r"[!:]\0", name)[0].split("/"), argument.split("/"))
 
 
 def _without_file_scheme(argument: str) -> str:
@@ -84,6 +84,6 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
-def is_in_places(name: str, named: Iterable[str]) -> bool:
-    """Whether a source is in one of the named places, judging by its name in the manifests."""
-    return any(is_below(name, place) or matches_glob(name, place) for place in map(manifest_name, named))
+def is_in_named(name: str, named: Iterable[str]) -> bool:
+    """Whether a source is in one of the named inputs, judging by its name in the manifests."""
+    return any(is_below(name, argument) or matches_glob(name, argument) for argument in map(manifest_name, named))

@@ -11,24 +11,24 @@ Rectangle = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
 Ints = npt.NDArray[np.int64]
 
 
-def text_places(
+def text_positions(
     boxes: Sequence[Rectangle], sizes: Sequence[tuple[int, int]], picture: tuple[int, int]
 ) -> list[Rectangle]:
     """One rectangle per face, inside the picture.
 
-    Of the places around a face, the first that covers nothing is used, or else the one that covers the least.
+    Of the positions around a face, the first that covers nothing is used, or else the one that covers the least.
     sizes: the (width, height) of each text; a text larger than the picture is cut. picture: its width and height.
     """
     around = _inside(_around(np.array(boxes, int).reshape(-1, 4), np.array(sizes, int).reshape(-1, 2)), picture)
     taken = np.concatenate([np.array(boxes, int).reshape(-1, 4), np.zeros((len(boxes), 4), int)])
-    for face, places in enumerate(around):
-        covered = _covered(places, taken[: len(boxes) + face])
-        taken[len(boxes) + face] = places[np.argmin(covered)]
+    for face, positions in enumerate(around):
+        covered = _covered(positions, taken[: len(boxes) + face])
+        taken[len(boxes) + face] = positions[np.argmin(covered)]
     return [(left, top, right, bottom) for left, top, right, bottom in taken[len(boxes) :].tolist()]
 
 
 def _around(boxes: Ints, sizes: Ints) -> Ints:
-    """(N, 12, 4) places above, below, right and left of each box; the preferred one first."""
+    """(N, 12, 4) positions above, below, right and left of each box; the preferred one first."""
     left, top, right, bottom = boxes.T
     width, height = sizes.T
     columns = (left, right - width, (left + right - width) // 2)
@@ -38,17 +38,17 @@ def _around(boxes: Ints, sizes: Ints) -> Ints:
     return np.stack([x, y, x + width[:, None], y + height[:, None]], axis=2)
 
 
-def _inside(places: Ints, picture: tuple[int, int]) -> Ints:
-    """The places moved into the picture, and cut if they are larger than the picture."""
-    start, size = places[..., :2], places[..., 2:] - places[..., :2]
+def _inside(positions: Ints, picture: tuple[int, int]) -> Ints:
+    """The positions moved into the picture, and cut if they are larger than the picture."""
+    start, size = positions[..., :2], positions[..., 2:] - positions[..., :2]
     last = np.array(picture) - 1
     start = start.clip(0, np.maximum(0, last - size))
     return np.concatenate([start, np.minimum(start + size, last)], axis=-1)
 
 
-def _covered(places: Ints, taken: Ints) -> Ints:
-    """(P,): the number of pixels of the (K, 4) taken rectangles that each of (P, 4) places covers."""
-    ends = np.minimum(places[:, None, 2:], taken[:, 2:])
-    sides = (ends - np.maximum(places[:, None, :2], taken[:, :2])).clip(0)
+def _covered(positions: Ints, taken: Ints) -> Ints:
+    """(P,): the number of pixels of the (K, 4) taken rectangles that each of (P, 4) positions covers."""
+    ends = np.minimum(positions[:, None, 2:], taken[:, 2:])
+    sides = (ends - np.maximum(positions[:, None, :2], taken[:, :2])).clip(0)
     area: Ints = (sides[..., 0] * sides[..., 1]).sum(axis=1)
     return area

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from facesieve.run.mirrored_names import Kind, kind_of, stamps_below
+from facesieve.run.object_kinds import Kind, kind_of, stamps_below
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Looks through a finished dataset: a local page, and decisions by hand."""
