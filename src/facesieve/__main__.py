@@ -31,6 +31,7 @@ def main() -> None:
 
 
 def _run() -> None:
+    import facesieve.processes.without_pandas  # noqa: F401
     from facesieve.stop import Stopped, stoppable  # workers do not need these
     from facesieve.streams import safe_streams
 

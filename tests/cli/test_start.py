@@ -58,6 +58,31 @@ def test_a_native_pipeline_imports_neither_onnx_runtime_nor_tables_nor_an_event_
     assert found & unwanted == set()
 
 
+@pytest.mark.skipif(importlib.util.find_spec("facesieve._native") is None, reason="needs the compiled extension")
+def test_a_build_of_photos_imports_nothing_for_urls_exports_or_comparisons(astronaut: Path, tmp_path: Path) -> None:
+    arguments = ["build", str(astronaut), "-o", str(tmp_path / "out"), "-q"]
+    found = imported(f"""
+import sys
+from facesieve.__main__ import main
+sys.argv[1:] = {arguments!r}
+try:
+    main()
+except SystemExit as end:
+    assert not end.code""")
+    assert "pyarrow" in found and (tmp_path / "out" / "faces.parquet").exists()
+    unwanted = {"pandas", "onnxruntime", "asyncio", "rich", "tornado", "pyarrow.dataset"}
+    unwanted |= {f"facesieve.run.{name}" for name in ("relate_all", "face_columns", "held_out", "verdicts", "examined")}
+    unwanted |= {f"facesieve.{name}" for name in ("export", "service", "queue", "sources.remote.thread", "decode.heif")}
+    assert found & unwanted == set()
+
+
+def test_pandas_is_kept_out_of_the_processes_of_the_command_alone() -> None:
+    pytest.importorskip("pandas")
+    assert "pandas" in imported("import facesieve, pyarrow\npyarrow.array([]).to_pandas()")
+    of_a_library = imported("import facesieve.run.recipe, facesieve.run.engines.worker")
+    assert "facesieve.processes.without_pandas" not in of_a_library
+
+
 def test_a_build_uses_one_thread_of_the_linear_algebra_unless_told_otherwise(monkeypatch) -> None:
     threads = "import os, facesieve.__main__; print(os.environ['OPENBLAS_NUM_THREADS'])"
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)

@@ -46,6 +46,17 @@ def tar_of(content: dict[str, bytes], folder: Path) -> Path:
     return path
 
 
+def test_headers_of_many_members_are_those_of_each_alone() -> None:
+    sizes = np.array([0, 1, 511, 512, 8**11 - 1, 24_326, 7], np.int64)
+    names = ["000003_ff.png", "é/ü.json", "n" * 100, "a", "b", "", "000003_ff.cls"]
+    expected = [tar.member_bytes(name, b"")[:512] for name in names]
+    assert [bytes(row) for row in tar.headers(names, np.zeros(7, np.int64))] == expected
+    for name, size, row in zip(names, sizes.tolist(), tar.headers(names, sizes), strict=True):
+        info = tarfile.TarInfo.frombuf(bytes(row), "utf-8", "strict")
+        assert (info.name, info.size, bytes(row)) == (name, size, tar._header(name, size))
+    assert tar.headers([], np.zeros(0, np.int64)).shape == (0, 512)
+
+
 def test_python_and_plain_tar_read_it(tmp_path: Path) -> None:
     path = tar_of(CONTENT, tmp_path)
     with tarfile.open(path, encoding="utf-8") as tar:

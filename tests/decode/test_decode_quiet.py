@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import struct
 import threading
 from io import BytesIO
 
@@ -29,6 +31,15 @@ def damaged() -> bytes:
     return bytes(data)
 
 
+@pytest.fixture
+def of_many_samples() -> bytes:
+    """A TIFF about which Pillow logs an error: it declares 200 samples for each pixel."""
+    entries = [(256, 4, 1, 8), (257, 4, 1, 8), (259, 3, 1, 1), (262, 3, 1, 2), (277, 3, 1, 200)]
+    return (
+        b"II*\0\x08\0\0\0" + struct.pack("<H", 5) + b"".join(struct.pack("<HHII", *one) for one in entries) + bytes(4)
+    )
+
+
 def load(data: bytes) -> None:
     with pytest.raises(OSError):
         Image.open(BytesIO(data)).load()
@@ -51,6 +62,15 @@ def test_the_host_application_still_sees_lines_about_its_own_pictures(
     assert capfd.readouterr().err == ""
     load(damaged)
     assert capfd.readouterr().err == before
+
+
+def test_pillow_logs_nothing_while_a_picture_is_decoded_and_the_host_application_still_sees_its_own(
+    of_many_samples: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert isinstance(decode_one(as_sources([of_many_samples])[0], Settings()), Refusal)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    load(of_many_samples)
+    assert "More samples per pixel than can be decoded" in caplog.text
 
 
 def test_the_last_of_several_threads_puts_the_handler_back(damaged: bytes, capfd: pytest.CaptureFixture[str]) -> None:

@@ -41,6 +41,14 @@ def test_each_frame_with_a_face_is_an_image_of_coco(filmed: Path, tmp_path: Path
     assert verify_export(filmed, tmp_path / "out", Settings.load(), lambda progress: None) == 4
 
 
+def test_a_frame_with_a_face_that_is_left_out_leaves_the_others_of_its_clip(filmed: Path, tmp_path: Path) -> None:
+    done = export_dataset(filmed, "coco", tmp_path / "out", where="frame is None or frame != 5")
+    held = json.loads((tmp_path / "out" / "train.json").read_bytes())
+    assert [image.get("frame") for image in held["images"]] == [None, 0, 10]
+    assert (done.faces, done.left_out) == (3, {"where": 1}) and len(held["annotations"]) == 3
+    assert verify_export(filmed, tmp_path / "out", Settings.load(), lambda progress: None) == 3
+
+
 def test_crops_of_another_size_are_refused_for_clips_before_anything_is_written(filmed: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         export_dataset(filmed, "imagefolder", tmp_path / "out", size=64)

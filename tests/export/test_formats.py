@@ -13,9 +13,9 @@ from facesieve.dataset.disk.layout import Layout
 from facesieve.errors import DatasetError, UsageError
 from facesieve.export.export import ExportProgress, export_dataset
 from facesieve.export.formats import FORMATS
-from facesieve.export.receipt import receipts
 from facesieve.export.verify import verify_export
 from facesieve.run.check import check_dataset
+from facesieve.run.receipts import receipts
 from facesieve.settings import Settings
 from handmade import files_in
 

@@ -23,7 +23,7 @@ def facts(label: list[int], fitness: list[float], pose: list[int]) -> Facts:
     units = np.zeros((count, 2), np.uint64)
     names = tuple(map(str, range(max(label, default=-1) + 1)))
     return Facts(
-        names, np.array(label, np.int64), numbers, numbers, units, units[:, 0], flags, flags, flags,
+        names, np.array(label, np.int64), numbers, numbers, numbers, units, units[:, 0], flags, flags, flags,
         np.array(fitness, np.float64), np.array(pose, np.int64),
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ from PIL import Image
 from facesieve.errors import UsageError
 from facesieve.export import recordio
 from facesieve.export.export import export_dataset
-from facesieve.export.recordio import face_record, range_record, record
+from facesieve.export.recordio import face_records, range_record, record
 from facesieve.settings import Settings
 
 MAGIC = bytes.fromhex("0a23d7ce")
@@ -40,7 +40,13 @@ def test_data_that_has_the_magic_number_at_a_multiple_of_four_is_divided_there()
 
 
 def test_a_face_has_the_header_of_mxnet_and_a_range_has_two_labels() -> None:
-    assert face_record(7, 3, b"JPEG") == record(struct.pack("IfQQ", 0, 3.0, 7, 0) + b"JPEG")
+    pictures = [b"JPEG", b"", MAGIC + b"PNG", b"123" + MAGIC]
+    data, sizes = face_records(7, np.array([3, 3, 4, 5]), pictures)
+    records = [
+        record(struct.pack("IfQQ", 0, float(of_class), number, 0) + picture)
+        for number, of_class, picture in zip(range(7, 11), (3, 3, 4, 5), pictures, strict=True)
+    ]
+    assert data == b"".join(records) and sizes.tolist() == [*map(len, records)]
     assert range_record(0, 44, 54) == record(struct.pack("IfQQ", 2, 0.0, 0, 0) + np.array([44, 54], "<f4").tobytes())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,10 +11,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.manifests import open_manifests
 from facesieve.errors import UsageError
 from facesieve.export.export import export_dataset
 from facesieve.export.spec import parse_splits
 from facesieve.export.split import container, draws, hashes, splits_of
+from facesieve.export.twins import near_duplicates
+from facesieve.records import Face, Record, Source
 from facesieve.run.build import build_dataset
 from handmade import Handmade, build_spec, sources_in
 
@@ -102,3 +107,34 @@ def test_a_split_without_faces_and_one_label_alone_are_told(people: Path, tmp_pa
     assert sorted(done.splits.values())[:2] == [0, 0]
     assert "all faces have one label, 'Linus'" in done.notes
     assert sum("has no faces" in note for note in done.notes) == 2
+
+
+class Clustered(Handmade):
+    """One face per picture, in eight groups: hashes of a group differ in a few bits, those of two in about half."""
+
+    def one(self, source: Source) -> Record:
+        record = super().one(source)
+        return replace(record, faces=tuple(map(self._hashed, record.faces[:1])))
+
+    def _hashed(self, face: Face) -> Face:
+        number = int(face.face_id[:8], 16)
+        bits = np.random.default_rng(number % 8).integers(0, 2, 256)
+        bits[number // 8 % 8] ^= 1
+        return replace(face, crop_hash=np.packbits(bits).tobytes())
+
+
+def test_near_duplicates_are_in_one_split_also_under_different_labels(album: Path, tmp_path: Path) -> None:
+    build_dataset(sources_in(album), tmp_path / "data", Clustered, build_spec(Outputs(keep_rejected=True)))
+    export_dataset(tmp_path / "data", "csv", tmp_path / "out", split="a=0.5,b=0.5", by="face", rejected=True)
+    splits = pq.read_table(tmp_path / "out" / "selection.parquet")["split"].to_pylist()
+    dataset = open_manifests(tmp_path / "data")
+    groups = defaultdict[int, set[tuple[str, str, bytes]]](set)
+    rows = dataset.faces.select(["label", "crop_hash"]).to_pylist()
+    for first, split, row in zip(near_duplicates(dataset).tolist(), splits, rows, strict=True):
+        groups[first].add((split, row["label"], row["crop_hash"]))
+    groups.pop(-1, None)
+    assert set(splits) == {"a", "b"} and len(groups) > 2
+    for group in groups.values():
+        assert len({split for split, _, _ in group}) == 1
+    assert any(len({label for _, label, _ in group}) > 1 for group in groups.values())
+    assert any(len({crop for _, _, crop in group}) > 1 for group in groups.values()), "near, not only equal"

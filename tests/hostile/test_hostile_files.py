@@ -12,17 +12,20 @@ import pytest
 
 from facesieve.decode import RefusalCode
 
-CHILD = """
+MOST_CPU = 30  # seconds for one file; the slowest one takes less than 1 second
+
+CHILD = f"""
 import json, os, resource, sys, time
 from facesieve.decode import decode_one
 from facesieve.settings import Settings
 from facesieve.sources import as_sources
 for path in sys.stdin.read().splitlines():
     if os.fork() == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, ({MOST_CPU}, {MOST_CPU}))  # kills a decoder that never ends
         source = as_sources([path])[0]
-        began = time.perf_counter()
+        began = time.process_time()
         answer = decode_one(source, Settings())
-        took = time.perf_counter() - began
+        took = time.process_time() - began
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         code = getattr(answer, "code", "photo")
         print(json.dumps([path, code, answer.width, answer.height, took, peak]), flush=True)
@@ -50,7 +53,7 @@ def hostile(shared: Path) -> Path:
 def answers(hostile: Path) -> dict[str, tuple[str, int, int, float, int]]:
     files = sorted(str(file) for file in hostile.rglob("*") if file.is_file() and file.name != "INDEX.tsv")
     run = subprocess.run(
-        [sys.executable, "-c", CHILD], input="\n".join(files), capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", CHILD], input="\n".join(files), capture_output=True, text=True, timeout=900, check=True
     )
     rows = [json.loads(line) for line in run.stdout.splitlines()]
     assert [row[0] for row in rows] == files

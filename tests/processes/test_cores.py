@@ -97,3 +97,10 @@ def test_a_list_of_groups_that_says_something_else_is_no_limit(tmp_path: Path, g
 def test_a_folder_in_place_of_a_file_is_no_limit(tmp_path: Path) -> None:
     (tmp_path / "sys/fs/cgroup/cpu.max").mkdir(parents=True)
     assert cores(version_2(tmp_path, "/", {})) == 8
+
+
+@pytest.mark.parametrize("folder", ["cpu,cpuacct", "cpuacct,cpu", "cpu", "cpu,cpuset,cpuacct"])
+def test_the_folder_of_a_controller_is_found_by_its_name_whatever_the_order(tmp_path: Path, folder: str) -> None:
+    version_1(tmp_path, "/docker/1", {"/docker/1": ("300000", "100000")}, folder)
+    lines = "3:cpuacct,cpu:/docker/1\n4:cpuset:/\n"
+    assert cores(write(tmp_path, {"proc/self/cgroup": lines, "sys/fs/cgroup/cpuset/cpu.cfs_quota_us": "1"})) == 3

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.origin import difference
@@ -86,3 +87,43 @@ def test_colour_profiles_shape_a_dataset_and_its_limits_do_not() -> None:
     recorded = {name: value for name, value in made.settings.items() if name != "colour_profiles"}
     old = made.model_copy(update={"settings": recorded})
     assert difference(old, ours) == ["settings.colour_profiles: False -> True"]
+
+
+class StopsAfter(Decodes):
+    """Is interrupted when it has decoded this many pictures."""
+
+    def __init__(self, settings: Settings, count: int) -> None:
+        super().__init__(settings)
+        self.count = count
+
+    def stream(self, sources: Iterable[Source]) -> Iterator[Record]:
+        for record in super().stream(sources):
+            if len(self.seen) > self.count:
+                raise KeyboardInterrupt
+            yield record
+
+
+def interrupted(photos: Path, root: Path, count: int, **limits: int) -> None:
+    how = build_spec(shard_size=1, **limits)
+    with pytest.raises(KeyboardInterrupt):
+        build_dataset(sources_in(photos), root, lambda: StopsAfter(how.settings, count), how)
+
+
+def test_a_build_that_never_published_is_continued_with_a_larger_limit(tmp_path: Path) -> None:
+    photos, root = photos_of(tmp_path / "photos"), tmp_path / "out"
+    interrupted(photos, root, 2, max_pixels=200)
+    assert not (root / "pictures.parquet").exists()
+    seen, refusals = built(photos, root, max_pixels=1000)
+    assert (sorted(seen), refusals) == (["20.png", "30.png"], {"10.png": None, "20.png": None, "30.png": None})
+
+
+def test_what_an_interrupted_build_with_a_smaller_limit_refused_is_tried_again(tmp_path: Path) -> None:
+    photos, root = photos_of(tmp_path / "photos"), tmp_path / "out"
+    built(photos, root, max_pixels=500)
+    for side in (40, 50, 60):
+        cv2.imwrite(str(photos / f"{side}.png"), np.full((side, side, 3), side, np.uint8))
+    interrupted(photos, root, 2, max_pixels=200)  # it refuses 40.png
+    interrupted(photos, root, 0, max_pixels=9000)  # it does nothing
+    seen, refusals = built(photos, root, max_pixels=9000)
+    assert set(refusals.values()) == {None}
+    assert sorted(seen) == ["30.png", "40.png", "50.png", "60.png"]

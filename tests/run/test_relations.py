@@ -355,5 +355,5 @@ def test_parts_of_an_earlier_version_are_rewritten_and_merged_in_part(
         dataset = facesieve.open_dataset(root)
         assert len(dataset.faces) == 4 and check_dataset(root).faults == ()
         assert all(crops_of(dataset))
-    build(tmp_path / "p", old, lenient, crops_as=crops_as)
+    build(tmp_path / "p", old, lenient, crops_as=crops_as, allow_again=True)
     assert len(facesieve.open_dataset(old).faces) == 5

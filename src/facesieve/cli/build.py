@@ -125,6 +125,9 @@ def build(
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove pictures from the dataset that are no longer in the named sources.")
     ] = False,
+    allow_again: Annotated[
+        bool, typer.Option("--allow-again", help="Add pictures again that were removed with `forget`.")
+    ] = False,
     on: Annotated[
         str | None,
         typer.Option(metavar="ray|ray://HOST:PORT", help="Build in a Ray cluster; ray alone starts a local one."),
@@ -190,6 +193,7 @@ def build(
                 marked=marked,
                 crops_as=crops_as.value if crops_as else None,
                 prune=prune,
+                allow_again=allow_again,
                 on=on,
                 shard=numbers,
                 work_folder=work_folder,
@@ -207,7 +211,8 @@ def build(
         remark = f"{done}, and the same command continues {output}"
         raise Stopped(stopped.number, remark if begun else "") from None
     _sum_up(result, output, quiet, as_json)
-    if not result.readable and result.progress.total + result.progress.already:  # a shard may have no sources
+    found = result.progress.total + result.progress.already
+    if found and not (result.readable or result.forgotten):  # a shard may have no sources
         raise typer.Exit(1)
 
 
@@ -237,7 +242,9 @@ def _sum_up(result: BuildResult, output: str, quiet: bool, as_json: bool) -> Non
             "damaged": len(result.damaged),
             "gone": len(result.gone),
             "moved": len(result.moved),
+            "moved_labels": len(result.moved_labels),
             "pruned": result.pruned,
+            "forgotten": result.forgotten,
             "first_refused": [picture.as_json() for picture in result.refused],
         }
         typer.echo(json.dumps({"dataset": output, **result.counts.as_json(), **beside}))
@@ -274,5 +281,10 @@ def _print_changes(result: BuildResult) -> None:
         typer.echo(
             f"moved: {shortened_list(result.moved)} no longer on disk, "
             f"but the same bytes were found in the sources; {verb}",
+            err=True,
+        )
+    if result.moved_labels:
+        typer.echo(
+            f"moved to another label: {shortened_list(result.moved_labels)}; the faces are under the new label only",
             err=True,
         )

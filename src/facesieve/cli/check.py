@@ -39,7 +39,9 @@ def check(
     if after.faults:
         number = "1 file" if len(after.faults) == 1 else f"{len(after.faults)} files"
         advice = "run the same build again, with the pictures" if repair else "repair it with --repair"
-        if not after.continuable:
+        if after.unreadable:
+            advice = "this user has no permission to read some; change their permissions or owner"
+        elif not after.continuable:
             advice = "judge the original dataset again with `facesieve sieve`"
         raise DatasetError("damaged_dataset", f"Faults in {number} of {dataset}; {advice}.")
 
@@ -49,6 +51,8 @@ def _tell(before: CheckResult, after: CheckResult, repair: bool) -> None:
         outcome = "" if not repair or fault in after.faults else "   repaired"
         if outcome and fault.name in before.gone_parts:
             outcome = "   its rows are gone"
+        if outcome and fault.name == "people.parquet":
+            outcome = "   removed; run `facesieve people` again"
         typer.echo(f"{fault.code:<9} {fault.name}{outcome}")
     for name in after.foreign:
         typer.echo(f"foreign   {name}   not written by a build; left alone")

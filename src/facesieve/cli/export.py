@@ -37,6 +37,9 @@ def export(
     size: Annotated[
         int | None, typer.Option(metavar="PIXELS", help="Cut the crops again from the pictures, in this size.")
     ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where the pictures for --size are, if they have moved.")
+    ] = None,
     split: Annotated[str, typer.Option(metavar="NAME=SHARE,...", help="train=0.8,val=0.1,test=0.1")] = "",
     by: Annotated[
         str | None,
@@ -76,7 +79,11 @@ def export(
 
     watch = counting_lines(quiet or as_json, "faces")
     if verify is not None:
-        faces = verify_export(dataset, verify, Settings.load(), watch)
+        if to or output or image or size or split or where:
+            raise UsageError(
+                "two_choices", "--verify reads an export as it was made; leave out --to, -o and the options of exports."
+            )
+        faces = verify_export(dataset, verify, Settings.load(), watch, pictures)
         summary = json.dumps({"export": str(verify), "faces": faces})
         typer.echo(summary if as_json else f"{faces:,} faces are as they were exported")
         return
@@ -100,6 +107,7 @@ def export(
             seed=seed,
             licence=licence,
             consent=consent,
+            pictures=pictures,
             watch=watch,
         )
     except Stopped as stopped:

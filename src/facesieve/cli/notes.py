@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 def notes(result: BuildResult) -> Iterator[str]:
     """Yields notes about labels that several faces share, changed labels, and pictures under several labels."""
     yield from label_notes(result.shared_labels, result.several_labels)
+    if result.forgotten:
+        were = "was" if result.forgotten == 1 else "were"
+        yield f"note: {_pictures(result.forgotten)} {were} forgotten earlier and left out (--allow-again adds them)"
     for (old, new), pictures in sorted(result.relabelled.items()):
         before, now = (repr(label) if label else "none" for label in (old, new))
         their = "its" if pictures == 1 else "their"

@@ -34,6 +34,9 @@ def sieve(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="NEW", help="Write the result as a new dataset.")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what an earlier `sieve` wrote to NEW, as a whole.")
+    ] = False,
     listed: Annotated[bool, typer.Option("--list", help="List the faces whose verdict changes.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the last line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -48,13 +51,16 @@ def sieve(
 
     old = open_dataset(dataset)
     rules = choose_again(policy, limits_of(changes, one_per_picture), old.policy)
-    new = old.rejudge(rules, output, against=against, min_label_faces=min_label_faces)
+    new = old.rejudge(rules, output, against=against, min_label_faces=min_label_faces, overwrite=overwrite)
     for note in new.verdicts.related.notes:
         typer.echo(f"note: {note}", err=True)
+    if new.already_so:
+        typer.echo(f"note: {output} has this result already, so nothing was written", err=True)
     turned = {
         "newly_kept": new.newly_kept,
         "newly_rejected": new.newly_rejected,
         "kept_without_crop": new.without_crop,
+        **({"already_so": new.already_so} if output else {}),
     }
     if as_json:
         summary = {"before": new.before.as_json(), "after": new.after.as_json(), **turned}

@@ -14,7 +14,6 @@ _SIGNATURE = 8
 _MOST_CHUNKS = 1 << 18
 _MOST_TEXT = 1 << 18
 _MOST_PROFILE = 1 << 22
-_NEEDED = frozenset({b"IHDR", b"PLTE", b"IDAT"})
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 _CLEAR_BYTES = {0: (2,), 2: (6,), 3: tuple(range(1, 257))}  # length of tRNS by colour type
 _EXIF_AS_TEXT = re.compile(rb"Raw profile type (?:exif|APP1)\0")
@@ -42,14 +41,15 @@ def read_chunks(data: bytes) -> PngParts:
             seen_end = kind == b"IEND"
             break
         end = at + 12 + big(head[:4])
-        if kind in _NEEDED or not kind[0] & 0x20 or (kind == b"tRNS" and _is_clear(data, at, end)):
+        if _holds_pixels(kind, data[25:26]) or (kind == b"tRNS" and _is_clear(data, at, end)):
             if runs and runs[-1][1] == at:
                 runs[-1] = (runs[-1][0], end)
             else:
                 runs.append((at, end))
         else:
             whole = False
-            if kind in (b"eXIf", b"iCCP") or (kind in (b"tEXt", b"zTXt") and _EXIF_AS_TEXT.match(data, at + 8)):
+            as_text = kind in (b"tEXt", b"zTXt") and _EXIF_AS_TEXT.match(data, at + 8)
+            if as_text or (kind in (b"eXIf", b"iCCP") and _is_whole(data, at, end)):
                 found.setdefault(kind, (at + 8, end - 4))
         at = end
     else:
@@ -63,18 +63,27 @@ def read_chunks(data: bytes) -> PngParts:
     return PngParts(pixels, _exif(data, found), _profile(data, found))
 
 
+def _holds_pixels(kind: bytes, colour_type: bytes) -> bool:
+    """Whether a decoder needs a chunk. All critical chunks are, except for a palette without indices into it."""
+    return not kind[0] & 0x20 and (kind != b"PLTE" or colour_type == b"\3")
+
+
+def _is_whole(data: bytes, at: int, end: int) -> bool:
+    return zlib.crc32(data[at + 4 : end - 4]) == big(data[end - 4 : end])
+
+
 def _is_clear(data: bytes, at: int, end: int) -> bool:
     """Whether a tRNS chunk is whole and has the right length for its colour type; else it is ignored."""
     body = data[at + 8 : end - 4]
     colour_type = data[25:26]
     right = bool(colour_type) and len(body) in _CLEAR_BYTES.get(colour_type[0], ())
-    return right and zlib.crc32(data[at + 4 : end - 4]) == big(data[end - 4 : end])
+    return right and _is_whole(data, at, end)
 
 
 def _exif(data: bytes, found: dict[bytes, tuple[int, int]]) -> bytes:
     if b"eXIf" in found:
-        start, end = found[b"eXIf"]
-        return data[start:end]
+        exif = data[slice(*found[b"eXIf"])]
+        return exif if exif[:2] in (b"II", b"MM") else b""  # other readers ignore a block with another beginning
     for kind in (b"zTXt", b"tEXt"):
         if kind in found:
             _, _, text = data[slice(*found[kind])].partition(b"\0")

@@ -6,6 +6,7 @@ The refusal of the picture says what is wrong, and with which file.
 from __future__ import annotations
 
 import ctypes
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -16,12 +17,16 @@ from PIL import _imaging
 
 
 class _WhileQuiet(threading.local):
-    """Takes the place of a warning filter's message pattern, and matches only in threads that are quiet now."""
+    """Matches only in threads that are quiet now. It takes the place of a warning filter's message pattern."""
 
     on = False
 
     def match(self, text: str) -> bool:
         return self.on
+
+    def lets_through(self, record: logging.LogRecord) -> bool:
+        """A filter for a logger."""
+        return not self.on
 
 
 class _ErrorLines:
@@ -55,15 +60,17 @@ class _ErrorLines:
 
 
 # The only module state in this room. `warnings.filters` and libtiff's handler exist once per process, and
-# `catch_warnings` is not safe with threads. One permanent filter that looks at its own thread is.
+# `catch_warnings` is not safe with threads. Permanent filters that look at their own thread are.
 _WHILE_QUIET = _WhileQuiet()
 _FILTER: Any = ("ignore", _WHILE_QUIET, Warning, None, 0)
 _ERROR_LINES = _ErrorLines()
+_LOGGER = logging.getLogger("PIL.TiffImagePlugin")  # the only module of Pillow that logs errors about a file
+_LOGGER.addFilter(_WHILE_QUIET.lets_through)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """In this block, no Python warning of this thread is shown or raised, and libtiff prints nothing."""
+    """In this block, this thread shows and raises no Python warning, and Pillow and libtiff print nothing."""
     if _FILTER not in warnings.filters[:1]:
         warnings.filters.insert(0, _FILTER)  # type: ignore[attr-defined]
     before, _WHILE_QUIET.on = _WHILE_QUIET.on, True

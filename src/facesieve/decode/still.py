@@ -22,9 +22,11 @@ from facesieve.decode.exif import orientation_of
 from facesieve.decode.flatten import flatten
 from facesieve.decode.gif_blocks import first_frame
 from facesieve.decode.png_chunks import read_chunks
+from facesieve.decode.png_rows import lacks_rows
 from facesieve.decode.structure import check_structure
 from facesieve.decode.upright import upright
-from facesieve.records import Pixels
+from facesieve.errors import Refused
+from facesieve.records import Pixels, RefusalCode
 from facesieve.settings import Settings
 
 
@@ -64,6 +66,8 @@ def decode_still(format: str, data: bytes, settings: Settings) -> Pixels:
             exif = b""
             image.info.pop("xmp", None)
         image.load()
+        if format == "png" and lacks_rows(data, image):
+            raise Refused(RefusalCode.TRUNCATED)
         pixels = flatten(image)
         if settings.colour_profiles and image.mode in ("RGB", "RGBA", "RGBX", "P", "PA"):
             pixels = to_srgb(pixels, icc)

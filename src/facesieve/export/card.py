@@ -10,12 +10,14 @@ import numpy as np
 from facesieve.dataset.tables.schema import LEADING
 from facesieve.export.left_out import LeftOut
 from facesieve.export.plan import Plan
+from facesieve.export.spec import ExportSpec
 from facesieve.models.catalog import catalog
 from facesieve.records import Floats
 from facesieve.report.stats import bars, distribution, pose_counts
 
 _SHOWN = (*LEADING, "sharpness", "inter_eye_distance", "fitness")
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
+_OPTIONS = ("by", "where", "rejected", "min_per_label", "max_per_label", "balance", "pairs", "seed")
 _SIDES = {"low": "at least", "high": "at most"}
 _LIMITS = """\
 - A label is the name that a picture was filed under. FaceSieve does not check that a face belongs to the person.
@@ -95,12 +97,13 @@ def _made(plan: Plan) -> Iterator[str]:
     for name, model in catalog().items():
         if any(key == name or key.startswith((f"{name}/", f"{name}.", f"{name} ")) for key in origin.models):
             yield f"- Model `{name}`: {model.title}, {model.licence}."
-    chosen = {
-        name: value
-        for name, value in spec.as_json().items()
-        if value and name not in ("licence", "consent", "splits", "to", "image", "size")
-    }
-    yield f"- Split by `{plan.selection.by}`. Options: `{json.dumps(chosen, ensure_ascii=False)}`."
+    chosen = {name: value for name, value in spec.as_json().items() if name in _OPTIONS and value != _default(name)}
+    options = f" Options: `{json.dumps(chosen, ensure_ascii=False)}`." if chosen else ""
+    yield f"- Split by `{plan.selection.by}`.{options}"
+
+
+def _default(name: str) -> object:
+    return ExportSpec.model_fields[name].default
 
 
 def _distributions(plan: Plan) -> Iterator[str]:

@@ -4,8 +4,8 @@
 
 Rejected faces are annotations too: `attributes` has `kept`, `reasons` and all measures. Boxes and points are in pixels
 of the upright picture. Each frame of a clip that shows a face is an image, with its `frame` and `time`.
-A picture with a face that the selection leaves out is left out as a whole, because a detector would take that face for
-background.
+A picture or frame with a face that the selection leaves out is left out as a whole, because a detector would take that
+face for background.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _separated(entries: Iterator[dict[str, Any]]) -> Iterator[bytes]:
 def _entries(plan: Plan, split: int) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Yield each image of a split with its faces. Numbers count all images and faces of the dataset, from 1."""
     number = first_face = 1
-    names = (*plan.dataset.names, "kept", "reasons")
+    names, taken = (*plan.dataset.names, "kept", "reasons"), plan.selection.taken
     for block in plan.dataset.blocks():
         owner = owners(block)
         chosen = _splits(plan, block, owner, first_face - 1) == split
@@ -75,7 +75,7 @@ def _entries(plan: Plan, split: int) -> Iterator[tuple[dict[str, Any], list[dict
             found = [(next(frames_of_faces), next(faces)) for _ in range(count)]
             frames = [(frame, list(rows)) for frame, rows in groupby(found, itemgetter(0))]
             for frame, rows in frames if frames or is_clip[at] else [({}, [])]:
-                if chosen[at]:
+                if chosen[at] and taken[first_face - 1 : first_face - 1 + len(rows)].all():
                     image = {"id": number, "file_name": source, "width": width, "height": height, "label": label}
                     numbered = enumerate(rows, first_face)
                     yield image | frame, [_face(row, face, number, names) for face, (_, row) in numbered]
@@ -95,14 +95,13 @@ def _are_clips(pictures: pa.Table) -> list[bool]:
 
 
 def _splits(plan: Plan, block: Block, owner: Integers, first: int) -> Integers:
-    """(N,) the split of each picture of a block; -1 for one that was refused, or has a face that is left out."""
+    """(N,) the split of each picture of a block; -1 for one that was refused."""
     selection, part = plan.selection, slice(first, first + len(block.faces))
     columns = zip(*(block.pictures[name].to_pylist() for name in ("label", "picture_id", "source")), strict=True)
     unit = unit_of(selection.by)
     units = hashes((unit(label or "", picture or "", source) for label, picture, source in columns), plan.spec.seed)
     split = splits_of(units[:, 1] / 2.0**64, [one.share for one in selection.splits])
     split[owner] = selection.split[part]
-    split[owner[~selection.taken[part]]] = -1
     split[np.asarray(block.pictures["refusal"].is_valid(), bool)] = -1
     return split
 

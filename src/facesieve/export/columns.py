@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_ESCAPED = r'["\\\x00-\x1f]'  # characters that JSON writes in another way
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -18,12 +19,15 @@ def values(rows: pa.Table, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     return zip(*(_column(rows[name]) for name in names), strict=True)
 
 
-def json_objects(columns: Mapping[str, pa.Array]) -> list[str]:
-    """A JSON object for each row of columns of equal length. A number that is not finite is null."""
+def json_objects(columns: Mapping[str, pa.Array], end: str = "") -> pa.Array:
+    """A JSON object for each row of columns of equal length, as text in UTF-8. A number that is not finite is null.
+
+    end: a text that follows each object.
+    """
     parts = list[Any]()
     for at, (name, column) in enumerate(columns.items()):
         parts += [f"{', ' if at else '{'}{_encode(name)}: ", _as_json(column)]
-    return list(pc.binary_join_element_wise(*parts, "}", "").to_pylist())
+    return pc.binary_join_element_wise(*parts, "}" + end, "")
 
 
 def _as_json(column: pa.Array) -> pa.Array:
@@ -32,6 +36,8 @@ def _as_json(column: pa.Array) -> pa.Array:
         return pc.if_else(pc.fill_null(pc.is_finite(column), False), column.cast(pa.string()), "null")
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return pc.fill_null(column.cast(pa.string()), "null")
+    if pa.types.is_string(kind) and not pc.any(pc.match_substring_regex(column, _ESCAPED)).as_py():
+        return pc.fill_null(pc.binary_join_element_wise('"', column, '"', ""), "null")
     return pa.array(map(_encode, column.to_pylist()), pa.string())
 
 

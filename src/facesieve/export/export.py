@@ -25,7 +25,7 @@ from facesieve.export.formats import format_named
 from facesieve.export.images import ImageFormat
 from facesieve.export.pictures import pictures
 from facesieve.export.plan import Plan
-from facesieve.export.realign import check_stills
+from facesieve.export.realign import check_stills, find_folder
 from facesieve.export.receipt import leave_receipt
 from facesieve.export.select import select
 from facesieve.export.spec import ExportSpec, choose_by, parse_splits
@@ -83,13 +83,15 @@ def export_dataset(
     seed: int = 0,
     licence: str = "",
     consent: str = "",
+    pictures: str | os.PathLike[str] | None = None,
     settings: Settings | None = None,
     watch: Callable[[ExportProgress], None] = _ignore,
 ) -> Exported:
     """Write the faces of a finished dataset in a format that trainers read.
 
-    dataset: its folder. to: the name of the format. output: a new or empty folder. The other options are those of
-    `facesieve export`; "" and None take the default. watch: called with the progress after every batch.
+    dataset: its folder. to: the name of the format. output: a new or empty folder. pictures: where the source pictures
+    are now, for `size`. The other options are those of `facesieve export`; "" and None take the default.
+    watch: called with the progress after every batch.
     After an interruption, call it again to continue. Nothing is left at `output` until the export is whole.
     Raises UsageError for options that have no meaning, or if no face is left, and DatasetError if the dataset is being
     built or is damaged, or if the output is not empty or cannot be written.
@@ -97,6 +99,9 @@ def export_dataset(
     kind = format_named(to)
     if balance not in ("", "pose"):
         raise UsageError("bad_balance", f"--balance {balance!r} is unknown; write pose.")
+    if image and not kind.pictures:
+        raise UsageError("bad_image", f"{kind.name} has no pictures of its own; leave out --image.")
+    folder = find_folder(pictures, size)
     spec = ExportSpec(
         to=to,
         image=image or kind.image,
@@ -113,7 +118,7 @@ def export_dataset(
         licence=licence,
         consent=consent,
     )
-    return run_export(Path(dataset), spec, Path(output), settings or Settings.load(), watch)
+    return run_export(Path(dataset), spec, Path(output), settings or Settings.load(), watch, folder)
 
 
 def run_export(
@@ -122,10 +127,11 @@ def run_export(
     output: Path,
     settings: Settings,
     watch: Callable[[ExportProgress], None] = _ignore,
+    folder: Path | None = None,
 ) -> Exported:
-    """Export the dataset in a folder. See `export_dataset`."""
+    """Export the dataset in a folder. See `export_dataset`; folder is `pictures` there."""
     with kept_from_changes(Layout(root)):
-        plan = make_plan(open_manifests(root), spec, settings)
+        plan = make_plan(open_manifests(root), spec, settings, folder)
         with staged(output, _key(plan)) as out:
             plan = replace(plan, scratch=out.scratch)
             _write(plan, out, settings, watch)
@@ -143,16 +149,21 @@ def run_export(
     )
 
 
-def make_plan(dataset: Manifests, spec: ExportSpec, settings: Settings) -> Plan:
-    """Choose the faces and how they are written. Raises UsageError if the spec does not fit the format or dataset."""
+def make_plan(dataset: Manifests, spec: ExportSpec, settings: Settings, folder: Path | None = None) -> Plan:
+    """Choose the faces and how they are written. folder: where the source pictures are now, if they have moved.
+
+    Raises UsageError if the spec does not fit the format or dataset.
+    """
     spec, kind = spec.checked(), format_named(spec.to)
     if kind.pictures and ImageFormat.parse(spec.image).name not in kind.images:
         raise UsageError("bad_image", f"{kind.name} has pictures as {' or '.join(kind.images)}; change --image.")
+    if spec.size is not None and not kind.pictures:
+        raise UsageError("bad_size", f"{kind.name} has no pictures of its own; leave out --size.")
     side = int(str(dataset.about.origin.settings["crop_size"]))
     selection, size = select(dataset, spec, kind), spec.size or side
     if kind.pictures and size != side:
         check_stills(dataset, selection.taken)
-    return Plan(dataset, spec, kind, selection, size, settings.export_shard)
+    return Plan(dataset, spec, kind, selection, size, settings.export_shard, folder)
 
 
 def _write(plan: Plan, out: Staging, settings: Settings, watch: Callable[[ExportProgress], None]) -> None:

@@ -18,15 +18,17 @@ from facesieve.export.where import Condition
 from facesieve.quality import pose_bins
 from facesieve.records import Floats, Integers, Mask
 
-_COLUMNS = ("picture_id", "source", "label", "kept", "file_name", "fitness", "yaw", "pitch", CROP_HASH)
+_POSITIVE = 2**62 - 1
+_COLUMNS = ("picture_id", "source", "label", "kept", "file_name", "fitness", "yaw", "pitch", "frame", CROP_HASH)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Facts:
     """Columns about the N faces of a dataset, in the order of its rows.
 
-    labels: the distinct labels. label: (N,) the index of each face's label. picture: (N,) a number that is equal for
-    faces of one picture. twin: (N,) one that is equal for faces with equal crops, -1 if there is none.
+    labels: the distinct labels. label: (N,) the index of each face's label. picture, frame: (N,) numbers that are equal
+    for faces of one picture or clip, and of one picture or frame. twin: (N,) one that is equal for faces with equal
+    crops, -1 if there is none.
     unit: (N, 2) hashes of what a split never divides. order: (N,) a hash of the picture.
     kept, has_crop, fits: whether a face was kept, has a crop, and fulfils the condition. fitness: NaN if not measured.
     pose: (N,) the pose bin, -1 if the pose was not measured.
@@ -35,6 +37,7 @@ class Facts:
     labels: tuple[str, ...]
     label: Integers
     picture: Integers
+    frame: Integers
     twin: Integers
     unit: Hashes
     order: npt.NDArray[np.uint64]
@@ -66,6 +69,7 @@ def _columns(
     return (
         np.array([codes.setdefault(label or "", len(codes)) for label in labels], np.int64),
         _numbers(pictures),
+        _frames(_numbers(pictures), rows),
         _twins(rows[CROP_HASH].to_pylist()),
         hashes(map(unit, (label or "" for label in labels), pictures, sources), seed),
         hashes(pictures, seed)[:, 0],
@@ -88,9 +92,16 @@ def _numbers(ids: Sequence[str]) -> Integers:
     return (np.frombuffer(bytes.fromhex("".join(one[:16] for one in ids)), ">u8") >> 1).astype(np.int64)
 
 
+def _frames(pictures: Integers, rows: pa.Table) -> Integers:
+    """A number for the picture or the frame of each face; equal for other frames with probability 2**-62 alone."""
+    if "frame" not in rows.column_names:
+        return pictures
+    frames = np.asarray(rows["frame"].cast("int64").fill_null(-1), np.int64)
+    mixed = pictures.astype(np.uint64) + (frames + 1).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return (mixed >> np.uint64(1)).astype(np.int64)
+
+
 def _twins(found: Sequence[bytes | None]) -> Integers:
-    """A number from 0 for each hash of a crop, -1 where there is none."""
-    at = [index for index, one in enumerate(found) if one]
-    numbers = np.full(len(found), -1, np.int64)
-    numbers[at] = hashes((str(found[index]) for index in at), 0)[:, 0] >> np.uint64(1)
-    return numbers
+    """A number from 0 for each hash of a crop, the same for equal ones; -1 where there is none."""
+    numbers = (hash(one) >> 1 & _POSITIVE if one else -1 for one in found)
+    return np.fromiter(numbers, np.int64, len(found))

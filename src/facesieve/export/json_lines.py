@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+
 from facesieve.dataset.tables.schema import CROP_HASH
 from facesieve.export.columns import json_objects
 from facesieve.export.format import Batch, ExportFormat, Item
@@ -19,8 +21,8 @@ class _Writer:
 
     def add(self, batch: Batch, pictures: Iterator[bytes]) -> None:
         rows = batch.rows.drop_columns(["folder", CROP_HASH]).combine_chunks()
-        objects = json_objects({name: rows[name].chunk(0) for name in rows.column_names})
-        self._out.append_to(f"{batch.split}.jsonl").write("".join(f"{one}\n" for one in objects).encode())
+        lines = json_objects({name: rows[name].chunk(0) for name in rows.column_names}, "\n")
+        self._out.append_to(f"{batch.split}.jsonl").write(b"".join(lines.cast(pa.binary()).to_pylist()))
 
     def finish(self) -> None:
         pass

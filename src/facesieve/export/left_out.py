@@ -23,7 +23,7 @@ class LeftOut(Code):
     BALANCE = "balance", "Its pose has more faces than the rarest one (--balance pose), or was not measured."
     FEW_OF_LABEL = "few_of_label", "Its label has fewer faces than --min-per-label."
     MANY_OF_LABEL = "many_of_label", "Its label has more faces than --max-per-label, and others are fitter."
-    SAME_PICTURE = "same_picture", "Another face of its picture is left out, and coco has pictures as a whole."
+    SAME_PICTURE = "same_picture", "Another face of its picture or frame is left out, and coco has these as a whole."
     NO_PAIR = "no_pair", "No pair that was drawn has the face."
 
 
@@ -53,5 +53,5 @@ def left_out(facts: Facts, spec: ExportSpec, kind: ExportFormat, split: Integers
     if spec.max_per_label is not None:
         leave_out(LeftOut.MANY_OF_LABEL, ~fittest(facts, code == 0, spec.max_per_label))
     if kind.whole_pictures:
-        leave_out(LeftOut.SAME_PICTURE, np.isin(facts.picture, facts.picture[code > 0]))
+        leave_out(LeftOut.SAME_PICTURE, np.isin(facts.frame, facts.frame[code > 0]))
     return code

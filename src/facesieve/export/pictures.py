@@ -24,7 +24,7 @@ def pictures(rows: pa.Table, plan: Plan, pool: Executor) -> Iterator[bytes]:
     if not plan.kind.pictures:
         return
     if plan.size != plan.dataset.about.origin.settings["crop_size"]:
-        yield from map_in_order(pool, plan.image.encoded, realigned(rows, plan.dataset, plan.size))
+        yield from map_in_order(pool, plan.image.encoded, realigned(rows, plan.dataset, plan.size, plan.folder))
     elif plan.image.lossless:
         parts = (rows.slice(start, _AT_ONCE) for start in range(0, len(rows), _AT_ONCE))
         for some in map_in_order(pool, lambda part: list(read_crops(plan.dataset, part)), parts, 2):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,8 @@ CLASS, FOLDER = pa.field("class", pa.int64()), pa.field("folder", pa.string())
 class Plan:
     """An export before it is written: everything that a writer or a reader of a format may ask.
 
-    size: the side of its pictures in pixels. batch: the most faces in a batch. scratch: a folder for temporary files;
+    size: the side of its pictures in pixels. batch: the most faces in a batch. folder: where the source
+    pictures are now; None if they have not moved. scratch: a folder for temporary files;
     None uses that of the system.
     """
 
@@ -37,7 +38,8 @@ class Plan:
     selection: Selection
     size: int
     batch: int
-    scratch: Path | None = field(default=None)
+    folder: Path | None = None
+    scratch: Path | None = None
 
     @property
     def image(self) -> ImageFormat:
@@ -64,6 +66,13 @@ class Plan:
         """The position of the first face of a split."""
         counts = list(self.selection.counts.values())
         return sum(counts[: self.splits.index(split)])
+
+    def taken_ids(self) -> Iterator[pa.Table]:
+        """Yield the column `face_id` of the faces that are taken, some at a time, in the order of the dataset."""
+        first = 0
+        for rows in self.dataset.face_tables(["face_id"]):
+            yield rows.filter(pa.array(self.selection.taken[first : first + len(rows)]))
+            first += len(rows)
 
     def batches(self) -> Iterator[Batch]:
         """Yield the batches, one split after the other. At most one batch of rows is in memory, or some 64 MB."""

@@ -16,28 +16,30 @@ from facesieve.align import Aligner
 from facesieve.dataset.manifests import Manifests
 from facesieve.dataset.tables.schema import LANDMARKS
 from facesieve.decode import decode_one
-from facesieve.errors import DatasetError, FacesieveError
+from facesieve.errors import DatasetError, FacesieveError, UsageError
 from facesieve.export.columns import values
 from facesieve.export.split import container
 from facesieve.records import Faces, Mask, Photo, Pixels, Source
 from facesieve.settings import Settings
 from facesieve.sources.file import from_file
 from facesieve.sources.find import find_sources
+from facesieve.sources.remote.remote import from_url
 from facesieve.sources.remote.url import is_url
 
 _ESCAPED = re.compile(rb"\\(x[0-9a-f]{2}|[tnr])")
 _CHARACTERS = {b"t": b"\t", b"n": b"\n", b"r": b"\r"}
 
 
-def realigned(rows: pa.Table, dataset: Manifests, size: int) -> Iterator[Pixels]:
+def realigned(rows: pa.Table, dataset: Manifests, size: int, folder: Path | None = None) -> Iterator[Pixels]:
     """Yield an aligned crop of each row, (size, size, 3) uint8 RGB, in order.
 
+    folder: where the source pictures are now; None if they have not moved.
     Raises DatasetError `no_pictures` if a source picture is not there any more or has changed.
     """
     origin = dataset.about.origin
     settings = Settings.load(None, **{**origin.settings, **origin.limits})
     turns = _turns(dataset) if settings.turns > 1 else {}
-    align, pictures = Aligner(settings.alignment, size), _Pictures(settings)
+    align, pictures = Aligner(settings.alignment, size), _Pictures(settings, folder)
     points = np.stack([np.asarray(rows[name], np.float64) for name in LANDMARKS], axis=1).reshape(-1, 5, 2)
     keys = list(zip(*(rows[name].to_pylist() for name in ("source", "picture_id")), strict=True))
     for (source, picture_id), group in groupby(range(len(rows)), key=keys.__getitem__):
@@ -66,38 +68,66 @@ def _turns(dataset: Manifests) -> dict[str, int]:
     return {source: turn for rows in turned for source, turn in values(rows, ("source", "turn"))}
 
 
-class _Pictures:
-    """Reads source pictures by their names in the manifests, relative to the working folder as in the build."""
+def find_folder(folder: str | os.PathLike[str] | None, size: int | None) -> Path | None:
+    """The folder of `--pictures`. Raises UsageError `no_folder` if it is none, or no picture is to be read."""
+    if folder is None:
+        return None
+    if size is None:
+        raise UsageError("no_folder", "--pictures says where the pictures for --size are; leave it out.")
+    if not Path(folder).is_dir():
+        raise UsageError("no_folder", f"{folder} is not a folder.")
+    return Path(folder)
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+
+class _Pictures:
+    """Reads source pictures by their names in the manifests, relative to the working folder as in the build.
+
+    folder: where they are now. There, a picture is looked for under its name, and under the last parts of its name.
+    """
+
+    def __init__(self, settings: Settings, folder: Path | None) -> None:
+        self._settings, self._folder = settings, folder
         self._container, self._members = "", dict[str, Source]()
 
     def read(self, source: str, picture_id: str) -> Photo:
         """The upright picture. It is the one that the build read, byte for byte."""
-        found = decode_one(self._source(source), self._settings)
-        if not isinstance(found, Photo):
-            raise _lacking(source, found.message)
-        if found.picture_id != picture_id:
-            raise _lacking(source, "It has changed since the build.")
-        return found
+        why = "There is no such file."
+        for one in self._sources(source):
+            found = decode_one(one, self._settings)
+            if isinstance(found, Photo) and found.picture_id == picture_id:
+                return found
+            why = "It has changed since the build." if isinstance(found, Photo) else found.message
+        raise _lacking(source, why)
 
-    def _source(self, name: str) -> Source:
-        for path in (Path(name), Path(_unescaped(name))):
+    def _sources(self, name: str) -> Iterator[Source]:
+        """Yield what the name may mean: a URL, a file, or a member of an archive or a list."""
+        if is_url(name):
+            yield from_url(name, "", self._settings)
+            return
+        for path in (one for text in (name, _unescaped(name)) for one in self._paths(text)):
             if path.is_file():
-                return from_file(path)
+                yield from_file(path)
         outer = container(name)
-        if is_url(name) or not Path(outer).is_file():
-            raise _lacking(name, "There is no such file.")
-        if outer != self._container:
+        for path in self._paths(outer) if outer != name else ():
+            if path.is_file() and (member := self._member(path, name[len(outer) :])):
+                yield member
+
+    def _paths(self, name: str) -> Iterator[Path]:
+        if self._folder is None:
+            yield Path(name)
+            return
+        parts = [part for part in Path(name).parts if part not in ("/", "..")]
+        yield from (self._folder.joinpath(*parts[at:]) for at in range(len(parts)))
+
+    def _member(self, outer: Path, rest: str) -> Source | None:
+        """A member of an archive or a list. rest: what follows the name of the file. The last file stays open."""
+        if str(outer) != self._container:
             try:
-                found = find_sources([outer], self._settings)
-            except FacesieveError as error:
-                raise _lacking(name, error.message) from error
-            self._container, self._members = outer, {one.name: one for one in found.sources}
-        if name not in self._members:
-            raise _lacking(name, "There is no such member.")
-        return self._members[name]
+                found = find_sources([str(outer)], self._settings)
+            except FacesieveError:
+                return None
+            self._container, self._members = str(outer), {one.name: one for one in found.sources}
+        return self._members.get(f"{outer}{rest}")
 
 
 def _unescaped(name: str) -> str:
@@ -111,5 +141,5 @@ def _lacking(source: str, why: str) -> DatasetError:
     return DatasetError(
         "no_pictures",
         f"Crops of another size are cut from the source pictures, and {source} cannot be read: {why} "
-        "Run it where the build ran, or leave out --size.",
+        "Run it where the build ran, name the folder of the pictures with --pictures, or leave out --size.",
     )

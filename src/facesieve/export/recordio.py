@@ -12,8 +12,8 @@ from record N + 1 on, each of C classes has a record with the numbers of its fir
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,9 +24,14 @@ from facesieve.export.columns import values
 from facesieve.export.format import Batch, ExportFormat, Item, Order
 from facesieve.export.plan import Plan
 from facesieve.export.staging import Staging
+from facesieve.records import Integers
 
 MAGIC = struct.pack("<I", 0xCED7230A)
 HEADER = struct.Struct("<IfQQ")  # flag: how many labels follow, or 0; the label; two halves of the number
+_HEAD = np.dtype(
+    [("magic", "<u4"), ("length", "<u4"), ("flag", "<u4"), ("class", "<f4"), ("number", "<u8"), ("rest", "<u8")]
+)
+_AT_ONCE = 128  # records that are written with one call
 MOST = 2**24  # records: numbers of records are stored as float32
 _LENGTH_BITS = 29
 _WHOLE, _START, _MIDDLE, _END = range(4)
@@ -50,9 +55,21 @@ def record(data: bytes) -> bytes:
     return b"".join(pieces) + bytes(-len(parts[-1]) % 4)
 
 
-def face_record(number: int, of_class: int, picture: bytes) -> bytes:
-    """The record of a face."""
-    return record(HEADER.pack(0, of_class, number, 0) + picture)
+def face_records(first: int, classes: Integers, pictures: Sequence[bytes]) -> tuple[bytes, Integers]:
+    """The records of many faces in a row, and the size of each. first: the number of the first. classes: (N,)."""
+    heads = np.zeros(len(pictures), _HEAD)
+    lengths = HEADER.size + np.fromiter(map(len, pictures), np.int64, len(pictures))
+    heads["magic"], heads["length"] = np.frombuffer(MAGIC, "<u4"), lengths
+    heads["class"], heads["number"] = classes, np.arange(first, first + len(pictures))
+    data, parts = heads.tobytes(), list[bytes]()
+    for at, picture in enumerate(pictures):
+        head = data[at * _HEAD.itemsize : (at + 1) * _HEAD.itemsize]
+        if MAGIC in picture:  # it may have to be divided
+            parts += (record(head[2 * 4 :] + picture), b"", b"")
+        else:
+            parts += (head, picture, bytes(-len(picture) % 4))
+    sizes = np.fromiter(map(len, parts), np.int64, len(parts)).reshape(-1, 3).sum(axis=1)
+    return b"".join(parts), sizes
 
 
 def range_record(number: int, first: int, end: int) -> bytes:
@@ -79,11 +96,17 @@ class _Writer:
         if not batch.number:
             count, classes = self._plan.selection.counts[batch.split], len(self._classes[batch.split])
             _append(0, range_record(0, count + 1, count + 1 + classes), records, index)
-        rows = values(batch.rows, ("class", "folder", "face_id"))
-        suffix = self._plan.image.suffix
-        for number, ((of_class, folder, face_id), data) in enumerate(zip(rows, pictures, strict=True), batch.first + 1):
-            _append(number, face_record(number, of_class, data), records, index)
-            names.write(f"1\t{folder}/{face_id}.{suffix}\t{of_class}\n".encode())
+        number, rows, suffix = batch.first + 1, batch.rows.combine_chunks(), self._plan.image.suffix
+        for start in range(0, len(rows), _AT_ONCE):
+            some = rows.slice(start, _AT_ONCE)
+            data, sizes = face_records(number, np.asarray(some["class"], np.int64), list(islice(pictures, len(some))))
+            places = records.tell() + np.cumsum(sizes) - sizes
+            records.write(data)
+            lines = enumerate(places.tolist(), number)
+            index.write("".join(f"{at}\t{place}\n" for at, place in lines).encode())
+            listed = values(some, ("folder", "face_id", "class"))
+            names.write("".join(f"1\t{folder}/{face}.{suffix}\t{of}\n" for folder, face, of in listed).encode())
+            number += len(some)
 
     def finish(self) -> None:
         for split, classes in self._classes.items():

@@ -20,6 +20,7 @@ from facesieve.export.left_out import REASONS, LeftOut, left_out
 from facesieve.export.selection import Selection
 from facesieve.export.spec import ExportSpec, Split
 from facesieve.export.split import draws, splits_of
+from facesieve.export.twins import near_duplicates
 from facesieve.export.where import Condition
 from facesieve.records import Integers
 
@@ -35,7 +36,8 @@ def select(dataset: Manifests, spec: ExportSpec, kind: ExportFormat) -> Selectio
     by = spec.by or ("label" if labelled else "face")
     facts = read_facts(dataset, Condition.parse(spec.where), by, spec.seed)
     splits = spec.splits or (Split(name=kind.only_split, share=1.0),)
-    split = splits_of(draws(facts.unit, [facts.picture, facts.twin]), [one.share for one in splits])
+    links = [facts.picture, facts.twin, *([near_duplicates(dataset)] if len(splits) > 1 else [])]
+    split = splits_of(draws(facts.unit, links), [one.share for one in splits])
     code = left_out(facts, spec, kind, split)
     pairs = _pairs(facts, code, split, len(splits), spec) if kind.order is Order.PAIRS else ()
     if not (code == 0).any():

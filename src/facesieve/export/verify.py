@@ -26,8 +26,16 @@ from facesieve.run.claim import kept_from_changes
 from facesieve.settings import Settings
 
 
-def verify_export(root: Path, output: Path, settings: Settings, watch: Callable[[ExportProgress], None]) -> int:
+def verify_export(
+    root: Path,
+    output: Path,
+    settings: Settings,
+    watch: Callable[[ExportProgress], None],
+    pictures: Path | None = None,
+) -> int:
     """Compare every face of an export with the dataset in `root`. Returns how many there are.
+
+    pictures: where the source pictures are now, if crops of another size are compared and they have moved.
 
     Raises DatasetError `not_an_export`, `other_dataset` if the dataset has changed since, and `damaged_export`, which
     names the first difference.
@@ -42,7 +50,7 @@ def verify_export(root: Path, output: Path, settings: Settings, watch: Callable[
             spec = ExportSpec.model_validate(about["spec"])
         except (ValidationError, KeyError) as error:
             raise _damaged(output, f"{ABOUT} is not what was written") from error
-        plan = make_plan(dataset, spec, settings.model_copy(update={"export_shard": about["batch"]}))
+        plan = make_plan(dataset, spec, settings.model_copy(update={"export_shard": about["batch"]}), pictures)
         return _compare(plan, output, watch)
 
 

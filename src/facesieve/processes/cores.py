@@ -28,8 +28,16 @@ def _quotas(root: Path) -> Iterator[float]:
             for folder in _upwards(root / CGROUPS, group):
                 yield from _ratio(*_text(folder / "cpu.max").split())
         elif "cpu" in controllers.split(","):
-            for folder in _upwards(root / CGROUPS / controllers, group):
+            for folder in (folder for mount in _mounts_of_cpu(root / CGROUPS) for folder in _upwards(mount, group)):
                 yield from _ratio(_text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us"))
+
+
+def _mounts_of_cpu(groups: Path) -> list[Path]:
+    """Where version 1 has the controller `cpu`: a folder named after its controllers, whose order may differ."""
+    try:
+        return [folder for folder in groups.iterdir() if "cpu" in folder.name.split(",")]
+    except OSError:
+        return []
 
 
 def _upwards(mount: Path, group: str) -> Iterator[Path]:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.tables.hashes import HashSet, hashes_of
 from facesieve.dataset.tables.inputs import input_keys
-from facesieve.records import RefusalCode, Source
+from facesieve.records import Mask, RefusalCode, Source
 from facesieve.run.keep_rows import keep_rows
 from facesieve.run.known import SourceIndex
 from facesieve.run.ledger import Ledger
@@ -25,7 +25,7 @@ from facesieve.sources.identity import former_identity
 from facesieve.sources.openers import RefusedOpener
 from facesieve.sources.remote.url import is_url
 
-COLUMNS = ["source", "identity", "picture_id", "refusal"]  # the columns of the ledger that are read here
+COLUMNS = ["source", "identity", "picture_id", "label", "refusal"]  # the columns of the ledger that are read here
 
 _UNREAD = (RefusalCode.UNREADABLE, RefusalCode.BAD_ARCHIVE, RefusalCode.TOO_MANY_BYTES)
 _WITHIN = re.compile(r"!|:(?=\0?\d)")  # between an archive and its member, a list and its row
@@ -37,20 +37,30 @@ class Absent:
 
     gone: they were in one of the named inputs and are no longer there, or a named list no longer has them.
     moved: they were elsewhere, their files no longer exist, and the build found the same bytes at another path.
+    relabelled: like gone, but the build found the same bytes under another label, and nowhere under this one.
     left_out: they still exist and were refused before, but are no longer read, such as a link to a folder that is
     followed now.
     """
 
     gone: dict[bytes, str] = field(default_factory=dict)
     moved: dict[bytes, str] = field(default_factory=dict)
+    relabelled: dict[bytes, str] = field(default_factory=dict)
     left_out: dict[bytes, str] = field(default_factory=dict)
 
     def dropped(self, prune: bool) -> set[bytes]:
-        """Keys of the inputs whose rows are to be removed: those that are left out, and with `prune` all others too."""
-        return {*self.left_out, *(self.gone if prune else ()), *(self.moved if prune else ())}
+        """Keys of the inputs whose rows are to be removed: with `prune` all, else those left out or relabelled.
+
+        A face that stayed under its old label too would be one face of two people.
+        """
+        return {*self.left_out, *self.relabelled, *(self.gone if prune else ()), *(self.moved if prune else ())}
 
     def __or__(self, other: Absent) -> Absent:
-        return Absent(self.gone | other.gone, self.moved | other.moved, self.left_out | other.left_out)
+        return Absent(
+            self.gone | other.gone,
+            self.moved | other.moved,
+            self.relabelled | other.relabelled,
+            self.left_out | other.left_out,
+        )
 
 
 def find_absent(
@@ -63,7 +73,7 @@ def find_absent(
     unlisted: hashes of the keys of pictures that a list had before and no longer has.
     """
     absent, index = Absent(), SourceIndex(wanted)
-    found = _picture_hashes(ledger, index, len(wanted)) if named else None
+    found = _found(ledger, index, wanted) if named else None
     if found is None:
         return absent
     unread, earlier = _unread(wanted), _earlier(wanted)
@@ -74,10 +84,15 @@ def find_absent(
         listed = keys.to_pylist()
         without_source = np.logical_and.reduce([one.of(listed) < 0 for one in (index, *earlier)])
         unwanted = rows.append_column("key", keys).filter(pa.array(without_source))
-        same = found.has(hashes_of(unwanted["picture_id"].to_pylist())).tolist()
-        for row, elsewhere in zip(unwanted.to_pylist(), same, strict=True):
+        same, labels = (one.tolist() for one in found.of(unwanted))
+        for row, elsewhere, same_label in zip(unwanted.to_pylist(), same, labels, strict=True):
             key, refused = row["key"], row["refusal"] is not None
-            for kind in (absent.gone, absent.moved, absent.left_out):  # only the last row of an input counts
+            for kind in (
+                absent.gone,
+                absent.moved,
+                absent.relabelled,
+                absent.left_out,
+            ):  # the last row counts
                 kind.pop(key, None)
             path = os.fsdecode(key)
             if any(is_below(path, argument) for argument in unread):
@@ -86,10 +101,11 @@ def find_absent(
             arguments = paths if absolute or is_url(path) else names
             if any(is_below(path, argument) or matches_glob(path, argument) for argument in arguments):
                 if is_url(path) or not os.path.lexists(path):
-                    absent.gone[key] = row["source"]
+                    kind = absent.relabelled if elsewhere and not (same_label or is_url(path)) else absent.gone
+                    kind[key] = row["source"]
                 elif refused:
                     absent.left_out[key] = row["source"]
-            elif absolute and elsewhere and not _exists(path):
+            elif absolute and elsewhere and not source_exists(path):
                 absent.moved[key] = row["source"]
             elif unlisted and hash_of(key) in unlisted:
                 absent.gone[key] = row["source"]
@@ -104,16 +120,32 @@ def _folders(arguments: Sequence[str], index: SourceIndex) -> list[str]:
     ]
 
 
-def _picture_hashes(ledger: Ledger, index: SourceIndex, count: int) -> HashSet | None:
-    """Hashes of the picture ids in the last rows of the `count` wanted sources. None if there are no other rows."""
-    ids, read, others = np.zeros(count, np.int64), np.zeros(count, bool), False
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the build found and could read. pictures: ids. labelled: ids with the label."""
+
+    pictures: HashSet
+    labelled: HashSet
+
+    def of(self, rows: pa.Table) -> tuple[Mask, Mask]:
+        """Whether the build found the picture of each row, and whether it found it under the label of the row."""
+        ids, labels = rows["picture_id"].to_pylist(), rows["label"].to_pylist()
+        return self.pictures.has(hashes_of(ids)), self.labelled.has(hashes_of([*zip(ids, labels, strict=True)]))
+
+
+def _found(ledger: Ledger, index: SourceIndex, wanted: Sequence[Source]) -> _Found | None:
+    """The pictures in the last rows of the wanted sources. None if there are no other rows."""
+    ids, labelled = np.zeros((2, len(wanted)), np.int64)
+    read, others = np.zeros(len(wanted), bool), False
     for rows in ledger.tables(COLUMNS):
         at = index.of(input_keys(rows).to_pylist())
         there = at >= 0
-        ids[at[there]] = hashes_of(rows["picture_id"].to_pylist())[there]
+        pictures, labels = rows["picture_id"].to_pylist(), rows["label"].to_pylist()
+        ids[at[there]] = hashes_of(pictures)[there]
+        labelled[at[there]] = hashes_of([*zip(pictures, labels, strict=True)])[there]
         read[at[there]] = np.asarray(pc.is_null(rows["refusal"]))[there]
         others = others or not there.all()
-    return HashSet([ids[read]]) if others else None
+    return _Found(HashSet([ids[read]]), HashSet([labelled[read]])) if others else None
 
 
 def _earlier(wanted: Sequence[Source]) -> tuple[SourceIndex, SourceIndex]:
@@ -131,7 +163,7 @@ def _unread(wanted: Iterable[Source]) -> list[str]:
     return [re.split(r"[!:]\0", os.fsdecode(source.key))[0] for source, code in closed if code in _UNREAD]
 
 
-def _exists(path: str) -> bool:
+def source_exists(path: str) -> bool:
     """Whether the file of an input exists, or the archive or list that it may be in."""
     ends = [found.start() for found in _WITHIN.finditer(path)]
     return any(os.path.lexists(path[:end]) for end in (None, *ends))

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from facesieve.dataset.about import read_about, read_made
+from facesieve.dataset.about import read_made
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import shortened_list
 from facesieve.dataset.origin import ClipOptions
@@ -23,10 +23,12 @@ from facesieve.run.build_result import BuildResult
 from facesieve.run.build_spec import BuildSpec
 from facesieve.run.claim import claim
 from facesieve.run.dataset_rules import rules_for_pictures
+from facesieve.run.drop_forgotten import drop_forgotten, lift_found
 from facesieve.run.engines.choose import engine_for
 from facesieve.run.engines.engine import BuildEngine, MakePipeline
+from facesieve.run.forgotten import ForgottenHashes, not_forgotten
 from facesieve.run.known import changed_labels, readable, unfinished
-from facesieve.run.ledger import LIMIT_REFUSALS, TRY_AGAIN, Ledger
+from facesieve.run.ledger import Ledger
 from facesieve.run.lists import hash_of, record_lists, remove_pictures
 from facesieve.run.lost import remove_found
 from facesieve.run.mark_damage import broken_picture_files, mark_damage, missing_thumbs, unwritten_crops
@@ -36,7 +38,6 @@ from facesieve.run.portion import EVERYTHING, Portion
 from facesieve.run.progress import Progress
 from facesieve.run.publish import Published, publish_ledger
 from facesieve.run.shard import ShardRunner
-from facesieve.settings import Settings, default_clip_limits
 from facesieve.stop import Stopped
 
 
@@ -53,6 +54,7 @@ def build_dataset(
     engine: BuildEngine | None = None,
     portion: Portion = EVERYTHING,
     beside: Callable[[], AbstractContextManager[None]] = nullcontext,
+    allow_again: bool = False,
 ) -> BuildResult:
     """Add the sources that are new to the dataset in `root`, and publish it.
 
@@ -65,6 +67,7 @@ def build_dataset(
     engine: the build engine; None chooses one by the settings and the number of pictures.
     portion: which of the sources to add. The others are not gone, so `sources` has to name them too.
     beside: a context that is open while shards are done; `BucketDataset.following` copies them meanwhile.
+    allow_again: add pictures again that were forgotten, and no longer remember that.
     Raises UsageError when one source has two labels; DatasetError when the dataset cannot be written or continued, or
     lacks files at the end; WorkerError when worker processes cannot be started; what `make_pipeline` raises; and
     Stopped, with a remark on how much is committed.
@@ -74,6 +77,8 @@ def build_dataset(
     layout = Layout(root)
     with claim(layout, spec.origin(), allow_mixed_engines, ClipOptions(**spec.settings.of_clips())):
         ledger, absent, emptied = Ledger(layout), Absent(), set[str]()
+        forgotten, found = ForgottenHashes(layout), len(wanted)
+        wanted = wanted if allow_again else not_forgotten(wanted, forgotten)
         unlisted = record_lists(ledger, everything, listed, wanted)
         if prune:  # first, because a duplicate of a removed source then needs files of its own
             absent = find_absent(ledger, everything, named, unlisted)
@@ -81,11 +86,15 @@ def build_dataset(
         damaged = [name for name in mark_damage(layout, spec.outputs) if name not in emptied]
         relabelled = changed_labels(wanted, ledger)
         progress = _do_unfinished(wanted, ledger, make_pipeline, spec, watch, engine, beside)
+        if allow_again:
+            lift_found(ledger, forgotten)
+        dropped = drop_forgotten(ledger, forgotten, spec.outputs)
         last = find_absent(ledger, everything, named, unlisted)
         absent |= last
         drop_sources(ledger, last.dropped(prune), spec.outputs)
-        if prune:
-            remove_pictures(layout, {hash_of(key) for key in absent.dropped(prune)})
+        pruned = absent.dropped(prune) if prune else absent.relabelled
+        if pruned:
+            remove_pictures(layout, {hash_of(key) for key in pruned})
         published = _publish(ledger, spec, damaged)
         remove_found(layout, partial(is_in_named, named=named) if prune else lambda name: False)
     counts = published.counts
@@ -100,6 +109,8 @@ def build_dataset(
         gone=tuple(sorted(absent.gone.values())),
         pruned=prune,
         moved=tuple(sorted(absent.moved.values())),
+        moved_labels=tuple(sorted(absent.relabelled.values())),
+        forgotten=found - len(wanted) + dropped,
         notes=published.notes,
         refused=tuple(counts.first_refused),
     )
@@ -116,8 +127,7 @@ def _do_unfinished(
 ) -> Progress:
     """Find what is left to do, cut it into shards, and let the build engine run them."""
     settings, before = spec.settings, ledger.numbers()
-    try_again = TRY_AGAIN if _same_limits(ledger.layout, settings) else TRY_AGAIN | LIMIT_REFUSALS
-    todo = unfinished(wanted, ledger, max(settings.max_file_bytes, settings.max_clip_bytes), try_again)
+    todo = unfinished(wanted, ledger, max(settings.max_file_bytes, settings.max_clip_bytes))
     progress = Progress(total=len(todo), already=len(wanted) - len(todo))
     watch(progress)
     engine = engine or engine_for(settings, sum(source.cost for source in todo))
@@ -137,16 +147,6 @@ def _do_unfinished(
         raise Stopped(stopped.number, remark) from None
     _check_parts(ledger, before, progress.total)
     return progress
-
-
-def _same_limits(layout: Layout, settings: Settings) -> bool:
-    """Whether the published dataset has these limits. True if nothing is published yet."""
-    try:
-        recorded = read_about(layout).origin.limits if layout.about.exists() else {}
-    except DatasetError:  # it is damaged: the build writes it again
-        return False
-    before, now = ({**default_clip_limits(), **limits} for limits in (recorded, settings.limits()))
-    return all(before.get(name, value) == value for name, value in now.items())
 
 
 def _check_parts(ledger: Ledger, before: Sequence[int], added: int) -> None:

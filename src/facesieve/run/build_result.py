@@ -22,6 +22,9 @@ class BuildResult:
     damaged: names of files that were missing or damaged when the build began; their pictures were done again.
     gone: sources in the dataset that are no longer in the named inputs. pruned: whether their rows were removed.
     moved: sources in the dataset whose files no longer exist, while this build found the same bytes at another path.
+    moved_labels: sources in the dataset that are gone while this build found the same bytes under another label. Their
+    faces are under the new label only.
+    forgotten: how many pictures were not added because they, or their labels, were forgotten.
     left_out: what was found in the named inputs and is not a source. notes: sentences about the sources, and about
     what could not be compared. refused: the first refused pictures of the dataset, at most `FIRST_REFUSED`.
     """
@@ -36,6 +39,8 @@ class BuildResult:
     gone: tuple[str, ...] = ()
     pruned: bool = False
     moved: tuple[str, ...] = ()
+    moved_labels: tuple[str, ...] = ()
+    forgotten: int = 0
     left_out: LeftOut = field(default_factory=LeftOut)
     notes: tuple[str, ...] = ()
     refused: tuple[PictureRow, ...] = ()

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from facesieve.dataset.decision_file import read_decisions
-from facesieve.dataset.disk.checksums import Checksums, checksum_of_file
+from facesieve.dataset.disk.checksums import Checksums, checksum_of_file, read_checksums
 from facesieve.dataset.disk.intact import has_end_marker
 from facesieve.dataset.disk.layout import Layout, file_size
 from facesieve.dataset.disk.parquet import read_groups
@@ -22,11 +22,12 @@ from facesieve.errors import DatasetError
 from facesieve.run.claim import is_locked
 from facesieve.run.contents import Contents, has_ledger, read_contents
 from facesieve.run.crops_in_tars import check_tars
-from facesieve.run.faults import CheckResult, Fault, FaultCode
+from facesieve.run.faults import CheckResult, Fault, FaultCode, fault_of
 from facesieve.run.lost import read_lost
-from facesieve.run.mark_damage import UNDONE, missing_sums
+from facesieve.run.mark_damage import missing_sums
 from facesieve.run.outdated import outdated_manifests
-from facesieve.run.publish import manifests_of, orphaned_files, published_files, unnamed_files
+from facesieve.run.publish import manifests_of, optional_files, orphaned_files, published_files, unnamed_files
+from facesieve.run.undone import UNDONE
 
 
 def check_dataset(root: Path) -> CheckResult:
@@ -67,6 +68,8 @@ def _check(layout: Layout) -> CheckResult:
         named.append(hashes_of(list(tars.listed)))
     files.faults.sort(key=lambda fault: fault.name)
     files.check(_own_files(contents), contents.own_sums())
+    if layout.report.exists():
+        files.check([layout.name_of(layout.report)], read_checksums(layout.report_sums))
     faults += files.faults
     faults += [Fault(FaultCode.OUTDATED, name) for name in outdated_manifests(contents, {one.name for one in faults})]
     if len(contents.parts) == len(layout.numbers(layout.parts)):  # otherwise rows are unknown that may name these files
@@ -99,8 +102,8 @@ def _missing_sums(layout: Layout) -> list[Fault]:
 def _damaged_decisions(layout: Layout) -> list[Fault]:
     try:
         read_decisions(layout)
-    except DatasetError:
-        return [Fault(FaultCode.DAMAGED, layout.name_of(layout.decisions))]
+    except DatasetError as error:
+        return [fault_of(error, layout.name_of(layout.decisions))]
     return []
 
 
@@ -130,7 +133,8 @@ def _own_files(contents: Contents) -> list[str]:
     thumbs = (layout.thumbs_of(number) for number in layout.numbers(layout.parts if ledger else layout.thumbs))
     manifests = tuple(f"{layout.name_of(path)}/" for path in (layout.parts, *manifests_of(layout, contents.origin)))
     once = {name for name in contents.published if name.startswith(manifests)}
-    names = {*map(layout.name_of, thumbs), *published_files(layout, contents.origin), *once}
+    optional = {name for name in map(layout.name_of, optional_files(layout)) if name in contents.published}
+    names = {*map(layout.name_of, thumbs), *published_files(layout, contents.origin), *once, *optional}
     if not ledger:
         names.discard(layout.name_of(layout.made))
     for manifest in manifests_of(layout, contents.origin):  # if the folder is gone, its files are the faults
@@ -160,11 +164,14 @@ class _FileCheck:
 
     def _compare(self, name: str, sums: Checksums) -> None:
         path = self._layout.root / name
-        size = file_size(path)
-        if size is None:
-            self.faults.append(Fault(FaultCode.MISSING, name))
-        elif not (checksum_of_file(path) in sums[name] if name in sums else size and _readable(path)):
-            self.faults.append(Fault(FaultCode.DAMAGED, name))
+        try:
+            size = file_size(path)
+            if size is None:
+                self.faults.append(Fault(FaultCode.MISSING, name))
+            elif not (checksum_of_file(path) in sums[name] if name in sums else size and _readable(path)):
+                self.faults.append(Fault(FaultCode.DAMAGED, name))
+        except DatasetError as error:
+            self.faults.append(fault_of(error, name))
 
 
 def _readable(path: Path) -> bool:
@@ -185,10 +192,13 @@ def _readable(path: Path) -> bool:
 
 def _foreign(layout: Layout) -> Iterator[str]:
     """Names of files in the folders of the ledger that no build writes."""
+    for path in sorted(layout.hidden.iterdir()) if layout.hidden.is_dir() else []:
+        if path not in layout.own_hidden:
+            yield layout.name_of(path)
     for folder in (layout.parts, layout.thumbs, layout.sums, layout.unpacked):
         own = {path.name for number in layout.numbers(folder) for path in _of_number(layout, number)}
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            if path.name not in own and path != layout.published_sums:
+            if path.name not in own and path not in (layout.published_sums, layout.report_sums):
                 yield layout.name_of(path)
 
 

@@ -19,6 +19,8 @@ from facesieve.dataset.disk.replace import remove_published_checksums
 from facesieve.dataset.origin import ClipOptions, IdentityModel, Options, Origin, difference, other_engines
 from facesieve.errors import DatasetError
 from facesieve.run.permit import revoke_all
+from facesieve.run.undone import mark_limit_refusals
+from facesieve.settings import default_clip_limits
 from facesieve.sieve import Policy
 
 # Files that desktops, file systems and git leave in folders that are otherwise empty, in lower case.
@@ -186,7 +188,15 @@ def _compare_origin(layout: Layout, origin: Origin, allow_mixed_engines: bool, c
     made = origin.joined(before)
     if new or made != before:
         remove_published_checksums(layout)
+        if _other_limits(before, made):  # the marks come first, because `made.json` then has the new limits
+            mark_limit_refusals(layout)
         write_made(made, layout)
+
+
+def _other_limits(before: Origin, now: Origin) -> bool:
+    """Whether a build with the limits of `now` may read pictures that one with those of `before` refused."""
+    known = {**default_clip_limits(), **before.limits}
+    return any(known.get(name, value) != value for name, value in {**default_clip_limits(), **now.limits}.items())
 
 
 def _other_identity(layout: Layout, before: IdentityModel | None, now: IdentityModel | None) -> str:

@@ -25,7 +25,7 @@ from facesieve.dataset.tables.resolve import resolve, with_part_schema
 from facesieve.dataset.tables.tar_layout import with_tar_positions
 from facesieve.errors import DatasetError
 from facesieve.run.dataset_rules import compared_verdicts
-from facesieve.run.faults import Fault, FaultCode
+from facesieve.run.faults import Fault, fault_of
 from facesieve.run.ledger import Ledger
 
 
@@ -137,9 +137,9 @@ def read_contents(layout: Layout, faults: list[Fault]) -> Contents:
             if sums and name and name not in sums:  # the file was swapped with another one
                 raise damaged_file(path)
             published = sums if path == layout.published_sums else published
-        except DatasetError:
+        except DatasetError as error:
             damaged_sums.add(layout.name_of(path))
-            faults.append(Fault(FaultCode.DAMAGED, layout.name_of(path)))
+            faults.append(fault_of(error, layout.name_of(path)))
     origin = _origin(layout, published, faults)
     contents = Contents(layout, origin, tuple(parts), published, frozenset(damaged_sums))
     if not has_ledger(layout):
@@ -164,8 +164,7 @@ def _origin(layout: Layout, sums: Checksums, faults: list[Fault]) -> Origin:
             if error.code in OTHER_FORMAT:
                 raise
             errors.append(error)
-            missing = error.code == "not_a_dataset"
-            faults.append(Fault(FaultCode.MISSING if missing else FaultCode.DAMAGED, layout.name_of(path)))
+            faults.append(fault_of(error, layout.name_of(path)))
     if not found:
         raise errors[0]
     return found[0]
@@ -183,4 +182,4 @@ def _readable_parts(contents: Contents, faults: list[Fault]) -> Iterator[int]:
         except DatasetError as error:
             if error.code in ("out_of_memory", *OTHER_FORMAT):
                 raise
-            faults.append(Fault(FaultCode.DAMAGED, contents.layout.name_of(contents.layout.part(number))))
+            faults.append(fault_of(error, contents.layout.name_of(contents.layout.part(number))))

@@ -20,7 +20,7 @@ from facesieve.dataset.tables.resolve import resolve
 from facesieve.dataset.tables.tar_layout import members_of
 from facesieve.errors import DatasetError
 from facesieve.run.contents import Contents
-from facesieve.run.faults import Fault, FaultCode
+from facesieve.run.faults import Fault, FaultCode, fault_of
 from facesieve.run.ledger import Ledger
 
 
@@ -84,7 +84,11 @@ def check_tars(contents: Contents) -> TarCheck:
     unpacked = [layout.name_of(layout.unpacked_of(number)) for number in of_parts]
     faults, chunks = list[Fault](), list[Hashes]()
     for name in (*there, *unpacked):
-        members, whole = _readable_members(layout.root / name)
+        try:
+            members, whole = _readable_members(layout.root / name)
+        except DatasetError as error:
+            faults.append(fault_of(error, name))
+            continue
         chunks.append(hashes_of(members))
         if not whole or (name in there and tar_name(members) != Path(name).name):
             faults.append(Fault(FaultCode.DAMAGED, name))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.origin import Origin
@@ -22,11 +23,12 @@ from facesieve.dataset.tables.schema import measure_columns
 from facesieve.errors import PolicyError
 from facesieve.quality import DUPLICATE_RELATIONS, HELD_OUT_RELATIONS, LABEL_RELATIONS, OF_ONE_PICTURE
 from facesieve.report.policy import recorded_policy
-from facesieve.run.face_tables import FaceTables
-from facesieve.run.relate_all import first_of_all, relate_all
-from facesieve.run.verdicts import Verdicts
+from facesieve.run.comparing_rules import first_of_all
 from facesieve.settings import FORMER_BEHAVIOUR
 from facesieve.sieve import Policy, judge_columns
+
+if TYPE_CHECKING:
+    from facesieve.run.verdicts import Verdicts
 
 
 def rules_for_pictures(policy: Policy, embedded: bool) -> Policy:
@@ -86,6 +88,10 @@ def compared_verdicts(
     policy, identity = recorded_policy(origin, layout.made), origin.identity
     if first_of_all(policy, identity is not None) is None and decisions is None:
         return None
+    from facesieve.run.face_tables import FaceTables  # most builds compare nothing
+    from facesieve.run.relate_all import relate_all
+    from facesieve.run.verdicts import Verdicts
+
     model, by_hand = identity.model if identity else None, decisions or NO_DECISIONS
     tables = FaceTables(layout.root, measure_columns(origin.measures), model, blocks, origin.shot_gap, by_hand)
     least = origin.settings.get("min_label_faces", FORMER_BEHAVIOUR.get("min_label_faces", 3))

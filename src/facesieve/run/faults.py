@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from facesieve.dataset.disk.layout import HIDDEN
+from facesieve.errors import DatasetError
 from facesieve.run.lost import Lost
 
 _PARTS = f"{HIDDEN}/parts/"
@@ -17,6 +19,7 @@ class FaultCode(StrEnum):
 
     MISSING = "missing"  # a row names it, or every dataset has it
     DAMAGED = "damaged"  # its bytes are not those that were written, or it cannot be read
+    UNREADABLE = "unreadable"  # this user has no permission to read it
     NO_ROW = "no_row"  # no row names it
     OUTDATED = "outdated"  # it disagrees with the ledger
 
@@ -27,6 +30,20 @@ class Fault:
 
     code: FaultCode
     name: str
+
+
+def fault_of(error: DatasetError, name: str) -> Fault:
+    """The fault of a file that could not be read. error: what reading it raised.
+
+    Raises the error again if it is no fault of the file, such as a limit on open files.
+    """
+    if error.code == "not_a_dataset":
+        return Fault(FaultCode.MISSING, name)
+    if isinstance(error.__cause__, PermissionError):
+        return Fault(FaultCode.UNREADABLE, name)
+    if error.code in ("damaged_dataset", "damaged_decisions") or getattr(error.__cause__, "errno", None) == errno.EIO:
+        return Fault(FaultCode.DAMAGED, name)
+    raise error
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +65,11 @@ class CheckResult:
     foreign: tuple[str, ...]
     lost: Lost
     continuable: bool
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """Names of files that this user has no permission to read."""
+        return tuple(fault.name for fault in self.faults if fault.code is FaultCode.UNREADABLE)
 
     @property
     def gone_parts(self) -> tuple[str, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,19 +15,23 @@ from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.decision_file import forget_decisions
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import normalized_text
+from facesieve.dataset.origin import Origin
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError, UsageError
 from facesieve.run.claim import lock_dataset
-from facesieve.run.keep_rows import keep_rows
+from facesieve.run.forgotten import Entry, ForgottenHashes, Kind, file_entries, label_bytes, place_bytes
+from facesieve.run.keep_rows import keep_rows, without_faces
 from facesieve.run.ledger import Ledger
 from facesieve.run.lists import hash_of, remove_pictures
 from facesieve.run.lost import LostPicture, read_lost, remove_lost
 from facesieve.run.named_inputs import absolute_path
 from facesieve.run.output import PathText, opened_output
 from facesieve.run.publish import publish_ledger
+from facesieve.run.receipts import Holding, Receipt, exports_holding, holdings, strike_faces
 from facesieve.run.selection import (
+    SEARCHED,
     SHORTEST,
-    Row,
+    Named,
     Selection,
     ids_with_prefix,
     inputs_in,
@@ -36,26 +41,37 @@ from facesieve.run.selection import (
 )
 from facesieve.settings import Settings
 
+# What the message calls the values of each field of `Named`, besides `names`.
+_KINDS = (("label", "labels"), ("face whose id begins with", "faces"), ("picture with the bytes of", "pictures"))
+
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
     """How much was removed: rows of pictures and of faces in the ledger, and picture files.
 
     whole: how many of the pictures were removed only because their marked copy showed a face that was forgotten.
+    exports: the exports of the dataset that have faces that were forgotten, now or earlier.
     """
 
     pictures: int
     faces: int
     files: int
     whole: int = 0
+    exports: tuple[Holding, ...] = ()
 
 
-def forget(root: Path, names: Sequence[str], settings: Settings, labels: Sequence[str] = ()) -> Forgotten:
+def forget(
+    root: Path, names: Sequence[str], settings: Settings, labels: Sequence[str] = (), **others: Any
+) -> Forgotten:
+    """Like `forget_named`; names, labels and others are those of `Named`."""
+    return forget_named(root, Named(names, labels, **others), settings)
+
+
+def forget_named(root: Path, named: Named, settings: Settings, dry_run: bool = False) -> Forgotten:
     """Remove sources, pictures, faces or people from a dataset, and everything that was made from them.
 
-    names: each is the name of a source in the manifests; the id of a picture or a face, or its first digits; or a file,
-    folder, archive, list or glob, as a path or as it is named in the manifests. labels: all their pictures are removed.
     If the dataset has marked pictures, removing a face removes its whole picture, because the marked copy shows it.
+    Salted hashes stay, so that no build adds it again. dry_run: only count, and change nothing.
     After an interruption, call it again to finish.
     Raises UsageError when several ids begin with a name, and when nothing fits one of the names or labels; in the
     second case, what fits the others is removed first. Raises DatasetError if the dataset is damaged, has no
@@ -69,89 +85,92 @@ def forget(root: Path, names: Sequence[str], settings: Settings, labels: Sequenc
             f"{root} has no ledger. Forget it in the dataset that this one was judged from, and judge that one again.",
         )
     with lock_dataset(layout):
-        origin = read_made(layout)
-        outputs, ledger = origin.options.outputs, Ledger(layout)
-        selection = select(ledger, names, labels)
-        pictures = faces = whole = 0
-        gone, face_ids = set[bytes](), set[str]()
-        for number in ledger.numbers():
-            rows = ledger.table(number)
-            before = rows.to_pylist()
-            kept = [row for row in before if not selection.has(row)]
-            after = [row for row in (_without(row, selection.faces, outputs.marked) for row in kept) if row is not None]
-            if after != before:
-                pictures += len(before) - len(after)
-                whole += len(kept) - len(after)
-                faces += _faces(before) - _faces(after)
-                gone |= {hash_of(key_of(row)) for row in before} - {hash_of(key_of(row)) for row in after}
-                face_ids |= _ids(before) - _ids(after)
-                keep_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
-        forget_decisions(layout, face_ids - _ids_in(ledger, face_ids))
-        with resolve(ledger.tables, layout.scratch) as found:
-            files = publish_ledger(ledger, found, origin, settings).removed
-        remove_pictures(layout, gone)
-        _remove_lost(layout, names, labels, selection)
+        origin, ledger = read_made(layout), Ledger(layout)
+        outputs, selection = origin.options.outputs, select(ledger, named)
+        gone = _find(ledger, selection, outputs.marked)
+        holding = exports_holding(layout, gone.faces)
+        files = [] if dry_run else _remove(ledger, gone, selection, origin, settings, holding)
+        _settle_lost(layout, named, selection, dry_run)
     if selection.unknown:
-        raise UsageError("nothing_to_forget", _nothing(root, selection, names, labels))
-    return Forgotten(pictures, faces, len(files), whole)
+        raise UsageError("nothing_to_forget", _nothing(root, selection, named, dry_run))
+    return Forgotten(gone.pictures, gone.face_rows, len(files), gone.whole, holdings(holding))
 
 
-def forget_in(
-    dataset: PathText,
-    names: Sequence[str],
+@dataclass(slots=True)
+class _Gone:
+    """What leaves the ledger.
+
+    parts: the numbers of the parts that change. keys: of the inputs. entries: what is remembered as hashes. faces: ids.
+    pictures, face_rows, whole: counts, as in `Forgotten`.
+    """
+
+    parts: list[int] = field(default_factory=list)
+    keys: set[bytes] = field(default_factory=set)
+    entries: set[Entry] = field(default_factory=set)
+    faces: set[str] = field(default_factory=set)
+    pictures: int = 0
+    face_rows: int = 0
+    whole: int = 0
+
+
+def _find(ledger: Ledger, selection: Selection, marked: bool) -> _Gone:
+    """Read all parts, and find what is to be removed."""
+    gone, left = _Gone(), set[str]()
+    removed = set[str]()  # ids of pictures
+    for number in ledger.numbers():
+        changes = False
+        for row in ledger.table(number, [*SEARCHED, "fingerprint"]).to_pylist():
+            whole = selection.has(row)
+            kept = None if whole else without_faces(row, selection.faces, marked)
+            if kept is not None and row["picture_id"]:
+                left.add(row["picture_id"])
+            if kept is row:
+                continue
+            changes = True
+            ids = {face["face_id"] for face in row["faces"]}
+            lost = ids if kept is None else ids & selection.faces
+            gone.faces |= lost
+            gone.face_rows += len(lost)
+            if kept is None:
+                gone.pictures += 1
+                gone.whole += not whole
+                gone.keys.add(key_of(row))
+                removed |= {row["picture_id"]} - {None}
+                gone.entries.add((Kind.PLACE, place_bytes(key_of(row), row["picture_id"])))
+                gone.entries.update(file_entries(key_of(row), row["fingerprint"]))
+        gone.parts += [number] if changes else []
+    gone.entries.update((Kind.PICTURE, one.encode()) for one in removed - left)
+    gone.entries.update((Kind.LABEL, label_bytes(label)) for label in selection.labels)
+    gone.entries.update((Kind.FACE, face.encode()) for face in selection.faces)
+    return gone
+
+
+def _remove(
+    ledger: Ledger,
+    gone: _Gone,
+    selection: Selection,
+    origin: Origin,
     settings: Settings,
-    labels: Sequence[str] = (),
-    work_folder: PathText | None = None,
-    announce: Callable[[str], object] = lambda line: None,
-) -> Forgotten:
-    """Like `forget`, for a dataset in a folder or in a bucket. work_folder, announce: as in `build`."""
-    with opened_output(dataset, work_folder, settings, announce) as output:
-        try:
-            forgotten = forget(output.root, names, settings, labels)
-        except UsageError:  # what some of the names select was forgotten
-            output.publish()
-            raise
-        output.publish()
-    return forgotten
+    holding: Sequence[tuple[Receipt, int]],
+) -> list[str]:
+    """Remember the hashes, then remove the ids from receipts and the rows from the ledger, and publish.
 
-
-def _nothing(root: Path, selection: Selection, names: Sequence[str], labels: Sequence[str]) -> str:
-    unknown_labels = ", ".join(repr(what) for what in selection.unknown if what in labels)
-    others = ", ".join(repr(what) for what in selection.unknown if what not in labels)
-    lacking = [f"label {unknown_labels}"] if unknown_labels else []
-    if others:
-        ids = f"no picture or face whose id begins with it ({SHORTEST} digits or more)"
-        lacking.append(f"source or folder {others}, and {ids}; for a label use --label")
-    rest = "; what the other names select was forgotten" if len(selection.unknown) < len([*names, *labels]) else ""
-    return f"{root} has no {', no '.join(lacking)}{rest}."
-
-
-def _remove_lost(layout: Layout, names: Sequence[str], labels: Sequence[str], selection: Selection) -> None:
-    """Also forget pictures whose rows were in a damaged part; their names are kept until a build does them again."""
-    lost = read_lost(layout).pictures
-    paths = {one.source: os.fsencode(absolute_path(one.source)) for one in lost}
-    gone: set[LostPicture] = {one for one in lost if one.label in map(normalized_text, labels)}
-    found = {label for label in labels if normalized_text(label) in {one.label for one in gone}}
-    for what in names:
-        keys = inputs_named(what, paths) | inputs_in(what, paths)
-        ids = ids_with_prefix(what, {one.picture_id for one in lost if one.picture_id})
-        fits = {one for one in lost if paths[one.source] in keys or one.picture_id in ids}
-        gone |= fits
-        found |= {what} if fits else set()
-    remove_lost(layout, gone.__contains__)
-    selection.unknown[:] = [what for what in selection.unknown if what not in found]
-
-
-def _without(row: Row, faces: set[str], marked: bool) -> Row | None:
-    """A row without some faces; None if the whole row must go, because its marked copy shows one of them."""
-    left = [face for face in row["faces"] if face["face_id"] not in faces]
-    if len(left) == len(row["faces"]):
-        return row
-    return None if marked else {**row, "faces": left}
-
-
-def _ids(rows: Iterable[Row]) -> set[str]:
-    return {face["face_id"] for row in rows for face in row["faces"]}
+    Returns the names of the picture files that were removed.
+    """
+    layout, outputs = ledger.layout, origin.options.outputs
+    if gone.entries:
+        ForgottenHashes(layout).add(gone.entries)
+    strike_faces(holding, gone.faces, layout)
+    for number in gone.parts:
+        rows = ledger.table(number)
+        kept = (row for row in rows.to_pylist() if not selection.has(row))
+        after = [row for one in kept if (row := without_faces(one, selection.faces, outputs.marked)) is not None]
+        keep_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
+    forget_decisions(layout, gone.faces - _ids_in(ledger, gone.faces))
+    with resolve(ledger.tables, layout.scratch) as found:
+        files = publish_ledger(ledger, found, origin, settings).removed
+    remove_pictures(layout, {hash_of(key) for key in gone.keys})
+    return files
 
 
 def _ids_in(ledger: Ledger, faces: set[str]) -> set[str]:
@@ -162,5 +181,56 @@ def _ids_in(ledger: Ledger, faces: set[str]) -> set[str]:
     return {face for ids in held for face in ids.filter(pc.is_in(ids, wanted)).to_pylist()} if faces else set()
 
 
-def _faces(rows: Iterable[Row]) -> int:
-    return sum(len(row["faces"]) for row in rows)
+def forget_in(
+    dataset: PathText,
+    named: Named,
+    settings: Settings,
+    work_folder: PathText | None = None,
+    announce: Callable[[str], object] = lambda line: None,
+    dry_run: bool = False,
+) -> Forgotten:
+    """Like `forget_named`, for a dataset in a folder or in a bucket. work_folder, announce: as in `build`."""
+    with opened_output(dataset, work_folder, settings, announce) as output:
+        try:
+            forgotten = forget_named(output.root, named, settings, dry_run)
+        except UsageError:  # what some of the names select was forgotten
+            output.publish()
+            raise
+        output.publish()
+    return forgotten
+
+
+def _nothing(root: Path, selection: Selection, named: Named, dry_run: bool) -> str:
+    def unknown(some: Sequence[str]) -> str:
+        return ", ".join(repr(what) for what in selection.unknown if what in some)
+
+    lacking = [f"{word} {names}" for word, some in _KINDS if (names := unknown(getattr(named, some)))]
+    if others := unknown(named.names):
+        ids = f"no picture or face whose id begins with it ({SHORTEST} digits or more)"
+        lacking.append(f"source or folder {others}, and {ids}; for a label use --label")
+    went = "would be forgotten" if dry_run else "was forgotten"
+    rest = f"; what the other names select {went}" if len(selection.unknown) < len(named.all) else ""
+    return f"{root} has no {', no '.join(lacking)}{rest}."
+
+
+def _settle_lost(layout: Layout, named: Named, selection: Selection, dry_run: bool) -> None:
+    """Also forget pictures whose rows were in a damaged part; their names are kept until a build does them again."""
+    lost = read_lost(layout).pictures
+    paths = {one.source: os.fsencode(absolute_path(one.source)) for one in lost}
+    gone: set[LostPicture] = {one for one in lost if one.label in map(normalized_text, named.labels)}
+    found = {label for label in named.labels if normalized_text(label) in {one.label for one in gone}}
+    for what in named.names:
+        keys = inputs_named(what, paths) | inputs_in(what, paths)
+        ids = ids_with_prefix(what, {one.picture_id for one in lost if one.picture_id})
+        fits = {one for one in lost if paths[one.source] in keys or one.picture_id in ids}
+        gone |= fits
+        found |= {what} if fits else set()
+    if gone and not dry_run:
+        entries = [(Kind.LABEL, label_bytes(label)) for label in found.intersection(named.labels)]
+        ForgottenHashes(layout).add([*entries, *(_entry(one, paths[one.source]) for one in gone)])
+        remove_lost(layout, gone.__contains__)
+    selection.unknown[:] = [what for what in selection.unknown if what not in found]
+
+
+def _entry(lost: LostPicture, key: bytes) -> Entry:
+    return Kind.PLACE, place_bytes(key, lost.picture_id)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,3 +23,11 @@ def keep_rows(ledger: Ledger, number: int, rows: pa.Table, outputs: Outputs) -> 
     names, sums = {name for _, name in files_of_rows(rows, outputs)}, ledger.sums(number)
     files = {name: sums[name] for name in names if name in sums}
     ledger.commit(number, rows, thumbs.filter(pc.is_in(thumbs["face_id"], ids)), files)
+
+
+def without_faces(row: dict[str, Any], faces: Set[str], marked: bool) -> dict[str, Any] | None:
+    """A row without some faces; None if the whole row must go, because its marked copy shows one of them."""
+    left = [face for face in row["faces"] if face["face_id"] not in faces]
+    if len(left) == len(row["faces"]):
+        return row
+    return None if marked else {**row, "faces": left}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from operator import attrgetter
@@ -20,6 +20,7 @@ from facesieve.dataset.tables.hashes import hashes_of
 from facesieve.dataset.tables.inputs import input_keys
 from facesieve.records import Integers, Source
 from facesieve.run.ledger import TRY_AGAIN, Ledger
+from facesieve.run.undone import UNDONE
 from facesieve.sources.identity import former_identity
 from facesieve.sources.remote.remote import Remote, failures_in
 
@@ -58,16 +59,15 @@ class RowUpdate:
     fingerprint: str | None = None
 
 
-def unfinished(sources: Sequence[Source], ledger: Ledger, limit: int, again: Set[str] = TRY_AGAIN) -> list[Source]:
-    """The sources that are new, or whose content or label has changed.
+def unfinished(sources: Sequence[Source], ledger: Ledger, limit: int) -> list[Source]:
+    """The sources that are new, are marked as undone, were refused with a code of `TRY_AGAIN`, or have changed.
 
     A file with the same size and modification time but another change time (ctime) is read, at most `limit` bytes, and
     compared by its sha256. If the content is the same, the new fingerprint is written into the ledger, so that this is
     done once. Rows of version 0.1.0 have no identity and are matched by name.
-    again: codes of refusals whose pictures are tried again.
     """
     updates: dict[int, dict[int, RowUpdate]] = defaultdict(dict)
-    known = _last_rows(sources, ledger, again, updates)
+    known = _last_rows(sources, ledger, updates)
     fresh = (known.status == Status.NEW) | (known.status == Status.REDO)
     left = [_with_failures(sources[at], int(known.failures[at])) for at in np.flatnonzero(fresh).tolist()]
     changed = np.flatnonzero(known.status == Status.CHANGED)
@@ -136,9 +136,7 @@ class SourceIndex:
         return -1
 
 
-def _last_rows(
-    sources: Sequence[Source], ledger: Ledger, again: Set[str], updates: dict[int, dict[int, RowUpdate]]
-) -> LastRows:
+def _last_rows(sources: Sequence[Source], ledger: Ledger, updates: dict[int, dict[int, RowUpdate]]) -> LastRows:
     """Find the last row of every source.
 
     Rows without an identity are matched by name and get one. Rows of archive members with an identity in the former
@@ -173,11 +171,11 @@ def _last_rows(
                 known.status[at] = Status.DONE
                 continue
             known.failures[at] = failures
-            if refusals[row] in again or renamed or labels[row] != normalized_text(source.label):
+            if refusals[row] in TRY_AGAIN or renamed or labels[row] != normalized_text(source.label):
                 known.status[at] = Status.REDO
             else:
                 unknown = not source.fingerprint and isinstance(source.open, Remote)  # a list does not tell
-                same = unknown or fingerprints[row] == source.fingerprint
+                same = fingerprints[row] != UNDONE and (unknown or fingerprints[row] == source.fingerprint)
                 known.status[at] = Status.DONE if same else Status.CHANGED
     return known
 

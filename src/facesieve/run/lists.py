@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.disk.atomic import write_file_durably
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.parquet import read_table, table_bytes
+from facesieve.dataset.disk.replace import replace_published_file
 from facesieve.dataset.tables.inputs import input_keys
 from facesieve.errors import DatasetError
 from facesieve.records import Source
@@ -133,4 +133,4 @@ def _read(layout: Layout) -> pa.Table:
 def _write(layout: Layout, before: pa.Table, after: pa.Table) -> None:
     after = after.group_by(_SCHEMA.names).aggregate([]).sort_by([(name, "ascending") for name in _SCHEMA.names])
     if not after.equals(before):
-        write_file_durably(table_bytes(after), layout.lists, layout.scratch)
+        replace_published_file(table_bytes(after), layout.lists, layout)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,8 +16,7 @@ from facesieve.dataset.tables.resolve import Resolution, resolve
 from facesieve.dataset.tables.schema import THUMB_SCHEMA
 from facesieve.run.crops_in_tars import lost_crops
 from facesieve.run.ledger import Ledger
-
-UNDONE = "undone"  # the fingerprint of a row whose picture must be done again; no source has this fingerprint
+from facesieve.run.undone import mark_undone
 
 
 def mark_damage(layout: Layout, outputs: Outputs) -> list[str]:
@@ -119,11 +117,3 @@ def unwritten_crops(ledger: Ledger, found: Resolution, lost: Collection[str]) ->
         columns = zip(labels, *(structs.field(name).to_pylist() for name in ("face_id", "file_name")), strict=True)
         names = (member_name(label, face_id) for label, face_id, name in columns if name is None)
         yield from (name for name in names if name in lost)
-
-
-def mark_undone(rows: pa.Table, undone: Collection[int]) -> pa.Table:
-    """The rows of a part, with some marked as to be done again."""
-    at = rows.schema.get_field_index("fingerprint")
-    mask = np.isin(np.arange(len(rows)), list(undone))
-    fingerprints = np.where(mask, UNDONE, np.asarray(rows["fingerprint"].to_pylist(), object))
-    return rows.set_column(at, rows.schema.field(at), pa.array(fingerprints, pa.string()))

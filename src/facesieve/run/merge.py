@@ -24,6 +24,8 @@ from facesieve.dataset.tables.picture_row import PictureRow
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError, UsageError
 from facesieve.run.claim import check_writable, kept_from_changes, lock_dataset
+from facesieve.run.drop_forgotten import drop_forgotten
+from facesieve.run.forgotten import ForgottenHashes
 from facesieve.run.joint_ledgers import JointLedgers
 from facesieve.run.ledger import Ledger
 from facesieve.run.lists import join_lists
@@ -85,12 +87,17 @@ def merge(
         _check_output(layout)
         joined = JointLedgers(ledgers).without_repeated()
         stack.enter_context(lock_dataset(layout, merging=True))
+        into, outputs = Ledger(layout), origin.options.outputs
         with resolve(joined.tables, layout.scratch) as found:
             _begin(layout, origin)
-            take_over(joined, found, Ledger(layout), origin.options.outputs)
+            take_over(joined, found, into, outputs)
             join_lists(ledgers, layout)
             _join_decisions(ledgers, layout)
-            published = publish_ledger(Ledger(layout), found, origin, settings)
+        forgotten = ForgottenHashes(layout)
+        forgotten.join(ForgottenHashes(ledger.layout) for ledger in ledgers)
+        drop_forgotten(into, forgotten, outputs)
+        with resolve(into.tables, layout.scratch) as found:
+            published = publish_ledger(into, found, origin, settings)
         _end(layout)
     counts, repeated = published.counts, len(joined.left_out)
     return MergeResult(

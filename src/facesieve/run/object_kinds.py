@@ -29,7 +29,7 @@ class Kind(IntEnum):
 _NAME = r"[^./\\:\x00-\x1f][^/\\:\x00-\x1f]*"  # as `safe_name` makes them
 _PATTERNS = {
     Kind.PICTURES: rf"shards/[0-9a-f]{{32}}\.tar|marked/{_NAME}/{_NAME}\.jpg|\.facesieve/crops/\d{{8,}}\.tar",
-    Kind.RECORDS: r"\.facesieve/(?:made\.json|lost\.json|lists\.parquet|applied\.parquet)|decisions\.parquet",
+    Kind.RECORDS: r"\.facesieve/(?:(?:made|lost)\.json|(?:lists|forgotten|applied)\.parquet)|decisions\.parquet",
     Kind.SHARD: r"\.facesieve/(?:(?:parts|thumbs)/\d{8,}\.parquet|sums/\d{8,}\.txt)",
     Kind.MANIFEST: r"(?:faces|pictures|embeddings)\.parquet(?:/part-\d{5,}\.parquet)?|contact_sheet\.html",
     Kind.PUBLISHED: re.escape(PUBLISHED),

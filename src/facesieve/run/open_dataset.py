@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from facesieve.run.comparisons import compare_faces
 from facesieve.run.face_tables import FaceTables
 from facesieve.run.held_out import open_held_out, without_leaks
 from facesieve.run.people import People, people_of, write_people
-from facesieve.run.rejudge import Rejudged, rejudge, write_rejudged
+from facesieve.run.rejudge import Rejudged, origin_of, rejudge, write_rejudged
+from facesieve.run.rejudged_output import earlier_result, is_already_so, output_of
 from facesieve.run.relate_all import relate_all
+from facesieve.run.write_report import write_report
 from facesieve.settings import Settings
 from facesieve.sieve import Policy, judge_columns
 
@@ -65,6 +67,17 @@ class Dataset(Manifests):
                 write_people(people, self.layout)
         return people
 
+    def report(
+        self, output: str | os.PathLike[str] | None = None, *, language: str | None = None, labels: int | None = None
+    ) -> Path:
+        """Write a page about the whole dataset, and return where it is: `report.html` in the dataset, or `output`.
+
+        language: the code of the language that the page begins with; None takes that of the browser. labels: at most so
+        many labels have a row; None is 200. Raises DatasetError if a file is damaged or cannot be written, or a build
+        is writing to the dataset; UsageError for an unknown language.
+        """
+        return write_report(self.layout.root, None if output is None else Path(output), language, labels)
+
     @property
     def _min_label_faces(self) -> int:
         recorded = self.about.origin.settings.get("min_label_faces")
@@ -78,16 +91,18 @@ class Dataset(Manifests):
         settings: Settings | None = None,
         against: str | os.PathLike[str] | None = None,
         min_label_faces: int | None = None,
+        overwrite: bool = False,
     ) -> Rejudged:
         """Judge every face again under other rules. This dataset does not change.
 
         policy: None uses the policy of the dataset. output: a new or empty folder for the result, as a dataset of its
-        own; its crops are hard links to those of this dataset, or copies.
+        own; its crops are hard links to those of this dataset, or copies. A folder that has this result already stays
+        as it is. overwrite: replace, as a whole, what an earlier call wrote to that folder.
         min_label_faces: as the setting; None takes that of the dataset.
         against: the folder of another dataset. Faces that are near to its kept faces are rejected as `leaked`; a rule
         on `held_out_distance` changes the limit.
-        Raises PolicyError if a rule needs what the dataset does not have, and DatasetError if `output` is not empty, a
-        crop is missing, or a file cannot be written.
+        Raises PolicyError if a rule needs what the dataset does not have, and DatasetError if `output` has something
+        else and `overwrite` is not set, a crop is missing, or a file cannot be written.
         """
         policy = policy or self.policy
         least = self._min_label_faces if min_label_faces is None else min_label_faces
@@ -103,5 +118,14 @@ class Dataset(Manifests):
         )
         if output is not None:
             settings = (settings or Settings.load()).model_copy(update={"min_label_faces": least})
-            write_rejudged(self, new, Path(output), policy, settings)
+            new = replace(new, already_so=not self._write(new, Path(output), policy, settings, overwrite))
         return new
+
+    def _write(self, new: Rejudged, root: Path, policy: Policy, settings: Settings, overwrite: bool) -> bool:
+        """Write the result of other rules. Returns False if the folder has it already."""
+        earlier = earlier_result(root)
+        if earlier and is_already_so(earlier, new, origin_of(new, policy, settings)):
+            return False
+        with output_of(self, root, earlier, overwrite) as folder:
+            write_rejudged(self, new, folder, policy, settings)
+        return True

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from facesieve.dataset.disk.atomic import wrap_write_errors, write_file_durably
+from facesieve.dataset.disk.atomic import wrap_write_errors
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.parquet import table_bytes
+from facesieve.dataset.disk.replace import replace_published_file
 from facesieve.records import Floats, Indices
 from facesieve.relate import nearest_labels
 from facesieve.run.comparisons import Comparisons
@@ -81,8 +82,8 @@ def people_of(found: Comparisons, root: Path) -> People:
 
 
 def write_people(people: People, layout: Layout) -> None:
-    """Write `people.parquet`. Raises DatasetError if it cannot be written."""
-    write_file_durably(table_bytes(people.table), layout.people, layout.scratch)
+    """Write `people.parquet` and its checksum. Raises DatasetError if they cannot be written."""
+    replace_published_file(table_bytes(people.table), layout.people, layout)
     with wrap_write_errors(layout.scratch):
         layout.scratch.rmdir()
 

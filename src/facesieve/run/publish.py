@@ -55,7 +55,7 @@ def publish_dataset(blocks: Iterable[Block], layout: Layout, origin: Origin, set
     remove_published_checksums(layout)
     for manifest in manifests:
         manifest.publish()
-    for path in (layout.people, *([] if origin.identity else [layout.embeddings])):
+    for path in (layout.people, layout.report, layout.report_sums, *([] if origin.identity else [layout.embeddings])):
         with wrap_write_errors(path):
             remove_path(path)
     folders = [layout.faces] if origin.options.outputs.in_tars else [layout.metadata, layout.faces]
@@ -162,14 +162,23 @@ def manifests_of(layout: Layout, origin: Origin) -> list[Path]:
 
 
 def published_files(layout: Layout, origin: Origin) -> list[str]:
-    """The names of the files whose checksums are published: what readers open, `made.json`, and the ledger parts."""
+    """The names of the files whose checksums are published: what readers open, `made.json`, and the ledger.
+
+    These files must exist, except for those of `optional_files`, which are named only if they exist.
+    """
     manifests = [path for manifest in manifests_of(layout, origin) for path in layout.files_of(manifest)]
     metadata = () if origin.options.outputs.in_tars else (layout.metadata,)
     clips = [layout.clips] if origin.clips and layout.made.exists() else []
     applied = [layout.applied] if layout.applied.exists() else []
     readers = (*manifests, *metadata, layout.about, layout.sheet, layout.made, *clips, *applied)
     parts = (layout.part(number) for number in layout.numbers(layout.parts))
-    return [layout.name_of(path) for path in (*readers, *parts)]
+    optional = (path for path in optional_files(layout) if path.exists())
+    return [layout.name_of(path) for path in (*readers, *parts, *optional)]
+
+
+def optional_files(layout: Layout) -> tuple[Path, ...]:
+    """Files that a dataset can do without: what `facesieve people` found, and what lists of paths named."""
+    return (layout.people, layout.lists)
 
 
 def _write_published_checksums(layout: Layout, origin: Origin) -> None:

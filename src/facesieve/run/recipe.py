@@ -37,6 +37,7 @@ def build(
     marked: bool = False,
     crops_as: CropsAs | None = None,
     prune: bool = False,
+    allow_again: bool = False,
     on: str | None = None,
     shard: tuple[int, int] | None = None,
     work_folder: PathText | None = None,
@@ -65,6 +66,7 @@ def build(
     crops_as: `files` writes each crop as a file, `shards` writes crops into tar files in WebDataset form. None keeps
     the form of an existing dataset; a new one has `shards` for more than `settings.most_crop_files` pictures.
     prune: remove pictures from the dataset that are no longer in the sources, and the old names of moved pictures.
+    allow_again: add pictures again that were forgotten.
     on: `ray` builds in the Ray cluster of RAY_ADDRESS, or without that in one that is started on this machine;
     `ray://HOST:PORT` builds in a cluster elsewhere. None builds on this machine without Ray.
     shard: `(3, 64)` adds only the third of 64 parts of the sources, so that 64 machines can each build one; `merge`
@@ -162,6 +164,7 @@ def build(
             watch=watched,
             named=named,
             prune=prune,
+            allow_again=allow_again,
             allow_mixed_engines=allow_mixed_engines,
             listed=found.listed,
             engine=engine,
@@ -215,8 +218,9 @@ def _check_marked(marked: bool, policy: Policy, alone: Policy) -> None:
     if marked and alone != policy:
         raise UsageError(
             "marked_too_early",
-            f"Policy {policy.name!r} compares all faces, so verdicts are known only after the pictures were marked. "
-            "Build without --marked.",
+            f"The rule on {policy.rules[len(alone.rules)].measure!r} compares all faces, so verdicts are known only "
+            "after the pictures were marked. Build without --marked, or without that rule and judge the dataset again: "
+            "facesieve sieve DATASET -o NEW, with the rule.",
         )
 
 

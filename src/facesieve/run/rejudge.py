@@ -20,7 +20,7 @@ from facesieve.dataset.disk.checksums import write_checksums
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.link import link_file
 from facesieve.dataset.manifests import Manifests
-from facesieve.dataset.origin import RecordedPolicy
+from facesieve.dataset.origin import Origin, RecordedPolicy
 from facesieve.dataset.tables.counts import Counts, RunningCounts
 from facesieve.dataset.tables.join import join_checksums
 from facesieve.dataset.tables.merge import Block
@@ -28,9 +28,10 @@ from facesieve.dataset.tables.named_files import cuts_of
 from facesieve.dataset.tables.schema import face_schema
 from facesieve.errors import DatasetError
 from facesieve.run.claim import check_writable, other_files
+from facesieve.run.comparing_rules import NAMES
 from facesieve.run.ledger import Ledger
 from facesieve.run.publish import publish_dataset
-from facesieve.run.relate_all import NAMES, RelationsOfAll
+from facesieve.run.relate_all import RelationsOfAll
 from facesieve.run.verdicts import Judge, Verdicts
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
@@ -43,6 +44,7 @@ class Rejudged:
     verdicts: judge the rows.
     before, after: the counts under the old and the new rules. newly_kept, newly_rejected: faces whose verdict changed.
     without_crop: kept faces without a crop, because the build did not write the crops of rejected faces.
+    already_so: whether the output had this result already, so that nothing was written.
     """
 
     dataset: Manifests
@@ -52,6 +54,7 @@ class Rejudged:
     newly_kept: int
     newly_rejected: int
     without_crop: int
+    already_so: bool = False
 
     def blocks(self, embeddings: bool = False) -> Iterator[tuple[Block, Block]]:
         """Yield each block of rows as it was, and under the new rules. embeddings: see `Manifests.blocks`."""
@@ -108,28 +111,33 @@ def rejudge(
     return Rejudged(dataset, verdicts, before.counts(), after.counts(), newly_kept, newly_rejected, without_crop)
 
 
+def origin_of(new: Rejudged, policy: Policy, settings: Settings) -> Origin:
+    """What is recorded of how a dataset under other rules was made. Marked pictures show the old verdicts."""
+    before = new.dataset.about.origin
+    return before.model_copy(
+        update={
+            "policy": RecordedPolicy(**policy.describe()),
+            "options": before.options.model_copy(update={"marked": False}),
+            "measures": new.measures,
+            "settings": before.settings | {"min_label_faces": settings.min_label_faces},
+        }
+    )
+
+
 def write_rejudged(dataset: Manifests, new: Rejudged, root: Path, policy: Policy, settings: Settings) -> None:
     """Write a new dataset with the new verdicts. Its crops are hard links to the old ones, or copies.
 
-    Marked pictures show the old verdicts, so they are left out. The old dataset does not change.
+    Marked pictures are left out. The old dataset does not change.
     Crops are durable before their checksums are written, and both before the dataset is published.
     Raises DatasetError if `root` is not empty, a crop is missing, or a file cannot be written.
     """
     if root.is_dir() and other_files(root):
         raise DatasetError("not_empty", f"{root} is not empty. Name a new folder.")
     check_writable(root)
-    layout, before = Layout(root), dataset.about.origin
-    _write_crops(new, layout, before.options.crops)
-    options = before.options.model_copy(update={"marked": False})
-    origin = before.model_copy(
-        update={
-            "policy": RecordedPolicy(**policy.describe()),
-            "options": options,
-            "measures": new.measures,
-            "settings": before.settings | {"min_label_faces": settings.min_label_faces},
-        }
-    )
+    layout = Layout(root)
+    _write_crops(new, layout, dataset.about.origin.options.crops)
     write_decisions(dataset.decisions, layout)
+    origin = origin_of(new, policy, settings)
     publish_dataset((block for _, block in new.blocks(embeddings=True)), layout, origin, settings)
     with wrap_write_errors(layout.scratch):
         layout.scratch.rmdir()

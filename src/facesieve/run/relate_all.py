@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from facesieve.errors import PolicyError
-from facesieve.quality import DATASET_RELATIONS, DUPLICATE_RELATIONS, LABEL_RELATIONS, mirrored_bits
+from facesieve.quality import DUPLICATE_RELATIONS, mirrored_bits
 from facesieve.records import Floats, Mask
 from facesieve.relate import (
     find_duplicates,
@@ -23,15 +23,14 @@ from facesieve.relate import (
     rank_in_picture,
     track_relations,
 )
+from facesieve.run.comparing_rules import MAIN, OF_LABELS, comparing_rules
 from facesieve.run.face_columns import FaceColumns, face_columns
 from facesieve.run.face_tables import FaceTables
 from facesieve.run.held_out import HeldOut
 from facesieve.sieve import Policy, Relations, Rule, passing_before
 
-NAMES = frozenset(relation.name for relation in DATASET_RELATIONS)
-OF_LABELS = frozenset(relation.name for relation in LABEL_RELATIONS)
 OF_DUPLICATES = frozenset(relation.name for relation in DUPLICATE_RELATIONS)
-MAIN, HELD_OUT = "rank_in_picture", "held_out_distance"
+HELD_OUT = "held_out_distance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +56,6 @@ class _Known:
         return self.values
 
 
-def first_of_all(policy: Policy, embedded: bool) -> int | None:
-    """The index of the first rule that compares all faces; None if no rule does.
-
-    embedded: whether the dataset has embeddings. With them, or if another rule needs them, the main face of a picture
-    is the one that is most like the others of its label.
-    """
-    comparing = _comparing(policy, embedded)
-    return next((at for at, rule in enumerate(policy.rules) if rule in comparing), None)
-
-
-def _comparing(policy: Policy, embedded: bool) -> list[Rule]:
-    """The rules that compare all faces."""
-    by_label = embedded or any(rule.measure in OF_LABELS for rule in policy.rules)
-    return [rule for rule in policy.rules if rule.measure in NAMES or (by_label and rule.measure == MAIN)]
-
-
 def relate_all(
     tables: FaceTables, policy: Policy, min_label_faces: int, held_out: HeldOut | None = None
 ) -> RelationsOfAll:
@@ -81,7 +64,7 @@ def relate_all(
     min_label_faces: as the setting. held_out: another dataset to compare with.
     Raises PolicyError `unmeasured` if the dataset lacks what a rule needs that is not optional.
     """
-    comparing = _comparing(policy, tables.model is not None)
+    comparing = comparing_rules(policy, tables.model is not None)
     if not comparing and held_out is None:
         return RelationsOfAll()
     wanted = [*(rule.measure for rule in policy.rules), *(("yaw", "pitch") if policy.ranks_tracks else ())]

@@ -9,7 +9,8 @@ from facesieve.dataset.about import write_made
 from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors
 from facesieve.dataset.disk.checksums import checksum_of_file, checksum_pairs, checksums_by_name, read_checksums
 from facesieve.dataset.disk.layout import Layout
-from facesieve.dataset.disk.replace import write_checksums_durably
+from facesieve.dataset.disk.names import shortened_list
+from facesieve.dataset.disk.replace import remove_published_file, write_checksums_durably
 from facesieve.dataset.tables.hashes import HashSet, hashes_of
 from facesieve.dataset.tables.named_files import crops_of_rows, files_of_rows
 from facesieve.dataset.tables.resolve import resolve
@@ -22,8 +23,9 @@ from facesieve.run.crops_in_tars import check_tars
 from facesieve.run.faults import CheckResult, FaultCode
 from facesieve.run.ledger import Ledger
 from facesieve.run.lost import record_lost
-from facesieve.run.mark_damage import mark_undone, without_crops
-from facesieve.run.publish import publish_ledger, published_files
+from facesieve.run.mark_damage import without_crops
+from facesieve.run.publish import optional_files, publish_ledger, published_files
+from facesieve.run.undone import mark_undone
 from facesieve.settings import Settings
 
 
@@ -36,14 +38,24 @@ def repair_dataset(root: Path, settings: Settings) -> CheckResult:
     - The manifests and the contact sheet are written again from the ledger.
     - Files without checksums get them. A dataset without a ledger gets only this.
     - An empty folder in place of a file is removed.
+    - A damaged `people.parquet` or table of lists is removed.
 
-    Raises DatasetError like `check_dataset`, if a folder in place of a file is not empty, and if a file cannot be
-    written.
+    Raises DatasetError like `check_dataset`, if this user may not read a file, if a folder in place of a file is not
+    empty, and if a file cannot be written.
     """
     layout = Layout(root)
     found = check_dataset(root)
+    if found.unreadable:  # the files are whole, so nothing may be removed
+        raise DatasetError(
+            "cannot_read",
+            f"This user has no permission to read {shortened_list(found.unreadable)} in {root}. "
+            "Change the permissions or the owner of these files and repair again.",
+        )
     with lock_dataset(layout):
         _remove_folders(layout, _damaged_names(found))
+        for path in optional_files(layout):
+            if layout.name_of(path) in _damaged_names(found):
+                remove_published_file(path, layout)
         contents = read_contents(layout, [])
         if has_ledger(layout):
             _repair_ledger(layout, contents, found, settings)

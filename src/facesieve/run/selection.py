@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from glob import has_magic
 from itertools import tee
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.names import normalized_text
 from facesieve.dataset.tables.inputs import input_keys
 from facesieve.dataset.tables.resolve import Resolution, resolve
 from facesieve.errors import UsageError
 from facesieve.records import displayed
+from facesieve.run.absent import source_exists
 from facesieve.run.ledger import Ledger
 from facesieve.run.named_inputs import absolute_path, is_below, manifest_name, matches_glob, path_of
 from facesieve.sources.remote.url import is_url
@@ -23,12 +28,34 @@ from facesieve.sources.remote.url import is_url
 SHORTEST = 8  # hex digits: with fewer, the beginning of an id selects nothing
 
 # The columns to search. Older versions of Parquet call the items of a list `item`.
-_SEARCHED = (
+SEARCHED = (
     *("source", "identity", "picture_id", "label"),
     *(f"faces.list.{item}.face_id" for item in ("element", "item")),
 )
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What the user names.
+
+    names: each is the name of a source in the manifests; the id of a picture or a face, or its first digits; or a file,
+    folder, archive, list or glob, as a path or as it is named in the manifests. labels: all their pictures. faces: ids
+    of faces, or their first digits. pictures: files; every input with the same bytes is meant. missing: all inputs
+    whose files no longer exist.
+    """
+
+    names: Sequence[str] = ()
+    labels: Sequence[str] = ()
+    faces: Sequence[str] = ()
+    pictures: Sequence[str] = ()
+    missing: bool = False
+
+    @property
+    def all(self) -> list[str]:
+        """Everything that is named by a text."""
+        return [*self.names, *self.labels, *self.faces, *self.pictures]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +73,64 @@ class Selection:
         return key_of(row) in self.inputs or row["picture_id"] in self.pictures or row["label"] in self.labels
 
 
-def select(ledger: Ledger, names: Sequence[str], labels: Sequence[str]) -> Selection:
-    """Search the ledger for names and labels, part by part, so that memory holds only what is selected.
+def select(ledger: Ledger, named: Named) -> Selection:
+    """Search the ledger for what the user named, part by part, so that memory holds only what is selected.
 
-    names: see `forget`. Raises UsageError when several ids begin with one of the names.
+    Raises UsageError when several ids begin with one of the names, and `all_missing` if no input exists any more;
+    DatasetError if a named picture cannot be read.
     """
     selection, rest = Selection(), list[str]()
+    ids = {path: _picture_id(Path(path)) for path in named.pictures}
     with resolve(ledger.tables, ledger.layout.scratch) as found:
-        known = _search(ledger, found, names, labels)
-        for what in names:
+        known = _search(ledger, found, [*named.names, *named.faces, *ids.values()], named.labels)
+        for what in named.names:
             if inputs := inputs_named(what, known.sources):
                 selection.inputs.update(inputs)
-            elif ids := ids_with_prefix(what, known.pictures):
-                selection.pictures.update(ids)
-            elif ids := ids_with_prefix(what, known.faces):
-                selection.faces.update(ids)
+            elif one := ids_with_prefix(what, known.pictures):
+                selection.pictures.update(one)
+            elif one := ids_with_prefix(what, known.faces):
+                selection.faces.update(one)
             else:
                 rest.append(what)
         within = _inputs_in_each(ledger, found, rest) if rest else {}
         selection.inputs.update(*(within[what] for what in rest))
-    selection.labels.update({normalized_text(label) for label in labels} & known.labels)
+    for what in named.faces:
+        one = ids_with_prefix(what, known.faces)
+        selection.faces.update(one)
+        selection.unknown.extend([] if one else [what])
+    if named.missing:
+        selection.inputs.update(_missing(ledger))
+    selection.pictures.update(known.pictures & {*ids.values()})
+    selection.labels.update({normalized_text(label) for label in named.labels} & known.labels)
     selection.unknown.extend(what for what in rest if not within[what])
-    selection.unknown.extend(label for label in labels if normalized_text(label) not in known.labels)
+    selection.unknown.extend(label for label in named.labels if normalized_text(label) not in known.labels)
+    selection.unknown.extend(path for path, one in ids.items() if one not in known.pictures)
     return selection
+
+
+def _picture_id(path: Path) -> str:
+    """The id that a picture file has in every dataset: the sha256 of its bytes."""
+    with wrap_read_errors(path), path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _missing(ledger: Ledger) -> set[bytes]:
+    """Keys of the inputs whose files, or the archives or lists that they are in, no longer exist."""
+    missing, there = set[bytes](), False
+    for rows in ledger.tables(["source", "identity"]):
+        for key in input_keys(rows).to_pylist():
+            path = os.fsdecode(key)
+            if is_url(path) or not Path(path).is_absolute() or source_exists(path):
+                there = True
+            else:
+                missing.add(key)
+    if missing and not there:
+        raise UsageError(
+            "all_missing",
+            f"No source of {ledger.layout.root} exists here. Perhaps a disk is not mounted, or this is another machine."
+            " To forget all of them, name the folder that they were in.",
+        )
+    return missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +171,7 @@ def _inputs_in_each(ledger: Ledger, found: Resolution, names: Sequence[str]) -> 
 
 def _parts(ledger: Ledger, found: Resolution) -> Iterator[tuple[pa.Table, pa.ChunkedArray, pa.ChunkedArray]]:
     """The rows of each part, and for those that count: the name of the input in the manifests, and its key."""
-    raw, again = tee(ledger.tables(_SEARCHED))
+    raw, again = tee(ledger.tables(SEARCHED))
     for rows, part in zip(raw, found.resolved(again), strict=True):
         yield rows, part.counted_rows["source"], input_keys(rows).filter(pa.array(part.counts))
 

@@ -18,7 +18,7 @@ from facesieve.dataset.tables.schema import THUMB_SCHEMA, part_schema, picture_s
 from facesieve.errors import DatasetError
 from facesieve.run.claim import lock_dataset
 from facesieve.run.ledger import EARLIEST, Ledger
-from facesieve.run.mark_damage import mark_undone
+from facesieve.run.undone import mark_undone
 from facesieve.settings import LIMITS, NOT_SHAPING
 
 ADDED = ("turn", "identity")  # columns that some datasets without a format number lack

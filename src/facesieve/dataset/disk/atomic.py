@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from facesieve.dataset.disk.own_file import damaged_file
 from facesieve.errors import DatasetError
 
 
@@ -36,7 +37,8 @@ def open_for_writing(path: Path, scratch: Path, modified: int | None = None) -> 
 
     scratch: a folder for the temporary file, on the same file system.
     modified: the modification time of the file in nanoseconds since 1970; None means now.
-    The name survives a power cut only after `sync_folders`. Raises DatasetError if the file cannot be written.
+    The name survives a power cut only after `sync_folders`. Raises DatasetError if the file cannot be written, and
+    `damaged_dataset` if there is a folder in its place.
     """
     temporary = scratch / f"{os.urandom(4).hex()}.{path.name}"  # process ids repeat among machines
     with wrap_write_errors(path):
@@ -50,9 +52,11 @@ def open_for_writing(path: Path, scratch: Path, modified: int | None = None) -> 
                     os.utime(temporary, ns=(modified, modified))
                 os.fsync(stream.fileno())
             temporary.replace(path)
-        except BaseException:
+        except BaseException as error:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+            if isinstance(error, IsADirectoryError):
+                raise damaged_file(path, "this is a folder, not a file") from error
             raise
 
 

@@ -73,7 +73,7 @@ def read_checksums(path: Path) -> dict[str, frozenset[Checksum]]:
         try:
             with open_own_file(path) as stream:
                 head, _, body = stream.read().partition(b"\n")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
     if hashlib.sha256(body).hexdigest().encode() != head:
         raise damaged_file(path)

@@ -30,7 +30,7 @@ def read_json(path: Path, known: frozenset[Checksum] = frozenset()) -> dict[str,
         try:
             with open_own_file(path) as stream:
                 data = stream.read()
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise missing_file(path) from error
     if known and checksum_of(data) not in known:
         raise damaged_file(path)

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -28,13 +29,18 @@ class Layout:
     root: Path
 
     def __post_init__(self) -> None:
-        """Raises UsageError `dataset_in_bucket` for the URL of a bucket, which a Path holds as `s3:/bucket/key`."""
+        """Raises UsageError `dataset_in_bucket` for the URL of a bucket, which a Path holds as `s3:/bucket/key`.
+
+        Raises DatasetError `cannot_read` if this user may not enter the folders.
+        """
         if url := bucket_of(self.root):
             raise UsageError(
                 "dataset_in_bucket",
                 f"{url} is in a bucket, where only build and forget work. For other commands, copy it to a folder: "
                 f"facesieve pull {quote(url)} FOLDER",
             )
+        with wrap_read_errors(self.hidden), suppress(FileNotFoundError, NotADirectoryError):
+            self.made.stat()  # `exists`, which is asked of many files here, raises PermissionError
 
     @property
     def faces(self) -> Path:
@@ -55,6 +61,16 @@ class Layout:
     def people(self) -> Path:
         """What `facesieve people` found about each label; absent until then, and after each change of the dataset."""
         return self.root / "people.parquet"
+
+    @property
+    def report(self) -> Path:
+        """The page that `facesieve report` writes; absent until then, and after each change of the dataset."""
+        return self.root / "report.html"
+
+    @property
+    def report_sums(self) -> Path:
+        """The checksum of `report`; absent if there is none."""
+        return self.sums / "report.txt"
 
     @property
     def decisions(self) -> Path:
@@ -136,6 +152,11 @@ class Layout:
         return self.hidden / "exports"
 
     @property
+    def forgotten(self) -> Path:
+        """What was forgotten and must not be added again, as salted hashes; absent where nothing was."""
+        return self.hidden / "forgotten.parquet"
+
+    @property
     def permits(self) -> Path:
         """Permits of workers on other machines to write; absent while there are none."""
         return self.hidden / "permits"
@@ -162,6 +183,14 @@ class Layout:
     @property
     def lock(self) -> Path:
         return self.hidden / "lock"
+
+    @property
+    def own_hidden(self) -> frozenset[Path]:
+        """All paths that can be directly in the hidden folder."""
+        folders = (self.parts, self.thumbs, self.unpacked, self.sums, self.exports, self.permits)
+        scratch = (self.scratch, self.decision_scratch, self.lock, self.decision_lock)
+        files = (self.made, self.clips, self.lost, self.merging, self.lists, self.forgotten, self.applied)
+        return frozenset((*folders, *scratch, *files))
 
     def files_of(self, manifest: Path) -> list[Path]:
         """The files of a manifest, in order: the path itself, or the part files if the path is a folder.

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors, write_file
+from facesieve.dataset.disk.atomic import sync_folders, wrap_write_errors, write_file, write_file_durably
 from facesieve.dataset.disk.checksums import (
     Checksums,
     checksum_of,
     checksum_of_file,
     checksum_pairs,
     checksums_by_name,
+    read_checksums,
     write_checksums,
 )
 from facesieve.dataset.disk.layout import Layout, file_size
@@ -64,3 +65,28 @@ def remove_published_checksums(layout: Layout) -> None:
         layout.published_sums.unlink(missing_ok=True)
     if layout.sums.exists():
         sync_folders([layout.published_sums], layout.root)
+
+
+def replace_published_file(data: bytes, path: Path, layout: Layout) -> None:
+    """Write one file of a published dataset, and its checksum if the published files have checksums.
+
+    Raises DatasetError if a file cannot be written or the checksums are damaged.
+    """
+    if others := _other_published(path, layout):
+        replace_files([NewFile(path, data)], others, layout.published_sums, layout)
+    else:
+        write_file_durably(data, path, layout.scratch)
+
+
+def remove_published_file(path: Path, layout: Layout) -> None:
+    """Remove one file of a published dataset with its checksum. Raises DatasetError if that fails."""
+    if others := _other_published(path, layout):
+        write_checksums_durably(others, layout.published_sums, layout)
+    with wrap_write_errors(path):
+        path.unlink(missing_ok=True)
+    sync_folders([path], layout.root)
+
+
+def _other_published(path: Path, layout: Layout) -> Checksums:
+    name = layout.name_of(path)
+    return {one: known for one, known in read_checksums(layout.published_sums).items() if one != name}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,12 @@ if TYPE_CHECKING:  # this file is imported before the heavy packages
 
 # What the fork server imports. The first keeps the others from starting threads, which a fork would lose.
 PRELOAD = ("facesieve.__main__", "facesieve.pipeline", "facesieve.run.engines.worker")
+_OF_COMMAND = "facesieve.processes.without_pandas"
+
+
+def preload() -> tuple[str, ...]:
+    """What the fork server of this process imports."""
+    return (_OF_COMMAND, *PRELOAD) if _OF_COMMAND in sys.modules else PRELOAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class Pool:
 
     def prepare(self) -> None:
         """Start the fork server, which imports what workers need while this process goes on."""
-        start_forkserver(PRELOAD)
+        start_forkserver(preload())
 
     def run(self, shards: Sequence[Shard], runner: ShardRunner, make_pipeline: MakePipeline) -> Iterator[Tally]:
         """See `BuildEngine.run`. Raises WorkerError also when no worker can be started."""

@@ -20,12 +20,13 @@ from facesieve.processes.child import Child
 from facesieve.processes.forkserver import forked
 from facesieve.processes.protocol import Handler, Reply, Send, run_child
 from facesieve.run.engines.engine import MakePipeline
-from facesieve.run.engines.pool import PRELOAD
+from facesieve.run.engines.pool import preload
 from facesieve.run.plan import Shard
 from facesieve.run.progress import Tally
 from facesieve.run.shard import ShardRunner
 
-# Creating the first array makes pyarrow import pandas if it is installed. The fork server does it once for all workers.
+# Creating the first array makes pyarrow import pandas, if it is installed and this is no process of the command. The
+# fork server does it once for all workers.
 pa.array([])
 
 
@@ -131,7 +132,7 @@ def _start_process(patience: float, target: Callable[..., None], *arguments: Any
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
-        return forked(PRELOAD, target, *arguments, patience=patience)
+        return forked(preload(), target, *arguments, patience=patience)
     finally:
         sys.modules["__main__"] = main
 
