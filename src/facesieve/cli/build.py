@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -133,7 +132,7 @@ def _network(given: str) -> str:
 
 
 def _sum_up(result: BuildResult, output: str, quiet: bool, as_json: bool) -> None:
-    from facesieve.cli.notes import notes, refused_notes
+    from facesieve.cli.notes import inside, notes, refused_notes
 
     _print_changes(result)
     if as_json:
@@ -160,15 +159,8 @@ def _sum_up(result: BuildResult, output: str, quiet: bool, as_json: bool) -> Non
     if not quiet:
         for line in refused_notes(result.refused, result.counts, output):
             typer.echo(line, err=True)
-        typer.echo(f"look at {_inside(output, 'contact_sheet.html')}")
+        typer.echo(f"look at {inside(output, 'contact_sheet.html')}")
     typer.echo(result.counts.line())
-
-
-def _inside(output: str, name: str) -> str:
-    """A file of the dataset, as a path or a URL."""
-    from facesieve.dataset.disk.layout import bucket_of
-
-    return f"{output.rstrip('/')}/{name}" if bucket_of(output) else str(Path(output) / name)
 
 
 def _print_changes(result: BuildResult) -> None:

@@ -26,6 +26,7 @@ from facesieve.errors import DatasetError, UsageError
 
 MAX_TEXT = 1000  # characters of a label, a name or a reason
 _FACE_ID = re.compile("[0-9a-f]{32}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PATIENCE = 10.0  # seconds to wait for another process; a change takes some milliseconds
 
 
@@ -167,7 +168,7 @@ def _checked(change: Change) -> Change:
     if verdict not in (None, "keep", "reject"):
         raise UsageError("bad_decision", f"The verdict {verdict[:50]!r} is neither keep nor reject.")
     who, why, name = (normalized_text(text) for text in (change.who, change.why, label or ""))
-    if not name.isprintable() or max(map(len, (who, why, name))) > MAX_TEXT:
+    if _CONTROL.search(name) or max(map(len, (who, why, name))) > MAX_TEXT:
         raise UsageError("bad_decision", f"A label has at most {MAX_TEXT} characters, and no control characters.")
     return replace(change, effect=Effect(verdict, None if label is None else name), who=who, why=why)
 

@@ -16,7 +16,7 @@ from facesieve.dataset.decision_file import read_decisions
 from facesieve.dataset.disk.checksums import Checksums, read_checksums
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.own_file import damaged_file, missing_file
-from facesieve.dataset.disk.parquet import read_groups, schema_of
+from facesieve.dataset.disk.parquet import read_groups, read_row, row_count, schema_of
 from facesieve.dataset.disk.tar import read_at
 from facesieve.dataset.tables.decisions import CHANGED, NEEDED, NO_DECISIONS, Decisions, with_decisions
 from facesieve.dataset.tables.embeddings import vectors_of
@@ -148,6 +148,17 @@ class Manifests:
     def measures(self, faces: pa.Table) -> Measures:
         """The measures of these rows of faces, (N,) float64 by name. A null becomes NaN."""
         return measures_of_rows(faces, self.names)
+
+    def face_at(self, row: int) -> FaceRow:
+        """The face in one row of `faces`, from 0, as it was published. Raises UsageError `no_such_face`."""
+        place = row
+        for path in self.layout.files_of(self.layout.faces):
+            length = row_count(path)
+            if 0 <= place < length:
+                found = _with_schema(read_row(path, place), self.about.origin.face_schema, self.layout.root)
+                return next(face_rows(found, self.names))
+            place -= length
+        raise UsageError("no_such_face", f"{self.layout.root} has no face in row {row}.")
 
     def face(self, prefix: str) -> list[FaceRow]:
         """The rows of the face whose id starts with `prefix`: one for each label that its picture has.

@@ -129,5 +129,5 @@ def _leaks(found: Comparisons) -> Iterator[LabelFinding]:
     for row in np.flatnonzero(found.leaked).tolist() if found.held_out else []:
         assert found.held_out
         other, away, name = found.held_out.ids[found.held_row[row]], float(found.held_distance[row]), found.label(row)
-        text = f"Face {found.face_id(row)} is {away:.2f} from face {other} of {found.held_out.root}."
+        text = f"Face {found.face_id(row)}, or its label, is {away:.2f} from face {other} of {found.held_out.root}."
         yield LabelFinding("leaked", (name,) if name else (), (found.face_id(row), other), away, text)

@@ -58,6 +58,21 @@ def read_groups(
             yield rows
 
 
+def read_row(path: Path, place: int) -> pa.Table:
+    """One row of a file, by its number from 0. Reads only the group that holds it. Raises DatasetError.
+
+    The table is empty if the file has fewer rows.
+    """
+    with _opened(path, frozenset()) as file:
+        first = 0
+        for number in range(file.num_row_groups):
+            length = file.metadata.row_group(number).num_rows
+            if place < first + length:
+                return file.read_row_group(number, use_threads=False).slice(place - first, 1)
+            first += length
+        return file.schema_arrow.empty_table()
+
+
 def schema_of(path: Path, known: frozenset[Checksum] = frozenset()) -> pa.Schema:
     """The columns of a Parquet file. Raises DatasetError like `read_table`."""
     with _opened(path, known) as file:

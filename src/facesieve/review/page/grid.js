@@ -1,0 +1,187 @@
+// The grid of all faces. Only the tiles in view are elements; they are used again while the grid scrolls.
+
+import { ask } from "./api.js";
+import { cropOf, onCrop, want } from "./crops.js";
+import { asked, element, format, keep, shown, state } from "./state.js";
+
+const PAGE = 500, GAP = 6, TALLEST = 8_000_000;
+const grid = document.getElementById("grid"), sheet = document.getElementById("sheet");
+const pages = new Map(), asking = new Set(), tiles = new Map(), spare = [];
+let total = 0, columns = 1, step = 102, tall = 0, frame = 0, choose = () => {}, fail = () => {};
+
+export const onChoose = callback => { choose = callback; };
+export const onFail = callback => { fail = callback; };
+export const totalFaces = () => total;
+
+export function faceAt(place) {
+  const page = pages.get(Math.floor(place / PAGE)), at = place % PAGE;
+  if (!page || at >= page.rows.length) return null;
+  const { rows, kept, passed, hand, label, values } = page;
+  return { row: rows[at], kept: kept[at], passed: passed[at], hand: hand[at], label: label[at], value: values?.[at] };
+}
+
+// Loads the selection anew. With `stay` the place on the screen stays, otherwise it begins at the top.
+export async function reload(stay = false) {
+  const first = stay ? Math.floor(placeAtTop() / PAGE) : 0;
+  const serial = state.serial;
+  const page = await ask("window", { ...asked(), first: first * PAGE, count: PAGE });
+  if (serial !== state.serial) return;
+  pages.clear();
+  asking.clear();
+  pages.set(first, page);
+  total = page.total;
+  if (!stay) grid.scrollTop = 0;
+  measure();
+  document.getElementById("nothing").hidden = total > 0;
+  return page;
+}
+
+export function measure() {
+  const size = Number(state.size), width = grid.clientWidth - 2 * GAP;
+  columns = Math.max(1, Math.floor((width + GAP) / (size + GAP)));
+  step = Math.floor((width + GAP) / columns);
+  const lines = Math.ceil(total / columns);
+  tall = lines * step + GAP;
+  sheet.style.height = `${Math.min(tall, TALLEST)}px`;
+  for (const tile of tiles.values()) putAway(tile);
+  tiles.clear();
+  draw();
+}
+
+// A sheet of millions of faces is taller than browsers allow, so the scroll bar then covers it at another scale.
+const scale = () => tall <= TALLEST ? 1 : (tall - grid.clientHeight) / (TALLEST - grid.clientHeight);
+const placeAtTop = () => Math.floor(grid.scrollTop * scale() / step) * columns;
+
+export function draw() {
+  frame = 0;
+  const top = grid.scrollTop * scale(), height = grid.clientHeight;
+  const first = Math.max(0, Math.floor(top / step) - 2) * columns;
+  const last = Math.min(total, (Math.ceil((top + height) / step) + 2) * columns);
+  for (const [place, tile] of tiles)
+    if (place < first || place >= last) { tiles.delete(place); putAway(tile); }
+  const rows = [];
+  for (let place = first; place < last; place += 1) {
+    const face = faceAt(place);
+    if (!face) { fetchPage(Math.floor(place / PAGE)); continue; }
+    const y = GAP + Math.floor(place / columns) * step - top + grid.scrollTop;
+    put(place, face, GAP + (place % columns) * step, y);
+    rows.push(face.row);
+  }
+  want(rows);
+  const chosen = [...tiles.values()].find(tile => tile.dataset.row === String(state.chosen));
+  if (chosen) grid.setAttribute("aria-activedescendant", chosen.id); else grid.removeAttribute("aria-activedescendant");
+}
+
+function put(place, face, x, y) {
+  let tile = tiles.get(place);
+  if (!tile) {
+    tile = spare.pop() || newTile();
+    tile.hidden = false;
+    tile.dataset.place = place;
+    tiles.set(place, tile);
+  }
+  tile.style.transform = `translate(${x}px, ${y}px)`;
+  tile.style.width = tile.style.height = `${step - GAP}px`;
+  const look = `tile${face.kept ? "" : " rejected"}${face.hand ? " hand" : ""}${face.row === state.chosen ? " chosen" : ""}`;
+  const value = state.query.sort === "source" ? "" : format(state.query.sort, face.value);
+  const words = [face.label && shown(face.label), speech.word("verdict", face.kept ? "kept" : "rejected"),
+    face.hand ? speech.text("review.by_hand") : "", value].filter(Boolean).join(", ").slice(0, 400);
+  if (tile.className !== look) tile.className = look;
+  if (tile.getAttribute("aria-label") !== words) tile.setAttribute("aria-label", words);
+  tile.id = `tile-${place}`;
+  tile.dataset.row = face.row;
+  tile.setAttribute("aria-selected", String(face.row === state.chosen));
+  tile.setAttribute("aria-posinset", place + 1);
+  tile.setAttribute("aria-setsize", total);
+  tile.lastChild.textContent = value;
+  tile.lastChild.hidden = !value;
+  paint(tile, face.row);
+}
+
+function putAway(tile) {
+  tile.hidden = true;
+  tile.removeAttribute("id");
+  spare.push(tile);
+}
+
+function newTile() {
+  const tile = element("div", { role: "option" }, element("img", { alt: "", draggable: false }), element("span", { className: "value" }));
+  sheet.append(tile);
+  return tile;
+}
+
+function paint(tile, row) {
+  const address = cropOf(row), picture = tile.firstChild;
+  if (picture.dataset.address === (address || "")) return;
+  picture.dataset.address = address || "";
+  picture.hidden = !address;
+  if (address) picture.src = address; else picture.removeAttribute("src");
+}
+
+async function fetchPage(number) {
+  if (asking.has(number)) return;
+  asking.add(number);
+  const serial = state.serial;
+  try {
+    const page = await ask("window", { ...asked(), first: number * PAGE, count: PAGE });
+    if (serial === state.serial) { pages.set(number, page); later(); }
+  } catch (error) {
+    fail(error);
+  } finally {
+    asking.delete(number);
+  }
+  while (pages.size > 60) pages.delete(pages.keys().next().value);
+}
+
+// Loads what is known of the faces in view again, such as after a decision in another window.
+export async function freshen() {
+  const numbers = new Set([...tiles.keys()].map(place => Math.floor(place / PAGE)));
+  for (const number of [...pages.keys()]) if (!numbers.has(number)) pages.delete(number);
+  for (const number of numbers) { asking.delete(number); await fetchPage(number); }
+}
+
+const later = () => { frame ||= requestAnimationFrame(draw); };
+grid.addEventListener("scroll", later, { passive: true });
+new ResizeObserver(() => measure()).observe(grid);
+onCrop(row => {
+  for (const tile of tiles.values()) if (tile.dataset.row === String(row)) paint(tile, row);
+});
+grid.addEventListener("click", event => {
+  const tile = event.target.closest(".tile");
+  if (tile) pick(Number(tile.dataset.place), true);
+});
+
+export const placeOfChosen = () => {
+  for (const [number, page] of pages) {
+    const at = page.rows.indexOf(state.chosen);
+    if (at >= 0) return number * PAGE + at;
+  }
+  return -1;
+};
+
+// Chooses the face at a place and brings it into view.
+export async function pick(place, byHand = false) {
+  if (!total) return;
+  const wanted = Math.min(Math.max(place, 0), total - 1);
+  if (!faceAt(wanted)) await fetchPage(Math.floor(wanted / PAGE));
+  const face = faceAt(wanted);
+  if (!face) return;
+  state.chosen = face.row;
+  keep();
+  show(wanted);
+  draw();
+  choose(face.row, byHand);
+}
+
+export function show(place) {
+  const y = Math.floor(place / columns) * step, top = grid.scrollTop * scale(), height = grid.clientHeight;
+  if (y < top) grid.scrollTop = y / scale();
+  else if (y + step + GAP > top + height) grid.scrollTop = (y + step + GAP - height) / scale() + (scale() > 1 ? 1 : 0);
+}
+
+// Moves the choice by some faces, or by some rows of the grid.
+export async function move(by, rows = 0) {
+  let place = placeOfChosen();
+  if (place < 0 && state.chosen >= 0) ({ place } = await ask("place", { ...asked(), row: state.chosen }));
+  await pick(place < 0 ? placeAtTop() : place + by + rows * columns);
+}

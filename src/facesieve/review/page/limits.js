@@ -1,0 +1,171 @@
+// Limits as sliders under histograms. A slider moves a limit; dragging across a histogram filters the grid.
+
+import { ask } from "./api.js";
+import { asked, element, format, keep, limitOf, measureNamed, ruleOn, state } from "./state.js";
+
+const STEPS = 400, SVG = "http://www.w3.org/2000/svg";
+const cards = document.getElementById("cards"), add = document.getElementById("add");
+let onLimit = () => {}, onRange = () => {}, spans = {}, drawn = {};
+
+export function setUp(limitMoved, rangeMoved) {
+  onLimit = limitMoved;
+  onRange = rangeMoved;
+  add.addEventListener("change", () => {
+    if (!add.value) return;
+    state.added.push(add.value);
+    build();
+    keep();
+    histograms();
+  });
+}
+
+export const shownMeasures = () => [...state.facts.rules.map(rule => rule.measure), ...state.added]
+  .filter((name, at, all) => measureNamed(name) && all.indexOf(name) === at);
+
+function sides(name) {
+  const rule = ruleOn(name), { better } = measureNamed(name);
+  const low = rule ? rule.low !== null : better !== "low", high = rule ? rule.high !== null : better !== "high";
+  return { low, high };
+}
+
+export function build() {
+  drawn = {};
+  cards.replaceChildren(...shownMeasures().map(card));
+  const there = new Set(shownMeasures());
+  const options = state.facts.measures.filter(measure => !there.has(measure.name));
+  add.replaceChildren(new Option("…", ""), ...options.map(({ name }) => new Option(speech.word("measure", name), name)));
+}
+
+function card(name) {
+  const made = element("div", { className: "measure", id: `measure-${name}`, title: speech.word("measure_sentence", name) });
+  const fails = element("span", { id: `fails-${name}` });
+  made.append(element("div", { className: "top" }, element("b", {}, speech.word("measure", name)), fails));
+  const picture = document.createElementNS(SVG, "svg");
+  picture.setAttribute("viewBox", "0 0 480 46");
+  picture.setAttribute("preserveAspectRatio", "none");
+  picture.setAttribute("aria-hidden", "true");
+  brush(picture, name);
+  made.append(picture);
+  const { low, high } = sides(name);
+  if (low) made.append(slider(name, 0));
+  if (high) made.append(slider(name, 1));
+  drawn[name] = picture;
+  return made;
+}
+
+function slider(name, side) {
+  const words = speech.text(side ? "review.at_most" : "review.at_least");
+  const input = element("input", { type: "range", min: 0, max: STEPS, step: 1, id: `limit-${name}-${side}` });
+  input.setAttribute("aria-label", `${speech.word("measure", name)}: ${words}`);
+  const output = element("output", { id: `value-${name}-${side}` });
+  input.addEventListener("input", () => {
+    const now = [...limitOf(name)];
+    now[side] = valueAt(name, side, Number(input.value));
+    if (now[0] !== null && now[1] !== null && now[0] > now[1]) now[1 - side] = now[side];
+    state.limits[name] = now;
+    write(name);
+    onLimit(false);
+  });
+  input.addEventListener("change", () => onLimit(true));
+  return element("div", { className: "slide" }, element("span", {}, words), input, output);
+}
+
+// The last position of a slider on its open side is no limit.
+function valueAt(name, side, position) {
+  if (position === (side ? STEPS : 0)) return null;
+  const [low, high] = spans[name] || [0, 1];
+  const value = low + (high - low) * position / STEPS;
+  const whole = measureNamed(name).unit === "" && high - low >= 20 || measureNamed(name).name.startsWith("rank");
+  return whole ? Math.round(value) : Number(value.toPrecision(4));
+}
+
+function write(name) {
+  limitOf(name).forEach((limit, side) => {
+    const input = document.getElementById(`limit-${name}-${side}`);
+    if (!input) return;
+    const [low, high] = spans[name] || [0, 1];
+    const words = limit === null ? speech.text("review.no_limit") : format(name, limit);
+    const position = limit === null ? (side ? STEPS : 0) : Math.round((limit - low) / (high - low) * STEPS);
+    if (document.activeElement !== input) input.value = position;
+    input.setAttribute("aria-valuetext", words);
+    document.getElementById(`value-${name}-${side}`).textContent = words;
+  });
+  lines(name);
+}
+
+export function count(failed) {
+  for (const name of shownMeasures())
+    document.getElementById(`fails-${name}`).textContent =
+      name in failed ? speech.text("review.fails_count", { n: failed[name] }) : "";
+}
+
+export async function histograms() {
+  const names = shownMeasures();
+  const { query, limits } = asked();
+  const found = await ask("histograms", { names, query, limits });
+  for (const name of names) if (found[name] && drawn[name]) histogram(name, found[name]);
+}
+
+function histogram(name, { low, high, kept, rejected }) {
+  const rule = ruleOn(name);
+  const ends = [low, high, rule?.low, rule?.high].filter(value => typeof value === "number");
+  spans[name] = [Math.min(...ends), Math.max(...ends)];
+  const [from, to] = spans[name], width = 480 * (high - low) / (to - from) / kept.length, start = 480 * (low - from) / (to - from);
+  const most = Math.max(1, ...kept.map((n, at) => n + rejected[at]));
+  const bars = kept.flatMap((n, at) => {
+    const x = start + at * width, tall = value => value ? Math.max(1.5, 44 * Math.sqrt(value / most)) : 0;
+    const all = tall(n + rejected[at]), own = all * n / Math.max(1, n + rejected[at]);
+    return [shape("rect", { class: "kept", x, y: 46 - own, width: width * .86, height: own }),
+      shape("rect", { class: "rejected", x, y: 46 - all, width: width * .86, height: Math.max(0, all - own) })];
+  });
+  drawn[name].replaceChildren(...bars);
+  write(name);
+}
+
+function lines(name) {
+  const picture = drawn[name], [from, to] = spans[name] || [0, 1];
+  picture.querySelectorAll(".limit, .brush").forEach(one => one.remove());
+  const x = value => 480 * (value - from) / (to - from);
+  const range = state.query.ranges[name];
+  if (range) {
+    const left = Math.max(0, x(range[0])), right = Math.min(480, x(range[1]));
+    picture.append(shape("rect", { class: "brush", x: left, y: 0, width: Math.max(2, right - left), height: 46 }));
+  }
+  for (const limit of limitOf(name))
+    if (limit !== null) picture.append(shape("line", { class: "limit", x1: x(limit), x2: x(limit), y1: 0, y2: 46 }));
+}
+
+function shape(kind, attributes) {
+  const made = document.createElementNS(SVG, kind);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+function brush(picture, name) {
+  let start = null;
+  const value = event => {
+    const box = picture.getBoundingClientRect(), [low, high] = spans[name] || [0, 1];
+    return low + (high - low) * Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  };
+  picture.addEventListener("pointerdown", event => {
+    start = value(event);
+    picture.setPointerCapture(event.pointerId);
+  });
+  picture.addEventListener("pointermove", event => {
+    if (start === null) return;
+    state.query.ranges[name] = [Math.min(start, value(event)), Math.max(start, value(event))];
+    lines(name);
+  });
+  picture.addEventListener("pointerup", event => {
+    if (start === null) return;
+    const [low, high] = [Math.min(start, value(event)), Math.max(start, value(event))], [from, to] = spans[name] || [0, 1];
+    start = null;
+    if (high - low < (to - from) / 100) delete state.query.ranges[name];
+    else state.query.ranges[name] = [low <= from ? -1e300 : low, high >= to ? 1e300 : high];
+    lines(name);
+    onRange();
+  });
+  picture.addEventListener("pointercancel", () => { start = null; });
+}
+
+export const drawLimits = () => shownMeasures().forEach(write);
