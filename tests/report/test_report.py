@@ -17,7 +17,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from facesieve.dataset.decision_file import Change, change_decisions
 from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.tables.decisions import Effect
 from facesieve.errors import DatasetError, UsageError
 from facesieve.report.report import face_ids, report_facts, report_page
 from facesieve.run.build import build_dataset
@@ -85,13 +87,19 @@ def test_the_present_limits_can_be_chosen_and_keep_what_is_kept(dataset: Path) -
 
 
 def test_faces_that_a_person_judged_do_not_move_with_a_limit(dataset: Path) -> None:
-    from facesieve.report.figures.block import face_blocks
-    from facesieve.report.figures.limits import kept_by_hand
-
+    rows = pq.read_table(dataset / "faces.parquet").to_pylist()
+    kept = [row["face_id"] for row in rows if row["kept"]][:2]
+    blurred = [row["face_id"] for row in rows if row["reasons"] == ["blurred"]][:2]
+    effects = {kept[0]: "keep", kept[1]: "reject", blurred[0]: "keep", blurred[1]: "reject"}
+    change_decisions(Layout(dataset), [Change(face, Effect(verdict), "Ada") for face, verdict in effects.items()])
     opened = open_dataset(dataset)
-    [block] = face_blocks(opened, Policy.parse({"name": "x", "rules": [{"measure": "blur", "low": 1e9}]}), ["blur"])
-    assert kept_by_hand(block).sum() == opened.about.counts.kept
-    assert not (block.passes_others(0) & block.kept).any()
+    facts = report_facts(opened)
+    assert facts["counts"]["kept_by_hand"] == 2
+    assert facts["counts"]["kept"] == opened.faces["kept"].to_pylist().count(True)
+    [blur] = [one for one in facts["measures"] if one["name"] == "blur"]
+    for stop in blur["stops"][::9]:
+        again = opened.rejudge(opened.policy.adjusted([f"min_blur={stop!r}"])).after.kept
+        assert kept_with(blur, stop, None) + 2 == again
 
 
 def test_a_rule_before_one_that_compares_faces_is_said_to_be_inexact() -> None:

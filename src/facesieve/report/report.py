@@ -14,9 +14,10 @@ from facesieve.report.figures.clips import TimeLines
 from facesieve.report.figures.first_look import first_look
 from facesieve.report.figures.joint import VIEWS, JointCounts
 from facesieve.report.figures.labels import ORDERS, LabelRows
-from facesieve.report.figures.limits import LimitCounts, kept_by_hand
+from facesieve.report.figures.limits import LimitCounts
 from facesieve.report.figures.nearest import NearestFaces
 from facesieve.report.figures.pictures import count_pictures
+from facesieve.report.figures.verdicts import VerdictCounts
 from facesieve.report.made import dataset_id, made, policy_values
 from facesieve.report.policy import policy_of
 from facesieve.report.stats import funnel
@@ -52,21 +53,19 @@ def report_facts(dataset: Manifests, labels: int = LABELS) -> Mapping[str, Any]:
     nearest = [NearestFaces(rule, number) for number, rule in enumerate(policy.rules)]
     rows = LabelRows(look.labels, labels, next((name for name in ORDERS if name in look.scales), "confidence"))
     clips = TimeLines(pictures.clips, pictures.all_clips)
-    figures: list[Figure] = [*limits, *joint, *nearest, rows, clips]
-    by_hand = 0
+    verdicts = VerdictCounts()
+    figures: list[Figure] = [verdicts, *limits, *joint, *nearest, rows, clips]
     for block in face_blocks(dataset, policy, dataset.names):
         for figure in figures:
             figure.add(block)
-        by_hand += int(kept_by_hand(block).sum())
     facts = {
         "name": dataset.layout.root.absolute().name,
         "id": dataset_id(dataset.layout),
         "made": made(dataset.about),
         "policy": policy_values(policy),
         "angles": ANGLES,
-        "counts": dataset.about.counts.as_json(),
+        "counts": {**dataset.about.counts.as_json(), **verdicts.as_json()},
         "funnel": list(funnel(dataset).items()),
-        "kept_by_hand": by_hand,
         "measures": [one.as_json() for one in limits],
         "joint": [one.as_json() for one in joint],
         "nearest": [one.as_json() for one in nearest],

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from facesieve.quality import Measure, is_relation
-from facesieve.records import Floats, Integers, Mask
+from facesieve.records import Floats, Integers
 from facesieve.report.figures.block import FaceBlock
 from facesieve.report.figures.scale import Scale
 from facesieve.sieve import Policy
@@ -74,8 +74,3 @@ def _bars(values: Floats, scale: Scale) -> Integers:
     """How many values are in each bar; the first and the last one also hold what lies beyond."""
     places = np.searchsorted(scale.edges, values, "right") - 1
     return np.bincount(places.clip(0, len(scale.edges) - 2), minlength=len(scale.edges) - 1)
-
-
-def kept_by_hand(block: FaceBlock) -> Mask:
-    """(N,) boolean: which faces are kept although a rule fails, so that no limit changes it."""
-    return block.kept & ~block.by_rules

@@ -10,7 +10,7 @@ function keptWith(measure, { low, high }) {
   const known = measure.passing - measure.passing_unmeasured;
   const within = (high === null ? known : measure.up_to[at(high)]) - (low === null ? 0 : measure.below[at(low)]);
   const optional = rulesByName[measure.name]?.optional || (low === null && high === null);
-  return Math.max(0, within) + (optional ? measure.passing_unmeasured : 0) + facts.kept_by_hand;
+  return Math.max(0, within) + (optional ? measure.passing_unmeasured : 0) + facts.counts.kept_by_hand;
 }
 
 // Which limits a measure has sliders for: those of its rule; else one on the side where values are worse.
