@@ -113,7 +113,7 @@ def _shared_pictures(found: Comparisons) -> Iterator[LabelFinding]:
 
 
 def _across_labels(found: Comparisons) -> Iterator[LabelFinding]:
-    """Near-duplicates under different labels. The twin of a face that is no first of its group is the first."""
+    """Near-duplicates under different labels. Unless a face is the first of its group, its twin is the first."""
     label, twin = found.faces.label, found.twins.twin
     rows = np.flatnonzero((found.twins.rank_among_duplicates > 1) & (label >= 0))
     rows = rows[(label[twin[rows]] >= 0) & (label[twin[rows]] != label[rows])]

@@ -36,8 +36,8 @@ class Layout:
         if url := bucket_of(self.root):
             raise UsageError(
                 "dataset_in_bucket",
-                f"{url} is in a bucket, where only build and forget work. For other commands, copy it to a folder: "
-                f"facesieve pull {quote(url)} FOLDER",
+                f"{url} is in a bucket, where only build, merge -o and forget work. For other commands, copy it to a "
+                f"folder: facesieve pull {quote(url)} FOLDER",
             )
         with wrap_read_errors(self.hidden), suppress(FileNotFoundError, NotADirectoryError):
             self.made.stat()  # `exists`, which is asked of many files here, raises PermissionError

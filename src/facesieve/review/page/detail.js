@@ -24,11 +24,14 @@ export const refresh = () => face && open(face.row);
 export const close = () => { face = null; card.hidden = true; document.getElementById("choose").hidden = false; };
 
 function render() {
-  const before = document.activeElement?.id;
+  const before = document.activeElement, typed = before?.id === "d-label" && before.dataset.row === String(face.row) ? before.value : null;
   if (picture) URL.revokeObjectURL(picture);
   picture = "";
   card.replaceChildren(head(), decide(), relabel(), ...decided(), sourcePicture(), numbers(), ...neighbours());
-  if (before && before.startsWith("d-")) document.getElementById(before)?.focus();
+  if (!before?.id.startsWith("d-")) return;
+  const again = document.getElementById(before.id);
+  if (typed !== null) again.value = typed; // someone decided elsewhere while this person types a label
+  again?.focus();
 }
 
 function head() {
@@ -69,6 +72,7 @@ function decide() {
 function relabel() {
   const input = element("input", { id: "d-label", value: face.label, maxLength: 1000 });
   input.setAttribute("list", "labels");
+  input.dataset.row = face.row;
   const change = () => actions.relabel(face.row, input.value === face.found ? null : input.value);
   const button = element("button", { type: "submit", textContent: speech.text("review.relabel") });
   const form = element("form", { className: "relabel", autocomplete: "off" },
