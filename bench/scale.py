@@ -4,10 +4,10 @@
 
 Makes one dataset per size in FOLDER (2.5 faces per picture, 1 % duplicates, 1 % refused, 10 % of the faces kept with a
 crop) and runs each step in a process of its own: merge (ledger to published dataset), inputs (only the list of inputs
-for the next step), rebuild (a build with nothing to do), sieve (new verdicts, without -o), explain (one face) and join
-(`facesieve merge` of 8 datasets with the same pictures in all; their crops become links), compare (like merge, for a
-ledger with a rule that compares all faces; a fifth of the faces are near-duplicates, and their crops move) and again
-(the same once more, when no crop moves). --steps selects some of them.
+for the next step), rebuild (a build with nothing to do), sieve (new verdicts, without -o), explain (one face), report
+(writes report.html), join (`facesieve merge` of 8 datasets with the same pictures in all; their crops become links),
+compare (like merge, for a ledger with a rule that compares all faces; a fifth of the faces are near-duplicates, and
+their crops move) and again (the same once more, when no crop moves). --steps selects some of them.
 Prints seconds, CPU seconds and peak resident memory.
 
 --order sorted: parts are in the order of names, as one build writes them. mixed: every part has names from the whole
@@ -35,7 +35,7 @@ SHARD_SIZES = (16, 64, 256)
 FACES = (0, 1, 1, 1, 2, 2, 3, 3, 4, 8)  # per picture: 2.5 on average
 PER_LABEL = 20
 CROP = b"\x89PNG\r\n\x1a\n" + bytes(60) + b"IEND\xaeB`\x82"
-STEPS = ("merge", "inputs", "rebuild", "sieve", "explain", "join", "compare", "again")
+STEPS = ("merge", "inputs", "rebuild", "sieve", "explain", "report", "join", "compare", "again")
 MAKE_OF = {"join": "make_apart", "compare": "make_compared", "again": "make_compared"}
 APART = 8  # datasets that `join` merges
 
@@ -241,6 +241,12 @@ def explain(root: Path) -> None:
     dataset = open_manifests(root)
     first = next(dataset.face_tables(["face_id"]))["face_id"][0].as_py()
     assert list(why(dataset, first[:12]).lines())
+
+
+def report(root: Path) -> None:
+    from facesieve.run.write_report import write_report
+
+    write_report(root)
 
 
 def join(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What every test may use: photos of installed packages and of ../shared, an S3 server, the command line."""
+"""What every test may use: photos of installed packages and of ../shared, servers of buckets, the command line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from azure_server import AzureServer
     from s3_server import S3Server
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -67,6 +68,23 @@ def s3(running_s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     for name, value in running_s3.environment().items():
         monkeypatch.setenv(name, value)
     return running_s3
+
+
+@pytest.fixture(scope="session")
+def running_azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
+    """A real Azure server for all tests that want one. Each of them uses a folder of its own."""
+    from azure_server import AzureServer
+
+    with AzureServer(tmp_path_factory.mktemp("azure")) as server:
+        yield server
+
+
+@pytest.fixture
+def azure(running_azure: AzureServer, monkeypatch: pytest.MonkeyPatch) -> AzureServer:
+    """The real Azure server, which the environment of the test leads to."""
+    for name, value in running_azure.environment().items():
+        monkeypatch.setenv(name, value)
+    return running_azure
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from facesieve.models.catalog import Limits
 from facesieve.quality import mirrored_bits
 from facesieve.relate import (
     Embedded,
+    OwnLabels,
     Space,
     find_centres,
     find_duplicates,
@@ -107,22 +108,33 @@ def split_labels(faces: Faces, each: int) -> Callable[..., Counts]:
     return one
 
 
-def leaks(faces: Faces, strangers: Vectors, each: int) -> Callable[..., Counts]:
-    """Hold out some faces of each person and half of all others, and look for the other faces of these people.
+HELD_PEOPLE = 3  # of the known people; none of the others is held out
 
-    strangers: faces of people that are not among `faces`.
+
+def leaks(faces: Faces, strangers: Vectors, each: int, labelled: int) -> Callable[..., Counts]:
+    """Hold out some faces of some people and half of all others, and look for the other faces of these people.
+
+    strangers: faces of people that are not among `faces`. each: held-out faces of each person. labelled: faces of each
+    known person in the dataset, all under one label; with 0, all the others, without labels.
     """
 
     def one(random: np.random.Generator) -> Counts:
-        held = _some_of_each(faces, each, random)
-        rest = np.setdiff1d(np.flatnonzero(faces.person < faces.many), held)
+        people = random.permutation(faces.many)
+        shown = [random.permutation(np.flatnonzero(faces.person == number)) for number in people]
+        held = [int(row) for rows in shown[:HELD_PEOPLE] for row in rows[:each]]
+        rest = np.concatenate([rows[each : each + labelled if labelled else None] for rows in shown])
         others = random.permutation(np.flatnonzero(faces.person >= faces.many))
         known = [*held, *others[: len(others) // 2]]
         held_out = (faces.vectors[known], faces.person[known], faces.order[known], faces.space, LEAST)
-        clean = np.concatenate([faces.vectors[others[len(others) // 2 :]], strangers])
-        everyone = np.concatenate([faces.vectors[rest], clean])
-        near = held_out_by_embedding(everyone, *held_out)[0] < faces.limits.held_out
-        return int(near[: len(rest)].sum()), len(rest), int(near[len(rest) :].sum()), len(clean)
+        everyone = np.concatenate([faces.vectors[rest], faces.vectors[others[len(others) // 2 :]], strangers])
+        labels = np.full(len(everyone), -1)
+        if labelled:
+            labels[: len(rest)] = faces.person[rest]
+        own = OwnLabels(labels, np.arange(len(labels)), faces.limits.other_person)
+        near = held_out_by_embedding(everyone, *held_out, own)[0] < faces.limits.held_out
+        leaked = np.zeros(len(everyone), bool)
+        leaked[: len(rest)] = np.isin(faces.person[rest], people[:HELD_PEOPLE])
+        return int(near[leaked].sum()), int(leaked.sum()), int(near[~leaked].sum()), int((~leaked).sum())
 
     return one
 
@@ -214,4 +226,7 @@ def planted(faces: Faces, copies: Vectors, strangers: Vectors) -> None:
         report(f"one person under two labels of {each} faces", split_labels(faces, each))
     report("leaks: 12 edits of held-out photos", copied(faces, copies, strangers), draws=1)
     for each in (5, 3, 1):
-        report(f"leaks: other photos of people with {each} held out", leaks(faces, strangers, each), draws=20)
+        for labelled in (0, 9, 5, 3):
+            of_label = f"labels of {labelled}" if labelled else "no labels"
+            if labelled <= 10 - each:
+                report(f"leaks: people with {each} held out, {of_label}", leaks(faces, strangers, each, labelled), 20)

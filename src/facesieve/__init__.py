@@ -19,6 +19,11 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from facesieve.export.export import Exported, ExportProgress, export_dataset
+    from facesieve.fit.by_examples import fit_examples
+    from facesieve.fit.curve import error_curves
+    from facesieve.fit.curve_records import Curve, Curves
+    from facesieve.fit.fitted import Fitted
+    from facesieve.fit.share import fit_keep, fit_reject_rate
     from facesieve.pipeline import Pipeline
     from facesieve.records import Face, NoEmbedding, Photo, Record, Refusal, RefusalCode, Source, Verdict
     from facesieve.run.build_result import BuildResult
@@ -35,12 +40,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BuildResult",
+    "Curve",
+    "Curves",
     "Dataset",
     "DatasetError",
     "ExportProgress",
     "Exported",
     "Face",
     "FacesieveError",
+    "Fitted",
     "Identified",
     "IdentifyProgress",
     "LabelFinding",
@@ -66,7 +74,11 @@ __all__ = [
     "WorkerError",
     "__version__",
     "build",
+    "error_curves",
     "export_dataset",
+    "fit_examples",
+    "fit_keep",
+    "fit_reject_rate",
     "identify",
     "merge",
     "open_dataset",
@@ -76,12 +88,15 @@ __all__ = [
 # Where each public name is defined.
 _MODULES = {
     "BuildResult": "run.build_result",
+    "Curve": "fit.curve_records",
+    "Curves": "fit.curve_records",
     "Dataset": "run.open_dataset",
     "DatasetError": "errors",
     "ExportProgress": "export.export",
     "Exported": "export.export",
     "Face": "records",
     "FacesieveError": "errors",
+    "Fitted": "fit.fitted",
     "Identified": "run.identify",
     "IdentifyProgress": "run.identify",
     "LabelFinding": "run.label_findings",
@@ -106,7 +121,11 @@ _MODULES = {
     "Verdict": "records",
     "WorkerError": "errors",
     "build": "run.recipe",
+    "error_curves": "fit.curve",
     "export_dataset": "export.export",
+    "fit_examples": "fit.by_examples",
+    "fit_keep": "fit.share",
+    "fit_reject_rate": "fit.share",
     "identify": "run.identify",
     "merge": "run.merge",
     "open_dataset": "run.open_dataset",

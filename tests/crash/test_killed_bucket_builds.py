@@ -17,6 +17,7 @@ from s3_server import S3Server
 
 from facesieve.errors import DatasetError
 from facesieve.run.build import build_dataset
+from facesieve.run.build_result import BuildResult
 from handmade import Handmade, build_spec, files_in, photos, sources_in
 
 # What is about to be written, or deleted after `-`, when the build dies, and whether a shard is in the bucket by then.
@@ -75,6 +76,17 @@ def expire(s3: S3Server, url: str) -> None:
 
 def published(s3: S3Server, url: str) -> dict[str, bytes]:
     return {name: data for name, data in s3.objects(f"{url}/").items() if not name.startswith(".facesieve/")}
+
+
+def build_when_free(heap: Path, url: str, work: Path) -> BuildResult:
+    """Build as soon as the lease of another build is over."""
+    until = time.monotonic() + 120
+    while True:
+        try:
+            return build_in_bucket(heap, url, work)
+        except DatasetError as error:
+            assert error.code == "in_use" and time.monotonic() < until, error
+            time.sleep(0.5)
 
 
 def assert_whole(s3: S3Server, url: str) -> None:
@@ -143,16 +155,26 @@ def test_killed_from_outside_the_same_machine_goes_on_at_once_and_another_after_
         child.communicate()
     with pytest.raises(DatasetError, match="whose lease lasts until"):
         build_in_bucket(heap, url, tmp_path / "other")
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        try:
-            result = build_in_bucket(heap, url, tmp_path / "other")
-            break
-        except DatasetError as error:
-            assert error.code == "in_use"
-            time.sleep(1)
+    result = build_when_free(heap, url, tmp_path / "other")
     assert result.progress.already > 0
     assert published(s3, url) == whole
+
+
+def test_a_build_that_was_suspended_for_longer_than_its_lease_stops_and_changes_nothing(
+    s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes]
+) -> None:
+    child = start(heap, url, tmp_path / "first", 0, 0.2, 1, 5)
+    assert child.stdout
+    assert any(line == "done 6\n" for line in child.stdout)
+    child.send_signal(signal.SIGSTOP)
+    build_when_free(heap, url, tmp_path / "second")
+    there = s3.objects(f"{url}/")
+    assert published(s3, url) == whole
+    child.send_signal(signal.SIGCONT)
+    _, errors = child.communicate(timeout=120)
+    assert (child.returncode, errors.count("\n")) == (2, 1)
+    assert "may not write" in errors and errors.endswith("[lease_lost]\n")
+    assert s3.objects(f"{url}/") == there
 
 
 @pytest.mark.slow

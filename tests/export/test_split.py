@@ -110,10 +110,7 @@ def test_a_split_without_faces_and_one_label_alone_are_told(people: Path, tmp_pa
 
 
 class Clustered(Handmade):
-    """One face in each picture, in eight groups of crops.
-
-    Hashes of one group differ in a few bits, those of two groups in about half.
-    """
+    """One face per picture, in eight groups: hashes of a group differ in a few bits, those of two in about half."""
 
     def one(self, source: Source) -> Record:
         record = super().one(source)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,6 +104,60 @@ def test_places_that_cannot_be_written_are_refused(people: Path, copy: Path, tmp
             export_dataset(people, "csv", place)
         assert caught.value.code == code, place
     assert not [path for path in (*tmp_path.iterdir(), *copy.iterdir()) if path.name.endswith(".export")]
+
+
+def test_a_link_to_an_empty_folder_stays_a_link(people: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk" / "out").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "out")
+    export_dataset(people, "csv", tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "disk" / "out" / "train.csv").exists()
+    assert sorted(path.name for path in (*tmp_path.iterdir(), *(tmp_path / "disk").iterdir())) == [
+        "disk",
+        "link",
+        "out",
+    ]
+    (tmp_path / "broken").symlink_to(tmp_path / "nothing")
+    with pytest.raises(DatasetError) as caught:
+        export_dataset(people, "csv", tmp_path / "broken")
+    assert caught.value.code == "not_a_folder"
+
+
+def test_a_mounted_disk_itself_is_refused_before_anything_is_written(
+    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "disk")
+    with pytest.raises(DatasetError) as caught:
+        export_dataset(people, "csv", tmp_path / "disk")
+    assert caught.value.code == "is_a_mount" and [path.name for path in tmp_path.iterdir()] == ["disk"]
+    assert export_dataset(people, "csv", tmp_path / "disk" / "out").faces > 0
+
+
+KILLED = """
+import os, signal, sys
+from facesieve.export.export import export_dataset
+from facesieve.export.staging import Staging
+from facesieve.settings import Settings
+
+write = Staging.commit
+
+def commit(self):
+    if self.done == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(self)
+
+Staging.commit = commit
+export_dataset(sys.argv[1], "webdataset", sys.argv[2], settings=Settings.load(export_shard=8))
+"""
+
+
+def test_an_export_that_was_killed_is_continued_with_the_same_bytes(people: Path, tmp_path: Path) -> None:
+    export_dataset(people, "webdataset", tmp_path / "whole", settings=SMALL)
+    command = [sys.executable, "-c", KILLED, str(people), str(tmp_path / "out")]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert not (tmp_path / "out").exists() and folder_beside(tmp_path / "out").is_dir()
+    export_dataset(people, "webdataset", tmp_path / "out", settings=SMALL)
+    assert files_in(tmp_path / "out") == files_in(tmp_path / "whole")
 
 
 def test_an_empty_folder_may_have_what_desktops_leave(people: Path, tmp_path: Path) -> None:

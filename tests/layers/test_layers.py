@@ -15,7 +15,7 @@ PACKAGE = Path(facesieve.__file__).parent
 PLAN = """
 version codes records errors regular_file small_file layered settings native processes stop streams buckets
 sources decode models detect align pose identity quality relate sieve draw dataset
-texts tracking pipeline report run demo export review service queue cli __main__
+texts tracking pipeline report run demo fit export review service queue cli __main__
 """
 HOUSE = PLAN.split()
 MIDDLE = PLAN.splitlines()[2].split()

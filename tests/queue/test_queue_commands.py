@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
 import sys
 import time
 import zipfile
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from picture_host import Host, answered, host
 from queue_workers import Worker, results, submit, until
 from redis_server import RedisServer
 from s3_server import S3Server
@@ -114,6 +117,31 @@ def test_a_picture_in_a_bucket_is_sent_itself_because_workers_have_other_credent
         assert run("submit", server.url, folder) == (0, "1 job submitted to faces:jobs.\n", "")
         [job] = [json.loads(fields[b"job"]) for _, fields in server.client().xrange("faces:jobs")]
     assert job == {"id": f"{folder}a.jpg", "image_base64": "ZGF0YQ=="}
+
+
+def test_objects_are_fetched_many_at_a_time_and_urls_are_sent_unread_in_order(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = asyncio.Event()
+
+    async def answer(running: Host, writer: asyncio.StreamWriter, path: str) -> None:
+        if running.open >= 8:
+            together.set()
+        await asyncio.wait_for(together.wait(), 60)  # one request after the other would never be answered
+        writer.write(answered(path.split("?")[0][-1].encode()))
+
+    with RedisServer(tmp_path) as server, host(answer) as running:
+        for name, value in {"ACCESS_KEY_ID": "k", "SECRET_ACCESS_KEY": "s", "DEFAULT_REGION": "us-east-1"}.items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url(""))
+        urls = [f"s3://bucket/{number}" for number in range(8)]
+        urls.insert(4, "https://127.0.0.1:1/never-asked.jpg")
+        (tmp_path / "list.txt").write_text("\n".join(urls))
+        assert run("submit", server.url, tmp_path / "list.txt") == (0, "9 jobs submitted to faces:jobs.\n", "")
+        jobs = [json.loads(fields[b"job"]) for _, fields in server.client().xrange("faces:jobs")]
+    assert [job["id"] for job in jobs] == urls
+    sent = [b64decode(job["image_base64"]).decode() if "image_base64" in job else job["url"] for job in jobs]
+    assert sent == [url if url.startswith("https") else url[-1] for url in urls]
 
 
 def test_a_queue_is_shown(tmp_path: Path, run: Run) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from facesieve.relate import near_pairs as near_module
 from facesieve.relate.centres import find_centres
-from facesieve.relate.held_out import held_out_by_embedding
+from facesieve.relate.held_out import OwnLabels, held_out_by_embedding
 from facesieve.relate.near_pairs import near_pairs
 from facesieve.relate.people import same_person, twice_in_a_picture, two_groups
 from facesieve.relate.space import Space
@@ -70,6 +70,19 @@ def test_other_pictures_of_held_out_people_are_near_the_centre_of_their_label() 
     np.testing.assert_array_equal(distance[4:], faces[4:])  # two faces have no centre
     none = held_out_by_embedding(vectors[rest], vectors[:0], labels[:0], order[:0], EUCLID)
     assert np.isnan(none[0]).all() and set(none[1]) == {-1}
+
+
+def test_a_face_is_as_near_to_held_out_faces_as_the_centre_of_its_label_but_not_one_of_another_person() -> None:
+    vectors, _ = people([9, 4, 1], spread=0.03)
+    held, rest = np.array([0, 9]), np.array([*range(1, 9), 13])
+    labels = np.full(9, 5)  # the last one is of somebody else
+    searched = (vectors[rest], vectors[held], np.array([0, 1]), np.arange(2), EUCLID, 3)
+    alone, _ = held_out_by_embedding(*searched)
+    distance, row = held_out_by_embedding(*searched, OwnLabels(labels, np.arange(9), 0.55))
+    assert len(set(distance[:8])) == 1 and distance[0] < alone[:8].min() and set(row[:8]) == {0}
+    assert distance[8] == alone[8] > 0.55
+    unlabelled, _ = held_out_by_embedding(*searched, OwnLabels(np.full(9, -1), np.arange(9), 0.55))
+    np.testing.assert_array_equal(unlabelled, alone)
 
 
 @pytest.mark.parametrize("space", [EUCLID, Space(True, 0.6)])

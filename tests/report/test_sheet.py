@@ -1,13 +1,15 @@
+"""The contact sheet: what it shows, what it leaves out, and how it looks at six widths of a real browser."""
+
 from __future__ import annotations
 
 import base64
 import re
-import shutil
-import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import chromium
 import pyarrow.parquet as pq
 import pytest
 
@@ -17,28 +19,10 @@ from facesieve.run.build import build_dataset
 from facesieve.run.open_dataset import open_dataset
 from facesieve.sieve import Policy
 from handmade import Handmade, Hashed, build_spec, compared_spec, photos, sources_in
+from many_faces import ManyFaces, dataset_in, pictures_in, spec_of
+from page_facts import facts_of
 
-
-class Page(HTMLParser):
-    """The cards of a page, and everything on it that could reach another host."""
-
-    def __init__(self, page: bytes) -> None:
-        super().__init__()
-        self.cards: list[dict[str, str | None]] = []
-        self.links: list[str] = []
-        self.scripts = 0
-        self.text: list[str] = []
-        self.feed(page.decode())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        self.scripts += tag == "script"
-        self.links += [value or "" for name, value in attrs if name in ("src", "href", "action", "onerror", "onload")]
-        if tag == "article":
-            self.cards.append(values)
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
+needs_browser = pytest.mark.skipif(chromium.WHERE is None, reason="needs Chromium")
 
 
 @pytest.fixture
@@ -52,124 +36,202 @@ def dataset(heap: Path, tmp_path: Path) -> Layout:
     return Layout(tmp_path / "out")
 
 
-def test_every_face_is_a_card_with_its_picture_verdict_and_reasons(dataset: Layout) -> None:
-    page = Page(dataset.sheet.read_bytes())
-    faces = pq.read_table(dataset.faces).to_pylist()
-    shown = [(card["class"] == "kept", (card["data-reasons"] or "").split()) for card in page.cards]
-    assert sorted(shown) == sorted((row["kept"], row["reasons"]) for row in faces)
-    assert len(page.links) == len(faces), "rejected faces are shown though their crops were not written"
-    assert all(base64.b64decode(link.split(",")[1]).startswith(b"\xff\xd8") for link in page.links)
-    words = " ".join(page.text)
+def test_every_face_is_shown_with_its_picture_verdict_and_reasons(dataset: Layout) -> None:
+    facts, faces = facts_of(dataset.sheet), pq.read_table(dataset.faces).to_pylist()
+    names = [measure["name"] for measure in facts["measures"]]
+    shown = {(face["face_id"], face["label"]): face for face in facts["faces"]}
+    assert len(shown) == len(facts["faces"]) == len(faces)
     for row in faces:
-        assert row["face_id"] in words and row["source"] in words and f"{row['blur']:.4g}" in words
+        face = shown[row["face_id"], row["label"]]
+        assert (face["kept"], face["reasons"], face["source"]) == (row["kept"], row["reasons"], row["source"])
+        for name, value in zip(names, face["values"], strict=True):
+            assert value == (None if row[name] is None else pytest.approx(row[name], rel=1e-6))
+    thumbs = facts["thumbs"]
+    assert set(thumbs) == {row["face_id"] for row in faces}, "also of rejected faces, whose crops were not written"
+    assert all(base64.b64decode(jpeg).startswith(b"\xff\xd8") for jpeg in thumbs.values())
 
 
-def test_a_card_shows_the_fitter_near_duplicate_beside_the_face(heap: Path, tmp_path: Path) -> None:
+def test_the_fitter_near_duplicate_is_shown_beside_a_face(heap: Path, tmp_path: Path) -> None:
     build_dataset(sources_in(heap), tmp_path / "out", Hashed, compared_spec())
-    page, faces = (
-        (tmp_path / "out" / "contact_sheet.html").read_text(),
-        pq.read_table(tmp_path / "out" / "faces.parquet"),
-    )
-    rows = faces.to_pylist()
-    fallen = [row for row in rows if row["reasons"] == ["near_duplicate"]]
-    first = {row["source"] for row in rows if row["rank_among_duplicates"] == 1}
-    shown = re.findall(
-        r'src="data:image/jpeg;base64,[^"]+"><figcaption>fitter near-duplicate: ([^<]+) · (Ada|Grace)<', page
-    )
-    assert len(shown) == len(fallen) > 3
-    assert {source for source, _ in shown} <= first and len({source for source, _ in shown}) > 1
-    assert len(Page(page.encode()).links) == len(rows) + len(fallen)
+    rows = pq.read_table(tmp_path / "out" / "faces.parquet").to_pylist()
+    facts = facts_of(tmp_path / "out" / "contact_sheet.html")
+    pairs = [face for face in facts["faces"] if "other" in face]
+    assert len(pairs) == sum(row["reasons"] == ["near_duplicate"] for row in rows) > 3
+    first = {row["face_id"] for row in rows if row["rank_among_duplicates"] == 1}
+    assert {face["other"]["face_id"] for face in pairs} <= first & set(facts["thumbs"])
+    assert {face["other"]["words"] for face in pairs} == {"fitter near-duplicate"}
 
 
-def test_a_card_shows_the_main_face_of_the_picture_beside_the_others(heap: Path, tmp_path: Path) -> None:
+def test_the_main_face_of_the_picture_is_shown_beside_the_others(heap: Path, tmp_path: Path) -> None:
     policy = Policy.parse({"name": "x", "rules": [{"measure": "rank_in_picture", "high": 1}]})
     build_dataset(sources_in(heap), tmp_path / "out", Hashed, compared_spec())
     open_dataset(tmp_path / "out").rejudge(policy, tmp_path / "main")
-    cards = (tmp_path / "main" / "contact_sheet.html").read_text().split("<article")[1:]
-    others = [card for card in cards if "not_the_main_face" in card]
+    faces = facts_of(tmp_path / "main" / "contact_sheet.html")["faces"]
+    others = [face for face in faces if face["reasons"] == ["not_the_main_face"]]
     assert len(others) > 3
-    for card in others:
-        [source] = re.findall(r"<figcaption>main face of the picture: ([^<]+)</figcaption>", card)
-        assert f'<div class="from">{source}</div>' in card
+    assert all(face["other"]["source"] == face["source"] for face in others)
 
 
-def test_refused_pictures_are_listed_with_their_reason(dataset: Layout) -> None:
-    words = " ".join(Page(dataset.sheet.read_bytes()).text)
-    assert "The same picture as Ada/001 again.png." in words and "notes.txt" in words and "not an image" in words
+def test_refused_pictures_and_those_without_a_face_are_listed(dataset: Layout) -> None:
+    facts, pictures = facts_of(dataset.sheet), pq.read_table(dataset.pictures).to_pylist()
+    assert facts["refused"] == [
+        [row["source"], row["refusal"], row["message"]] for row in pictures if row["refusal"] is not None
+    ]
+    assert "The same picture as Ada/001 again.png." in [message for _, _, message in facts["refused"]]
+    without = [row["source"] for row in pictures if row["refusal"] is None and row["faces"] == 0]
+    assert facts["without_face"] == [len(without), without] and without
 
 
-def test_the_page_needs_no_other_file_and_no_host(dataset: Layout) -> None:
-    page = dataset.sheet.read_text()
-    assert all(link.startswith("data:image/jpeg;base64,") for link in Page(page.encode()).links)
-    assert not re.search(r"https?:|//[a-z]|@import|url\(", re.sub(r"base64,[^\"]*", "", page))
-
-
-def test_names_cannot_become_markup(heap: Path, tmp_path: Path) -> None:
-    nasty = '"><script>alert(1)</script><img src=x onerror=alert(1)>$books'
-    sources = [replace(one, name=f"{nasty}{one.name}", label=nasty) for one in sources_in(heap)]
-    build_dataset(sources, tmp_path / "out", Handmade, build_spec())
-    page = Page((tmp_path / "out" / "contact_sheet.html").read_bytes())
-    assert page.scripts == 1
-    assert all(link.startswith("data:image/jpeg;base64,") for link in page.links)
-    assert nasty in " ".join(page.text)
-
-
-def test_the_page_of_a_large_dataset_shows_an_even_selection_and_says_so(dataset: Layout) -> None:
-    faces = pq.read_table(dataset.faces)
-    page = Page(contact_sheet(dataset, 3))
-    assert [card["class"] for card in page.cards] == ["kept"] * 3 + ["rejected"] * 3
-    assert f"6 of {len(faces)} faces are on this page" in " ".join(page.text)
-    ids = faces.filter(faces["kept"])["face_id"].to_pylist()
-    words = " ".join(page.text)
-    assert ids[0] in words and ids[-1] in words
-
-
-def test_a_dataset_without_faces_has_a_page(tmp_path: Path) -> None:
-    build_dataset([], tmp_path / "out", Handmade, build_spec())
-    assert Page((tmp_path / "out" / "contact_sheet.html").read_bytes()).cards == []
-
-
-def test_the_page_shows_the_policy_and_its_limits(heap: Path, tmp_path: Path) -> None:
-    strict = Policy.preset("strict")
-    build_dataset(sources_in(heap), tmp_path / "out", Handmade, replace(build_spec(), policy=strict))
-    page = (tmp_path / "out" / "contact_sheet.html").read_text()
-    assert "Judged by <b>strict</b>: " in page
-    assert all(f"{rule.measure} {rule.limits()}" in page for rule in strict.rules)
-
-
-def test_a_card_shows_the_measures_of_the_policy_and_highlights_failed_ones(heap: Path, tmp_path: Path) -> None:
+def test_the_failed_rules_of_a_face_have_their_limits(heap: Path, tmp_path: Path) -> None:
     policy = Policy.parse(
         {"name": "own", "rules": [{"measure": "confidence", "low": 0.9}, {"measure": "yaw", "high": 50}]}
     )
     build_dataset(sources_in(heap), tmp_path / "out", Handmade, replace(build_spec(), policy=policy))
-    page = (tmp_path / "out" / "contact_sheet.html").read_text()
-    cards = re.findall(r"<article.*?</article>", page)
-    facts = [card.split("<details>")[0] for card in cards]
-    assert len(facts) > 0 and all("<dt>confidence</dt>" in one and "<dt>yaw</dt>" in one for one in facts)
-    for row in pq.read_table(tmp_path / "out" / "faces.parquet").to_pylist():
-        card = next(one for one in cards if row["face_id"] in one)
-        failed = " class=failed" if row["confidence"] < 0.9 else ""
-        assert f"<dt>confidence</dt><dd{failed}>{row['confidence']:.4f}</dd>" in card
+    rows = {row["face_id"]: row for row in pq.read_table(tmp_path / "out" / "faces.parquet").to_pylist()}
+    for face in facts_of(tmp_path / "out" / "contact_sheet.html")["faces"]:
+        row, expected = rows[face["face_id"]], list[Any]()
+        if row["confidence"] < 0.9:
+            expected.append(["confidence", row["confidence"], 0.9, None, "low_confidence"])
+        if row["yaw"] is None or row["yaw"] > 50:
+            expected.append(["yaw", row["yaw"], None, 50.0, "turned" if row["yaw"] else "pose_not_measured"])
+        assert face["failed"] == expected
 
 
-CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
-MEASURE = """<script>
-const tall = [...document.querySelectorAll(".facts dd")].filter(one => one.getClientRects().length
-  && one.getBoundingClientRect().height > 1.6 * parseFloat(getComputedStyle(one).lineHeight));
-const wide = [...document.querySelectorAll("article")].filter(one => one.scrollWidth > one.clientWidth);
-const shown = document.querySelectorAll(".facts dd").length;
-document.body.textContent = `numbers ${shown} broken ${tall.length} overflowing ${wide.length} ` + document.title;
-</script>"""
+def test_the_page_of_a_large_dataset_shows_an_even_selection(dataset: Layout) -> None:
+    rows = pq.read_table(dataset.faces)
+    facts = facts_of(contact_sheet(dataset, 2))
+    assert [face["kept"] for face in facts["faces"]] == [True] * 2 + [False] * 2
+    ids = rows.filter(rows["kept"])["face_id"].to_pylist()
+    assert [face["face_id"] for face in facts["faces"]][:2] == [ids[0], ids[-1]]
+    assert len(facts["refused"]) == 2 < facts["counts"]["refused"]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
-@pytest.mark.parametrize("width", [800, 1280, 1400, 1920])
-def test_no_number_is_wrapped_and_the_title_is_the_folder_name(heap: Path, tmp_path: Path, width: int) -> None:
-    strict = Policy.preset("strict")
-    build_dataset(sources_in(heap), tmp_path / "my faces", Handmade, replace(build_spec(), policy=strict))
-    page = tmp_path / "my faces" / "contact_sheet.html"
-    page.write_text(page.read_text().replace("</body>", MEASURE + "</body>"))
-    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    command += [f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},1000", page.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    assert re.search(r"numbers [1-9]\d* broken 0 overflowing 0 my faces – contact sheet", done.stdout)
+def test_datasets_with_equal_rows_have_the_same_id(heap: Path, dataset: Layout, tmp_path: Path) -> None:
+    build_dataset(sources_in(heap), tmp_path / "again", Handmade, build_spec())
+    build_dataset(sources_in(heap)[:3], tmp_path / "less", Handmade, build_spec())
+    roots = dataset.root, tmp_path / "again", tmp_path / "less"
+    ids = [facts_of(root / "contact_sheet.html")["id"] for root in roots]
+    assert re.fullmatch("[0-9a-f]{12}", ids[0]) and ids[0] == ids[1] != ids[2]
+
+
+def test_a_dataset_without_faces_has_a_page(tmp_path: Path) -> None:
+    build_dataset([], tmp_path / "out", Handmade, build_spec())
+    assert facts_of(tmp_path / "out" / "contact_sheet.html")["faces"] == []
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Tab]:
+    if chromium.WHERE is None:
+        pytest.skip("needs Chromium")
+    tab = chromium.Tab(tmp_path_factory.mktemp("browser"))
+    yield tab
+    tab.close()
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sheet of a dataset whose policy limits measures with long names."""
+    root = tmp_path_factory.mktemp("many")
+    policy = Policy.preset("strict")
+    made = dataset_in(root, policy)
+    return made.rename(root / "my faces") / "contact_sheet.html"
+
+
+def opened(tab: chromium.Tab, page: Path) -> None:
+    tab.messages.clear()
+    tab.open(page.as_uri())
+
+
+VALUES = "[...document.querySelectorAll('.value, .number, .pill')].filter(one => one.getClientRects().length)"
+BROKEN = f"{VALUES}.filter(one => one.offsetHeight > 2.4 * parseFloat(getComputedStyle(one).fontSize))"
+OUTSIDE = """[...document.querySelectorAll('.cell, .fact, .value, .pill, header *, form *, h3')].filter(one => {
+  const place = one.getBoundingClientRect(), around = one.parentElement.getBoundingClientRect();
+  return place.width && (place.right > innerWidth + 1 || place.right > around.right + 1);
+}).map(one => one.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("width", [390, 800, 1024, 1280, 1400, 1920])
+def test_no_value_wraps_and_nothing_overflows(tab: chromium.Tab, many: Path, width: int) -> None:
+    tab.ask("Emulation.setDeviceMetricsOverride", width=width, height=1000, deviceScaleFactor=1, mobile=width < 500)
+    opened(tab, many)
+    for sort in ("", "under_exposure_prevention_native"):
+        tab.run(f"fields.sort.value = '{sort}'; show()")
+        assert tab.run(f"{VALUES}.length") > 300
+        assert tab.run(f"{BROKEN}.length") == 0
+        assert tab.run("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+        assert tab.run(OUTSIDE) == []
+    columns = tab.run("getComputedStyle(document.querySelector('.grid')).gridTemplateColumns.split(' ').length")
+    assert columns >= width // 140, "the grid is dense"
+    tab.run("open(facts.faces.find(face => face.failed.length > 2))")
+    assert tab.run("document.getElementById('details').open") is True
+    assert tab.run(f"{BROKEN}.length") == 0
+    assert tab.run("details.scrollWidth - details.clientWidth") == 0
+    tab.ask("Emulation.clearDeviceMetricsOverride")
+    assert tab.complaints() == []
+
+
+def test_a_failed_number_stands_beside_its_limit_and_degrees_have_one_decimal(tab: chromium.Tab, many: Path) -> None:
+    opened(tab, many)
+    tab.run("speech.choose('en'); fields.reason.value = 'pitched'; show()")
+    texts = tab.run("[...document.querySelectorAll('.tile .failed')].map(one => one.textContent)")
+    assert len(texts) > 3 and all(re.fullmatch(r"pitch-?\d+\.\d [<>] -?15", text) for text in texts)
+    colours = tab.run(
+        "[...document.querySelectorAll('.tile .failed .value')].map(one => getComputedStyle(one).color)"
+        ".concat(getComputedStyle(document.querySelector('.books .rejected-text')).color)"
+    )
+    assert len(set(colours)) == 1
+
+
+def test_faces_are_filtered_and_sorted_by_any_measure(tab: chromium.Tab, many: Path) -> None:
+    opened(tab, many)
+    facts = facts_of(many)
+    tab.run("speech.choose('en'); fields.label.value = 'person 2'; fields.sort.value = 'blur'; show()")
+    at = [measure["name"] for measure in facts["measures"]].index("blur")
+    values = sorted(face["values"][at] for face in facts["faces"] if face["label"] == "person 2")
+    shown = tab.run("[...document.querySelectorAll('.tile')].map(one => one.lastChild.lastChild.textContent)")
+    assert shown == [f"{value:.0f}" for value in values]
+    tab.run("document.getElementById('turn').click()")
+    turned = tab.run("[...document.querySelectorAll('.tile')].map(one => one.lastChild.lastChild.textContent)")
+    assert turned == shown[::-1]
+    assert tab.run("document.getElementById('shown').textContent") == f"{len(values)} of {len(facts['faces'])} shown"
+
+
+def test_the_page_names_its_folder_policy_and_id_and_copies_them(tab: chromium.Tab, many: Path) -> None:
+    opened(tab, many)
+    tab.run("speech.choose('en')")
+    assert tab.run("document.title") == "my faces – contact sheet"
+    text = tab.run("document.querySelector('header').innerText")
+    assert all(part in text for part in ("my faces", facts_of(many)["id"], "strict", "upsampling at most 1.25"))
+    tab.run("window.copied = []; document.execCommand = () => copied.push(document.activeElement.value)")
+    tab.run("navigator.clipboard && (navigator.clipboard.writeText = async text => copied.push(text))")
+    tab.run("document.querySelectorAll('#pills button')[1].click()")
+    tab.until("copied.length")
+    assert tab.run("copied[0]") == facts_of(many)["id"]
+
+
+def test_a_long_common_path_is_shown_once(tab: chromium.Tab, tmp_path: Path) -> None:
+    policy, long = Policy.preset(), "/a/very/long/folder" * 8
+    sources = [replace(one, name=f"{long}/{one.name}") for one in sources_in(pictures_in(tmp_path / "p", 6))]
+    build_dataset(sources, tmp_path / "out", lambda: ManyFaces(policy), spec_of(policy))
+    opened(tab, tmp_path / "out" / "contact_sheet.html")
+    assert tab.run("document.body.innerText").count(long) == 1
+    assert tab.run("document.querySelector('#refused td').textContent") == "person 0/notes.txt"
+
+
+def test_no_name_can_become_markup_or_disguise_itself(tab: chromium.Tab, tmp_path: Path) -> None:
+    nasty = '"><script>alert(1)</script><img src=x onerror=alert(1)>{{FACTS}}</script><!--\u202egnp.exe'
+    policy = Policy.preset()
+    sources = [
+        replace(one, name=f"{nasty}/{number}{'x' * 10_000}", label=nasty)
+        for number, one in enumerate(sources_in(pictures_in(tmp_path / "p", 6)))
+    ]
+    build_dataset(sources, tmp_path / "out", lambda: ManyFaces(policy), spec_of(policy))
+    page = tmp_path / "out" / "contact_sheet.html"
+    opened(tab, page)
+    tab.run("open(facts.faces[0])")
+    assert tab.run("document.querySelectorAll('img[onerror]').length") == 0
+    assert tab.run("document.querySelectorAll('script').length") == len(re.findall("<script", page.read_text()))
+    assert "\u202e" not in tab.run("document.body.innerText") and "\\u202egnp.exe" in tab.run("document.body.innerText")
+    assert tab.run("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    asked = [url for url in tab.requested() if not url.startswith("data:image/jpeg;base64,")]
+    assert asked == [page.as_uri()] and tab.complaints() == []

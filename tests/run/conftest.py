@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from whole_dataset import again
 
 from handmade import photos
 
@@ -14,6 +15,14 @@ from handmade import photos
 def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
     """The pictures of two people; tests do not change them."""
     return photos(tmp_path_factory.mktemp("heap"), astronaut)
+
+
+@pytest.fixture(scope="module")
+def good(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of four shards with every kind of file. A file of tests may have another one."""
+    root = tmp_path_factory.mktemp("good") / "out"
+    again(heap, root)
+    return root
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -29,17 +29,21 @@ LENIENT = Policy.parse({"name": "by hand", "rules": [{"measure": "confidence", "
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A face. vector: (128,), None for a face without an embedding. hash_: 32 bytes; None draws a random one."""
+    """A face. vector: (128,), None for a face without an embedding. hash_: 32 bytes; None draws a random one.
+
+    measures: others by name, which replace 50.
+    """
 
     vector: np.ndarray | None
     hash_: bytes | None = None
     size: float = 50
     fitness: float = 50
     confidence: float = 1
+    measures: Mapping[str, float] = field(default_factory=dict)
 
     def face(self, photo: Photo, number: int) -> Face:
         face_id = hashlib.sha256(f"{photo.picture_id}{number}".encode()).hexdigest()[:32]
-        measures = {measure.name: 50.0 for measure in MEASURES[1:]}
+        measures = {measure.name: 50.0 for measure in MEASURES[1:]} | dict(self.measures)
         kept = self.confidence >= 0.5
         return Face(
             face_id=face_id,

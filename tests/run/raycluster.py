@@ -16,6 +16,10 @@ from typing import Any
 TESTS = Path(__file__).parents[1]
 PATH = os.pathsep.join([str(TESTS), str(TESTS / "crash")])
 
+# In the environment of all that this process starts, because other tests may run on this machine.
+os.environ["RAY_TESTS_OF"] = str(os.getpid())
+MARK = f"RAY_TESTS_OF={os.getpid()}\0".encode()
+
 
 class RayNodes:
     """A head and further nodes with one processor each."""
@@ -36,8 +40,14 @@ class RayNodes:
         return {**os.environ, "RAY_ADDRESS": self._cluster.address}
 
     def add(self) -> None:
-        """Add a node."""
-        self.others.append(self._cluster.add_node(num_cpus=1, **_SMALL))
+        """Add a node. On a busy machine it may take longer to start than the 30 seconds that Ray waits."""
+        for left in (2, 1, 0):
+            try:
+                self.others.append(self._cluster.add_node(num_cpus=1, **_SMALL))
+                return
+            except Exception:  # Ray raises no type of its own
+                if not left:
+                    raise
 
     def kill(self) -> None:
         """Kill the node that was added last, with everything on it, as a power cut would."""
@@ -90,6 +100,14 @@ def ray_client_server(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
             head.wait()
 
 
+def kill_cluster(folder: Path) -> None:
+    """Kill every process of the cluster of `ray_client_server` that keeps its files in a folder, the head first."""
+    for entry in sorted(Path("/proc").iterdir(), key=lambda path: (len(path.name), path.name)):
+        with suppress(OSError, ValueError):
+            if entry.name.isdigit() and os.fsencode(folder) in (entry / "cmdline").read_bytes():
+                os.kill(int(entry.name), signal.SIGKILL)
+
+
 def _listens(port: int) -> bool:
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
@@ -97,11 +115,12 @@ def _listens(port: int) -> bool:
 
 
 def actors() -> list[int]:
-    """The processes of actors of builds, oldest first."""
+    """The processes of actors of builds that this process has started, oldest first."""
     found = []
     for entry in Path("/proc").iterdir():
         with suppress(OSError, ValueError):
-            if entry.name.isdigit() and b"ray::ShardActor" in (entry / "cmdline").read_bytes():
+            is_actor = entry.name.isdigit() and b"ray::ShardActor" in (entry / "cmdline").read_bytes()
+            if is_actor and MARK in (entry / "environ").read_bytes():
                 found.append(int(entry.name))
     return sorted(found)
 

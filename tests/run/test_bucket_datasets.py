@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bucket_building import OUTPUTS, build_in_bucket
+from bucket_building import build_in_bucket
+from bucket_datasets import LEASE, error_of, local_build, published, put_lease
 from s3_server import READER, VISITOR, S3Server
 
-from facesieve.errors import DatasetError, UsageError
 from facesieve.run.bucket_dataset import BucketDataset
-from facesieve.run.build import build_dataset
 from facesieve.run.progress import Progress
 from facesieve.run.pull import pull
 from facesieve.settings import Settings
 from facesieve.sources.remote.objects import Objects
-from handmade import Handmade, build_spec, files_in, photos, sources_in
+from handmade import files_in, photos
 
 Run = Callable[..., tuple[int, str, str]]
-LEASE = ".facesieve/lease.json"
 
 
 @pytest.fixture(scope="module")
@@ -43,26 +41,6 @@ def url(s3: S3Server) -> str:
     return f"{s3.folder()}data set 😀/100%"
 
 
-def local_build(folder: Path, out: Path) -> dict[str, bytes]:
-    build_dataset(sources_in(folder), out, Handmade, build_spec(OUTPUTS, shard_size=4))
-    return files_in(out)
-
-
-def published(s3: S3Server, url: str) -> dict[str, bytes]:
-    return {name: data for name, data in s3.objects(f"{url}/").items() if not name.startswith(".facesieve/")}
-
-
-def put_lease(s3: S3Server, url: str, seconds: float, owner: str = "another") -> None:
-    lease = {"owner": owner, "host": "elsewhere", "process": 7, "seconds": seconds}
-    s3.put(f"{url}/{LEASE}", json.dumps(lease).encode())
-
-
-def error_of(work: Callable[[], object]) -> tuple[str, str]:
-    with pytest.raises((DatasetError, UsageError)) as caught:
-        work()
-    return caught.value.code, caught.value.message
-
-
 def test_a_bucket_gets_the_files_of_a_local_build_and_the_same_build_again_writes_nothing(
     s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes]
 ) -> None:
@@ -78,34 +56,6 @@ def test_a_bucket_gets_the_files_of_a_local_build_and_the_same_build_again_write
     assert (result.progress.total, written) == (0, [])
     after = s3.objects(f"{url}/")
     assert {name for name in after if after[name] != before.get(name)} <= {LEASE}
-
-
-def test_another_machine_adds_removes_and_continues_with_the_same_bytes(
-    s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes]
-) -> None:
-    some = shutil.copytree(heap, tmp_path / "some")
-    for name in ("Ada/007.png", "Grace/008.png", "Grace/not Grace.png"):
-        (some / name).unlink()
-    build_in_bucket(some, url, tmp_path / "first")
-    assert published(s3, url) == local_build(some, tmp_path / "local")
-    said: list[str] = []
-    result = build_in_bucket(heap, url, tmp_path / "second", announce=said.append)
-    assert result.progress.total == 3
-    assert len(said) == 1 and said[0].startswith("copying ") and str(tmp_path / "second") in said[0]
-    assert published(s3, url) == whole
-    # The first machine has an old copy now, and takes what the second one has written.
-    assert build_in_bucket(heap, url, tmp_path / "first").progress.total == 0
-    assert files_in(tmp_path / "first") == whole == published(s3, url)
-
-
-@pytest.mark.slow
-def test_a_manifest_that_grows_becomes_a_folder(s3: S3Server, url: str, heap: Path, tmp_path: Path) -> None:
-    build_in_bucket(heap, url, tmp_path / "work")
-    assert build_in_bucket(heap, url, tmp_path / "other", manifest_rows=5).progress.total == 0
-    names = published(s3, url).keys()
-    assert "faces.parquet/part-00001.parquet" in names and "faces.parquet" not in names
-    build_in_bucket(heap, url, tmp_path / "work", manifest_rows=5)
-    assert published(s3, url) == files_in(tmp_path / "work") == files_in(tmp_path / "other")
 
 
 def test_what_lies_in_the_bucket_and_belongs_to_no_shard_is_deleted_and_foreign_objects_stay(
@@ -126,56 +76,6 @@ def test_what_lies_in_the_bucket_and_belongs_to_no_shard_is_deleted_and_foreign_
     assert not left.keys() & there.keys()
     assert {name: there[name] for name in foreign} == foreign
     assert files_in(tmp_path / "work").keys() == whole.keys()
-
-
-def test_a_second_build_is_told_who_writes_and_an_expired_lease_is_taken_over(
-    s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes]
-) -> None:
-    put_lease(s3, url, seconds=3600)
-    code, message = error_of(lambda: build_in_bucket(heap, url, tmp_path / "work"))
-    assert (
-        code == "in_use" and f"{url}/ is being written by process 7 on elsewhere, whose lease lasts until " in message
-    )
-    put_lease(s3, url, seconds=0)
-    build_in_bucket(heap, url, tmp_path / "work")
-    assert published(s3, url) == whole
-    assert json.loads(s3.objects(f"{url}/")[LEASE])["seconds"] == 0
-
-
-def test_two_builds_at_once_the_second_is_told(s3: S3Server, url: str, heap: Path, tmp_path: Path) -> None:
-    told: list[tuple[str, str]] = []
-
-    def watch(output: BucketDataset, progress: Progress) -> None:
-        if progress.done == 1:
-            told.append(error_of(lambda: build_in_bucket(heap, url, tmp_path / "other")))
-            told.append(error_of(lambda: build_in_bucket(heap, url, tmp_path / "work")))
-
-    build_in_bucket(heap, url, tmp_path / "work", watch)
-    assert [code for code, _ in told] == ["in_use", "in_use"]
-    assert "whose lease lasts until" in told[0][1] and "on this machine" in told[1][1]
-
-
-def test_a_build_whose_lease_was_taken_stops_and_writes_nothing_more(
-    s3: S3Server, url: str, heap: Path, tmp_path: Path
-) -> None:
-    seen: dict[str, bytes] = {}
-
-    def watch(output: BucketDataset, progress: Progress) -> None:
-        if progress.done == 10:
-            put_lease(s3, url, seconds=3600)
-            until = time.monotonic() + 120
-            while time.monotonic() < until:
-                time.sleep(0.1)
-                try:
-                    output.check()
-                except DatasetError:
-                    time.sleep(2)  # what was on its way arrives
-                    seen.update(s3.objects(f"{url}/"))
-                    raise
-
-    code, message = error_of(lambda: build_in_bucket(heap, url, tmp_path / "work", watch, bucket_lease=20))
-    assert (code, "because process 7 on elsewhere took it over" in message) == ("lease_lost", True)
-    assert seen and s3.objects(f"{url}/") == seen and "dataset.json" not in seen
 
 
 def test_a_build_that_lost_its_lease_unnoticed_overwrites_nothing_of_the_next_one(
@@ -321,7 +221,6 @@ def test_wrong_options_are_one_sentence(s3: S3Server, url: str, run: Run, tmp_pa
         ("stats", "URL"),
         ("people", "URL"),
         ("merge", "URL", "-o", "FOLDER"),
-        ("merge", "FOLDER", "-o", "URL"),
         ("pull", "URL", "URL"),
     ],
     ids=" ".join,
@@ -335,20 +234,44 @@ def test_every_other_command_says_that_a_dataset_in_a_bucket_has_to_be_copied_fi
     assert "facesieve pull 's3://bucket/a b/data' FOLDER" in err
 
 
-def test_a_finished_dataset_is_copied_into_a_folder(
-    s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes], run: Run
+def test_objects_that_another_program_deletes_or_changes_end_the_build_before_the_dataset_is_finished(
+    s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes]
 ) -> None:
-    assert error_of(lambda: pull(url, tmp_path / "none"))[0] == "unfinished"
+    def watch(output: BucketDataset, progress: Progress) -> None:
+        if progress.done == 10:
+            deadline = time.monotonic() + 120
+            while ".facesieve/parts/00000000.parquet" not in (there := s3.objects(f"{url}/")):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            s3.delete(f"{url}/.facesieve/made.json")
+            s3.put(f"{url}/.facesieve/thumbs/00000000.parquet", there[".facesieve/thumbs/00000000.parquet"] + b"x")
+
+    code, message = error_of(lambda: build_in_bucket(heap, url, tmp_path / "work", watch))
+    assert code == "dataset_changed" and "2 files (.facesieve/made.json, .facesieve/thumbs/00000000.parquet)" in message
+    assert "dataset.json" not in s3.objects(f"{url}/")
+    s3.put(f"{url}/.facesieve/thumbs/00000000.parquet", b"x")
     build_in_bucket(heap, url, tmp_path / "work")
-    status, said, _ = run("pull", url, tmp_path / "copy")
-    assert status == 0 and " kept + " in said
-    assert files_in(tmp_path / "copy") == whole
-    assert run("check", tmp_path / "copy")[0] == 0
-    assert error_of(lambda: pull(url, tmp_path / "copy"))[0] == "not_empty"
-    shutil.copytree(tmp_path / "copy", tmp_path / "begun")
-    (tmp_path / "begun" / "dataset.json").unlink()
-    pull(url, tmp_path / "begun")
-    assert files_in(tmp_path / "begun") == whole
+    assert published(s3, url) == whole
+
+
+def test_a_dataset_inside_a_dataset_is_refused_and_nothing_is_written(
+    s3: S3Server, url: str, heap: Path, tmp_path: Path
+) -> None:
+    build_in_bucket(heap, url, tmp_path / "work")
+    before = s3.objects(f"{url}/").keys()
+    for place in (f"{url}/shards", f"{url}/deep/er/"):
+        code, message = error_of(lambda place=place: build_in_bucket(heap, place, tmp_path / place[-3:-1]))
+        assert (code, message) == (
+            "inside_a_dataset",
+            f"{place.rstrip('/')}/ is inside the dataset {url}/. Choose a folder outside of it.",
+        )
+    assert s3.objects(f"{url}/").keys() == before
+    for name in before:
+        if name.startswith(".facesieve/"):
+            s3.delete(f"{url}/{name}")
+    assert error_of(lambda: build_in_bucket(heap, f"{url}/deep", tmp_path / "inner"))[0] == "inside_a_dataset"
+    s3.delete(f"{url}/dataset.json")
+    build_in_bucket(heap, f"{url}/deep", tmp_path / "inner")
 
 
 @pytest.mark.slow
@@ -363,22 +286,6 @@ def test_a_dataset_that_changes_while_it_is_copied_leaves_no_finished_copy(
     code, _ = error_of(lambda: pull(url, tmp_path / "copy", settings=Settings(bucket_tries=1), announce=change))
     assert code in ("cannot_read", "dataset_changed")
     assert not (tmp_path / "copy" / "dataset.json").exists()
-
-
-def test_a_person_is_forgotten_in_a_bucket(
-    s3: S3Server, url: str, heap: Path, tmp_path: Path, run: Run, whole: dict[str, bytes]
-) -> None:
-    build_in_bucket(heap, url, tmp_path / "work")
-    status, said, err = run("forget", url, "--label", "Ada", "--work-folder", tmp_path / "other")
-    assert (status, said.startswith("forgotten: ")) == (0, True), err
-    left = shutil.copytree(heap / "Grace", tmp_path / "some" / "Grace").parent
-    assert published(s3, url).keys() == local_build(left, tmp_path / "local").keys()
-    assert not [name for name, data in s3.objects(f"{url}/").items() if "Ada" in name or b"Ada/" in data]
-    status, _, err = run("forget", url, "--label", "Nobody", "--work-folder", tmp_path / "other")
-    assert status == 2 and f"{url} has no label 'Nobody'" in err
-    status, _, err = run("forget", f"{url}-2", "x", "--work-folder", tmp_path / "none")
-    assert status == 2 and f"{url}-2/dataset.json is missing" in err
-    assert s3.objects(f"{url}-2/") == {}
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import chromium
 import cv2
 import pytest
 import skimage.data
@@ -25,6 +25,7 @@ from facesieve.settings import Settings
 from facesieve.sieve import Policy
 from filmed import film, walking
 from handmade import files_in
+from page_facts import facts_of
 
 KEPT_ALL = Policy(name="all", rules=())
 
@@ -82,10 +83,32 @@ def test_a_clip_is_one_row_and_its_faces_have_a_time_and_a_track(whole: facesiev
 
 
 def test_the_contact_sheet_shows_tracks_and_opens_the_clip_at_the_second(whole: facesieve.Dataset) -> None:
-    page = whole.layout.sheet.read_text(encoding="utf-8")
-    found = re.findall(r'walk\.mp4 · track 0 · <a href="file:///[^"#]*walk\.mp4#t=([0-9.]+)">\1 s</a>', page)
-    assert found == ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0", "1.2", "1.4"]
-    assert page.count("· track") == 8
+    faces = [face for face in facts_of(whole.layout.sheet)["faces"] if "track" in face]
+    assert [round(face["time"], 1) for face in faces] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4]
+    assert {(Path(face["source"]).name, face["track"]) for face in faces} == {("walk.mp4", 0)}
+
+
+@pytest.mark.skipif(chromium.WHERE is None, reason="needs Chromium")
+def test_in_a_browser_the_sheet_and_the_report_open_the_clip_at_the_second(
+    whole: facesieve.Dataset, tmp_path: Path
+) -> None:
+    tab = chromium.Tab(tmp_path)
+    try:
+        tab.open(whole.layout.sheet.as_uri())
+        [clip] = {face["source"] for face in facts_of(whole.layout.sheet)["faces"] if "track" in face}
+        links = "[...document.querySelectorAll('#faces a.fact')].map(one => one.href)"
+        seconds = ("0.0", "0.2", "0.4", "0.6", "0.8", "1.0", "1.2", "1.4")
+        assert tab.run(links) == [f"{Path(clip).as_uri()}#t={second}" for second in seconds]
+        assert tab.run("document.querySelectorAll('#faces h3').length") == 1
+        assert tab.run("document.querySelector('#faces h3').textContent").endswith("track 0 · 0–1.4 s")
+        tab.open(whole.report(tmp_path / "report.html").as_uri())
+        assert tab.run("document.querySelectorAll('#clips .clip').length") == 2, "one of them has no face"
+        shots = tab.run("[...document.querySelectorAll('#clips .shots a')].map(one => one.href)")
+        assert shots and set(shots) <= {f"{Path(clip).as_uri()}#t={second}" for second in seconds}
+        assert tab.run("document.querySelectorAll('#clips svg rect').length") >= 1
+        assert tab.complaints() == []
+    finally:
+        tab.close()
 
 
 def test_the_footage_preset_keeps_the_best_shots_and_sieve_agrees(
@@ -105,6 +128,34 @@ def test_the_footage_preset_keeps_the_best_shots_and_sieve_agrees(
     assert {tuple(row["reasons"]) for row in faces if not row["kept"]} == {("not_a_best_shot",)}
     assert built.about.origin.clips is not None
     assert "a fitter one" in "\n".join(built.explain(next(r["face_id"] for r in faces if not r["kept"])).lines())
+
+
+@pytest.mark.parametrize("preset", ["gallery", "training"])
+def test_presets_for_labelled_folders_keep_the_main_face_of_few_frames_and_sieve_agrees(
+    preset: str, tmp_path: Path
+) -> None:
+    sources = tmp_path / "people"
+    (sources / "ada").mkdir(parents=True)
+    bystander = cv2.resize(face(), (90, 90), interpolation=cv2.INTER_AREA)
+    frames = walking(face(), 40, size=(480, 240), step=1)
+    for frame in frames:
+        frame[20:110, 380:470] = bystander
+    film(sources / "ada" / "walk.mp4", frames)
+    cv2.imwrite(str(sources / "ada" / "photo.png"), face()[:, ::-1, ::-1])
+    policy = Policy.preset(preset).adjusted(["max_pitch=none", "min_confidence=0.9"])
+    whole = build(sources, tmp_path / "whole", label_from="folder", keep_rejected=True)
+    built = build(sources, tmp_path / "built", policy, label_from="folder", keep_rejected=True)
+    rows = built.faces.to_pylist()
+    assert whole.rejudge(policy).faces.to_pylist() == rows, "the columns may be in another order"
+    filmed = [row for row in rows if row["frame"] is not None]
+    assert len(filmed) == 16, "two faces in each of eight frames"
+    small = [row for row in filmed if row["box_w"] < 50]
+    assert {row["reasons"][0] for row in small} == {"not_the_main_face"}
+    main = [row for row in filmed if row["box_w"] >= 50]
+    assert {row["rank_in_picture"] for row in main} == {1.0}, "each frame is a picture"
+    kept = [row for row in rows if row["kept"]]
+    assert len(kept) == 1 and kept[0]["rank_among_duplicates"] == 1, "all are one picture, also mirrored"
+    assert {tuple(row["reasons"]) for row in main if not row["kept"]} == {("near_duplicate",)}
 
 
 def test_workers_and_shards_do_not_change_a_byte(clips: Path, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import matplotlib
 import numpy as np
 import pytest
+from twin_photos import TWINS, hopper, photos_of_ada, write_photos
 
 import facesieve
 from facesieve.errors import UsageError
@@ -21,29 +21,17 @@ from facesieve.settings import Settings
 from facesieve.sieve import Policy
 from handmade import files_in
 
-TWINS = Policy.preset("lenient").adjusted(["max_rank_among_duplicates=1"])
-
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two people; one of them also mirrored and blurred, made smaller, in a blank one, and under a second label."""
-    import skimage.data
-
-    root = tmp_path_factory.mktemp("photos")
-    face = skimage.data.astronaut()[0:256, 96:352, ::-1]
-    hopper = cv2.imread(str(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"))
-    made = {
-        "ada/1.png": face,
-        "ada/2 blurred.png": cv2.GaussianBlur(face[:, ::-1], (0, 0), 1),
-        "ada/3 small.jpg": cv2.resize(face, (180, 180), interpolation=cv2.INTER_AREA),
+    ada = photos_of_ada()
+    others = {
         "ada/4 blank.png": np.full((80, 80, 3), 90, np.uint8),
-        "ben/5 same.jpg": face,
-        "grace/6.png": cv2.resize(hopper, (256, 300), interpolation=cv2.INTER_AREA),
+        "ben/5 same.jpg": ada["ada/1.png"],
+        "grace/6.png": cv2.resize(hopper(), (256, 300), interpolation=cv2.INTER_AREA),
     }
-    for name, pixels in made.items():
-        (root / name).parent.mkdir(exist_ok=True)
-        cv2.imwrite(str(root / name), pixels)
-    return root
+    return write_photos(ada | others, tmp_path_factory.mktemp("photos"))
 
 
 def build(sources: Any, root: Path, policy: Policy = TWINS, workers: int = 1, **options: Any) -> facesieve.BuildResult:

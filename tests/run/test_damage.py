@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from whole_dataset import EVERYTHING, again
 
 from facesieve.dataset.disk.layout import Layout
-from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.disk.parquet import read_table
 from facesieve.dataset.manifests import open_manifests
 from facesieve.dataset.tables.merge import merge_parts
@@ -30,19 +30,7 @@ from facesieve.run.ledger import Ledger
 from facesieve.run.rejudge import rejudge
 from handmade import MEASURES, Handmade, build_spec, by_hand, files_in, sources_in
 
-EVERYTHING = Outputs(keep_rejected=True, cuts=("face",), marked=True)
 PUBLISHED = ("faces.parquet", "pictures.parquet", "dataset.json")
-
-
-@pytest.fixture(scope="module")
-def good(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("good") / "out"
-    again(heap, root)
-    return root
-
-
-def again(heap: Path, root: Path) -> None:
-    build_dataset(sources_in(heap), root, Handmade, build_spec(EVERYTHING, shard_size=5))
 
 
 def check(heap: Path, root: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forgetting import everything, of_several_faces, rows_of
+from traces import everything, of_several_faces, rows_of
 
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.outputs import Outputs

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from forgetting import everything, of_several_faces, rows_of
+from traces import everything, of_several_faces, rows_of
 
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.outputs import Outputs

@@ -196,11 +196,25 @@ def test_faces_that_are_near_to_a_held_out_face_are_leaked(mixed: Dataset, held_
     limit = next(rule.low for rule in open_dataset(tmp_path / "new").policy.rules if rule.reason == "leaked")
     assert limit == entry("dlib-resnet").embedding.limits.held_out  # type: ignore[union-attr]
     said = open_dataset(tmp_path / "new").explain(rows["ben/000.png"]["face_id"]).note
-    assert "It is 0.11 from a face of the dataset that was held out." in said
+    assert "It or its label is 0.11 from a face of the dataset that was held out." in said
     again = open_dataset(tmp_path / "new").rejudge()
     assert again.after == new.after, "the distances are recorded"
     own = mixed.rejudge(NOT_LEAKED, against=held_out.layout.root)
     assert own.after.reasons["leaked"] < new.after.reasons["leaked"]
+
+
+def test_all_pictures_of_a_label_are_leaked_if_one_of_its_person_is_held_out(tmp_path: Path) -> None:
+    vectors, owner = people([8, 8], spread=0.035)
+    pictures = people_pictures(vectors[[*range(7), *range(8, 16)]], owner[[*range(7), *range(8, 16)]], ["ada", "ben"])
+    dataset = given_dataset(tmp_path / "d", pictures)
+    given_dataset(tmp_path / "held", {"x/1.png": [Given(vectors[7])]})
+    rows = dataset.rejudge(against=tmp_path / "held").faces.to_pylist()
+    assert {row["label"] for row in rows if row["reasons"] == ["leaked"]} == {"ada"}
+    assert sum(row["kept"] for row in rows) == 8
+    away = np.linalg.norm(vectors[:7].astype(float) - vectors[7].astype(float), axis=1)
+    assert away.max() > entry("dlib-resnet").embedding.limits.held_out, "by itself, not every face is near"  # type: ignore[union-attr]
+    findings = dataset.people(against=tmp_path / "held").findings
+    assert sum(one.kind == "leaked" for one in findings) == 7
 
 
 def test_a_rule_on_held_out_faces_without_a_dataset_says_what_to_name(mixed: Dataset) -> None:

@@ -370,8 +370,8 @@ def test_an_interrupted_merge_is_finished_by_the_same_merge_and_by_nothing_else(
     with monkeypatch.context() as patched:
         does = getattr(merging, step)
 
-        def kill(*arguments: object) -> None:
-            does(*arguments) if step in ("_begin", "take_over") else None
+        def kill(*arguments: object, **options: object) -> None:
+            does(*arguments, **options) if step in ("_begin", "take_over") else None
             raise Killed
 
         patched.setattr(merging, step, kill)

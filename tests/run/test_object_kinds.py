@@ -16,12 +16,14 @@ from facesieve.run.object_kinds import Kind, kind_of, stamps_below
         ("marked/Ada Lovelace 😀/a.b.0123abcd.jpg", Kind.PICTURES),
         (".facesieve/crops/00000001.tar", Kind.PICTURES),
         (".facesieve/lists.parquet", Kind.RECORDS),
+        (".facesieve/clips.json", Kind.RECORDS),
         (".facesieve/parts/123456789.parquet", Kind.SHARD),
         (".facesieve/sums/00000001.txt", Kind.SHARD),
         ("embeddings.parquet/part-00001.parquet", Kind.MANIFEST),
         ("contact_sheet.html", Kind.MANIFEST),
         (".facesieve/sums/published.txt", Kind.PUBLISHED),
         ("dataset.json", Kind.ABOUT),
+        (".facesieve/merging", Kind.MERGING),
     ],
 )
 def test_an_object_that_a_build_writes_has_its_kind(name: str, kind: Kind) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from dangerous import Hangs, Killer
-from raycluster import RayNodes, actors, build, ray_client_server, ray_nodes
+from raycluster import RayNodes, actors, build, kill_cluster, ray_client_server, ray_nodes
 from s3_server import S3Server
 
 from facesieve.records import Source
@@ -36,12 +36,13 @@ def cluster() -> Iterator[RayNodes]:
         yield nodes
 
 
-def portraits(folder: Path, portrait: Path, count: int) -> Path:
-    """Different pictures of one face."""
+def portraits(folder: Path, portrait: Path, count: int, enlarged: int = 1) -> Path:
+    """Different pictures of one face. enlarged: pictures with more pixels are more work."""
     pixels = cv2.imread(str(portrait))
     folder.mkdir()
     for index in range(count):
         cut = pixels[index % 37 : 380 + index % 41, 60 + index % 29 : 440 - index % 31]
+        cut = cv2.resize(cut, None, fx=enlarged, fy=enlarged)
         cv2.imwrite(str(folder / f"{index:03}.jpg"), cut, [cv2.IMWRITE_JPEG_QUALITY, 80 + index % 11])
     (folder / "empty.jpg").touch()
     return folder
@@ -176,13 +177,14 @@ def test_pictures_that_kill_or_hang_their_actor_are_one_refusal_each(
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
-    return portraits(tmp_path_factory.mktemp("many") / "photos", astronaut, 200)
+    """Work for a minute, so that a build is not over before it was killed ten times."""
+    return portraits(tmp_path_factory.mktemp("many") / "photos", astronaut, 200, enlarged=7)
 
 
 @pytest.fixture(scope="module")
 def many_here(many: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, bytes]]:
     out = tmp_path_factory.mktemp("here") / "out"
-    status, said, errors = finished(build(many, out, "-q", env=dict(os.environ)), 600)
+    status, said, errors = finished(build(many, out, "-q", env=dict(os.environ)), 1200)
     assert (status, errors) == (0, "")
     return said, files_in(out)
 
@@ -226,7 +228,7 @@ def test_ten_actors_two_nodes_and_the_driver_are_killed_and_nothing_is_lost_or_d
             child.kill()
             child.communicate()
             child = build(many, out, "-q", "--on", "ray", *SMALL_SHARDS, env=cluster.environment)
-    status, said, errors = finished(child, 600)
+    status, said, errors = finished(child, 1200)
     assert (status, said, errors) == (0, many_here[0], "")
     assert files_in(out) == many_here[1]
     sources = [row for part in (out / ".facesieve" / "parts").iterdir() for row in pq.read_table(part)["source"]]
@@ -243,24 +245,52 @@ def test_actors_of_a_dead_driver_write_nothing_while_the_next_one_builds(
         kill_the_client(address, env, many, many_here, tmp_path / "out")
 
 
-def kill_the_client(
-    address: str, env: dict[str, str], many: Path, many_here: tuple[str, dict[str, bytes]], out: Path
-) -> None:
-    child = build(many, out, "--on", address, *SMALL_SHARDS, env=env)
+def wait_for_a_part(child: subprocess.Popen[str], out: Path) -> Path:
+    """Wait until a build has finished a shard, and return the folder of these."""
     parts = out / ".facesieve" / "parts"
     while not (parts.is_dir() and any(parts.iterdir())):
         assert child.poll() is None, child.communicate()
         time.sleep(0.02)
+    return parts
+
+
+def kill_the_client(
+    address: str, env: dict[str, str], many: Path, many_here: tuple[str, dict[str, bytes]], out: Path
+) -> None:
+    child = build(many, out, "--on", address, *SMALL_SHARDS, env=env)
+    parts = wait_for_a_part(child, out)
     child.kill()
     child.communicate()
     left = actors()
-    status, said, errors = finished(build(many, out, "-q", env=dict(os.environ)), 600)
+    status, said, errors = finished(build(many, out, "-q", env=dict(os.environ)), 1200)
     assert left and (status, said, errors) == (0, many_here[0], "")
     seen = files_in(out)
     assert seen == many_here[1]
     numbers = sorted(parts.iterdir())
     assert no_actors(), "their client is lost"
     assert (files_in(out), sorted(parts.iterdir())) == (seen, numbers)
+
+
+@pytest.mark.slow
+def test_a_build_whose_head_node_dies_ends_with_one_sentence_and_starts_no_cluster_of_its_own(
+    many: Path, many_here: tuple[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with TemporaryDirectory() as folder, ray_client_server(Path(folder)) as (address, env):
+        child = build(many, out, "-q", "--on", address, *SMALL_SHARDS, env=env)
+        wait_for_a_part(child, out)
+        kill_cluster(Path(folder))
+        started = set[str]()
+        while child.poll() is None:
+            started |= {line for line in ray_processes(child.pid) if "gcs_server" in line or "raylet" in line}
+            time.sleep(0.2)
+    status, said, errors = finished(child)
+    assert (status, said, started) == (2, "", set())
+    assert errors.splitlines()[-1] == (
+        "error: The connection to the Ray cluster is lost. Run the same build again. [cluster_lost]"
+    )
+    assert finished(build(many, out, "-q", env=dict(os.environ)), 1200) == (0, many_here[0], "")
+    assert files_in(out) == many_here[1]
 
 
 @pytest.mark.slow
@@ -286,7 +316,7 @@ def test_a_local_cluster_ends_with_its_build_however_that_ends(
     child.kill()
     child.communicate()
     assert gone(child.pid)
-    assert finished(build(many, out, "-q", "--on", "ray", env=env), 600) == (0, many_here[0], "")
+    assert finished(build(many, out, "-q", "--on", "ray", env=env), 1200) == (0, many_here[0], "")
     assert files_in(out) == many_here[1]
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import matplotlib
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from twin_photos import TWINS, hopper, photos_of_ada, write_photos
 
 import facesieve
 from facesieve.dataset.disk.format import with_format
@@ -131,27 +131,12 @@ def test_an_earlier_dataset_is_continued_and_its_rows_have_null(
     assert len({row["source"] for row in again.to_pylist() if row["rank_in_picture"] == 1}) == 3
 
 
-TWINS = Policy.preset("lenient").adjusted(["max_rank_among_duplicates=1"])
-
-
 @pytest.fixture(scope="module")
 def twins(tmp_path_factory: pytest.TempPathFactory) -> facesieve.Dataset:
     """Two people; one of them also mirrored and blurred, saved again and made smaller, under two labels."""
-    import skimage.data
-
-    root = tmp_path_factory.mktemp("twins")
-    face = skimage.data.astronaut()[0:256, 96:352, ::-1]
-    hopper = cv2.imread(str(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"))
-    made = {
-        "ada/1.png": face,
-        "ada/2 blurred.png": cv2.GaussianBlur(face[:, ::-1], (0, 0), 1),
-        "ada/3 small.jpg": cv2.resize(face, (180, 180), interpolation=cv2.INTER_AREA),
-        "ben/4 same.jpg": face,
-        "grace/5.png": hopper,
-    }
-    for name, pixels in made.items():
-        (root / name).parent.mkdir(exist_ok=True)
-        cv2.imwrite(str(root / name), pixels)
+    ada = photos_of_ada()
+    others = {"ben/4 same.jpg": ada["ada/1.png"], "grace/5.png": hopper()}
+    root = write_photos(ada | others, tmp_path_factory.mktemp("twins"))
     return build(root, root.parent / f"{root.name} dataset", Policy.preset("lenient"), label_from="folder")
 
 

@@ -11,15 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from whole_dataset import again
 
 from facesieve.dataset.disk.link import link_file
-from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.disk.own_file import open_own_file
 from facesieve.dataset.disk.tar import is_complete, members_in, positions_in, read_at
 from facesieve.dataset.manifests import open_manifests
 from facesieve.errors import DatasetError
 from facesieve.records import Verdict
-from facesieve.run.build import build_dataset
 from facesieve.run.check import check_dataset
 from facesieve.run.forget import forget
 from facesieve.run.open_dataset import open_dataset
@@ -28,24 +27,16 @@ from facesieve.run.repair import repair_dataset
 from facesieve.run.upgrade import upgrade
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
-from handmade import Handmade, build_spec, by_hand, files_in, sources_in
+from handmade import by_hand, files_in
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
 
-EVERYTHING = Outputs(keep_rejected=True, cuts=("face",), marked=True)
 OWN = (
     *("dataset.json", "faces.parquet", "pictures.parquet", "kept/metadata.parquet", "contact_sheet.html"),
     *(".facesieve/made.json", ".facesieve/sums/published.txt", ".facesieve/sums/00000000.txt"),
     *(".facesieve/parts/00000000.parquet", ".facesieve/thumbs/00000000.parquet", ".facesieve/lock"),
     "kept/Ada/*.png",
 )
-
-
-@pytest.fixture(scope="module")
-def good(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("good") / "out"
-    again(heap, root)
-    return root
 
 
 @pytest.fixture(autouse=True)
@@ -60,10 +51,6 @@ def no_wait() -> Iterator[None]:
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
-
-
-def again(heap: Path, root: Path) -> None:
-    build_dataset(sources_in(heap), root, Handmade, build_spec(EVERYTHING, shard_size=5))
 
 
 def sieve(heap: Path, root: Path) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from picture_host import Answer, Host, answered, host
+from picture_host import Answer, Host, answered
 
 from facesieve.errors import Refused, UsageError
 from facesieve.records import Source
@@ -19,32 +18,13 @@ from facesieve.sources.remote.fetch import Fetcher
 from facesieve.sources.remote.prefetch import UrlPrefetch
 from facesieve.sources.remote.remote import Remote, from_url
 
+pytestmark = pytest.mark.usefixtures("credentials")
+
 HUNG = 3600  # seconds
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"ACCESS_KEY_ID": "k", "SECRET_ACCESS_KEY": "s", "DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
 
 
 def settings(**given: Any) -> Settings:
     return Settings(**({"fetch_tries": 1, "fetch_timeout": 1.0, "fetch_connect_timeout": 1.0} | given))
-
-
-@pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Starts a host that S3 is expected at."""
-    from contextlib import ExitStack
-
-    with ExitStack() as open_hosts:
-
-        def start(answer: Answer) -> Host:
-            running = open_hosts.enter_context(host(answer))
-            monkeypatch.setenv("AWS_ENDPOINT_URL", running.url(""))
-            return running
-
-        yield start
 
 
 def content(source: Source) -> str:

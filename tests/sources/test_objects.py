@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
 from hashlib import md5
 from io import BytesIO
 from typing import Any
 
 import pytest
-from picture_host import Answer, Host, answered, host
+from picture_host import Answer, Host, answered
 
 from facesieve.buckets import ABSENT, BucketUrl, Listed, Stores
 from facesieve.errors import Refused
 from facesieve.settings import Settings
 from facesieve.sources.remote.fetch import Fetcher
 from facesieve.sources.remote.objects import Objects
-
-
-@pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answer], Host]]:
-    """Starts a host that S3 is expected at."""
-    for name, value in {"ACCESS_KEY_ID": "k", "SECRET_ACCESS_KEY": "s", "DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    with ExitStack() as open_hosts:
-
-        def start(answer: Answer) -> Host:
-            running = open_hosts.enter_context(host(answer))
-            monkeypatch.setenv("AWS_ENDPOINT_URL", running.url(""))
-            return running
-
-        yield start
 
 
 def run(work: Callable[[Objects], Awaitable[Any]], tries: int = 2, **given: Any) -> Any:

@@ -15,12 +15,14 @@ from facesieve.cli.demo import demo
 from facesieve.cli.doctor import doctor
 from facesieve.cli.explain import explain
 from facesieve.cli.export import export
+from facesieve.cli.fit import fit
 from facesieve.cli.forget import forget
 from facesieve.cli.identify import identify
 from facesieve.cli.merge import merge
 from facesieve.cli.people import people
 from facesieve.cli.pull import pull
 from facesieve.cli.queue import queue
+from facesieve.cli.report import report
 from facesieve.cli.review import review
 from facesieve.cli.serve import serve
 from facesieve.cli.settings import settings
@@ -58,6 +60,8 @@ def application() -> typer.Typer:
         sieve,
         explain,
         stats,
+        fit,
+        report,
         export,
         check,
         forget,

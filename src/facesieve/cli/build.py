@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from facesieve.cli import build_options as options
 from facesieve.errors import UsageError
 from facesieve.stop import Stopped
 
@@ -17,138 +16,44 @@ if TYPE_CHECKING:
     from facesieve.run.progress import Progress
 
 
-class CropsAs(StrEnum):
-    files = "files"
-    shards = "shards"
-
-
 def build(
-    sources: Annotated[
-        list[str],
-        typer.Argument(metavar="SOURCE", help="Files, folders, globs, archives, URLs, buckets, lists of these."),
-    ],
-    output: Annotated[
-        str,
-        typer.Option("--output", "-o", metavar="DATASET", help="Folder of the dataset, or s3://, gs://, az://."),
-    ],
-    label_from: Annotated[
-        str,
-        typer.Option(
-            metavar="none|folder|folder:1|name:PATTERN",
-            help="Label faces with the folder of their picture, with the first folder below SOURCE (folder:2: second),"
-            " or with the group `label` of a regular expression in its path.",
-        ),
-    ] = "none",
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="Rules: reference, strict, lenient, gallery, training, footage, or a TOML file.",
-        ),
-    ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="LIMIT=VALUE", help="Change a limit of the policy: max_yaw=30."),
-    ] = None,
-    one_per_picture: Annotated[
-        bool, typer.Option("--one-per-picture", help="Keep one face of each picture: --set max_rank_in_picture=1.")
-    ] = False,
-    given: Annotated[
-        list[str] | None,
-        typer.Option("--setting", metavar="NAME=VALUE", help="Change a setting: crop_size=160."),
-    ] = None,
-    settings_file: Annotated[
-        Path | None, typer.Option("--settings", metavar="FILE", help="TOML file of settings.")
-    ] = None,
-    keep_rejected: Annotated[bool, typer.Option("--keep-rejected", help="Write crops of rejected faces too.")] = False,
-    crops: Annotated[
-        str, typer.Option(metavar="face,head", help="Add unaligned crops: the face's box, the head with a margin.")
-    ] = "",
-    marked: Annotated[bool, typer.Option("--marked", help="Add the pictures with boxes and numbers drawn.")] = False,
-    crops_as: Annotated[
-        CropsAs | None,
-        typer.Option(
-            show_default=False,
-            help="One file per crop, or tar shards for WebDataset. Default: what the dataset has; a new one has files "
-            "up to 200,000 pictures.",
-        ),
-    ] = None,
-    workers: Annotated[
-        str | None, typer.Option(metavar="N|auto", help="Number of processes; auto means one per core.")
-    ] = None,
-    min_face_size: Annotated[
-        str | None,
-        typer.Option(metavar="PIXELS", help="Smallest face to search for; 40 takes less than half the time of 20."),
-    ] = None,
-    turns: Annotated[
-        str | None,
-        typer.Option(metavar="1|4", help="4 also searches pictures that are sideways or upside down, and turns them."),
-    ] = None,
-    every: Annotated[
-        str | None, typer.Option(metavar="SECONDS", help="Use one frame of a clip in this time; default 0.2.")
-    ] = None,
-    frames: Annotated[
-        str | None,
-        typer.Option(metavar="all|scene|N", help="Use all frames of a clip, the first of each scene, or N."),
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", metavar="SECONDS", help="Read clips from this time on.")
-    ] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="SECONDS", help="Read clips up to this time.")] = None,
-    animated: Annotated[
-        str | None, typer.Option(metavar="first|frames", help="Read animated pictures as clips, or their first frame.")
-    ] = None,
-    identity: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL|none", help="Compute embeddings of faces, to check labels: dlib-resnet, sface."),
-    ] = None,
-    device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Where networks run.")] = None,
-    follow_links: Annotated[
-        bool, typer.Option("--follow-links", help="Follow links that lead out of the named folder.")
-    ] = False,
-    include_hidden: Annotated[
-        bool,
-        typer.Option("--include-hidden", help="Read hidden files and folders, and those of trash and NAS systems."),
-    ] = False,
-    archive_encoding: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Encoding of names in old archives: gbk, shift_jis, cp437.")
-    ] = None,
-    path_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of paths in lists.")] = None,
-    label_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of labels in lists.")] = None,
-    list_encoding: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Encoding of lists that are not Unicode: cp1252, gbk, shift_jis.")
-    ] = None,
-    allow_address: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CIDR", help="Network of your own that URLs may lead to: 10.0.0.0/8. May be repeated."),
-    ] = None,
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Remove pictures from the dataset that are no longer in the named sources.")
-    ] = False,
-    allow_again: Annotated[
-        bool, typer.Option("--allow-again", help="Add pictures again that were removed with `forget`.")
-    ] = False,
-    on: Annotated[
-        str | None,
-        typer.Option(metavar="ray|ray://HOST:PORT", help="Build in a Ray cluster; ray alone starts a local one."),
-    ] = None,
-    shard: Annotated[
-        str | None,
-        typer.Option(metavar="K/N", help="Build only the Kth of N parts of the sources; `merge` joins the datasets."),
-    ] = None,
-    work_folder: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Working folder of a dataset in a bucket. Default: one in the cache."),
-    ] = None,
-    allow_mixed_engines: Annotated[
-        bool,
-        typer.Option(
-            "--allow-mixed-engines",
-            help="Continue a dataset, or use nodes, with another inference engine, and record both.",
-        ),
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only the last line, no progress.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
+    sources: options.Sources,
+    output: options.Output,
+    label_from: options.LabelFrom = "none",
+    policy: options.Policy = None,
+    changes: options.Changes = None,
+    one_per_picture: options.OnePerPicture = False,
+    given: options.GivenSettings = None,
+    settings_file: options.SettingsFile = None,
+    keep_rejected: options.KeepRejected = False,
+    crops: options.Crops = "",
+    marked: options.Marked = False,
+    crops_as: options.CropsAsOption = None,
+    workers: options.Workers = None,
+    min_face_size: options.MinFaceSize = None,
+    turns: options.Turns = None,
+    every: options.Every = None,
+    frames: options.Frames = None,
+    start: options.Start = None,
+    end: options.End = None,
+    animated: options.Animated = None,
+    identity: options.Identity = None,
+    device: options.Device = None,
+    follow_links: options.FollowLinks = False,
+    include_hidden: options.IncludeHidden = False,
+    archive_encoding: options.ArchiveEncoding = None,
+    path_column: options.PathColumn = None,
+    label_column: options.LabelColumn = None,
+    list_encoding: options.ListEncoding = None,
+    allow_address: options.AllowAddress = None,
+    prune: options.Prune = False,
+    allow_again: options.AllowAgain = False,
+    on: options.On = None,
+    shard: options.Shard = None,
+    work_folder: options.WorkFolder = None,
+    allow_mixed_engines: options.AllowMixedEngines = False,
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Photos and clips in, dataset out.
 
@@ -159,10 +64,10 @@ def build(
     from facesieve.cli.choices import choose_policy, choose_settings, limits_of
     from facesieve.run.engines.choose import prepare_engine
 
-    options = {"workers": workers, "min_face_size": min_face_size, "turns": turns}
-    options |= {"identity": identity, "device": device}
-    options |= {"clip_every": every, "clip_frames": frames, "clip_from": start, "clip_to": end, "animated": animated}
-    chosen = [*(given or []), *(f"{name}={value}" for name, value in options.items() if value)]
+    shorthands = {"workers": workers, "min_face_size": min_face_size, "turns": turns}
+    shorthands |= {"identity": identity, "device": device}
+    shorthands |= {"clip_every": every, "clip_frames": frames, "clip_from": start, "clip_to": end, "animated": animated}
+    chosen = [*(given or []), *(f"{name}={value}" for name, value in shorthands.items() if value)]
     if allow_address:
         chosen.append(f"fetch_allow_addresses={json.dumps([*map(_network, allow_address)])}")
     settings = choose_settings(settings_file, chosen)
@@ -227,7 +132,7 @@ def _network(given: str) -> str:
 
 
 def _sum_up(result: BuildResult, output: str, quiet: bool, as_json: bool) -> None:
-    from facesieve.cli.notes import notes, refused_notes
+    from facesieve.cli.notes import inside, notes, refused_notes
 
     _print_changes(result)
     if as_json:
@@ -254,15 +159,8 @@ def _sum_up(result: BuildResult, output: str, quiet: bool, as_json: bool) -> Non
     if not quiet:
         for line in refused_notes(result.refused, result.counts, output):
             typer.echo(line, err=True)
-        typer.echo(f"look at {_inside(output, 'contact_sheet.html')}")
+        typer.echo(f"look at {inside(output, 'contact_sheet.html')}")
     typer.echo(result.counts.line())
-
-
-def _inside(output: str, name: str) -> str:
-    """A file of the dataset, as a path or a URL."""
-    from facesieve.dataset.disk.layout import bucket_of
-
-    return f"{output.rstrip('/')}/{name}" if bucket_of(output) else str(Path(output) / name)
 
 
 def _print_changes(result: BuildResult) -> None:

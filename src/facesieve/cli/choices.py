@@ -40,7 +40,7 @@ def choose_again(policy: str | None, limits: Sequence[str], before: Policy) -> P
 
 
 def limits_of(changes: Sequence[str] | None, one_per_picture: bool) -> list[str]:
-    """The changes of limits that `--set` and its shorthands ask for; what `--set` says counts."""
+    """The changes of limits that `--set` and its shorthands ask for. If both change one limit, `--set` wins."""
     return [*(["max_rank_in_picture=1"] if one_per_picture else []), *(changes or [])]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesieve.records import RefusalCode
@@ -52,3 +53,10 @@ def refused_notes(pictures: Sequence[PictureRow], counts: Counts, output: str) -
 
 def _pictures(number: int) -> str:
     return f"{number} picture{'s' * (number != 1)}"
+
+
+def inside(output: str, name: str) -> str:
+    """A file of the dataset, as a path or a URL."""
+    from facesieve.dataset.disk.layout import bucket_of
+
+    return f"{output.rstrip('/')}/{name}" if bucket_of(output) else str(Path(output) / name)

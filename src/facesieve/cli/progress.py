@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from facesieve.run.progress import Progress
+from facesieve.run.progress import Progress, StepProgress
 
 if TYPE_CHECKING:
     from facesieve.export.export import ExportProgress
@@ -63,11 +63,11 @@ def _bar() -> Iterator[Watch]:
             bar.stop()
 
 
-def counting_lines(quiet: bool, what: str) -> Callable[[IdentifyProgress | ExportProgress], None]:
+def counting_lines(quiet: bool, what: str) -> Callable[[IdentifyProgress | ExportProgress | StepProgress], None]:
     """A function that prints a line to stderr every few seconds; nothing if `quiet`. what: is counted."""
     started, last = time.monotonic(), 0.0
 
-    def watch(progress: IdentifyProgress | ExportProgress) -> None:
+    def watch(progress: IdentifyProgress | ExportProgress | StepProgress) -> None:
         nonlocal last
         now = time.monotonic()
         if quiet or not progress.total or (now - last < EVERY and 0 < progress.done < progress.total):
@@ -75,6 +75,18 @@ def counting_lines(quiet: bool, what: str) -> Callable[[IdentifyProgress | Expor
         last = now
         rate = progress.done / max(now - started, 1e-3)
         print(f"{progress.done}/{progress.total} {what}, {rate:.0f}/s", file=sys.stderr, flush=True)
+
+    return watch
+
+
+def step_lines(quiet: bool) -> Callable[[StepProgress], None]:
+    """A function that shows each step of a command as `counting_lines` does."""
+    steps = dict[str, Callable[[StepProgress], None]]()
+
+    def watch(progress: StepProgress) -> None:
+        if progress.what not in steps:
+            steps[progress.what] = counting_lines(quiet, progress.what)
+        steps[progress.what](progress)
 
     return watch
 

@@ -68,7 +68,7 @@ def submit(
                 found.sources,
                 options,
                 paths,
-                settings.max_file_bytes,
+                settings,
                 most,
                 counts,
                 lambda line: typer.echo(line, err=True),

@@ -131,8 +131,11 @@ def staged(output: Path, key: str) -> Iterator[Staging]:
     Raises DatasetError if the output is not a new or empty folder, is in a dataset or cannot be written, or if another
     export writes to it.
     """
+    output = output.resolve() if output.is_dir() else output  # a link to an empty folder stays a link
     if output.is_dir() and (others := other_files(output)):
         raise DatasetError("not_empty", f"{output} is not empty, it has {others[0]!r}. Name a new folder.")
+    if output.is_mount():
+        raise DatasetError("is_a_mount", f"{output} is where a disk is mounted. Name a new folder in it.")
     check_writable(output)
     root = folder_beside(output)
     with wrap_write_errors(root):

@@ -61,11 +61,11 @@ class Threshold(_Frozen):
 class Limits(_Frozen):
     """Distances by which relations and findings decide.
 
-    reach: a face at this distance from a place counts no more as one of the person there. other_person: a face that is
-    farther from the centre of its label is of somebody else. same_label: labels whose centres are nearer are one
-    person. same_person: two faces that are nearer are one person. held_out: a face that is nearer to a held-out face is
-    a copy of it, or of its person. twin: near-duplicates are no further apart, and differ in at most `twin_bits` of the
-    255 bits of their hashes.
+    reach: a face at this distance from the centre of a person's faces does not count as one of them.
+    other_person: a face that is farther from the centre of its label is of another person.
+    same_label: labels whose centres are nearer are one person. same_person: two faces that are nearer are one person.
+    held_out: a face that is nearer to a held-out face is a copy of it, or of its person.
+    twin: near-duplicates are no further apart, and differ in at most `twin_bits` of the 255 bits of their hashes.
     """
 
     reach: float

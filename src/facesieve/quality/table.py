@@ -232,7 +232,7 @@ MEASURES: tuple[Measure, ...] = (
         "high",
         "",
         "Orders faces by how fit they are for recognition; not measured where a part of it is not.",
-        "sharpness, pose, eye distance, light, confidence",
+        "sharpness, blur, pose, eye distance, light, confidence",
     ),
     Measure(
         "pose_spread",
@@ -248,7 +248,7 @@ MEASURES: tuple[Measure, ...] = (
 
 # The measures that `fitness` is computed from.
 FITNESS_PARTS = (
-    *("sharpness", "yaw", "pitch", "roll", "inter_eye_distance", "confidence"),
+    *("sharpness", "blur", "yaw", "pitch", "roll", "inter_eye_distance", "confidence"),
     *("under_exposure_prevention", "over_exposure_prevention", "dynamic_range", "illumination_uniformity"),
 )
 
@@ -336,7 +336,7 @@ HELD_OUT_RELATIONS: tuple[Measure, ...] = (
         inf,
         "high",
         "",
-        "Distance from the nearest face or label of another dataset, by embedding or else by hash.",
+        "Distance of the face or its label from the nearest one of another dataset, by embedding or else by hash.",
         "relation",
     ),
 )

@@ -70,6 +70,10 @@ class Entry:
         """Whether its job has begun so many times, and must not begin again."""
         return self.taken >= executions if self.claimed else self.taken > executions
 
+    def as_dead(self, reason: str) -> list[str | bytes | int]:
+        """The names and values of its entry in the stream of dead jobs."""
+        return ["job", self.job, "entry", self.id, "reason", reason, "taken", self.taken]
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -83,6 +87,10 @@ class Names:
     @property
     def key_for_each(self) -> bool:
         return "{id}" in self.results
+
+    def result_of(self, id: str) -> tuple[str, str]:
+        """Where the result of a job goes: `key` or `stream`, and the key."""
+        return ("key", self.results.replace("{id}", id)) if self.key_for_each else ("stream", self.results)
 
 
 class Entries:
@@ -149,14 +157,11 @@ class Entries:
 
     async def finish(self, entry: Entry, id: str, result: bytes) -> bool:
         """Write the result and acknowledge the entry, both or neither. Returns False if the entry had ended already."""
-        names = self._names
-        kind, key = ("key", names.results.replace("{id}", id)) if names.key_for_each else ("stream", names.results)
-        return await self._end(entry, kind, key, ["id", id, "result", result])
+        return await self._end(entry, *self._names.result_of(id), ["id", id, "result", result])
 
     async def bury(self, entry: Entry, reason: str) -> bool:
         """Move an entry to the stream of dead jobs. Returns False if the entry had ended already."""
-        fields: list[str | bytes | int] = ["job", entry.job, "entry", entry.id, "reason", reason, "taken", entry.taken]
-        return await self._end(entry, "stream", self._names.dead, fields)
+        return await self._end(entry, "stream", self._names.dead, entry.as_dead(reason))
 
     async def lengths(self) -> tuple[int, int]:
         """The number of entries that have not ended, and of results in the stream of results."""

@@ -133,13 +133,10 @@ class ListEntries:
             await self._return(keys=[self._own, self._names.stream], args=items)
 
     async def finish(self, entry: Entry, id: str, result: bytes) -> bool:
-        names = self._names
-        kind, key = ("key", names.results.replace("{id}", id)) if names.key_for_each else ("stream", names.results)
-        return await self._end(entry, kind, key, ["id", id, "result", result])
+        return await self._end(entry, *self._names.result_of(id), ["id", id, "result", result])
 
     async def bury(self, entry: Entry, reason: str) -> bool:
-        fields: list[str | bytes | int] = ["job", entry.job, "entry", entry.id, "reason", reason, "taken", entry.taken]
-        return await self._end(entry, "stream", self._names.dead, fields)
+        return await self._end(entry, "stream", self._names.dead, entry.as_dead(reason))
 
     async def lengths(self) -> tuple[int, int]:
         """The number of items that have not ended, with those that workers hold, and of results in their stream."""

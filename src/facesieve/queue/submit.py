@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic_core import to_json
 from redis import Redis
@@ -15,7 +15,9 @@ from redis import Redis
 from facesieve.buckets import is_bucket_url
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode, Source, displayed
+from facesieve.settings import Settings
 from facesieve.sources.openers import File
+from facesieve.sources.remote.prefetch import UrlPrefetch
 from facesieve.sources.remote.remote import Remote
 
 _FULL = 0.5  # seconds between two looks at a stream that is full
@@ -43,27 +45,38 @@ class Submitted:
         return f"{self} {'was' if self.begun == 1 else 'were'}"
 
 
+@dataclass(frozen=True, slots=True)
+class _FetchedByWorkers:
+    """Opens a picture behind a URL that is sent as it is, and hides it from `UrlPrefetch`."""
+
+    remote: Remote
+
+    def __call__(self) -> BinaryIO:
+        return self.remote()
+
+
 def submit(
     redis: Redis,
     stream: str,
     sources: Iterable[Source],
     options: Mapping[str, Any],
     paths: Path | None,
-    most_bytes: int,
+    settings: Settings,
     most_jobs: int,
     counts: Submitted,
     announce: Callable[[str], None],
 ) -> None:
     """Put one job into the stream for each source, and count them in `counts`.
 
+    Objects of buckets are fetched many at a time, because workers may lack our credentials. Other URLs are not fetched.
     paths: the folder that workers have as `--paths`. A file in it is sent as its path, any other file as its bytes.
     most_jobs: submitting waits while the stream has this many jobs.
     announce: called with a line for each source that is not submitted.
     Raises RedisError if Redis does not answer.
     """
-    for source in sources:
+    for source in UrlPrefetch(settings)(map(_for_workers, sources)):
         try:
-            job = {"id": source.name[:512], **_picture(source, paths, most_bytes)}
+            job = {"id": source.name[:512], **_picture(source, paths, settings.max_file_bytes)}
         except Exception as error:  # a damaged archive raises many kinds, such as BadZipFile
             code = error.code if isinstance(error, Refused) else RefusalCode.UNREADABLE
             message = (error.message if isinstance(error, Refused) else "") or code.sentence
@@ -77,9 +90,16 @@ def submit(
         counts.put += 1
 
 
+def _for_workers(source: Source) -> Source:
+    """The same source, marked if workers fetch it."""
+    if isinstance(source.open, Remote) and not is_bucket_url(source.open.url):
+        return replace(source, open=_FetchedByWorkers(source.open))
+    return source
+
+
 def _picture(source: Source, paths: Path | None, most_bytes: int) -> dict[str, str]:
-    if isinstance(source.open, Remote) and not is_bucket_url(source.open.url):  # workers may lack our credentials
-        return {"url": source.open.url}
+    if isinstance(source.open, _FetchedByWorkers):
+        return {"url": source.open.remote.url}
     if paths and isinstance(source.open, File):
         path, folder = Path(source.open.path).resolve(), paths.resolve()
         if path.is_relative_to(folder) and displayed(str(path)) == str(path):  # JSON cannot hold other bytes than UTF-8

@@ -15,7 +15,7 @@ from facesieve.relate.centres import Centres, find_centres
 from facesieve.relate.duplicates import Duplicates, find_duplicates
 from facesieve.relate.embedded import Embedded
 from facesieve.relate.hash_bits import distances
-from facesieve.relate.held_out import held_out_by_embedding, held_out_by_hash
+from facesieve.relate.held_out import OwnLabels, held_out_by_embedding, held_out_by_hash
 from facesieve.relate.labels import LabelFit, fit_labels, label_distance
 from facesieve.relate.people import Pairs, TwoGroups, nearest_labels, same_person, twice_in_a_picture, two_groups
 from facesieve.relate.picture import faces_in_picture, picture_relations
@@ -29,6 +29,7 @@ __all__ = [
     "Duplicates",
     "Embedded",
     "LabelFit",
+    "OwnLabels",
     "Pairs",
     "Space",
     "TwoGroups",

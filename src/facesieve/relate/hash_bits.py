@@ -15,8 +15,11 @@ Words = npt.NDArray[np.uint64]
 
 
 def distances(one: Pixels, hashes: Pixels, mirrored: Pixels) -> Floats:
-    """(N,) the share of the bits that differ between one hash, (32,), and each of (N, 32), at best mirrored."""
-    ours, others, flip = words_of(one[None]), words_of(hashes), words_of(mirrored[None])
+    """(N,) the share of the bits that differ between one hash, (32,), and each of (N, 32), at best mirrored.
+
+    one: may also be (N, 32), one for each of the others.
+    """
+    ours, others, flip = words_of(np.atleast_2d(one)), words_of(hashes), words_of(mirrored[None])
     straight, turned = (
         sum(count_bits(column) for column in (others ^ ours ^ bits).T) for bits in (np.uint64(0) * flip, flip)
     )

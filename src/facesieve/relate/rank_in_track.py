@@ -14,7 +14,7 @@ RANKED = 1000  # most shots of one track that get a rank
 
 
 def track_length(track: Indices, among: Mask) -> Floats:
-    """(N,) how many faces the track of each face has, whether they are among the others or not.
+    """(N,) how many faces the track of each face has, whether or not they passed the rules.
 
     track: (N,) the number of each face's track, from 0.
     """

@@ -18,7 +18,7 @@ Vectors = npt.NDArray[np.floating]
 class Space:
     """Where embeddings lie. cosine: their distance is 1 minus the cosine of the angle; otherwise it is Euclidean.
 
-    reach: the distance beyond which a face does not count as one of the person at a place.
+    reach: the distance from the centre of a person's faces beyond which a face does not count as one of them.
     """
 
     cosine: bool

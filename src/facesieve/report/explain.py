@@ -120,7 +120,9 @@ def _main_face(dataset: Manifests, face: FaceRow) -> str:
 
 def _leak(face: FaceRow) -> str:
     distance = face.measures.get("held_out_distance")
-    return "" if distance is None else f"It is {distance:.2f} from a face of the dataset that was held out."
+    return (
+        "" if distance is None else f"It or its label is {distance:.2f} from a face of the dataset that was held out."
+    )
 
 
 def _fitter_twin(dataset: Manifests, face: FaceRow) -> str:

@@ -62,7 +62,7 @@ def statistics(dataset: Manifests) -> Stats:
     """Read the tables of a dataset, one column of measures at a time."""
     return Stats(
         dataset.about.counts,
-        _funnel(dataset),
+        funnel(dataset),
         _labels(dataset),
         {name: distribution(_kept(dataset, name)) for name in dataset.names},
         pose_counts(_kept(dataset, "yaw"), _kept(dataset, "pitch")),
@@ -75,7 +75,7 @@ def group_counts(dataset: Manifests, by: GroupBy) -> dict[str, dict[str, int]]:
     column = {"label": "label", "source": "source", "reason": "reasons"}[by]
     name_of: Callable[[Any], list[str]] = {
         "label": lambda label: [label or ""],
-        "source": lambda source: [_container(source)],
+        "source": lambda source: [container_of(source)],
         "reason": lambda reasons: list(reasons),
     }[by]
     for rows in dataset.face_tables([column, "kept"]):
@@ -106,7 +106,7 @@ def pose_counts(yaw: Floats, pitch: Floats) -> dict[str, int]:
     return {**dict(zip(names, counts, strict=True)), "not measured": int((bins < 0).sum())}
 
 
-def _funnel(dataset: Manifests) -> dict[str, int]:
+def funnel(dataset: Manifests) -> dict[str, int]:
     """Pictures, those read, faces, and the faces that are left after each reason, in the order of the policy."""
     first = Counter[str]()
     for rows in dataset.face_tables(["reasons", "kept"]):
@@ -139,7 +139,7 @@ def _kept(dataset: Manifests, name: str) -> Floats:
     return np.concatenate([np.zeros(0), *columns])
 
 
-def _container(source: str) -> str:
+def container_of(source: str) -> str:
     """The archive or list that a picture is in, or its folder."""
     found = _MEMBER.search(source)
     return source[: found.start()] if found else posixpath.dirname(source) or "."

@@ -13,12 +13,12 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from facesieve.buckets import BucketUrl, check_installed
+from facesieve.buckets import BucketUrl
 from facesieve.dataset.disk.atomic import wrap_read_errors, wrap_write_errors, write_file_durably
 from facesieve.dataset.disk.layout import HIDDEN, Layout
 from facesieve.dataset.disk.names import safe_name
 from facesieve.errors import DatasetError, FacesieveError, Refused, UsageError
-from facesieve.records import displayed
+from facesieve.run.bucket_folder import check_bucket_folder, parsed_dataset_url
 from facesieve.run.claim import check_writable, lock_dataset, other_files
 from facesieve.run.copies import Copies, sentence
 from facesieve.run.lease import Lease
@@ -30,7 +30,6 @@ from facesieve.sources.remote.thread import FetchThread
 
 Announce = Callable[[str], object]
 
-_LONGEST = 700  # bytes of a prefix; a key has at most 1,024
 _LARGEST_TARS = 2 * 10**9  # the largest tar_bytes; a tar file may be twice as large, and must fit into one request
 _LOCAL = ("cannot_write", "cannot_read")  # errors whose message names the file that it is about
 
@@ -92,13 +91,13 @@ def opened_bucket(
         thread = FetchThread(settings, writing=True)
         objects = Objects(thread.fetcher, folder, settings.bucket_tries)
         lease, layout = Lease(objects, settings.bucket_lease), Layout(root)
-        thread.wait(_check_bucket(objects))
+        thread.wait(check_bucket_folder(objects))
         known = _read(own / "owner")
         owner = thread.wait(_take(lease, known, own / "owner", announce))
         mirror = Mirror(layout, Copies(layout, objects, SyncRecord(own / "synced", own), lease))
         renewals = thread.start(lease.keep())
         try:
-            with lock_dataset(layout):
+            with lock_dataset(layout, merging=True):  # what may not touch an unfinished merge says so itself
                 thread.wait(mirror.look())
                 thread.wait(mirror.fetch(owner == known, announce))
                 write_file_durably(owner.encode(), own / "owner", layout.scratch)
@@ -111,20 +110,6 @@ def opened_bucket(
             renewals.cancel()
             with suppress(Refused, FacesieveError, TimeoutError):
                 thread.wait(lease.release(forgotten=mirror.is_empty))
-
-
-def parsed_dataset_url(url: str) -> BucketUrl:
-    """The folder of a bucket that the URL of a dataset stands for. Raises UsageError `bad_url` and `no_cloud`."""
-    try:
-        folder = BucketUrl.parse(url)
-    except Refused as refused:
-        raise UsageError("bad_url", f"{displayed(url)} cannot be a dataset: {sentence(refused)}") from refused
-    check_installed(folder.scheme)
-    key = folder.key.rstrip("/")
-    if len(key.encode()) > _LONGEST:
-        message = f"The URL of a dataset may have at most {_LONGEST} bytes after the name of the bucket."
-        raise UsageError("bad_url", message)
-    return folder.with_key(f"{key}/" if key else "")
 
 
 def _folder_name(folder: BucketUrl) -> str:
@@ -160,24 +145,6 @@ def own_folder(root: Path, folder: BucketUrl) -> Iterator[Path]:
         yield own
     finally:
         lock.release()
-
-
-async def _check_bucket(objects: Objects) -> None:
-    """Check that the bucket can be read, and that the folder holds a dataset, or nothing.
-
-    Raises DatasetError `cannot_read` and `not_a_dataset`.
-    """
-    try:
-        first = (await objects.fetcher.listed(objects.folder)).objects
-    except Refused as refused:
-        raise DatasetError("cannot_read", f"Cannot read {objects.folder}: {sentence(refused)}") from refused
-    names = [one.key.removeprefix(objects.folder.key) for one in first]
-    if any(names) and not any(name.startswith(f"{HIDDEN}/") for name in names):
-        other = next(name for name in names if name)
-        raise DatasetError(
-            "not_a_dataset",
-            f"{objects.folder} has other objects in it, such as {displayed(other)!r}. Choose a folder without objects.",
-        )
 
 
 async def _take(lease: Lease, known: str, file: Path, announce: Announce) -> str:

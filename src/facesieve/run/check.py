@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from facesieve.dataset.decision_file import read_decisions
-from facesieve.dataset.disk.checksums import Checksums, checksum_of_file
+from facesieve.dataset.disk.checksums import Checksums, checksum_of_file, read_checksums
 from facesieve.dataset.disk.intact import has_end_marker
 from facesieve.dataset.disk.layout import Layout, file_size
 from facesieve.dataset.disk.parquet import read_groups
@@ -68,6 +68,8 @@ def _check(layout: Layout) -> CheckResult:
         named.append(hashes_of(list(tars.listed)))
     files.faults.sort(key=lambda fault: fault.name)
     files.check(_own_files(contents), contents.own_sums())
+    if layout.report.exists():
+        files.check([layout.name_of(layout.report)], read_checksums(layout.report_sums))
     faults += files.faults
     faults += [Fault(FaultCode.OUTDATED, name) for name in outdated_manifests(contents, {one.name for one in faults})]
     if len(contents.parts) == len(layout.numbers(layout.parts)):  # otherwise rows are unknown that may name these files
@@ -196,7 +198,7 @@ def _foreign(layout: Layout) -> Iterator[str]:
     for folder in (layout.parts, layout.thumbs, layout.sums, layout.unpacked):
         own = {path.name for number in layout.numbers(folder) for path in _of_number(layout, number)}
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            if path.name not in own and path != layout.published_sums:
+            if path.name not in own and path not in (layout.published_sums, layout.report_sums):
                 yield layout.name_of(path)
 
 

@@ -13,6 +13,7 @@ from typing import BinaryIO, TypeVar
 from facesieve.buckets import ABSENT, Listed
 from facesieve.dataset.disk.atomic import open_for_writing, wrap_read_errors
 from facesieve.dataset.disk.layout import Layout, file_size
+from facesieve.dataset.disk.names import shortened_list
 from facesieve.errors import DatasetError, Refused
 from facesieve.records import RefusalCode
 from facesieve.run.lease import Lease
@@ -47,6 +48,18 @@ class Copies:
         """List what the bucket holds. What does not belong to a dataset is ignored."""
         async with self._reading():
             self.there = {one.key: one async for one in self._objects.listed() if kind_of(one.key) is not None}
+
+    async def check_unchanged(self) -> None:
+        """Check that the bucket holds what was copied. Raises DatasetError `dataset_changed`."""
+        known = {name: one.version for name, one in self.there.items()}
+        await self.look()
+        found = {name: one.version for name, one in self.there.items()}
+        if differs := sorted(name for name in known.keys() | found.keys() if known.get(name) != found.get(name)):
+            raise DatasetError(
+                "dataset_changed",
+                f"Another program changed or deleted objects of {self.url}: {shortened_list(differs)}. Run the same "
+                "build again.",
+            )
 
     async def get(self, listed: Listed) -> None:
         """Copy a listed object into the working folder."""

@@ -1,4 +1,4 @@
-"""Which crops the tar files of a dataset hold, and which of their rows have lost theirs."""
+"""Which crops the tar files of a dataset hold, and which are lost: a row names them, but no tar file holds them."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _listed(layout: Layout) -> frozenset[str] | None:
 
 
 def _without_members(contents: Contents, present: HashSet) -> Iterator[str]:
-    """Yield the aligned crop of every face one of whose crops no tar file holds."""
+    """Yield the name of the aligned crop of every face that has a crop which no tar file holds."""
     for block in contents.ledger_blocks():
         members = members_of(block.faces, contents.outputs)
         there = present.has(hashes_of(members))

@@ -14,7 +14,7 @@ from facesieve.dataset.origin import IdentityModel
 from facesieve.errors import DatasetError, UsageError
 from facesieve.quality import mirrored_bits
 from facesieve.records import Floats, Floats16, Indices, Integers, Pixels
-from facesieve.relate import held_out_by_embedding, held_out_by_hash
+from facesieve.relate import OwnLabels, held_out_by_embedding, held_out_by_hash
 from facesieve.run.face_columns import FaceColumns, face_columns, ids_and_verdicts
 from facesieve.run.face_tables import FaceTables
 from facesieve.sieve import Policy, Rule
@@ -42,10 +42,12 @@ class HeldOut:
     note: str
 
     def distances(self, faces: FaceColumns) -> tuple[Floats, Indices]:
-        """(N,) how near each face is to the nearest held-out one, and (N,) the row of that one, -1 for none."""
-        if self.vectors is None or faces.vectors is None or faces.space is None:
+        """(N,) how near each face or its label is to the nearest held-out one, and (N,) its row, -1 for none."""
+        if self.vectors is None or faces.vectors is None or faces.space is None or faces.limits is None:
             return held_out_by_hash(faces.hashes, self.hashes, mirrored_bits())
-        return held_out_by_embedding(faces.vectors, self.vectors, self.labels, self.order, faces.space, self.least)
+        own = OwnLabels(faces.label, faces.order, faces.limits.other_person)
+        held = (self.vectors, self.labels, self.order)
+        return held_out_by_embedding(faces.vectors, *held, faces.space, self.least, own)
 
 
 def open_held_out(path: str | os.PathLike[str], dataset: Manifests, min_label_faces: int) -> HeldOut:

@@ -132,7 +132,7 @@ def _rewrite_parts(
 
 
 def _is_published(layout: Layout, origin: Origin) -> bool:
-    """Whether the published dataset has the embeddings, or their absence, that the ledger has."""
+    """Whether the published dataset has the embeddings of the ledger, or none if the ledger has none."""
     if read_about(layout).origin.identity != origin.identity:
         return False
     return layout.embeddings.exists() == (origin.identity is not None) and layout.published_sums.exists()

@@ -113,7 +113,7 @@ def _shared_pictures(found: Comparisons) -> Iterator[LabelFinding]:
 
 
 def _across_labels(found: Comparisons) -> Iterator[LabelFinding]:
-    """Near-duplicates under different labels. The twin of a face that is no first of its group is the first."""
+    """Near-duplicates under different labels. Unless a face is the first of its group, its twin is the first."""
     label, twin = found.faces.label, found.twins.twin
     rows = np.flatnonzero((found.twins.rank_among_duplicates > 1) & (label >= 0))
     rows = rows[(label[twin[rows]] >= 0) & (label[twin[rows]] != label[rows])]
@@ -129,5 +129,5 @@ def _leaks(found: Comparisons) -> Iterator[LabelFinding]:
     for row in np.flatnonzero(found.leaked).tolist() if found.held_out else []:
         assert found.held_out
         other, away, name = found.held_out.ids[found.held_row[row]], float(found.held_distance[row]), found.label(row)
-        text = f"Face {found.face_id(row)} is {away:.2f} from face {other} of {found.held_out.root}."
+        text = f"Face {found.face_id(row)}, or its label, is {away:.2f} from face {other} of {found.held_out.root}."
         yield LabelFinding("leaked", (name,) if name else (), (found.face_id(row), other), away, text)

@@ -20,7 +20,7 @@ from facesieve.dataset.disk.checksums import read_checksums
 from facesieve.dataset.disk.layout import HIDDEN, Layout
 from facesieve.dataset.disk.tar import is_complete
 from facesieve.run.copies import Copies, at_once
-from facesieve.run.object_kinds import ABOUT, PUBLISHED, Kind, kind_of, stamps_below
+from facesieve.run.object_kinds import ABOUT, MERGING, PUBLISHED, Kind, kind_of, stamps_below
 
 _POLL = 0.5  # seconds, at least, between two looks at the folder of finished shards
 _IDLE = 20  # the pause after a look is this many times as long as the look took
@@ -45,7 +45,7 @@ class Mirror:
     @property
     def is_finished(self) -> bool:
         """Whether the bucket holds a dataset that is published."""
-        return ABOUT in self._copies.there
+        return ABOUT in self._copies.there and MERGING not in self._copies.there
 
     def versions(self) -> dict[str, str]:
         """The versions of the objects in the bucket, by name, as `look` found them."""
@@ -87,7 +87,8 @@ class Mirror:
         gone = _sorted(there.keys() - local.keys())
         kinds = set(Kind) if publish else {Kind.RECORDS, Kind.SHARD}
         replaced = {kind for kind in kinds if gone[kind] or any(name in there for name in changed[kind])}
-        if replaced - {Kind.PICTURES, Kind.PUBLISHED}:
+        await at_once(self._copies.put, changed[Kind.MERGING])
+        if replaced - {Kind.PICTURES, Kind.PUBLISHED, Kind.MERGING}:
             await self._copies.delete(PUBLISHED)
         if publish and (changed[Kind.MANIFEST] or gone[Kind.MANIFEST]):
             await self._copies.delete(ABOUT)
@@ -99,10 +100,13 @@ class Mirror:
         await at_once(self._copies.delete, gone[Kind.RECORDS])
         if publish:
             await at_once(self._copies.put, changed[Kind.MANIFEST])
-            for name in (PUBLISHED, ABOUT):
-                if name not in self._copies.there or name in changed[kind_of(name) or Kind.ABOUT]:
-                    await self._copies.put(name)
-            await at_once(self._copies.delete, gone[Kind.PICTURES])
+            last = {PUBLISHED: Kind.PUBLISHED, ABOUT: Kind.ABOUT}
+            left = [name for name, kind in last.items() if name not in self._copies.there or name in changed[kind]]
+            if left:  # a finished dataset is whole
+                await self._copies.check_unchanged()
+            for name in left:
+                await self._copies.put(name)
+            await at_once(self._copies.delete, gone[Kind.PICTURES] + gone[Kind.MERGING])
 
     async def follow(self, ending: asyncio.Event) -> None:
         """Copy each shard as soon as it is finished, until `ending` is set and all are copied."""

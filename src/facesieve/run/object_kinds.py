@@ -13,10 +13,14 @@ from facesieve.run.sync_record import stamp_of
 
 ABOUT = "dataset.json"
 PUBLISHED = ".facesieve/sums/published.txt"
+MERGING = ".facesieve/merging"
 
 
 class Kind(IntEnum):
-    """The kinds of objects. A kind never appears in the bucket before what it refers to, which is in a lower kind."""
+    """The kinds of objects. A kind never appears in the bucket before what it refers to, which is in a lower kind.
+
+    The mark of an unfinished merge is the exception: it appears first and disappears last.
+    """
 
     PICTURES = 0
     RECORDS = 1
@@ -24,16 +28,18 @@ class Kind(IntEnum):
     MANIFEST = 3
     PUBLISHED = 4
     ABOUT = 5
+    MERGING = 6
 
 
 _NAME = r"[^./\\:\x00-\x1f][^/\\:\x00-\x1f]*"  # as `safe_name` makes them
 _PATTERNS = {
     Kind.PICTURES: rf"shards/[0-9a-f]{{32}}\.tar|marked/{_NAME}/{_NAME}\.jpg|\.facesieve/crops/\d{{8,}}\.tar",
-    Kind.RECORDS: r"\.facesieve/(?:(?:made|lost)\.json|(?:lists|forgotten|applied)\.parquet)|decisions\.parquet",
+    Kind.RECORDS: r"\.facesieve/(?:(?:made|clips|lost)\.json|(?:lists|forgotten|applied)\.parquet)|decisions\.parquet",
     Kind.SHARD: r"\.facesieve/(?:(?:parts|thumbs)/\d{8,}\.parquet|sums/\d{8,}\.txt)",
     Kind.MANIFEST: r"(?:faces|pictures|embeddings)\.parquet(?:/part-\d{5,}\.parquet)?|contact_sheet\.html",
     Kind.PUBLISHED: re.escape(PUBLISHED),
     Kind.ABOUT: re.escape(ABOUT),
+    Kind.MERGING: re.escape(MERGING),
 }
 _KINDS = re.compile("|".join(f"({pattern})" for pattern in _PATTERNS.values()))
 

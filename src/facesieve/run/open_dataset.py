@@ -18,6 +18,7 @@ from facesieve.run.people import People, people_of, write_people
 from facesieve.run.rejudge import Rejudged, origin_of, rejudge, write_rejudged
 from facesieve.run.rejudged_output import earlier_result, is_already_so, output_of
 from facesieve.run.relate_all import relate_all
+from facesieve.run.write_report import write_report
 from facesieve.settings import Settings
 from facesieve.sieve import Policy, judge_columns
 
@@ -65,6 +66,17 @@ class Dataset(Manifests):
             with kept_from_changes(self.layout):
                 write_people(people, self.layout)
         return people
+
+    def report(
+        self, output: str | os.PathLike[str] | None = None, *, language: str | None = None, labels: int | None = None
+    ) -> Path:
+        """Write a page about the whole dataset, and return where it is: `report.html` in the dataset, or `output`.
+
+        language: the code of the language that the page begins with; None takes that of the browser. labels: at most so
+        many labels have a row; None is 200. Raises DatasetError if a file is damaged or cannot be written, or a build
+        is writing to the dataset; UsageError for an unknown language.
+        """
+        return write_report(self.layout.root, None if output is None else Path(output), language, labels)
 
     @property
     def _min_label_faces(self) -> int:

@@ -14,6 +14,7 @@ from facesieve.errors import UsageError
 from facesieve.settings import Settings
 
 PathText = str | os.PathLike[str]
+Announce = Callable[[str], object]
 
 
 class Output(Protocol):
@@ -51,9 +52,9 @@ class Folder:
 
 @contextmanager
 def opened_output(
-    dataset: PathText, work_folder: PathText | None, settings: Settings, announce: Callable[[str], object]
+    dataset: PathText, work_folder: PathText | None, settings: Settings, announce: Announce
 ) -> Iterator[Output]:
-    """Open the output of a build. Raises what `mirrored` raises, and UsageError `no_work_folder`."""
+    """Open the output of a build. Raises what `opened_bucket` raises, and UsageError `no_work_folder`."""
     url = bucket_of(dataset)
     if url is None:
         if work_folder is not None:

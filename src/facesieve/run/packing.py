@@ -26,15 +26,26 @@ from facesieve.dataset.tables.shuffle import Shuffle
 from facesieve.dataset.tables.tar_layout import members_of, with_tar_positions
 from facesieve.errors import DatasetError
 from facesieve.run.crops_in_tars import tars_on_disk
+from facesieve.run.progress import StepProgress, WatchSteps
 
 _PLAN = pa.schema([pa.field("shard", pa.string()), pa.field("name", pa.string()), pa.field("sha256", pa.string())])
 
 
 class Packing:
-    """The tar files of one publication. suspicious: names of tar files that are written again though they exist."""
+    """The tar files of one publication.
 
-    def __init__(self, layout: Layout, outputs: Outputs, suspicious: Collection[str] = ()) -> None:
+    suspicious: names of tar files that are written again though they exist. watch: called before each tar file.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        outputs: Outputs,
+        suspicious: Collection[str] = (),
+        watch: WatchSteps | None = None,
+    ) -> None:
         self._layout, self._outputs, self._suspicious = layout, outputs, set(suspicious)
+        self._watch = watch or (lambda progress: None)
         self._plan = Shuffle(_PLAN, layout.scratch)
         self._named, self._missing = set[str](), 0
 
@@ -76,7 +87,8 @@ class Packing:
         reused = [layout.root / name for name in sorted((old - self._named) | (old & self._suspicious))]
         of_shards = [layout.unpacked_of(number) for number in layout.numbers(layout.unpacked)]
         crops = CropIndex([*reused, *of_shards])
-        for number in self._plan.numbers():
+        for done, number in enumerate(self._plan.numbers()):
+            self._watch(StepProgress("tar files packed", self._missing, done))
             rows = self._plan.bucket(number)
             path = layout.root / rows["shard"][0].as_py()
             with open_for_writing(path, layout.scratch) as stream:
@@ -84,6 +96,7 @@ class Packing:
                     write_member(name, self._crop(crops, name, sha256), stream)
                 stream.write(END)
             sync_folders([path], layout.root)
+        self._watch(StepProgress("tar files packed", self._missing, self._missing))
 
     def _crop(self, crops: CropIndex, name: str, sha256: str) -> bytes:
         data = crops.find(name, sha256)

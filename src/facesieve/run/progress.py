@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from facesieve.records import Record
@@ -53,3 +54,15 @@ class Progress:
         """The counts with these added."""
         now = Tally(self.done, self.refused, self.kept, self.rejected) + tally
         return Progress(self.total, self.already, now.done, now.refused, now.kept, now.rejected)
+
+
+@dataclass(frozen=True, slots=True)
+class StepProgress:
+    """How far one step of a command is: how many of `total` are `done`. what: names what is counted, and the step."""
+
+    what: str
+    total: int
+    done: int = 0
+
+
+WatchSteps = Callable[[StepProgress], None]

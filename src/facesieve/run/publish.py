@@ -36,6 +36,7 @@ from facesieve.run.crop_moves import with_crops_moved
 from facesieve.run.dataset_rules import compared_verdicts
 from facesieve.run.ledger import Ledger
 from facesieve.run.packing import Packing
+from facesieve.run.progress import StepProgress, WatchSteps
 from facesieve.settings import Settings
 
 LOOKED_UP = 10_000  # file names that are looked up together
@@ -55,7 +56,7 @@ def publish_dataset(blocks: Iterable[Block], layout: Layout, origin: Origin, set
     remove_published_checksums(layout)
     for manifest in manifests:
         manifest.publish()
-    for path in (layout.people, *([] if origin.identity else [layout.embeddings])):
+    for path in (layout.people, layout.report, layout.report_sums, *([] if origin.identity else [layout.embeddings])):
         with wrap_write_errors(path):
             remove_path(path)
     folders = [layout.faces] if origin.options.outputs.in_tars else [layout.metadata, layout.faces]
@@ -78,14 +79,19 @@ class Published(NamedTuple):
 
 
 def publish_ledger(
-    ledger: Ledger, found: Resolution, origin: Origin, settings: Settings, suspicious: Collection[str] = ()
+    ledger: Ledger,
+    found: Resolution,
+    origin: Origin,
+    settings: Settings,
+    suspicious: Collection[str] = (),
+    watch: WatchSteps | None = None,
 ) -> Published:
     """Publish what a ledger holds, then remove the picture files that no row names.
 
     Rules that compare all faces are applied here, because each publication may change their verdicts. So are the
     decisions that people made about single faces.
 
-    suspicious: names of tar files that are written again though they exist.
+    suspicious: names of tar files that are written again though they exist. watch: called with the counts of each step.
 
     Raises DatasetError if a part is damaged or a file cannot be written.
     """
@@ -102,7 +108,7 @@ def publish_ledger(
 
     decisions = _decisions_to_apply(layout)
     verdicts = compared_verdicts(origin, layout, merged, decisions)
-    with Packing(layout, outputs, suspicious) as packing:
+    with Packing(layout, outputs, suspicious, watch) as packing:
         blocks = merged()
         if verdicts:
             judged = verdicts.on(blocks)
@@ -110,6 +116,7 @@ def publish_ledger(
                 (new for _, new in judged) if outputs.in_tars else with_crops_moved(judged, ledger, verdicts.decisions)
             )
         blocks = packing.packed(blocks) if outputs.in_tars else blocks
+        blocks = _watched(blocks, ledger, watch) if watch else blocks
         counts = publish_dataset(noted(blocks), layout, origin, settings)
     return Published(counts, remove_unnamed_files(layout, HashSet(named)), verdicts.related.notes if verdicts else ())
 
@@ -130,6 +137,15 @@ def _decisions_to_apply(layout: Layout) -> Decisions | None:
         remove_published_checksums(layout)
         write_file_durably(data, layout.applied, layout.scratch)
     return decisions
+
+
+def _watched(blocks: Iterable[Block], ledger: Ledger, watch: WatchSteps) -> Iterator[Block]:
+    """The same blocks; calls `watch` before each one."""
+    total, done = sum(map(ledger.length, ledger.numbers())), 0
+    for block in blocks:
+        watch(StepProgress("pictures written", total, done))
+        done += len(block.pictures)
+        yield block
 
 
 def _write_manifests(

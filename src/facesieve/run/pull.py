@@ -10,7 +10,8 @@ from facesieve.dataset.disk.atomic import wrap_write_errors
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.tables.counts import Counts
 from facesieve.errors import DatasetError
-from facesieve.run.bucket_dataset import own_folder, parsed_dataset_url
+from facesieve.run.bucket_dataset import own_folder
+from facesieve.run.bucket_folder import parsed_dataset_url
 from facesieve.run.claim import lock_dataset
 from facesieve.run.copies import Copies
 from facesieve.run.mirror import Mirror

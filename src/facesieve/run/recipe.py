@@ -6,9 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from facesieve.run.engines.choose import engine_for, prepare_engine
 from facesieve.run.engines.ray_cluster import check_address
@@ -17,12 +15,11 @@ from facesieve.settings import Settings
 if TYPE_CHECKING:  # heavy packages are imported while the fork server starts
     from facesieve.models.store import Announce, Store
     from facesieve.run.build_result import BuildResult
-    from facesieve.run.engines.engine import BuildEngine, MakePipeline
+    from facesieve.run.crop_choice import CropsAs
     from facesieve.run.progress import Progress
     from facesieve.sieve import Policy
 
 PathText = str | os.PathLike[str]
-CropsAs = Literal["files", "shards"]
 
 
 def build(
@@ -79,8 +76,8 @@ def build(
     label_column: columns of lists, by name, or by number in lists without a header. list_encoding: encoding of text
     lists that are not UTF-8.
     watch: called with the running counts, before the first picture and after every picture and every frame of a clip.
-    announce: called with one
-    line about each model that is fetched and about files that are left out; None prints it to stderr.
+    announce: called with one line about each model that is fetched and about files that are left out; None prints it to
+    stderr.
 
     The build runs in `settings.workers` processes; with `workers=1` it runs in this process alone.
     Raises UsageError when an argument is wrong, PolicyError when a rule needs another dataset to compare with,
@@ -96,12 +93,13 @@ def build(
     from facesieve.dataset.disk.outputs import Outputs
     from facesieve.identity.crop_settings import check_crops
     from facesieve.models.store import Store, tell
-    from facesieve.pipeline import Pipeline
     from facesieve.run.build import build_dataset
-    from facesieve.run.build_spec import BuildSpec, versions_here
+    from facesieve.run.build_machines import opened_machines
+    from facesieve.run.build_spec import BuildSpec
     from facesieve.run.claim import check_writable
+    from facesieve.run.crop_choice import check_marked, checked_cuts, checked_form, tar_bytes_of
     from facesieve.run.dataset_rules import check_comparable, measures_of_build, rules_for_pictures
-    from facesieve.run.inference import engines_of, identity_model, loaded_models, resolved
+    from facesieve.run.inference import identity_model, loaded_models, resolved
     from facesieve.run.output import opened_output
     from facesieve.run.portion import checked_portion
     from facesieve.sieve import Policy
@@ -109,12 +107,12 @@ def build(
 
     portion = checked_portion(shard)
     policy, announce = policy or Policy.preset(), announce or tell
-    form = _form(crops_as, dataset)
+    form = checked_form(crops_as, dataset)
     embedded = settings.identity != "none"
     notes = check_comparable(policy, embedded)
     alone = rules_for_pictures(policy, embedded)
-    _check_marked(marked, policy, alone)
-    outputs = Outputs(keep_rejected, _cuts(crops), marked)
+    check_marked(marked, policy, alone)
+    outputs = Outputs(keep_rejected, checked_cuts(crops), marked)
     reading = SourceOptions(
         label_from, follow_links, include_hidden, archive_encoding, path_column, label_column, list_encoding
     )
@@ -131,26 +129,25 @@ def build(
             settings = resolved(settings)
         check_crops(settings)
         check_writable(root)
-        outputs = replace(outputs, tar_bytes=_tar_bytes(root, form, len(found.sources), settings))
+        outputs = replace(outputs, tar_bytes=tar_bytes_of(root, form, len(found.sources), settings))
         store = Store(settings, announce)
         if not on:
             _check_device(settings, store)
-        measures = measures_of_build(policy)
-        models, identity = loaded_models(settings, store), identity_model(settings, store)
-        engine: BuildEngine | None = None
-        if on:
-            from facesieve.run.engines.ray_engine import ray_engine
-
-            engine = stack.enter_context(ray_engine(on, settings, found.sources, models, allow_mixed_engines))
-            make_pipeline: MakePipeline = engine.make_pipeline(alone, keep_rejected)
-            engines, packages = engine.cluster.engines(), engine.cluster.versions()
-        else:
-            offline = settings.model_copy(update={"offline": True})  # the models are in the cache by now
-            make_pipeline = partial(Pipeline, offline, alone, embed_rejected=keep_rejected)
-            engines, packages = engines_of(settings), versions_here()
-        shaping = {name: digest for name, digest in models.items() if name.partition("/")[0] != settings.identity}
-        label_text = reading.labels.text
-        spec = BuildSpec(settings, measures, outputs, policy, shaping, engines, label_text, packages, identity)
+        models = loaded_models(settings, store)
+        machines = stack.enter_context(
+            opened_machines(on, settings, found.sources, models, alone, keep_rejected, allow_mixed_engines)
+        )
+        spec = BuildSpec(
+            settings=settings,
+            measures=measures_of_build(policy),
+            outputs=outputs,
+            policy=policy,
+            models={name: digest for name, digest in models.items() if name.partition("/")[0] != settings.identity},
+            engines=machines.engines,
+            label_from=reading.labels.text,
+            versions=machines.versions,
+            identity=identity_model(settings, store),
+        )
 
         def watched(progress: Progress) -> None:
             output.check()
@@ -159,7 +156,7 @@ def build(
         result = build_dataset(
             found.sources,
             root,
-            make_pipeline,
+            machines.make_pipeline,
             spec,
             watch=watched,
             named=named,
@@ -167,7 +164,7 @@ def build(
             allow_again=allow_again,
             allow_mixed_engines=allow_mixed_engines,
             listed=found.listed,
-            engine=engine,
+            engine=machines.engine,
             portion=portion,
             beside=output.following,
         )
@@ -183,57 +180,6 @@ def _as_paths(sources: PathText | Iterable[PathText]) -> list[str]:
     if isinstance(sources, str | os.PathLike):
         return [os.fsdecode(sources)]
     return [os.fsdecode(source) for source in sources]
-
-
-def _cuts(crops: Iterable[str]) -> tuple[str, ...]:
-    from facesieve.dataset.disk.outputs import CUTS
-    from facesieve.errors import UsageError
-
-    wanted = tuple(sorted({crops} if isinstance(crops, str) else set(crops)))
-    unknown = [crop for crop in wanted if crop not in CUTS]
-    if unknown:
-        raise UsageError("unknown_crop", f"There is no crop {unknown[0]!r}; choose from {', '.join(CUTS)}.")
-    return wanted
-
-
-def _form(crops_as: CropsAs | None, dataset: PathText) -> CropsAs | None:
-    """The form of crops that is asked for; in a bucket, there is one."""
-    from facesieve.dataset.disk.layout import bucket_of
-    from facesieve.errors import UsageError
-
-    if crops_as not in (None, *get_args(CropsAs)):
-        raise UsageError("unknown_form", f"Crops cannot be written as {crops_as!r}; choose files or shards.")
-    if bucket_of(dataset) is None:
-        return crops_as
-    if crops_as == "files":
-        message = "In buckets, crops are in tar shards; leave out --crops-as files (crops_as)."
-        raise UsageError("files_in_bucket", message)
-    return "shards"
-
-
-def _check_marked(marked: bool, policy: Policy, alone: Policy) -> None:
-    """Check that marked pictures can show the verdicts, which some rules change after all pictures were read."""
-    from facesieve.errors import UsageError
-
-    if marked and alone != policy:
-        raise UsageError(
-            "marked_too_early",
-            f"The rule on {policy.rules[len(alone.rules)].measure!r} compares all faces, so verdicts are known only "
-            "after the pictures were marked. Build without --marked, or without that rule and judge the dataset again: "
-            "facesieve sieve DATASET -o NEW, with the rule.",
-        )
-
-
-def _tar_bytes(root: Path, crops_as: CropsAs | None, sources: int, settings: Settings) -> int | None:
-    """The size of the tar files of crops; None for one file per crop. An existing dataset keeps its size."""
-    from facesieve.dataset.disk.layout import Layout
-    from facesieve.run.claim import recorded_options
-
-    before = recorded_options(Layout(root))
-    form = crops_as or (before.crops_as if before else "shards" if sources > settings.most_crop_files else "files")
-    if form == "files":
-        return None
-    return (before.tar_bytes if before else None) or settings.tar_bytes
 
 
 def _check_device(settings: Settings, store: Store) -> None:

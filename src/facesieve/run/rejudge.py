@@ -67,7 +67,7 @@ class Rejudged:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """The names of its measure columns: those of the dataset, then what the rules ask for and it lacked."""
+        """The names of its measure columns: those of the dataset, then those that only the rules ask for."""
         return self.verdicts.wanted
 
     @property
@@ -88,9 +88,8 @@ def rejudge(
 ) -> Rejudged:
     """Judge every face again.
 
-    judge: see `Verdicts`. asked: the measures
-    that its rules ask for; the result has columns of these even if the dataset has none. related: the relations among
-    all faces that its rules ask for.
+    judge: see `Verdicts`. asked: the measures that its rules ask for; the result has columns of these even if the
+    dataset has none. related: the relations among all faces that its rules ask for.
     """
     related, options = related or RelationsOfAll(), dataset.about.origin.options
     recorded = dataset.about.origin.measures

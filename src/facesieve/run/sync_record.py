@@ -1,7 +1,8 @@
 """What a working folder and a bucket have in common, remembered in a file so that nothing is copied twice.
 
 Each line of the file is one object that was copied, in one of both directions: its name, its version in the bucket, and
-the stamp of its file. A line that a crash cut off, or that does not fit any more, only makes a file be copied again.
+the stamp of its file. A line that a crash cut off, or that does not fit any more, only causes
+one more copy of the file.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ the writes does not matter, and folders are synced once, at the end.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import tee
 from pathlib import Path
 
@@ -30,10 +30,13 @@ from facesieve.run.ledger import Ledger
 from facesieve.run.mark_damage import thumbs_whole
 
 
-def take_over(joined: JointLedgers, found: Resolution, into: Ledger, outputs: Outputs) -> None:
+def take_over(
+    joined: JointLedgers, found: Resolution, into: Ledger, outputs: Outputs, watch: Callable[[int], None]
+) -> None:
     """Take all parts over, and remove those that an interrupted call with other ledgers left. All is durable then.
 
     found: the conflicts between the rows of all ledgers; of duplicates, only the files of the first are taken.
+    watch: called with the number of rows so far.
     Raises DatasetError if a file is missing or damaged, or cannot be written.
     """
     taken, first = set[int](), 0
@@ -42,6 +45,7 @@ def take_over(joined: JointLedgers, found: Resolution, into: Ledger, outputs: Ou
     for new, ((ledger, number), rows, part) in enumerate(parts):
         length = ledger.length(number)
         start, first = first, first + length
+        watch(start)
         if not len(rows):
             continue
         names, sums = files_of_part(part, outputs), ledger.sums(number)

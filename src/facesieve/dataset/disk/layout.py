@@ -36,8 +36,8 @@ class Layout:
         if url := bucket_of(self.root):
             raise UsageError(
                 "dataset_in_bucket",
-                f"{url} is in a bucket, where only build and forget work. For other commands, copy it to a folder: "
-                f"facesieve pull {quote(url)} FOLDER",
+                f"{url} is in a bucket, where only build, merge -o and forget work. For other commands, copy it to a "
+                f"folder: facesieve pull {quote(url)} FOLDER",
             )
         with wrap_read_errors(self.hidden), suppress(FileNotFoundError, NotADirectoryError):
             self.made.stat()  # `exists`, which is asked of many files here, raises PermissionError
@@ -61,6 +61,16 @@ class Layout:
     def people(self) -> Path:
         """What `facesieve people` found about each label; absent until then, and after each change of the dataset."""
         return self.root / "people.parquet"
+
+    @property
+    def report(self) -> Path:
+        """The page that `facesieve report` writes; absent until then, and after each change of the dataset."""
+        return self.root / "report.html"
+
+    @property
+    def report_sums(self) -> Path:
+        """The checksum of `report`; absent if there is none."""
+        return self.sums / "report.txt"
 
     @property
     def decisions(self) -> Path:

@@ -1,4 +1,4 @@
-"""Chooses the build engine, unless the user asks for one with `on` (`run/recipe.py`)."""
+"""Chooses the build engine, unless the user asks for one with `on` (`run/build_machines.py`)."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ _OBJECT_STORE = 100 * 2**20  # bytes; only lists of sources pass through it
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # a cluster that we start sends no statistics
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # silences a warning about GPUs
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # a call after the cluster was lost must not start another one
 }
 
 

@@ -1,4 +1,4 @@
-"""What tests of forgetting look for in a dataset."""
+"""What tests of forgetting look for in a dataset: its rows, and traces in any of its bytes."""
 
 from __future__ import annotations
 
