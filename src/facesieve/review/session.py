@@ -202,7 +202,7 @@ class Session:
 
     def write(self, folder: str, limits: Limits) -> dict[str, Any]:
         """Judge the dataset again under these limits, with the decisions by hand, and write it into a new folder."""
-        if not folder.strip():
+        if not folder.strip() or "\0" in folder:
             raise UsageError("no_folder", "Name a new folder for the dataset.")
         policy, _ = self._judged(limits)
         path = (self._root.resolve().parent / Path(folder.strip()).expanduser()).absolute()
