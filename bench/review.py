@@ -49,7 +49,7 @@ def main() -> None:
     from facesieve.review.session import Session
     from facesieve.settings import Settings
 
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--faces", type=int, default=1_000_000)
     asked = parser.parse_args()

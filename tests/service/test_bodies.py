@@ -66,9 +66,9 @@ def test_another_encoding_is_415_and_says_which_are_taken(service: Any, said: st
     [
         ("gzip", b""),
         ("gzip", b"\xff\xd8\xff no gzip"),
-        ("gzip", gzip.compress(b"x" * 1000)[:-4]),
-        ("gzip", gzip.compress(b"x" * 1000)[:-8] + b"12345678"),
-        ("gzip", gzip.compress(b"x" * 1000) + b"junk"),
+        ("gzip", gzip.compress(b"x" * 1000, mtime=0)[:-4]),
+        ("gzip", gzip.compress(b"x" * 1000, mtime=0)[:-8] + b"12345678"),
+        ("gzip", gzip.compress(b"x" * 1000, mtime=0) + b"junk"),
         ("deflate", zlib.compress(b"x" * 1000) + b"junk"),
         ("deflate", zlib.compress(b"x" * 1000)[:-1]),
         ("deflate", b"\xff\xff\xff"),
