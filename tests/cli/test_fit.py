@@ -66,11 +66,14 @@ def test_curves_are_printed_and_written_as_csv(dataset: Dataset, tmp_path: Path)
         ("choose_one", []),
         ("choose_one", ["--keep", "0.5", "--curve"]),
         ("bad_share", ["--keep", "80"]),
-        ("bad_file_name", ["--keep", "0.5", "-o", "policy.txt"]),
-        ("bad_file_name", ["--curve", "-o", "curve.toml"]),
+        ("bad_output", ["--keep", "0.5", "-o", "policy.txt"]),
+        ("bad_output", ["--curve", "-o", "curve.toml"]),
         ("no_such_file", ["--examples", "no-good", "no-bad"]),
         ("unknown_measure", ["--keep", "0.5", "--measure", "beauty"]),
+        ("bad_output", ["--keep", "0.5", "-o", ""]),
+        ("bad_output", ["--keep", "0.5", "-o", "."]),
         ("unknown_preset", ["--keep", "0.5", "--policy", "stric"]),
+        ("unknown_preset", ["--keep", "0.5", "--policy", ""]),
     ],
 )
 def test_wrong_requests_are_one_sentence_with_a_code(
@@ -96,6 +99,9 @@ def test_no_file_is_overwritten_and_a_folder_that_cannot_be_written_is_named(dat
     assert "[file_exists]" in done.stderr and file.read_text() == "mine"
     (tmp_path / "file").write_text("")
     assert "[cannot_write]" in fit(dataset, "--keep", "0.5", "-o", tmp_path / "file" / "a.toml").stderr
+    missing = fit(dataset, "--keep", "0.5", "-o", tmp_path / "none" / "a.toml").stderr
+    assert f"there is no folder {tmp_path / 'none'}. Make it first. [cannot_write]" in missing
+    assert not (tmp_path / "none").exists()
 
 
 def test_what_is_no_dataset_and_an_unfinished_one_are_refused(dataset: Dataset, tmp_path: Path) -> None:

@@ -40,6 +40,14 @@ def test_the_policy_keeps_the_share_and_judges_as_it_says(dataset: Dataset, shar
     assert 200 * share <= kept <= 200 * share + 2, "three rules: at most three faces stand equally"
 
 
+@pytest.mark.parametrize("share", [1e-300, 1e-12, 1e-9, 0.001, 0.005, 1 - 1e-12])
+def test_the_least_and_the_greatest_shares_keep_one_face_and_all(dataset: Dataset, share: float) -> None:
+    kept = fit_keep(dataset, policy("sharpness"), share).facts["kept"]
+    assert kept == (1 if share < 0.5 else 200)
+    alone = fit_reject_rate(dataset, policy("sharpness"), share)
+    assert dataset.rejudge(alone.policy).after.kept == alone.facts["kept"] == 200 - int(200 * share)
+
+
 def test_a_greater_share_keeps_all_faces_that_a_smaller_one_keeps(dataset: Dataset) -> None:
     shares = [0.3, 0.5, 0.7, 0.9]
     kept = [np.asarray(dataset.rejudge(fit_keep(dataset, policy(*RULES), one).policy).faces["kept"]) for one in shares]

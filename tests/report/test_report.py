@@ -216,6 +216,40 @@ def test_a_report_can_be_written_elsewhere(dataset: Path, tmp_path: Path) -> Non
     assert {path.name for path in tmp_path.iterdir()} == {"copy", "elsewhere.html"}
 
 
+def refused_output(dataset: Path, output: Path) -> str:
+    with pytest.raises((UsageError, DatasetError)) as caught:
+        write_report(dataset, output)
+    return caught.value.code
+
+
+def test_no_file_of_a_dataset_is_replaced_but_the_report(dataset: Path, made: Path) -> None:
+    before = {path: path.read_bytes() for path in dataset.iterdir() if path.is_file()}
+    for name in ("faces.parquet", "contact_sheet.html", "new.html", "kept/new.html", ".facesieve/new.html"):
+        assert refused_output(dataset, dataset / name) == "bad_output", name
+    assert refused_output(dataset, made / "dataset" / "report.html") == "bad_output", "another dataset"
+    assert {path: path.read_bytes() for path in dataset.iterdir() if path.is_file()} == before
+    assert write_report(dataset, dataset / "kept" / ".." / "report.html") == dataset / "report.html"
+    assert not check_dataset(dataset).faults
+
+
+def test_only_a_former_report_is_replaced(dataset: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.html"
+    mine.write_text("mine")
+    assert refused_output(dataset, mine) == "file_exists" and mine.read_text() == "mine"
+    (tmp_path / "dangling.html").symlink_to(tmp_path / "nowhere.html")
+    assert refused_output(dataset, tmp_path / "dangling.html") == "file_exists"
+    former = write_report(dataset, tmp_path / "former.html", "zh").read_bytes()
+    assert write_report(dataset, tmp_path / "former.html", "en").read_bytes() != former
+
+
+def test_what_is_no_html_file_in_a_folder_is_refused(dataset: Path, tmp_path: Path) -> None:
+    names = {"": "bad_output", ".": "bad_output", "report.pdf": "bad_output", "report": "bad_output"}
+    assert {name: refused_output(dataset, Path(name)) for name in names} == names
+    assert refused_output(dataset, dataset) == refused_output(dataset, tmp_path) == "bad_output"
+    assert refused_output(dataset, tmp_path / "none" / "a.html") == "cannot_write" and not (tmp_path / "none").exists()
+    assert refused_output(dataset, tmp_path / f"{'x' * 300}.html") == "cannot_write"
+
+
 def test_while_a_build_is_writing_the_report_waits_for_it(dataset: Path) -> None:
     with lock_dataset(Layout(dataset)), pytest.raises(DatasetError, match="A build is writing") as caught:
         write_report(dataset)

@@ -380,6 +380,9 @@ def test_the_command_exports_imports_and_applies(out: Path, tmp_path: Path, run:
         0,
         "decisions: 1 kept, 1 rejected, 2 with another label\n",
     )
+    assert run("decisions", out, "--export", tmp_path / "d.csv")[2].endswith("[file_exists]\n")
+    assert run("decisions", out, "--export", tmp_path / "none" / "d.csv")[2].endswith("[cannot_write]\n")
+    assert run("decisions", out, "--export", "")[2].endswith("[bad_output]\n")
     held = read_decisions(Layout(out)).table.drop_columns(["version"])
     (out / "decisions.parquet").unlink()
     assert run("decisions", out, "--import", tmp_path / "d.csv", "--apply")[0] == 0

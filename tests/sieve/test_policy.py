@@ -222,3 +222,9 @@ def test_a_clip_that_goes_on_is_judged_by_the_rules_before_the_first_one_on_trac
     assert footage.adjusted(["min_blur=1"]).before_tracks().rules == footage.rules[:-1]
     assert Policy.preset("strict").before_tracks() == Policy.preset("strict")
     assert (footage.ranks_tracks, Policy.preset("strict").ranks_tracks) == (True, False)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "./mine", "mine.yaml", "C:\\mine"])
+def test_a_file_whose_name_does_not_end_in_toml_is_told_so(name: str) -> None:
+    with pytest.raises(PolicyError, match=r"the name of a policy file has to end in \.toml"):
+        Policy.load(name)

@@ -25,7 +25,7 @@ def choose_policy(policy: str | None = None, limits: Sequence[str] = ()) -> Poli
     """A policy by name or file, with `LIMIT=VALUE` changes. Raises PolicyError that names what is wrong."""
     from facesieve.sieve import DEFAULT, Policy
 
-    return Policy.load(policy or DEFAULT).adjusted(limits)
+    return Policy.load(DEFAULT if policy is None else policy).adjusted(limits)
 
 
 def choose_again(policy: str | None, limits: Sequence[str], before: Policy) -> Policy:
@@ -35,7 +35,7 @@ def choose_again(policy: str | None, limits: Sequence[str], before: Policy) -> P
     """
     from facesieve.sieve import Policy
 
-    start = Policy.load(policy) if policy else before
+    start = before if policy is None else Policy.load(policy)
     return start.adjusted(limits)
 
 

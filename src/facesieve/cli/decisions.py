@@ -30,19 +30,22 @@ def decisions(
     moves the crops and writes the manifests of this dataset, as the next build does.
     """
     from facesieve.dataset.decision_file import change_decisions
+    from facesieve.dataset.disk.new_file import check_new
     from facesieve.review.exchange import read_csv, write_csv
     from facesieve.run.apply import apply_decisions
     from facesieve.run.open_dataset import open_dataset
     from facesieve.settings import Settings
 
-    if to and source:
+    if to is not None and source is not None:
         raise UsageError("two_directions", "Use --export or --import, not both.")
+    if to is not None:
+        check_new(to, ".csv")
     opened = open_dataset(dataset)
-    held = change_decisions(opened.layout, read_csv(source)) if source else opened.decisions
+    held = change_decisions(opened.layout, read_csv(source)) if source is not None else opened.decisions
     summary: dict[str, object] = {"dataset": str(dataset), **held.counts()}
-    if to:
+    if to is not None:
         summary["exported"] = write_csv(held, to)
-    if source:
+    if source is not None:
         summary["unknown_faces"] = opened.count_unknown(held)
     if apply:
         summary["counts"] = apply_decisions(dataset, Settings.load()).as_json()

@@ -47,9 +47,9 @@ def fit(
     Name one of --keep, --reject-rate, --examples and --curve. Prints a policy that --policy reads. Reads no pictures of
     the dataset and runs no network.
     """
+    from facesieve.dataset.disk.new_file import check_new, write_new
     from facesieve.fit.by_examples import fit_examples
     from facesieve.fit.share import fit_keep, fit_reject_rate
-    from facesieve.fit.written import check_new, write_new
     from facesieve.run.open_dataset import open_dataset
 
     asked = [keep is not None, reject_rate is not None, examples is not None, curve]
@@ -68,7 +68,7 @@ def fit(
     elif examples is not None:
         text = _limits(found, fit_examples(found, *examples, names), as_json)
     if output is not None:
-        write_new(output, text)
+        write_new(output, text.encode())
         use = "" if curve else f"; use it: facesieve sieve {dataset} --policy {output}"
         typer.echo(f"wrote {output}{use}", err=True)
 

@@ -49,7 +49,7 @@ def fit_keep(dataset: Manifests, policy: Policy, share: float, measures: tuple[s
     _check(share, "keep")
     ruled = _ruled(dataset, policy, measures)
     worst = _worst(ruled)
-    wanted = ceil(round(share * len(worst), 9))
+    wanted = max(1, ceil(round(share * len(worst), 9)))
     least = float(np.partition(worst, len(worst) - wanted)[len(worst) - wanted])
     if least <= 0:
         lacking = max(ruled, key=lambda one: int(np.isnan(one.values).sum()))

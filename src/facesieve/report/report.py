@@ -23,6 +23,7 @@ from facesieve.report.policy import policy_of
 from facesieve.report.stats import funnel
 from facesieve.report.thumbs import as_text, thumbnails
 
+MARK = b"<title>FaceSieve report</title>"  # every report has it near its beginning
 LABELS = 200  # rows of labels, unless the user asks for another number
 SECTIONS = (
     *("report", "page", "verdict", "column", "action", "unit", "pose", "step"),

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from facesieve.dataset.decision_file import Change
-from facesieve.dataset.disk.atomic import wrap_read_errors, wrap_write_errors
+from facesieve.dataset.disk.atomic import wrap_read_errors
+from facesieve.dataset.disk.new_file import write_new
 from facesieve.dataset.tables.decisions import Decisions, Effect
 from facesieve.errors import UsageError
 
@@ -23,14 +24,15 @@ def write_csv(decisions: Decisions, file: Path) -> int:
     Raises DatasetError if the file cannot be written.
     """
     rows = [row for row in decisions.table.to_pylist() if (row["verdict"], row["label"]) != (None, None)]
-    with wrap_write_errors(file), file.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        for row in rows:
-            label = row["label"]
-            set_label = "" if label is None else "yes"
-            row |= {"set_label": set_label, "label": label or "", "when": row["when"].isoformat()}
-            writer.writerow([row[name] or "" for name in COLUMNS])
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(COLUMNS)
+    for row in rows:
+        label = row["label"]
+        set_label = "" if label is None else "yes"
+        row |= {"set_label": set_label, "label": label or "", "when": row["when"].isoformat()}
+        writer.writerow([row[name] or "" for name in COLUMNS])
+    write_new(file, stream.getvalue().encode())
     return len(rows)
 
 

@@ -69,6 +69,8 @@ class Policy(BaseModel):
         policy has the name of the file without `.toml`. Raises PolicyError.
         """
         if not name_or_file.endswith(".toml"):
+            if not {"/", "\\", "."}.isdisjoint(name_or_file):
+                raise PolicyError("unknown_preset", f"{name_or_file!r}: the name of a policy file has to end in .toml.")
             return cls.preset(name_or_file)
         file = Path(name_or_file)
         return cls.parse({"name": file.stem} | _read(file), f"Policy file {file.name}")
