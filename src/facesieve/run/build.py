@@ -14,6 +14,7 @@ from types import MappingProxyType
 from facesieve.dataset.about import read_made
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import shortened_list
+from facesieve.dataset.disk.own_file import check_command
 from facesieve.dataset.origin import ClipOptions
 from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
@@ -175,6 +176,6 @@ def _publish(ledger: Ledger, spec: BuildSpec, damaged: Sequence[str]) -> Publish
         raise DatasetError(
             "missing_files",
             f"Missing or damaged in {layout.root}: {shortened_list(lost)}. Run the same build again with the pictures "
-            "that these files were made from, or run `facesieve check DATASET --repair`.",
+            f"that these files were made from, or run `{check_command(layout.root)} --repair`.",
         )
     return published

@@ -19,6 +19,7 @@ import pyarrow as pa
 from facesieve.dataset.disk.atomic import open_for_writing, sync_folders
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.own_file import check_command
 from facesieve.dataset.disk.tar import END, is_complete, positions_in, read_at, write_member
 from facesieve.dataset.tables.hashes import hashes_of
 from facesieve.dataset.tables.merge import Block
@@ -104,7 +105,7 @@ class Packing:
             raise DatasetError(
                 "damaged_dataset",
                 f"The crop {name} of {self._layout.root} is missing or damaged. "
-                "Run `facesieve check DATASET --repair` to repair what can be repaired.",
+                f"Run `{check_command(self._layout.root)} --repair` to repair what can be repaired.",
             )
         return data
 

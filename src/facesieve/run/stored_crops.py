@@ -12,7 +12,7 @@ from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.checksums import Checksum, Checksums, checksum_of, checksums_by_name
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.disk.own_file import open_own_file
+from facesieve.dataset.disk.own_file import check_command, open_own_file
 from facesieve.errors import DatasetError
 from facesieve.records import Pixels
 from facesieve.run.crops_in_tars import tars_on_disk
@@ -54,7 +54,7 @@ class StoredCrops:
             crop, what = f"{name} in the tar files of {self._root}", "missing or damaged"
         return DatasetError(
             "damaged_crop",
-            f"The crop {crop} is {what}. Run `facesieve check DATASET --repair` and then the same build again, or "
+            f"The crop {crop} is {what}. Run `{check_command(self._root)} --repair` and then the same build again, or "
             "forget its face.",
         )
 

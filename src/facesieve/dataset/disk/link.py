@@ -9,7 +9,7 @@ from pathlib import Path
 from facesieve.dataset.disk.atomic import open_for_writing, wrap_read_errors, wrap_write_errors
 from facesieve.dataset.disk.checksums import Checksum, checksum_of_file
 from facesieve.dataset.disk.layout import file_size
-from facesieve.dataset.disk.own_file import damaged_file, open_own_file
+from facesieve.dataset.disk.own_file import check_command, damaged_file, open_own_file
 from facesieve.errors import DatasetError
 
 _COPIED = 2**20  # bytes of a file in memory while it is copied; a tar file may be as large as the disk
@@ -36,7 +36,7 @@ def link_file(old: Path, new: Path, scratch: Path, known: frozenset[Checksum] = 
             raise DatasetError(
                 "missing_crop",
                 f"{old} is missing or not a regular file, but the manifest names it."
-                " Run `facesieve check DATASET --repair` first.",
+                f" Run `{check_command(old)} --repair` first.",
             ) from error
         except OSError:  # another file system, one without links, or a file of another user
             pass

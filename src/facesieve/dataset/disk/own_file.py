@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from io import BufferedReader
 from pathlib import Path
+from shlex import quote
 
 from facesieve.errors import DatasetError
 from facesieve.regular_file import NotAFileError, open_regular
@@ -30,5 +32,20 @@ def damaged_file(path: Path, detail: str = "") -> DatasetError:
     return DatasetError(
         "damaged_dataset",
         f"{path} is damaged{f': {detail}' if detail else ''}. "
-        "Run `facesieve check DATASET --repair` to repair what can be repaired.",
+        f"Run `{check_command(path)} --repair` to repair what can be repaired.",
     )
+
+
+def check_command(path: Path) -> str:
+    """The command that checks the dataset that has this file.
+
+    >>> check_command(Path("of no dataset"))
+    'facesieve check DATASET'
+    """
+    roots = (folder for folder in (path, *path.parents) if any(map(os.path.exists, _signs(folder))))
+    return f"facesieve check {quote(str(next(roots, 'DATASET')))}"
+
+
+def _signs(root: Path) -> tuple[Path, Path]:
+    """What tells that a folder is a dataset; `layout` has these names too, and imports this module."""
+    return root / ".facesieve", root / "dataset.json"
