@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from facesieve.run.build import build_dataset
+from facesieve.sieve import Reason
 from handmade import Handmade, build_spec, photos, sources_in
 
 Run = Callable[..., tuple[int, str, str]]
@@ -98,7 +99,7 @@ def test_a_name_that_several_pictures_have_is_an_error_that_lists_them(
 @pytest.mark.parametrize("name", ["", ".", "e.jpg", "Ada", "caf\udce9.jpg", "x" * 9000, "*.jpg", "a\nb"])
 def test_a_name_that_no_picture_has_is_an_error(run: Run, dataset: Path, name: str) -> None:
     status, out, err = run("explain", dataset, name)
-    assert (status, out) == (2, "") and err.endswith("[no_such_picture]\n")
+    assert (status, out) == (2, "") and err.endswith("[no_such_picture]\n") and len(err) < 1000
 
 
 @pytest.mark.parametrize("arguments", [[], ["ab", "--refused"], ["--refused", "--reason", "blurred"]])
@@ -120,6 +121,20 @@ def test_refused_pictures_are_listed_without_duplicates(run: Run, dataset: Path)
     )
     listed = json.loads(run("explain", dataset, "--refused", "--json")[1])
     assert [row["source"] for row in listed] == ["Ada/empty.jpg", "Ada/notes.txt"]
+
+
+def test_a_dataset_without_refused_pictures_says_so(run: Run, tmp_path: Path) -> None:
+    build_dataset([], tmp_path / "out", Handmade, build_spec())
+    assert run("explain", tmp_path / "out", "--refused") == (0, "no picture was refused\n", "")
+    assert run("explain", tmp_path / "out", "--refused", "--json") == (0, "[]\n", "")
+
+
+@pytest.mark.parametrize("reason", ["pose_not_measured", "not_measured", "by_hand"])
+def test_a_reason_that_no_limit_decides_is_explained(run: Run, dataset: Path, reason: str) -> None:
+    status, out, err = run("explain", dataset, "--reason", reason)
+    assert (status, out) == (2, "") and err == (
+        f"error: No face is near to a limit of {reason}, which has none: {Reason(reason).sentence} [no_limit]\n"
+    )
 
 
 def test_faces_near_to_a_limit_are_listed_across_it(run: Run, dataset: Path) -> None:

@@ -55,6 +55,7 @@ def test_curves_are_printed_and_written_as_csv(dataset: Dataset, tmp_path: Path)
     done = fit(dataset, "--curve", "-o", file)
     assert done.returncode == 0, done.stderr
     assert "60 faces of 6 labels" in done.stdout and "At FAR 0.01" in done.stdout
+    assert "gain: by what share" in done.stdout and "95 % of draws: where the gain lies" in done.stdout
     assert "note: Only 6 labels" in done.stderr
     assert file.read_text().startswith("far,measure,discarded,fnmr,low,high\n0.01,")
     assert json.loads(fit(dataset, "--curve", "--json").stdout)["right_pairs"] == 270

@@ -89,7 +89,7 @@ def test_the_file_is_a_policy_with_its_evidence_and_no_name_leaves_its_comment(
     assert [rule.measure for rule in fitted.policy.rules] == ["sharpness", "yaw"]
     text = file.read_text()
     assert f"# --keep 0.8: Keeps {fitted.facts['kept']} of 200 faces" in text
-    assert "that no other rule rejects" in text and "Values at 5, 25, 50, 75, 95 %" in text
+    assert "Rejected by no other rule: " in text and "Values at 5, 25, 50, 75, 95 %" in text
     assert fitted.policy.rules[1].low == -fitted.policy.rules[1].high  # type: ignore[operator]
 
 
@@ -109,7 +109,10 @@ def test_faces_without_a_value_cannot_be_kept_unless_the_rule_is_optional(tmp_pa
     with pytest.raises(DatasetError, match="5 have no 'yaw'") as caught:
         fit_keep(dataset, policy("yaw"), 0.6)
     assert caught.value.code == "cannot_keep"
+    strict = fit_reject_rate(dataset, policy("yaw"), 0.2).of_rules["yaw"][0]
+    assert strict == "Rejects 6 faces (60.0 %): 1 by value and 5 without a value. Rejected by no other rule: 6."
     fitted = fit_keep(dataset, policy("yaw", optional=True), 0.7)
+    assert fitted.of_rules["yaw"][0].startswith("Rejects 3 faces (30.0 %); passes 5 without a value. ")
     assert fitted.facts["kept"] == dataset.rejudge(fitted.policy).after.kept == 7
 
 

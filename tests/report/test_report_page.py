@@ -145,3 +145,29 @@ def test_a_dataset_without_faces_says_so(tab: chromium.Tab, tmp_path: Path) -> N
     opened(tab, write_report(tmp_path / "dataset", language="en"))
     assert "This dataset has no faces. Pictures: 0, refused: 0." in tab.run("document.body.innerText")
     assert tab.complaints() == []
+
+
+def test_names_break_at_their_signs_and_a_space_at_the_end_is_seen(tab: chromium.Tab, dataset: Path) -> None:
+    opened(tab, dataset / "report.html")
+    assert tab.run("nameOf('a_b-c/d').innerHTML") == "a_<wbr>b-<wbr>c/<wbr>d"
+    assert [tab.run(f"nameOf({name!r}).textContent") for name in ("Ada", "Ada ", " ")] == ["Ada", "“Ada ”", "“ ”"]
+
+
+def test_a_limit_that_rejects_nothing_has_one_side(tab: chromium.Tab, dataset: Path) -> None:
+    opened(tab, dataset / "report.html")
+    tab.run(
+        "facts.nearest = [{ ...facts.nearest.find(one => one.kept.length), rejected: [] }]; facts.counts.reasons = {}"
+    )
+    tab.run("draw()")
+    assert tab.run("[...document.querySelector('.card.nearest').children].map(one => one.className)") == [
+        *("head", "side kept")
+    ]
+    assert "0 rejected" in tab.run("document.querySelector('.card.nearest .head').textContent")
+
+
+def test_the_axes_of_two_measures_can_be_read_on_a_phone(tab: chromium.Tab, dataset: Path) -> None:
+    tab.ask("Emulation.setDeviceMetricsOverride", width=390, height=900, deviceScaleFactor=1, mobile=True)
+    opened(tab, dataset / "report.html")
+    heights = tab.run("[...document.querySelectorAll('#joint text')].map(one => one.getBoundingClientRect().height)")
+    assert heights and min(heights) >= 10
+    tab.ask("Emulation.clearDeviceMetricsOverride")

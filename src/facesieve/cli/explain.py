@@ -89,8 +89,10 @@ def _list_refused(dataset: Dataset, as_json: bool) -> None:
     if as_json:
         _print_list(picture.as_json() for picture in refused_pictures(dataset))
         return
-    for picture in refused_pictures(dataset):
-        typer.echo(f"{picture.source}: {picture.refusal}: {picture.message}")
+    refused = (f"{picture.source}: {picture.refusal}: {picture.message}" for picture in refused_pictures(dataset))
+    typer.echo(next(refused, "no picture was refused"))
+    for line in refused:
+        typer.echo(line)
 
 
 def _list_nearest(dataset: Dataset, reason: str, number: int, as_json: bool) -> None:

@@ -23,7 +23,9 @@ def lines(found: Curves) -> Iterator[str]:
         yield from (_line(curve) for curve in found.curves if curve.far == far)
     if found.limits:
         yield ""
-        yield f"gain: by how much FNMR falls, mean of 5 to 30 % discarded. Within the range of {RANDOM!r} it is chance."
+        yield "gain: by what share the FNMR falls, on average from 5 to 30 % discarded; 0 by chance, 100 % at best."
+        yield "95 % of draws: where the gain lies in 95 % of 500 random draws of the people."
+        yield f"A measure whose gain is within the range of {RANDOM!r} may predict nothing."
 
 
 def _line(curve: Curve) -> str:

@@ -136,11 +136,13 @@ def _evidence(one: _Ruled, ruled: list[_Ruled], least: float) -> list[str]:
     known = one.values[np.isfinite(one.values)]
     numbers = ", ".join(f"{number:.4g}" for number in np.percentile(known, SHOWN))
     missing = len(fails) - len(known)
-    what = "pass" if one.rule.optional else "are rejected too"
-    lacking = f" {missing:,} have no value and {what}." if missing else ""
-    rejected = f"{int(fails.sum()):,} faces ({_percent(float(fails.mean()))})"
+    failed = int(fails.sum())
+    rejected = f"{failed:,} {'face' if failed == 1 else 'faces'} ({_percent(float(fails.mean()))})"
+    why = f": {failed - missing:,} by value and {missing:,} without a value" if missing else ""
+    if one.rule.optional and missing:
+        why = f"; passes {missing:,} without a value"
     return [
-        f"Rejects {rejected}, {int(alone.sum()):,} that no other rule rejects.{lacking}",
+        f"Rejects {rejected}{why}. Rejected by no other rule: {int(alone.sum()):,}.",
         f"Values at {', '.join(map(str, SHOWN))} %: {numbers}.",
     ]
 

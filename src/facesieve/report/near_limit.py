@@ -10,8 +10,9 @@ import numpy as np
 from facesieve.dataset.manifests import Manifests
 from facesieve.errors import UsageError
 from facesieve.records import Floats
+from facesieve.report.figures.faces import shortened
 from facesieve.report.policy import policy_of
-from facesieve.sieve import Rule
+from facesieve.sieve import Policy, Reason, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,25 @@ def faces_near_limit(dataset: Manifests, reason: str, number: int) -> list[NearF
 
     number: how many faces on each side of the limits of each rule, at most. The nearest face within the limits is last
     before the nearest one outside, so that the list reads across the limit. Equal distances are ordered by face id.
-    Raises UsageError if no rule of the policy has this reason.
+    Raises UsageError `no_such_reason` if no rule of the policy has this reason, and `no_limit` for a reason that no
+    limit decides, such as `pose_not_measured`.
     """
-    rules = [rule for rule in policy_of(dataset.about, dataset.layout).rules if rule.reason == reason]
+    policy = policy_of(dataset.about, dataset.layout)
+    rules = [rule for rule in policy.rules if rule.reason == reason]
     if not rules:
-        known = ", ".join(dict.fromkeys(str(rule.reason) for rule in policy_of(dataset.about, dataset.layout).rules))
-        raise UsageError(
-            "no_such_reason", f"No rule of {dataset.layout.root} has the reason {reason!r}; there are {known}."
-        )
+        raise _no_rule(dataset, policy, reason)
     return [face for rule in rules for face in _near(dataset, rule, number)]
+
+
+def _no_rule(dataset: Manifests, policy: Policy, reason: str) -> UsageError:
+    for known in (Reason.POSE_NOT_MEASURED, Reason.NOT_MEASURED, Reason.BY_HAND):
+        if known == reason:
+            return UsageError("no_limit", f"No face is near to a limit of {reason}, which has none: {known.sentence}")
+    names = ", ".join(dict.fromkeys(str(rule.reason) for rule in policy.rules))
+    return UsageError(
+        "no_such_reason",
+        f"No rule of {dataset.layout.root} has the reason {shortened(reason)!r}; there are {names or 'no rules'}.",
+    )
 
 
 def _near(dataset: Manifests, rule: Rule, number: int) -> list[NearFace]:

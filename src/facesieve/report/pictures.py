@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from facesieve.dataset.manifests import Manifests
 from facesieve.dataset.tables.picture_row import PictureRow, picture_rows, refused
 from facesieve.errors import UsageError
+from facesieve.report.figures.faces import shortened
 
 SHOWN = 5  # names in the message about a name that several pictures have
 
@@ -33,13 +34,13 @@ def pictures_named(dataset: Manifests, name: str) -> list[PictureRow]:
     found = list(_matching(dataset, lambda sources: pc.is_in(sources, value_set=pa.array(paths, pa.string()))))
     if not found and _is_text(plain):
         found = list(_matching(dataset, lambda sources: _end_with(sources, plain)))
-    sources = sorted({row.source for row in found})
+    shown, sources = shortened(name), sorted({row.source for row in found})
     if not sources:
-        raise UsageError("no_such_picture", f"No picture and no face of {dataset.layout.root} is named {name!r}.")
+        raise UsageError("no_such_picture", f"No picture and no face of {dataset.layout.root} is named {shown!r}.")
     if len(sources) > 1:
-        some = ", ".join(sources[:SHOWN]) + (", ..." if len(sources) > SHOWN else "")
+        some = ", ".join(map(shortened, sources[:SHOWN])) + (", ..." if len(sources) > SHOWN else "")
         raise UsageError(
-            "ambiguous_picture", f"{len(sources)} pictures are named {name!r}: {some}. Write more of the path."
+            "ambiguous_picture", f"{len(sources)} pictures are named {shown!r}: {some}. Write more of the path."
         )
     return found
 

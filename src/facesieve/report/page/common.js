@@ -30,8 +30,12 @@ function commonFolder(names) {
   return same ? first.slice(0, first.lastIndexOf("/", same - 1) + 1) : "";
 }
 
-const nameOf = (text, common = "") => el("bdi", { class: "name",
-  text: visible(common && text.startsWith(common) ? text.slice(common.length) : text) });
+// A name that may break after `_`, `-` and `/`. One that begins or ends with a space is quoted, so that it is seen.
+function nameOf(text, common = "") {
+  const name = visible(common && text.startsWith(common) ? text.slice(common.length) : text);
+  const seen = name === name.trim() ? name : `“${name}”`;
+  return el("bdi", { class: "name" }, ...seen.split(/(?<=[-_/])/).flatMap((part, at) => (at ? [el("wbr"), part] : [part])));
+}
 
 function copyButton(text) {
   const button = el("button", { type: "button", class: "no-print", text: t("action.copy"), onclick: async event => {

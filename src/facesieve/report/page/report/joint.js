@@ -4,13 +4,15 @@ function jointPlot(view) {
   const cells = view.cells.map(([x, y, kept, rejected]) => ({ x1: view.edges[0][x], x2: view.edges[0][x + 1],
     y1: view.edges[1][y], y2: view.edges[1][y + 1], kept, faces: kept + rejected }));
   const most = Math.max(1, ...cells.map(cell => cell.faces));
-  const axis = (name, growing) => ({ type: growing ? "log" : "linear", tickFormat: compact, ticks: 6,
+  const axis = (name, growing) => ({ type: growing ? "log" : "linear", tickFormat: compact, ticks: 5,
     label: `${measureName(name)}${unitOf(name) ? ` (${unitOf(name)})` : ""}` });
   const limits = name => limitsOf(name);
   const lines = (mark, name, axisName) => [limits(name).low, limits(name).high].filter(limit => limit !== null)
     .map(limit => mark([limit], { [axisName]: limit, stroke: "var(--ink)", strokeDasharray: "4 3" }));
+  // On a narrow screen the plot is drawn narrow, because a shrunk one has tiny texts.
+  const width = Math.max(260, Math.min(560, document.documentElement.clientWidth - 68));
   return Plot.plot({
-    width: 560, height: 400, marginLeft: 48, marginBottom: 40, style: { background: "none" },
+    width, height: 400, marginLeft: 48, marginBottom: 40, style: { background: "none", fontSize: "12px" },
     x: axis(across, view.growing[0]), y: { ...axis(up, view.growing[1]), grid: true },
     color: { type: "identity" },
     marks: [

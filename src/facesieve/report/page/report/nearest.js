@@ -17,11 +17,12 @@ parts.push(function nearest() {
       .reduce((a, b) => (Math.abs(value - a) <= Math.abs(value - b) ? a : b));
     const side = verdict => el("div", { class: `side ${verdict}` }, ...one[verdict].map(face =>
       portrait(face, beside(one.measure, face.value, nearestLimit(face.value)))));
-    return el("div", { class: "card nearest" },
+    const sides = ["rejected", "kept"].filter(verdict => one[verdict].length).map(side);
+    return el("div", { class: `card nearest ${sides.length === 1 ? "one" : ""}` },
       el("div", { class: "head" }, el("span", { class: "reason", text: reasonName(one.reason) }),
         el("b", { text: `${measureName(one.measure)} ${limitWords(rule)}` }),
         el("span", { class: "soft", text: t("report.failing", { n: facts.counts.reasons[one.reason] ?? 0 }) })),
-      side("rejected"), el("div", { class: "middle" }), side("kept"));
+      sides[0], ...(sides.length > 1 ? [el("div", { class: "middle" }), sides[1]] : []));
   });
   $("nearest").hidden = !rows.length;
   bodyOf("nearest").replaceChildren(...rows);
