@@ -74,8 +74,8 @@ def test_every_setting_that_a_file_names_exists(name: str) -> None:
 def test_the_image_copies_all_that_the_package_is_built_from() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     files = {"pyproject.toml", "setup.py", "MANIFEST.in", project["project"]["readme"]}
-    files |= set(project["project"]["license-files"])
     folders = set(project["tool"]["setuptools"]["packages"]["find"]["where"])
+    files |= {name for name in project["project"]["license-files"] if name.split("/")[0] not in folders}
     folders |= {line.split()[1] for line in (ROOT / "MANIFEST.in").read_text(encoding="utf-8").splitlines()}
     folders |= set(re.findall(r'Path\("(\w+)"\)', (ROOT / "setup.py").read_text(encoding="utf-8")))
     assert set(copied()) == files | folders >= {"native", "src"}

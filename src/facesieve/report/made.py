@@ -13,7 +13,7 @@ from facesieve.sieve import Policy
 
 
 def dataset_id(layout: Layout) -> str:
-    """12 hex digits from the sha256 of the manifests: datasets with equal rows have the same id."""
+    """12 hex digits from the sha256 of the files of the manifests."""
     paths = [path for manifest in (layout.faces, layout.pictures) for path in layout.files_of(manifest)]
     sums = "".join(checksum_of_file(path).sha256 for path in paths)
     return hashlib.sha256(sums.encode()).hexdigest()[:12]
