@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import struct
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -78,12 +80,53 @@ def test_a_page_under_another_name_or_of_another_site_is_refused(served: Serving
         ("decide", {"changes": [{"row": 0, "verdict": "maybe"}]}, "neither keep nor reject"),
         ("decide", {"changes": [{"row": 0, "label": "a\u0000b"}]}, "no control characters"),
         ("write", {"text": ""}, "Name a new folder"),
+        ("write", {"text": "x" * 300}, "at most 200 bytes"),
+        ("write", {"text": "a\u0000b"}, "control character"),
+        ("write", {"text": "/nowhere/x"}, "beside the dataset"),
+        ("write", {"text": "../../x"}, "beside the dataset"),
+        ("write", {"text": ".."}, "beside the dataset"),
+        ("write", {"text": "-x"}, "no minus at the start"),
+        ("window", {"query": {"source": "x" * 900_000}}, "at most 1000 characters"),
+        ("window", {"query": {"verdict": "zz"}}, "query.verdict"),
+        ("window", b'{"query": {"ranges": {"blur": [NaN, 1]}}}', "finite"),
+        ("window", {"first": -5}, "first"),
+        ("place", {"row": 60}, "no such face"),
     ],
 )
 def test_a_wrong_question_is_one_sentence(served: Serving, kind: str, question: Any, says: str) -> None:
     status, answer = served.ask(kind, question)
     assert (status, says in answer["message"]) == (400, True), answer
     assert "Traceback" not in answer["message"]
+    assert not answer["message"].startswith(":")
+
+
+def test_a_host_or_origin_that_is_no_address_is_refused(served: Serving) -> None:
+    for headers in ({"Host": "[::1"}, {"Origin": "http://["}):
+        status, answer = served.ask("facts", **headers)
+        assert (status, answer["code"]) == (403, "other_host")
+
+
+def test_unknown_addresses_and_methods_have_codes(served: Serving) -> None:
+    status, _, body = served.get("/nothing/here")
+    assert (status, json.loads(body)["code"]) == (404, "not_found")
+    status, _, body = served.get("/api/facts")
+    assert (status, json.loads(body)["code"]) == (405, "method_not_allowed")
+
+
+def test_head_is_answered_like_get_without_a_body(served: Serving) -> None:
+    with urllib.request.urlopen(urllib.request.Request(served.url + "/", method="HEAD"), timeout=60) as answer:
+        assert (answer.status, answer.read()) == (200, b"")
+        assert answer.headers["Content-Length"] == str(len(served.get("/")[2]))
+
+
+def test_a_dataset_is_not_written_into_a_folder_that_has_files(small: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(small, tmp_path / "d")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    with Serving(root) as serving:
+        status, answer = serving.ask("write", {"text": "full"})
+    assert (status, answer["code"]) == (409, "not_empty")
+    assert [one.name for one in (tmp_path / "full").iterdir()] == ["mine.txt"]
 
 
 def test_a_question_that_is_too_long_or_unknown_is_refused(served: Serving) -> None:
@@ -166,6 +209,7 @@ def test_what_is_no_dataset_or_not_finished_is_one_sentence(
     small: Path, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
 ) -> None:
     (tmp_path / "empty").mkdir()
+    assert "[not_a_dataset]" in run("review", tmp_path / "nope")[2]
     status, _, error = run("review", tmp_path / "empty")
     assert (status, error.count("\n"), "[not_a_dataset]" in error) == (2, 1, True)
     root = shutil.copytree(small, tmp_path / "half")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow.compute as pc
+from pydantic import Field, FiniteFloat
 
 from facesieve.records import Mask
 from facesieve.review.faces import Faces, Rows
@@ -17,6 +19,7 @@ from facesieve.sieve import Policy
 
 MOST_ORDERS = 4  # sorted orders in memory, 4 bytes a face each
 BINS = 48
+Part = Annotated[str, Field(max_length=1000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,13 @@ class Query:
     measures, inclusive. sort: `source` or a measure; missing values come last. descending: the order of the sort.
     """
 
-    verdict: str = ""
-    reason: str = ""
-    label: str | None = None
-    source: str = ""
-    face: str = ""
-    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    sort: str = "source"
+    verdict: Literal["", "kept", "rejected", "by_hand"] = ""
+    reason: Part = ""
+    label: Part | None = None
+    source: Part = ""
+    face: Part = ""
+    ranges: Mapping[str, tuple[FiniteFloat, FiniteFloat]] = field(default_factory=dict)
+    sort: Part = "source"
     descending: bool = False
 
 

@@ -36,7 +36,7 @@ class Question(BaseModel):
     query: Query = Query()
     limits: dict[str, tuple[FiniteFloat | None, FiniteFloat | None]] = {}
     serial: Text = ""
-    first: int = 0
+    first: Annotated[int, Field(ge=0)] = 0
     count: Annotated[int, Field(ge=0, le=MOST_ROWS)] = 0
     row: Row = 0
     rows: Annotated[list[Row], Field(max_length=MOST_ROWS)] = []

@@ -13,6 +13,7 @@ import hmac
 import json
 import re
 import secrets
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
-from tornado.web import Application, RequestHandler
+from tornado.web import Application, HTTPError, RequestHandler
 
 from facesieve.dataset.decision_file import DecidedMeanwhileError
 from facesieve.errors import FacesieveError, UsageError
@@ -35,6 +36,7 @@ ADDRESS = "127.0.0.1"
 TOKEN_HEADER = "X-Review-Token"
 MOST_BYTES = 1 << 20  # of a question
 _HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _TYPES = {"css": "text/css", "js": "text/javascript"}
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _SECTIONS = (
@@ -84,9 +86,8 @@ class _Handler(RequestHandler):
         self.set_header("Cross-Origin-Opener-Policy", "same-origin")
 
     def prepare(self) -> None:
-        host = urlsplit(f"//{self.request.host}").hostname
-        origin = self.request.headers.get("Origin")
-        if host not in _HOSTS or (origin is not None and urlsplit(origin).netloc != self.request.host):
+        host, origin = self.request.headers.get("Host", ""), self.request.headers.get("Origin")
+        if not _is_this_machine(host) or (origin is not None and _netloc(origin) != host):
             self.refuse(403, "other_host", "This page is only for this machine. Open the address that was printed.")
 
     def refuse(self, status: int, code: str, message: str, **more: object) -> None:
@@ -96,7 +97,22 @@ class _Handler(RequestHandler):
         self.finish(json.dumps({"code": code, "message": message, **more}))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        self.refuse(status_code, "failed", f"{self._reason}.")
+        self.refuse(status_code, _CODES.get(status_code, "failed"), f"{self._reason}.")
+
+    def log_exception(self, kind: Any, error: Any, trace: Any) -> None:
+        """Print one line for what nobody expected."""
+        if not isinstance(error, HTTPError):
+            line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            print(f"The review could not answer {self.request.path[:100]!r}: {line} [failed]", file=sys.stderr)
+
+
+class _NotFound(_Handler):
+    """Answers every address that is none of the others."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        if not self._finished:
+            self.refuse(404, "not_found", "There is no such address.")
 
 
 class _Page(_Handler):
@@ -116,6 +132,8 @@ class _Page(_Handler):
             return
         self.finish(file.read_bytes())
 
+    head = get
+
 
 class _Answers(_Handler):
     """Answers one kind of question."""
@@ -131,11 +149,15 @@ class _Answers(_Handler):
             answer = await self.review.ask(ANSWERS[kind], Question.model_validate_json(self.request.body))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            self.refuse(400, "bad_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}.")
+            self.refuse(
+                400, "bad_request", ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"]))) + "."
+            )
         except DecidedMeanwhileError as error:
             self.refuse(409, error.code, error.message, faces=error.faces)
         except FacesieveError as error:
-            status = 409 if error.code == "dataset_changed" else 400 if isinstance(error, UsageError) else 503
+            status = (
+                409 if error.code in ("dataset_changed", "not_empty") else 400 if isinstance(error, UsageError) else 503
+            )
             self.refuse(status, error.code, error.message)
         else:
             binary = isinstance(answer, bytes)
@@ -150,7 +172,23 @@ def application(session: Session, language: str | None = None) -> tuple[Applicat
     review = Review(session, html.encode(), _policy(html))
     shared = {"review": review}
     routes = [(r"/([a-z]+\.(?:js|css)|)", _Page, shared), (r"/api/([a-z]+)", _Answers, shared)]
-    return Application(routes, log_function=lambda handler: None), review
+    return Application(
+        routes, log_function=lambda handler: None, default_handler_class=_NotFound, default_handler_args=shared
+    ), review
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return urlsplit(f"//{host}").hostname in _HOSTS
+    except ValueError:  # such as "[::1"
+        return False
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _policy(html: str) -> str:

@@ -32,6 +32,7 @@ from facesieve.sieve import Policy
 
 MOST_ROWS = 2000  # faces in one answer
 MOST_LABELS = 200
+MOST_NAME_BYTES = 200  # of a new folder
 MOST_SELECTIONS = 8  # in memory, 4 bytes a face each
 _UNDECIDED = {"verdict": None, "label": None, "version": 0}
 SIDE = 1600  # pixels of a source picture
@@ -117,7 +118,7 @@ class Session:
     def place(self, query: Query, limits: Limits, row: int, serial: str = "") -> dict[str, Any]:
         """Where a face is among those that a query selects; -1 if it is not."""
         policy, live = self._judged(limits)
-        found = np.flatnonzero(self._selected(query, policy, live, serial) == row)
+        found = np.flatnonzero(self._selected(query, policy, live, serial) == self._checked(row))
         return {"place": int(found[0]) if len(found) else -1}
 
     def counts(self, limits: Limits) -> dict[str, Any]:
@@ -201,11 +202,12 @@ class Session:
         return policy_toml(policy, name or policy.name, sentence)
 
     def write(self, folder: str, limits: Limits) -> dict[str, Any]:
-        """Judge the dataset again under these limits, with the decisions by hand, and write it into a new folder."""
-        if not folder.strip() or "\0" in folder:
-            raise UsageError("no_folder", "Name a new folder for the dataset.")
+        """Judge the dataset again under these limits, with the decisions by hand, and write it into a new folder.
+
+        folder: the name of a folder beside the dataset. Raises UsageError `no_folder` if it is no plain name.
+        """
+        path = self._root.resolve().parent / _plain_name(folder.strip())
         policy, _ = self._judged(limits)
-        path = (self._root.resolve().parent / Path(folder.strip()).expanduser()).absolute()
         new = open_dataset(self._root).rejudge(policy, path)
         return {
             "folder": str(path),
@@ -252,6 +254,20 @@ class Session:
         if not os.access(layout.decisions if layout.decisions.exists() else self._root, os.W_OK):
             return "read_only"
         return "being_built" if is_locked(layout) else ""
+
+
+def _plain_name(name: str) -> str:
+    """The name, if it is that of a folder and not a path."""
+    if not name:
+        raise UsageError("no_folder", "Name a new folder for the dataset.")
+    plain = name.isprintable() and not set(name) & {"/", "\\"} and name not in (".", "..") and name[0] != "-"
+    if not plain or len(name.encode()) > MOST_NAME_BYTES:
+        raise UsageError(
+            "no_folder",
+            f"Name a folder beside the dataset: at most {MOST_NAME_BYTES} bytes, no slash, backslash or control "
+            "character, and no minus at the start.",
+        )
+    return name
 
 
 def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
