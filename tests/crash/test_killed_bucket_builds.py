@@ -160,6 +160,7 @@ def test_killed_from_outside_the_same_machine_goes_on_at_once_and_another_after_
     assert published(s3, url) == whole
 
 
+@pytest.mark.slow
 def test_a_build_that_was_suspended_for_longer_than_its_lease_stops_and_changes_nothing(
     s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes]
 ) -> None:
