@@ -1,4 +1,4 @@
-"""The faces of a dataset as compact columns in memory: some tens of bytes per face, and 8 for each measure that is used.
+"""The faces of a dataset as compact columns in memory: tens of bytes per face, and 8 for each measure that is used.
 
 The rows are as they were published; decisions that people made since are kept apart (`hand.py`).
 """
