@@ -107,7 +107,7 @@ class _Handler(RequestHandler):
 
 
 class _NotFound(_Handler):
-    """Answers every address that is none of the others."""
+    """Answers the addresses that no other handler has."""
 
     def prepare(self) -> None:
         super().prepare()

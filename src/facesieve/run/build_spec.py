@@ -1,4 +1,4 @@
-"""How a dataset is made: everything besides its sources."""
+"""How a dataset is made, apart from its sources."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def versions_here() -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class BuildSpec:
-    """How a dataset is made: everything besides its sources.
+    """How a dataset is made, apart from its sources.
 
     measures: names of the columns of raw numbers, in order. models: sha256 of each model file by model and part.
     engines: the inference engine of each network. label_from: where labels come from.

@@ -41,7 +41,7 @@ from facesieve.run.selection import (
 )
 from facesieve.settings import Settings
 
-# What the message calls the values of each field of `Named`, besides `names`.
+# The words of the message for each field of `Named` except `names`.
 _KINDS = (("label", "labels"), ("face whose id begins with", "faces"), ("picture with the bytes of", "pictures"))
 
 
