@@ -97,6 +97,7 @@ def test_a_build_in_a_cluster_makes_the_same_bytes_and_says_the_same(
     assert finished(again) == (0, few_here[0], "")
 
 
+@pytest.mark.slow
 def test_embeddings_are_computed_on_the_nodes(cluster: RayNodes, few: Path, tmp_path: Path) -> None:
     options = ("-q", "--identity", "dlib-resnet", "--keep-rejected", "--set", "min_blur=1000000")
     here, there = tmp_path / "here", tmp_path / "there"
@@ -108,6 +109,7 @@ def test_embeddings_are_computed_on_the_nodes(cluster: RayNodes, few: Path, tmp_
     assert len(rows) > 5 and rows["embedding"].null_count == 0 and not any(faces["kept"].to_pylist())
 
 
+@pytest.mark.slow
 def test_one_face_of_each_picture_is_kept_in_a_cluster_too(cluster: RayNodes, astronaut: Path, tmp_path: Path) -> None:
     face = cv2.imread(str(astronaut))[0:256, 96:352]
     for name, sides in (("two", (200, 140)), ("three", (120, 200, 160)), ("one", (200,))):
@@ -154,6 +156,7 @@ def in_cluster(cluster: RayNodes, monkeypatch: pytest.MonkeyPatch) -> InCluster:
     return InCluster(cluster)
 
 
+@pytest.mark.slow
 def test_pictures_that_kill_or_hang_their_actor_are_one_refusal_each(
     in_cluster: InCluster, tmp_path: Path, astronaut: Path
 ) -> None:
