@@ -158,12 +158,12 @@ def _shared_name_notes(folders: dict[str, dict[str, None]]) -> Iterator[str]:
     """A note on labels that are the names of several folders. folders: by label."""
     shared = {label: list(found) for label, found in folders.items() if len(found) > 1}
     if shared:
-        label, found = next(iter(sorted(shared.items())))
+        label, found = min(shared.items())
         labels_are = "1 label is" if len(shared) == 1 else f"{len(shared)} labels are"
+        some = ", ".join(found[:2]) + (", ..." if len(found) > 2 else "")
         yield (
-            f"{labels_are} the name of several folders, such as {label!r}: {', '.join(found[:2])}"
-            f"{', ...' if len(found) > 2 else ''}; if these are not the same people, take the label from a folder above,"
-            " with --label-from top-folder or folder:2"
+            f"{labels_are} the name of several folders, such as {label!r}: {some}; if these are not the same people,"
+            " take the label from a folder above, with --label-from top-folder or folder:2"
         )
 
 
