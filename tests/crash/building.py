@@ -1,9 +1,9 @@
-"""A build in its own process: `python building.py PHOTOS DATASET [kill_at] [pause] [workers] [pipeline] [form]`.
+"""A build in its own process: `python building.py PHOTOS DATASET [kill_at] [pause] [workers] [pipeline] [form] [at]`.
 
 kill_at: the process kills itself, as a power cut would, when it syncs for the n-th time; 0 for never.
 pause: seconds that each picture takes longer, so that a test has time for a signal. Prints `done N` after a picture.
 pipeline: Handmade; Raising, which raises an error for one picture; or Hashed, with a rule that compares all faces.
-form: of the crops, files or shards.
+form: of the crops, files or shards. at: the pause comes only after this many pictures; 0 for after each.
 """
 
 from __future__ import annotations
@@ -48,12 +48,14 @@ def main(
     workers: str = "1",
     pipeline: str = "Handmade",
     form: str = "files",
+    at: str = "0",
 ) -> int:
     os.fsync = KillingSync(int(kill_at))
 
     def watch(progress: Progress) -> None:
         print("done", progress.done, flush=True)
-        time.sleep(float(pause))
+        if int(at) in (0, progress.done):
+            time.sleep(float(pause))
 
     compared = pipeline == "Hashed"
     everything = Outputs(keep_rejected=not compared, cuts=("face",), marked=not compared, tar_bytes=TAR_BYTES[form])

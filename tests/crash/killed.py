@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from handmade import files_in
 
 BUILDING = Path(__file__).with_name("building.py")
+PATIENCE = 600  # seconds after which a process that should end is stuck; longer than any machine takes
 
 
 def start(*arguments: object, **options: object) -> subprocess.Popen[str]:
@@ -21,7 +22,7 @@ def start(*arguments: object, **options: object) -> subprocess.Popen[str]:
 
 def finish(*arguments: object, **options: object) -> tuple[int, str]:
     child = start(*arguments, **options)
-    _, errors = child.communicate(timeout=60)
+    _, errors = child.communicate(timeout=PATIENCE)
     return child.returncode, errors
 
 

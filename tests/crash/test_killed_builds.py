@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from killed import assert_whole, finish, start, wait_for
+from killed import PATIENCE, assert_whole, finish, start, wait_for
 
 from handmade import files_in, photos
 
@@ -96,10 +96,10 @@ def test_killed_from_outside_again_and_again_it_still_gets_there(
 def test_interrupted_it_stops_at_once_and_what_was_finished_stays(
     heap: Path, tmp_path: Path, whole: dict[str, bytes]
 ) -> None:
-    child = start(heap, tmp_path / "out", 0, 0.2)
+    child = start(heap, tmp_path / "out", 0, PATIENCE, 1, "Handmade", "files", 6)
     wait_for(child, "done 6")
     child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=20)
+    _, errors = child.communicate(timeout=PATIENCE / 2)
     assert (child.returncode, errors) == (130, "")
     assert [path.name for path in (tmp_path / "out" / ".facesieve" / "parts").iterdir()] == ["00000000.parquet"]
     assert not (tmp_path / "out" / ".facesieve" / "scratch").exists()
@@ -108,7 +108,7 @@ def test_interrupted_it_stops_at_once_and_what_was_finished_stays(
 
 
 def test_a_second_build_on_the_same_dataset_is_told_so(heap: Path, tmp_path: Path) -> None:
-    first = start(heap, tmp_path / "out", 0, 1)
+    first = start(heap, tmp_path / "out", 0, PATIENCE)
     wait_for(first, "done 0")
     status, errors = finish(heap, tmp_path / "out")
     first.kill()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from dangerous import DiesAtStart, DiesBeforeStart, Hangs, Killer, KillsOnce, dead_on_arrival, idle, no_model, slow_disk
+from killed import BUILDING, PATIENCE
 
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.outputs import Outputs
@@ -33,7 +34,6 @@ from facesieve.run.shard import ShardRunner
 from handmade import Handmade, build_spec, files_in, photos, sources_in
 
 EVERYTHING = Outputs(keep_rejected=True, cuts=("face",), marked=True)
-BUILDING = Path(__file__).with_name("building.py")
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def test_a_worker_stopped_for_good_is_killed_and_costs_nothing(
 ) -> None:
     path = heap / "Grace" / "006.png"
     sources = opened_by(heap, {"Grace/006.png": Hangs(path, tmp_path / "trace")})
-    build_dataset(sources, tmp_path / "out", Handmade, build_spec(EVERYTHING, workers=2, picture_timeout=1))
+    build_dataset(sources, tmp_path / "out", Handmade, build_spec(EVERYTHING, workers=2, picture_timeout=3))
     assert (tmp_path / "trace").exists()
     assert files_in(tmp_path / "out") == whole
 
@@ -175,8 +175,8 @@ def test_a_picture_that_hangs_is_one_refusal_and_the_next_build_tries_it_again(
 ) -> None:
     hangs = opened_by(heap, {"Grace/006.png": Hangs(heap)})
     began = time.monotonic()
-    built = build_dataset(hangs, tmp_path, Handmade, build_spec(EVERYTHING, workers=2, picture_timeout=1))
-    assert time.monotonic() - began < 30
+    built = build_dataset(hangs, tmp_path, Handmade, build_spec(EVERYTHING, workers=2, picture_timeout=3))
+    assert time.monotonic() - began < PATIENCE / 2
     assert refusals(tmp_path)["Grace/006.png"] == "too_slow"
     assert built.counts.pictures == 20
     again = Handmade()
@@ -204,19 +204,19 @@ def test_a_stopped_worker_that_does_not_read_its_shard_is_killed(heap: Path, tmp
     began = time.monotonic()
     with pytest.raises(ChildDied):
         worker.send(Task(shard), timeout=0.5)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < PATIENCE / 2
     worker.child.close()
 
 
-def start(heap: Path, out: Path, pause: float = 0, pipeline: str = "Handmade") -> subprocess.Popen[str]:
+def start(heap: Path, out: Path, pause: float = 0, pipeline: str = "Handmade", at: int = 0) -> subprocess.Popen[str]:
     """A build with two workers in its own session, so that a signal reaches all its processes, like Ctrl-C."""
-    command = [sys.executable, str(BUILDING), str(heap), str(out), "0", str(pause), "2", pipeline]
+    command = [sys.executable, str(BUILDING), str(heap), str(out), "0", str(pause), "2", pipeline, "files", str(at)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def test_a_fault_in_the_code_costs_the_picture_it_shows_on_and_is_shown(heap: Path, tmp_path: Path) -> None:
     child = start(heap, tmp_path, pipeline="Raising")
-    _, errors = child.communicate(timeout=60)
+    _, errors = child.communicate(timeout=PATIENCE)
     assert child.returncode == 0
     assert refusals(tmp_path)["Grace/006.png"] == "crashed"
     assert "ZeroDivisionError" in errors
@@ -242,8 +242,8 @@ def members(session: int) -> list[int]:
 
 
 def gone(session: int) -> bool:
-    """Whether all processes of a session end within seconds. The resource tracker ends a moment after the others."""
-    deadline = time.monotonic() + 5
+    """Whether all processes of a session end. The resource tracker ends a moment after the others."""
+    deadline = time.monotonic() + PATIENCE
     while (left := members(session)) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not left
@@ -256,13 +256,11 @@ linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks f
 def test_ctrl_c_stops_all_at_once_keeps_what_is_finished_and_goes_on(
     heap: Path, tmp_path: Path, whole: dict[str, bytes]
 ) -> None:
-    child = start(heap, tmp_path / "out", 0.05)
+    child = start(heap, tmp_path / "out", PATIENCE, at=8)
     wait_for(child, "done 8")
-    begun = time.monotonic()
     os.killpg(child.pid, signal.SIGINT)
-    _, errors = child.communicate(timeout=20)
+    _, errors = child.communicate(timeout=PATIENCE / 2)
     assert (child.returncode, errors) == (130, "")
-    assert time.monotonic() - begun < 5
     assert gone(child.pid)
     assert list((tmp_path / "out" / ".facesieve" / "parts").iterdir())
     assert not (tmp_path / "out" / ".facesieve" / "scratch").exists()
@@ -274,7 +272,7 @@ def test_ctrl_c_stops_all_at_once_keeps_what_is_finished_and_goes_on(
 
 @linux
 def test_workers_end_with_a_build_that_is_killed(heap: Path, tmp_path: Path, whole: dict[str, bytes]) -> None:
-    child = start(heap, tmp_path / "out", 0.2)
+    child = start(heap, tmp_path / "out", PATIENCE, at=2)
     wait_for(child, "done 2")
     assert len(members(child.pid)) >= 3
     child.kill()
@@ -294,7 +292,7 @@ def test_ctrl_c_while_workers_begin_is_one_line_and_nobody_stays(heap: Path, tmp
         time.sleep(0.005)
     time.sleep(seconds)
     os.killpg(child.pid, signal.SIGINT)
-    _, errors = child.communicate(timeout=20)
+    _, errors = child.communicate(timeout=PATIENCE)
     assert child.returncode == 130
     begun = errors.startswith("stopped; ") and errors.endswith(f", and the same command continues {out}\n")
     assert begun or errors == "stopped\n", "on a busy machine the build may not have begun yet"

@@ -35,6 +35,24 @@ def test_folder_is_the_folder_that_the_picture_lies_in(people: Path) -> None:
     }
 
 
+def test_a_label_that_is_the_name_of_several_folders_is_told(people: Path) -> None:
+    told = (
+        f"1 label is the name of several folders, such as '2024': {people}/anna/2024, {people}/ben/2024; if these are"
+        " not the same people, take the label from a folder above, with --label-from top-folder or folder:2"
+    )
+    notes = look(people, label_from="folder").notes
+    assert [note for note in notes if "several folders" in note] == [told]
+    assert look(people / "anna", label_from="folder").notes == []
+    assert look(people / "anna" / "2024", people / "ben" / "2024", label_from="folder").notes == [told]
+    assert not any("several" in note for note in look(people, label_from="top-folder").notes)
+    with zipfile.ZipFile(people.parent / "p.zip", "w") as archive:
+        for name in ("x/0/1.png", "y/0/1.png", "y/1/1.png", "z/0/1.png", "z/1/1.png"):
+            archive.writestr(name, png(3))
+    path = people.parent / "p.zip"
+    [note] = look(path, label_from="folder").notes
+    assert note.startswith(f"2 labels are the name of several folders, such as '0': {path}!x/0, {path}!y/0, ...; if ")
+
+
 TOP = {
     "all.png": "",
     "anna/2023/1.png": "anna",
@@ -100,9 +118,9 @@ def test_the_dataset_among_the_pictures_does_not_change_a_label(tmp_path: Path) 
 
 def test_pictures_without_a_label_are_reported(people: Path) -> None:
     for label_from in ("folder", "top-folder"):
-        assert look(people, label_from=label_from).notes == [
+        assert look(people, label_from=label_from).notes[-1] == (
             "1 picture has no label: not in a folder below the named one, or without a label in a list"
-        ]
+        )
     assert look(people).notes == []
 
 

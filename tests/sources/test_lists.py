@@ -62,6 +62,12 @@ def test_tabs_separate_in_every_kind_of_text_list(folder: Path, name: str) -> No
     assert read(folder, name, table("\t")) == ROWS
 
 
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_tsv_without_tabs_is_read_with_the_separator_that_it_has(folder: Path, separator: str) -> None:
+    assert read(folder, "l.tsv", table(separator)) == ROWS
+    assert read(folder, "m.tsv", f"p/1.png{separator}Anna\np/2.png{separator}Ben Müller\n") == ROWS
+
+
 def test_the_line_that_excel_writes_about_the_separator_counts(folder: Path) -> None:
     assert read(folder, "l.csv", "sep=;\r\n" + table(";", end="\r\n")) == ROWS
 

@@ -91,6 +91,26 @@ def test_backslashes_separate_folders(tmp_path: Path) -> None:
     assert [source.label for source in top] == ["anna", "ben"]
 
 
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_a_backslash_inside_a_character_of_an_unknown_encoding_hides_no_picture(tmp_path: Path, kind: str) -> None:
+    """The second byte of these characters in Shift-JIS is a backslash; what follows one looked like a hidden file."""
+    names = [name.encode("shift_jis") for name in ("ソ.png", "表/能.png", "a\\ソ.png")]
+    if kind == "zip":
+        path = raw_zip(tmp_path / "a.zip", names)
+    else:
+        path = tmp_path / "a.tar"
+        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT, encoding="shift_jis") as tar:
+            for name in names:
+                tar.addfile(tarfile.TarInfo(name.decode("shift_jis")))
+    found = look(path, label_from="folder")
+    assert len(found.sources) == 3
+    assert [source.label == "" for source in found.sources] == [True, False, False]
+    assert found.sources[2].label == "a"
+    assert "--archive-encoding" in found.notes[0]
+    assert not found.left_out.line()
+    assert named(path, archive_encoding="shift_jis") == [("ソ.png", ""), ("表/能.png", "表"), ("a\\ソ.png", "a")]
+
+
 def test_entries_of_folders_are_no_pictures(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.mkdir("anna")

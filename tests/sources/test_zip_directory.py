@@ -13,6 +13,7 @@ from drawn import look, outcome, png
 
 from facesieve.decode import decode_one
 from facesieve.settings import Settings
+from facesieve.sources import find_sources
 
 END = b"PK\5\6"
 
@@ -42,6 +43,14 @@ def test_a_name_that_is_not_the_utf8_it_is_marked_as_costs_no_other_member(tmp_p
     assert members(path, archive_encoding="cp1252")[1] == ("éz2.png", 1)
     [note] = look(path).notes
     assert "--archive-encoding" in note
+
+
+def test_the_size_that_a_refused_entry_declares_costs_no_other_member(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", ["1.png", "2.png", "3.png"])
+    directory = path.read_bytes().index(b"PK\1\2")
+    put_into(path, directory + 24, "<I", 0xFFFFFFF0)  # the size of 1.png
+    found = find_sources([path], Settings(max_unpacked_bytes=1 << 30)).sources
+    assert [outcome(source) for source in found] == ["too_many_bytes", 1, 2]
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])

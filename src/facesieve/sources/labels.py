@@ -108,14 +108,18 @@ def label_notes(sources: Iterable[Source], labels: LabelFrom, column: str | None
     column: the column of labels that the user named in lists, if any.
     """
     held, without, one, spellings = 0, 0, "", dict[str, set[str]]()
+    folders = dict[str, dict[str, None]]()
     for source in sources:
         held += bool(source.label)
         if source.label:
             spellings.setdefault(_folded(source.label), set()).add(source.label)
+            if labels.depth == 0 and (folder := _folder_called(source.label, source.name)):
+                folders.setdefault(source.label, {})[folder] = None
         else:
             without, one = without + 1, one or source.name
     for _, ways in sorted(spellings.items()):
         yield from _spelling_notes(sorted(ways))
+    yield from _shared_name_notes(folders)
     if not without or (labels.text == "none" and not column):
         return
     why = "not in a folder below the named one, or without a label in a list"
@@ -142,6 +146,25 @@ def _spelling_notes(ways: Sequence[str]) -> Iterator[str]:
     if len(composed) > 1:
         some = ", ".join(map(repr, composed))
         yield f"labels that differ only in upper and lower case: {some}; they are {len(composed)} labels"
+
+
+def _folder_called(label: str, name: str) -> str:
+    """The folder of a picture, if the label is its name; else ""."""
+    folder = name.rpartition("/")[0]
+    return folder if folder.endswith(("/" + label, "!" + label)) or folder == label else ""
+
+
+def _shared_name_notes(folders: dict[str, dict[str, None]]) -> Iterator[str]:
+    """A note on labels that are the names of several folders. folders: by label."""
+    shared = {label: list(found) for label, found in folders.items() if len(found) > 1}
+    if shared:
+        label, found = min(shared.items())
+        labels_are = "1 label is" if len(shared) == 1 else f"{len(shared)} labels are"
+        some = ", ".join(found[:2]) + (", ..." if len(found) > 2 else "")
+        yield (
+            f"{labels_are} the name of several folders, such as {label!r}: {some}; if these are not the same people,"
+            " take the label from a folder above, with --label-from top-folder or folder:2"
+        )
 
 
 def _folded(label: str) -> str:

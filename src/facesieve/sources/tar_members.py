@@ -79,7 +79,8 @@ def _member(path: Path, info: tarfile.TarInfo, plain: TemporaryFile, stamp_forma
         return Member(raw, name, info.name, is_folder=True)
     link = _link(info, name, _text(path, info, "linkpath", info.linkname, search)[1])
     stamp = f"{info.size}-{stamp_format.format(info.offset)}"
-    return Member(raw, name, info.name, _data(plain, info), stamp, link, info.islnk())
+    guessed = any("\udc80" <= char <= "\udcff" for char in name)
+    return Member(raw, name, info.name, _data(plain, info), stamp, link, info.islnk(), guessed=guessed)
 
 
 class _Bounded(tarfile.TarInfo):

@@ -22,6 +22,7 @@ from facesieve.sources.zip_directory import Directory, Entry, extra_field, holds
 _ENCRYPTED = 0x1
 _DOS_FOLDER = 0x10
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+_TOO_MUCH = RefusedOpener(RefusalCode.TOO_MANY_BYTES, "The archive would unpack to more bytes than max_unpacked_bytes.")
 _LONGEST_LINK = 4096  # bytes, as on Linux
 _UNICODE_PATH = 0x7075  # the extra field that Info-ZIP writes; APPNOTE.TXT 4.6.9
 
@@ -35,12 +36,15 @@ def zip_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member
     most = max(search.settings.max_unpacked_bytes, 2 * os.fstat(stream.fileno()).st_size)
     overlapping, total = _overlapping(directory), 0
     for index, entry in enumerate(directory.entries):
-        name, former = _name(path, entry, search), entry.raw.decode("utf-8" if entry.utf8 else "cp437")
+        name, guessed = _name(path, entry, search)
+        former = entry.raw.decode("utf-8" if entry.utf8 else "cp437")
         if _is_folder(entry, name):
             yield Member(entry.raw, name, former, is_folder=True)
             continue
-        total += entry.size
-        closed = _refusal(entry, index in overlapping, total > most, search)
+        closed = _refusal(entry, index in overlapping, search)
+        if closed is None:
+            total += entry.size
+            closed = _TOO_MUCH if total > most else None
         data = ZipMember(str(path), entry.offset, entry.method, entry.compressed, entry.size, entry.crc)
         link = None
         if closed is None and stat.S_ISLNK(entry.attributes >> 16) and entry.size <= _LONGEST_LINK:
@@ -49,7 +53,7 @@ def zip_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member
             except Exception:  # only this link is damaged, not the archive
                 closed = RefusedOpener(RefusalCode.UNREADABLE, "The link is damaged.")
         stamp = f"{entry.size}-{entry.crc:08x}"
-        yield Member(entry.raw, name, former, closed or data, stamp, link)
+        yield Member(entry.raw, name, former, closed or data, stamp, link, guessed=guessed)
     if not directory.whole:
         raise Refused(RefusalCode.BAD_ARCHIVE)
     if holds_another(stream, directory):
@@ -59,8 +63,8 @@ def zip_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member
         )
 
 
-def _refusal(entry: Entry, overlaps: bool, too_much: bool, search: Search) -> RefusedOpener | None:
-    """Why an entry is refused. too_much: whether it and those before it unpack to more bytes than allowed."""
+def _refusal(entry: Entry, overlaps: bool, search: Search) -> RefusedOpener | None:
+    """Why an entry is refused on its own."""
     if entry.flags & _ENCRYPTED:
         return RefusedOpener(RefusalCode.ENCRYPTED)
     if not entry.sound:
@@ -69,10 +73,6 @@ def _refusal(entry: Entry, overlaps: bool, too_much: bool, search: Search) -> Re
         return RefusedOpener(RefusalCode.BAD_ARCHIVE, "This member overlaps with another one.")
     if entry.size > search.settings.max_file_bytes:
         return RefusedOpener(RefusalCode.TOO_MANY_BYTES)
-    if too_much:
-        return RefusedOpener(
-            RefusalCode.TOO_MANY_BYTES, "The archive would unpack to more bytes than max_unpacked_bytes."
-        )
     if entry.method not in _METHODS:
         return RefusedOpener(RefusalCode.BAD_ARCHIVE, f"FaceSieve does not support compression method {entry.method}.")
     return None
@@ -94,27 +94,29 @@ def _overlapping(directory: Directory) -> set[int]:
     return found
 
 
-def _name(path: Path, entry: Entry, search: Search) -> str:
-    """A stored name as text."""
+def _name(path: Path, entry: Entry, search: Search) -> tuple[str, bool]:
+    """A stored name as text, and whether its encoding was guessed."""
     if entry.utf8:
-        return entry.raw.decode("utf-8")
-    return _unicode_path(entry) or _decoded(path, entry.raw, search)
+        return entry.raw.decode("utf-8"), False
+    if stated := _unicode_path(entry):
+        return stated, False
+    return _decoded(path, entry.raw, search)
 
 
-def _decoded(path: Path, raw: bytes, search: Search) -> str:
+def _decoded(path: Path, raw: bytes, search: Search) -> tuple[str, bool]:
     chosen = search.options.archive_encoding
     try:
-        return raw.decode(chosen or "utf-8")
+        return raw.decode(chosen or "utf-8"), False
     except UnicodeError:
         name = displayed(path.as_posix())
         if chosen:
             search.tell(f"{name}: some names of members are not {chosen}; --archive-encoding chooses another encoding")
-            return raw.decode("utf-8", "surrogateescape")
+            return raw.decode("utf-8", "surrogateescape"), True
         search.tell(
             f"{name}: names of members are not UTF-8 and were read as cp437; if they, or labels, look wrong,"
             " choose --archive-encoding, such as gbk or shift_jis"
         )
-        return raw.decode("cp437")
+        return raw.decode("cp437"), True
 
 
 def _unicode_path(entry: Entry) -> str:
@@ -135,5 +137,5 @@ def _link(path: Path, data: ZipMember, name: str, entry: Entry, search: Search) 
     """The name that a link points to, from the archive's root."""
     with data() as stream:
         raw = stream.read(_LONGEST_LINK)
-    target = raw.decode("utf-8", "surrogateescape") if entry.utf8 else _decoded(path, raw, search)
+    target = raw.decode("utf-8", "surrogateescape") if entry.utf8 else _decoded(path, raw, search)[0]
     return posixpath.join(posixpath.dirname(name.replace("\\", "/")), target)

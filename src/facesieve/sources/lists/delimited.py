@@ -160,7 +160,7 @@ class _Skipped:
 def _separator(path: Path, line: str, search: Search) -> str | None:
     """The separator that the first row shows; None for a text list of one path per line."""
     suffix = path.suffix.lower()
-    if suffix == ".tsv":
+    if suffix == ".tsv" and "\t" in line:
         return "\t"
     if suffix == ".txt":
         named = has_header([line], search) and not _exists(path, line, search)
@@ -175,7 +175,7 @@ def _separator(path: Path, line: str, search: Search) -> str | None:
     for separator, cells in rows.items():
         if len(cells) > 1 and _exists(path, cells[0], search):
             return separator
-    return max(rows, key=lambda separator: len(rows[separator]))
+    return "\t" if suffix == ".tsv" else max(rows, key=lambda separator: len(rows[separator]))
 
 
 def _split(line: str, separator: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -85,7 +84,7 @@ class _Run:
         """Fetch a picture as soon as there is room."""
         number = next(self._numbers)
         box: list[bytes] = []
-        future = asyncio.run_coroutine_threadsafe(self._fetch(url, number, box), self._thread.loop)
+        future = self._thread.start(self._fetch(url, number, box))
         self._futures.add(future)
         return _PendingPicture(
             source, future, box, partial(self._thread.loop.call_soon_threadsafe, self._buffer.take, number)

@@ -46,8 +46,10 @@ class FetchThread:
             future.cancel()
 
     def start(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
-        """Begin a coroutine in the thread."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop)
+        """Begin a coroutine in the thread. To cancel its future cancels it, and ignores what it raises after that."""
+        future = Future[Result]()
+        self.loop.call_soon_threadsafe(_begin, self.loop, work, future)
+        return future
 
 
 def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
@@ -59,6 +61,33 @@ def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
             task.cancel()
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
+
+
+def _begin(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Result], future: Future[Result]) -> None:
+    """Run a coroutine, and settle its future.
+
+    `asyncio.run_coroutine_threadsafe` does not look at the error of a task whose future was cancelled, so asyncio would
+    print it.
+    """
+    task = loop.create_task(work)
+
+    def settle(task: asyncio.Task[Result]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled():
+            future.cancel()
+        if not future.set_running_or_notify_cancel():
+            return
+        if error is None:
+            future.set_result(task.result())
+        else:
+            future.set_exception(error)
+
+    def follow(future: Future[Result]) -> None:
+        if future.cancelled() and not loop.is_closed():
+            loop.call_soon_threadsafe(task.cancel)
+
+    task.add_done_callback(settle)
+    future.add_done_callback(follow)
 
 
 async def _create_fetcher(fetcher: type[Fetcher], settings: Settings, lookup: Lookup | None, writing: bool) -> Fetcher:
