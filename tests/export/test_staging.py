@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -88,6 +89,23 @@ def test_a_full_disk_in_mid_shard_is_one_sentence_and_the_export_can_be_continue
     assert not (tmp_path / "out").exists()
     done = export_dataset(people, "webdataset", tmp_path / "out", settings=SMALL)
     assert done.faces > 20
+
+
+@pytest.mark.parametrize("to", ["csv", "webdataset"])
+def test_bytes_that_no_longer_fit_at_the_end_of_a_batch_are_one_sentence(people: Path, tmp_path: Path, to: str) -> None:
+    export_dataset(people, to, tmp_path / "whole")
+    largest = max(map(len, files_in(tmp_path / "whole").values()))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest - 1, hard))  # what is in the buffer is written last
+    try:
+        with pytest.raises(DatasetError) as caught:
+            export_dataset(people, to, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.code == "cannot_write" and "the same command continues it" in caught.value.message
+    assert not (tmp_path / "out").exists()
+    export_dataset(people, to, tmp_path / "out")
+    assert files_in(tmp_path / "out") == files_in(tmp_path / "whole")
 
 
 def test_places_that_cannot_be_written_are_refused(people: Path, copy: Path, tmp_path: Path) -> None:

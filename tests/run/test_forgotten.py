@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from embedding import DLIB
 from traces import everything, of_several_faces, rows_of
 
+from facesieve.dataset.decision_file import Change, change_decisions
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.manifests import open_manifests
+from facesieve.dataset.tables.decisions import Effect
 from facesieve.errors import DatasetError, UsageError
 from facesieve.export.export import export_dataset
+from facesieve.run.apply import apply_decisions
 from facesieve.run.build import build_dataset
 from facesieve.run.build_result import BuildResult
 from facesieve.run.check import check_dataset
 from facesieve.run.forget import Forgotten, forget_named
+from facesieve.run.identify import identify
 from facesieve.run.merge import merge
+from facesieve.run.open_dataset import open_dataset
 from facesieve.run.receipts import Holding, receipts
+from facesieve.run.repair import repair_dataset
 from facesieve.run.selection import Named
 from facesieve.settings import Settings
 from handmade import Handmade, build_spec, files_in
@@ -240,3 +248,97 @@ def test_a_photo_that_moved_under_its_label_or_lies_under_both_stays(photos: Pat
     found = made(photos, out)
     assert (found.gone, found.moved_labels) == (("heap/Ada/003.png",), ())
     assert "heap/Ada/003.png" in sources_of(out) and "heap/Ada/005.png" in sources_of(out)
+
+
+def killed_build_of_a_forgotten_picture(photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """The id of a forgotten picture. A build has found a copy of it, and was stopped before it looked for it."""
+    made(photos, out)
+    picture_id = rows_of(out, "pictures", "heap/Grace/002.png")[0]["picture_id"]
+    gone(out, "heap/Grace/002.png")
+    shutil.copy("heap/Grace/002.png", "heap/Ada/another name.png")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("facesieve.run.build.drop_forgotten", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        made(photos, out)
+    assert picture_id.encode() in everything(out), "the ledger has it"
+    assert "heap/Ada/another name.png" not in sources_of(out)
+    return bytes(picture_id.encode())
+
+
+def with_embeddings(out: Path) -> None:
+    identify(out, settings=DLIB)
+
+
+def applied(out: Path) -> None:
+    apply_decisions(out, Settings())
+
+
+def repaired(out: Path) -> None:
+    (out / "contact_sheet.html").unlink()
+    assert repair_dataset(out, Settings()).faults == ()
+
+
+def one_more_gone(out: Path) -> None:
+    gone(out, "heap/Grace/004.png")
+
+
+@pytest.mark.parametrize("command", [with_embeddings, applied, repaired, one_more_gone])
+def test_no_command_publishes_what_a_killed_build_has_found_again(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[[Path], None]
+) -> None:
+    out = tmp_path / "out"
+    picture_id = killed_build_of_a_forgotten_picture(photos, out, monkeypatch)
+    command(out)
+    assert picture_id not in everything(out) and "heap/Ada/another name.png" not in sources_of(out)
+    assert check_dataset(out).faults == ()
+
+
+def test_a_label_that_was_given_by_hand_is_forgotten_with_the_faces_that_have_it(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    made(photos, out)
+    [face] = [row["face_id"] for row in rows_of(out, "faces", "heap/Grace/004.png") if row["kept"]]
+    others = [row["face_id"] for row in rows_of(out, "faces", "heap/Grace/004.png") if not row["kept"]]
+    change_decisions(Layout(out), [Change(face, Effect(label="Beatrice"))])
+    apply_decisions(out, Settings())
+    assert rows_of(out, "faces", "heap/Grace/004.png")[0]["label"] == "Beatrice"
+    assert gone(out, labels=["Beatrice"], dry_run=True).faces == 1
+    assert gone(out, labels=["Beatrice"]).faces == 1
+    assert [row["face_id"] for row in rows_of(out, "faces", "heap/Grace/004.png")] == others
+    assert face.encode() not in everything(out) and b"Beatrice" not in everything(out)
+    made(photos, out)
+    assert face.encode() not in everything(out)
+    with pytest.raises(UsageError, match="no label 'Beatrice'"):
+        gone(out, labels=["Beatrice"])
+
+
+def test_datasets_that_sieve_wrote_are_named_with_the_exports_of_these(photos: Path, tmp_path: Path) -> None:
+    out, new, newer = (tmp_path / name for name in ("out", "new", "newer"))
+    made(photos, out)
+    open_dataset(out).rejudge(output=new)
+    open_dataset(new).rejudge(output=newer)
+    export_dataset(newer, "csv", tmp_path / "csv", rejected=True)
+    faces = len(rows_of(out, "faces", "heap/Ada/003.png"))
+    assert faces > 0
+    wanted = (
+        Holding(str(tmp_path / "csv"), faces),
+        Holding(str(new), faces, dataset=True),
+        Holding(str(newer), faces, dataset=True),
+    )
+    assert gone(out, "heap/Ada/003.png").exports == wanted
+    open_dataset(out).rejudge(output=new, overwrite=True)
+    assert [receipt.about["output"] for receipt in receipts(Layout(new))] == [str(newer)], "the new one still knows it"
+    more = len(rows_of(out, "faces", "heap/Ada/005.png"))
+    assert gone(out, "heap/Ada/005.png").exports == (
+        Holding(str(tmp_path / "csv"), faces + more),
+        Holding(str(new), more, dataset=True),
+        Holding(str(newer), faces + more, dataset=True),
+    )
+
+
+def test_a_result_that_could_not_be_written_leaves_no_receipt(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(photos, tmp_path / "out")
+    monkeypatch.setattr("facesieve.run.rejudge.publish_dataset", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        open_dataset(tmp_path / "out").rejudge(output=tmp_path / "new")
+    assert receipts(Layout(tmp_path / "out")) == []

@@ -79,7 +79,7 @@ def forget(
 
 
 def _plain(gone: Forgotten) -> dict[str, Any]:
-    exports = [{"export": one.output, "faces": one.faces} for one in gone.exports]
+    exports = [{"export": one.output, "faces": one.faces, "dataset": one.dataset} for one in gone.exports]
     return {**asdict(gone), "exports": exports}
 
 
@@ -91,7 +91,8 @@ def _tell(gone: Forgotten, only_say: bool) -> None:
         went = ("would be" if only_say else "was" if gone.whole == 1 else "were") + " removed"
         typer.echo(f"{_many(gone.whole, 'picture')} {went} with all faces, because the marked copy shows the face")
     for export in gone.exports:
-        typer.echo(f"an export has {_many(export.faces, 'face')} of them: {export.output}; delete it or export again")
+        what, again = ("a dataset", "judge again") if export.dataset else ("an export", "export again")
+        typer.echo(f"{what} has {_many(export.faces, 'face')} of them: {export.output}; delete it or {again}")
     if only_say:
         typer.echo("nothing was changed; the same command with --yes forgets it")
 

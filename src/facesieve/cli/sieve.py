@@ -56,6 +56,8 @@ def sieve(
         typer.echo(f"note: {note}", err=True)
     if new.already_so:
         typer.echo(f"note: {output} has this result already, so nothing was written", err=True)
+    if not new.remembered:
+        typer.echo(f"note: {dataset} cannot be written, so `forget` will not name {output}", err=True)
     turned = {
         "newly_kept": new.newly_kept,
         "newly_rejected": new.newly_rejected,

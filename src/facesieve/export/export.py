@@ -26,12 +26,12 @@ from facesieve.export.images import ImageFormat
 from facesieve.export.pictures import pictures
 from facesieve.export.plan import Plan
 from facesieve.export.realign import check_stills, find_folder
-from facesieve.export.receipt import leave_receipt
 from facesieve.export.select import select
 from facesieve.export.spec import ExportSpec, choose_by, parse_splits
 from facesieve.export.staging import Staging, staged
 from facesieve.processes.cores import cores
 from facesieve.run.claim import kept_from_changes
+from facesieve.run.receipts import leave_receipt
 from facesieve.settings import Settings
 from facesieve.version import __version__
 
@@ -138,7 +138,8 @@ def run_export(
             _describe(plan, out)
             out.publish()
         notes = list(plan.selection.notes())
-        if not leave_receipt(replace(plan, scratch=None), output):
+        how = {"spec": plan.spec.as_json()}
+        if not leave_receipt(how, replace(plan, scratch=None).taken_ids(), output, plan.dataset.layout):
             notes.append(f"{root} cannot be written, so it does not remember this export")
     return Exported(
         int(plan.selection.taken.sum()),

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -83,9 +83,10 @@ class Staging:
         write_file(json.dumps(state).encode(), self._state, self.scratch)
 
     def close(self) -> None:
-        """Close all files."""
+        """Close all files. After an error, closing tries to write the rest once more; that may fail again."""
         for stream in (*self._streams.values(), *self._whole):
-            stream.close()
+            with suppress(OSError):
+                stream.close()
         self._streams.clear()
         self._whole.clear()
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.tables.counts import Counts
-from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError
 from facesieve.run.claim import lock_dataset
+from facesieve.run.drop_forgotten import resolved_without_forgotten
 from facesieve.run.ledger import Ledger
 from facesieve.run.publish import publish_ledger
 from facesieve.settings import Settings
@@ -27,6 +27,6 @@ def apply_decisions(root: Path, settings: Settings) -> Counts:
             "not_continuable", f"{root} has no ledger. Write a new dataset: facesieve sieve {root} -o NEW."
         )
     with lock_dataset(layout):
-        ledger = Ledger(layout)
-        with resolve(ledger.tables, layout.scratch) as found:
-            return publish_ledger(ledger, found, read_made(layout), settings).counts.counts()
+        ledger, origin = Ledger(layout), read_made(layout)
+        with resolved_without_forgotten(ledger, origin.options.outputs) as found:
+            return publish_ledger(ledger, found, origin, settings).counts.counts()

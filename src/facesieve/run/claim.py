@@ -128,12 +128,12 @@ def lock_dataset(layout: Layout, merging: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def kept_from_changes(layout: Layout) -> Iterator[None]:
+def kept_from_changes(layout: Layout, patience: float = _LOCK_TIMEOUT) -> Iterator[None]:
     """Keep builds and other commands from writing to a dataset that is only read. It may be on a read-only disk.
 
-    Raises DatasetError if a build is writing.
+    patience: how many seconds to wait for another command. Raises DatasetError if a build is writing.
     """
-    lock = FileLock(layout.lock, timeout=_LOCK_TIMEOUT)
+    lock = FileLock(layout.lock, timeout=patience)
     try:
         if layout.lock.exists():  # otherwise no command has ever written here
             lock.acquire()

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from facesieve.quality import DATASET_RELATIONS, LABEL_RELATIONS
+from collections.abc import Iterable
+
+from facesieve.quality import (
+    DATASET_RELATIONS,
+    DUPLICATE_RELATIONS,
+    HELD_OUT_RELATIONS,
+    LABEL_RELATIONS,
+    TRACK_RELATIONS,
+)
 from facesieve.sieve import Policy, Rule
 
 NAMES = frozenset(relation.name for relation in DATASET_RELATIONS)
 OF_LABELS = frozenset(relation.name for relation in LABEL_RELATIONS)
 MAIN = "rank_in_picture"
+# The columns that not every dataset has are the last ones, in this order.
+_LAST = (*LABEL_RELATIONS, *DUPLICATE_RELATIONS, *TRACK_RELATIONS, *HELD_OUT_RELATIONS)
+_PLACES = {relation.name: place for place, relation in enumerate(_LAST)}
+
+
+def in_column_order(measures: Iterable[str]) -> tuple[str, ...]:
+    """The names of measures once each, in the order in which datasets have them as columns."""
+    return tuple(sorted(dict.fromkeys(measures), key=lambda name: _PLACES.get(name, -1)))
 
 
 def first_of_all(policy: Policy, embedded: bool) -> int | None:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.tables.inputs import input_keys
+from facesieve.dataset.tables.resolve import Resolution, resolve
 from facesieve.records import Mask
 from facesieve.run.forgotten import Entry, ForgottenHashes, Kind, file_entries, label_bytes, place_bytes
 from facesieve.run.keep_rows import keep_rows, without_faces
 from facesieve.run.ledger import Ledger
 from facesieve.run.lists import hash_of, remove_pictures
 from facesieve.run.selection import SEARCHED, Row, key_of
+
+
+@contextmanager
+def resolved_without_forgotten(ledger: Ledger, outputs: Outputs) -> Iterator[Resolution]:
+    """Remove what was forgotten, then find the conflicts between the rows, for a command that publishes the ledger.
+
+    A killed build leaves parts in which nobody has looked for it yet. Raises DatasetError like `drop_forgotten`.
+    """
+    drop_forgotten(ledger, ForgottenHashes(ledger.layout), outputs)
+    with resolve(ledger.tables, ledger.layout.scratch) as found:
+        yield found
 
 
 def drop_forgotten(ledger: Ledger, forgotten: ForgottenHashes, outputs: Outputs) -> int:

@@ -16,9 +16,9 @@ from facesieve.dataset.decision_file import forget_decisions
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import normalized_text
 from facesieve.dataset.origin import Origin
-from facesieve.dataset.tables.resolve import resolve
 from facesieve.errors import DatasetError, UsageError
 from facesieve.run.claim import lock_dataset
+from facesieve.run.drop_forgotten import resolved_without_forgotten
 from facesieve.run.forgotten import Entry, ForgottenHashes, Kind, file_entries, label_bytes, place_bytes
 from facesieve.run.keep_rows import keep_rows, without_faces
 from facesieve.run.ledger import Ledger
@@ -167,7 +167,7 @@ def _remove(
         after = [row for one in kept if (row := without_faces(one, selection.faces, outputs.marked)) is not None]
         keep_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
     forget_decisions(layout, gone.faces - _ids_in(ledger, gone.faces))
-    with resolve(ledger.tables, layout.scratch) as found:
+    with resolved_without_forgotten(ledger, outputs) as found:
         files = publish_ledger(ledger, found, origin, settings).removed
     remove_pictures(layout, {hash_of(key) for key in gone.keys})
     return files

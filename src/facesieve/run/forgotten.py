@@ -23,6 +23,7 @@ from facesieve.dataset.disk.atomic import write_file_durably
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import normalized_text
 from facesieve.dataset.disk.parquet import read_table, table_bytes
+from facesieve.errors import DatasetError
 from facesieve.records import Mask, Source
 from facesieve.sources.remote.url import is_url
 
@@ -128,4 +129,13 @@ def _hash(salt: bytes, entry: Entry) -> bytes:
 def _read(layout: Layout) -> pa.Table:
     if not layout.forgotten.exists():
         return _SCHEMA.empty_table()
-    return read_table(layout.forgotten, _SCHEMA.names).cast(_SCHEMA)
+    try:
+        return read_table(layout.forgotten, _SCHEMA.names).cast(_SCHEMA)
+    except (DatasetError, ValueError) as error:
+        if isinstance(error, DatasetError) and error.code != "damaged_dataset":
+            raise
+        raise DatasetError(
+            "damaged_dataset",
+            f"{layout.forgotten} is damaged, so nobody knows what must stay forgotten. Restore it from a copy, or "
+            "delete it; then the next build adds again what was forgotten.",
+        ) from error

@@ -17,7 +17,9 @@ from facesieve.dataset.tables.named_files import NAMING_COLUMNS
 from facesieve.dataset.tables.resolve import resolve, with_part_schema
 from facesieve.errors import DatasetError
 from facesieve.run.claim import is_locked, lock_dataset
+from facesieve.run.drop_forgotten import drop_forgotten
 from facesieve.run.embed_parts import Embed, crops_in, embed_parts, parts_without
+from facesieve.run.forgotten import ForgottenHashes
 from facesieve.run.identity_origin import prepared
 from facesieve.run.inference import resolved
 from facesieve.run.ledger import Ledger
@@ -77,13 +79,15 @@ def identify(
     with lock_dataset(layout):
         before = read_made(layout)
         origin, embed = prepared(before, settings, layout, announce)
-        new = _rewrite_parts(Ledger(layout), before, origin, embed, watch)
+        ledger = Ledger(layout)
+        dropped = drop_forgotten(ledger, ForgottenHashes(layout), before.options.outputs)
+        new = _rewrite_parts(ledger, before, origin, embed, watch)
         if origin != before:
             remove_published_checksums(layout)
             write_made(origin, layout)
-        if new or origin != before or not _is_published(layout, origin):
-            with resolve(Ledger(layout).tables, layout.scratch) as found:
-                publish_ledger(Ledger(layout), found, origin, settings)
+        if new or dropped or origin != before or not _is_published(layout, origin):
+            with resolve(ledger.tables, layout.scratch) as found:
+                publish_ledger(ledger, found, origin, settings)
     return _summary(layout, origin, new)
 
 

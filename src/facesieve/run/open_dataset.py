@@ -15,12 +15,15 @@ from facesieve.run.comparisons import compare_faces
 from facesieve.run.face_tables import FaceTables
 from facesieve.run.held_out import open_held_out, without_leaks
 from facesieve.run.people import People, people_of, write_people
+from facesieve.run.receipts import leave_receipt
 from facesieve.run.rejudge import Rejudged, origin_of, rejudge, write_rejudged
 from facesieve.run.rejudged_output import earlier_result, is_already_so, output_of
 from facesieve.run.relate_all import relate_all
 from facesieve.run.write_report import write_report
 from facesieve.settings import Settings
 from facesieve.sieve import Policy, judge_columns
+
+_PATIENCE = 10.0  # seconds to wait for another command to leave its receipt
 
 
 def open_dataset(path: str | os.PathLike[str]) -> Dataset:
@@ -118,14 +121,26 @@ class Dataset(Manifests):
         )
         if output is not None:
             settings = (settings or Settings.load()).model_copy(update={"min_label_faces": least})
-            new = replace(new, already_so=not self._write(new, Path(output), policy, settings, overwrite))
+            new = self._written(new, Path(output), policy, settings, overwrite)
         return new
 
-    def _write(self, new: Rejudged, root: Path, policy: Policy, settings: Settings, overwrite: bool) -> bool:
-        """Write the result of other rules. Returns False if the folder has it already."""
+    def _written(self, new: Rejudged, root: Path, policy: Policy, settings: Settings, overwrite: bool) -> Rejudged:
+        """Write the result of other rules, unless the folder has it already, and a receipt of it in this dataset."""
         earlier = earlier_result(root)
         if earlier and is_already_so(earlier, new, origin_of(new, policy, settings)):
-            return False
+            return replace(new, already_so=True, remembered=self._leave_receipt(root, policy) is not None)
         with output_of(self, root, earlier, overwrite) as folder:
-            write_rejudged(self, new, folder, policy, settings)
-        return True
+            receipt = self._leave_receipt(root, policy)
+            try:
+                write_rejudged(self, new, folder, policy, settings)
+            except BaseException:
+                if receipt and earlier is None:
+                    receipt.unlink(missing_ok=True)
+                raise
+        return replace(new, remembered=receipt is not None)
+
+    def _leave_receipt(self, root: Path, policy: Policy) -> Path | None:
+        """Remember which faces the folder has, so that `forget` can name it. Raises DatasetError if a build writes."""
+        ids = ["face_id"]
+        with kept_from_changes(self.layout, _PATIENCE):
+            return leave_receipt({"policy": policy.describe()}, self.face_tables(ids), root, self.layout)

@@ -28,7 +28,7 @@ from facesieve.dataset.tables.named_files import cuts_of
 from facesieve.dataset.tables.schema import face_schema
 from facesieve.errors import DatasetError
 from facesieve.run.claim import check_writable, other_files
-from facesieve.run.comparing_rules import NAMES
+from facesieve.run.comparing_rules import NAMES, in_column_order
 from facesieve.run.ledger import Ledger
 from facesieve.run.publish import publish_dataset
 from facesieve.run.relate_all import RelationsOfAll
@@ -44,7 +44,8 @@ class Rejudged:
     verdicts: judge the rows.
     before, after: the counts under the old and the new rules. newly_kept, newly_rejected: faces whose verdict changed.
     without_crop: kept faces without a crop, because the build did not write the crops of rejected faces.
-    already_so: whether the output had this result already, so that nothing was written.
+    already_so: whether the output had this result already, so that nothing was written. remembered: whether the dataset
+    could be written, so that `forget` knows the output.
     """
 
     dataset: Manifests
@@ -55,6 +56,7 @@ class Rejudged:
     newly_rejected: int
     without_crop: int
     already_so: bool = False
+    remembered: bool = True
 
     def blocks(self, embeddings: bool = False) -> Iterator[tuple[Block, Block]]:
         """Yield each block of rows as it was, and under the new rules. embeddings: see `Manifests.blocks`."""
@@ -94,7 +96,7 @@ def rejudge(
     related, options = related or RelationsOfAll(), dataset.about.origin.options
     recorded = dataset.about.origin.measures
     valid = (name for name in recorded if name not in NAMES or name in asked)  # other rules made the old relations
-    measures = tuple(dict.fromkeys((*valid, *asked)))
+    measures = in_column_order((*valid, *asked))
     clips, keeps_crops = dataset.about.origin.clips, options.keep_rejected
     in_tars = options.outputs.in_tars
     verdicts = Verdicts(judge, related, recorded, measures, in_tars, keeps_crops, clips, dataset.decisions)

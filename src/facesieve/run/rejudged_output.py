@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,5 +82,7 @@ def output_of(dataset: Manifests, root: Path, earlier: Manifests | None, overwri
     with wrap_write_errors(staging), kept_from_changes(earlier.layout):
         remove_path(staging)
         yield staging
+        if earlier.layout.exports.is_dir():  # its exports still have the faces that they had
+            shutil.copytree(earlier.layout.exports, Layout(staging).exports)
         replace_path(staging, root, staging.parent)
     sync_folders([root], root.absolute().parent)

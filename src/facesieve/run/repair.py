@@ -13,14 +13,15 @@ from facesieve.dataset.disk.names import shortened_list
 from facesieve.dataset.disk.replace import remove_published_file, write_checksums_durably
 from facesieve.dataset.tables.hashes import HashSet, hashes_of
 from facesieve.dataset.tables.named_files import crops_of_rows, files_of_rows
-from facesieve.dataset.tables.resolve import resolve
 from facesieve.dataset.tables.schema import THUMB_SCHEMA
 from facesieve.errors import DatasetError
 from facesieve.run.check import check_dataset
 from facesieve.run.claim import lock_dataset
 from facesieve.run.contents import Contents, has_ledger, read_contents
 from facesieve.run.crops_in_tars import check_tars
+from facesieve.run.drop_forgotten import resolved_without_forgotten
 from facesieve.run.faults import CheckResult, FaultCode
+from facesieve.run.forgotten import ForgottenHashes
 from facesieve.run.ledger import Ledger
 from facesieve.run.lost import record_lost
 from facesieve.run.mark_damage import without_crops
@@ -52,6 +53,7 @@ def repair_dataset(root: Path, settings: Settings) -> CheckResult:
             "Change the permissions or the owner of these files and repair again.",
         )
     with lock_dataset(layout):
+        ForgottenHashes(layout)  # if they are damaged, nothing may be published again
         _remove_folders(layout, _damaged_names(found))
         for path in optional_files(layout):
             if layout.name_of(path) in _damaged_names(found):
@@ -102,7 +104,7 @@ def _repair_ledger(layout: Layout, contents: Contents, found: CheckResult, setti
             ledger.remove(number)
     for number in set(layout.numbers(layout.thumbs)) - set(contents.parts):
         _remove(layout.thumbs_of(number), layout)
-    with resolve(ledger.tables, layout.scratch) as resolution:
+    with resolved_without_forgotten(ledger, contents.outputs) as resolution:
         publish_ledger(ledger, resolution, contents.origin, settings, suspicious)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from facesieve.dataset.decision_file import read_decisions
 from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.names import normalized_text
 from facesieve.dataset.tables.inputs import input_keys
@@ -41,9 +42,9 @@ class Named:
     """What the user names.
 
     names: each is the name of a source in the manifests; the id of a picture or a face, or its first digits; or a file,
-    folder, archive, list or glob, as a path or as it is named in the manifests. labels: all their pictures. faces: ids
-    of faces, or their first digits. pictures: files; every input with the same bytes is meant. missing: all inputs
-    whose files no longer exist.
+    folder, archive, list or glob, as a path or as it is named in the manifests. labels: all their pictures, and the
+    faces that got such a label by hand. faces: ids of faces, or their first digits. pictures: files; every input with
+    the same bytes is meant. missing: all inputs whose files no longer exist.
     """
 
     names: Sequence[str] = ()
@@ -82,7 +83,8 @@ def select(ledger: Ledger, named: Named) -> Selection:
     selection, rest = Selection(), list[str]()
     ids = {path: _picture_id(Path(path)) for path in named.pictures}
     with resolve(ledger.tables, ledger.layout.scratch) as found:
-        known = _search(ledger, found, [*named.names, *named.faces, *ids.values()], named.labels)
+        by_hand = _faces_labelled_by_hand(ledger, named.labels)
+        known = _search(ledger, found, [*named.names, *named.faces, *ids.values()], named.labels, by_hand)
         for what in named.names:
             if inputs := inputs_named(what, known.sources):
                 selection.inputs.update(inputs)
@@ -100,6 +102,7 @@ def select(ledger: Ledger, named: Named) -> Selection:
         selection.unknown.extend([] if one else [what])
     if named.missing:
         selection.inputs.update(_missing(ledger))
+    selection.faces.update(known.by_hand)
     selection.pictures.update(known.pictures & {*ids.values()})
     selection.labels.update({normalized_text(label) for label in named.labels} & known.labels)
     selection.unknown.extend(what for what in rest if not within[what])
@@ -135,27 +138,42 @@ def _missing(ledger: Ledger) -> set[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the ledger has of the names and labels: keys of inputs by name, ids with these beginnings, labels."""
+    """What the ledger has of the names and labels: keys of inputs by name, ids with these beginnings, labels.
+
+    by_hand: ids of the faces that got one of the labels by hand.
+    """
 
     sources: dict[str, bytes] = field(default_factory=dict)
     pictures: set[str] = field(default_factory=set)
     faces: set[str] = field(default_factory=set)
     labels: set[str] = field(default_factory=set)
+    by_hand: set[str] = field(default_factory=set)
 
 
-def _search(ledger: Ledger, found: Resolution, names: Sequence[str], labels: Sequence[str]) -> _Known:
+def _faces_labelled_by_hand(ledger: Ledger, labels: Sequence[str]) -> dict[str, str]:
+    """The labels of the faces that got one of these labels by a decision, by id."""
+    wanted = {*map(normalized_text, labels)}
+    rows = read_decisions(ledger.layout).table.select(["face_id", "label"]).to_pylist() if wanted else []
+    return {row["face_id"]: row["label"] for row in rows if row["label"] in wanted}
+
+
+def _search(
+    ledger: Ledger, found: Resolution, names: Sequence[str], labels: Sequence[str], by_hand: Mapping[str, str]
+) -> _Known:
     known = _Known()
     spelled = pa.array([name for what in names for name in _spellings(what) if _is_text(name)], pa.string())
-    wanted = pa.array(map(normalized_text, labels), pa.string())
+    wanted, decided = (pa.array(some, pa.string()) for some in (map(normalized_text, labels), by_hand))
     prefixes = [what.lower() for what in names if len(what) >= SHORTEST and what.isascii()]
     for rows, named, keys in _parts(ledger, found):
         fit = pc.is_in(named, spelled)
         known.sources.update(zip(named.filter(fit).to_pylist(), keys.filter(fit).to_pylist(), strict=True))
         known.labels.update(pc.unique(rows["label"].filter(pc.is_in(rows["label"], wanted))).to_pylist())
         face_ids = pc.struct_field(rows["faces"].combine_chunks().flatten(), "face_id")
+        known.by_hand.update(face_ids.filter(pc.is_in(face_ids, decided)).to_pylist() if by_hand else [])
         for ids, values in ((known.pictures, rows["picture_id"]), (known.faces, face_ids)):
             for prefix in prefixes:
                 ids.update(values.filter(pc.starts_with(values, prefix)).drop_null().to_pylist())
+    known.labels.update(by_hand[face] for face in known.by_hand)
     return known
 
 
