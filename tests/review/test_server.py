@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -11,8 +12,10 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from many import face_id, many
@@ -132,6 +135,16 @@ def test_a_dataset_is_not_written_into_a_folder_that_has_files(small: Path, tmp_
 def test_a_question_that_is_too_long_or_unknown_is_refused(served: Serving) -> None:
     assert served.ask("everything")[0] == 404
     assert served.ask("labels", {"text": "x" * 30_000})[0] == 400
+
+
+def test_a_body_that_is_too_long_is_one_sentence_with_a_code(served: Serving) -> None:
+    body = json.dumps({"text": "x" * (3 << 20)}).encode()
+    status, answer = served.ask("labels", body)
+    assert (status, answer["code"]) == (413, "too_large")
+    with closing(http.client.HTTPConnection(urlsplit(served.url).netloc, timeout=60)) as chunked:
+        chunked.request("POST", "/api/labels", iter([body]), {"X-Review-Token": served.token}, encode_chunked=True)
+        assert chunked.getresponse().status == 413
+    assert served.ask("facts")[0] == 200
 
 
 def test_small_pictures_come_with_their_lengths(served: Serving) -> None:

@@ -8,14 +8,21 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from many import PER_LABEL, face_id, many
 
 import facesieve
 from facesieve.dataset.decision_file import Change, DecidedMeanwhileError, change_decisions, read_decisions
 from facesieve.dataset.disk.layout import Layout
+from facesieve.dataset.manifests import open_manifests
 from facesieve.dataset.tables.decisions import Effect
+from facesieve.dataset.tables.schema import BOX
 from facesieve.errors import DatasetError, PolicyError, UsageError
+from facesieve.quality import measure_named, mirrored_bits
+from facesieve.relate import HashColumns, distances
+from facesieve.report.figures.scale import scale_of
+from facesieve.review.numbers import NumbersReader
 from facesieve.review.policy_file import policy_toml
 from facesieve.review.query import Query
 from facesieve.review.session import Session
@@ -121,9 +128,50 @@ def test_a_histogram_counts_kept_and_rejected_faces_of_the_other_filters(session
     assert sum(found["blur"]["kept"]) == int((held["kept"] & some).sum())
     assert sum(found["blur"]["rejected"]) == int((~held["kept"] & some).sum())
     assert sum(found["yaw"]["kept"]) + sum(found["yaw"]["rejected"]) == int((some & (held["blur"] <= 1)).sum())
-    low, high = found["blur"]["low"], found["blur"]["high"]
-    bins = np.clip((held["blur"][some] - low) * 48 / (high - low), 0, 47).astype(int)
-    assert (np.bincount(bins, minlength=48) == np.add(found["blur"]["kept"], found["blur"]["rejected"])).all()
+    edges = np.array(found["blur"]["edges"])
+    bars = np.clip(np.searchsorted(edges, held["blur"][some], "right") - 1, 0, len(edges) - 2)
+    counted = np.add(found["blur"]["kept"], found["blur"]["rejected"])
+    assert (np.bincount(bars, minlength=len(edges) - 1) == counted).all()
+
+
+def test_the_bars_of_confidences_near_one_grow_with_the_distance_from_one() -> None:
+    chance = np.random.default_rng(3)
+    sample = np.concatenate([1 - 10 ** -chance.uniform(2, 6, 950), chance.uniform(0.6, 1, 50)])
+    scale = scale_of(measure_named("confidence"), sample, [0.9])
+    assert scale and scale.top == scale.edges[-1] == 1 and not scale.growing
+    widths = np.diff(scale.edges)
+    assert (widths > 0).all() and (widths[1:-1] / widths[:-2] < 1.2).all() and 40 <= len(widths) <= 120
+    bars = np.histogram(sample, scale.edges)[0]
+    assert bars.max() < 0.1 * len(sample), "no bar holds most of the faces"
+    assert 0.9 in scale.stops and 0.9999 in scale.stops
+    even = scale_of(measure_named("confidence"), chance.random(1000), [])
+    assert even and even.top is None
+
+
+def test_the_numbers_of_a_face_are_those_of_its_row_whatever_its_row_group(out: Path) -> None:
+    dataset = open_manifests(out)
+    pq.write_table(dataset.faces.slice(0, 50), out / "faces.parquet", row_group_size=8)  # more than the reader keeps
+    reader, rows = NumbersReader(dataset), dataset.faces.to_pylist()
+    assert len(dataset.face_groups()) == 7
+    for row in (0, 7, 8, 49, 31, 24, 16, 0):
+        held = reader.of(row)
+        assert held.measures == {name: rows[row][name] for name in dataset.names}
+        assert held.box == tuple(rows[row][name] for name in BOX)
+        assert reader.picture_id(row) == rows[row]["picture_id"]
+
+
+def test_near_hashes_are_those_that_comparing_all_bits_finds() -> None:
+    chance = np.random.default_rng(5)
+    hashes = chance.integers(0, 256, (300, 32)).astype(np.uint8)
+    mirrored = mirrored_bits()
+    hashes[1], hashes[2], hashes[3] = hashes[0], hashes[0] ^ mirrored, 0
+    hashes[4] = hashes[0] ^ np.packbits(np.arange(256) % 6 == 1)  # 43 bits
+    hashes[5] = hashes[0] ^ np.packbits(np.arange(256) % 4 == 1)  # 64 bits
+    found = HashColumns(hashes, mirrored).near(0, 0.2)
+    assert found.tolist() == [1, 2, 4]
+    far = distances(hashes[0], hashes, mirrored)
+    assert set(np.flatnonzero(far <= 0.2)) == {0, 1, 2, 4}
+    assert HashColumns(hashes, mirrored).near(3, 0.2).tolist() == []
 
 
 def test_a_decision_is_stored_and_changes_verdict_label_and_counts(session: Session, out: Path) -> None:

@@ -393,6 +393,18 @@ def test_the_command_exports_imports_and_applies(out: Path, tmp_path: Path, run:
     assert_whole(out)
 
 
+def test_an_import_also_takes_the_words_that_the_tables_use(out: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
+    good, _ = one_of(out, kept=True)
+    bad, _ = one_of(out, kept=False)
+    (tmp_path / "d.csv").write_text(f"face_id,verdict\n{good},Rejected\n{bad},kept\n")
+    assert run("decisions", out, "--import", tmp_path / "d.csv")[:2] == (
+        0,
+        "decisions: 1 kept, 1 rejected, 0 with another label\n",
+    )
+    held = read_decisions(Layout(out))
+    assert [(held.of(face) or {})["verdict"] for face in (good, bad)] == ["reject", "keep"]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

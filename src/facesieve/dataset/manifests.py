@@ -16,7 +16,7 @@ from facesieve.dataset.decision_file import read_decisions
 from facesieve.dataset.disk.checksums import Checksums, read_checksums
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.own_file import damaged_file, missing_file
-from facesieve.dataset.disk.parquet import read_groups, read_row, row_count, schema_of
+from facesieve.dataset.disk.parquet import group_sizes, read_group, read_groups, schema_of
 from facesieve.dataset.disk.tar import read_at
 from facesieve.dataset.tables.decisions import CHANGED, NEEDED, NO_DECISIONS, Decisions, with_decisions
 from facesieve.dataset.tables.embeddings import vectors_of
@@ -36,6 +36,16 @@ from facesieve.records import EMBEDDING_SIZE, Floats32, Measures, Pixels
 BLOCK = 32_768  # pictures and faces in one block
 HASH_BYTES = 32
 MAX_IDS = 1000  # ids that are collected for the error message about an ambiguous prefix
+
+
+@dataclass(frozen=True, slots=True)
+class FaceGroup:
+    """A row group of `faces`: the one with this number in a file. first: its first row in the dataset. rows: of it."""
+
+    path: Path
+    number: int
+    first: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +159,20 @@ class Manifests:
         """The measures of these rows of faces, (N,) float64 by name. A null becomes NaN."""
         return measures_of_rows(faces, self.names)
 
-    def face_at(self, row: int) -> FaceRow:
-        """The face in one row of `faces`, from 0, as it was published. Raises UsageError `no_such_face`."""
-        place = row
+    def face_groups(self) -> list[FaceGroup]:
+        """The row groups of `faces`, in order."""
+        groups, first = list[FaceGroup](), 0
         for path in self.layout.files_of(self.layout.faces):
-            length = row_count(path)
-            if 0 <= place < length:
-                found = _with_schema(read_row(path, place), self.about.origin.face_schema, self.layout.root)
-                return next(face_rows(found, self.names))
-            place -= length
-        raise UsageError("no_such_face", f"{self.layout.root} has no face in row {row}.")
+            for number, rows in enumerate(group_sizes(path)):
+                groups.append(FaceGroup(path, number, first, rows))
+                first += rows
+        return groups
+
+    def read_face_group(self, group: FaceGroup, columns: Sequence[str]) -> pa.Table:
+        """The rows of a row group of `faces`, as they were published. Raises DatasetError if they are damaged."""
+        schema = self.about.origin.face_schema
+        wanted = pa.schema([schema.field(name) for name in columns])
+        return _with_schema(read_group(group.path, group.number, columns), wanted, self.layout.root)
 
     def face(self, prefix: str) -> list[FaceRow]:
         """The rows of the face whose id starts with `prefix`: one for each label that its picture has.
@@ -226,10 +240,10 @@ def measures_of_rows(faces: pa.Table, names: Sequence[str]) -> Measures:
 
 def hashes_of_rows(rows: pa.Table) -> Pixels:
     """(N, 32) uint8 the hashes of the crops of rows of faces; all zero where a face has none."""
-    held = [
-        one if one is not None and len(one) == HASH_BYTES else bytes(HASH_BYTES) for one in rows[CROP_HASH].to_pylist()
-    ]
-    return np.frombuffer(b"".join(held), np.uint8).reshape(len(held), HASH_BYTES)
+    held = rows[CROP_HASH].combine_chunks()
+    whole = pc.equal(pc.binary_length(held), HASH_BYTES).fill_null(False)
+    held = pc.if_else(whole, held, pa.scalar(bytes(HASH_BYTES), held.type)).cast(pa.binary(HASH_BYTES))
+    return np.frombuffer(held.buffers()[1] or b"", np.uint8)[: len(held) * HASH_BYTES].reshape(len(held), HASH_BYTES)
 
 
 def open_manifests(root: Path) -> Manifests:

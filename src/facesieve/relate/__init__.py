@@ -14,7 +14,7 @@ tables. Relations among all faces of a dataset are computed from its tables, and
 from facesieve.relate.centres import Centres, find_centres
 from facesieve.relate.duplicates import Duplicates, find_duplicates
 from facesieve.relate.embedded import Embedded
-from facesieve.relate.hash_bits import distances
+from facesieve.relate.hash_bits import HashColumns, distances
 from facesieve.relate.held_out import OwnLabels, held_out_by_embedding, held_out_by_hash
 from facesieve.relate.labels import LabelFit, fit_labels, label_distance
 from facesieve.relate.people import Pairs, TwoGroups, nearest_labels, same_person, twice_in_a_picture, two_groups
@@ -28,6 +28,7 @@ __all__ = [
     "Centres",
     "Duplicates",
     "Embedded",
+    "HashColumns",
     "LabelFit",
     "OwnLabels",
     "Pairs",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from facesieve.records import Floats, Indices, Pixels
+from facesieve.records import Floats, Indices, Mask, Pixels
 
 BITS = 255  # of a hash that vary
 SAMPLES, SAMPLED, OF_LOWEST = 24, 20, 81  # samples, their bits, and the lowest frequencies that they are taken from
@@ -39,6 +39,41 @@ def count_bits(words: Words) -> Indices:
     halves = np.ascontiguousarray(words).view(np.uint8).reshape(len(words), 8)
     summed: Indices = np.unpackbits(halves, axis=1).sum(axis=1).astype(np.intp)
     return summed
+
+
+class HashColumns:
+    """N hashes, arranged so that the ones near to one of them are found fast. hashes: (N, 32), zero where unknown."""
+
+    def __init__(self, hashes: Pixels, mirrored: Pixels) -> None:
+        self._words = np.ascontiguousarray(words_of(hashes).T)
+        self._flip = words_of(mirrored[None])[0]
+        self._known: Mask = np.asarray(hashes.any(axis=1))
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def near(self, row: int, share: float) -> Indices:
+        """The rows of other hashes that differ in at most this share of the bits, at best mirrored; nearest first."""
+        if not self._known[row]:
+            return np.zeros(0, np.intp)
+        most, own = int(share * BITS + 1e-9), self._words[:, row]
+        found = [self._within(own, most), self._within(own ^ self._flip, most)]
+        rows, differ = (np.concatenate(column) for column in zip(*found, strict=True))
+        order = np.lexsort((rows, differ))
+        rows, first = np.unique(rows[order], return_index=True)
+        rows = rows[np.argsort(first, kind="stable")]
+        others: Indices = rows[(rows != row) & self._known[rows]]
+        return others
+
+    def _within(self, own: Words, most: int) -> tuple[Indices, Indices]:
+        """Rows, and how many of their bits differ. Half of the bits leave few rows to compare in whole."""
+        half = count_bits(self._words[0] ^ own[0]) + count_bits(self._words[1] ^ own[1])
+        rows = np.flatnonzero(half <= most)
+        differ = half[rows]
+        for words, bits in zip(self._words[2:], own[2:], strict=True):
+            differ = differ + count_bits(words[rows] ^ bits)
+        near = differ <= most
+        return rows[near], differ[near]
 
 
 def samples() -> list[Indices]:

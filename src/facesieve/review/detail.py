@@ -8,13 +8,16 @@ import numpy as np
 import pyarrow.compute as pc
 
 from facesieve.dataset.manifests import hashes_of_rows
-from facesieve.dataset.tables.face_row import FaceRow
 from facesieve.dataset.tables.schema import CROP_HASH
+from facesieve.errors import UsageError
 from facesieve.quality import mirrored_bits
-from facesieve.records import Mask, Pixels
-from facesieve.relate import distances
+from facesieve.records import Mask
+from facesieve.relate import HashColumns
 from facesieve.review.faces import Faces
 from facesieve.review.hand import Hand
+from facesieve.review.numbers import FaceNumbers, NumbersReader
+from facesieve.review.pictures import marked_source
+from facesieve.settings import Settings
 from facesieve.sieve import Policy, check_rules
 
 ALIKE = 0.2  # hashes of the same picture, edited, differ in at most this share of their bits
@@ -25,31 +28,39 @@ class Details:
     """Answers questions about single faces of one dataset."""
 
     def __init__(self, faces: Faces) -> None:
-        self._faces = faces
-        self._hashes: Pixels | None = None
+        self._faces, self._numbers = faces, NumbersReader(faces.dataset)
+        self._hashes: HashColumns | None = None
 
     def face(self, row: int, policy: Policy, hand: Hand, kept: Mask) -> dict[str, Any]:
         """What the page shows of a face. kept: (N,) the verdicts under the policy."""
-        held = self._faces.dataset.face_at(row)
+        held = self._numbers.of(row)
         self._faces.check_unchanged()
-        decided = hand.decisions.of(held.face_id)
+        face_id = self._faces.face_id(row)
+        decided = hand.decisions.of(face_id)
         return {
             "row": row,
-            "face": held.face_id,
-            "source": held.source,
+            "face": face_id,
+            "source": self._faces.source(row),
             "time": held.time,
             "label": self._faces.labels[hand.label[row]],
             "found": self._faces.labels[self._faces.found[row]],
             "kept": bool(kept[row]),
             "box": [round(value) for value in held.box],
-            "crop": held.crop,
             "findings": [_finding(finding) for finding in check_rules(policy, held.measures)],
             "measures": held.measures,
             "decision": decided and {**decided, "when": decided["when"].isoformat()},
             "neighbours": self._neighbours(row, held, hand),
         }
 
-    def _neighbours(self, row: int, held: FaceRow, hand: Hand) -> dict[str, list[int]]:
+    def picture(self, row: int, side: int, settings: Settings) -> bytes:
+        """The source picture of a face with its box, as JPEG. Raises UsageError `no_source_picture`."""
+        held, picture_id = self._numbers.of(row), self._numbers.picture_id(row)
+        self._faces.check_unchanged()
+        if held.time is not None:
+            raise UsageError("no_source_picture", f"The face is in a clip, at {held.time:.1f} s.")
+        return marked_source(self._faces.source(row), picture_id, held.box, side, settings)
+
+    def _neighbours(self, row: int, held: FaceNumbers, hand: Hand) -> dict[str, list[int]]:
         same_label: Any = np.flatnonzero(hand.label == hand.label[row]) if self._faces.labels[hand.label[row]] else []
         start, end = np.searchsorted(self._faces.picture, [self._faces.picture[row], self._faces.picture[row] + 1])
         in_picture = np.arange(start, end)
@@ -62,13 +73,8 @@ class Details:
         }
         return {kind: rows for kind, rows in found.items() if rows}
 
-    def _same_track(self, rows: Any, held: FaceRow) -> Any:
-        first, tracks = 0, list[Any]()
-        for table in self._faces.dataset.face_tables(["track"]):
-            within = rows[(rows >= first) & (rows < first + len(table))] - first
-            tracks += table["track"].take(within).to_pylist()
-            first += len(table)
-        return rows[np.array([track == held.track for track in tracks], bool)]
+    def _same_track(self, rows: Any, held: FaceNumbers) -> Any:
+        return rows[np.array([track == held.track for track in self._numbers.tracks(rows)], bool)]
 
     def _alike(self, row: int) -> list[int]:
         """Rows of faces whose crops are nearly the same picture, the nearest first."""
@@ -76,13 +82,8 @@ class Details:
             tables = self._faces.dataset.face_tables([CROP_HASH])
             parts = [hashes_of_rows(rows) for rows in tables if not pc.all(pc.is_null(rows[CROP_HASH])).as_py()]
             held = np.concatenate([np.zeros((0, 32), np.uint8), *parts])
-            self._hashes = held if len(held) == len(self._faces) else np.zeros((0, 32), np.uint8)
-        if not len(self._hashes) or not self._hashes[row].any():
-            return []
-        far = distances(self._hashes[row], self._hashes, mirrored_bits())
-        near = np.flatnonzero((far <= ALIKE) & self._hashes.any(axis=1))
-        near = near[near != row]
-        return [int(one) for one in near[np.argsort(far[near], kind="stable")][:MOST]]
+            self._hashes = HashColumns(held if len(held) == len(self._faces) else held[:0], mirrored_bits())
+        return [int(one) for one in self._hashes.near(row, ALIKE)[:MOST]] if len(self._hashes) else []
 
 
 def _around(rows: Any, row: int) -> list[int]:

@@ -15,6 +15,7 @@ from facesieve.dataset.tables.decisions import Decisions, Effect
 from facesieve.errors import UsageError
 
 COLUMNS = ("face_id", "verdict", "set_label", "label", "who", "when", "why")
+VERDICTS = {"kept": "keep", "rejected": "reject"}  # other words that `verdict` may have
 _MAX_BYTES = 2**30
 
 
@@ -39,7 +40,8 @@ def write_csv(decisions: Decisions, file: Path) -> int:
 def read_csv(file: Path) -> list[Change]:
     """The decisions of a CSV file with at least the columns `face_id` and `verdict` or `label`.
 
-    An empty verdict leaves that of the rules. A label counts if it is not empty, or if `set_label` says `yes`.
+    A verdict is `keep`, `reject`, `kept` or `rejected`; an empty one leaves that of the rules. A label counts if it is
+    not empty, or if `set_label` says `yes`.
     Raises UsageError that names the file and the line, and DatasetError if the file cannot be read.
     """
     with wrap_read_errors(file), file.open("rb") as stream:
@@ -74,7 +76,8 @@ def _change(row: dict[str, str]) -> Change:
     if set_label not in ("", "yes", "no"):
         raise ValueError("set_label has to be yes, no or empty.")
     sets = set_label == "yes" or (set_label == "" and bool(label))
-    effect = Effect(verdict or None, label if sets else None)
+    verdict = verdict.lower()
+    effect = Effect(VERDICTS.get(verdict, verdict) or None, label if sets else None)
     return Change(row["face_id"].lower(), effect, row.get("who", ""), row.get("why", ""), when=_when(row.get("when")))
 
 

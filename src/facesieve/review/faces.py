@@ -101,6 +101,10 @@ class Faces:
         """The id of a face as hex digits."""
         return str(self.ids[row].tobytes().hex())
 
+    def source(self, row: int) -> str:
+        """The name of the picture or clip of a face."""
+        return str(self.sources[int(self.picture[row])])
+
     def crop_path(self, row: int) -> Path | None:
         """The file of the aligned crop, or the tar file that holds it; None if there is none."""
         root: Path = self.dataset.layout.root

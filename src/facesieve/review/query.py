@@ -8,17 +8,21 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.compute as pc
 from pydantic import Field, FiniteFloat
 
+from facesieve.quality import ALL_MEASURES
 from facesieve.records import Mask
+from facesieve.report.figures.scale import scale_of
 from facesieve.review.faces import Faces, Rows
 from facesieve.review.hand import Hand
 from facesieve.review.limits import Live, LiveJudge
 from facesieve.sieve import Policy
 
 MOST_ORDERS = 4  # sorted orders in memory, 4 bytes a face each
-BINS = 48
+MOST_BARS = 16  # measures whose bars are in memory, a byte a face each
+SAMPLE = 100_000  # values from which the edges of the bars are chosen
 Part = Annotated[str, Field(max_length=1000)]
 
 
@@ -46,7 +50,8 @@ class Finder:
 
     def __init__(self, faces: Faces, judge: LiveJudge) -> None:
         self._faces, self._judge = faces, judge
-        self._orders, self._spans = OrderedDict[str, Rows](), dict[str, tuple[float, float]]()
+        self._orders = OrderedDict[str, Rows]()
+        self._held_bars = OrderedDict[str, tuple[tuple[float, ...], npt.NDArray[np.uint8]]]()
         self._sources: tuple[str, Mask] = ("", np.zeros(0, bool))
         self._labels: tuple[object, Mask] = ("", np.zeros(0, bool))
 
@@ -86,29 +91,35 @@ class Finder:
         return mask
 
     def histogram(self, name: str, mask: Mask, kept: Mask) -> dict[str, object]:
-        """How many kept and rejected faces are in each of BINS bins of a measure, among those of a mask.
+        """How many kept and rejected faces are in each bar of a measure, among those of a mask; and its edges.
 
-        The bins span the values of all faces without the outermost 0.1 % on each side, which are in the end bins.
+        The first and the last bar also hold what lies beyond. missing: how many were not measured.
         """
-        values = self._faces.measure(name)
-        low, high = self._span(name)
-        scale = BINS / (high - low) if high > low else 0.0
-        with np.errstate(invalid="ignore"):
-            place = np.clip((values - low) * scale, 0, BINS - 1)
-        there = mask & ~np.isnan(values)
-        counts = [np.bincount(place[there & side].astype(np.int8), minlength=BINS).tolist() for side in (kept, ~kept)]
-        missing = int(np.count_nonzero(mask)) - int(np.count_nonzero(there))
-        return {"low": low, "high": high, "kept": counts[0], "rejected": counts[1], "missing": missing}
+        edges, place = self._bars(name)
+        counts = np.bincount((2 * place + kept)[mask], minlength=2 * len(edges)).reshape(-1, 2)
+        missing, bars = int(counts[-1].sum()), counts[:-1]
+        return {"edges": edges, "kept": bars[:, 1].tolist(), "rejected": bars[:, 0].tolist(), "missing": missing}
 
-    def _span(self, name: str) -> tuple[float, float]:
-        if name not in self._spans:
-            values = self._faces.measure(name)
-            known = values[~np.isnan(values)]
-            cut = len(known) // 1000
-            ends = np.partition(known, [cut, len(known) - 1 - cut]) if len(known) else np.zeros(1)
-            low, high = float(ends[cut]), float(ends[len(known) - 1 - cut])
-            self._spans[name] = (low, high) if high > low else (low - 0.5, low + 0.5)
-        return self._spans[name]
+    def _bars(self, name: str) -> tuple[tuple[float, ...], npt.NDArray[np.uint8]]:
+        """The edges of the bars of a measure; (N,) the bar of each face, the number of bars if it has no value."""
+        if name not in self._held_bars:
+            while len(self._held_bars) >= MOST_BARS:
+                self._held_bars.popitem(last=False)
+            values, edges = self._faces.measure(name), self._edges(name)
+            place = np.searchsorted(edges[1:-1], values, "right").astype(np.uint8)
+            place[np.isnan(values)] = len(edges) - 1
+            self._held_bars[name] = (edges, place)
+        self._held_bars.move_to_end(name)
+        return self._held_bars[name]
+
+    def _edges(self, name: str) -> tuple[float, ...]:
+        values = self._faces.measure(name)
+        known = values[:: max(1, len(values) // SAMPLE)]
+        known = known[~np.isnan(known)]
+        [measure] = (one for one in ALL_MEASURES if one.name == name)
+        limits = [one for rule in self._faces.policy.rules if rule.measure == name for one in (rule.low, rule.high)]
+        scale = scale_of(measure, known, (one for one in limits if one is not None))
+        return scale.edges if scale else (0.0, 1.0)
 
     def _order(self, name: str) -> Rows | None:
         """(N,) the rows by one measure, ascending, missing values last; None for the order of the manifest."""

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
-from tornado.web import Application, HTTPError, RequestHandler
+from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
 from facesieve.dataset.decision_file import DecidedMeanwhileError
 from facesieve.errors import FacesieveError, UsageError
@@ -71,11 +71,16 @@ class Review:
         return answer(self.session, question)
 
 
+@stream_request_body
 class _Handler(RequestHandler):
-    """Refuses requests under another name, and sets the headers that every answer has."""
+    """Refuses requests under another name and too long ones, and sets the headers that every answer has.
+
+    Of a body that is too long, the rest is read and thrown away, because a client reads no answer before it has sent
+    everything.
+    """
 
     def initialize(self, review: Review) -> None:
-        self.review = review
+        self.review, self.body, self.too_long = review, bytearray(), False
 
     def set_default_headers(self) -> None:
         self.set_header("Server", "facesieve")
@@ -84,6 +89,11 @@ class _Handler(RequestHandler):
         self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("Cross-Origin-Resource-Policy", "same-origin")
         self.set_header("Cross-Origin-Opener-Policy", "same-origin")
+
+    def data_received(self, chunk: bytes) -> None:
+        self.too_long |= len(self.body) + len(chunk) > MOST_BYTES
+        if not self.too_long:
+            self.body += chunk
 
     def prepare(self) -> None:
         host, origin = self.request.headers.get("Host", ""), self.request.headers.get("Origin")
@@ -142,11 +152,14 @@ class _Answers(_Handler):
         if not hmac.compare_digest(self.request.headers.get(TOKEN_HEADER, "").encode(), self.review.token.encode()):
             self.refuse(401, "wrong_token", "The token is wrong. Open the address that was printed.")
             return
+        if self.too_long:
+            self.refuse(413, "too_large", f"A question may have at most {MOST_BYTES >> 20} MiB.")
+            return
         if kind not in ANSWERS:
             self.refuse(404, "not_found", "There is no such question.")
             return
         try:
-            answer = await self.review.ask(ANSWERS[kind], Question.model_validate_json(self.request.body))
+            answer = await self.review.ask(ANSWERS[kind], Question.model_validate_json(bytes(self.body)))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             self.refuse(
@@ -210,7 +223,7 @@ async def serve(session: Session, port: int, language: str | None, announce: Cal
         sockets = bind_sockets(port, ADDRESS)
     except OSError as error:
         raise UsageError("port_in_use", f"Cannot listen on port {port}: {error.strerror}. Choose --port 0.") from error
-    server = HTTPServer(app, max_body_size=MOST_BYTES, max_header_size=1 << 14)
+    server = HTTPServer(app, max_body_size=sys.maxsize, max_header_size=1 << 14)  # the handlers hold MOST_BYTES of it
     server.add_sockets(sockets)
     announce(f"http://{ADDRESS}:{sockets[0].getsockname()[1]}/#token={review.token}")
     try:

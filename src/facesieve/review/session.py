@@ -22,7 +22,7 @@ from facesieve.review.detail import Details
 from facesieve.review.faces import Rows, read_faces
 from facesieve.review.hand import Hand
 from facesieve.review.limits import Limits, Live, LiveJudge, with_limits
-from facesieve.review.pictures import Crops, marked_source
+from facesieve.review.pictures import Crops
 from facesieve.review.policy_file import policy_toml
 from facesieve.review.query import Finder, Query
 from facesieve.run.claim import is_locked
@@ -165,10 +165,7 @@ class Session:
 
     def picture(self, row: int) -> bytes:
         """The source picture of a face with its box, as JPEG. Raises UsageError `no_source_picture`."""
-        face = self._faces.dataset.face_at(self._checked(row))
-        if face.time is not None:
-            raise UsageError("no_source_picture", f"The face is in a clip, at {face.time:.1f} s.")
-        return marked_source(face.source, face.picture_id, face.box, SIDE, self._settings)
+        return self._details.picture(self._checked(row), SIDE, self._settings)
 
     def decide(self, changes: Sequence[tuple[int, Effect, int]], who: str, why: str) -> dict[str, Any]:
         """Store decisions: row, effect, and the version of the decision that the person saw, each.

@@ -58,19 +58,16 @@ def read_groups(
             yield rows
 
 
-def read_row(path: Path, place: int) -> pa.Table:
-    """One row of a file, by its number from 0. Reads only the group that holds it. Raises DatasetError.
-
-    The table is empty if the file has fewer rows.
-    """
+def read_group(path: Path, number: int, columns: Sequence[str]) -> pa.Table:
+    """One row group of a file, by its number from 0, with some columns. Raises DatasetError like `read_table`."""
     with _opened(path, frozenset()) as file:
-        first = 0
-        for number in range(file.num_row_groups):
-            length = file.metadata.row_group(number).num_rows
-            if place < first + length:
-                return file.read_row_group(number, use_threads=False).slice(place - first, 1)
-            first += length
-        return file.schema_arrow.empty_table()
+        return file.read_row_group(number, columns, use_threads=False)
+
+
+def group_sizes(path: Path) -> list[int]:
+    """The number of rows in each row group of a file; reads only the footer. Raises DatasetError like `read_table`."""
+    with _opened(path, frozenset()) as file:
+        return [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
 
 
 def schema_of(path: Path, known: frozenset[Checksum] = frozenset()) -> pa.Schema:

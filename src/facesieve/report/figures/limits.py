@@ -58,6 +58,7 @@ class LimitCounts:
             "better": self.measure.better,
             "edges": self._scale.edges,
             "growing": self._scale.growing,
+            "top": self._scale.top,
             "kept": self._bars[0].tolist(),
             "rejected": self._bars[1].tolist(),
             "unmeasured": self._unmeasured.tolist(),

@@ -14,6 +14,7 @@ from facesieve.records import Floats
 BARS = 60  # about so many
 SHOWN = (0.5, 99.5)  # percentiles between which the bars lie; the first and the last bar hold all beyond
 LONG_TAIL = 12  # from this ratio of the last to the median value on, the steps grow with the value
+NEAREST = 1e-6  # least distance from the greatest possible value that has a bar of its own, as a share of that value
 MOST_WHOLE = 40  # values of a count, such as a rank, that have a bar each
 _DECADE = (
     *(1.0, 1.1, 1.2, 1.3, 1.5, 1.6, 1.8, 2.0, 2.2, 2.4, 2.7, 3.0),
@@ -26,12 +27,14 @@ class Scale:
     """The scale of one measure.
 
     edges: of the bars, ascending. stops: the values that a limit can be moved to; the present limits are among them.
-    growing: whether the bars grow with the value, so that a logarithmic axis shows them equally wide.
+    growing: whether the bars grow with the value, so that a logarithmic axis shows them equally wide. top: the greatest
+    possible value, if the bars grow with the distance from it; None if they do not.
     """
 
     edges: tuple[float, ...]
     stops: tuple[float, ...]
     growing: bool = False
+    top: float | None = None
 
 
 def scale_of(measure: Measure, sample: Floats, limits: Iterable[float]) -> Scale | None:
@@ -48,6 +51,11 @@ def scale_of(measure: Measure, sample: Floats, limits: Iterable[float]) -> Scale
     if measure.low == 0 and low > 0 and middle > 0 and high / middle > LONG_TAIL:
         every = _growing(low, high)
         return Scale(_thinned(every), _with(every, limits), growing=True)
+    top = measure.high
+    if measure.low == 0 and math.isfinite(top) and middle < top and (top - low) / (top - middle) > LONG_TAIL:
+        nearest = max(top - high, NEAREST * top)
+        every = _from_top(nearest, top - low, top)
+        return Scale(_thinned(every), _with(every, limits), top=top)
     if measure.better == "near zero":
         low, high = -max(-low, high), max(-low, high)
     step = _step((high - low) / BARS or 1 / BARS)
@@ -76,6 +84,12 @@ def _growing(low: float, high: float) -> tuple[float, ...]:
     first = max((number for number, value in enumerate(every) if value <= low), default=0)
     last = min((number for number, value in enumerate(every) if value >= high), default=len(every) - 1)
     return tuple(every[first : max(last, first + 1) + 1])
+
+
+def _from_top(nearest: float, farthest: float, top: float) -> tuple[float, ...]:
+    """Ascending values up to `top`, whose distances from it grow; the last one is `top` itself."""
+    values = [round(top - distance, 10) for distance in reversed(_growing(nearest, farthest))]
+    return (*(value for value in values if value >= 0), top)
 
 
 def _thinned(edges: tuple[float, ...]) -> tuple[float, ...]:

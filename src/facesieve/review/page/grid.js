@@ -7,7 +7,7 @@ import { asked, element, format, keep, shown, state } from "./state.js";
 const PAGE = 500, GAP = 6, TALLEST = 8_000_000;
 const grid = document.getElementById("grid"), sheet = document.getElementById("sheet");
 const pages = new Map(), asking = new Set(), tiles = new Map(), spare = [];
-let total = 0, columns = 1, step = 102, tall = 0, frame = 0, choose = () => {}, fail = () => {};
+let total = 0, columns = 1, step = 102, tall = 0, frame = 0, before = 0, choose = () => {}, fail = () => {};
 
 export const onChoose = callback => { choose = callback; };
 export const onFail = callback => { fail = callback; };
@@ -43,7 +43,7 @@ export function measure() {
   const lines = Math.ceil(total / columns);
   tall = lines * step + GAP;
   sheet.style.height = `${Math.min(tall, TALLEST)}px`;
-  for (const tile of tiles.values()) putAway(tile);
+  spare.push(...tiles.values());
   tiles.clear();
   draw();
 }
@@ -54,67 +54,92 @@ const placeAtTop = () => Math.floor(grid.scrollTop * scale() / step) * columns;
 
 export function draw() {
   frame = 0;
-  const top = grid.scrollTop * scale(), height = grid.clientHeight;
+  const top = grid.scrollTop * scale(), height = grid.clientHeight, y = grid.scrollTop - top;
   const first = Math.max(0, Math.floor(top / step) - 2) * columns;
   const last = Math.min(total, (Math.ceil((top + height) / step) + 2) * columns);
   for (const [place, tile] of tiles)
-    if (place < first || place >= last) { tiles.delete(place); putAway(tile); }
+    if (place < first || place >= last) { tiles.delete(place); spare.push(tile); }
   const rows = [];
   for (let place = first; place < last; place += 1) {
     const face = faceAt(place);
     if (!face) { fetchPage(Math.floor(place / PAGE)); continue; }
-    const y = GAP + Math.floor(place / columns) * step - top + grid.scrollTop;
-    put(place, face, GAP + (place % columns) * step, y);
+    put(place, face, y);
     rows.push(face.row);
   }
-  want(rows);
+  for (const tile of spare) if (!tile.hidden) putAway(tile);
+  want([...rows, ...ahead(first, last, top)]);
   const chosen = [...tiles.values()].find(tile => tile.dataset.row === String(state.chosen));
   if (chosen) grid.setAttribute("aria-activedescendant", chosen.id); else grid.removeAttribute("aria-activedescendant");
 }
 
-function put(place, face, x, y) {
+// The faces that come into view next, if the grid goes on in the same direction. Their pictures are fetched after those
+// in view.
+function ahead(first, last, top) {
+  const down = top >= before, rows = [];
+  before = top;
+  const [start, end] = down ? [last, Math.min(total, 2 * last - first)] : [Math.max(0, 2 * first - last), first];
+  for (let place = start; place < end; place += 1) {
+    const face = faceAt(place);
+    if (!face) { fetchPage(Math.floor(place / PAGE)); break; }
+    rows.push(face.row);
+  }
+  return rows;
+}
+
+// Shows a face in a tile. While the grid scrolls, nearly all tiles stay as they are, and nothing is written for these.
+function put(place, face, y) {
   let tile = tiles.get(place);
   if (!tile) {
     tile = spare.pop() || newTile();
-    tile.hidden = false;
-    tile.dataset.place = place;
     tiles.set(place, tile);
   }
-  tile.style.transform = `translate(${x}px, ${y}px)`;
-  tile.style.width = tile.style.height = `${step - GAP}px`;
-  const look = `tile${face.kept ? "" : " rejected"}${face.hand ? " hand" : ""}${face.row === state.chosen ? " chosen" : ""}`;
+  const across = GAP + (place % columns) * step, down = GAP + Math.floor(place / columns) * step + y;
+  const { row, kept, hand, label, value } = face, chosen = row === state.chosen;
+  const content = [place, row, kept, hand, label, value, chosen, state.query.sort, total, speech.code].join("|");
+  if (tile.at !== `${across} ${down} ${step}`) {
+    tile.at = `${across} ${down} ${step}`;
+    tile.style.cssText = `transform:translate(${across}px,${down}px);width:${step - GAP}px;height:${step - GAP}px`;
+  }
+  if (tile.content !== content) {
+    tile.content = content;
+    fill(tile, place, face, chosen);
+  }
+  if (tile.hidden) tile.hidden = false;
+  paint(tile, row);
+}
+
+function fill(tile, place, face, chosen) {
   const value = state.query.sort === "source" ? "" : format(state.query.sort, face.value);
   const words = [face.label && shown(face.label), speech.word("verdict", face.kept ? "kept" : "rejected"),
     face.hand ? speech.text("review.by_hand") : "", value].filter(Boolean).join(", ").slice(0, 400);
-  if (tile.className !== look) tile.className = look;
-  if (tile.getAttribute("aria-label") !== words) tile.setAttribute("aria-label", words);
+  tile.className = `tile${face.kept ? "" : " rejected"}${face.hand ? " hand" : ""}${chosen ? " chosen" : ""}`;
   tile.id = `tile-${place}`;
-  tile.dataset.row = face.row;
-  tile.setAttribute("aria-selected", String(face.row === state.chosen));
+  Object.assign(tile.dataset, { place, row: face.row });
+  tile.setAttribute("aria-label", words);
+  tile.setAttribute("aria-selected", String(chosen));
   tile.setAttribute("aria-posinset", place + 1);
   tile.setAttribute("aria-setsize", total);
-  tile.lastChild.textContent = value;
-  tile.lastChild.hidden = !value;
-  paint(tile, face.row);
+  if (tile.lastChild.textContent !== value) tile.lastChild.textContent = value;
+  if (tile.lastChild.hidden !== !value) tile.lastChild.hidden = !value;
 }
 
 function putAway(tile) {
   tile.hidden = true;
   tile.removeAttribute("id");
-  spare.push(tile);
+  tile.content = "";
 }
 
 function newTile() {
-  const tile = element("div", { role: "option" }, element("img", { alt: "", draggable: false }), element("span", { className: "value" }));
+  const tile = element("div", { role: "option" }, element("img", { alt: "", draggable: false, decoding: "async" }), element("span", { className: "value" }));
   sheet.append(tile);
   return tile;
 }
 
 function paint(tile, row) {
   const address = cropOf(row), picture = tile.firstChild;
-  if (picture.dataset.address === (address || "")) return;
-  picture.dataset.address = address || "";
-  picture.hidden = !address;
+  if (picture.address === (address || "")) return;
+  picture.address = address || "";
+  picture.style.visibility = address ? "" : "hidden";
   if (address) picture.src = address; else picture.removeAttribute("src");
 }
 

@@ -3,9 +3,27 @@
 import { ask } from "./api.js";
 import { asked, element, format, keep, limitOf, measureNamed, ruleOn, state } from "./state.js";
 
+// All bars are drawn equally wide, so a value's place, from 0 to 1, is its bar and its place in it.
+const edgesOf = name => edges[name] || [0, 1];
+
+function placeOf(name, value) {
+  const known = edgesOf(name), bars = known.length - 1;
+  const bar = Math.min(bars - 1, Math.max(0, known.findLastIndex(edge => edge <= value)));
+  return Math.min(1, Math.max(0, (bar + (value - known[bar]) / (known[bar + 1] - known[bar])) / bars));
+}
+
+// The value at a place, with as many decimals as a tenth of its bar needs.
+function valueOf(name, place) {
+  const known = edgesOf(name), bars = known.length - 1;
+  const bar = Math.min(bars - 1, Math.floor(place * bars)), wide = known[bar + 1] - known[bar];
+  if (wide === 1 && known[bar] % 1 === 0.5) return known[bar] + 0.5; // a bar for each whole number
+  const value = known[bar] + wide * (place * bars - bar);
+  return Number(value.toFixed(Math.min(12, Math.max(0, Math.ceil(1 - Math.log10(wide))))));
+}
+
 const STEPS = 400, SVG = "http://www.w3.org/2000/svg";
 const cards = document.getElementById("cards"), add = document.getElementById("add");
-let onLimit = () => {}, onRange = () => {}, spans = {}, drawn = {};
+let onLimit = () => {}, onRange = () => {}, edges = {}, drawn = {};
 
 export function setUp(limitMoved, rangeMoved) {
   onLimit = limitMoved;
@@ -45,7 +63,7 @@ function card(name) {
   picture.setAttribute("preserveAspectRatio", "none");
   picture.setAttribute("aria-hidden", "true");
   brush(picture, name);
-  made.append(picture);
+  made.append(picture, element("div", { className: "scale", id: `scale-${name}`, ariaHidden: "true" }));
   const { low, high } = sides(name);
   if (low) made.append(slider(name, 0));
   if (high) made.append(slider(name, 1));
@@ -73,19 +91,15 @@ function slider(name, side) {
 // The last position of a slider on its open side is no limit.
 function valueAt(name, side, position) {
   if (position === (side ? STEPS : 0)) return null;
-  const [low, high] = spans[name] || [0, 1];
-  const value = low + (high - low) * position / STEPS;
-  const whole = measureNamed(name).unit === "" && high - low >= 20 || measureNamed(name).name.startsWith("rank");
-  return whole ? Math.round(value) : Number(value.toPrecision(4));
+  return valueOf(name, position / STEPS);
 }
 
 function write(name) {
   limitOf(name).forEach((limit, side) => {
     const input = document.getElementById(`limit-${name}-${side}`);
     if (!input) return;
-    const [low, high] = spans[name] || [0, 1];
     const words = limit === null ? speech.text("review.no_limit") : format(name, limit);
-    const position = limit === null ? (side ? STEPS : 0) : Math.round((limit - low) / (high - low) * STEPS);
+    const position = limit === null ? (side ? STEPS : 0) : Math.round(placeOf(name, limit) * STEPS);
     if (document.activeElement !== input) input.value = position;
     input.setAttribute("aria-valuetext", words);
     document.getElementById(`value-${name}-${side}`).textContent = words;
@@ -106,29 +120,29 @@ export async function histograms() {
   for (const name of names) if (found[name] && drawn[name]) histogram(name, found[name]);
 }
 
-function histogram(name, { low, high, kept, rejected }) {
-  const rule = ruleOn(name);
-  const ends = [low, high, rule?.low, rule?.high].filter(value => typeof value === "number");
-  spans[name] = [Math.min(...ends), Math.max(...ends)];
-  const [from, to] = spans[name], width = 480 * (high - low) / (to - from) / kept.length, start = 480 * (low - from) / (to - from);
+function histogram(name, { edges: found, kept, rejected }) {
+  edges[name] = found;
+  const width = 480 / kept.length;
   const most = Math.max(1, ...kept.map((n, at) => n + rejected[at]));
   const bars = kept.flatMap((n, at) => {
-    const x = start + at * width, tall = value => value ? Math.max(1.5, 44 * Math.sqrt(value / most)) : 0;
+    const x = at * width, tall = value => value ? Math.max(1.5, 44 * Math.sqrt(value / most)) : 0;
     const all = tall(n + rejected[at]), own = all * n / Math.max(1, n + rejected[at]);
     return [shape("rect", { class: "kept", x, y: 46 - own, width: width * .86, height: own }),
       shape("rect", { class: "rejected", x, y: 46 - all, width: width * .86, height: Math.max(0, all - own) })];
   });
   drawn[name].replaceChildren(...bars);
+  const marks = [0, 0.5, 1].map(place => element("span", {}, format(name, found[Math.round(place * kept.length)])));
+  document.getElementById(`scale-${name}`).replaceChildren(...marks);
   write(name);
 }
 
 function lines(name) {
-  const picture = drawn[name], [from, to] = spans[name] || [0, 1];
+  const picture = drawn[name];
   picture.querySelectorAll(".limit, .brush").forEach(one => one.remove());
-  const x = value => 480 * (value - from) / (to - from);
+  const x = value => 480 * placeOf(name, value);
   const range = state.query.ranges[name];
   if (range) {
-    const left = Math.max(0, x(range[0])), right = Math.min(480, x(range[1]));
+    const left = x(range[0]), right = x(range[1]);
     picture.append(shape("rect", { class: "brush", x: left, y: 0, width: Math.max(2, right - left), height: 46 }));
   }
   for (const limit of limitOf(name))
@@ -143,26 +157,26 @@ function shape(kind, attributes) {
 
 function brush(picture, name) {
   let start = null;
-  const value = event => {
-    const box = picture.getBoundingClientRect(), [low, high] = spans[name] || [0, 1];
-    return low + (high - low) * Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  const place = event => {
+    const box = picture.getBoundingClientRect();
+    return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  };
+  const select = (one, other) => {
+    const [low, high] = [Math.min(one, other), Math.max(one, other)];
+    // The first and the last bar also hold what lies beyond, so a range that reaches the end has no end.
+    if (high - low < 0.01) delete state.query.ranges[name];
+    else state.query.ranges[name] = [low <= 0 ? -1e300 : valueOf(name, low), high >= 1 ? 1e300 : valueOf(name, high)];
+    lines(name);
   };
   picture.addEventListener("pointerdown", event => {
-    start = value(event);
+    start = place(event);
     picture.setPointerCapture(event.pointerId);
   });
-  picture.addEventListener("pointermove", event => {
-    if (start === null) return;
-    state.query.ranges[name] = [Math.min(start, value(event)), Math.max(start, value(event))];
-    lines(name);
-  });
+  picture.addEventListener("pointermove", event => { if (start !== null) select(start, place(event)); });
   picture.addEventListener("pointerup", event => {
     if (start === null) return;
-    const [low, high] = [Math.min(start, value(event)), Math.max(start, value(event))], [from, to] = spans[name] || [0, 1];
+    select(start, place(event));
     start = null;
-    if (high - low < (to - from) / 100) delete state.query.ranges[name];
-    else state.query.ranges[name] = [low <= from ? -1e300 : low, high >= to ? 1e300 : high];
-    lines(name);
     onRange();
   });
   picture.addEventListener("pointercancel", () => { start = null; });

@@ -39,11 +39,13 @@ export const brief = (text, most = 300) => text.length > most ? `${text.slice(0,
 
 export function format(name, value) {
   if (value === null || value === undefined) return "–";
-  const { unit } = measureNamed(name) || { unit: "" };
+  const { unit, high } = measureNamed(name) || { unit: "", high: null };
   if (unit === "degrees") return `${value.toFixed(1)}°`;
   if (Number.isInteger(value)) return String(value);
-  const size = Math.abs(value);
-  return value.toFixed(size >= 1000 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3);
+  const size = Math.abs(value), decimals = size >= 1000 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+  const text = value.toFixed(decimals);
+  // A value just below the greatest possible one, such as a confidence of 0.99995, is not shown as that one.
+  return Number(text) === high && value < high ? String(Number(value.toFixed(1 + Math.ceil(-Math.log10(high - value))))) : text;
 }
 
 export function element(name, attributes = {}, ...children) {

@@ -33,24 +33,29 @@ function histogram(measure) {
     ({ x1: measure.edges[at], x2: measure.edges[at + 1], faces, verdict })));
   const now = rulesByName[measure.name], then = limitsOf(measure.name);
   const lines = rule => (rule ? [rule.low, rule.high].filter(limit => limit !== null) : []);
+  // Values that crowd below the greatest possible one, such as confidences near 1, are drawn by their distance from it.
+  const { top } = measure, closest = top === null ? 0 : top - measure.edges.at(-2);
+  const place = value => (top === null ? value : Math.max(top - value, closest / 3));
+  const x = top === null ? { type: measure.growing ? "log" : "linear", ticks: measure.growing ? 4 : 6, tickFormat: value => compact(value) }
+    : { type: "log", reverse: true, ticks: 4, tickFormat: distance => compact(Number((top - distance).toPrecision(12))) };
   return Plot.plot({
     width: 360, height: 150, marginLeft: 40, marginRight: 12, marginTop: 8, marginBottom: 22, style: { background: "none" },
-    x: { type: measure.growing ? "log" : "linear", label: null, ticks: measure.growing ? 4 : 6, tickFormat: value => compact(value) },
+    x: { ...x, label: null },
     y: { label: null, ticks: 3, grid: true, tickFormat: value => compact(value) },
     color: { domain: verdicts, range: ["var(--kept)", "var(--bar)"] },
     marks: [
-      Plot.rectY(bars, { x1: "x1", x2: "x2", y: "faces", fill: "verdict", inset: 0.4,
+      Plot.rectY(bars, { x1: bar => place(bar.x1), x2: bar => place(bar.x2), y: "faces", fill: "verdict", inset: 0.4,
         title: bar => `${speech.word("verdict", bar.verdict)}: ${speech.number(bar.faces)}\n${plain(bar.x1)} – ${plain(bar.x2)} ${unitOf(measure.name)}`,
         tip: { fill: "var(--card)", stroke: "var(--line)" } }),
       Plot.ruleY([0], { stroke: "var(--line)" }),
-      Plot.ruleX(lines(now), { stroke: "var(--ink)", strokeWidth: 1.5 }),
-      Plot.ruleX(moved[measure.name] ? lines(then) : [], { stroke: "var(--focus)", strokeWidth: 2, strokeDasharray: "4 3" }),
+      Plot.ruleX(lines(now).map(place), { stroke: "var(--ink)", strokeWidth: 1.5 }),
+      Plot.ruleX(moved[measure.name] ? lines(then).map(place) : [], { stroke: "var(--focus)", strokeWidth: 2, strokeDasharray: "4 3" }),
     ],
   });
 }
 
 const compact = value => value.toLocaleString(speech.code, Math.abs(value) >= 10000
-  ? { notation: "compact", maximumFractionDigits: 1 } : { maximumFractionDigits: 4 });
+  ? { notation: "compact", maximumFractionDigits: 1 } : { maximumFractionDigits: 8 });
 
 function slider(measure, side, redraw) {
   const stops = stopsOf(measure, side);
