@@ -6,14 +6,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 if TYPE_CHECKING:
     from azure_server import AzureServer
+    from google_server import GoogleServer
     from s3_server import S3Server
 
+Server = TypeVar("Server", "AzureServer", "GoogleServer", "S3Server")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -62,29 +64,46 @@ def running_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         yield server
 
 
-@pytest.fixture
-def s3(running_s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
-    """The real S3 server, which the environment of the test leads to."""
-    for name, value in running_s3.environment().items():
-        monkeypatch.setenv(name, value)
-    return running_s3
-
-
 @pytest.fixture(scope="session")
 def running_azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
-    """A real Azure server for all tests that want one. Each of them uses a folder of its own."""
+    """A real Azure server, used like `running_s3`."""
     from azure_server import AzureServer
 
     with AzureServer(tmp_path_factory.mktemp("azure")) as server:
         yield server
 
 
+@pytest.fixture(scope="session")
+def running_google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GoogleServer]:
+    """A server of Google Cloud Storage, used like `running_s3`."""
+    from google_server import GoogleServer
+
+    with GoogleServer(tmp_path_factory.mktemp("google")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3(running_s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """The S3 server, which the environment of the test leads to."""
+    return set_environment(running_s3, monkeypatch)
+
+
 @pytest.fixture
 def azure(running_azure: AzureServer, monkeypatch: pytest.MonkeyPatch) -> AzureServer:
-    """The real Azure server, which the environment of the test leads to."""
-    for name, value in running_azure.environment().items():
+    """The Azure server, which the environment of the test leads to."""
+    return set_environment(running_azure, monkeypatch)
+
+
+@pytest.fixture
+def google(running_google: GoogleServer, monkeypatch: pytest.MonkeyPatch) -> GoogleServer:
+    """The server of Google Cloud Storage, which the environment of the test leads to."""
+    return set_environment(running_google, monkeypatch)
+
+
+def set_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    for name, value in server.environment().items():
         monkeypatch.setenv(name, value)
-    return running_azure
+    return server
 
 
 @pytest.fixture

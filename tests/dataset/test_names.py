@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facesieve.dataset.disk.layout import marked_name
 from facesieve.dataset.disk.names import MAX_NAME_BYTES, label_folder, normalized_text
+from facesieve.dataset.disk.picture_names import marked_name
 
 
 @pytest.mark.parametrize("label", ["Ada", "Ada Lovelace", "Зоя", "李明", "o'Neil", "v1.2", "Val Kilmer", "a-b_c"])

@@ -16,8 +16,8 @@ import pytest
 
 from facesieve.dataset.disk import tar
 from facesieve.dataset.disk.checksums import checksum_of
-from facesieve.dataset.disk.layout import member_name
 from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.picture_names import member_name
 from facesieve.dataset.disk.tar import (
     END,
     TarDamagedError,

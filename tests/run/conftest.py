@@ -29,3 +29,17 @@ def good(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def out(good: Path, tmp_path: Path) -> Path:
     """A copy, for one test, of the dataset `good` of its file."""
     return shutil.copytree(good, tmp_path / "out")
+
+
+@pytest.fixture(scope="session")
+def ten_photos(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
+    """Ten pictures for builds into buckets; tests do not change them."""
+    return photos(tmp_path_factory.mktemp("ten"), astronaut, count=10)
+
+
+@pytest.fixture(scope="session")
+def ten_published(ten_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The published files of a build of `ten_photos` into a local folder."""
+    from bucket_datasets import local_build  # needs the extra `cloud`, which other tests of this folder do not need
+
+    return local_build(ten_photos, tmp_path_factory.mktemp("ten") / "out")

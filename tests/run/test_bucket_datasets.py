@@ -19,20 +19,9 @@ from facesieve.run.progress import Progress
 from facesieve.run.pull import pull
 from facesieve.settings import Settings
 from facesieve.sources.remote.objects import Objects
-from handmade import files_in, photos
+from handmade import files_in
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
-    return photos(tmp_path_factory.mktemp("heap"), astronaut, count=10)
-
-
-@pytest.fixture(scope="module")
-def whole(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The published files of a build of all pictures into a local folder."""
-    return local_build(heap, tmp_path_factory.mktemp("whole") / "out")
 
 
 @pytest.fixture
@@ -42,26 +31,26 @@ def url(s3: S3Server) -> str:
 
 
 def test_a_bucket_gets_the_files_of_a_local_build_and_the_same_build_again_writes_nothing(
-    s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes]
+    s3: S3Server, url: str, ten_photos: Path, tmp_path: Path, ten_published: dict[str, bytes]
 ) -> None:
-    build_in_bucket(heap, url, tmp_path / "work")
-    assert published(s3, url) == whole == files_in(tmp_path / "work")
-    assert sum(name.startswith("shards/") for name in whole) > 2
+    build_in_bucket(ten_photos, url, tmp_path / "work")
+    assert published(s3, url) == ten_published == files_in(tmp_path / "work")
+    assert sum(name.startswith("shards/") for name in ten_published) > 2
     before = s3.objects(f"{url}/")
     hidden = {path.relative_to(tmp_path / "work").as_posix() for path in (tmp_path / "work" / ".facesieve").glob("*/*")}
     ours = {name for name in hidden if not name.startswith(".facesieve/mirror/")} | {".facesieve/made.json", LEASE}
     assert {name for name in before if name.startswith(".facesieve/")} == ours, "every file of the ledger is copied"
     written: list[str] = []
-    result = build_in_bucket(heap, f"{url}/", tmp_path / "work", announce=written.append)
+    result = build_in_bucket(ten_photos, f"{url}/", tmp_path / "work", announce=written.append)
     assert (result.progress.total, written) == (0, [])
     after = s3.objects(f"{url}/")
     assert {name for name in after if after[name] != before.get(name)} <= {LEASE}
 
 
 def test_what_lies_in_the_bucket_and_belongs_to_no_shard_is_deleted_and_foreign_objects_stay(
-    s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes]
+    s3: S3Server, url: str, ten_photos: Path, tmp_path: Path, ten_published: dict[str, bytes]
 ) -> None:
-    build_in_bucket(heap, url, tmp_path / "work")
+    build_in_bucket(ten_photos, url, tmp_path / "work")
     left = {
         f"shards/{'0' * 32}.tar": bytes(1024),
         ".facesieve/crops/00000099.tar": bytes(1024),
@@ -71,15 +60,15 @@ def test_what_lies_in_the_bucket_and_belongs_to_no_shard_is_deleted_and_foreign_
     foreign = {"README.md": b"ours", ".facesieve/other": b"y", "shards/x.tar": b"", "marked/loose.jpg": b"z"}
     for name, data in (left | foreign).items():
         s3.put(f"{url}/{name}", data)
-    build_in_bucket(heap, url, tmp_path / "work")
+    build_in_bucket(ten_photos, url, tmp_path / "work")
     there = s3.objects(f"{url}/")
     assert not left.keys() & there.keys()
     assert {name: there[name] for name in foreign} == foreign
-    assert files_in(tmp_path / "work").keys() == whole.keys()
+    assert files_in(tmp_path / "work").keys() == ten_published.keys()
 
 
 def test_a_build_that_lost_its_lease_unnoticed_overwrites_nothing_of_the_next_one(
-    s3: S3Server, url: str, heap: Path, tmp_path: Path
+    s3: S3Server, url: str, ten_photos: Path, tmp_path: Path
 ) -> None:
     name = ".facesieve/parts/00000002.parquet"
 
@@ -88,13 +77,18 @@ def test_a_build_that_lost_its_lease_unnoticed_overwrites_nothing_of_the_next_on
             put_lease(s3, url, seconds=3600)
             s3.put(f"{url}/{name}", b"of the next build")
 
-    code, _ = error_of(lambda: build_in_bucket(heap, url, tmp_path / "work", watch))
+    code, _ = error_of(lambda: build_in_bucket(ten_photos, url, tmp_path / "work", watch))
     assert code == "lease_lost"
     assert s3.objects(f"{url}/")[name] == b"of the next build"
 
 
 def test_an_answer_that_is_lost_on_its_way_is_not_taken_for_another_build(
-    s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    s3: S3Server,
+    url: str,
+    ten_photos: Path,
+    tmp_path: Path,
+    ten_published: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write, lost = Objects.write, set[str]()
 
@@ -106,22 +100,27 @@ def test_an_answer_that_is_lost_on_its_way_is_not_taken_for_another_build(
         return await write(self, name, *rest)
 
     monkeypatch.setattr(Objects, "write", write_twice)
-    build_in_bucket(heap, url, tmp_path / "work")
-    assert published(s3, url) == whole
+    build_in_bucket(ten_photos, url, tmp_path / "work")
+    assert published(s3, url) == ten_published
 
 
 @pytest.mark.slow
 def test_a_store_that_ignores_conditions_is_named_and_read_back(
-    s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    s3: S3Server,
+    url: str,
+    ten_photos: Path,
+    tmp_path: Path,
+    ten_published: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("facesieve.buckets.s3.conditions", lambda only_if: {})
     monkeypatch.setattr("facesieve.run.lease._SETTLED", 0.1)
     said: list[str] = []
-    build_in_bucket(heap, url, tmp_path / "work", announce=said.append)
+    build_in_bucket(ten_photos, url, tmp_path / "work", announce=said.append)
     assert len(said) == 1 and "ignores conditions on writes" in said[0]
-    assert published(s3, url) == whole
+    assert published(s3, url) == ten_published
     monkeypatch.setattr("facesieve.run.lease.asyncio.sleep", steal := Stealing(s3, url))
-    assert error_of(lambda: build_in_bucket(heap, url, tmp_path / "work"))[0] == "in_use"
+    assert error_of(lambda: build_in_bucket(ten_photos, url, tmp_path / "work"))[0] == "in_use"
     assert steal.times
 
 
@@ -138,7 +137,12 @@ class Stealing:
 
 @pytest.mark.slow
 def test_a_machine_that_stopped_keeps_the_shards_that_it_had_not_copied_yet(
-    s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    s3: S3Server,
+    url: str,
+    ten_photos: Path,
+    tmp_path: Path,
+    ten_published: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def nothing(self: object, ending: object) -> None:
         """Copies no shard."""
@@ -150,18 +154,18 @@ def test_a_machine_that_stopped_keeps_the_shards_that_it_had_not_copied_yet(
     def begun(work: Path) -> None:
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
             patched.setattr("facesieve.run.mirror.Mirror.follow", nothing)
-            build_in_bucket(heap, url, work, stop)
+            build_in_bucket(ten_photos, url, work, stop)
         assert not [name for name in s3.objects(f"{url}/") if "parts" in name]
 
     begun(tmp_path / "work")
-    assert build_in_bucket(heap, url, tmp_path / "work").progress.already == 8
-    assert published(s3, url) == whole
+    assert build_in_bucket(ten_photos, url, tmp_path / "work").progress.already == 8
+    assert published(s3, url) == ten_published
     for name in s3.objects(f"{url}/"):
         s3.delete(f"{url}/{name}")
     begun(tmp_path / "stale")
     put_lease(s3, url, seconds=0)  # another machine has written meanwhile, and perhaps has forgotten somebody
-    assert build_in_bucket(heap, url, tmp_path / "stale").progress.already == 0
-    assert published(s3, url) == whole
+    assert build_in_bucket(ten_photos, url, tmp_path / "stale").progress.already == 0
+    assert published(s3, url) == ten_published
 
 
 def test_a_bucket_that_cannot_be_used_is_one_sentence_before_any_work(
@@ -235,7 +239,7 @@ def test_every_other_command_says_that_a_dataset_in_a_bucket_has_to_be_copied_fi
 
 
 def test_objects_that_another_program_deletes_or_changes_end_the_build_before_the_dataset_is_finished(
-    s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes]
+    s3: S3Server, url: str, ten_photos: Path, tmp_path: Path, ten_published: dict[str, bytes]
 ) -> None:
     def watch(output: BucketDataset, progress: Progress) -> None:
         if progress.done == 10:
@@ -246,21 +250,21 @@ def test_objects_that_another_program_deletes_or_changes_end_the_build_before_th
             s3.delete(f"{url}/.facesieve/made.json")
             s3.put(f"{url}/.facesieve/thumbs/00000000.parquet", there[".facesieve/thumbs/00000000.parquet"] + b"x")
 
-    code, message = error_of(lambda: build_in_bucket(heap, url, tmp_path / "work", watch))
+    code, message = error_of(lambda: build_in_bucket(ten_photos, url, tmp_path / "work", watch))
     assert code == "dataset_changed" and "2 files (.facesieve/made.json, .facesieve/thumbs/00000000.parquet)" in message
     assert "dataset.json" not in s3.objects(f"{url}/")
     s3.put(f"{url}/.facesieve/thumbs/00000000.parquet", b"x")
-    build_in_bucket(heap, url, tmp_path / "work")
-    assert published(s3, url) == whole
+    build_in_bucket(ten_photos, url, tmp_path / "work")
+    assert published(s3, url) == ten_published
 
 
 def test_a_dataset_inside_a_dataset_is_refused_and_nothing_is_written(
-    s3: S3Server, url: str, heap: Path, tmp_path: Path
+    s3: S3Server, url: str, ten_photos: Path, tmp_path: Path
 ) -> None:
-    build_in_bucket(heap, url, tmp_path / "work")
+    build_in_bucket(ten_photos, url, tmp_path / "work")
     before = s3.objects(f"{url}/").keys()
     for place in (f"{url}/shards", f"{url}/deep/er/"):
-        code, message = error_of(lambda place=place: build_in_bucket(heap, place, tmp_path / place[-3:-1]))
+        code, message = error_of(lambda place=place: build_in_bucket(ten_photos, place, tmp_path / place[-3:-1]))
         assert (code, message) == (
             "inside_a_dataset",
             f"{place.rstrip('/')}/ is inside the dataset {url}/. Choose a folder outside of it.",
@@ -269,16 +273,16 @@ def test_a_dataset_inside_a_dataset_is_refused_and_nothing_is_written(
     for name in before:
         if name.startswith(".facesieve/"):
             s3.delete(f"{url}/{name}")
-    assert error_of(lambda: build_in_bucket(heap, f"{url}/deep", tmp_path / "inner"))[0] == "inside_a_dataset"
+    assert error_of(lambda: build_in_bucket(ten_photos, f"{url}/deep", tmp_path / "inner"))[0] == "inside_a_dataset"
     s3.delete(f"{url}/dataset.json")
-    build_in_bucket(heap, f"{url}/deep", tmp_path / "inner")
+    build_in_bucket(ten_photos, f"{url}/deep", tmp_path / "inner")
 
 
 @pytest.mark.slow
 def test_a_dataset_that_changes_while_it_is_copied_leaves_no_finished_copy(
-    s3: S3Server, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes]
+    s3: S3Server, url: str, ten_photos: Path, tmp_path: Path, ten_published: dict[str, bytes]
 ) -> None:
-    build_in_bucket(heap, url, tmp_path / "work")
+    build_in_bucket(ten_photos, url, tmp_path / "work")
 
     def change(line: str) -> None:
         s3.put(f"{url}/contact_sheet.html", b"changed")

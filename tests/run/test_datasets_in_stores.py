@@ -26,21 +26,10 @@ from facesieve.settings import Settings
 from facesieve.sources.remote.fetch import Fetcher
 from facesieve.sources.remote.objects import Objects
 from filmed import film, walking
-from handmade import files_in, photos
+from handmade import files_in
 
 Run = Callable[..., tuple[int, str, str]]
 Store = S3Server | AzureServer
-
-
-@pytest.fixture(scope="module")
-def heap(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
-    return photos(tmp_path_factory.mktemp("heap"), astronaut, count=10)
-
-
-@pytest.fixture(scope="module")
-def whole(heap: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The published files of a build of all pictures into a local folder."""
-    return local_build(heap, tmp_path_factory.mktemp("whole") / "out")
 
 
 @pytest.fixture(params=["s3", "azure"])
@@ -56,62 +45,62 @@ def url(store: Store) -> str:
 
 
 def test_another_machine_adds_removes_and_continues_with_the_same_bytes(
-    store: Store, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes]
+    store: Store, url: str, ten_photos: Path, tmp_path: Path, ten_published: dict[str, bytes]
 ) -> None:
-    some = shutil.copytree(heap, tmp_path / "some")
+    some = shutil.copytree(ten_photos, tmp_path / "some")
     for name in ("Ada/007.png", "Grace/008.png", "Grace/not Grace.png"):
         (some / name).unlink()
     build_in_bucket(some, url, tmp_path / "first")
     assert published(store, url) == local_build(some, tmp_path / "local")
     said: list[str] = []
-    result = build_in_bucket(heap, url, tmp_path / "second", announce=said.append)
+    result = build_in_bucket(ten_photos, url, tmp_path / "second", announce=said.append)
     assert result.progress.total == 3
     assert len(said) == 1 and said[0].startswith("copying ") and str(tmp_path / "second") in said[0]
-    assert published(store, url) == whole
+    assert published(store, url) == ten_published
     # The first machine has an old copy now, and takes what the second one has written.
-    assert build_in_bucket(heap, url, tmp_path / "first").progress.total == 0
-    assert files_in(tmp_path / "first") == whole == published(store, url)
+    assert build_in_bucket(ten_photos, url, tmp_path / "first").progress.total == 0
+    assert files_in(tmp_path / "first") == ten_published == published(store, url)
 
 
 @pytest.mark.slow
-def test_a_manifest_that_grows_becomes_a_folder(store: Store, url: str, heap: Path, tmp_path: Path) -> None:
-    build_in_bucket(heap, url, tmp_path / "work")
-    assert build_in_bucket(heap, url, tmp_path / "other", manifest_rows=5).progress.total == 0
+def test_a_manifest_that_grows_becomes_a_folder(store: Store, url: str, ten_photos: Path, tmp_path: Path) -> None:
+    build_in_bucket(ten_photos, url, tmp_path / "work")
+    assert build_in_bucket(ten_photos, url, tmp_path / "other", manifest_rows=5).progress.total == 0
     names = published(store, url).keys()
     assert "faces.parquet/part-00001.parquet" in names and "faces.parquet" not in names
-    build_in_bucket(heap, url, tmp_path / "work", manifest_rows=5)
+    build_in_bucket(ten_photos, url, tmp_path / "work", manifest_rows=5)
     assert published(store, url) == files_in(tmp_path / "work") == files_in(tmp_path / "other")
 
 
 def test_a_second_build_is_told_who_writes_and_an_expired_lease_is_taken_over(
-    store: Store, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes]
+    store: Store, url: str, ten_photos: Path, tmp_path: Path, ten_published: dict[str, bytes]
 ) -> None:
     put_lease(store, url, seconds=3600)
-    code, message = error_of(lambda: build_in_bucket(heap, url, tmp_path / "work"))
+    code, message = error_of(lambda: build_in_bucket(ten_photos, url, tmp_path / "work"))
     assert (
         code == "in_use" and f"{url}/ is being written by process 7 on elsewhere, whose lease lasts until " in message
     )
     put_lease(store, url, seconds=0)
-    build_in_bucket(heap, url, tmp_path / "work")
-    assert published(store, url) == whole
+    build_in_bucket(ten_photos, url, tmp_path / "work")
+    assert published(store, url) == ten_published
     assert json.loads(store.objects(f"{url}/")[LEASE])["seconds"] == 0
 
 
-def test_two_builds_at_once_the_second_is_told(store: Store, url: str, heap: Path, tmp_path: Path) -> None:
+def test_two_builds_at_once_the_second_is_told(store: Store, url: str, ten_photos: Path, tmp_path: Path) -> None:
     told: list[tuple[str, str]] = []
 
     def watch(output: BucketDataset, progress: Progress) -> None:
         if progress.done == 1:
-            told.append(error_of(lambda: build_in_bucket(heap, url, tmp_path / "other")))
-            told.append(error_of(lambda: build_in_bucket(heap, url, tmp_path / "work")))
+            told.append(error_of(lambda: build_in_bucket(ten_photos, url, tmp_path / "other")))
+            told.append(error_of(lambda: build_in_bucket(ten_photos, url, tmp_path / "work")))
 
-    build_in_bucket(heap, url, tmp_path / "work", watch)
+    build_in_bucket(ten_photos, url, tmp_path / "work", watch)
     assert [code for code, _ in told] == ["in_use", "in_use"]
     assert "whose lease lasts until" in told[0][1] and "on this machine" in told[1][1]
 
 
 def test_a_build_whose_lease_was_taken_stops_and_writes_nothing_more(
-    store: Store, url: str, heap: Path, tmp_path: Path
+    store: Store, url: str, ten_photos: Path, tmp_path: Path
 ) -> None:
     seen: dict[str, bytes] = {}
 
@@ -128,7 +117,7 @@ def test_a_build_whose_lease_was_taken_stops_and_writes_nothing_more(
                     seen.update(store.objects(f"{url}/"))
                     raise
 
-    code, message = error_of(lambda: build_in_bucket(heap, url, tmp_path / "work", watch, bucket_lease=20))
+    code, message = error_of(lambda: build_in_bucket(ten_photos, url, tmp_path / "work", watch, bucket_lease=20))
     assert (code, "because process 7 on elsewhere took it over" in message) == ("lease_lost", True)
     assert seen and store.objects(f"{url}/") == seen and "dataset.json" not in seen
 
@@ -146,28 +135,28 @@ def test_a_dataset_of_clips_is_whole_in_a_bucket(store: Store, url: str, run: Ru
 
 
 def test_a_finished_dataset_is_copied_into_a_folder(
-    store: Store, url: str, heap: Path, tmp_path: Path, whole: dict[str, bytes], run: Run
+    store: Store, url: str, ten_photos: Path, tmp_path: Path, ten_published: dict[str, bytes], run: Run
 ) -> None:
     assert error_of(lambda: pull(url, tmp_path / "none"))[0] == "unfinished"
-    build_in_bucket(heap, url, tmp_path / "work")
+    build_in_bucket(ten_photos, url, tmp_path / "work")
     status, said, _ = run("pull", url, tmp_path / "copy")
     assert status == 0 and " kept + " in said
-    assert files_in(tmp_path / "copy") == whole
+    assert files_in(tmp_path / "copy") == ten_published
     assert run("check", tmp_path / "copy")[0] == 0
     assert error_of(lambda: pull(url, tmp_path / "copy"))[0] == "not_empty"
     shutil.copytree(tmp_path / "copy", tmp_path / "begun")
     (tmp_path / "begun" / "dataset.json").unlink()
     pull(url, tmp_path / "begun")
-    assert files_in(tmp_path / "begun") == whole
+    assert files_in(tmp_path / "begun") == ten_published
 
 
 def test_a_person_is_forgotten_in_a_bucket(
-    store: Store, url: str, heap: Path, tmp_path: Path, run: Run, whole: dict[str, bytes]
+    store: Store, url: str, ten_photos: Path, tmp_path: Path, run: Run, ten_published: dict[str, bytes]
 ) -> None:
-    build_in_bucket(heap, url, tmp_path / "work")
+    build_in_bucket(ten_photos, url, tmp_path / "work")
     status, said, err = run("forget", url, "--label", "Ada", "--work-folder", tmp_path / "other")
     assert (status, said.startswith("forgotten: ")) == (0, True), err
-    left = shutil.copytree(heap / "Grace", tmp_path / "some" / "Grace").parent
+    left = shutil.copytree(ten_photos / "Grace", tmp_path / "some" / "Grace").parent
     assert published(store, url).keys() == local_build(left, tmp_path / "local").keys()
     assert not [name for name, data in store.objects(f"{url}/").items() if "Ada" in name or b"Ada/" in data]
     status, _, err = run("forget", url, "--label", "Nobody", "--work-folder", tmp_path / "other")
@@ -212,17 +201,17 @@ def test_objects_of_any_key_are_written_on_a_condition_listed_read_and_deleted(a
 
 
 def test_a_wrong_key_and_a_missing_container_are_one_sentence(
-    azure: AzureServer, heap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    azure: AzureServer, ten_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     missing = azure.folder().replace("photos", "no-such-container")
-    assert error_of(lambda: build_in_bucket(heap, missing, tmp_path / "work")) == (
+    assert error_of(lambda: build_in_bucket(ten_photos, missing, tmp_path / "work")) == (
         "cannot_read",
         f"Cannot read {missing}: The host answered with status 404 (Not Found, ContainerNotFound).",
     )
     folder = azure.folder()
     [(name, value)] = azure.environment("d3Jvbmc=").items()
     monkeypatch.setenv(name, value)
-    assert error_of(lambda: build_in_bucket(heap, folder, tmp_path / "other")) == (
+    assert error_of(lambda: build_in_bucket(ten_photos, folder, tmp_path / "other")) == (
         "cannot_read",
         f"Cannot read {folder}: The host answered with status 403 (Forbidden, AuthorizationFailure).",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,17 +31,10 @@ KEYS = [
 Server = AzureServer | GoogleServer
 
 
-@pytest.fixture(scope="module", params=[AzureServer, GoogleServer])
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with request.param(tmp_path_factory.mktemp("store")) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    for name, value in running.environment().items():
-        monkeypatch.setenv(name, value)
-    return running
+@pytest.fixture(params=["azure", "google"])
+def server(request: pytest.FixtureRequest) -> Server:
+    server: Server = request.getfixturevalue(request.param)
+    return server
 
 
 def found(*arguments: str, **given: Any) -> list[Source]:

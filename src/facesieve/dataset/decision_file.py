@@ -15,9 +15,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from filelock import FileLock, Timeout
 
 from facesieve.dataset.disk.atomic import remove_path, wrap_write_errors, write_file_durably
+from facesieve.dataset.disk.file_lock import acquired_lock
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import normalized_text
 from facesieve.dataset.disk.parquet import read_table, table_bytes
@@ -191,15 +191,8 @@ def _replace(layout: Layout, held: Decisions, faces: Sequence[str], rows: pa.Tab
 @contextmanager
 def _locked(layout: Layout) -> Iterator[None]:
     """Hold the lock on the decisions; what a killed process left behind is removed."""
-    with wrap_write_errors(layout.decisions):
-        layout.hidden.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(layout.decision_lock, timeout=_PATIENCE)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise DatasetError(
-                "in_use", f"Another process is changing the decisions of {layout.root}. Try again."
-            ) from error
+    busy = f"Another process is changing the decisions of {layout.root}. Try again."
+    lock = acquired_lock(layout.decision_lock, _PATIENCE, busy, layout.decisions)
     try:
         yield
     finally:

@@ -16,10 +16,16 @@ _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
 def assemble(
-    name: str, scripts: Sequence[str], facts: Mapping[str, Any], sections: Collection[str], language: str | None = None
+    name: str,
+    title: str,
+    scripts: Sequence[str],
+    facts: Mapping[str, Any],
+    sections: Collection[str],
+    language: str | None = None,
 ) -> bytes:
     """The page `name` as UTF-8. Its Content-Security-Policy allows its own scripts and nothing else.
 
+    title: what a browser shows until the scripts have run.
     scripts: files that are run after `common.js`, in order. facts: JSON values for them. sections: the sections of
     `texts` that the page uses. language: the one that it begins with; None takes the browser's.
     """
@@ -29,12 +35,14 @@ def assemble(
     hashes = (hashlib.sha256(one.encode()).digest() for one in _SCRIPT.findall(f"{texts}\n{elements}"))
     parts = {
         "ALLOWED": " ".join(f"'sha256-{base64.b64encode(one).decode()}'" for one in hashes),
+        "TITLE": title,
         "STYLE": read("page/common.css") + read(f"page/{name}/{name}.css"),
+        "BODY": read(f"page/{name}/{name}.html").rstrip("\n"),
         "TEXTS": texts,
         "FACTS": script_safe(facts),
         "SCRIPTS": elements,
     }
-    return _PLACE.sub(lambda found: parts[found[1]], read(f"page/{name}/{name}.html")).encode()
+    return _PLACE.sub(lambda found: parts[found[1]], read("page/page.html")).encode()
 
 
 def read(name: str) -> str:

@@ -41,7 +41,7 @@ def report_page(dataset: Manifests, labels: int = LABELS, language: str | None =
     labels: at most so many labels have a row. language: the code of the language it begins with; None takes that of the
     browser. Raises DatasetError if a file of the dataset is damaged, and UsageError for an unknown language.
     """
-    return assemble("report", SCRIPTS, report_facts(dataset, labels), SECTIONS, language)
+    return assemble("report", "FaceSieve report", SCRIPTS, report_facts(dataset, labels), SECTIONS, language)
 
 
 def report_facts(dataset: Manifests, labels: int = LABELS) -> Mapping[str, Any]:

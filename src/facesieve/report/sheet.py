@@ -56,7 +56,7 @@ def contact_sheet(layout: Layout, most: int) -> bytes:
         "thumbs": as_text(thumbnails(layout, shown)),
         **_pictures(layout, counts, most),
     }
-    return assemble("sheet", SCRIPTS, facts, SECTIONS)
+    return assemble("sheet", "Contact sheet", SCRIPTS, facts, SECTIONS)
 
 
 def _chosen_faces(layout: Layout, counts: Counts, most: int) -> tuple[list[pa.Table], list[pa.Table]]:

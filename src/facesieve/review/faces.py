@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.disk.layout import crop_name
+from facesieve.dataset.disk.picture_names import crop_name
 from facesieve.dataset.manifests import Manifests, open_manifests
 from facesieve.dataset.tables.decisions import NO_DECISIONS
 from facesieve.errors import DatasetError

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from facesieve.dataset.about import read_made, write_made
 from facesieve.dataset.disk.atomic import wrap_read_errors, wrap_write_errors
 from facesieve.dataset.disk.checksums import Checksum, read_checksums
+from facesieve.dataset.disk.file_lock import acquired_lock
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.own_file import damaged_file
 from facesieve.dataset.disk.replace import remove_published_checksums
@@ -105,15 +106,8 @@ def lock_dataset(layout: Layout, merging: bool = False) -> Iterator[None]:
     merging: whether the caller merges other datasets into this one.
     Raises DatasetError if it is locked already, cannot be written, or is the unfinished result of a merge.
     """
-    with wrap_write_errors(layout.root):
-        layout.hidden.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(layout.lock, timeout=_LOCK_TIMEOUT)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise DatasetError(
-                "in_use", f"Another build is writing to {layout.root}. Wait until it has ended."
-            ) from error
+    busy = f"Another build is writing to {layout.root}. Wait until it has ended."
+    lock = acquired_lock(layout.lock, _LOCK_TIMEOUT, busy, layout.root)
     try:
         revoke_all(layout)
         if layout.merging.exists() and not merging:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from facesieve.dataset.disk.layout import crop_name, cut_name, marked_name, member_name
 from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.picture_names import crop_name, cut_name, marked_name, member_name
 from facesieve.dataset.tables.clip_rows import (
     ClipRows,
     boxes_of,

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.disk.atomic import sync_folders
-from facesieve.dataset.disk.layout import Layout, crop_name, file_size
+from facesieve.dataset.disk.layout import Layout, file_size
 from facesieve.dataset.disk.link import link_file
+from facesieve.dataset.disk.picture_names import crop_name
 from facesieve.dataset.disk.replace import remove_published_checksums
 from facesieve.dataset.tables.decisions import Decisions
 from facesieve.dataset.tables.hashes import Hashes, HashSet, hashes_of

@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 
 from facesieve.dataset.disk.checksums import read_checksums
 from facesieve.dataset.disk.intact import broken_files
-from facesieve.dataset.disk.layout import Layout, file_size, member_name
+from facesieve.dataset.disk.layout import Layout, file_size
 from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.picture_names import member_name
 from facesieve.dataset.tables.named_files import NAMING_COLUMNS, crops_of_rows, files_of_part, files_of_rows
 from facesieve.dataset.tables.resolve import Resolution, resolve
 from facesieve.dataset.tables.schema import THUMB_SCHEMA

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from facesieve.dataset.disk.layout import crop_name, cut_name, marked_name, member_name
 from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.picture_names import crop_name, cut_name, marked_name, member_name
 from facesieve.draw.cut import cut
 from facesieve.draw.encode import jpeg, png
 from facesieve.draw.mark import mark

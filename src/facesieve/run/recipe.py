@@ -8,12 +8,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from facesieve.run.engines.choose import engine_for, prepare_engine
+from facesieve.run.engines.choose import prepare_engine
 from facesieve.run.engines.ray_cluster import check_address
 from facesieve.settings import Settings
 
 if TYPE_CHECKING:  # heavy packages are imported while the fork server starts
-    from facesieve.models.store import Announce, Store
+    from facesieve.models.store import Announce
     from facesieve.run.build_result import BuildResult
     from facesieve.run.crop_choice import CropsAs
     from facesieve.run.progress import Progress
@@ -95,11 +95,11 @@ def build(
     from facesieve.models.store import Store, tell
     from facesieve.run.build import build_dataset
     from facesieve.run.build_machines import opened_machines
-    from facesieve.run.build_spec import BuildSpec
+    from facesieve.run.build_steps import announce_found, check_device, settings_here, spec_of, with_notes
     from facesieve.run.claim import check_writable
     from facesieve.run.crop_choice import check_marked, checked_cuts, checked_form, tar_bytes_of
-    from facesieve.run.dataset_rules import check_comparable, measures_of_build, rules_for_pictures
-    from facesieve.run.inference import identity_model, loaded_models, resolved
+    from facesieve.run.dataset_rules import check_comparable, rules_for_pictures
+    from facesieve.run.inference import loaded_models
     from facesieve.run.output import opened_output
     from facesieve.run.portion import checked_portion
     from facesieve.sieve import Policy
@@ -120,34 +120,20 @@ def build(
         output = stack.enter_context(opened_output(dataset, work_folder, settings, announce))
         root = output.root
         found = find_sources(named, settings, reading, leave_out=[root], counted=portion.of)
-        for line in (*found.lines(), *(f"note: {note}" for note in notes)):
-            announce(line)
+        announce_found(found, notes, announce)
         if not on:
-            # Now clips, and pictures in archives and lists, are counted.
-            pictures = -(-sum(source.cost for source in found.sources) // portion.count)
-            engine_for(settings, pictures).prepare()
-            settings = resolved(settings)
+            settings = settings_here(settings, found, portion)
         check_crops(settings)
         check_writable(root)
         outputs = replace(outputs, tar_bytes=tar_bytes_of(root, form, len(found.sources), settings))
         store = Store(settings, announce)
         if not on:
-            _check_device(settings, store)
+            check_device(settings, store)
         models = loaded_models(settings, store)
         machines = stack.enter_context(
             opened_machines(on, settings, found.sources, models, alone, keep_rejected, allow_mixed_engines)
         )
-        spec = BuildSpec(
-            settings=settings,
-            measures=measures_of_build(policy),
-            outputs=outputs,
-            policy=policy,
-            models={name: digest for name, digest in models.items() if name.partition("/")[0] != settings.identity},
-            engines=machines.engines,
-            label_from=reading.labels.text,
-            versions=machines.versions,
-            identity=identity_model(settings, store),
-        )
+        spec = spec_of(settings, policy, outputs, reading.labels.text, store, models, machines)
 
         def watched(progress: Progress) -> None:
             output.check()
@@ -169,22 +155,10 @@ def build(
             beside=output.following,
         )
         output.publish()
-    if embedded:  # otherwise the first note has said that nothing could be compared
-        notes = [*result.notes]
-        for note in notes:
-            announce(f"note: {note}")
-    return replace(result, left_out=found.left_out, notes=(*found.notes, *notes))
+    return with_notes(result, found, notes, embedded, announce)
 
 
 def _as_paths(sources: PathText | Iterable[PathText]) -> list[str]:
     if isinstance(sources, str | os.PathLike):
         return [os.fsdecode(sources)]
     return [os.fsdecode(source) for source in sources]
-
-
-def _check_device(settings: Settings, store: Store) -> None:
-    """Raise the error of a GPU that cannot be used, before anything is written."""
-    if settings.device != "cpu":
-        from facesieve.detect import load_networks
-
-        load_networks(settings, store)

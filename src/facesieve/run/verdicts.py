@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from facesieve.dataset.disk.layout import crop_name
+from facesieve.dataset.disk.picture_names import crop_name
 from facesieve.dataset.manifests import measures_of_rows
 from facesieve.dataset.origin import ClipOptions
 from facesieve.dataset.tables.clip_rows import with_lone_tracks

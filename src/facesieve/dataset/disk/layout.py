@@ -13,7 +13,7 @@ from shlex import quote
 
 from facesieve.buckets.url import SCHEMES
 from facesieve.dataset.disk.atomic import wrap_read_errors
-from facesieve.dataset.disk.names import METADATA, label_folder, normalized_text, safe_name
+from facesieve.dataset.disk.names import METADATA
 from facesieve.errors import UsageError
 
 _PICTURE = re.compile(r"(.+\.[0-9a-f]{8}\.jpg|[0-9a-f]{32}\.(png|jpg|tar))")
@@ -284,36 +284,3 @@ def _files_below(folder: Path) -> Iterator[Path]:
                         yield Path(entry.path)
         except (FileNotFoundError, NotADirectoryError):
             return
-
-
-def crop_name(label: str, face_id: str, kept: bool) -> str:
-    """The name of the aligned crop of a face, relative to the root."""
-    return f"{'kept' if kept else 'rejected'}/{label_folder(label)}/{face_id}.png"
-
-
-def cut_name(what: str, label: str, face_id: str) -> str:
-    """The name of an unaligned crop of a face, relative to the root. what: `face` or `head`."""
-    return f"crops/{what}/{label_folder(label)}/{face_id}.jpg"
-
-
-def member_name(label: str, face_id: str, what: str = "") -> str:
-    """The name of a crop in a tar file. what: `face` or `head` for an unaligned crop, "" for the aligned one."""
-    return f"{label_folder(label)}/{face_id}{f'.{what}.jpg' if what else '.png'}"
-
-
-def member_beside(crop: str, what: str) -> str:
-    """The name of another crop of the same face in a tar file. crop: the name of the aligned one.
-
-    >>> member_beside("Ada/00.png", ""), member_beside("Ada/00.png", "head")
-    ('Ada/00.png', 'Ada/00.head.jpg')
-    """
-    return f"{crop.removesuffix('.png')}.{what}.jpg" if what else crop
-
-
-def marked_name(label: str, source: str, picture_id: str) -> str:
-    """The name of the marked copy of a picture, relative to the root.
-
-    It has the file name of the picture and eight digits of its sha256.
-    """
-    stem = safe_name(re.split(r"[/\\!]", normalized_text(source))[-1].rpartition(".")[0] or "picture")
-    return f"marked/{label_folder(label)}/{stem}.{picture_id[:8]}.jpg"

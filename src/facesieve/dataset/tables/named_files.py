@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facesieve.dataset.disk.layout import cut_name, marked_name
 from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.picture_names import cut_name, marked_name
 from facesieve.dataset.tables.resolve import ResolvedPart
 
 # The ledger columns from which the file names follow. Older versions of Parquet call `element` `item`.

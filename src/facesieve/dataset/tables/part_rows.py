@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from facesieve.dataset.disk.checksums import Checksum
 from facesieve.dataset.disk.format import with_embedded
-from facesieve.dataset.disk.layout import crop_name, member_name
 from facesieve.dataset.disk.names import normalized_text
 from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.picture_names import crop_name, member_name
 from facesieve.dataset.tables.schema import (
     BOX,
     CROP_HASH,

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.disk.checksums import Checksum
-from facesieve.dataset.disk.layout import member_beside
 from facesieve.dataset.disk.outputs import Outputs
+from facesieve.dataset.disk.picture_names import member_beside
 from facesieve.dataset.disk.tar import BLOCK, room, tar_name
 from facesieve.dataset.tables.merge import Block
 from facesieve.dataset.tables.schema import TAR_POSITION
