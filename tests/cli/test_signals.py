@@ -38,11 +38,11 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def photos(tmp_path: Path, astronaut: Path) -> Path:
-    """Thirty portraits, each of other bytes."""
+    """Sixteen portraits, each of other bytes."""
     folder = tmp_path / "photos"
     folder.mkdir()
     portrait = cv2.imread(str(astronaut))
-    for number in range(30):
+    for number in range(16):
         cv2.imwrite(str(folder / f"{number}.jpg"), portrait[number:])
     return folder
 
@@ -84,8 +84,7 @@ def none_is_left(processes: list[psutil.Process]) -> bool:
     return not psutil.wait_procs(processes, timeout=10)[1]
 
 
-@pytest.mark.parametrize("number", STOPPED)
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGTERM), *((2, number) for number in STOPPED)])
 def test_a_build_that_is_stopped_says_how_to_go_on_and_leaves_nothing(
     photos: Path, scratch: Path, tmp_path: Path, start: Callable[..., subprocess.Popen[str]], workers: int, number: int
 ) -> None:
@@ -98,14 +97,14 @@ def test_a_build_that_is_stopped_says_how_to_go_on_and_leaves_nothing(
     stdout, stderr = build.communicate(timeout=60)
     committed = len(list(out.glob(".facesieve/parts/*.parquet")))
     said = (
-        f"{STOPPED[number]}; {committed} of 30 pictures are committed (unfinished shards are done again), "
+        f"{STOPPED[number]}; {committed} of 16 pictures are committed (unfinished shards are done again), "
         f"and the same command continues {out}\n"
     )
     assert (build.returncode, stdout, stderr) == (128 + number, "", said)
     assert none_is_left(children)
     assert list(scratch.iterdir()) == []
     again = start("build", photos, "-o", out, "-q", *options)
-    assert again.communicate(timeout=120)[0].startswith("pictures: 30 = 30 read")
+    assert again.communicate(timeout=120)[0].startswith("pictures: 16 = 16 read")
 
 
 @pytest.mark.parametrize("number", STOPPED)
@@ -143,7 +142,7 @@ def test_a_signal_that_is_ignored_stays_ignored(photos: Path, tmp_path: Path) ->
     )
     until(lambda: list(tmp_path.glob("out/.facesieve")))
     os.killpg(build.pid, signal.SIGHUP)
-    assert build.communicate(timeout=120)[0].startswith("pictures: 30 = 30 read")
+    assert build.communicate(timeout=120)[0].startswith("pictures: 16 = 16 read")
     assert build.returncode == 0
 
 
