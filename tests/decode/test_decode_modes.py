@@ -165,6 +165,24 @@ def test_float_grey_from_nought_to_one_is_scaled_and_other_ranges_are_refused() 
     assert code(encoded(Image.fromarray(np.array([[0, 9]], np.int32)), "TIFF")) == "unsupported_format"
 
 
+def test_cielab_of_a_tiff_comes_out_as_the_colours_it_means() -> None:
+    """L, a and b of red, green, blue and white of sRGB under D50, by CIE 15. TIFF stores a and b as signed bytes."""
+    colours = {
+        (54, 81, 70): (255, 0, 0),
+        (88, -79, 81): (0, 255, 0),
+        (30, 68, -112): (0, 0, 255),
+        (100, 0, 0): (255,) * 3,
+    }
+    stored = [(round(L * 2.55), a + 128, b + 128) for L, a, b in colours]
+    planes = [Image.fromarray(np.array([channel], np.uint8)) for channel in zip(*stored, strict=True)]
+    data = encoded(Image.merge("LAB", planes), "TIFF")
+    assert bytes((138, 81, 70)) in data, "signed"
+    [row] = pixels(data)
+    assert np.abs(row - np.array(list(colours.values()))).max() <= 30, (
+        "at the edge of sRGB one level of b is many levels of red"
+    )
+
+
 def test_inks_come_out_as_the_colours_they_mean(portrait: Image.Image) -> None:
     inks = portrait.convert("CMYK")
     assert np.array_equal(pixels(encoded(inks, "TIFF")), np.asarray(inks.convert("RGB")))

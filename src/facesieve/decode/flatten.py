@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from facesieve.errors import Refused
@@ -20,6 +21,7 @@ def flatten(image: Image.Image) -> Pixels:
     It is converted in strips, so that this takes memory for one strip besides the picture and the result.
     Transparent pixels become white. Grey deeper than 8 bits is scaled, v * 255 / (2 ** bits - 1) rounded to nearest;
     Pillow has already cut deep colour to its high byte, which differs by at most one level. Float grey is 0..1.
+    CIELAB becomes sRGB.
     Raises Refused `unsupported_format`: samples whose range is not defined.
     """
     rgb = np.empty((image.height, image.width, 3), np.uint8)
@@ -35,7 +37,9 @@ def _converter(image: Image.Image) -> Callable[[Image.Image], Pixels]:
         return lambda strip: _deep_grey(strip, _bits(image))
     if image.mode == "F":
         return _float_grey
-    if image.mode in ("I", "LAB", "HSV"):
+    if image.mode == "LAB":
+        return _cielab()
+    if image.mode in ("I", "HSV"):
         message = f"FaceSieve does not read pictures of mode {image.mode}: the range of their values is not defined."
         raise Refused(RefusalCode.UNSUPPORTED_FORMAT, message)
     return _over_white if image.has_transparency_data else _plain
@@ -69,8 +73,26 @@ def _deep_grey(strip: Image.Image, bits: int) -> Pixels:
 
 
 def _float_grey(strip: Image.Image) -> Pixels:
-    light = np.asarray(strip)
+    return from_light(np.asarray(strip))[..., None]
+
+
+def from_light(light: npt.NDArray[np.float32]) -> Pixels:
+    """Float samples as levels. Raises Refused `unsupported_format` where they are not between 0 and 1."""
     if not ((light >= 0) & (light <= 1)).all():
         raise Refused(RefusalCode.UNSUPPORTED_FORMAT, "Float samples must lie between 0 and 1.")
-    grey: Pixels = np.rint(light * 255).astype(np.uint8)
-    return grey[..., None]
+    levels: Pixels = np.rint(light * 255).astype(np.uint8)
+    return levels
+
+
+def _cielab() -> Callable[[Image.Image], Pixels]:
+    """CIELAB under D50, as TIFF and ICC.1 define it, to sRGB."""
+    from PIL import ImageCms  # few pictures need it
+
+    transform = ImageCms.buildTransform(
+        ImageCms.createProfile("LAB"),
+        ImageCms.createProfile("sRGB"),
+        "LAB",
+        "RGB",
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+    )
+    return lambda strip: np.asarray(transform.apply(strip))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facesieve.decode import raw
+from facesieve.decode import netpbm_header, raw
 from facesieve.decode.integers import big
 from facesieve.errors import Refused
 from facesieve.records import RefusalCode
@@ -44,8 +44,6 @@ _KNOWN = (
     (b"icns", "icns"),
     (b"gimp xcf", "xcf"),
 )
-_NETPBM = {b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"}
-_OTHER_NETPBM = {b"P7", b"Pf", b"PF"}
 
 
 def sniff(data: bytes) -> str:
@@ -58,7 +56,7 @@ def sniff(data: bytes) -> str:
     for magic, name in _DECODED:
         if data.startswith(magic):
             return "raw" if name == "tiff" and raw.is_raw(data) else name
-    if data[:2] in _NETPBM and (data[2:3].isspace() or data[2:3] == b"#"):
+    if data[:2] in netpbm_header.KINDS and (data[2:3].isspace() or data[2:3] == b"#"):
         return "netpbm"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
@@ -97,8 +95,6 @@ def _known(data: bytes) -> str:
     for magic, name in _KNOWN:
         if data.startswith(magic):
             return name
-    if data[:2] in _OTHER_NETPBM and data[2:3].isspace():
-        return "netpbm of another kind"
     if b"<svg" in data[:1024]:
         return "svg"
     return ""

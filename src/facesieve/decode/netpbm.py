@@ -1,4 +1,4 @@
-"""PGM, PPM and PBM (the Netpbm formats P1 to P6): a header in text, then samples that numpy reads."""
+"""The Netpbm formats PBM, PGM, PPM, PAM and PFM: a header in text, then samples that numpy reads."""
 
 from __future__ import annotations
 
@@ -8,74 +8,69 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from facesieve.decode.cost import Size, check_cost
+from facesieve.decode.flatten import ROWS, flatten, from_light
+from facesieve.decode.netpbm_header import NetpbmHeader, read_header
 from facesieve.errors import Refused
 from facesieve.records import Pixels, RefusalCode
 from facesieve.settings import Settings
 
-_SPACE = rb"(?:\s|#[^\r\n]*[\r\n])+"
-_SIDE, _MAXVAL = rb"(\d{1,9})", rb"(\d{1,5})"
-_BITMAP_HEADER = re.compile(_SPACE.join([rb"P[14]", _SIDE, _SIDE]) + rb"\s")
-_HEADER = re.compile(_SPACE.join([rb"P[2356]", _SIDE, _SIDE, _MAXVAL]) + rb"\s")
 _COMMENT = re.compile(rb"#[^\r\n]*")
-_MOST_HEADER = 1 << 16
 _MOST_COMMENTS = 1000
+_ALPHA_BYTES = 6  # per pixel, for a picture with transparency besides its samples
 
 
 def netpbm_size(data: bytes) -> Size:
     """Width and height from the header, in pixels; (0, 0) where there is no valid header."""
-    header = _header(data)
-    return (int(header[1]), int(header[2])) if header else (0, 0)
+    header = read_header(data)
+    return (header.width, header.height) if header else (0, 0)
 
 
 def decode_netpbm(data: bytes, settings: Settings) -> Pixels:
-    """(H, W, 3) uint8 RGB; deeper samples are scaled, v * 255 / maxval rounded to nearest.
+    """(H, W, 3) uint8 RGB; deeper samples are scaled, v * 255 / maxval rounded to nearest, and floats are 0..1.
 
-    Raises Refused: `corrupt`, `truncated`, and for limits.
+    Transparent pixels become white. Raises Refused: `corrupt`, `truncated`, `unsupported_format`, and for limits.
     """
-    header, kind = _header(data), data[1] - ord("0")
+    header = read_header(data)
     if not header:
         raise Refused(RefusalCode.CORRUPT)
-    width, height = int(header[1]), int(header[2])
-    maxval = 1 if kind in (1, 4) else int(header[3])
-    if not width or not height or not 0 < maxval < 1 << 16:
-        raise Refused(RefusalCode.CORRUPT)
-    check_cost("netpbm", (width, height), len(data), settings)
-    shape = (height, width, 3) if kind in (3, 6) else (height, width, 1)
-    samples = _samples(data, header.end(), kind, shape, maxval)
-    if kind in (1, 4):
+    transparent = header.channels in (2, 4)
+    check_cost("netpbm", (header.width, header.height), len(data), settings, _ALPHA_BYTES if transparent else 0)
+    if header.kind in "fF":
+        return _of_floats(data, header)
+    samples = _samples(data, header)
+    if header.kind in "14":
         samples = 1 - samples  # in PBM one is black
-    if maxval != 255:
-        levels = np.rint(np.arange(1 << 16).clip(0, maxval) * (255 / maxval)).astype(np.uint8)
+    if header.maxval != 255:
+        levels = np.rint(np.arange(1 << 16).clip(0, header.maxval) * (255 / header.maxval)).astype(np.uint8)
         samples = levels[samples]
     pixels = np.ascontiguousarray(samples, np.uint8)
-    return pixels if shape[2] == 3 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8)
+    if transparent:
+        return flatten(Image.fromarray(pixels))
+    return pixels if header.channels == 3 else _grey(pixels)
 
 
-def _header(data: bytes) -> re.Match[bytes] | None:
-    pattern = _BITMAP_HEADER if data[1:2] in (b"1", b"4") else _HEADER
-    return pattern.match(data, 0, _MOST_HEADER)
-
-
-def _samples(data: bytes, start: int, kind: int, shape: tuple[int, int, int], maxval: int) -> npt.NDArray[Any]:
-    height, width, channels = shape
-    count = height * width * channels
+def _samples(data: bytes, header: NetpbmHeader) -> npt.NDArray[Any]:
+    shape = header.height, header.width, header.channels
+    count = header.height * header.width * header.channels
     rows: npt.NDArray[Any]
-    if kind == 4:
-        row = -(-width // 8)
-        bits = np.unpackbits(_binary(data, start, height * row, np.uint8).reshape(height, row), axis=1)
-        rows = bits[:, :width, None]
+    if header.kind == "4":
+        row = -(-header.width // 8)
+        packed = _binary(data, header.start, header.height * row, np.uint8)
+        rows = np.unpackbits(packed.reshape(header.height, row), axis=1)[:, : header.width, None]
         return rows
-    if kind in (5, 6):
-        rows = _binary(data, start, count, np.uint8 if maxval < 256 else np.dtype(">u2")).reshape(shape)
+    if header.kind in "567":
+        kind = np.uint8 if header.maxval < 256 else np.dtype(">u2")
+        rows = _binary(data, header.start, count, kind).reshape(shape)
         return rows
-    text = data[start:]
+    text = data[header.start :]
     if b"#" in text:
         if text.count(b"#") > _MOST_COMMENTS:
             raise Refused(RefusalCode.CORRUPT)
         text = _COMMENT.sub(b"", text)
-    if kind == 1:
+    if header.kind == "1":
         digits = np.frombuffer(text, np.uint8)
         found = digits[(digits == ord("0")) | (digits == ord("1"))][:count] - ord("0")
     else:
@@ -87,6 +82,21 @@ def _samples(data: bytes, start: int, kind: int, shape: tuple[int, int, int], ma
         raise Refused(RefusalCode.TRUNCATED)
     samples: npt.NDArray[Any] = found.reshape(shape)
     return samples
+
+
+def _of_floats(data: bytes, header: NetpbmHeader) -> Pixels:
+    """A PFM, whose rows go from the bottom to the top."""
+    shape = header.height, header.width, header.channels
+    kind = np.dtype("<f4" if header.little else ">f4")
+    light = _binary(data, header.start, int(np.prod(shape)), kind).reshape(shape)[::-1]
+    pixels = np.empty(shape, np.uint8)
+    for top in range(0, header.height, ROWS):
+        pixels[top : top + ROWS] = from_light(light[top : top + ROWS])
+    return pixels if header.channels == 3 else _grey(pixels)
+
+
+def _grey(pixels: Pixels) -> Pixels:
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8)
 
 
 def _binary(data: bytes, start: int, count: int, kind: npt.DTypeLike) -> npt.NDArray[Any]:
