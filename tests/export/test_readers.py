@@ -86,6 +86,17 @@ def test_image_folders_follow_the_rule_of_torchvision(people: Path, rows: dict[s
         assert worst < 4
 
 
+def test_torchvision_reads_image_folders_with_the_same_classes(people: Path, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("torchvision.datasets", reason="needs torchvision, which needs gigabytes")
+    out = tmp_path / "out"
+    done = export_dataset(people, "imagefolder", out, split=SPLIT)
+    read = datasets.ImageFolder(str(out / "train"))
+    metadata = pq.read_table(out / "train" / "metadata.parquet").to_pylist()
+    assert len(read) == len(metadata) == done.splits["train"] and read[0][0].size == (112, 112)
+    found = {Path(path).relative_to(out / "train").as_posix(): number for path, number in read.samples}
+    assert found == {row["file_name"]: row["label"] for row in metadata}
+
+
 def test_webdataset_reads_every_sample_once(people: Path, rows: dict[str, dict], tmp_path: Path) -> None:
     webdataset = pytest.importorskip("webdataset", reason="needs the extra `test`")
     export_dataset(people, "webdataset", tmp_path / "out", settings=SMALL)

@@ -11,10 +11,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from facesieve.dataset.disk.names import label_folder
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.manifests import open_manifests
 from facesieve.errors import UsageError
 from facesieve.export.export import export_dataset
+from facesieve.export.labels import folders
 from facesieve.export.spec import parse_splits
 from facesieve.export.split import container, draws, hashes, splits_of
 from facesieve.export.twins import near_duplicates
@@ -138,3 +140,24 @@ def test_near_duplicates_are_in_one_split_also_under_different_labels(album: Pat
         assert len({split for split, _, _ in group}) == 1
     assert any(len({label for _, label, _ in group}) > 1 for group in groups.values())
     assert any(len({crop for _, _, crop in group}) > 1 for group in groups.values()), "near, not only equal"
+
+
+def test_labels_in_long_chains_are_one_group_and_others_are_not() -> None:
+    labels = np.repeat(np.random.default_rng(0).permutation(20_000), 2)
+    units = hashes((f"label {label}" for label in labels), 0)
+    pictures = (np.arange(40_000) + 1) // 2  # each label shares a picture with the next one
+    assert len(set(draws(units, [pictures]).tolist())) == 1
+    pictures[20_000:] += 1  # now the label in the middle shares none with the one before
+    draw = draws(units, [pictures])
+    assert len(set(draw[:20_000].tolist())) == len(set(draw[20_000:].tolist())) == 1 and draw[0] != draw[-1]
+
+
+def test_labels_whose_names_differ_late_have_folders_of_their_own() -> None:
+    both = [f"{'x' * 100}31985", f"{'x' * 100}110629"]
+    names = folders(both)
+    assert label_folder(both[0]) == label_folder(both[1]), "their sha256 begin with the same eight digits"
+    assert len({*names}) == 2 and max(len(name) for name in names) < 255
+    assert len({*folders(both, plain=True)}) == 2
+    assert (
+        folders(["Ada", "ada", "Ben"])[2] == "Ben" and len({name.casefold() for name in folders(["Ada", "ada"])}) == 2
+    )

@@ -18,11 +18,13 @@ def folders(labels: Sequence[str], plain: bool = False) -> list[str]:
     plain: only letters, digits, `-` and `_`, for formats that separate names by spaces.
     """
     names = [_plain(label) if plain else label_folder(label) for label in labels]
-    times = Counter(name.casefold() for name in names)
-    return [
-        name if times[name.casefold()] == 1 else f"{name}-{_digest(label)}"
-        for name, label in zip(names, labels, strict=True)
-    ]
+    for digits in (DIGEST_DIGITS, 4 * DIGEST_DIGITS):  # of 100,000 labels, two may have the same few digits
+        times = Counter(name.casefold() for name in names)
+        names = [
+            name if times[name.casefold()] == 1 else f"{name}-{_digest(label, digits)}"
+            for name, label in zip(names, labels, strict=True)
+        ]
+    return names
 
 
 def class_names(labels: Sequence[str]) -> list[str]:
@@ -48,5 +50,5 @@ def _plain(label: str) -> str:
     return plain if plain == name else f"{plain}-{_digest(label)}"
 
 
-def _digest(label: str) -> str:
-    return hashlib.sha256(label.encode()).hexdigest()[:DIGEST_DIGITS]
+def _digest(label: str, digits: int = DIGEST_DIGITS) -> str:
+    return hashlib.sha256(label.encode()).hexdigest()[:digits]

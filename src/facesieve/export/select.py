@@ -56,8 +56,9 @@ def _pairs(facts: Facts, code: Integers, split: Integers, splits: int, spec: Exp
 
 
 def _nothing(dataset: Manifests, code: Integers, kind: ExportFormat) -> str:
-    most = Counter(code.tolist()).most_common(1)
-    why = f" Most are left out because: {REASONS[most[0][0] - 1].sentence}" if most else ""
+    counts = sorted(Counter(code.tolist()).items())
+    what = ", ".join(f"{number} {REASONS[at - 1]}" for at, number in counts)
+    why = f" Left out: {what}. {REASONS[counts[-1][0] - 1].sentence}" if counts else ""
     return f"No face of {dataset.layout.root} is left for {kind.name}.{why}"
 
 

@@ -73,11 +73,18 @@ def _joined(columns: Sequence[Integers]) -> Integers:
     while True:
         before = found
         for codes in columns:
-            least = np.full(int(codes.max(initial=0)) + 1, np.iinfo(np.int64).max)
-            np.minimum.at(least, codes, found)
-            found = least[codes]
+            found = _least_of_each(codes, found)[codes]
+        found = _least_of_each(before, found)[before]  # long chains take few rounds: what was joined goes together,
+        found = _least_of_each(columns[0], found)[found]  # and takes two steps at once
         if np.array_equal(found, before):
             return found
+
+
+def _least_of_each(codes: Integers, values: Integers) -> Integers:
+    """The least of the values at each code from 0."""
+    least = np.full(int(codes.max(initial=0)) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(least, codes, values)
+    return least
 
 
 def _codes(link: Integers) -> Integers:
