@@ -74,7 +74,7 @@ function slider(measure, side, redraw) {
     effect.className = `number ${difference > 0 ? "gain" : difference < 0 ? "loss" : "soft"}`;
     effect.textContent = difference > 0 ? t(`report.${about}more`, { n: difference })
       : difference < 0 ? t(`report.${about}fewer`, { n: -difference }) : t("report.as_now");
-    note.textContent = about ? t("report.about", { names: measure.relations_later.map(measureName).join(", ") }) : "";
+    note.textContent = about ? t("report.about", { names: measure.relations_later.map(measureName).join(t("page.comma")) }) : "";
     input.setAttribute("aria-valuetext", `${place.textContent}: ${effect.textContent}`);
   };
   input.addEventListener("input", () => {
