@@ -6,7 +6,6 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -293,21 +292,10 @@ def test_nothing_overflows_and_axe_finds_no_violation(
         if width < 800:
             page.run(f"document.querySelector('#tabs [data-view={view}]').click()")
         assert page.run("document.documentElement.scrollWidth") <= width
-        assert axe(page) == []
+        assert page.violations() == []
     page.run("document.getElementById('help').click()")
-    assert axe(page) == []
+    assert page.violations() == []
     page.run("document.getElementById('keys').close()")
-
-
-def axe(page: chromium.Tab) -> list[str]:
-    """What axe-core finds wrong: a rule and the elements, each."""
-    found = find_spec("axe_core_python")
-    if found is None or not found.submodule_search_locations:
-        pytest.skip("needs axe-core (pip install axe-core-python)")
-    script = Path(found.submodule_search_locations[0], "axe.min.js").read_text(encoding="utf-8")
-    page.run(script + "; true")
-    result = page.run("axe.run().then(found => JSON.stringify(found.violations))")
-    return [f"{one['id']}: {[node['target'] for node in one['nodes']][:3]}" for one in json.loads(result)]
 
 
 def test_the_page_without_a_token_says_what_to_open(page: chromium.Tab, served: Any) -> None:

@@ -4,6 +4,14 @@ const parts = [];
 const bodyOf = id => document.querySelector(`#${id} .body`);
 // The width of a plot. On a narrow screen it is drawn narrow, because a shrunk one has tiny texts.
 const fitting = width => Math.max(260, Math.min(width, document.documentElement.clientWidth - 68));
+// A plot as one picture with a name; without a name it is only seen, or holds links that have their own.
+function plotted(options, name) {
+  const made = Plot.plot(options);
+  made.querySelectorAll("g[aria-label]").forEach(one => one.removeAttribute("aria-label"));
+  if (name) { made.setAttribute("role", "img"); made.setAttribute("aria-label", name); }
+  return made;
+}
+
 const percent = (part, whole) => (whole ? `${speech.number(100 * part / whole, 1)}\u00a0%` : "–");
 
 parts.push(function head() {

@@ -38,7 +38,7 @@ function histogram(measure) {
   const place = value => (top === null ? value : Math.max(top - value, closest / 3));
   const x = top === null ? { type: measure.growing ? "log" : "linear", ticks: measure.growing ? 4 : 6, tickFormat: value => compact(value) }
     : { type: "log", reverse: true, ticks: 4, tickFormat: distance => compact(Number((top - distance).toPrecision(12))) };
-  return Plot.plot({
+  return plotted({
     width: 360, height: 150, marginLeft: 40, marginRight: 12, marginTop: 8, marginBottom: 22, style: { background: "none" },
     x: { ...x, label: null },
     y: { label: null, ticks: 3, grid: true, tickFormat: value => compact(value) },

@@ -45,7 +45,7 @@ function heading(faces) {
   if (first.track === undefined) return "";
   const link = clipLink({ ...first, time: Math.min(...times) });
   const name = nameOf(first.source, common);
-  return el("h3", {}, link ? el("a", { href: link, target: "_blank" }, name) : name, " · ", t("sheet.track", { n: first.track }), " · ",
+  return el("h2", { class: "track" }, link ? el("a", { href: link, target: "_blank" }, name) : name, " · ", t("sheet.track", { n: first.track }), " · ",
     el("span", { class: "number soft", text: t("sheet.seconds", { from: speech.number(Math.min(...times), 1), to: speech.number(Math.max(...times), 1) }) }));
 }
 
