@@ -35,6 +35,19 @@ def test_it_says_what_the_package_says() -> None:
     assert found["title"].lower() == project["name"]
     assert found["abstract"] == project["description"]
     assert found["authors"] == project["authors"]
-    assert found["license"] == project["license"]
+    assert project["license"].split(" AND ")[0] == found["license"]
     assert found["keywords"] == project["keywords"]
     assert found["version"] == facesieve.__version__
+
+
+def test_the_licence_of_the_package_names_those_of_the_scripts_in_it() -> None:
+    """D3 and Observable Plot are in the package, with what they contain."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    held = "".join((ROOT / name).read_text(encoding="utf-8") for name in project["license-files"])
+    phrases = {
+        "Apache-2.0": "Apache License",
+        "BSD-3-Clause": "Redistribution and use in source and binary forms",
+        "ISC": "THE AUTHOR DISCLAIMS ALL WARRANTIES WITH",
+        "MIT": "Permission is hereby granted, free of charge",
+    }
+    assert project["license"].split(" AND ") == [name for name, phrase in phrases.items() if phrase in held]

@@ -100,6 +100,22 @@ def test_nothing_overflows_at_any_width(tab: chromium.Tab, dataset: Path, width:
     tab.ask("Emulation.clearDeviceMetricsOverride")
 
 
+def test_axe_finds_no_violation(tab: chromium.Tab, dataset: Path) -> None:
+    opened(tab, dataset / "report.html")
+    tab.run("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    assert tab.violations() == []
+
+
+def test_a_confidence_below_one_is_not_shown_as_one(tab: chromium.Tab, dataset: Path) -> None:
+    opened(tab, dataset / "report.html")
+    assert tab.run("[0.99997, 0.9999, 0.5, 1].map(value => shown('confidence', value))") == [
+        "0.99997",
+        "0.9999",
+        "0.5",
+        "1",
+    ]
+
+
 def test_labels_are_sorted_and_found(tab: chromium.Tab, dataset: Path) -> None:
     opened(tab, dataset / "report.html")
     names = "[...document.querySelectorAll('#label-table tbody tr')].map(one => one.cells[0].textContent)"

@@ -144,7 +144,7 @@ def opened(tab: chromium.Tab, page: Path) -> None:
 
 VALUES = "[...document.querySelectorAll('.value, .number, .pill')].filter(one => one.getClientRects().length)"
 BROKEN = f"{VALUES}.filter(one => one.offsetHeight > 2.4 * parseFloat(getComputedStyle(one).fontSize))"
-OUTSIDE = """[...document.querySelectorAll('.cell, .fact, .value, .pill, header *, form *, h3')].filter(one => {
+OUTSIDE = """[...document.querySelectorAll('.cell, .fact, .value, .pill, header *, form *, h2')].filter(one => {
   const place = one.getBoundingClientRect(), around = one.parentElement.getBoundingClientRect();
   return place.width && (place.right > innerWidth + 1 || place.right > around.right + 1);
 }).map(one => one.outerHTML.slice(0, 120))"""
@@ -168,6 +168,25 @@ def test_no_value_wraps_and_nothing_overflows(tab: chromium.Tab, many: Path, wid
     assert tab.run("details.scrollWidth - details.clientWidth") == 0
     tab.ask("Emulation.clearDeviceMetricsOverride")
     assert tab.complaints() == []
+
+
+def test_axe_finds_no_violation(tab: chromium.Tab, many: Path) -> None:
+    opened(tab, many)
+    assert tab.violations() == []
+    tab.run("open(facts.faces.find(face => face.failed.length > 2))")
+    assert tab.violations() == []
+
+
+def test_faces_that_a_person_decided_about_say_so(tab: chromium.Tab, many: Path) -> None:
+    opened(tab, many)
+    tab.run(
+        "speech.choose('en'); const [one, two] = facts.faces.filter(face => !face.kept && face.failed.length);"
+        "one.kept = true; two.reasons.unshift('by_hand'); menus(); fields.verdict.value = 'by_hand'; show()"
+    )
+    texts = tab.run("[...document.querySelectorAll('.tile')].map(one => one.textContent)")
+    assert len(texts) == 2 and "kept by hand" in texts[0] and "kept by hand" not in texts[1]
+    tab.run("open(facts.faces.find(byHand))")
+    assert tab.run("document.querySelector('#details .verdict').textContent") == "kept by hand"
 
 
 def test_a_failed_number_stands_beside_its_limit_and_degrees_have_one_decimal(tab: chromium.Tab, many: Path) -> None:

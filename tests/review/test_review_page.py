@@ -6,7 +6,6 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +75,11 @@ def key(page: chromium.Tab, name: str) -> None:
     page.press(name, name if len(name) == 1 else "")
 
 
-def choose(page: chromium.Tab, place: int) -> str:
+def choose(page: chromium.Tab, position: int) -> str:
     """Click a tile, and return the id of its face as the detail shows it."""
-    page.run(f"document.getElementById('tile-{place}').click()")
-    until(page, f"{CHOSEN}?.dataset.place === '{place}'")
-    return shown_face(page, place)
+    page.run(f"document.getElementById('tile-{position}').click()")
+    until(page, f"{CHOSEN}?.dataset.position === '{position}'")
+    return shown_face(page, position)
 
 
 def shown_face(page: chromium.Tab, row: int) -> str:
@@ -145,7 +144,7 @@ def test_filters_and_sorts_choose_what_the_grid_shows(page: chromium.Tab) -> Non
     values = [
         float(one)
         for one in page.run(
-            f"{TILES}.sort((a, b) => a.dataset.place - b.dataset.place).map(tile => tile.lastChild.textContent)"
+            f"{TILES}.sort((a, b) => a.dataset.position - b.dataset.position).map(tile => tile.lastChild.textContent)"
         )
     ]
     assert values == sorted(values) and len(values) == 20
@@ -184,7 +183,7 @@ def test_keys_move_turn_the_verdict_take_it_back_and_change_the_label(page: chro
     key(page, "k")
     key(page, "ArrowDown")
     key(page, "ArrowUp")
-    until(page, f"{CHOSEN}?.dataset.place === '3'")
+    until(page, f"{CHOSEN}?.dataset.position === '3'")
     key(page, " ")
     until(
         page, f"{CHOSEN}.classList.contains('hand') && {CHOSEN}.classList.contains('rejected') !== {str(was).lower()}"
@@ -214,8 +213,8 @@ def test_a_reload_keeps_the_filters_the_limits_and_the_chosen_face(page: chromiu
     set_to(page, "verdict", "rejected")
     until_total(page, f"n < {FACES}")
     until(page, "document.querySelector('.tile.rejected') !== null")
-    place = page.run(f"{TILES}[4].dataset.place")
-    page.run(f"document.getElementById('tile-{place}').click()")
+    position = page.run(f"{TILES}[4].dataset.position")
+    page.run(f"document.getElementById('tile-{position}').click()")
     until(page, f"{CHOSEN} !== null")
     row, count = page.run(f"{CHOSEN}.dataset.row"), total(page)
     page.ask("Page.reload")
@@ -293,21 +292,10 @@ def test_nothing_overflows_and_axe_finds_no_violation(
         if width < 800:
             page.run(f"document.querySelector('#tabs [data-view={view}]').click()")
         assert page.run("document.documentElement.scrollWidth") <= width
-        assert axe(page) == []
+        assert page.violations() == []
     page.run("document.getElementById('help').click()")
-    assert axe(page) == []
+    assert page.violations() == []
     page.run("document.getElementById('keys').close()")
-
-
-def axe(page: chromium.Tab) -> list[str]:
-    """What axe-core finds wrong: a rule and the elements, each."""
-    found = find_spec("axe_core_python")
-    if found is None or not found.submodule_search_locations:
-        pytest.skip("needs axe-core (pip install axe-core-python)")
-    script = Path(found.submodule_search_locations[0], "axe.min.js").read_text(encoding="utf-8")
-    page.run(script + "; true")
-    result = page.run("axe.run().then(found => JSON.stringify(found.violations))")
-    return [f"{one['id']}: {[node['target'] for node in one['nodes']][:3]}" for one in json.loads(result)]
 
 
 def test_the_page_without_a_token_says_what_to_open(page: chromium.Tab, served: Any) -> None:

@@ -93,7 +93,7 @@ def test_a_page_under_another_name_or_of_another_site_is_refused(served: Serving
         ("window", {"query": {"verdict": "zz"}}, "query.verdict"),
         ("window", b'{"query": {"ranges": {"blur": [NaN, 1]}}}', "finite"),
         ("window", {"first": -5}, "first"),
-        ("place", {"row": 60}, "no such face"),
+        ("position", {"row": 60}, "no such face"),
     ],
 )
 def test_a_wrong_question_is_one_sentence(served: Serving, kind: str, question: Any, says: str) -> None:
@@ -197,15 +197,15 @@ def test_a_dataset_that_vanishes_is_one_sentence_and_is_back_when_it_is_there_ag
 ) -> None:
     root = shutil.copytree(small, tmp_path / "d")
     with Serving(root) as serving:
-        assert serving.ask("window", {"count": 5, "generation": 1})[0] == 200
+        assert serving.ask("window", {"count": 5, "revision": 1})[0] == 200
         (root / "dataset.json").rename(root / "away.json")
-        status, answer = serving.ask("window", {"count": 5, "generation": 1})
+        status, answer = serving.ask("window", {"count": 5, "revision": 1})
         assert (status, answer["code"]) == (503, "not_a_dataset")
         (root / "away.json").rename(root / "dataset.json")
         many(tmp_path / "other", 10)
         shutil.rmtree(root)
         (tmp_path / "other").rename(root)
-        status, answer = serving.ask("window", {"count": 5, "generation": 1})
+        status, answer = serving.ask("window", {"count": 5, "revision": 1})
         assert (status, answer["code"]) == (409, "dataset_changed")
         assert serving.ask("facts")[1]["faces"] == 10
 

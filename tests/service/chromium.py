@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import time
 import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 WHERE = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
@@ -111,6 +113,16 @@ class Tab:
                 and message["params"]["entry"]["source"] != "network"
             )
         ]
+
+    def violations(self) -> list[str]:
+        """What axe-core finds that people with disabilities cannot use: a rule and some elements, each."""
+        found = find_spec("axe_core_python")
+        if found is None or not found.submodule_search_locations:
+            pytest.skip("needs axe-core (pip install axe-core-python)")
+        script = Path(found.submodule_search_locations[0], "axe.min.js").read_text(encoding="utf-8")
+        self.run(script + "; true")
+        result = self.run("axe.run().then(found => JSON.stringify(found.violations))")
+        return [f"{one['id']}: {[node['target'] for node in one['nodes']][:3]}" for one in json.loads(result)]
 
     def close(self) -> None:
         self.loop.run_until_complete(self._close())

@@ -31,7 +31,7 @@ ID_BYTES = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tars:
-    """Where crops are in tar files. names: of these files. file, offset, size: (N,) the place of each face's crop."""
+    """Where crops are in tar files. names: of these files. file, offset, size: (N,) where each crop is."""
 
     names: list[str]
     file: Rows
@@ -44,8 +44,9 @@ class Faces:
     """N faces and their P pictures.
 
     ids: (N,) void of 16 bytes. picture: (N,) the row of each face's picture. label: (N,) the published label of each
-    face, as a place in `labels`. found: (N,) likewise the label of its picture. pattern: (N,) the reasons of the rules,
-    as a place in `patterns`. kept: (N,) as the rules say. published: (N,) as published, with the decisions of then.
+    face, as an index into `labels`. found: (N,) the same for the label of its picture. pattern: (N,) the reasons of the
+    rules, as an index into `patterns`. kept: (N,) as the rules say. published: (N,) as published, with the decisions of
+    then.
     has_crop: (N,). sources: (P,) names. tars: where crops are in tar files; None if they are files.
     """
 

@@ -13,7 +13,7 @@ from facesieve.review.faces import Faces, Rows, Stamp, stamp_of
 class Hand:
     """What people decided about N faces.
 
-    verdict: (N,) int8, KEEP, REJECT or 0. label: (N,) the label of each face now, as a place in `Faces.labels`.
+    verdict: (N,) int8, KEEP, REJECT or 0. label: (N,) the label of each face now, as an index into `Faces.labels`.
     decided: rows of faces about which someone decided, ascending.
     """
 

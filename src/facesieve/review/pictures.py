@@ -24,6 +24,7 @@ from facesieve.settings import Settings
 MOST_CROP_BYTES = 1 << 20  # of a crop of 112 x 112, or of some larger ones; more is no crop
 MOST_FILES = 8  # thumbnail files in memory, some megabytes each
 CYAN, DARK = (0, 229, 255), (0, 0, 0)
+LINE = 200  # the longer side of a picture divided by the width of the line around the face; the page shows it small
 
 
 class Crops:
@@ -51,12 +52,12 @@ class Crops:
     def _thumb(self, row: int) -> bytes:
         if self._index is None:
             self._index = self._read_index()
-        ids, files, places = self._index
+        ids, files, rows = self._index
         at = int(np.searchsorted(ids, self._faces.ids[row]))
         if at == len(ids) or ids[at] != self._faces.ids[row]:
             return b""
         jpegs = self._file(int(files[at]))["jpeg"]
-        return (jpegs[int(places[at])].as_py() or b"") if places[at] < len(jpegs) else b""
+        return (jpegs[int(rows[at])].as_py() or b"") if rows[at] < len(jpegs) else b""
 
     def _file(self, number: int) -> pa.Table:
         if number not in self._files:
@@ -75,9 +76,9 @@ class Crops:
             parts.append((held, np.full(len(held), number, np.int32), np.arange(len(held), dtype=np.int32)))
         if not parts:
             return np.zeros(0, f"V{ID_BYTES}"), np.zeros(0, np.int32), np.zeros(0, np.int32)
-        ids, files, places = (np.concatenate(column) for column in zip(*parts, strict=True))
+        ids, files, rows = (np.concatenate(column) for column in zip(*parts, strict=True))
         order = np.argsort(ids, kind="stable")
-        return ids[order], files[order], places[order]
+        return ids[order], files[order], rows[order]
 
 
 def _table(path: Path, columns: list[str]) -> pa.Table:
@@ -111,6 +112,7 @@ def _marked(pixels: Pixels, box: tuple[float, ...], side: int) -> Pixels:
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = np.ascontiguousarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
     left, top, right, bottom = (round(value * scale) for value in (box[0], box[1], box[0] + box[2], box[1] + box[3]))
-    for colour, thick in ((DARK, 5), (CYAN, 2)):
+    line = max(2, max(size) // LINE)
+    for colour, thick in ((DARK, 2 * line), (CYAN, line)):
         cv2.rectangle(small, (left, top), (right, bottom), colour, thick)
     return small

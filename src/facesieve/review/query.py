@@ -95,8 +95,8 @@ class Finder:
 
         The first and the last bar also hold what lies beyond. missing: how many were not measured.
         """
-        edges, place = self._bars(name)
-        counts = np.bincount((2 * place + kept)[mask], minlength=2 * len(edges)).reshape(-1, 2)
+        edges, bar = self._bars(name)
+        counts = np.bincount((2 * bar + kept)[mask], minlength=2 * len(edges)).reshape(-1, 2)
         missing, bars = int(counts[-1].sum()), counts[:-1]
         return {"edges": edges, "kept": bars[:, 1].tolist(), "rejected": bars[:, 0].tolist(), "missing": missing}
 
@@ -106,9 +106,9 @@ class Finder:
             while len(self._held_bars) >= MOST_BARS:
                 self._held_bars.popitem(last=False)
             values, edges = self._faces.measure(name), self._edges(name)
-            place = np.searchsorted(edges[1:-1], values, "right").astype(np.uint8)
-            place[np.isnan(values)] = len(edges) - 1
-            self._held_bars[name] = (edges, place)
+            bar = np.searchsorted(edges[1:-1], values, "right").astype(np.uint8)
+            bar[np.isnan(values)] = len(edges) - 1
+            self._held_bars[name] = (edges, bar)
         self._held_bars.move_to_end(name)
         return self._held_bars[name]
 

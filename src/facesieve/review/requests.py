@@ -32,10 +32,10 @@ class Question(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    generation: int | None = None
+    revision: int | None = None
     query: Query = Query()
     limits: dict[str, tuple[FiniteFloat | None, FiniteFloat | None]] = {}
-    serial: Text = ""
+    selection: Text = ""
     first: Annotated[int, Field(ge=0)] = 0
     count: Annotated[int, Field(ge=0, le=MOST_ROWS)] = 0
     row: Row = 0
@@ -64,8 +64,8 @@ def _crops(session: Session, q: Question) -> Answer:
 ANSWERS: dict[str, Ask] = {
     "facts": lambda session, q: session.facts(),
     "changes": lambda session, q: session.changes(),
-    "window": lambda session, q: session.window(q.query, q.limits, q.first, q.count, q.serial),
-    "place": lambda session, q: session.place(q.query, q.limits, q.row, q.serial),
+    "window": lambda session, q: session.window(q.query, q.limits, q.first, q.count, q.selection),
+    "position": lambda session, q: session.position(q.query, q.limits, q.row, q.selection),
     "counts": lambda session, q: session.counts(q.limits),
     "histograms": lambda session, q: session.histograms(q.names, q.query, q.limits),
     "labels": lambda session, q: session.labels(q.text),

@@ -67,7 +67,7 @@ class Review:
         return await asyncio.get_running_loop().run_in_executor(self.thread, self._ask, answer, question)
 
     def _ask(self, answer: Ask, question: Question) -> Answer:
-        self.session.refresh(question.generation)
+        self.session.refresh(question.revision)
         return answer(self.session, question)
 
 

@@ -39,10 +39,10 @@ SIDE = 1600  # pixels of a source picture
 
 
 class Session:
-    """Looks through the dataset in a folder. generation: how often the dataset was read."""
+    """Looks through the dataset in a folder. revision: how often the dataset was read; row numbers hold for one."""
 
     def __init__(self, root: Path, settings: Settings, who: str = "") -> None:
-        self._root, self._settings, self.generation = root, settings, 0
+        self._root, self._settings, self.revision = root, settings, 0
         self._who = who or _user()
         self._load()
 
@@ -53,10 +53,10 @@ class Session:
         self._selections = OrderedDict[object, Rows]()
         self._live: tuple[object, Live | None] = (None, None)
         self._version = 0
-        self.generation += 1
+        self.revision += 1
 
-    def refresh(self, generation: int | None) -> None:
-        """Follow what changed on disk. generation: the one that the caller knows; None for any.
+    def refresh(self, revision: int | None) -> None:
+        """Follow what changed on disk. revision: the one that the caller knows; None for any.
 
         Raises DatasetError `dataset_changed` if the rows that the caller knows are not those of now, and what reading
         the dataset raises.
@@ -67,7 +67,7 @@ class Session:
             self._load()
         if self._hand.follow():
             self._version += 1
-        if generation not in (None, self.generation):
+        if revision not in (None, self.revision):
             raise DatasetError("dataset_changed", "The dataset was written again. The page loads it anew.")
 
     def facts(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Session:
         faces, about = self._faces, self._faces.dataset.about
         known = {measure.name: measure for measure in ALL_MEASURES}
         return {
-            "generation": self.generation,
+            "revision": self.revision,
             "name": self._root.resolve().name,
             "path": str(self._root.resolve()),
             "who": self._who,
@@ -91,15 +91,15 @@ class Session:
 
     def changes(self) -> dict[str, Any]:
         """What a window asks for now and then: whether anything was decided elsewhere."""
-        return {"generation": self.generation, "version": self._version, **self._hand.decisions.counts()}
+        return {"revision": self.revision, "version": self._version, **self._hand.decisions.counts()}
 
-    def window(self, query: Query, limits: Limits, first: int, count: int, serial: str = "") -> dict[str, Any]:
+    def window(self, query: Query, limits: Limits, first: int, count: int, selection: str = "") -> dict[str, Any]:
         """Some of the faces that a query selects, and how many there are.
 
-        first: the place of the first one. serial: with another one, the selection is made anew.
+        first: the position of the first one. selection: an id; with another one, the faces are selected anew.
         """
         policy, live = self._judged(limits)
-        rows = self._selected(query, policy, live, serial)
+        rows = self._selected(query, policy, live, selection)
         shown = rows[max(0, first) : max(0, first) + min(count, MOST_ROWS)]
         value = None if query.sort == "source" else _numbers(self._faces.measure(query.sort)[shown])
         hand, faces = self._hand, self._faces
@@ -115,11 +115,11 @@ class Session:
             "values": value,
         }
 
-    def place(self, query: Query, limits: Limits, row: int, serial: str = "") -> dict[str, Any]:
+    def position(self, query: Query, limits: Limits, row: int, selection: str = "") -> dict[str, Any]:
         """Where a face is among those that a query selects; -1 if it is not."""
         policy, live = self._judged(limits)
-        found = np.flatnonzero(self._selected(query, policy, live, serial) == self._checked(row))
-        return {"place": int(found[0]) if len(found) else -1}
+        found = np.flatnonzero(self._selected(query, policy, live, selection) == self._checked(row))
+        return {"position": int(found[0]) if len(found) else -1}
 
     def counts(self, limits: Limits) -> dict[str, Any]:
         """How many faces the limits keep, how many fail each rule, and what the limits change."""
@@ -224,11 +224,11 @@ class Session:
         assert self._live[1]
         return policy, self._live[1]
 
-    def _selected(self, query: Query, policy: Policy, live: Live, serial: str) -> Rows:
-        """The rows that a query selects. With an equal serial they stay the same, whatever is decided meanwhile."""
+    def _selected(self, query: Query, policy: Policy, live: Live, selection: str) -> Rows:
+        """The rows that a query selects. With the same id they stay the same, whatever is decided meanwhile."""
         for name in (*query.ranges, *([] if query.sort == "source" else [query.sort])):
             self._check_measure(name)
-        key = (serial, repr(query), policy.rules)
+        key = (selection, repr(query), policy.rules)
         if key not in self._selections:
             while len(self._selections) >= MOST_SELECTIONS:
                 self._selections.popitem(last=False)

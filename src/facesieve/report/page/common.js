@@ -75,8 +75,13 @@ function rounded(name, value, decimals) {
   return value.toLocaleString(speech.code, { minimumFractionDigits: least, maximumFractionDigits: decimals });
 }
 
-const shown = (name, value) =>
-  value === null || value === undefined ? "–" : rounded(name, value, decimalsOf(name, value));
+// A value with few decimals. A confidence below 1 is not shown as 1.
+function shown(name, value) {
+  if (value === null || value === undefined) return "–";
+  let decimals = decimalsOf(name, value);
+  while (name === "confidence" && value < 1 && decimals < 8 && Number(value.toFixed(decimals)) === 1) decimals++;
+  return rounded(name, value, decimals);
+}
 
 // A value beside a limit that it fails, with so many decimals that the two do not look equal.
 function beside(name, value, limit) {

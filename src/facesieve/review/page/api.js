@@ -13,15 +13,15 @@ export class Refused extends Error {
   }
 }
 
-let generation = null;
+let revision = null;
 export const hasToken = () => Boolean(sessionStorage.getItem("token"));
-export const setGeneration = value => { generation = value; };
+export const setRevision = value => { revision = value; };
 
 async function post(kind, question) {
   const headers = { "X-Review-Token": sessionStorage.getItem("token") || "", "Content-Type": "application/json" };
   let answer;
   try {
-    answer = await fetch(`/api/${kind}`, { method: "POST", headers, body: JSON.stringify({ generation, ...question }) });
+    answer = await fetch(`/api/${kind}`, { method: "POST", headers, body: JSON.stringify({ revision, ...question }) });
   } catch (error) {
     throw new Refused(0, { code: "gone", message: speech.text("review.gone") });
   }

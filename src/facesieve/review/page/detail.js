@@ -5,15 +5,15 @@ import { cropOf, want } from "./crops.js";
 import { brief, element, format, shown, state } from "./state.js";
 
 const card = document.getElementById("card");
-let face = null, actions = {}, serial = 0, picture = "";
+let face = null, actions = {}, asked = 0, picture = "";
 
 export const setUp = given => { actions = given; };
 export const current = () => face;
 
 export async function open(row) {
-  const mine = ++serial;
+  const mine = ++asked;
   const found = await ask("face", { row, limits: state.limits });
-  if (mine !== serial) return;
+  if (mine !== asked) return;
   face = found;
   document.getElementById("choose").hidden = true;
   card.hidden = false;
@@ -92,7 +92,7 @@ function decided() {
 }
 
 function sourcePicture() {
-  const place = element("div", { id: "picture" });
+  const holder = element("div", { id: "picture" });
   const show = element("button", { type: "button", id: "d-picture", textContent: speech.text("review.show_picture") });
   show.addEventListener("click", async () => {
     const row = face.row;
@@ -101,13 +101,13 @@ function sourcePicture() {
       const bytes = await askBytes("picture", { row });
       if (face?.row !== row) return;
       picture = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
-      place.replaceChildren(element("img", { src: picture, alt: speech.text("review.picture") }));
+      holder.replaceChildren(element("img", { src: picture, alt: speech.text("review.picture") }));
     } catch (error) {
-      place.replaceChildren(element("p", { className: "hint" }, error.message));
+      holder.replaceChildren(element("p", { className: "hint" }, error.message));
     }
   });
-  place.append(show);
-  return place;
+  holder.append(show);
+  return holder;
 }
 
 function numbers() {

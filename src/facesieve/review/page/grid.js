@@ -13,19 +13,19 @@ export const onChoose = callback => { choose = callback; };
 export const onFail = callback => { fail = callback; };
 export const totalFaces = () => total;
 
-export function faceAt(place) {
-  const page = pages.get(Math.floor(place / PAGE)), at = place % PAGE;
+export function faceAt(position) {
+  const page = pages.get(Math.floor(position / PAGE)), at = position % PAGE;
   if (!page || at >= page.rows.length) return null;
   const { rows, kept, passed, hand, label, values } = page;
   return { row: rows[at], kept: kept[at], passed: passed[at], hand: hand[at], label: label[at], value: values?.[at] };
 }
 
-// Loads the selection anew. With `stay` the place on the screen stays, otherwise it begins at the top.
+// Loads the selection anew. With `stay` the position on the screen stays, otherwise it begins at the top.
 export async function reload(stay = false) {
-  const first = stay ? Math.floor(placeAtTop() / PAGE) : 0;
-  const serial = state.serial;
+  const first = stay ? Math.floor(positionAtTop() / PAGE) : 0;
+  const selection = state.selectionId;
   const page = await ask("window", { ...asked(), first: first * PAGE, count: PAGE });
-  if (serial !== state.serial) return;
+  if (selection !== state.selectionId) return;
   pages.clear();
   asking.clear();
   pages.set(first, page);
@@ -50,20 +50,20 @@ export function measure() {
 
 // A sheet of millions of faces is taller than browsers allow, so the scroll bar then covers it at another scale.
 const scale = () => tall <= TALLEST ? 1 : (tall - grid.clientHeight) / (TALLEST - grid.clientHeight);
-const placeAtTop = () => Math.floor(grid.scrollTop * scale() / step) * columns;
+const positionAtTop = () => Math.floor(grid.scrollTop * scale() / step) * columns;
 
 export function draw() {
   frame = 0;
   const top = grid.scrollTop * scale(), height = grid.clientHeight, y = grid.scrollTop - top;
   const first = Math.max(0, Math.floor(top / step) - 2) * columns;
   const last = Math.min(total, (Math.ceil((top + height) / step) + 2) * columns);
-  for (const [place, tile] of tiles)
-    if (place < first || place >= last) { tiles.delete(place); spare.push(tile); }
+  for (const [position, tile] of tiles)
+    if (position < first || position >= last) { tiles.delete(position); spare.push(tile); }
   const rows = [];
-  for (let place = first; place < last; place += 1) {
-    const face = faceAt(place);
-    if (!face) { fetchPage(Math.floor(place / PAGE)); continue; }
-    put(place, face, y);
+  for (let position = first; position < last; position += 1) {
+    const face = faceAt(position);
+    if (!face) { fetchPage(Math.floor(position / PAGE)); continue; }
+    put(position, face, y);
     rows.push(face.row);
   }
   for (const tile of spare) if (!tile.hidden) putAway(tile);
@@ -78,46 +78,46 @@ function ahead(first, last, top) {
   const down = top >= before, rows = [];
   before = top;
   const [start, end] = down ? [last, Math.min(total, 2 * last - first)] : [Math.max(0, 2 * first - last), first];
-  for (let place = start; place < end; place += 1) {
-    const face = faceAt(place);
-    if (!face) { fetchPage(Math.floor(place / PAGE)); break; }
+  for (let position = start; position < end; position += 1) {
+    const face = faceAt(position);
+    if (!face) { fetchPage(Math.floor(position / PAGE)); break; }
     rows.push(face.row);
   }
   return rows;
 }
 
 // Shows a face in a tile. While the grid scrolls, nearly all tiles stay as they are, and nothing is written for these.
-function put(place, face, y) {
-  let tile = tiles.get(place);
+function put(position, face, y) {
+  let tile = tiles.get(position);
   if (!tile) {
     tile = spare.pop() || newTile();
-    tiles.set(place, tile);
+    tiles.set(position, tile);
   }
-  const across = GAP + (place % columns) * step, down = GAP + Math.floor(place / columns) * step + y;
+  const across = GAP + (position % columns) * step, down = GAP + Math.floor(position / columns) * step + y;
   const { row, kept, hand, label, value } = face, chosen = row === state.chosen;
-  const content = [place, row, kept, hand, label, value, chosen, state.query.sort, total, speech.code].join("|");
+  const content = [position, row, kept, hand, label, value, chosen, state.query.sort, total, speech.code].join("|");
   if (tile.at !== `${across} ${down} ${step}`) {
     tile.at = `${across} ${down} ${step}`;
     tile.style.cssText = `transform:translate(${across}px,${down}px);width:${step - GAP}px;height:${step - GAP}px`;
   }
   if (tile.content !== content) {
     tile.content = content;
-    fill(tile, place, face, chosen);
+    fill(tile, position, face, chosen);
   }
   if (tile.hidden) tile.hidden = false;
   paint(tile, row);
 }
 
-function fill(tile, place, face, chosen) {
+function fill(tile, position, face, chosen) {
   const value = state.query.sort === "source" ? "" : format(state.query.sort, face.value);
   const words = [face.label && shown(face.label), speech.word("verdict", face.kept ? "kept" : "rejected"),
     face.hand ? speech.text("review.by_hand") : "", value].filter(Boolean).join(", ").slice(0, 400);
   tile.className = `tile${face.kept ? "" : " rejected"}${face.hand ? " hand" : ""}${chosen ? " chosen" : ""}`;
-  tile.id = `tile-${place}`;
-  Object.assign(tile.dataset, { place, row: face.row });
+  tile.id = `tile-${position}`;
+  Object.assign(tile.dataset, { position, row: face.row });
   tile.setAttribute("aria-label", words);
   tile.setAttribute("aria-selected", String(chosen));
-  tile.setAttribute("aria-posinset", place + 1);
+  tile.setAttribute("aria-posinset", position + 1);
   tile.setAttribute("aria-setsize", total);
   if (tile.lastChild.textContent !== value) tile.lastChild.textContent = value;
   if (tile.lastChild.hidden !== !value) tile.lastChild.hidden = !value;
@@ -146,10 +146,10 @@ function paint(tile, row) {
 async function fetchPage(number) {
   if (asking.has(number)) return;
   asking.add(number);
-  const serial = state.serial;
+  const selection = state.selectionId;
   try {
     const page = await ask("window", { ...asked(), first: number * PAGE, count: PAGE });
-    if (serial === state.serial) { pages.set(number, page); later(); }
+    if (selection === state.selectionId) { pages.set(number, page); later(); }
   } catch (error) {
     fail(error);
   } finally {
@@ -160,7 +160,7 @@ async function fetchPage(number) {
 
 // Loads what is known of the faces in view again, such as after a decision in another window.
 export async function freshen() {
-  const numbers = new Set([...tiles.keys()].map(place => Math.floor(place / PAGE)));
+  const numbers = new Set([...tiles.keys()].map(position => Math.floor(position / PAGE)));
   for (const number of [...pages.keys()]) if (!numbers.has(number)) pages.delete(number);
   for (const number of numbers) { asking.delete(number); await fetchPage(number); }
 }
@@ -173,10 +173,10 @@ onCrop(row => {
 });
 grid.addEventListener("click", event => {
   const tile = event.target.closest(".tile");
-  if (tile) pick(Number(tile.dataset.place), true);
+  if (tile) pick(Number(tile.dataset.position), true);
 });
 
-export const placeOfChosen = () => {
+export const positionOfChosen = () => {
   for (const [number, page] of pages) {
     const at = page.rows.indexOf(state.chosen);
     if (at >= 0) return number * PAGE + at;
@@ -184,10 +184,10 @@ export const placeOfChosen = () => {
   return -1;
 };
 
-// Chooses the face at a place and brings it into view.
-export async function pick(place, byHand = false) {
+// Chooses the face at a position and brings it into view.
+export async function pick(position, byHand = false) {
   if (!total) return;
-  const wanted = Math.min(Math.max(place, 0), total - 1);
+  const wanted = Math.min(Math.max(position, 0), total - 1);
   if (!faceAt(wanted)) await fetchPage(Math.floor(wanted / PAGE));
   const face = faceAt(wanted);
   if (!face) return;
@@ -198,15 +198,15 @@ export async function pick(place, byHand = false) {
   choose(face.row, byHand);
 }
 
-export function show(place) {
-  const y = Math.floor(place / columns) * step, top = grid.scrollTop * scale(), height = grid.clientHeight;
+export function show(position) {
+  const y = Math.floor(position / columns) * step, top = grid.scrollTop * scale(), height = grid.clientHeight;
   if (y < top) grid.scrollTop = y / scale();
   else if (y + step + GAP > top + height) grid.scrollTop = (y + step + GAP - height) / scale() + (scale() > 1 ? 1 : 0);
 }
 
 // Moves the choice by some faces, or by some rows of the grid.
 export async function move(by, rows = 0) {
-  let place = placeOfChosen();
-  if (place < 0 && state.chosen >= 0) ({ place } = await ask("place", { ...asked(), row: state.chosen }));
-  await pick(place < 0 ? placeAtTop() : place + by + rows * columns);
+  let position = positionOfChosen();
+  if (position < 0 && state.chosen >= 0) ({ position } = await ask("position", { ...asked(), row: state.chosen }));
+  await pick(position < 0 ? positionAtTop() : position + by + rows * columns);
 }

@@ -3,21 +3,21 @@
 import { ask } from "./api.js";
 import { asked, element, format, keep, limitOf, measureNamed, ruleOn, state } from "./state.js";
 
-// All bars are drawn equally wide, so a value's place, from 0 to 1, is its bar and its place in it.
+// All bars are drawn equally wide, so the position of a value, from 0 to 1, is its bar and how far it lies in it.
 const edgesOf = name => edges[name] || [0, 1];
 
-function placeOf(name, value) {
+function positionOf(name, value) {
   const known = edgesOf(name), bars = known.length - 1;
   const bar = Math.min(bars - 1, Math.max(0, known.findLastIndex(edge => edge <= value)));
   return Math.min(1, Math.max(0, (bar + (value - known[bar]) / (known[bar + 1] - known[bar])) / bars));
 }
 
-// The value at a place, with as many decimals as a tenth of its bar needs.
-function valueOf(name, place) {
+// The value at a position, with as many decimals as a tenth of its bar needs.
+function valueOf(name, position) {
   const known = edgesOf(name), bars = known.length - 1;
-  const bar = Math.min(bars - 1, Math.floor(place * bars)), wide = known[bar + 1] - known[bar];
+  const bar = Math.min(bars - 1, Math.floor(position * bars)), wide = known[bar + 1] - known[bar];
   if (wide === 1 && known[bar] % 1 === 0.5) return known[bar] + 0.5; // a bar for each whole number
-  const value = known[bar] + wide * (place * bars - bar);
+  const value = known[bar] + wide * (position * bars - bar);
   return Number(value.toFixed(Math.min(12, Math.max(0, Math.ceil(1 - Math.log10(wide))))));
 }
 
@@ -88,10 +88,10 @@ function slider(name, side) {
   return element("div", { className: "slide" }, element("span", {}, words), input, output);
 }
 
-// The last position of a slider on its open side is no limit.
-function valueAt(name, side, position) {
-  if (position === (side ? STEPS : 0)) return null;
-  return valueOf(name, position / STEPS);
+// The last step of a slider on its open side is no limit.
+function valueAt(name, side, step) {
+  if (step === (side ? STEPS : 0)) return null;
+  return valueOf(name, step / STEPS);
 }
 
 function write(name) {
@@ -99,8 +99,8 @@ function write(name) {
     const input = document.getElementById(`limit-${name}-${side}`);
     if (!input) return;
     const words = limit === null ? speech.text("review.no_limit") : format(name, limit);
-    const position = limit === null ? (side ? STEPS : 0) : Math.round(placeOf(name, limit) * STEPS);
-    if (document.activeElement !== input) input.value = position;
+    const step = limit === null ? (side ? STEPS : 0) : Math.round(positionOf(name, limit) * STEPS);
+    if (document.activeElement !== input) input.value = step;
     input.setAttribute("aria-valuetext", words);
     document.getElementById(`value-${name}-${side}`).textContent = words;
   });
@@ -131,7 +131,7 @@ function histogram(name, { edges: found, kept, rejected }) {
       shape("rect", { class: "rejected", x, y: 46 - all, width: width * .86, height: Math.max(0, all - own) })];
   });
   drawn[name].replaceChildren(...bars);
-  const marks = [0, 0.5, 1].map(place => element("span", {}, format(name, found[Math.round(place * kept.length)])));
+  const marks = [0, 0.5, 1].map(position => element("span", {}, format(name, found[Math.round(position * kept.length)])));
   document.getElementById(`scale-${name}`).replaceChildren(...marks);
   write(name);
 }
@@ -139,7 +139,7 @@ function histogram(name, { edges: found, kept, rejected }) {
 function lines(name) {
   const picture = drawn[name];
   picture.querySelectorAll(".limit, .brush").forEach(one => one.remove());
-  const x = value => 480 * placeOf(name, value);
+  const x = value => 480 * positionOf(name, value);
   const range = state.query.ranges[name];
   if (range) {
     const left = x(range[0]), right = x(range[1]);
@@ -157,7 +157,7 @@ function shape(kind, attributes) {
 
 function brush(picture, name) {
   let start = null;
-  const place = event => {
+  const position = event => {
     const box = picture.getBoundingClientRect();
     return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
   };
@@ -169,13 +169,13 @@ function brush(picture, name) {
     lines(name);
   };
   picture.addEventListener("pointerdown", event => {
-    start = place(event);
+    start = position(event);
     picture.setPointerCapture(event.pointerId);
   });
-  picture.addEventListener("pointermove", event => { if (start !== null) select(start, place(event)); });
+  picture.addEventListener("pointermove", event => { if (start !== null) select(start, position(event)); });
   picture.addEventListener("pointerup", event => {
     if (start === null) return;
-    select(start, place(event));
+    select(start, position(event));
     start = null;
     onRange();
   });

@@ -1,6 +1,6 @@
 // Joins the parts of the page: filters, limits, grid, face, keys.
 
-import { Refused, ask, hasToken, setGeneration } from "./api.js";
+import { Refused, ask, hasToken, setRevision } from "./api.js";
 import { forgetCrops } from "./crops.js";
 import * as decisions from "./decisions.js";
 import * as detail from "./detail.js";
@@ -64,6 +64,18 @@ async function select(stay = false) {
     if (page) total(page.total);
   });
   if (!stay) told(limits.histograms);
+}
+
+// Writes everything again in another language.
+async function translate() {
+  if (!state.facts) return;
+  limits.build();
+  filters();
+  chips();
+  notice(problem());
+  total(grid.totalFaces());
+  grid.draw();
+  await Promise.all([told(limits.histograms), count(), told(detail.refresh)]);
 }
 
 const total = n => { id("total").textContent = speech.text("review.total", { n, all: state.facts.faces }); };
@@ -133,7 +145,6 @@ function listen() {
   id("go").addEventListener("click", writeDataset);
   id("who").addEventListener("change", () => localStorage.setItem("who", id("who").value));
   for (const tab of id("tabs").children) tab.addEventListener("click", () => view(tab.dataset.view));
-  document.addEventListener("speech", () => { limits.build(); filters(); chips(); told(limits.histograms); count(); told(detail.refresh); grid.draw(); });
   document.addEventListener("keydown", key);
   setInterval(watch, 2000);
 }
@@ -185,7 +196,7 @@ async function undo() {
 
 // Turns the verdict on the chosen face. If that is what the rules say, the decision is withdrawn instead.
 function turn() {
-  const face = grid.faceAt(grid.placeOfChosen());
+  const face = grid.faceAt(grid.positionOfChosen());
   if (!face) return;
   const wanted = face.kept ? "reject" : "keep", rules = face.passed ? "keep" : "reject";
   decide(face.row, face.hand && wanted === rules ? null : wanted);
@@ -194,8 +205,8 @@ function turn() {
 async function choose(row) {
   state.chosen = row;
   keep();
-  const { place } = await ask("place", { ...asked(), row });
-  if (place >= 0) await grid.pick(place);
+  const { position } = await ask("position", { ...asked(), row });
+  if (position >= 0) await grid.pick(position);
   else { grid.draw(); await told(() => detail.open(row)); }
 }
 
@@ -247,9 +258,9 @@ async function writeDataset() {
 }
 
 async function start() {
-  setGeneration(null);
+  setRevision(null);
   const facts = await ask("facts");
-  setGeneration(facts.generation);
+  setRevision(facts.revision);
   restore(facts);
   forgetCrops();
   detail.close();
@@ -269,6 +280,7 @@ async function start() {
 
 speech.apply();
 speech.menu(id("language"));
+document.addEventListener("speech", translate);
 limits.setUp(limitMoved, () => select());
 detail.setUp({ decide, relabel, suggest, choose: row => told(() => choose(row)) });
 grid.onChoose((row, byHand) => {

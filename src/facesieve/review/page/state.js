@@ -1,6 +1,6 @@
 // What this window shows: filters, limits and the chosen face. A reload keeps it; it is this tab's own.
 
-export const state = { facts: null, query: {}, limits: {}, chosen: -1, serial: "", size: 96, added: [] };
+export const state = { facts: null, query: {}, limits: {}, chosen: -1, selectionId: "", size: 96, added: [] };
 const EMPTY = { verdict: "", reason: "", label: null, source: "", face: "", ranges: {}, sort: "source", descending: false };
 
 export function restore(facts) {
@@ -22,12 +22,12 @@ export function keep() {
   sessionStorage.setItem(`review ${facts.path}`, JSON.stringify({ query, limits, chosen, size, added }));
 }
 
-// A new serial makes the server select anew; with an equal one the order stays, whatever is decided meanwhile.
+// With a new id the server selects anew; with the same one the order stays, whatever is decided meanwhile.
 export function renew() {
-  state.serial = crypto.randomUUID();
+  state.selectionId = crypto.randomUUID();
 }
 
-export const asked = () => ({ query: state.query, limits: state.limits, serial: state.serial });
+export const asked = () => ({ query: state.query, limits: state.limits, selection: state.selectionId });
 export const measureNamed = name => state.facts.measures.find(measure => measure.name === name);
 export const ruleOn = name => state.facts.rules.find(rule => rule.measure === name);
 export const limitOf = name => state.limits[name] || [ruleOn(name)?.low ?? null, ruleOn(name)?.high ?? null];

@@ -8,7 +8,7 @@ function timeLine(clip) {
   }
   const tracks = [...new Set(spans.map(span => span.track))];
   const shots = clip.shots.filter(shot => tracks.includes(shot.track));
-  return Plot.plot({ width: 1000, height: 50 + 14 * tracks.length, marginLeft: 50, style: { background: "none" },
+  return plotted({ width: fitting(1000), height: 50 + 14 * tracks.length, marginLeft: 50, style: { background: "none" },
     x: { label: t("report.seconds"), domain: [0, clip.duration || 1] }, y: { type: "band", label: t("column.track"), domain: tracks, padding: 0.35 },
     marks: [
       Plot.barX(spans, { x1: span => span.start * clip.step, x2: span => span.end * clip.step, y: "track", fill: "var(--soft)", fillOpacity: 0.45, rx: 3 }),

@@ -2,6 +2,16 @@
 // again when the language changes.
 const parts = [];
 const bodyOf = id => document.querySelector(`#${id} .body`);
+// The width of a plot. On a narrow screen it is drawn narrow, because a shrunk one has tiny texts.
+const fitting = width => Math.max(260, Math.min(width, document.documentElement.clientWidth - 68));
+// A plot as one picture with a name; without a name it is only seen, or holds links that have their own.
+function plotted(options, name) {
+  const made = Plot.plot(options);
+  made.querySelectorAll("g[aria-label]").forEach(one => one.removeAttribute("aria-label"));
+  if (name) { made.setAttribute("role", "img"); made.setAttribute("aria-label", name); }
+  return made;
+}
+
 const percent = (part, whole) => (whole ? `${speech.number(100 * part / whole, 1)}\u00a0%` : "–");
 
 parts.push(function head() {
@@ -17,7 +27,9 @@ parts.push(function head() {
       t("report.kept_of", { faces: counts.faces, share: percent(counts.kept, counts.faces), pictures: counts.with_rows })]
     : [t("report.no_faces", { pictures: counts.pictures, refused: counts.refused })]));
   const rules = policy.rules.map(rule => `${measureName(rule.measure)} ${limitWords(rule)}`);
-  $("policy-line").textContent = rules.length ? t("page.judged_by", { rules: rules.join(", ") }) : t("page.no_rules");
+  const hand = [counts.kept_by_hand, counts.reasons.by_hand ?? 0];
+  const words = hand.some(Boolean) ? ` ${t("report.by_hand", { kept: hand[0], rejected: hand[1] })}` : "";
+  $("policy-line").textContent = (rules.length ? t("page.judged_by", { rules: rules.join(t("page.comma")) }) : t("page.no_rules")) + words;
 });
 
 parts.push(function contents() {

@@ -9,10 +9,8 @@ function jointPlot(view) {
   const limits = name => limitsOf(name);
   const lines = (mark, name, axisName) => [limits(name).low, limits(name).high].filter(limit => limit !== null)
     .map(limit => mark([limit], { [axisName]: limit, stroke: "var(--ink)", strokeDasharray: "4 3" }));
-  // On a narrow screen the plot is drawn narrow, because a shrunk one has tiny texts.
-  const width = Math.max(260, Math.min(560, document.documentElement.clientWidth - 68));
-  return Plot.plot({
-    width, height: 400, marginLeft: 48, marginBottom: 40, style: { background: "none", fontSize: "12px" },
+  return plotted({
+    width: fitting(560), height: 400, marginLeft: 48, marginBottom: 40, style: { background: "none", fontSize: "12px" },
     x: axis(across, view.growing[0]), y: { ...axis(up, view.growing[1]), grid: true },
     color: { type: "identity" },
     marks: [
@@ -24,7 +22,7 @@ function jointPlot(view) {
       ...lines(Plot.ruleX, across, "x"), ...lines(Plot.ruleY, up, "y"),
     ],
     opacity: { type: "identity" },
-  });
+  }, view.names.map(measureName).join(t("page.comma")));
 }
 
 parts.push(function joint() {

@@ -55,8 +55,9 @@ parts.push(function labels() {
 function labelSizes(sizes) {
   if (sizes.length < 2) return "";
   const name = ([first, last]) => (first === last ? speech.number(first) : last >= 1e12 ? `≥ ${speech.number(first)}` : `${speech.number(first)}–${speech.number(last)}`);
-  return el("figure", { style: "margin:0 0 .8rem" }, Plot.plot({ width: 560, height: 130, marginLeft: 40, style: { background: "none" },
+  return el("figure", { style: "margin:0 0 .8rem" }, plotted({ width: fitting(560), height: 130, marginLeft: 40, style: { background: "none" },
     x: { label: t("report.kept_faces_of_a_label"), domain: sizes.map(name) }, y: { label: null, ticks: 3, grid: true, tickFormat: compact },
     marks: [Plot.barY(sizes, { x: name, y: size => size[2], fill: "var(--kept)", inset: 1,
-      title: size => `${name(size)}: ${speech.number(size[2])}`, tip: { fill: "var(--card)", stroke: "var(--line)" } })] }));
+      title: size => `${name(size)}: ${speech.number(size[2])}`, tip: { fill: "var(--card)", stroke: "var(--line)" } })] },
+  t("report.kept_faces_of_a_label")));
 }

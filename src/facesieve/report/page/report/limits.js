@@ -38,7 +38,7 @@ function histogram(measure) {
   const place = value => (top === null ? value : Math.max(top - value, closest / 3));
   const x = top === null ? { type: measure.growing ? "log" : "linear", ticks: measure.growing ? 4 : 6, tickFormat: value => compact(value) }
     : { type: "log", reverse: true, ticks: 4, tickFormat: distance => compact(Number((top - distance).toPrecision(12))) };
-  return Plot.plot({
+  return plotted({
     width: 360, height: 150, marginLeft: 40, marginRight: 12, marginTop: 8, marginBottom: 22, style: { background: "none" },
     x: { ...x, label: null },
     y: { label: null, ticks: 3, grid: true, tickFormat: value => compact(value) },
@@ -74,7 +74,7 @@ function slider(measure, side, redraw) {
     effect.className = `number ${difference > 0 ? "gain" : difference < 0 ? "loss" : "soft"}`;
     effect.textContent = difference > 0 ? t(`report.${about}more`, { n: difference })
       : difference < 0 ? t(`report.${about}fewer`, { n: -difference }) : t("report.as_now");
-    note.textContent = about ? t("report.about", { names: measure.relations_later.map(measureName).join(", ") }) : "";
+    note.textContent = about ? t("report.about", { names: measure.relations_later.map(measureName).join(t("page.comma")) }) : "";
     input.setAttribute("aria-valuetext", `${place.textContent}: ${effect.textContent}`);
   };
   input.addEventListener("input", () => {

@@ -17,7 +17,7 @@ function open(face) {
   $("details").replaceChildren(
     el("div", { class: "bar" }, el("button", { type: "button", text: t("action.close"), autofocus: true, onclick: () => $("details").close() })),
     el("div", { class: "about" }, thumb(face.face_id, 168), el("div", {},
-      el("span", { class: `verdict ${kind}-text`, text: speech.word("verdict", kind) }),
+      el("span", { class: `verdict ${kind}-text`, text: face.kept && byHand(face) ? t("sheet.kept_by_hand") : speech.word("verdict", kind) }),
       el("ul", { class: "why" }, ...face.reasons.map(code => el("li", { class: "reason", text: reasonName(code), title: speech.word("reason_sentence", code) }))),
       el("dl", {}, ...rows.flatMap(([name, value]) => [el("dt", { text: name }), el("dd", {}, value)])))),
     face.other ? pair(face.other) : "",

@@ -9,7 +9,8 @@ function menus() {
     select.value = held;
   };
   const labels = [...new Set(facts.faces.map(face => face.label))].filter(Boolean).sort((a, b) => a.localeCompare(b));
-  fill(fields.verdict, t("sheet.any_verdict"), ["kept", "rejected"].map(one => [one, speech.word("verdict", one)]));
+  const verdicts = ["kept", "rejected"].map(one => [one, speech.word("verdict", one)]);
+  fill(fields.verdict, t("sheet.any_verdict"), facts.faces.some(byHand) ? [...verdicts, ["by_hand", t("sheet.by_hand")]] : verdicts);
   fill(fields.reason, t("sheet.any_reason"), Object.keys(facts.counts.reasons).map(code => [code, reasonName(code)]));
   fill(fields.label, t("sheet.any_label"), labels.map(label => [label, visible(label).slice(0, 60)]));
   fill(fields.sort, t("sheet.as_stored"), names.map(name => [name, `${t("action.sort")} ${measureName(name)}`]));
@@ -17,7 +18,8 @@ function menus() {
 
 function chosen() {
   const words = fields.source.value.toLowerCase();
-  return facts.faces.filter(face => (!fields.verdict.value || face.kept === (fields.verdict.value === "kept"))
+  const verdict = fields.verdict.value;
+  return facts.faces.filter(face => (!verdict || (verdict === "by_hand" ? byHand(face) : face.kept === (verdict === "kept")))
     && (!fields.reason.value || face.reasons.includes(fields.reason.value))
     && (!fields.label.value || face.label === fields.label.value)
     && face.source.toLowerCase().includes(words));
@@ -43,7 +45,7 @@ function heading(faces) {
   if (first.track === undefined) return "";
   const link = clipLink({ ...first, time: Math.min(...times) });
   const name = nameOf(first.source, common);
-  return el("h3", {}, link ? el("a", { href: link, target: "_blank" }, name) : name, " · ", t("sheet.track", { n: first.track }), " · ",
+  return el("h2", { class: "track" }, link ? el("a", { href: link, target: "_blank" }, name) : name, " · ", t("sheet.track", { n: first.track }), " · ",
     el("span", { class: "number soft", text: t("sheet.seconds", { from: speech.number(Math.min(...times), 1), to: speech.number(Math.max(...times), 1) }) }));
 }
 

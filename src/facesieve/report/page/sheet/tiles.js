@@ -26,12 +26,16 @@ function tile(face, chosen) {
   const button = el("button", { type: "button", class: `tile ${face.kept ? "kept" : "rejected"}`, title: about, onclick: () => open(face),
     "aria-label": `${speech.word("verdict", face.kept ? "kept" : "rejected")} ${visible(face.label || face.source)}` }, picture,
   first ? failure(first) : reasonsOf(face) && !face.kept ? fact(reasonsOf(face), "", "failed") : null,
+  byHand(face) && face.kept ? fact(t("sheet.kept_by_hand"), "") : null,
   sorted && (!first || first[0] !== sorted) ? fact(measureName(sorted), shown(sorted, valueOf(face, sorted))) : null);
   if (face.failed.length > 1) button.title += `\n+${face.failed.length - 1}`;
   return el("div", { class: "cell" }, button, secondLink(face));
 }
 
-const reasonsOf = face => face.reasons.map(reasonName).join(", ");
+const reasonsOf = face => face.reasons.map(reasonName).join(t("page.comma"));
+
+// Whether a person decided about a face: one that is kept although it fails a rule, or rejected for this reason.
+const byHand = face => (face.kept ? face.reasons.length > 0 : face.reasons.includes("by_hand"));
 
 // The second of a face in a clip, as a link that opens the clip there.
 function secondLink(face) {
@@ -55,7 +59,7 @@ function head() {
   $("books").replaceChildren(...books.map(([kind, name, number]) => el("div", {},
     el("b", { class: `number ${kind}`, text: speech.number(number) }), el("span", { text: speech.word("column", name) }))));
   $("policy").replaceChildren(...(policy.rules.length ? [`${t("sheet.judged_by")} `, el("b", { text: policy.name }), ": ",
-    ...policy.rules.flatMap((rule, at) => [at ? ", " : "", el("span", { text: `${measureName(rule.measure)} ${limitWords(rule)}` })])]
+    ...policy.rules.flatMap((rule, at) => [at ? t("page.comma") : "", el("span", { text: `${measureName(rule.measure)} ${limitWords(rule)}` })])]
     : [t("page.no_rules")]));
   $("note").textContent = facts.faces.length < counts.faces ? t("sheet.some", { n: facts.faces.length, total: counts.faces }) : "";
 }
