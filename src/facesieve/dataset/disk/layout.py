@@ -16,7 +16,7 @@ from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.names import METADATA, label_folder, normalized_text, safe_name
 from facesieve.errors import UsageError
 
-_PICTURE = re.compile(r"(.+\.[0-9a-f]{8}\.jpg|[0-9a-f]{32}\.(png|jpg|tar))")
+_PICTURE = re.compile(r"(.+\.[0-9a-f]{8}\.(jpg|webm)|[0-9a-f]{32}\.(png|jpg|tar))")
 HIDDEN = ".facesieve"
 _PART = re.compile(r"part-[0-9]{5,}\.parquet")
 _NUMBERED = re.compile(r"[0-9]{8,}\.(parquet|txt|tar)")
@@ -315,5 +315,14 @@ def marked_name(label: str, source: str, picture_id: str) -> str:
 
     It has the file name of the picture and eight digits of its sha256.
     """
+    return f"{_marked_stem(label, source, picture_id)}.jpg"
+
+
+def marked_clip_name(label: str, source: str, picture_id: str) -> str:
+    """The name of the marked copy of a clip, relative to the root; like `marked_name`."""
+    return f"{_marked_stem(label, source, picture_id)}.webm"
+
+
+def _marked_stem(label: str, source: str, picture_id: str) -> str:
     stem = safe_name(re.split(r"[/\\!]", normalized_text(source))[-1].rpartition(".")[0] or "picture")
-    return f"marked/{label_folder(label)}/{stem}.{picture_id[:8]}.jpg"
+    return f"marked/{label_folder(label)}/{stem}.{picture_id[:8]}"
