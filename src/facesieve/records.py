@@ -106,8 +106,9 @@ class Photo:
     format: the sniffed format in lower case (`jpeg`, `png`, ...), or `array`.
     turn: degrees by which the upright picture was turned clockwise to find faces: 0, 90, 180 or 270.
     frame: the number of the frame in a clip, from 0; 0 for a still picture. time: of the frame in seconds; None for a
-    still picture. scene: the number of the scene in the clip, from 0; a cut begins the next one. clip: set in the last
-    photo of a clip, and only there.
+    still picture. scene: the number of the scene in the clip, from 0; a cut begins the next one. share: how much of the
+    clip is read, from 0 to 1, as far as its header says how long it is. clip: set in the last photo of a clip, and only
+    there.
     """
 
     source: Source
@@ -118,6 +119,7 @@ class Photo:
     frame: int = 0
     time: float | None = None
     scene: int = 0
+    share: float = 0.0
     clip: Clip | None = None
 
     @property

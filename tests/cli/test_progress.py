@@ -45,3 +45,10 @@ def test_on_a_terminal_a_bar_shows_rate_and_running_counts() -> None:
     seen = os.read(ours, 65536).decode()
     os.close(ours)
     assert "8/8" in seen and "/s" in seen and "8 kept, 0 rejected, 1 refused" in seen
+
+
+def test_a_long_clip_shows_its_frames_and_the_time_left() -> None:
+    reading = Progress(total=2, frames=300, share=0.5)
+    assert progress.line(reading, 0.01) == (
+        "0/2 pictures, 0.0/s, 0:02:30 left, 0 kept, 0 rejected, 0 refused, 300 frames of clips"
+    )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
+import struct
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -73,6 +77,7 @@ def test_only_the_last_photo_says_what_the_clip_was(ramp: Path) -> None:
     assert clip is not None
     assert (clip.frames, round(clip.duration, 3), clip.fps, clip.truncated) == (10, 2.0, 25.0, "")
     assert len({photo.picture_id for photo in found}) == 1
+    assert [photo.share for photo in found] == pytest.approx([0.1 * number for number in range(10)])
 
 
 @pytest.mark.parametrize(
@@ -121,6 +126,47 @@ def test_a_clip_that_ends_early_yields_what_was_read_and_says_so(mkv: Path, tmp_
     found = photos(short)
     assert 1 < len(found) < 10
     assert found[-1].clip and found[-1].clip.truncated == "ends_early"
+
+
+def ebml(kind: bytes, data: bytes, size: int | None = None) -> bytes:
+    return kind + (1 << 56 | (len(data) if size is None else size)).to_bytes(8, "big") + data
+
+
+@pytest.mark.parametrize(("size", "expected"), [(None, ""), (10**6, "ends_early"), ((1 << 56) - 1, "ends_early")])
+def test_sound_that_lasts_longer_than_the_pictures_does_not_cut_a_clip_short(
+    mkv: Path, tmp_path: Path, size: int | None, expected: str
+) -> None:
+    data = mkv.read_bytes()
+    segment = data.index(b"\x18\x53\x80\x67")
+    at = data.index(b"\x44\x89\x88") + 3  # the duration, in milliseconds
+    body = data[segment + 12 : at] + struct.pack(">d", 9000.0) + data[at + 8 :]
+    (tmp_path / "long.mkv").write_bytes(data[:segment] + ebml(data[segment : segment + 4], body, size))
+    *_, last = photos(tmp_path / "long.mkv")
+    assert last.clip and (round(last.clip.duration, 3), last.clip.truncated) == (2.0, expected)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs the program ffmpeg")
+@pytest.mark.parametrize("name", ["offset.mkv", "offset.webm", "late.ts", "late.mkv"])
+def test_a_clip_that_does_not_begin_at_zero_is_whole(ramp: Path, tmp_path: Path, name: str) -> None:
+    tone = ["-f", "lavfi", "-i", "sine=duration=8"] if name.startswith("late") else []
+    codec = ["-c:v", "libvpx", "-deadline", "realtime"] if name.endswith("webm") else ["-c:v", "mpeg4"]
+    shift = ["-itsoffset", "3"] if tone else []
+    offset = [] if tone else ["-output_ts_offset", "10"]
+    command = ["ffmpeg", "-v", "error", "-nostdin", *shift, "-i", ramp, *tone, *codec, *offset, tmp_path / name]
+    subprocess.run(command, check=True)
+    found = photos(tmp_path / name)
+    assert times(found) == [round(0.2 * number, 3) for number in range(10)]
+    assert found[-1].clip and found[-1].clip.truncated == ""
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs the program ffmpeg")
+def test_the_cover_of_a_sound_is_no_clip(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "cover.jpg"), grey([90])[0])
+    tone = ["-f", "lavfi", "-i", "sine=duration=2", "-i", tmp_path / "cover.jpg", "-map", "0", "-map", "1"]
+    cover = ["-c:v", "mjpeg", "-disposition:v:0", "attached_pic", tmp_path / "song.m4a"]
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", *tone, *cover], check=True)
+    refused = refusal(tmp_path / "song.m4a")
+    assert (refused.code, refused.message) == ("no_video", "This file has sound and a cover picture, but no video.")
 
 
 def test_a_clip_without_its_index_is_refused(ramp: Path, tmp_path: Path) -> None:

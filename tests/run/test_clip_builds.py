@@ -161,22 +161,31 @@ def test_presets_for_labelled_folders_keep_the_main_face_of_few_frames_and_sieve
 
 def test_workers_and_shards_do_not_change_a_byte(clips: Path, tmp_path: Path) -> None:
     policy = Policy.preset("footage")
-    one = build(clips, tmp_path / "one", policy, crops=["head"])
-    build(clips, tmp_path / "two", policy, crops=["head"], given={"workers": 2, "shard_size": 1, "batch_size": 1})
+    one = build(clips, tmp_path / "one", policy, crops=["head"], marked_video=True)
+    apart = {"workers": 2, "shard_size": 1, "batch_size": 1}
+    build(clips, tmp_path / "two", policy, crops=["head"], marked_video=True, given=apart)
     assert files_in(tmp_path / "one") == files_in(tmp_path / "two")
     assert len(list((tmp_path / "one" / "kept").rglob("*.png"))) == one.about.counts.kept
     assert len(list((tmp_path / "one" / "crops" / "head").rglob("*.jpg"))) == one.about.counts.kept > 1
+    marked = sorted(path.name.split(".")[0] for path in (tmp_path / "one" / "marked").rglob("*.*"))
+    assert marked == ["nobody", "walk"], "a clip each, and no picture of the photo"
+    assert check_dataset(tmp_path / "one").faults == ()
 
 
 def test_crops_in_tar_files_are_those_of_the_kept_faces(clips: Path, tmp_path: Path) -> None:
-    dataset = build(clips, tmp_path, Policy.preset("footage"), crops_as="shards", marked=True)
+    dataset = build(clips, tmp_path, Policy.preset("footage"), crops_as="shards", marked=True, marked_video=True)
     kept = dataset.faces.filter(dataset.faces["kept"])
     crops = list(dataset.crops(kept))
     assert len(crops) > 1
     assert all(crop and crop.startswith(b"\x89PNG") for crop in crops)
     assert list(dataset.crops(dataset.faces)).count(None) == len(dataset.faces) - len(crops)
     assert len(list((tmp_path / "marked").rglob("walk.*.jpg"))) == 1
+    [video] = (tmp_path / "marked").rglob("walk.*.webm")
+    assert len(list((tmp_path / "marked").rglob("photo.*"))) == 1
     assert check_dataset(tmp_path).faults == ()
+    data = video.read_bytes()
+    video.write_bytes(data[:-1] + b"x")
+    assert [fault.name for fault in check_dataset(tmp_path).faults] == [dataset.layout.name_of(video)]
 
 
 def test_a_dataset_without_clips_has_none_of_their_columns(clips: Path, tmp_path: Path) -> None:
@@ -204,8 +213,10 @@ def test_other_sampling_is_refused_once_there_are_clips(clips: Path, tmp_path: P
 
 
 def test_a_clip_is_forgotten_with_all_its_files(clips: Path, tmp_path: Path) -> None:
-    build(clips, tmp_path / "d")
+    build(clips, tmp_path / "d", marked_video=True)
+    assert len(list((tmp_path / "d" / "marked").rglob("walk.*.webm"))) == 1
     forget(tmp_path / "d", [str(clips / "walk.mp4")], Settings())
+    assert [path.name.split(".")[0] for path in (tmp_path / "d" / "marked").rglob("*.webm")] == ["nobody"]
     dataset = facesieve.open_dataset(tmp_path / "d")
     assert {Path(row["source"]).name for row in dataset.faces.to_pylist()} == {"photo.png"}
     assert len(list((tmp_path / "d" / "kept").rglob("*.png"))) == 1
@@ -264,7 +275,8 @@ def fsync(descriptor):
 
 os.fsync = fsync
 settings = facesieve.Settings.load(workers=1, pose="none", min_face_size=60)
-facesieve.build(sys.argv[1], sys.argv[2], settings=settings, policy=facesieve.Policy(name="all", rules=()))
+policy = facesieve.Policy(name="all", rules=())
+facesieve.build(sys.argv[1], sys.argv[2], settings=settings, policy=policy, marked_video=True)
 """
 
 
@@ -277,5 +289,23 @@ def test_a_build_that_is_killed_in_a_clip_continues_to_the_same_bytes(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (tmp_path / "killed" / "faces.parquet").exists()
     for root in ("killed", "whole"):
-        build(clips / "walk.mp4", tmp_path / root, given={"pose": "none"})
+        build(clips / "walk.mp4", tmp_path / root, given={"pose": "none"}, marked_video=True)
     assert files_in(tmp_path / "killed") == files_in(tmp_path / "whole")
+    assert len(list((tmp_path / "whole" / "marked").rglob("*.webm"))) == 1
+
+
+def test_forgetting_one_face_removes_the_marked_clip_that_shows_it(clips: Path, tmp_path: Path) -> None:
+    dataset = build(clips, tmp_path / "d", marked_video=True, given={"clip_frames": 2})
+    ids = {Path(row["source"]).name: row["face_id"] for row in dataset.faces.to_pylist()}
+    forget(tmp_path / "d", [], Settings(), faces=[ids["walk.mp4"]])
+    left = {Path(row["source"]).name for row in facesieve.open_dataset(tmp_path / "d").faces.to_pylist()}
+    assert left == {"photo.png"}
+    assert not list((tmp_path / "d" / "marked").rglob("walk.*"))
+
+
+def test_a_build_reports_how_far_it_is_in_a_clip(clips: Path, tmp_path: Path) -> None:
+    seen = list[facesieve.Progress]()
+    build(clips / "walk.mp4", tmp_path / "d", watch=seen.append)
+    assert [one.frames for one in seen] == list(range(9))
+    assert [one.reached for one in seen] == pytest.approx([0, *(number / 8 for number in range(7)), 1])
+    assert (seen[-1].done, seen[-1].share) == (1, 0)

@@ -54,6 +54,9 @@ Crops = Annotated[
     str, typer.Option(metavar="face,head", help="Add unaligned crops: the face's box, the head with a margin.")
 ]
 Marked = Annotated[bool, typer.Option("--marked", help="Add the pictures with boxes and numbers drawn.")]
+MarkedVideo = Annotated[
+    bool, typer.Option("--marked-video", help="Add the clips with boxes and track numbers drawn, as WebM.")
+]
 CropsAsOption = Annotated[
     CropsAs | None,
     typer.Option(

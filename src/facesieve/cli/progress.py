@@ -54,7 +54,7 @@ def _bar() -> Iterator[Watch]:
             started = time.monotonic()
             bar.start()
         rate = f"{_rate(progress, started):.1f}/s"
-        bar.update(task, total=progress.total, completed=progress.done, rate=rate, counts=_counts(progress))
+        bar.update(task, total=progress.total, completed=progress.reached, rate=rate, counts=_counts(progress))
 
     try:
         yield watch
@@ -117,16 +117,18 @@ def line(progress: Progress, rate: float) -> str:
     if progress.already:
         words.append(f"{progress.already} already there")
     if rate:
-        left = round((progress.total - progress.done) / rate)
+        left = round((progress.total - progress.reached) / rate)
         words += [f"{rate:.1f}/s", f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"]
     return ", ".join([*words, _counts(progress)])
 
 
 def _counts(progress: Progress) -> str:
     counts = f"{progress.kept} kept, {progress.rejected} rejected, {progress.refused} refused"
+    if progress.frames:
+        counts += f", {progress.frames} frames of clips"
     # Equal pictures are refused, and faces are compared, only at the end, so the summary may have fewer faces.
     return f"{counts} (before pictures and faces are compared)" if 0 < progress.total == progress.done else counts
 
 
 def _rate(progress: Progress, started: float) -> float:
-    return progress.done / max(time.monotonic() - started, 1e-3)
+    return progress.reached / max(time.monotonic() - started, 1e-3)

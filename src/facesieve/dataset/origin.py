@@ -84,6 +84,7 @@ class Options(Recorded):
     keep_rejected: StrictBool
     crops: Annotated[tuple[str, ...], AfterValidator(_check_crops)]
     marked: StrictBool
+    marked_video: StrictBool = False
     label_from: str
     crops_as: Literal["files", "shards"] = "files"
     tar_bytes: Annotated[int, Field(ge=1, strict=True)] | None = None
@@ -91,14 +92,13 @@ class Options(Recorded):
     @property
     def outputs(self) -> Outputs:
         """Which files the build writes besides the kept crops."""
-        return Outputs(self.keep_rejected, self.crops, self.marked, self.tar_bytes)
+        return Outputs(self.keep_rejected, self.crops, self.marked, self.marked_video, self.tar_bytes)
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """The fields as JSON values. A dataset with one file per crop does not mention tar files."""
-        return {
-            name: value for name, value in serialize(self).items() if self.crops_as == "shards" or name not in _OF_TARS
-        }
+        left_out = {*(() if self.crops_as == "shards" else _OF_TARS), *(() if self.marked_video else ("marked_video",))}
+        return {name: value for name, value in serialize(self).items() if name not in left_out}
 
     @model_validator(mode="after")
     def _check_tars(self) -> Self:

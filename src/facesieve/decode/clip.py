@@ -10,6 +10,7 @@ from typing import BinaryIO
 from facesieve.decode.animation import Animation, opened_animation
 from facesieve.decode.capture import Capture, opened
 from facesieve.decode.clip_file import clip_file
+from facesieve.decode.containers import is_cut_off
 from facesieve.decode.cost import check_cost
 from facesieve.decode.out_of_memory import is_about_memory
 from facesieve.decode.sampling import ALMOST, Clock, Sampler, Scenes
@@ -18,6 +19,7 @@ from facesieve.records import Clip, Photo, Pixels, Refusal, RefusalCode, Source,
 from facesieve.settings import Settings
 
 MISSING, MISSING_SHARE = 0.5, 0.02  # seconds, or share of the length, that may be missing at the end of a whole clip
+COVER_FPS = 1000.0  # frames per second; a file of one frame that states more has a cover, no video
 OFTEN = 64  # frames after which a clip that goes on is reported
 
 
@@ -39,7 +41,8 @@ def clip_photos(
             size = capture.size
             check_cost("clip", size, length, settings)
             _check_length(capture.duration or 0.0, settings)
-            yield from _frames(capture, _NewPhoto(source, picture_id, format), settings, waiting)
+            new, cut_off = _NewPhoto(source, picture_id, format), is_cut_off(format, head, length)
+            yield from _frames(capture, new, settings, waiting, cut_off)
     except Refused as refused:
         message = refused.message or refused.code.sentence
         yield Refusal(source, refused.code.value, message, picture_id, *size, format)
@@ -70,21 +73,29 @@ class _NewPhoto:
     picture_id: str
     format: str
 
-    def __call__(self, pixels: Pixels, frame: int, time: float, scene: int) -> Photo:
-        return Photo(self.source, self.picture_id, pixels, self.format, frame=frame, time=time, scene=scene)
+    def __call__(self, pixels: Pixels, frame: int, time: float, scene: int, share: float) -> Photo:
+        photo = Photo(self.source, self.picture_id, pixels, self.format, frame=frame, time=time)
+        return replace(photo, scene=scene, share=share)
 
 
 def _frames(
-    capture: Capture | Animation, new: _NewPhoto, settings: Settings, waiting: Callable[[], None]
+    capture: Capture | Animation,
+    new: _NewPhoto,
+    settings: Settings,
+    waiting: Callable[[], None],
+    cut_off: bool = False,
 ) -> Iterator[Photo]:
-    """The photos. Each is held back until the next one is read, because the last one must carry `Photo.clip`."""
+    """The photos. Each is held back until the next one is read, because the last one must carry `Photo.clip`.
+
+    cut_off: whether the end of the file may be missing.
+    """
     clock, sampler, scenes = Clock(capture.fps), Sampler(settings, capture.duration), Scenes()
     held: Photo | None = None
     number, truncated = 0, ""
     while True:
         stamp = capture.grab()
         if stamp is None:
-            truncated = Truncated.ENDS_EARLY if _lacks_end(clock.end, capture.duration) else ""
+            truncated = Truncated.ENDS_EARLY if cut_off and _lacks_end(clock.end, capture.duration) else ""
             break
         time = clock.tick(stamp)
         _check_length(time, settings)
@@ -105,11 +116,14 @@ def _frames(
             continue
         if held is not None:
             yield held
-        held, sampler.used = new(pixels, number - 1, time, scenes.number), sampler.used + 1
+        held = new(pixels, number - 1, time, scenes.number, sampler.share(time))
+        sampler.used += 1
         del pixels
         waiting()
     if held is None:
         raise Refused(RefusalCode.NO_VIDEO, _no_frame(number))
+    if number == 1 and _is_cover(capture):
+        raise Refused(RefusalCode.NO_VIDEO, "This file has sound and a cover picture, but no video.")
     clip = Clip(sampler.used, clock.end, capture.fps, capture.codec, str(truncated))
     yield replace(held, clip=clip)
 
@@ -123,6 +137,11 @@ def _check_length(seconds: float, settings: Settings) -> None:
 def _lacks_end(end: float, duration: float | None) -> bool:
     """Whether a clip ended before the time that its header says."""
     return duration is not None and end < duration - max(MISSING, MISSING_SHARE * duration)
+
+
+def _is_cover(capture: Capture | Animation) -> bool:
+    """Whether the only frame of a file is the cover of a sound: FFmpeg says that it lasts one tick of its clock."""
+    return capture.fps is not None and capture.fps > COVER_FPS and (capture.duration or 0.0) > COVER_FPS / capture.fps
 
 
 def _no_frame(number: int) -> str:

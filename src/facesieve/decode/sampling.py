@@ -41,14 +41,14 @@ class Sampler:
 
     def __init__(self, settings: Settings, length: float | None) -> None:
         self._start, self._end = settings.clip_from, settings.clip_to or math.inf
+        self._length = min(length or math.inf, self._end) - self._start
         self._step, self._most = settings.clip_every, settings.max_clip_frames
         match settings.clip_frames:
             case "all":
                 self._step = 0.0
             case int(number):
                 self._most = min(self._most, number)
-                left = min(length or math.inf, self._end) - self._start
-                self._step = left / number if math.isfinite(left) and left > 0 else self._step
+                self._step = self._length / number if 0 < self._length < math.inf else self._step
         self._next = self._start
         self.used = 0
 
@@ -60,6 +60,10 @@ class Sampler:
     def is_full(self) -> bool:
         """Whether no further frame is used, because there are enough."""
         return self.used >= self._most
+
+    def share(self, time: float) -> float:
+        """How much of the wanted part of the clip is read at this time, from 0 to 1; 0 if its length is not known."""
+        return min(1.0, (time - self._start) / self._length) if 0 < self._length < math.inf else 0.0
 
     def takes(self, time: float) -> bool:
         """Whether the frame at this time is used. Times are passed in order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -19,16 +19,16 @@ LINE = 1.6  # height of a line of text, in heights of a capital letter
 SMALLEST = 0.3  # font scale at which digits can still be read
 
 
-def mark(pixels: Pixels, faces: Sequence[Face]) -> Pixels:
+def mark(pixels: Pixels, faces: Sequence[Face], lines: Callable[[Face], list[str]] | None = None) -> Pixels:
     """Return a (H, W, 3) uint8 RGB copy with the faces drawn on it.
 
-    The numbers of a face are as wide as the face, unless they would be too small to read. They are placed beside it,
-    where they cover no other face and no other numbers, as far as there is room.
+    lines: what is written beside a face; None writes its numbers. The text of a face is as wide as the face, unless it
+    would be too small to read. It is placed where it covers no other face and no other text, as far as there is room.
     """
     canvas = np.ascontiguousarray(pixels).copy()
     height, width = canvas.shape[:2]
     boxes = [_clipped(face.box, width, height) for face in faces]
-    texts = [_text(face, box, max(height, width)) for face, box in zip(faces, boxes, strict=True)]
+    texts = [_text((lines or _numbers)(face), box, max(height, width)) for face, box in zip(faces, boxes, strict=True)]
     for face, box, text in zip(faces, boxes, texts, strict=True):
         _outline(canvas, face, box, text.thick)
     positions = text_positions(boxes, [text.size for text in texts], (width, height))
@@ -83,9 +83,9 @@ def _numbers(face: Face) -> list[str]:
     return lines
 
 
-def _text(face: Face, box: Rectangle, side: int) -> _Text:
-    """The numbers of a face, scaled to its width. side: the longer side of the picture, which limits the scale."""
-    lines, wide = _numbers(face), box[2] - box[0]
+def _text(lines: list[str], box: Rectangle, side: int) -> _Text:
+    """The text of a face, scaled to its width. side: the longer side of the picture, which limits the scale."""
+    wide = box[2] - box[0]
     widest = max(cv2.getTextSize(line, FONT, 1.0, 1)[0][0] for line in lines)
     scale = min(max(wide / widest, SMALLEST), max(SMALLEST, side / 1000))
     stroke = max(1, round(scale * 1.5))

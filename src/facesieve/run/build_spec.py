@@ -50,6 +50,7 @@ class BuildSpec:
                 keep_rejected=outputs.keep_rejected,
                 crops=tuple(sorted(outputs.cuts)),
                 marked=outputs.marked,
+                marked_video=outputs.marked_video,
                 label_from=self.label_from,
                 crops_as="shards" if outputs.in_tars else "files",
                 tar_bytes=outputs.tar_bytes,

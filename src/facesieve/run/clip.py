@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.disk.picture_names import crop_name, cut_name, marked_name, member_name
+from facesieve.dataset.disk.picture_names import crop_name, cut_name, marked_clip_name, marked_name, member_name
 from facesieve.dataset.tables.clip_rows import (
     ClipRows,
     boxes_of,
@@ -25,6 +27,7 @@ from facesieve.draw.encode import jpeg, thumbnail
 from facesieve.draw.mark import mark
 from facesieve.quality import is_relation
 from facesieve.records import Indices, NoEmbedding, Record, Verdict
+from facesieve.run.marked_clip import MarkedClip
 from facesieve.run.picture_files import crops_of
 from facesieve.settings import Settings
 from facesieve.sieve import Judgement, Policy
@@ -80,6 +83,7 @@ class OpenClip:
         self._rows, self._spool = ClipRows(measures, outputs, model), Spool(scratch)
         self._scenes = list[int]()
         self._best: Record | None = None
+        self._marked = MarkedClip(scratch) if outputs.marked_video else None
 
     def add(self, record: Record) -> None:
         """Add a frame. Crops of faces that cannot be kept any more are not stored, unless rejected ones are wanted."""
@@ -92,6 +96,8 @@ class OpenClip:
         self._scenes += [record.photo.scene] * len(record.faces)
         if self._outputs.marked and (self._best is None or _fittest(record) > _fittest(self._best)):
             self._best = record
+        if self._marked is not None:
+            self._marked.add(record.photo)
 
     def judged(self, last: Record, policy: Policy) -> JudgedClip:
         """The faces with tracks and final verdicts. last: the record of the last frame, which was added."""
@@ -132,6 +138,18 @@ class OpenClip:
         name = marked_name(source.label, source.name, photo.picture_id)
         yield name, jpeg(mark(photo.pixels, faces), self._settings.jpeg_quality)
 
+    @contextmanager
+    def marked_video(self, clip: JudgedClip) -> Iterator[Iterable[tuple[str, Callable[[BinaryIO], None]]]]:
+        """Encode the marked copy of the clip, if one is wanted. Yields its name, and a function that writes it."""
+        last = clip.last.photo
+        if self._marked is None or last is None or last.clip is None:
+            yield ()
+            return
+        source = clip.last.source
+        name = marked_clip_name(source.label, source.name, last.picture_id)
+        with self._marked.encoded(clip.faces, last.clip.duration, source.waiting or (lambda: None)) as write:
+            yield [(name, write)]
+
     def thumbnails(self, clip: JudgedClip) -> list[tuple[str, bytes]]:
         """Thumbnails of all faces; of a long clip, of the kept faces and of the fittest face of each track."""
         ids, kept = (clip.faces.field(name).to_pylist() for name in ("face_id", "kept"))
@@ -144,8 +162,10 @@ class OpenClip:
         return [(ids[at], self._spool.read(ids[at], THUMBNAIL)) for at in wanted]
 
     def close(self) -> None:
-        """Remove the temporary file."""
+        """Remove the temporary files."""
         self._spool.close()
+        if self._marked is not None:
+            self._marked.close()
 
     def _judge(self, faces: pa.StructArray, policy: Policy) -> tuple[Indices, Judgement]:
         frame = numbers_of(faces, "frame").astype(np.intp)

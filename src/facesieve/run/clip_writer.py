@@ -26,16 +26,14 @@ class ClipWriter:
     def __init__(self, runner: ShardRunner, rows: PartRows, files: dict[str, frozenset[Checksum]]) -> None:
         self._runner, self._rows, self._files = runner, rows, files
         self._open: OpenClip | None = None
+        self._share = 0.0  # of the open clip, that was reported
 
     def takes(self, record: Record) -> bool:
-        """Whether a record is a frame of a clip. A refusal ends an open clip, whose frames then do not count."""
-        is_frame = record.photo is not None and record.photo.time is not None
-        if not is_frame:
-            self.close()
-        return is_frame
+        """Whether a record is a frame of a clip."""
+        return record.photo is not None and record.photo.time is not None
 
     def write(self, record: Record, add: Callable[[str, bytes], Checksum]) -> Tally:
-        """Take a frame. After the last one, write the clip, and return its counts; zero counts before."""
+        """Take a frame. After the last one, write the clip, and return its counts; before, how far it is."""
         from facesieve.dataset.about import write_clips  # late, so that workers of a build without clips start sooner
 
         runner = self._runner
@@ -45,15 +43,16 @@ class ClipWriter:
         self._open.add(record)
         assert record.photo is not None
         if record.photo.clip is None:
-            return Tally()
+            more, self._share = record.photo.share - self._share, record.photo.share
+            return Tally(frames=1, share=more)
         clip = self._open.judged(record, runner.policy)
-        with runner.permitted():
+        with self._open.marked_video(clip) as videos, runner.permitted():
             write_clips(ClipOptions(**runner.settings.of_clips()), runner.layout)
             self._files.update(runner.write_files(self._open.marked(clip)))
+            self._files.update(runner.write_stream(name, write) for name, write in videos)
             faces = self._with_crops(self._open, clip, add)
         self._rows.add_clip(record, faces, self._open.thumbnails(clip))
-        self.close()
-        return Tally(1, 0, clip.kept, clip.rejected)
+        return Tally(1, 0, clip.kept, clip.rejected, frames=1) + self.drop()
 
     def _with_crops(self, opened: OpenClip, clip: JudgedClip, add: Callable[[str, bytes], Checksum]) -> pa.StructArray:
         """Write the crops. Returns the faces with the checksums of those that are in a tar file."""
@@ -65,8 +64,13 @@ class ClipWriter:
             crops[row].append(asdict(add(name, data)))
         return with_columns(clip.faces, {"crops": crops})
 
-    def close(self) -> None:
-        """Drop the frames of a clip that did not end."""
+    def drop(self) -> Tally:
+        """Drop the frames of the open clip, which is written or did not end. Returns minus what was reported of it."""
         if self._open is not None:
             self._open.close()
-            self._open = None
+        lost, self._open, self._share = Tally(share=-self._share), None, 0.0
+        return lost
+
+    def close(self) -> None:
+        """Drop the frames of a clip that did not end."""
+        self.drop()

@@ -50,8 +50,8 @@ def check_marked(marked: bool, policy: Policy, alone: Policy) -> None:
         raise UsageError(
             "marked_too_early",
             f"The rule on {policy.rules[len(alone.rules)].measure!r} compares all faces, so verdicts are known only "
-            "after the pictures were marked. Build without --marked, or without that rule and judge the dataset again: "
-            "facesieve sieve DATASET -o NEW, with the rule.",
+            "after the pictures were marked. Build without --marked and --marked-video, or without that rule and judge "
+            "the dataset again: facesieve sieve DATASET -o NEW, with the rule.",
         )
 
 

@@ -43,7 +43,7 @@ def drop_forgotten(ledger: Ledger, forgotten: ForgottenHashes, outputs: Outputs)
         rows = ledger.table(number)
         before = rows.to_pylist()
         after = [
-            None if whole else without_faces(row, faces, outputs.marked)
+            None if whole else without_faces(row, faces, outputs)
             for row, whole in zip(before, gone.tolist(), strict=True)
         ]
         _remember([row for row, kept in zip(before, after, strict=True) if kept is None], forgotten, ledger)

@@ -15,6 +15,7 @@ from facesieve.dataset.about import read_about, read_made
 from facesieve.dataset.decision_file import forget_decisions
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.names import normalized_text
+from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.origin import Origin
 from facesieve.errors import DatasetError, UsageError
 from facesieve.run.claim import lock_dataset
@@ -87,7 +88,7 @@ def forget_named(root: Path, named: Named, settings: Settings, dry_run: bool = F
     with lock_dataset(layout):
         origin, ledger = read_made(layout), Ledger(layout)
         outputs, selection = origin.options.outputs, select(ledger, named)
-        gone = _find(ledger, selection, outputs.marked)
+        gone = _find(ledger, selection, outputs)
         holding = exports_holding(layout, gone.faces)
         files = [] if dry_run else _remove(ledger, gone, selection, origin, settings, holding)
         _settle_lost(layout, named, selection, dry_run)
@@ -113,7 +114,7 @@ class _Gone:
     whole: int = 0
 
 
-def _find(ledger: Ledger, selection: Selection, marked: bool) -> _Gone:
+def _find(ledger: Ledger, selection: Selection, outputs: Outputs) -> _Gone:
     """Read all parts, and find what is to be removed."""
     gone, left = _Gone(), set[str]()
     removed = set[str]()  # ids of pictures
@@ -121,7 +122,7 @@ def _find(ledger: Ledger, selection: Selection, marked: bool) -> _Gone:
         changes = False
         for row in ledger.table(number, [*SEARCHED, "fingerprint"]).to_pylist():
             whole = selection.has(row)
-            kept = None if whole else without_faces(row, selection.faces, marked)
+            kept = None if whole else without_faces(row, selection.faces, outputs)
             if kept is not None and row["picture_id"]:
                 left.add(row["picture_id"])
             if kept is row:
@@ -164,7 +165,7 @@ def _remove(
     for number in gone.parts:
         rows = ledger.table(number)
         kept = (row for row in rows.to_pylist() if not selection.has(row))
-        after = [row for one in kept if (row := without_faces(one, selection.faces, outputs.marked)) is not None]
+        after = [row for one in kept if (row := without_faces(one, selection.faces, outputs)) is not None]
         keep_rows(ledger, number, pa.Table.from_pylist(after, schema=rows.schema), outputs)
     forget_decisions(layout, gone.faces - _ids_in(ledger, gone.faces))
     with resolved_without_forgotten(ledger, outputs) as found:

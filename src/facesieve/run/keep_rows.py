@@ -25,9 +25,9 @@ def keep_rows(ledger: Ledger, number: int, rows: pa.Table, outputs: Outputs) -> 
     ledger.commit(number, rows, thumbs.filter(pc.is_in(thumbs["face_id"], ids)), files)
 
 
-def without_faces(row: dict[str, Any], faces: Set[str], marked: bool) -> dict[str, Any] | None:
+def without_faces(row: dict[str, Any], faces: Set[str], outputs: Outputs) -> dict[str, Any] | None:
     """A row without some faces; None if the whole row must go, because its marked copy shows one of them."""
     left = [face for face in row["faces"] if face["face_id"] not in faces]
     if len(left) == len(row["faces"]):
         return row
-    return None if marked else {**row, "faces": left}
+    return None if outputs.draws(is_clip=row.get("frames") is not None) else {**row, "faces": left}

@@ -33,7 +33,7 @@ class Kind(IntEnum):
 
 _NAME = r"[^./\\:\x00-\x1f][^/\\:\x00-\x1f]*"  # as `safe_name` makes them
 _PATTERNS = {
-    Kind.PICTURES: rf"shards/[0-9a-f]{{32}}\.tar|marked/{_NAME}/{_NAME}\.jpg|\.facesieve/crops/\d{{8,}}\.tar",
+    Kind.PICTURES: rf"shards/[0-9a-f]{{32}}\.tar|marked/{_NAME}/{_NAME}\.(?:jpg|webm)|\.facesieve/crops/\d{{8,}}\.tar",
     Kind.RECORDS: r"\.facesieve/(?:(?:made|clips|lost)\.json|(?:lists|forgotten|applied)\.parquet)|decisions\.parquet",
     Kind.SHARD: r"\.facesieve/(?:(?:parts|thumbs)/\d{8,}\.parquet|sums/\d{8,}\.txt)",
     Kind.MANIFEST: r"(?:faces|pictures|embeddings)\.parquet(?:/part-\d{5,}\.parquet)?|contact_sheet\.html",

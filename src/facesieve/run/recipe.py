@@ -32,6 +32,7 @@ def build(
     crops: Iterable[str] = (),
     keep_rejected: bool = False,
     marked: bool = False,
+    marked_video: bool = False,
     crops_as: CropsAs | None = None,
     prune: bool = False,
     allow_again: bool = False,
@@ -59,7 +60,8 @@ def build(
     label_from: `folder` labels a picture with its folder, `folder:1` with the first folder below the named one,
     `name:PATTERN` with the group `label` of a regular expression in its path; see docs/pictures.md.
     crops: unaligned crops to write as well, `face` and `head`. keep_rejected: write crops of rejected faces too.
-    marked: write copies of the pictures with boxes and numbers drawn on them.
+    marked: write copies of the pictures with boxes and numbers drawn on them; of a clip, of one frame.
+    marked_video: write copies of the clips with boxes and the numbers of tracks drawn on them.
     crops_as: `files` writes each crop as a file, `shards` writes crops into tar files in WebDataset form. None keeps
     the form of an existing dataset; a new one has `shards` for more than `settings.most_crop_files` pictures.
     prune: remove pictures from the dataset that are no longer in the sources, and the old names of moved pictures.
@@ -91,6 +93,7 @@ def build(
     else:
         prepare_engine(named, settings)
     from facesieve.dataset.disk.outputs import Outputs
+    from facesieve.draw.vp8 import check_vp8
     from facesieve.identity.crop_settings import check_crops
     from facesieve.models.store import Store, tell
     from facesieve.run.build import build_dataset
@@ -111,8 +114,10 @@ def build(
     embedded = settings.identity != "none"
     notes = check_comparable(policy, embedded)
     alone = rules_for_pictures(policy, embedded)
-    check_marked(marked, policy, alone)
-    outputs = Outputs(keep_rejected, checked_cuts(crops), marked)
+    check_marked(marked or marked_video, policy, alone)
+    if marked_video:
+        check_vp8()
+    outputs = Outputs(keep_rejected, checked_cuts(crops), marked, marked_video)
     reading = SourceOptions(
         label_from, follow_links, include_hidden, archive_encoding, path_column, label_column, list_encoding
     )

@@ -118,7 +118,7 @@ def origin_of(new: Rejudged, policy: Policy, settings: Settings) -> Origin:
     return before.model_copy(
         update={
             "policy": RecordedPolicy(**policy.describe()),
-            "options": before.options.model_copy(update={"marked": False}),
+            "options": before.options.model_copy(update={"marked": False, "marked_video": False}),
             "measures": new.measures,
             "settings": before.settings | {"min_label_faces": settings.min_label_faces},
         }

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from io import BytesIO
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from facesieve.dataset.disk.atomic import open_for_writing, sync_folders, write_file
-from facesieve.dataset.disk.checksums import Checksum, checksum_of
+from facesieve.dataset.disk.checksums import Checksum, checksum_of, checksum_of_file
 from facesieve.dataset.disk.layout import Layout
 from facesieve.dataset.disk.outputs import Outputs
 from facesieve.dataset.disk.tar import END, write_member
@@ -81,11 +81,12 @@ class ShardRunner:
         def write(record: Record) -> Tally:
             if clips.takes(record):
                 return clips.write(record, add)
+            unread = clips.drop()  # a refusal ends an open clip, whose frames then do not count
             with self.permitted():
                 files.update(self.write_files(picture_files(record, self.outputs, self.settings)))
             crops = {name: add(name, data) for name, data in tar_members(record, self.outputs, self.settings)}
             rows.add(record, [thumbnail(face.crop) for face in record.faces], crops)
-            return Tally.of(record)
+            return unread + Tally.of(record)
 
         with self._crops(shard) as add, closing(clips):
             yield from map(write, records)  # a `for` loop would hold one picture while the next one is decoded
@@ -114,6 +115,13 @@ class ShardRunner:
             permitted.enter_context(
                 self.permitted()
             )  # the file takes its name when the stream closes, before this ends
+
+    def write_stream(self, name: str, write: Callable[[BinaryIO], None]) -> tuple[str, frozenset[Checksum]]:
+        """Write one file with a function. Returns its name and its checksum."""
+        path = self.layout.root / name
+        with open_for_writing(path, self.layout.scratch) as stream:
+            write(stream)
+        return name, frozenset([checksum_of_file(path)])
 
     def write_files(self, files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, frozenset[Checksum]]]:
         """Write picture files. Yields the name and the checksum of each."""

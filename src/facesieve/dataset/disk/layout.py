@@ -16,7 +16,7 @@ from facesieve.dataset.disk.atomic import wrap_read_errors
 from facesieve.dataset.disk.names import METADATA
 from facesieve.errors import UsageError
 
-_PICTURE = re.compile(r"(.+\.[0-9a-f]{8}\.jpg|[0-9a-f]{32}\.(png|jpg|tar))")
+_PICTURE = re.compile(r"(.+\.[0-9a-f]{8}\.(jpg|webm)|[0-9a-f]{32}\.(png|jpg|tar))")
 HIDDEN = ".facesieve"
 _PART = re.compile(r"part-[0-9]{5,}\.parquet")
 _NUMBERED = re.compile(r"[0-9]{8,}\.(parquet|txt|tar)")

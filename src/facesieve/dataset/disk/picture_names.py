@@ -36,5 +36,14 @@ def marked_name(label: str, source: str, picture_id: str) -> str:
 
     It has the file name of the picture and eight digits of its sha256.
     """
+    return f"{_marked_stem(label, source, picture_id)}.jpg"
+
+
+def marked_clip_name(label: str, source: str, picture_id: str) -> str:
+    """The name of the marked copy of a clip, relative to the root; like `marked_name`."""
+    return f"{_marked_stem(label, source, picture_id)}.webm"
+
+
+def _marked_stem(label: str, source: str, picture_id: str) -> str:
     stem = safe_name(re.split(r"[/\\!]", normalized_text(source))[-1].rpartition(".")[0] or "picture")
-    return f"marked/{label_folder(label)}/{stem}.{picture_id[:8]}.jpg"
+    return f"marked/{label_folder(label)}/{stem}.{picture_id[:8]}"

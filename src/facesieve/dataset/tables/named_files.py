@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesieve.dataset.disk.outputs import Outputs
-from facesieve.dataset.disk.picture_names import cut_name, marked_name
+from facesieve.dataset.disk.picture_names import cut_name, marked_clip_name, marked_name
 from facesieve.dataset.tables.resolve import ResolvedPart
 
 # The ledger columns from which the file names follow. Older versions of Parquet call `element` `item`.
 NAMING_COLUMNS = (
-    *("source", "label", "picture_id", "refusal"),
+    *("source", "label", "picture_id", "refusal", "frames"),
     *(f"faces.list.{item}.{name}" for item in ("element", "item") for name in ("face_id", "file_name")),
 )
 
@@ -27,11 +27,7 @@ def named_files(faces: pa.Table, pictures: pa.Table, outputs: Outputs) -> set[st
         written = faces.filter(pc.is_valid(faces["file_name"]))["file_name"]
         names = set(written.to_pylist())
         names |= set(cuts_of(faces, pictures, outputs.cuts))
-    if outputs.marked:
-        read = pictures.filter(pc.is_null(pictures["refusal"]))
-        columns = _columns(read, "label", "source", "picture_id")
-        names |= {marked_name(*row) for row in zip(*columns, strict=True)}
-    return names
+    return names | {name for _, name in _marked(pictures, outputs)}
 
 
 def cuts_of(faces: pa.Table, pictures: pa.Table, cuts: Sequence[str]) -> Iterator[str]:
@@ -57,16 +53,27 @@ def files_of_rows(rows: pa.Table, outputs: Outputs) -> Iterator[tuple[int, str]]
 
     Crops in tar files are left out; see `crops_of_rows`.
     """
-    labels, sources, ids, refusals = _columns(rows, "label", "source", "picture_id", "refusal")
+    labels = rows["label"].to_pylist()
     if not outputs.in_tars:
         for row, face_id, name in _crops(rows):
             yield row, name
             for what in outputs.cuts:
                 yield row, cut_name(what, labels[row], face_id)
-    if outputs.marked:
-        for row, refusal in enumerate(refusals):
-            if refusal is None:
-                yield row, marked_name(labels[row], sources[row], ids[row])
+    yield from _marked(rows, outputs)
+
+
+def _marked(pictures: pa.Table, outputs: Outputs) -> Iterator[tuple[int, str]]:
+    """Yield the index of a picture that was read and a marked copy of it, for every such copy."""
+    if not (outputs.marked or outputs.marked_video):
+        return
+    columns = [pictures[name].to_pylist() for name in ("label", "source", "picture_id", "refusal")]
+    has_clips = "frames" in pictures.column_names
+    clips = np.asarray(pc.is_valid(pictures["frames"])) if has_clips else np.zeros(len(pictures), bool)
+    for row, (label, source, picture_id, refusal) in enumerate(zip(*columns, strict=True)):
+        if refusal is None and outputs.marked:
+            yield row, marked_name(label, source, picture_id)
+        if refusal is None and outputs.marked_video and clips[row]:
+            yield row, marked_clip_name(label, source, picture_id)
 
 
 def crops_of_part(part: ResolvedPart) -> set[str]:
@@ -87,7 +94,3 @@ def _crops(rows: pa.Table) -> Iterator[tuple[int, str, str]]:
     for row, face_id, name in zip(*(column.to_pylist() for column in faces), strict=True):
         if name is not None:
             yield row, face_id, name
-
-
-def _columns(table: pa.Table, *names: str) -> list[list[str]]:
-    return [table[name].to_pylist() for name in names]
