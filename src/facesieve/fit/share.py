@@ -110,7 +110,7 @@ def _fitted(policy: Policy, ruled: list[_Ruled], least: float, option: str, meas
     evidence = [f"{option}: {sentence} Each rule alone rejects at most {_percent(least)} of the faces it can judge."]
     if others:
         names = ", ".join(rule.measure for rule in others)
-        evidence.append(f"The rules on {names} are unchanged and come on top of this.")
+        evidence.append(f"The rules on {names} are unchanged, and reject more faces.")
     of_rules = {one.rule.measure: tuple(_evidence(one, ruled, least)) for one in ruled}
     facts = {"faces": total, "kept": kept, "strictness": least}
     named = Policy(name=f"{policy.name}, fitted", sentence=sentence, rules=tuple(rules))

@@ -156,7 +156,7 @@ class _Answers(_Handler):
             self.refuse(413, "too_large", f"A question may have at most {MOST_BYTES >> 20} MiB.")
             return
         if kind not in ANSWERS:
-            self.refuse(404, "not_found", "There is no such question.")
+            self.refuse(404, "not_found", "There is no such request.")
             return
         try:
             answer = await self.review.ask(ANSWERS[kind], Question.model_validate_json(bytes(self.body)))
