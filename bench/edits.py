@@ -3,8 +3,8 @@
     python bench/edits.py --people FOLDER --strangers FOLDER [--clip FILE]
 
 people: photos in one folder per person. strangers: photos of other people. Each photo is edited in 12 ways, and the
-detector finds the face again. Prints what share of the edits is called a duplicate, with labels and without, how many
-pairs of different photos of one person are near, and for a clip how many pairs of neighbouring frames.
+detector finds the face again. Prints which share of the edits is called a duplicate, with labels and without. Prints
+how many pairs of different photos of one person are near, and for a clip how many pairs of neighbouring frames.
 """
 
 from __future__ import annotations

@@ -3,10 +3,11 @@
     python bench/pose.py [FOLDER] [--models sievepose,whenet,geometric] [--margins 0,0.05,0.1,0.2] [--sizes 0,64,40,24]
 
 FOLDER has image*.jpg, each with its image*.mat (Zhu et al., 2016); default ../shared/data/aflw2000_dev. Prints for each
-model, margin and size of the face: mean absolute error in degrees, the share of faces whose decision at yaw 45, pitch
-20, roll 25 agrees with the label, CPU milliseconds per face, and how far the pose of the mirrored picture is from the
-mirrored pose. By default the margin is the catalog's, and pictures keep their size; --sizes shrinks each picture until
-the longer side of the face's box has so many pixels. If ../shared/seed exists, a second table is about the photo of the
+model, margin and size of the face: the mean absolute error in degrees, CPU milliseconds per face, and how far the pose
+of the mirrored picture is from the mirrored pose. It also prints the share of faces whose decision at yaw 45, pitch 20,
+roll 25 agrees with the label. By default the margin is the catalog's, and pictures keep their size; --sizes shrinks
+each picture until the longer side of the face's box has so many pixels. If ../shared/seed exists, a second table is
+about the photo of the
 reference: mean distance from its five published Hopenet poses, and how many of its five decisions agree.
 """
 

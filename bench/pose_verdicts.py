@@ -3,9 +3,9 @@
     python bench/pose_verdicts.py [FOLDER] [--before whenet] [--after sievepose] [--sheet OUT.png]
 
 FOLDER: default ../shared/data/wider_val_dev/images. Prints for the policies `reference`, `strict` and `lenient` how
-many faces both models keep, how many only one of them keeps, and the share of all faces whose verdict turns. --sheet: a
-picture of all faces with such a verdict, row after row by policy, each with both poses (pitch, yaw, roll; `-` is the
-former model); the border is green where the new model keeps the face.
+many faces both models keep, and how many only one of them keeps. Prints the share of all faces whose verdict changes.
+--sheet: a picture of all faces with such a verdict, row after row by policy, each with both poses (pitch, yaw, roll;
+`-` is the former model); the border is green where the new model keeps the face.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python bench/smallest.py [--data ../shared/data] [--sizes 20,29,40,57,80] [--photos N]
 
-Prints for each size: CPU time as a share of the first size's; recall of the labelled faces of WIDER FACE by their
-shorter side (IoU at least 0.5); and of the confident faces that the first size finds, how many are found again, and how
+Prints for each size: CPU time as a share of the first size's, and recall of the labelled faces of WIDER FACE by their
+shorter side (IoU at least 0.5). Of the confident faces that the first size finds: how many are found again, and how
 many of them moved by at most a hundredth of a pixel.
 """
 

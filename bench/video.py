@@ -54,8 +54,8 @@ class Result:
     """One clip. tracks, impure: how many. fragments: tracks of each appearance. people: tracks of each person.
 
     kept: kept faces of each appearance that has a face fit to be kept. missing: people with such a face and none kept.
-    best: fitness of the best shot of each appearance as a share of that of its fittest face in the sampled frames, or
-    in every frame.
+    best: fitness of the best shot of each appearance, divided by that of its fittest face in the sampled frames, or in
+    every frame.
     """
 
     tracks: int

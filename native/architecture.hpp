@@ -4,8 +4,8 @@
 
 namespace facesieve {
 
-// No padding, stride 1, followed by a PReLU and, where `pool` is not 0, by a max pool of pool x pool with stride 2
-// whose last window may reach beyond the map.
+// No padding, stride 1, followed by a PReLU. If `pool` is not 0, a max pool of pool x pool with stride 2 follows, whose
+// last window may reach beyond the map.
 struct Convolution {
     int kernel, channels, filters, pool;
 };
@@ -16,8 +16,9 @@ struct Pnet {
     static constexpr int HEADS[]{1, 4};  // logit of a face; regression
 };
 
-// R-Net and O-Net see square crops. After the convolutions comes a dense layer of DENSE filters with a PReLU, and then
-// a dense layer with all ANSWERS: the logit of a face, four numbers of regression, and ten of landmarks in O-Net.
+// R-Net and O-Net see square crops. After the convolutions there is a dense layer of DENSE filters with a PReLU, and
+// then a dense layer with all ANSWERS. These are the logit of a face, four numbers of regression, and ten of landmarks
+// in O-Net.
 struct Rnet {
     static constexpr int SIDE = 24;
     static constexpr Convolution CONVOLUTIONS[]{{3, 3, 28, 3}, {3, 28, 48, 3}, {2, 48, 64, 0}};

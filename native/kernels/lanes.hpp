@@ -1,7 +1,7 @@
 // The vector of floats of one instruction set, and the operations that the kernels need.
-// The headers in this folder are compiled once for each instruction set, each time in a namespace of its own (ISA), so
-// that the linker cannot replace a function for one processor by the same function for another. Every instruction set
-// but `portable` on x86-64 fuses multiply and add.
+// The headers in this folder are compiled once for each instruction set, each time in a namespace of its own (ISA).
+// Otherwise the linker could replace a function for one processor by the same function for another. Every instruction
+// set but `portable` on x86-64 fuses multiply and add.
 #pragma once
 
 #include <algorithm>
@@ -146,7 +146,7 @@ inline Lanes prelu(Lanes a, Lanes slope) {
 }
 
 // In single precision on purpose: near 1 the sum has few bits left, so many windows have exactly the same score, as in
-// the reference, and suppression sees the same ties.
+// the reference. So suppression sees the same ties.
 inline float sigmoid(float logit) { return 1.f / (1.f + std::exp(-logit)); }
 
 }  // namespace facesieve::ISA

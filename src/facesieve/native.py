@@ -31,7 +31,7 @@ class Extension:
 def load_extension(settings: Settings) -> Extension | None:
     """Load the extension that the settings ask for. Returns None when ONNX Runtime and OpenCV do the work instead.
 
-    Raises SettingsError: `no_native` when the setting `engine` is `native` and the extension cannot be used, `no_isa`
+    Raises SettingsError: `no_native` when the setting `engine` is `native` and the extension cannot be used. `no_isa`
     when the setting `isa` names an instruction set that this processor or this build of the extension does not have.
     """
     if settings.engine == "onnxruntime":

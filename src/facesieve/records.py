@@ -44,7 +44,7 @@ class Source:
         archive or a list also a NUL byte and the name of the member. b"" means that `name` distinguishes it.
     former: the name that version 0.1.0 wrote for this source if it differs from `name`; else "".
     cost: how many still pictures it counts as when a build is divided into shards; more than 1 for a clip.
-    waiting: called now and then while a clip is read, so that a long clip is not taken for a decoder that hangs.
+    waiting: called regularly while a clip is read, because a decoder that reports nothing for long is killed.
     """
 
     name: str

@@ -82,7 +82,7 @@ class _Descriptor(io.RawIOBase):
 
 
 class _LossyPipe(_Descriptor):
-    """The same, but text for a full pipe that nobody reads is lost, because it would block the program."""
+    """The same, but text for a full pipe is dropped, because waiting would block the program."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)

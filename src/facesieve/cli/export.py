@@ -125,4 +125,5 @@ def _tell(done: Exported, output: Path, quiet: bool, as_json: bool) -> None:
         for reason, number in done.left_out.items():
             typer.echo(f"{number:,} left out: {reason}")
     splits = ", ".join(f"{name} {number:,}" for name, number in done.splits.items())
-    typer.echo(f"{done.faces:,} faces of {done.classes:,} labels: {splits}")
+    labels = "label" if done.classes == 1 else "labels"
+    typer.echo(f"{done.faces:,} faces of {done.classes:,} {labels}: {splits}")

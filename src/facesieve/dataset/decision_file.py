@@ -1,4 +1,4 @@
-"""Reads and changes `decisions.parquet`. Several processes may change it at once: each holds a lock for one change.
+"""Reads and changes `decisions.parquet`. Several processes may change it: each takes a lock for one change.
 
 A change is written to another file, synced and renamed, so what was acknowledged survives a kill and a power cut.
 """
@@ -74,7 +74,7 @@ def read_applied(layout: Layout) -> Decisions | None:
 
 
 def applied_bytes(decisions: Decisions) -> bytes:
-    """The content of the file that records applied decisions: what they say, without who, when and why."""
+    """The content of the file of applied decisions: verdicts and labels, without names, times and reasons."""
     effects = decisions.effects()
     columns = [
         effects[field.name] if field.name in effects.column_names else pa.nulls(len(effects), field.type)
@@ -84,7 +84,7 @@ def applied_bytes(decisions: Decisions) -> bytes:
 
 
 def write_decisions(decisions: Decisions, layout: Layout) -> None:
-    """Write the decisions of a dataset that nobody else writes to yet; none, if there are none."""
+    """Write the decisions of a new dataset, which no other process writes to yet. Writes no file if there are none."""
     if len(decisions):
         write_file_durably(table_bytes(decisions.table), layout.decisions, layout.decision_scratch)
         _remove_scratch(layout)
@@ -93,9 +93,9 @@ def write_decisions(decisions: Decisions, layout: Layout) -> None:
 def change_decisions(layout: Layout, changes: Sequence[Change]) -> Decisions:
     """Make these changes, all or none, and return the decisions as they are then. They are durable.
 
-    Raises UsageError `bad_decision` for what cannot be stored, DecidedMeanwhileError if someone decided about one of
-    the faces meanwhile, and DatasetError if the file cannot be written or is damaged, or another process holds the lock
-    for too long.
+    Raises UsageError `bad_decision` for values that cannot be stored, and DecidedMeanwhileError if someone decided
+    about one of the faces meanwhile. Raises DatasetError if the file is damaged or cannot be written, or if another
+    process keeps the lock for too long.
     """
     changes = [_checked(change) for change in changes]
     with _locked(layout):
@@ -190,7 +190,7 @@ def _replace(layout: Layout, held: Decisions, faces: Sequence[str], rows: pa.Tab
 
 @contextmanager
 def _locked(layout: Layout) -> Iterator[None]:
-    """Hold the lock on the decisions; what a killed process left behind is removed."""
+    """Hold the lock on the decisions, and remove temporary files of killed processes."""
     busy = f"Another process is changing the decisions of {layout.root}. Try again."
     lock = acquired_lock(layout.decision_lock, _PATIENCE, busy, layout.decisions)
     try:

@@ -1,4 +1,4 @@
-"""The orientation in an EXIF block; nothing else of it is read."""
+"""Reads the orientation in an EXIF block, and no other part of it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _MOST_TIMES = 8  # times the pixels of the largest item: the most that a picture
 
 
 def check_items(data: bytes) -> None:
-    """Refuse a picture that is made of the same tile again and again. Raises Refused `corrupt`."""
+    """Refuse a picture that repeats one tile too often. Raises Refused `corrupt`."""
     meta = next(
         (data[start + 4 : min(end, start + MOST_META)] for kind, start, end in boxes(data) if kind == b"meta"), b""
     )

@@ -32,8 +32,9 @@ class _WhileQuiet(threading.local):
 class _ErrorLines:
     """libtiff's error lines on standard error, such as `tempfile.tif: Using code not yet in table.`
 
-    Pillow turns off libtiff's warnings and leaves its errors on. libtiff has one handler per process, so other threads'
-    TIFF errors are not printed either while a picture is decoded; the last one to finish puts the handler back.
+    Pillow turns off libtiff's warnings and leaves its errors on. libtiff has one handler per process. So while a
+    picture is decoded, TIFF errors of other threads are not printed either. The last thread to finish restores the
+    handler.
     """
 
     def __init__(self) -> None:

@@ -78,8 +78,8 @@ class Sampler:
 class Scenes:
     """Numbers the scenes of consecutive frames.
 
-    A scene begins where the thumbnail differs from the one before by more than `CUT` grey levels on average, and by
-    more than `CUT_RATIO` times the median of the last `RECENT` differences.
+    A scene begins where the thumbnail differs from the one before by more than two limits: `CUT` grey levels on
+    average, and `CUT_RATIO` times the median of the last `RECENT` differences.
     """
 
     def __init__(self) -> None:

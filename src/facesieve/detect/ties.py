@@ -1,6 +1,6 @@
 """Sorts scores with the highest first, and equal scores in the order of the reference.
 
-P-Net's scores saturate, so hundreds of windows have the same score, and their order decides where boxes are in the end.
+P-Net's scores saturate, so hundreds of windows have the same score. Their order decides where the final boxes are.
 mtcnn 0.1.1 reads `numpy.argsort` backwards, and that sort is not stable. The published answers come from a machine
 where it is the vector sort of NumPy 1.25 and 1.26 for AVX-512. With every simpler rule that we tried, one face in 140
 gets another box. So this module computes that order on every machine. Sources: Bramas, "A Novel Hybrid Quicksort

@@ -93,8 +93,8 @@ def export_dataset(
     are now, for `size`. The other options are those of `facesieve export`; "" and None take the default.
     watch: called with the progress after every batch.
     After an interruption, call it again to continue. Nothing is left at `output` until the export is whole.
-    Raises UsageError for options that have no meaning, or if no face is left, and DatasetError if the dataset is being
-    built or is damaged, or if the output is not empty or cannot be written.
+    Raises UsageError for options that have no meaning, or if no face is left. Raises DatasetError if the dataset is
+    being built or is damaged, or if the output is not empty or cannot be written.
     """
     kind = format_named(to)
     if balance not in ("", "pose"):

@@ -5,8 +5,9 @@
     train.lst    1 (aligned), tab, name of the picture, tab, number of the class
     property     classes, height, width
 
-Faces are records 1 to N, in the order of their classes. Record 0 has no picture, but the numbers N + 1 and N + 1 + C:
-from record N + 1 on, each of C classes has a record with the numbers of its first face and of the one after its last.
+Faces are records 1 to N, in the order of their classes. Record 0 has no picture, but the numbers N + 1 and N + 1 + C.
+From record N + 1 on, there is a record for each of C classes: the numbers of its first face and of the one after its
+last.
 """
 
 from __future__ import annotations

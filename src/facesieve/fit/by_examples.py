@@ -40,7 +40,7 @@ def fit_examples(dataset: Manifests, good: Path, bad: Path, measures: tuple[str,
 
 
 def _measured(dataset: Manifests) -> list[str]:
-    """The measures that some face has, without raw values, which a score stands for."""
+    """The measures that some face has, without raw values, because their scores are used instead."""
     candidates = [name for name in OF_ONE_FACE if name in dataset.names and not name.endswith("_native")]
     found = set[str]()
     for rows in dataset.face_tables(candidates):

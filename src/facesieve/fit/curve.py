@@ -60,7 +60,7 @@ def error_curves(dataset: Manifests, policy: Policy, measures: tuple[str, ...] =
 
 
 def _orders(dataset: Manifests, policy: Policy, measures: tuple[str, ...], rows: Indices) -> dict[str, Floats]:
-    """How well some faces stand by each measure, and by the worst of those of the policy."""
+    """The standing of some faces by each measure, and by the worst measure of the policy."""
     every = tuple(name for name in OF_ONE_FACE if name in dataset.names and not name.endswith("_native"))
     ruled = [rule.measure for rule in policy.rules if rule.measure in OF_ONE_FACE]
     names = measures or every

@@ -12,7 +12,7 @@ JUDGED = 6  # steps that `gain` is the mean of: up to .3 discarded
 
 
 def steps_of(standings: Floats, random: np.random.RandomState) -> Indices:
-    """(N,) the step at which each face is discarded, the worst first; faces that stand equally in a drawn order."""
+    """(N,) the step at which each face is discarded, the worst first. Equal faces are in a random order."""
     order = np.lexsort((random.permutation(len(standings)), standings))
     steps = np.empty(len(order), np.intp)
     steps[order] = np.arange(len(order)) * STEPS // len(order)

@@ -1,10 +1,9 @@
 """Limits that separate good from bad examples, and how many errors they make on examples that they were not chosen by.
 
-Limits are added one by one: each time the limit that removes most of the error, which is the mean of the share of good
-examples that are rejected and the share of bad ones that are kept. Then each limit is chosen again, with the others as
-they are. How many limits there are is chosen by
-cross-validation: the fewest whose error is within one standard error of the least (Breiman et al., "Classification and
-regression trees", 1984).
+Limits are added one by one: each time the limit that removes most of the error. The error is the mean of two shares: of
+good examples that are rejected, and of bad ones that are kept. Then each limit is chosen again, with the others as they
+are. How many limits there are is chosen by cross-validation: the fewest whose error is within one standard error of the
+least (Breiman et al., "Classification and regression trees", 1984).
 """
 
 from __future__ import annotations

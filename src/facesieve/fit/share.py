@@ -2,7 +2,7 @@
 
 All rules get the same strictness: each would reject the same share of the faces if it were the only one. Nothing says
 which measure matters more, so no rule is tighter than another; and only the order of the faces counts, so units do not
-matter. A face stands as well as the worst of its measures does. The faces that stand best are kept:
+matter. The standing of a face is that of its worst measure. The faces with the best standing are kept:
 
     measure ─ standing among all faces ─┐
     measure ─ standing among all faces ─┼ the worst of them ─ the best share of faces ─ limits of every rule
@@ -41,7 +41,7 @@ class _Ruled:
 
 
 def fit_keep(dataset: Manifests, policy: Policy, share: float, measures: tuple[str, ...] = ()) -> Fitted:
-    """The policy with limits that keep this share of the faces, or a few more, where some stand equally.
+    """The policy with limits that keep this share of the faces, or a few more if some have the same standing.
 
     share: above 0, below 1. measures: those to limit, if not those of the policy. Rules on relations, and rules that
     reject good values, stay as they are and come on top. Raises UsageError, PolicyError and DatasetError.
@@ -89,7 +89,7 @@ def _ruled(dataset: Manifests, policy: Policy, measures: tuple[str, ...]) -> lis
 
 
 def _standing(rule: Rule, scores: Floats) -> Floats:
-    """(N,) where each face stands. An optional rule passes the faces without a value."""
+    """(N,) the standing of each face. An optional rule passes the faces without a value."""
     return np.where(np.isnan(scores) & rule.optional, 1.0, standing(scores))
 
 
@@ -110,7 +110,7 @@ def _fitted(policy: Policy, ruled: list[_Ruled], least: float, option: str, meas
     evidence = [f"{option}: {sentence} Each rule alone rejects at most {_percent(least)} of the faces it can judge."]
     if others:
         names = ", ".join(rule.measure for rule in others)
-        evidence.append(f"The rules on {names} are unchanged and come on top of this.")
+        evidence.append(f"The rules on {names} are unchanged, and reject more faces.")
     of_rules = {one.rule.measure: tuple(_evidence(one, ruled, least)) for one in ruled}
     facts = {"faces": total, "kept": kept, "strictness": least}
     named = Policy(name=f"{policy.name}, fitted", sentence=sentence, rules=tuple(rules))
@@ -122,7 +122,7 @@ def _place(order: list[str], name: str) -> int:
 
 
 def _limited(one: _Ruled, least: float) -> Rule:
-    """The rule with limits that pass exactly the faces that stand well enough."""
+    """The rule with limits that pass exactly the faces with this standing or a better one."""
     scores, passes = one.scale.scores(one.values), one.standing >= least
     failing, passing = scores[~passes & ~np.isnan(scores)], scores[passes & ~np.isnan(scores)]
     low, high = one.scale.limits(between(float(failing.max(initial=-np.inf)), float(passing.min())))

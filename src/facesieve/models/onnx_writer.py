@@ -1,7 +1,7 @@
 """Writes ONNX files field by field.
 
-The `onnx` package is not used, because a converted file must have the same bytes on every machine, so that the catalog
-can pin its sha256; another serializer may change them with any release. Only five kinds of messages are needed.
+The `onnx` package is not used, because it may write other bytes with any release. The catalog pins the sha256 of
+converted files, so they must have the same bytes on every machine. Only five kinds of messages are needed.
 Field numbers: onnx/onnx.proto of https://github.com/onnx/onnx. Wire format:
 https://protobuf.dev/programming-guides/encoding. `onnx_reader` reads the same files.
 """

@@ -1,11 +1,11 @@
 """The models in the cache folder and in the package. They are verified before every use.
 
-What is not part of FaceSieve is fetched and converted once.
+Models that are not part of FaceSieve are fetched and converted once.
 
 The catalog pins the sha256 of each converted file. The file's name contains it, so a new catalog never uses an old
-file. If the catalog has no sha256 of a converted model, because we did not have its published file, then a receipt
-beside the files records the sha256 of the published and the converted files. It protects against damage, but not
-against somebody who can write to the folder.
+file. The catalog has no sha256 of a converted model if we did not have its published file. Then a receipt beside the
+files records the sha256 of the published and the converted files. It protects against damage, but not against people
+who can write to the folder.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class State(StrEnum):
 class Ended(StrEnum):
     """Why a child that had started has ended."""
 
-    TIMED_OUT = "timed_out"  # the slot killed it, because it still worked when nobody waited for the reply
+    TIMED_OUT = "timed_out"  # by the slot, because it still worked after the deadline, or after its client had left
     KILLED = "killed"  # by SIGKILL, which the kernel sends when memory runs out
     CRASHED = "crashed"  # by another signal, such as SIGSEGV
     EXITED = "exited"

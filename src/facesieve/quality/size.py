@@ -32,7 +32,7 @@ def face_size(boxes: Floats) -> Floats:
 
 
 def prominence(boxes: Floats, sizes: Floats) -> Floats:
-    """(N,) how much a face stands out in its picture, 0 to 1.
+    """(N,) how large and central a face is in its picture, 0 to 1.
 
     It is the square root of the share of the picture that the box covers, times 1 - d / 2. Here d is the
     distance of the box's centre from the middle of the picture, as a share of half the diagonal, at most 1.

@@ -15,7 +15,7 @@ class JobCounts:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.jobs = Counter("facesieve_queue_jobs", "Jobs by what became of them.", ["outcome"], registry=self.registry)
+        self.jobs = Counter("facesieve_queue_jobs", "Finished jobs, by outcome.", ["outcome"], registry=self.registry)
         self.refusals = Counter(
             "facesieve_queue_refusals", "Jobs without an answer, by code.", ["code"], registry=self.registry
         )

@@ -1,8 +1,8 @@
 """Where the faces of each label are: the densest point among their embeddings.
 
 It is found by mean shift: from the face with the most faces near it, the centre moves to the weighted mean of
-the faces around it, again and again. The weight of a face falls to zero at the model's limit `reach`, so the faces of
-other people in a label do not move its centre, as long as they are not one person with more faces.
+the faces around it, again and again. The weight of a face falls to zero at the model's limit `reach`. So faces of other
+people in a label do not move its centre, unless one of these people has more faces.
 
     faces of a label ─ the first 4,096 by id ─ the densest face ─ 12 steps of mean shift ─ centre ─ distances
 

@@ -39,7 +39,7 @@ def held_out_by_embedding(
 
     The distance from a label is that from its centre, and its row is that of the face in its middle. Other pictures of
     a person are nearer to the centre than to most faces. If the centre of a face's own label is nearer to a held-out
-    face or label than the face itself, its distance counts: a person is held out with all pictures.
+    face or label than the face itself, the distance of the centre counts. So a person is held out with all pictures.
     vectors: (N, D), held_out: (M, D), NaN for a face without an embedding. labels: (M,) of the held-out faces, -1 for
     none. order, least: see `find_centres`. own: the labels of the N faces, if they are known. NaN and -1 where there is
     none.

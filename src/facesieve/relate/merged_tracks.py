@@ -13,7 +13,7 @@ def merged_tracks(tracks: Indices, frame: Indices, embeddings: Floats32, limit: 
     """(N,) the numbers of tracks after merging, from 0 in the order in which tracks begin.
 
     Two tracks are merged, the nearest first, if the means of their embeddings are no further apart than `limit` and
-    they share no frame: two faces of one frame are two people. tracks: (N,) the numbers before. embeddings: (N, D)
+    they share no frame. (Two faces of one frame are two people.) tracks: (N,) the numbers before. embeddings: (N, D)
     float32, NaN for a face without one.
     """
     there: Mask = ~np.asarray(np.isnan(embeddings).any(axis=1))

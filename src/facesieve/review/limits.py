@@ -52,7 +52,7 @@ class Live:
 
 
 class LiveJudge:
-    """Judges the faces of one dataset again and again."""
+    """Judges the faces of one dataset whenever a limit moves."""
 
     def __init__(self, faces: Faces) -> None:
         self._faces = faces

@@ -1,7 +1,7 @@
 """The local server of the page: loopback only, and every answer about the dataset needs a token.
 
-The token is in the fragment of the address, which browsers send to nobody; the page sends it in a header.
-A page of another site can neither read it nor, because the Host header is checked, reach this server by another name.
+The token is in the fragment of the address, which browsers do not send; the page sends it in a header. A page of
+another site can neither read it nor, because the Host header is checked, reach this server by another name.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class _Handler(RequestHandler):
         self.refuse(status_code, _CODES.get(status_code, "failed"), f"{self._reason}.")
 
     def log_exception(self, kind: Any, error: Any, trace: Any) -> None:
-        """Print one line for what nobody expected."""
+        """Print one line about an unexpected error."""
         if not isinstance(error, HTTPError):
             line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             print(f"The review could not answer {self.request.path[:100]!r}: {line} [failed]", file=sys.stderr)
@@ -156,7 +156,7 @@ class _Answers(_Handler):
             self.refuse(413, "too_large", f"A question may have at most {MOST_BYTES >> 20} MiB.")
             return
         if kind not in ANSWERS:
-            self.refuse(404, "not_found", "There is no such question.")
+            self.refuse(404, "not_found", "There is no such request.")
             return
         try:
             answer = await self.review.ask(ANSWERS[kind], Question.model_validate_json(bytes(self.body)))

@@ -69,7 +69,7 @@ def with_notes(
 ) -> BuildResult:
     """The result with what the search for sources noticed, and with the notes about comparing faces.
 
-    notes: those that were told before the build. With embeddings, those of the result are told instead.
+    notes: those that were announced before the build. With embeddings, those of the result are announced instead.
     """
     if embedded:  # otherwise the first note has said that nothing can be compared
         notes = result.notes

@@ -98,7 +98,7 @@ class Copies:
             # Either this build wrote it and the answer was lost, or a build wrote it that has lost its lease since.
             await lease.confirm()
             only_if = await self._objects.version(name) or ABSENT
-        raise Refused(RefusalCode.FETCH_FAILED, "Another program changes it again and again.")
+        raise Refused(RefusalCode.FETCH_FAILED, "Another program keeps changing it.")
 
     async def delete(self, name: str) -> None:
         """Delete an object, if it is there."""

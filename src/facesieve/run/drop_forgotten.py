@@ -22,7 +22,7 @@ from facesieve.run.selection import SEARCHED, Row, key_of
 def resolved_without_forgotten(ledger: Ledger, outputs: Outputs) -> Iterator[Resolution]:
     """Remove what was forgotten, then find the conflicts between the rows, for a command that publishes the ledger.
 
-    A killed build leaves parts in which nobody has looked for it yet. Raises DatasetError like `drop_forgotten`.
+    A killed build leaves parts that were not searched for it yet. Raises DatasetError like `drop_forgotten`.
     """
     drop_forgotten(ledger, ForgottenHashes(ledger.layout), outputs)
     with resolve(ledger.tables, ledger.layout.scratch) as found:

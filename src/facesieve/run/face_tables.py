@@ -1,4 +1,4 @@
-"""The rows of the faces of a dataset, as relations among all faces read them: again and again, some at a time."""
+"""The rows of the faces of a dataset, for relations among all faces: they are read several times, some at a time."""
 
 from __future__ import annotations
 

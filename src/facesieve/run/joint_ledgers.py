@@ -64,8 +64,9 @@ class JointLedgers:
     def without_repeated(self) -> JointLedgers:
         """The same ledgers with one row for each source.
 
-        In one dataset the last row of a source counts. Of several datasets, one with a label for the source is first,
-        then one that read the picture or refused it for good (no later build tries again), then the last dataset.
+        In one dataset the last row of a source counts. Datasets with a label for the source come first. Among these,
+        datasets come first that read the picture or refused it for good (no later build tries again). Among equals, the
+        last dataset comes first.
         Raises UsageError if two datasets have different labels for a source.
         """
         chunks = list[Hashes]()

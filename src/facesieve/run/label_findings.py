@@ -21,7 +21,7 @@ class LabelFinding:
     """Something that looks wrong, with its evidence.
 
     kind: `wrong`, a face that is not like the others of its label; `merged`, a label of two people; `split`, two labels
-    of one person; `alike_names`, labels whose names differ only in case, spaces or the form of their characters;
+    of one person; `alike_names`, labels that differ only in case, spaces or the form of their characters;
     `twice_in_picture`, one person twice in a picture; `two_labels`, one picture under two labels; `leaked`, a face that
     is near to a held-out one.
     labels, faces: those that it is about, faces by id. distance: between the two, or of the face from its label; None

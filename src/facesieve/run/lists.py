@@ -1,8 +1,8 @@
 """Records which pictures only a list of paths named, so that a build notices lines that were removed from the list.
 
 The path of a picture does not tell whether a list named it. So the dataset has a table with one row for each list and
-picture, both as hashes of their identities. A picture that was in the dataset before the list, or that a named folder
-or glob contains, has no row: it stays in the dataset when the list no longer names it.
+picture, both as hashes of their identities. Some pictures have no row: those that were in the dataset before the list,
+and those that a named folder or glob contains. They stay in the dataset when the list no longer names them.
 """
 
 from __future__ import annotations

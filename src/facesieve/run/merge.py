@@ -1,8 +1,8 @@
 """The public function `merge`: datasets that were built apart become one, as if one build had made it.
 
 The merge marks the dataset as unfinished, takes over the files and ledgers of its parts, publishes, and removes the
-mark. After a kill, the same merge goes on: it writes only what is not there yet. In a bucket, the mark appears before
-everything else, and disappears when everything is copied.
+mark. After a kill, the same merge continues: it writes only the files that are missing. In a bucket, the mark appears
+before everything else, and disappears when everything is copied.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def merge(
     work_folder: where a dataset of a bucket is written before it is copied there; None is a folder in the cache.
     settings: how manifests and contact sheet are written; None takes the environment and the defaults.
     watch: called with the counts of each step. announce: called with a line about each copy between bucket and folder.
-    Raises UsageError if a source has two labels or a part is named twice, and DatasetError if a part is not finished or
-    damaged, parts do not fit together, or the dataset cannot be written.
+    Raises UsageError if a source has two labels or a part is named twice. Raises DatasetError if a part is not finished
+    or damaged, if parts do not fit together, or if the dataset cannot be written.
     """
     paths = [Path(parts)] if isinstance(parts, str | os.PathLike) else [Path(part) for part in parts]
     settings = settings or Settings.load()

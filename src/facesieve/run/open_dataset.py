@@ -104,8 +104,8 @@ class Dataset(Manifests):
         min_label_faces: as the setting; None takes that of the dataset.
         against: the folder of another dataset. Faces that are near to its kept faces are rejected as `leaked`; a rule
         on `held_out_distance` changes the limit.
-        Raises PolicyError if a rule needs what the dataset does not have, and DatasetError if `output` has something
-        else and `overwrite` is not set, a crop is missing, or a file cannot be written.
+        Raises PolicyError if a rule needs what the dataset does not have. Raises DatasetError if `output` has something
+        else and `overwrite` is not set, if a crop is missing, or if a file cannot be written.
         """
         policy = policy or self.policy
         least = self._min_label_faces if min_label_faces is None else min_label_faces

@@ -1,7 +1,8 @@
 """Packs crops into the tar files that readers see, when a dataset is published.
 
 A finished shard leaves its crops in a tar file of its own. Publishing computes from the rows which crops belong
-together, and writes the tar files that do not exist yet, from those of the shards and from old ones that are replaced.
+together. It writes the tar files that do not exist yet; their crops are in the tar files of the shards and in old ones
+that are replaced.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Permits to write: how a build that uses other machines makes sure that a lost worker writes nothing any more.
 
 Each worker has a file, and it writes only while it holds a shared lock on this file and the file is not empty. To
-revoke the permit, the build takes the exclusive lock, empties the file and removes it. So a worker that lives on after
-its build ended, or that was given up as lost, is refused at its next write. This needs a folder whose locks work
+revoke the permit, the build takes the exclusive lock, empties the file and removes it. So a worker that still runs
+after its build ended, or after the build counted it as lost, is refused at its next write. This needs a folder whose
+locks work
 between machines: a local disk, NFS 4, or another network folder with locks.
 """
 

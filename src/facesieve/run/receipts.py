@@ -1,4 +1,4 @@
-"""The receipts of exports in a dataset: which exports hold the faces of a person who is to be forgotten.
+"""The receipts of exports in a dataset: they say which exports have the faces of a person.
 
 A receipt is a Parquet file: one column with the ids of the faces of an export, and JSON that says what it is. When a
 face is forgotten, its id leaves the receipts, and the JSON counts it. A dataset that `sieve -o` wrote has a receipt,

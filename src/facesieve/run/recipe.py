@@ -82,9 +82,9 @@ def build(
     stderr.
 
     The build runs in `settings.workers` processes; with `workers=1` it runs in this process alone.
-    Raises UsageError when an argument is wrong, PolicyError when a rule needs another dataset to compare with,
-    ModelError when a model is missing, DatasetError when the dataset cannot be written or continued or lacks files at
-    the end, and WorkerError when worker processes cannot be started, or when a cluster cannot be used.
+    Raises UsageError when an argument is wrong, PolicyError when a rule needs another dataset to compare with, and
+    ModelError when a model is missing. Raises DatasetError when the dataset cannot be written or continued, or lacks
+    files at the end. Raises WorkerError when worker processes cannot be started, or when a cluster cannot be used.
     """
     settings = settings or Settings.load()
     named = _as_paths(sources)

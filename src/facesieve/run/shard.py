@@ -133,8 +133,8 @@ class ShardRunner:
 def _reporting(sources: Sequence[Source], on_start: Callable[[int], None], settings: Settings) -> Iterator[Source]:
     """Yield the sources in order; those behind URLs are fetched ahead and carry their bytes.
 
-    on_start: called with the index of a source before it is yielded, and again and again while its download is awaited
-    or a clip is read, so that neither is taken for a process that hangs.
+    on_start: called with the index of a source before it is yielded. It is called repeatedly while a download is
+    awaited or a clip is read, because a silent process is killed.
     """
     index = 0
 

@@ -1,9 +1,9 @@
 """Decides which requests are admitted, which wait, and which are refused when there are too many.
 
 As many pictures are processed at once as there are workers. `waiting` more requests may wait; all others are refused at
-once, with `Retry-After`. When all places are taken, the client with the most places loses one to a client that has at
-least two fewer: the newest place for which no worker has begun. A client that has no place is admitted beyond the
-limit, so no client can take all places. A client is a token at an address.
+once, with `Retry-After`. When all places are taken, a client with at least two places fewer takes one from the client
+with the most: the newest place for which no worker has begun. A client that has no place is admitted beyond the limit,
+so no client can take all places. A client is a token at an address.
 """
 
 from __future__ import annotations

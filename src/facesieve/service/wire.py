@@ -1,7 +1,7 @@
 """HTTP/1.1 on a connection: reads its requests one after the other, and has each answered.
 
-The service does this itself because Tornado's own reader closes the connection, or sends a bare 400, when a request is
-malformed or too large, and has no hook for another answer. Here such a request gets a JSON error with a code. Only
+The service does this itself, because Tornado's own reader has no hook for the answer to a malformed or too large
+request: it closes the connection or sends a bare 400. Here such a request gets a JSON error with a code. Only
 public parts of Tornado are used: `IOStream`, the interfaces `HTTPConnection`, `HTTPMessageDelegate` and
 `HTTPServerConnectionDelegate`, and the parsers of a request line and of headers.
 

@@ -100,7 +100,7 @@ def _linked(members: list[Member]) -> Iterator[Member]:
         if end.link is None and not end.is_folder:
             yield replace(member, open=end.open, fingerprint=end.fingerprint)
         elif end.link is not None and end.link not in folders:
-            yield replace(member, open=_nowhere(end.link))
+            yield replace(member, open=_dead_link(end.link))
 
 
 def _end_of(at: int, members: list[Member], positions: dict[str, list[int]]) -> Member:
@@ -123,7 +123,7 @@ def _end_of(at: int, members: list[Member], positions: dict[str, list[int]]) -> 
     return members[at]
 
 
-def _nowhere(target: str) -> RefusedOpener:
+def _dead_link(target: str) -> RefusedOpener:
     """The refusal of a link whose target is not in the archive."""
     if target.startswith(("/", "../")) or target == "..":
         return RefusedOpener(RefusalCode.OUTSIDE_TREE)

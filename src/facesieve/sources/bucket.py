@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BucketArgument:
-    """What the URL of a bucket stands for. found: the object that it names; None for a folder."""
+    """What the URL of a bucket means. found: the object that it names; None for a folder."""
 
     url: BucketUrl
     found: Listed | None = None

@@ -93,7 +93,7 @@ def _checked(pattern: str) -> str:
 def _found(pattern: str, names: Sequence[str]) -> list[str]:
     """The group `label` in each name; "" where the pattern does not match.
 
-    RE2 searches in linear time, so that no pattern can take long on the names that strangers gave to their files.
+    RE2 searches in linear time, so no pattern can take long, whatever the names of files are.
     """
     import pyarrow as pa
     import pyarrow.compute as pc  # late, because other builds do not need it to find their pictures

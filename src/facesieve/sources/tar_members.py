@@ -33,8 +33,8 @@ _EXTENDED = {
 def tar_members(path: Path, stream: BinaryIO, search: Search) -> Iterator[Member]:
     """All entries of a tar, in its order.
 
-    A compressed tar has no random access, so it is unpacked once to a temporary file: to read it again for every member
-    would take quadratic time, and to keep it in memory would take unbounded memory.
+    A compressed tar has no random access, so it is unpacked once to a temporary file. Reading it again for every member
+    would take quadratic time, and keeping it in memory would take unbounded memory.
     """
     status = os.fstat(stream.fileno())
     stamp_format = f"{status.st_mtime_ns}-{{}}@{status.st_ctime_ns}"

@@ -74,7 +74,7 @@ class Layout:
 
     @property
     def decisions(self) -> Path:
-        """What people decided about single faces; absent as long as nobody did."""
+        """What people decided about single faces; absent if there are no decisions."""
         return self.root / "decisions.parquet"
 
     @property
@@ -138,7 +138,7 @@ class Layout:
 
     @property
     def merging(self) -> Path:
-        """It exists while datasets are merged into this one, and is left by a merge that was killed."""
+        """It exists while datasets are merged into this one, and after a merge that was killed."""
         return self.hidden / "merging"
 
     @property

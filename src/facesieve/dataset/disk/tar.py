@@ -1,7 +1,7 @@
 """Tar files of crops: equal members become equal bytes, and the name of a tar file is computed from its members.
 
-Each member has one USTAR header without times, users or extensions, so plain `tar` and WebDataset read it, and damage
-to any byte of the file is noticed by its name.
+Each member has one USTAR header without times, users or extensions, so plain `tar` and WebDataset read it. The name of
+the file is computed from its members, so damage to any byte is noticed.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ class Decisions:
         return {"kept": kept, "rejected": rejected, "relabelled": len(self) - self.table["label"].null_count}
 
     def effects(self) -> pa.Table:
-        """What the decisions say, without who, when and why; withdrawn ones are left out."""
+        """Verdicts and labels of the decisions, without names, times and reasons; withdrawn ones are left out."""
         rows = self.table.select(["face_id", "verdict", "label"])
         return rows.filter(pc.or_(pc.is_valid(rows["verdict"]), pc.is_valid(rows["label"])))
 

@@ -1,8 +1,8 @@
 """Which tar file holds the crops of each face. It depends on the rows alone, not on the builds that made them.
 
 A tar file holds the crops of consecutive faces. It ends after roughly half the wanted bytes, at the first face whose id
-is one of a random choice, so that a face that is added or removed changes one or two files and not all that follow
-(content-defined chunking; Muthitacharoen, Chen and Mazières, SOSP 2001).
+is one of a random choice. So adding or removing a face changes one or two files, not all that follow (content-defined
+chunking; Muthitacharoen, Chen and Mazières, SOSP 2001).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Converts published weights to ONNX, one file for each model. Equal inputs give equal bytes on every machine."""
+"""Converts published weights to ONNX, one file for each model. Equal inputs yield equal bytes on every machine."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """P-, R- and O-Net (Zhang et al., 2016, https://arxiv.org/abs/1604.02878) for upright RGB pictures in 0..255.
 
 The published files expect the picture transposed, as in MATLAB, and normalised to (p - 127.5) / 128. Both are folded
-into the weights. No convolution is padded, so this is exact: a kernel transposed in space computes the transposed map,
-and K * ((p - 127.5) / 128) + b = (K / 128) * p + (b - 127.5 / 128 sum K).
+into the weights. No convolution is padded, so this is exact. A kernel transposed in space computes the transposed map.
+And K * ((p - 127.5) / 128) + b = (K / 128) * p + (b - 127.5 / 128 sum K).
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ class LimitCounts:
     """Counts the faces of a dataset for one measure.
 
     A face is gained by moving a limit only if its rule is the only one that the face fails. So the faces that pass
-    every *other* rule are counted below each stop and up to each stop (inclusive): these counts say exactly how many
-    of them lie between any two stops.
+    every *other* rule are counted below each stop and up to each stop (inclusive). These counts say exactly how many
+    faces are between any two stops.
     """
 
     def __init__(self, measure: Measure, scale: Scale, policy: Policy) -> None:

@@ -25,7 +25,7 @@ def json_rows(path: Path, stream: BinaryIO, search: Search) -> Iterator[Row]:
     """
     chosen: dict[tuple[str, ...], Columns] = {}
     unused: dict[str, None] = {}
-    silent = Search(search.settings, search.options)  # unused columns are told once, not once per set of names
+    silent = Search(search.settings, search.options)  # unused columns are reported once, not once per set of names
     for line in read_lines(path, stream, search):
         if line.blank:
             continue
