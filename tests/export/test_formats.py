@@ -101,7 +101,7 @@ def test_each_export_leaves_one_receipt_that_names_its_faces(copy: Path, tmp_pat
     for _ in range(2):
         done = export_dataset(copy, "csv", tmp_path / "out", where="blur > 50")
         (tmp_path / "out").rename(tmp_path / f"moved-{len(list(tmp_path.iterdir()))}")
-    [(about, path)] = receipts(Layout(copy))
+    [(about, path, _)] = receipts(Layout(copy))
     assert about["output"] == str(tmp_path / "out") and about["spec"]["where"] == "blur > 50"
     ids = pq.read_table(path)["face_id"].to_pylist()
     assert len(ids) == done.faces and set(ids) < set(pq.read_table(copy / "faces.parquet")["face_id"].to_pylist())

@@ -99,8 +99,8 @@ def test_in_a_browser_the_sheet_and_the_report_open_the_clip_at_the_second(
         links = "[...document.querySelectorAll('#faces a.fact')].map(one => one.href)"
         seconds = ("0.0", "0.2", "0.4", "0.6", "0.8", "1.0", "1.2", "1.4")
         assert tab.run(links) == [f"{Path(clip).as_uri()}#t={second}" for second in seconds]
-        assert tab.run("document.querySelectorAll('#faces h3').length") == 1
-        assert tab.run("document.querySelector('#faces h3').textContent").endswith("track 0 · 0–1.4 s")
+        assert tab.run("document.querySelectorAll('#faces h2').length") == 1
+        assert tab.run("document.querySelector('#faces h2').textContent").endswith("track 0 · 0–1.4 s")
         tab.open(whole.report(tmp_path / "report.html").as_uri())
         assert tab.run("document.querySelectorAll('#clips .clip').length") == 2, "one of them has no face"
         shots = tab.run("[...document.querySelectorAll('#clips .shots a')].map(one => one.href)")
