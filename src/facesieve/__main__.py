@@ -32,6 +32,7 @@ def main() -> None:
 
 def _run() -> None:
     import facesieve.processes.without_pandas  # noqa: F401
+    from facesieve.errors import is_about_memory
     from facesieve.stop import Stopped, stoppable  # workers do not need these
     from facesieve.streams import safe_streams
 
@@ -44,6 +45,11 @@ def _run() -> None:
         except Stopped as stopped:
             print(stopped, file=sys.stderr)
             raise
+        except Exception as error:
+            if not is_about_memory(error):
+                raise
+            print("error: There is not enough memory to run FaceSieve. [out_of_memory]", file=sys.stderr)
+            sys.exit(2)
 
 
 def _in_utf8() -> None:

@@ -15,10 +15,34 @@ Refused                 inside `sources` and `decode` only: ends the reading of 
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # only for types: importing this module must stay fast, without numpy
     from facesieve.records import RefusalCode
+
+
+_ABOUT_MEMORY = (
+    "out of memory",
+    "insufficient memory",
+    "not enough memory",
+    "memory allocation",
+    "cannot allocate",
+    "failed to allocate",
+    "bad_alloc",
+    "malloc",
+    "failed to map segment",  # of a library that is loaded
+    "can't start new thread",
+)
+_LIMITS = ("security limit", "exceeds")  # libheif reports its own limits on a file as a failed allocation
+
+
+def is_about_memory(error: BaseException) -> bool:
+    """Whether any error says, by its type or its text, that there is not enough memory."""
+    said = str(error).lower()
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    return any(words in said for words in _ABOUT_MEMORY) and not any(words in said for words in _LIMITS)
 
 
 class FacesieveError(Exception):

@@ -119,3 +119,11 @@ def test_names_and_labels_are_text_in_a_locale_of_ascii(source: str, astronaut: 
     [row] = pq.read_table(tmp_path / "out" / "pictures.parquet", columns=["source", "label", "refusal"]).to_pylist()
     name = f"{source}!José/1.png" if source in ("a.zip", "a.tar") else "José/1.png"
     assert row == {"source": f"{tmp_path}/{name}", "label": "José", "refusal": None}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits address space")
+def test_too_little_memory_to_start_is_one_sentence(astronaut: Path, tmp_path: Path) -> None:
+    command = f"ulimit -v 250000; exec {sys.executable} -m facesieve build {astronaut} -o {tmp_path / 'out'}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, timeout=600)
+    assert said(done) == "error: There is not enough memory to run FaceSieve. [out_of_memory]\n"
+    assert not (tmp_path / "out").exists()

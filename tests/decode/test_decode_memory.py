@@ -15,7 +15,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from facesieve.decode.out_of_memory import is_about_memory
+from facesieve.errors import is_about_memory
 
 CHILD = """
 import json, os, resource, sys
@@ -77,6 +77,8 @@ def test_under_any_memory_limit_a_good_picture_is_a_photo_or_out_of_memory(tmp_p
         (OSError("out of memory error when reading image file"), True),
         (cv2.error("OpenCV: (-4:Insufficient memory) Failed to allocate 9 bytes"), True),
         (ValueError("Insufficient memory (case 4)"), True),
+        (ImportError("libtiff.so.6: failed to map segment from shared object"), True),
+        (RuntimeError("can't start new thread"), True),
         (ValueError("Memory allocation error: Security limit exceeded: image size"), False),
         (ValueError("broken data stream"), False),
     ],

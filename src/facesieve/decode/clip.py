@@ -12,9 +12,8 @@ from facesieve.decode.capture import Capture, opened
 from facesieve.decode.clip_file import clip_file
 from facesieve.decode.containers import is_cut_off
 from facesieve.decode.cost import check_cost
-from facesieve.decode.out_of_memory import is_about_memory
 from facesieve.decode.sampling import ALMOST, Clock, Sampler, Scenes
-from facesieve.errors import Refused
+from facesieve.errors import Refused, is_about_memory
 from facesieve.records import Clip, Photo, Pixels, Refusal, RefusalCode, Source, Truncated
 from facesieve.settings import Settings
 

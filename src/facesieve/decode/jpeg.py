@@ -9,9 +9,9 @@ from facesieve.decode.cost import check_cost, check_scans
 from facesieve.decode.exif import orientation_of
 from facesieve.decode.flatten import flatten
 from facesieve.decode.jpeg_stream import JpegHeader, read_header, read_scans, without_metadata
-from facesieve.decode.out_of_memory import is_about_memory
 from facesieve.decode.still import open_still
 from facesieve.decode.upright import upright
+from facesieve.errors import is_about_memory
 from facesieve.records import Pixels
 from facesieve.settings import Settings
 

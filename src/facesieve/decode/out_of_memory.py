@@ -1,32 +1,10 @@
-"""Distinguishes a lack of memory from a damaged picture, which each decoder reports in its own words."""
+"""Whether a decoder failed because memory was short."""
 
 from __future__ import annotations
-
-import errno
 
 import numpy as np
 
 from facesieve.decode.cost import BYTES_PER_PIXEL, Size
-
-_WORDS = (
-    "out of memory",
-    "insufficient memory",
-    "not enough memory",
-    "memory allocation",
-    "cannot allocate",
-    "failed to allocate",
-    "bad_alloc",
-    "malloc",
-)
-_LIMITS = ("security limit", "exceeds")  # libheif reports its own limits on a file as a failed allocation
-
-
-def is_about_memory(error: BaseException) -> bool:
-    """Whether an error of a decoder says, by its type or its text, that there is not enough memory."""
-    said = str(error).lower()
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        return True
-    return any(words in said for words in _WORDS) and not any(words in said for words in _LIMITS)
 
 
 def lacks_memory_for(format: str, size: Size) -> bool:

@@ -17,12 +17,12 @@ from facesieve.decode.formats import sniff
 from facesieve.decode.header import UNKNOWN, declared_size, ends_early
 from facesieve.decode.jpeg import decode_jpeg
 from facesieve.decode.netpbm import decode_netpbm
-from facesieve.decode.out_of_memory import is_about_memory, lacks_memory_for
+from facesieve.decode.out_of_memory import lacks_memory_for
 from facesieve.decode.pillow_image import from_image
 from facesieve.decode.quiet import quiet
 from facesieve.decode.raw import full_size_preview
 from facesieve.decode.still import decode_still
-from facesieve.errors import Refused
+from facesieve.errors import Refused, is_about_memory
 from facesieve.records import Photo, Pixels, Refusal, RefusalCode, Source
 from facesieve.settings import Settings
 
