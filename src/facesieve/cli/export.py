@@ -60,7 +60,7 @@ def export(
         str, typer.Option(metavar="pose", help="Take as many faces turned to each side as frontal ones.")
     ] = "",
     pairs: Annotated[int, typer.Option(metavar="N", help="How many pairs the format `pairs` has.")] = 6000,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of everything that is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the order, the splits and the pairs.")] = 0,
     licence: Annotated[str, typer.Option("--license", metavar="NAME", help="Licence of the faces, for the card.")] = "",
     consent: Annotated[
         str, typer.Option("--consent-note", metavar="TEXT", help="How the people consented, for the card.")

@@ -42,9 +42,7 @@ def forget(
         typer.Option("--picture", metavar="FILE", help="All pictures with the bytes of this file, under any name."),
     ] = None,
     missing: Annotated[bool, typer.Option("--missing", help="All sources whose files no longer exist.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Forget it; in a terminal, nothing is changed without.")] = (
-        False
-    ),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Really forget; else a terminal only shows it.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be forgotten.")] = False,
     work_folder: Annotated[
         Path | None,
