@@ -24,7 +24,10 @@ def open_own_file(path: Path) -> BufferedReader:
 
 def missing_file(path: Path) -> DatasetError:
     """The error for a file that every finished dataset has."""
-    return DatasetError("not_a_dataset", f"{path} is missing, so this is not a finished dataset.")
+    if path.parent.is_file():
+        return DatasetError("not_a_dataset", f"{path.parent} is a file, and a dataset is a folder that a build wrote.")
+    repair = f" Run `{check_command(path)} --repair`." if (path.parent / "dataset.json").exists() else ""
+    return DatasetError("not_a_dataset", f"{path} is missing, so this is not a finished dataset.{repair}")
 
 
 def damaged_file(path: Path, detail: str = "") -> DatasetError:
