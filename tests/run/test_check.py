@@ -373,9 +373,10 @@ def test_foreign_files_in_the_ledger_are_named_and_left_alone(out: Path, heap: P
 
 def test_what_is_no_dataset_or_unfinished_is_one_sentence(out: Path, tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"a file")
-    for path in (tmp_path / "nowhere", tmp_path / "clip.mp4"):
+    missing, file = "is missing, so this is not a finished dataset", "is a file, and a dataset is a folder"
+    for path, why in ((tmp_path / "nowhere", missing), (tmp_path / "clip.mp4", file)):
         for look in (check_dataset, open_manifests, lambda root: repair_dataset(root, Settings())):
-            with pytest.raises(DatasetError, match="is missing, so this is not a finished dataset") as caught:
+            with pytest.raises(DatasetError, match=why) as caught:
                 look(path)
             assert caught.value.code == "not_a_dataset"
     (out / "dataset.json").unlink()
