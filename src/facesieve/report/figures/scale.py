@@ -52,7 +52,8 @@ def scale_of(measure: Measure, sample: Floats, limits: Iterable[float]) -> Scale
         every = _growing(low, high)
         return Scale(_thinned(every), _with(every, limits), growing=True)
     top = measure.high
-    if measure.low == 0 and math.isfinite(top) and middle < top and (top - low) / (top - middle) > LONG_TAIL:
+    bounded = measure.low == 0 and math.isfinite(top) and measure.unit == ""  # a score of 99.9 is as good as 100
+    if bounded and middle < top and (top - low) / (top - middle) > LONG_TAIL:
         nearest = max(top - high, NEAREST * top)
         every = _from_top(nearest, top - low, top)
         return Scale(_thinned(every), _with(every, limits), top=top)
