@@ -23,7 +23,7 @@ from facesieve.errors import Refused
 from facesieve.records import Photo, Refusal, Source
 from facesieve.settings import Settings
 from facesieve.sources import as_sources
-from filmed import CODECS, film, grey
+from filmed import CODECS, film, grey, turned
 
 RAMP = [20 + 4 * number for number in range(50)]  # two seconds that grow brighter
 
@@ -277,15 +277,6 @@ def test_a_stream_that_fails_in_the_middle_is_a_refusal(ramp: Path) -> None:
 
     found = list(decode_each(Source("x", open=lambda: Failing(ramp.read_bytes())), Settings()))
     assert [getattr(one, "code", "") for one in found] == ["unreadable"]
-
-
-def turned(data: bytes) -> bytes:
-    """An MP4 whose header says that the picture is to be turned by 90 degrees clockwise."""
-    changed, one = bytearray(data), 1 << 16
-    at = changed.find(b"tkhd") + 44  # the matrix in a box of version 0 (ISO/IEC 14496-12, 8.3.2)
-    matrix = (0, one, 0, -one, 0, 0, 0, 0, 1 << 30)
-    changed[at : at + 36] = b"".join(value.to_bytes(4, "big", signed=True) for value in matrix)
-    return bytes(changed)
 
 
 def test_the_rotation_of_the_header_is_applied_once(tmp_path: Path) -> None:

@@ -53,6 +53,15 @@ def test_a_face_whose_crop_changes_a_little_stays_in_its_track() -> None:
     assert tracks([(0, 0.0, ADA), (1, 5.0, changed)]) == [0, 0]
 
 
+def test_a_face_that_was_partly_covered_is_compared_with_the_faces_before() -> None:
+    covered = ADA.copy()
+    covered[:12] ^= 0xFF
+    assert tracks([(0, 0.0, ADA), (1, 0.0, covered), (2, 60.0, ADA)]) == [0, 0, 0]
+    assert tracks([(0, 0.0, covered), (1, 60.0, ADA)]) == [0, 1], "the two alone are too different"
+    long = [(number, 0.0, covered) for number in range(1, 4)]
+    assert tracks([(0, 0.0, ADA), *long, (4, 60.0, ADA)]) == [0, 0, 0, 0, 1], "only the last three faces count"
+
+
 def test_people_who_cross_keep_their_tracks() -> None:
     ada, bob = ([(number, x, who) for number, x in enumerate(xs)] for who, xs in crossing())
     faces = sorted([*ada, *bob], key=lambda face: face[0])

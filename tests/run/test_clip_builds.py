@@ -12,6 +12,7 @@ from typing import Any
 
 import chromium
 import cv2
+import numpy as np
 import pytest
 import skimage.data
 
@@ -23,7 +24,7 @@ from facesieve.run.check import check_dataset
 from facesieve.run.forget import forget
 from facesieve.settings import Settings
 from facesieve.sieve import Policy
-from filmed import film, walking
+from filmed import film, turned, walking
 from handmade import files_in
 from page_facts import facts_of
 
@@ -259,6 +260,21 @@ def test_the_pipeline_tracks_a_clip(clips: Path) -> None:
     assert [frame.photo.time is None for frame in frames if frame.photo] == [False] * 8 + [True]
     assert pipeline.track(clips / "photo.png").faces[0].track is None
     assert pipeline.track(b"nothing").refusal is not None
+
+
+def test_container_and_rotation_do_not_change_the_faces(tmp_path: Path) -> None:
+    frames = walking(face(), 11, (320, 240))
+    upright = [film(tmp_path / name, frames, codec="png ") for name in ("a.mov", "a.mkv")]  # PNG loses nothing
+    sideways = film(tmp_path / "sideways.mov", [np.rot90(frame) for frame in frames], codec="png ")
+    (tmp_path / "turned.mov").write_bytes(turned(sideways.read_bytes()))
+    pipeline = facesieve.Pipeline(Settings.load(pose="geometric", min_face_size=60), Policy.preset("footage"))
+    found = [pipeline.track(clip).faces for clip in (*upright, tmp_path / "turned.mov")]
+    assert [len(faces) for faces in found] == [3, 3, 3]
+    for others in found[1:]:
+        for one, other in zip(found[0], others, strict=True):
+            assert (one.box, one.time, one.track, one.verdict) == (other.box, other.time, other.track, other.verdict)
+            assert np.array_equal(one.landmarks, other.landmarks) and np.array_equal(one.crop, other.crop)
+            assert one.measures == pytest.approx(other.measures, nan_ok=True)
 
 
 KILLED = """

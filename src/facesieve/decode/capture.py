@@ -17,7 +17,7 @@ from facesieve.errors import Refused
 from facesieve.records import Pixels, RefusalCode
 
 _SECONDS = 30  # in which FFmpeg must find the streams, and read on
-_SANE_FPS = 1e5
+_SLOWEST_FPS, _SANE_FPS = 1 / 3600, 1e5
 _LONGEST = 1e7  # seconds; a longer clip has a damaged header
 _ENVIRONMENT = {
     "OPENCV_FFMPEG_CAPTURE_OPTIONS": f"protocol_whitelist;file|format_whitelist;{DEMUXERS}",
@@ -80,7 +80,7 @@ def _described(video: cv2.VideoCapture) -> Capture:
             *(cv2.CAP_PROP_FOURCC, cv2.CAP_PROP_ORIENTATION_META),
         )
     )
-    known = fps if math.isfinite(fps) and 0 < fps <= _SANE_FPS else None
+    known = fps if math.isfinite(fps) and _SLOWEST_FPS <= fps <= _SANE_FPS else None
     seconds = count / known if known and math.isfinite(count) and count > 0 else None
     stretch = _stretch(video)
     sideways = round(turn) % 180 == 90

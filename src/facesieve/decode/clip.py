@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -12,6 +13,7 @@ from facesieve.decode.capture import Capture, opened
 from facesieve.decode.clip_file import clip_file
 from facesieve.decode.containers import is_cut_off
 from facesieve.decode.cost import check_cost
+from facesieve.decode.sample_tables import check_samples
 from facesieve.decode.sampling import ALMOST, Clock, Sampler, Scenes
 from facesieve.errors import Refused, is_about_memory
 from facesieve.records import Clip, Photo, Pixels, Refusal, RefusalCode, Source, Truncated
@@ -33,10 +35,12 @@ def clip_photos(
     waiting = source.waiting or _nothing
     picture_id, size = "", (0, 0)
     try:
-        with (
-            clip_file(stream, head, settings.max_clip_bytes, waiting) as (path, picture_id, length),
-            opened(path, settings.threads) as capture,
-        ):
+        with ExitStack() as stack:
+            file = clip_file(stream, head, settings.max_clip_bytes, waiting)
+            path, picture_id, length = stack.enter_context(file)
+            if format in ("mp4", "mov"):
+                check_samples(path, length)
+            capture = stack.enter_context(opened(path, settings.threads))
             size = capture.size
             check_cost("clip", size, length, settings)
             _check_length(capture.duration or 0.0, settings)

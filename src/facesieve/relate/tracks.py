@@ -15,7 +15,7 @@ from facesieve.records import Floats, Floats32, Indices, Mask, Pixels
 from facesieve.relate.merged_tracks import merged_tracks
 
 LOST = 1.0  # seconds without a face after which a track ends
-# A face continues a track if it looks like its last face and is not far from the position where it was expected ...
+# A face continues a track if it looks like one of its last faces and is not far from where it was expected ...
 ALIKE, FAR = 0.36, 1.5  # share of the bits of two hashes that differ, and face sizes
 # ... or if it is at that position, soon after, alone, and differs from the last face not much more than is usual there.
 NEAR, NEAR_NEW = 0.6, 1.0  # face sizes from the expected position; for a new track, whose speed is not known
@@ -23,6 +23,7 @@ SOON, ALONE = 0.5, 1.2  # seconds after the last face; face sizes within which t
 FIRST_STEP = 0.25  # share of bits that is taken for usual in a new track
 TIMES_USUAL, MOST_UNLIKE = 2.0, 0.47  # factor on the usual share, and the greatest share
 SAME_SIZE = 0.4  # greatest difference of the logarithms of two sizes
+REMEMBERED = 3  # faces of a track that a face is compared with: the last one may be partly covered
 MARGIN = 0.2  # by which the best partner of a face must be better than the second
 LARGE = 1e9  # the cost of a pair that is impossible
 
@@ -55,6 +56,7 @@ class _Live:
     """The tracks that may still continue.
 
     positions: (T, 3) x, y of the centre and the size of the last face. speeds: (T, 2) pixels per second, of the centre.
+    hashes: (T, REMEMBERED, 32) of the last faces, the latest first.
     steps: (T,) the share of the bits that usually differ between two faces of the track.
     """
 
@@ -65,7 +67,7 @@ class _Live:
     def _clear(self) -> None:
         self._numbers, self._times = np.zeros(0, np.intp), np.zeros(0)
         self._positions, self._speeds = np.zeros((0, 3)), np.zeros((0, 2))
-        self._hashes, self._steps = np.zeros((0, 32), np.uint8), np.zeros(0)
+        self._hashes, self._steps = np.zeros((0, REMEMBERED, 32), np.uint8), np.zeros(0)
 
     def assign(self, time: float, scene: int, positions: Floats, hashes: Pixels) -> Indices:
         """(F,) the numbers of the tracks of the faces of the next frame."""
@@ -73,7 +75,7 @@ class _Live:
             self._clear()
             self._scene = scene
         self._keep(time - self._times <= LOST)
-        differ = _differing(self._hashes, hashes)
+        differ = _least_differing(self._hashes, hashes)
         partner = _pairs(self._costs(time, positions, differ))
         known = partner >= 0
         numbers = np.empty(len(positions), np.intp)
@@ -85,6 +87,8 @@ class _Live:
         speeds[known] = (positions[known, :2] - self._positions[partner[known], :2]) / passed[:, None]
         steps = np.full(len(positions), FIRST_STEP)
         steps[known] = (self._steps[partner[known]] + differ[partner[known], known]) / 2
+        memory = np.repeat(hashes[:, None], REMEMBERED, axis=1)
+        memory[known, 1:] = self._hashes[partner[known], :-1]
         gone = np.ones(len(self._numbers), bool)
         gone[partner[known]] = False
         self._keep(gone)
@@ -92,7 +96,7 @@ class _Live:
         self._times = np.concatenate([self._times, np.full(len(positions), time)])
         self._positions = np.concatenate([self._positions, positions])
         self._speeds = np.concatenate([self._speeds, speeds])
-        self._hashes, self._steps = np.concatenate([self._hashes, hashes]), np.concatenate([self._steps, steps])
+        self._hashes, self._steps = np.concatenate([self._hashes, memory]), np.concatenate([self._steps, steps])
         return numbers
 
     def _keep(self, which: Mask) -> None:
@@ -148,6 +152,12 @@ def _centres(boxes: Floats) -> Floats:
     """(F, 3) x, y of the centres, and the sizes of the boxes."""
     size = np.sqrt(np.maximum(boxes[:, 2] * boxes[:, 3], 1.0))
     return np.stack([boxes[:, 0] + boxes[:, 2] / 2, boxes[:, 1] + boxes[:, 3] / 2, size], axis=1)
+
+
+def _least_differing(remembered: Pixels, hashes: Pixels) -> Floats:
+    """(T, F) how much each face differs from the face of each track that is most like it."""
+    each = [_differing(remembered[:, at], hashes) for at in range(REMEMBERED)]
+    return np.asarray(np.minimum.reduce(each))
 
 
 def _differing(one: Pixels, other: Pixels) -> Floats:
