@@ -191,7 +191,7 @@ def test_a_damaged_crop_of_a_face_that_fell_is_made_again(photos: Path, whole: P
 
 
 def test_marked_pictures_would_show_verdicts_too_early(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="Build without --marked, or without that rule") as caught:
+    with pytest.raises(UsageError, match="Build without --marked and --marked-video, or without that rule") as caught:
         build(photos, tmp_path / "d", marked=True)
     assert caught.value.code == "marked_too_early" and "rank_among_duplicates" in caught.value.message
     assert not (tmp_path / "d").exists()
