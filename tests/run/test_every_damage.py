@@ -162,7 +162,9 @@ def restored(kind: str, damage: Damage, form: str, built: tuple[Path, Path], hea
     if damage is not one_bit_flipped:
         build_or_advice(heap, root, form)
     left = repair_dataset(root, Settings(manifest_rows=ROWS[form])).faults
-    if kind in FROM_LEDGER[form]:
+    # By the checksums of another dataset whole thumbnails look damaged, and a repair leaves them out of the sheet.
+    foreign_sums = kind.startswith(".facesieve/sums/0") and damage is of_another_dataset
+    if kind in FROM_LEDGER[form] and not foreign_sums:
         assert left == () and own_files(root) == own_files(good), kind
     again(heap, root, form)
     assert own_files(root) == own_files(good), kind
