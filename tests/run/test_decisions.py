@@ -412,6 +412,17 @@ def test_an_import_also_takes_the_words_that_the_tables_use(out: Path, tmp_path:
         (f"face_id,verdict\n{FIRST},keep\n{FIRST},reject\n", "line 3: face 0000"),
         (f"face_id,verdict\n{FIRST},perhaps\n", "'perhaps' is neither keep nor reject"),
         (f"face_id,verdict,when\n{FIRST},keep,soon\n", "line 2: 'soon' is not a time"),
+        (
+            f"face_id,when,verdict\n{FIRST},9999-12-31T23:59:00-23:59,keep\n",
+            "line 2: '9999-12-31T23:59:00-23:59' is not a",
+        ),
+        (
+            f"face_id,when,verdict\n{FIRST},0001-01-01T00:00:00+23:59,keep\n",
+            "line 2: '0001-01-01T00:00:00+23:59' is not a",
+        ),
+        (f"face_id,verdict,label\n{FIRST},keep,Smith, John\n", "line 2: The line does not have 3 values"),
+        (f"face_id,verdict,label\n{FIRST},keep,Ada\n{FIRST[:-1]}1\n", "line 3: The line does not have 3 values"),
+        (f"face_id,verdict,verdict\n{FIRST},keep,reject\n", "has the column verdict twice"),
         (b"\xff\xfe\x00", "not a CSV file in UTF-8"),
     ],
 )

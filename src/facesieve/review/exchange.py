@@ -56,13 +56,18 @@ def read_csv(file: Path) -> list[Change]:
 
 def _changes(file: Path, text: str) -> Iterator[Change]:
     rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    names = set(rows.fieldnames or ())
-    if "face_id" not in names or not names & {"verdict", "label"}:
+    names = list(rows.fieldnames or ())
+    twice = sorted({name for name in COLUMNS if names.count(name) > 1})
+    if twice:
+        raise UsageError("bad_decisions", f"{file} has the column {twice[0]} twice.")
+    if "face_id" not in names or not {"verdict", "label"} & {*names}:
         raise UsageError("bad_decisions", f"{file} needs the column face_id, and verdict or label, in its first line.")
     seen = set[str]()
     for row in rows:
         try:
-            change = _change({name: (value or "").strip() for name, value in row.items() if name in COLUMNS})
+            if None in row or None in row.values():
+                raise ValueError(f"The line does not have {len(names)} values. A value with a comma needs quotes.")
+            change = _change({name: value.strip() for name, value in row.items() if name in COLUMNS})
         except ValueError as error:
             raise UsageError("bad_decisions", f"{file}, line {rows.line_num}: {error}") from error
         if change.face_id in seen:
@@ -86,6 +91,6 @@ def _when(text: str | None) -> datetime | None:
         return None
     try:
         when = datetime.fromisoformat(text)
-    except ValueError as error:
+        return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
+    except (OverflowError, ValueError) as error:
         raise ValueError(f"{text[:50]!r} is not a time such as 2026-11-27T09:30:00+00:00.") from error
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
